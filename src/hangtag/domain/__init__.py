@@ -1,0 +1,1 @@
+"""The words of hangtag: plain Python, no third-party import."""

@@ -1,0 +1,78 @@
+"""The one error tree. A message says what is wrong, where, and what to do about it.
+
+    HangtagError
+    ├── UsageError        the call cannot mean anything (unknown option value, nothing to do)
+    ├── CatalogueError    a catalogue, a cleaned table or a split table that cannot be read
+    ├── RecipeError       a training recipe that does not say what is needed
+    ├── TrainingError     a training that cannot go on
+    ├── BundleError       a model file that cannot be trusted
+    └── PhotoError        one photo that cannot be labelled; carries a `Reason`
+
+The command line prints them without a traceback and exits 2; only a `PhotoError` is caught earlier, since a bad
+photo is an answer and not a failure of the run.
+"""
+
+from typing import ClassVar
+
+from hangtag.domain.reasons import Reason
+
+
+class HangtagError(Exception):
+    """An error that its reader can do something about.
+
+    `problem` says what is wrong, `where` names the file, line or option, `fix` says what to do next.
+    """
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, problem: str, *, where: object = None, fix: str | None = None) -> None:
+        self.problem = problem
+        self.where = None if where is None else str(where)
+        self.fix = fix
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        """Return `where: problem. fix.` with the parts that are known."""
+        located = self.problem if self.where is None else f"{self.where}: {self.problem}"
+        return located if self.fix is None else f"{located.rstrip('.')}. {self.fix}"
+
+
+class UsageError(HangtagError):
+    """The call cannot mean anything."""
+
+    code = "usage"
+
+
+class CatalogueError(HangtagError):
+    """A catalogue, or a table made from one, cannot be read."""
+
+    code = "catalogue"
+
+
+class RecipeError(HangtagError):
+    """A training recipe does not say what is needed."""
+
+    code = "recipe"
+
+
+class TrainingError(HangtagError):
+    """A training cannot go on."""
+
+    code = "training"
+
+
+class BundleError(HangtagError):
+    """A model file cannot be trusted."""
+
+    code = "bundle"
+
+
+class PhotoError(HangtagError):
+    """One photo cannot be labelled, for a `reason` that a table can count."""
+
+    code = "photo"
+
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        self.reason = reason
+        self.detail = detail or reason.explanation
+        super().__init__(self.detail)

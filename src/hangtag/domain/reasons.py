@@ -1,0 +1,37 @@
+"""Why a photo has no label: the codes that tables, summaries and the API share."""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a photo could not be labelled. The value is the stable code; `explanation` is for people."""
+
+    NOT_FOUND = "not_found"
+    UNREADABLE = "unreadable"
+    EMPTY = "empty"
+    TOO_MANY_BYTES = "too_many_bytes"
+    TOO_MANY_PIXELS = "too_many_pixels"
+    TOO_SMALL = "too_small"
+    NOT_A_PHOTO = "not_a_photo"
+    UNSUPPORTED_FORMAT = "unsupported_format"
+    TRUNCATED = "truncated"
+    CORRUPT = "corrupt"
+
+    @property
+    def explanation(self) -> str:
+        """One short sentence in the shop's language."""
+        return _EXPLANATIONS[self]
+
+
+_EXPLANATIONS = {
+    Reason.NOT_FOUND: "there is no such file",
+    Reason.UNREADABLE: "the file cannot be read",
+    Reason.EMPTY: "the file is empty",
+    Reason.TOO_MANY_BYTES: "the file is too large",
+    Reason.TOO_MANY_PIXELS: "the photo has too many pixels",
+    Reason.TOO_SMALL: "the photo is too small to show anything",
+    Reason.NOT_A_PHOTO: "the file is not a photo",
+    Reason.UNSUPPORTED_FORMAT: "the photo is in a format that hangtag does not read",
+    Reason.TRUNCATED: "the file is cut off",
+    Reason.CORRUPT: "the file is damaged",
+}

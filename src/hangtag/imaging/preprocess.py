@@ -1,0 +1,97 @@
+"""Preprocessing: an RGB image becomes the pixels that a network sees.
+
+It is described by a `Preprocessing`, which travels inside the bundle, so that training, evaluation, the command line
+and the server cannot differ.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits, decode_photo
+
+Pixels = npt.NDArray[np.uint8]
+"""Pixels of one photo, uint8 of shape (height, width, 3), RGB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """How an image is brought to a network's input size. All sizes are pixels.
+
+    The photo is scaled, without changing its proportions, to fit into `width` x `height`, and stands in the middle of
+    its own border colour. Before that, it is reduced to fit into `detail_width` x `detail_height`: a network trained
+    on thumbnails has never seen more detail than they hold, and a sharp photo is foreign to it.
+
+    Raises `ValueError` for sizes that are not positive or a fit that does not exist.
+    """
+
+    width: int
+    height: int
+    detail_width: int
+    detail_height: int
+    fit: Literal["border", "stretch"] = "border"
+
+    def __post_init__(self) -> None:
+        if min(self.width, self.height, self.detail_width, self.detail_height) < 1:
+            raise ValueError(f"sizes are positive: {self}")
+        if self.fit not in ("border", "stretch"):
+            raise ValueError(f"fit is 'border' or 'stretch', not {self.fit!r}")
+
+    def to_json(self) -> dict[str, int | str]:
+        """Return the fields as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, int | str]) -> Self:
+        """Build from `to_json`'s value. Raises `ValueError` when a field is missing, unknown or impossible."""
+        names = {field.name for field in fields(cls)}
+        if set(values) != names:
+            raise ValueError(f"preprocessing needs exactly the fields {sorted(names)}, got {sorted(values)}")
+        return cls(**values)  # type: ignore[arg-type]  # the values are checked in __post_init__
+
+    def apply(self, image: Image.Image) -> Pixels:
+        """Return the image as uint8 of shape (height, width, 3)."""
+        target = (self.width, self.height)
+        image = _reduce(image, (self.detail_width, self.detail_height))
+        if self.fit == "stretch" or image.width * self.height == image.height * self.width:
+            return np.asarray(_resize(image, target))
+        scale = min(self.width / image.width, self.height / image.height)
+        inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+        fitted = np.asarray(_resize(image, inner))
+        pixels = np.empty((self.height, self.width, 3), np.uint8)
+        pixels[:] = border_colour(fitted)
+        top, left = (self.height - inner[1]) // 2, (self.width - inner[0]) // 2
+        pixels[top : top + inner[1], left : left + inner[0]] = fitted
+        return pixels
+
+
+def prepare_photo(data: bytes, preprocessing: Preprocessing, limits: DecodeLimits = DEFAULT_LIMITS) -> Pixels:
+    """Decode a photo's bytes and preprocess it: the one way from a file to a network's input.
+
+    Raises `PhotoError` with the reason why the bytes cannot be shown.
+    """
+    # Twice the detail leaves the final, better filter enough to work with.
+    at_least = (2 * preprocessing.detail_width, 2 * preprocessing.detail_height)
+    return preprocessing.apply(decode_photo(data, at_least=at_least, limits=limits))
+
+
+def border_colour(pixels: Pixels) -> Pixels:
+    """Return the median colour, shape (3,), of the outermost pixels of a photo."""
+    edges = (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1])
+    return np.median(np.concatenate(edges), axis=0).astype(np.uint8)
+
+
+def _reduce(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    scale = min(size[0] / image.width, size[1] / image.height)
+    if scale >= 1:
+        return image
+    reduced = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(reduced, Image.Resampling.LANCZOS, reducing_gap=3.0)
+
+
+def _resize(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    return image if image.size == size else image.resize(size, Image.Resampling.BICUBIC)
