@@ -1,0 +1,160 @@
+"""The card of a model: everything that is true about it, stored as JSON inside its file."""
+
+import base64
+import binascii
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from hangtag.domain.errors import BundleError
+from hangtag.domain.taxonomy import Taxonomy
+from hangtag.imaging.preprocess import Preprocessing
+
+CARD_FORMAT: Final = 1
+"""The newest card format that this version of hangtag reads, and the one that it writes."""
+
+Json = dict[str, Any]
+"""A JSON object whose content is free: a recipe, figures, a record of one epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeadCard:
+    """One head: the column that it answers and its classes in the order of its logits.
+
+    Probabilities are `softmax(logits / temperature)`; under `threshold` the answer is doubtful, None means that
+    no threshold was chosen. Raises `BundleError` for values that cannot be.
+    """
+
+    column: str
+    classes: Sequence[str]
+    temperature: float = 1.0
+    threshold: float | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "classes", tuple(self.classes))
+        if not self.column:
+            raise BundleError("a head has no column name")
+        head = f"the head {self.column!r}"
+        if not self.classes or not all(self.classes):
+            raise BundleError(f"{head} has no classes, or one without a name")
+        if len(set(self.classes)) != len(self.classes):
+            raise BundleError(f"{head} names a class twice")
+        if not (math.isfinite(self.temperature) and self.temperature > 0):
+            raise BundleError(f"{head} has the temperature {self.temperature}, not a positive number")
+        if self.threshold is not None and not 0 <= self.threshold <= 1:
+            raise BundleError(f"{head} has the threshold {self.threshold}, not between 0 and 1")
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenCheck:
+    """A tiny photo (a PNG file, base64) and the float32 logits by column that the model must answer to it."""
+
+    photo_png_base64: str
+    logits: Mapping[str, Sequence[float]]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "logits", {column: tuple(row) for column, row in self.logits.items()})
+        try:
+            base64.b64decode(self.photo_png_base64, validate=True)
+        except (binascii.Error, ValueError):
+            raise BundleError("a golden photo is not base64") from None
+        if not all(math.isfinite(value) for row in self.logits.values() for value in row):
+            raise BundleError("a golden answer is not a finite number")
+
+    @classmethod
+    def from_png(cls, png: bytes, logits: Mapping[str, Sequence[float]]) -> "GoldenCheck":
+        """Build from the bytes of a PNG file and the logits by column."""
+        return cls(base64.b64encode(png).decode("ascii"), logits)
+
+    @property
+    def photo(self) -> bytes:
+        """The bytes of the PNG file."""
+        return base64.b64decode(self.photo_png_base64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """Everything that is true about a model. The class order exists here and nowhere else.
+
+    `taxonomy` without levels means that the model knows none. `golden_tolerance` is the largest absolute
+    difference of a logit that the golden check allows at float32. Raises `BundleError` when the parts contradict
+    each other.
+    """
+
+    name: str
+    version: str
+    description: str
+    licence: str
+    created: str
+    architecture: str
+    recipe: Json
+    heads: Sequence[HeadCard]
+    taxonomy: Taxonomy
+    preprocessing: Preprocessing
+    data: Json = field(default_factory=dict)
+    metrics: Json = field(default_factory=dict)
+    history: Sequence[Json] = ()
+    golden: Sequence[GoldenCheck] = ()
+    golden_tolerance: float = 1e-3
+    format: int = CARD_FORMAT
+
+    def __post_init__(self) -> None:
+        for name in ("heads", "history", "golden"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        if self.format != CARD_FORMAT:
+            raise BundleError(f"cards of format {CARD_FORMAT} are written, not {self.format}")
+        if not self.name:
+            raise BundleError("the card has no name")
+        _check_created(self.created)
+        if not (math.isfinite(self.golden_tolerance) and self.golden_tolerance > 0):
+            raise BundleError(f"the golden tolerance is {self.golden_tolerance}, not a positive number")
+        _check_heads(self.heads)
+        _check_taxonomy(self)
+        for check in self.golden:
+            _check_golden(check, self.heads)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that the model answers, in the order of its heads."""
+        return tuple(head.column for head in self.heads)
+
+    def head(self, column: str) -> HeadCard:
+        """Return the head of a column; `KeyError` if the model has none."""
+        for head in self.heads:
+            if head.column == column:
+                return head
+        raise KeyError(column)
+
+
+def _check_created(created: str) -> None:
+    try:
+        datetime.fromisoformat(created)
+    except ValueError:
+        raise BundleError(f"the card was created on {created!r}, which is not an ISO date") from None
+
+
+def _check_heads(heads: Sequence[HeadCard]) -> None:
+    columns = [head.column for head in heads]
+    if not columns:
+        raise BundleError("the card has no heads")
+    if len(set(columns)) != len(columns):
+        raise BundleError(f"the card names a head twice: {', '.join(columns)}")
+
+
+def _check_taxonomy(card: Card) -> None:
+    for level in set(card.taxonomy.levels) & set(card.columns):
+        unknown = sorted(set(card.taxonomy.labels(level)) - set(card.head(level).classes))
+        if unknown:
+            raise BundleError(
+                f"the taxonomy has labels of {level} that the head cannot answer: {', '.join(unknown[:5])}",
+                fix="Build the taxonomy from the rows that the model was trained on.",
+            )
+
+
+def _check_golden(check: GoldenCheck, heads: Sequence[HeadCard]) -> None:
+    expected = {head.column: len(head.classes) for head in heads}
+    found = {column: len(row) for column, row in check.logits.items()}
+    if found != expected:
+        raise BundleError(f"a golden answer has the sizes {found}, the heads have {expected}")

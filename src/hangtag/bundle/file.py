@@ -1,0 +1,154 @@
+"""The file of a model: a plain `.onnx` whose metadata hold the card."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from hangtag.bundle.card_json import parse_card, render_card
+from hangtag.bundle.wire import WireError, read_metadata
+from hangtag.domain.errors import BundleError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import onnx
+
+    from hangtag.bundle.card import Card
+
+METADATA_KEY: Final = "hangtag.card"
+"""The key of the ONNX metadata under which the card lies."""
+
+MAX_BUNDLE_BYTES: Final = 1_000_000_000
+"""What a bundle may weigh: a hundred times the shipped one, and below what ONNX itself can hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A bundle in memory: its card, the bytes of the whole ONNX file, and their SHA-256 as hexadecimal text."""
+
+    path: Path
+    card: Card
+    model_bytes: bytes
+    sha256: str
+
+
+def read_card(path: Path) -> Card:
+    """Read the card alone: no engine, no weights, about a millisecond.
+
+    Raises `BundleError` when the file is missing, is no ONNX model, is cut off, or has no card that can be read.
+    """
+    try:
+        with _located(path), path.open("rb") as file:
+            return _parse_metadata(read_metadata(file))
+    except OSError as error:
+        raise _unreadable(path, error) from None
+
+
+def read_bundle(path: Path) -> Bundle:
+    """Read a bundle and compare its graph with its card.
+
+    Raises `BundleError` as `read_card` does, and when graph and card contradict each other.
+    """
+    from hangtag.bundle.structure import check_structure  # noqa: PLC0415 - imports onnx, which listing models need not
+
+    data = _read_bytes(path)
+    card = read_card(path)
+    with _located(path):
+        check_structure(_parse_model(data), card)
+    return Bundle(path, card, data, hashlib.sha256(data).hexdigest())
+
+
+def write_bundle(model: onnx.ModelProto, card: Card, path: Path) -> None:
+    """Write a model with its card, atomically. `model` itself gains the card in its metadata.
+
+    Raises `BundleError` when graph and card contradict each other; nothing is written then.
+    """
+    from hangtag.bundle.structure import check_structure  # noqa: PLC0415 - imports onnx, which listing models need not
+
+    with _located(path):
+        check_structure(model, card)
+        text = render_card(card)
+    kept = [entry for entry in model.metadata_props if entry.key != METADATA_KEY]
+    del model.metadata_props[:]
+    model.metadata_props.extend(kept)
+    model.metadata_props.add(key=METADATA_KEY, value=text)
+    _write_atomically(path, model.SerializeToString(deterministic=True))
+
+
+def replace_card(path: Path, card: Card) -> None:
+    """Give the bundle at `path` another card, atomically; the graph stays as it is.
+
+    Raises `BundleError` when the file is no ONNX model or contradicts the new card; the file is unchanged then.
+    """
+    with _located(path):
+        model = _parse_model(_read_bytes(path))
+    write_bundle(model, card, path)
+
+
+def _parse_metadata(metadata: dict[str, str]) -> Card:
+    if METADATA_KEY not in metadata:
+        raise BundleError(
+            f"the file has no card (its ONNX metadata lack {METADATA_KEY!r})",
+            fix="Use a file that `hangtag train` exported.",
+        )
+    return parse_card(metadata[METADATA_KEY])
+
+
+def _parse_model(data: bytes) -> onnx.ModelProto:
+    import onnx  # noqa: PLC0415 - listing models need not wait for it
+    from google.protobuf.message import DecodeError  # noqa: PLC0415 - comes with onnx
+
+    try:
+        return onnx.load_model_from_string(data)
+    except DecodeError as error:
+        raise BundleError(f"the file is not a whole ONNX model ({error})") from None
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BUNDLE_BYTES + 1)
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    if len(data) > MAX_BUNDLE_BYTES:
+        raise BundleError(f"the file is larger than a model may be ({MAX_BUNDLE_BYTES:,} bytes)", where=path)
+    return data
+
+
+def _unreadable(path: Path, error: OSError) -> BundleError:
+    if isinstance(error, FileNotFoundError):
+        return BundleError(
+            "there is no such model file", where=path, fix="`hangtag models` lists the models."
+        )
+    return BundleError(f"the model file cannot be read ({error.strerror})", where=path)
+
+
+@contextlib.contextmanager
+def _located(path: Path) -> Iterator[None]:
+    """Say of which file an error speaks, and turn broken bytes into a `BundleError`."""
+    try:
+        yield
+    except WireError as error:
+        raise BundleError(f"the file is not a whole ONNX model: {error}", where=path) from None
+    except BundleError as error:
+        if error.where is not None:
+            raise
+        raise BundleError(error.problem, where=path, fix=error.fix) from error.__cause__
+
+
+def _write_atomically(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
