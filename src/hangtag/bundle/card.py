@@ -23,7 +23,7 @@ Json = dict[str, Any]
 class HeadCard:
     """One head: the column that it answers and its classes in the order of its logits.
 
-    Probabilities are `softmax(logits / temperature)`; under `threshold` the answer is doubtful, None means that
+    Probabilities are `softmax(logits / temperature)`. Under `threshold` the answer is doubtful; None means that
     no threshold was chosen. Raises `BundleError` for values that cannot be.
     """
 
@@ -79,8 +79,8 @@ class Card:
     """Everything that is true about a model. The class order exists here and nowhere else.
 
     `taxonomy` without levels means that the model knows none. `golden_tolerance` is the largest absolute
-    difference of a logit that the golden check allows at float32. Raises `BundleError` when the parts contradict
-    each other.
+    difference of a logit that the golden check allows at float32. Raises `BundleError` when the parts
+    contradict each other.
     """
 
     name: str

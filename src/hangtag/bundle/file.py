@@ -30,7 +30,7 @@ MAX_BUNDLE_BYTES: Final = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A bundle in memory: its card, the bytes of the whole ONNX file, and their SHA-256 as hexadecimal text."""
+    """A bundle in memory: its card, the bytes of the whole file and their SHA-256 in hexadecimal."""
 
     path: Path
     card: Card
@@ -41,7 +41,7 @@ class Bundle:
 def read_card(path: Path) -> Card:
     """Read the card alone: no engine, no weights, about a millisecond.
 
-    Raises `BundleError` when the file is missing, is no ONNX model, is cut off, or has no card that can be read.
+    Raises `BundleError` when the file is missing, is no ONNX model, is cut off, or has no readable card.
     """
     try:
         with _located(path), path.open("rb") as file:
@@ -84,7 +84,7 @@ def write_bundle(model: onnx.ModelProto, card: Card, path: Path) -> None:
 def replace_card(path: Path, card: Card) -> None:
     """Give the bundle at `path` another card, atomically; the graph stays as it is.
 
-    Raises `BundleError` when the file is no ONNX model or contradicts the new card; the file is unchanged then.
+    Raises `BundleError` when the file is no ONNX model or contradicts the new card; it is unchanged then.
     """
     with _located(path):
         model = _parse_model(_read_bytes(path))
@@ -102,7 +102,7 @@ def _parse_metadata(metadata: dict[str, str]) -> Card:
 
 def _parse_model(data: bytes) -> onnx.ModelProto:
     import onnx  # noqa: PLC0415 - listing models need not wait for it
-    from google.protobuf.message import DecodeError  # noqa: PLC0415 - comes with onnx
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # noqa: PLC0415
 
     try:
         return onnx.load_model_from_string(data)

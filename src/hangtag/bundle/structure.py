@@ -19,8 +19,8 @@ _RANK_OF_LOGITS: Final = 2
 def check_structure(model: onnx.ModelProto, card: Card) -> None:
     """Compare a graph with the card that is to describe it.
 
-    Raises `BundleError` when the input is not the one that the preprocessing makes, an output is missing or is not
-    described, a head has another number of outputs than classes, or weights lie outside of the file.
+    Raises `BundleError` when the input is not the one that the preprocessing makes, an output is missing or
+    unknown, a head has another number of outputs than classes, or weights lie outside of the file.
     """
     check_self_contained(model)
     _check_input(model.graph, card)
@@ -66,9 +66,9 @@ def _check_outputs(graph: GraphProto, card: Card) -> None:
                 f"the output {head.column!r} is {_name(kind)} {_render(shape)}, not float32 logits"
             )
         if shape[1] != len(head.classes):
+            found = str(shape[1] or "an unknown number of")
             raise BundleError(
-                f"the head {head.column!r} has {shape[1] or 'an unknown number of'} outputs, and its card names "
-                f"{len(head.classes)} classes"
+                f"the head {head.column!r} has {found} outputs, and its card names {len(head.classes)} classes"
             )
 
 

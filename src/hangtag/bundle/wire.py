@@ -1,7 +1,7 @@
 """The metadata of an ONNX file, read without the `onnx` package and without loading the weights.
 
-An ONNX file is one protobuf message. Its metadata are small fields beside the one huge field that holds the graph, so
-stepping over the graph reads a card in a millisecond, whatever the size of the model.
+An ONNX file is one protobuf message. Its metadata are small fields beside the one huge field that holds the
+graph, so stepping over the graph reads a card in a millisecond, whatever the size of the model.
 """
 
 import io
