@@ -1,0 +1,84 @@
+"""Reading and writing the tables that stages hand to each other: CSV or Parquet, all text."""
+
+import csv
+from pathlib import Path
+from typing import IO, Any, Final
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from hangtag.catalogue.files import whole_file
+from hangtag.domain.errors import CatalogueError
+
+PARQUET_SUFFIXES: Final = frozenset({".parquet", ".pq"})
+NUMBER_COLUMNS: Final = {"group": pa.int64()}
+"""The columns of a CSV that are not text."""
+
+
+def read_table(path: Path) -> pa.Table:
+    """Read a table from CSV or Parquet, told apart by the file name. Empty CSV fields are missing values.
+
+    Raises `CatalogueError` when the file is absent or not such a table.
+    """
+    if not path.is_file():
+        raise CatalogueError("there is no such table", where=path, fix="Run hangtag clean or hangtag split first.")
+    try:
+        if path.suffix.lower() in PARQUET_SUFFIXES:
+            return pyarrow.parquet.read_table(path)
+        return _read_csv(path)
+    except (pa.ArrowException, OSError) as error:
+        raise CatalogueError(f"the table cannot be read ({error})", where=path) from error
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """Write a table whole or not at all, as Parquet or CSV by the file name; only Parquet keeps the metadata.
+
+    Raises `CatalogueError` when the file name says neither or the file cannot be written.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in {*PARQUET_SUFFIXES, ".csv"}:
+        raise CatalogueError("a table is written as .parquet or .csv", where=path)
+    with whole_file(path) as temporary:
+        if suffix == ".csv":
+            _write_csv(table, temporary)
+        else:
+            pyarrow.parquet.write_table(table, temporary, compression="zstd")
+
+
+def need_columns(table: pa.Table, columns: list[str], where: object) -> None:
+    """Raise `CatalogueError` naming the columns that a table lacks."""
+    lacking = [column for column in columns if column not in table.column_names]
+    if lacking:
+        raise CatalogueError(
+            f"the table has no column {' or '.join(lacking)}",
+            where=where,
+            fix=f"Its columns are {', '.join(table.column_names)}.",
+        )
+
+
+def csv_writer(file: IO[str]) -> Any:  # noqa: ANN401 - csv gives its writer type no public name
+    """Return a writer of the one CSV dialect that hangtag writes: quotes where needed, a line feed per row."""
+    return csv.writer(file, lineterminator="\n")
+
+
+def _read_csv(path: Path) -> pa.Table:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        names = next(csv.reader(file), [])
+    return pyarrow.csv.read_csv(
+        path,
+        parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
+        convert_options=pyarrow.csv.ConvertOptions(
+            column_types={name: NUMBER_COLUMNS.get(name, pa.string()) for name in names},
+            strings_can_be_null=True,
+            null_values=[""],
+        ),
+    )
+
+
+def _write_csv(table: pa.Table, path: Path) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv_writer(file)
+        writer.writerow(table.column_names)
+        for batch in table.to_batches(max_chunksize=65_536):
+            writer.writerows(zip(*(column.to_pylist() for column in batch.columns), strict=True))

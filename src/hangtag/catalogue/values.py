@@ -1,0 +1,27 @@
+"""Tidying one value: stray spaces, invisible characters, the ways to say "missing"."""
+
+import re
+from typing import Final
+
+MISSING: Final = frozenset(
+    ("", "NA", "Na", "na", "N/A", "n/a", "#N/A", "NULL", "Null", "null", "NaN", "nan", "NAN"),
+)
+"""The ways in which tables say that a value is missing."""
+
+_INVISIBLE = re.compile("[\x00-\x08\x0e-\x1b\x7f\u200b\u200e\u200f\u2060\ufeff]+")
+_PERHAPS_UNTIDY = re.compile(r"[^ -~]|  | ,|, |^ | $")
+
+
+def is_perhaps_untidy(line: str) -> bool:
+    """Tell in one quick look whether any value of an unquoted line may need `tidy_value`."""
+    return _PERHAPS_UNTIDY.search(line) is not None
+
+
+def drop_invisible(value: str) -> str:
+    """Return a value without NUL and other characters that nobody sees and many programs choke on."""
+    return _INVISIBLE.sub("", value)
+
+
+def single_spaced(value: str) -> str:
+    """Return a value with every run of white space (tabs, line ends, non-breaking) as one space, none at its ends."""
+    return " ".join(value.split())
