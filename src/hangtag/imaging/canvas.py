@@ -15,6 +15,18 @@ _OVERSAMPLING: Final = 4
 """Shapes are drawn this much larger and then reduced: Pillow's own edges are jagged."""
 
 
+def outline(text: str) -> list[Point]:
+    """Read an outline such as `30,60 42,60! 42,90`; a point with `!` is a corner and comes twice.
+
+    Raises `ValueError` for anything else.
+    """
+    points: list[Point] = []
+    for word in text.split():
+        x, y = word.removesuffix("!").split(",")
+        points += [(float(x), float(y))] * (2 if word.endswith("!") else 1)
+    return points
+
+
 def curve(points: Sequence[Point], *, closed: bool = True, steps: int = 12) -> list[Point]:
     """Return a smooth line (a Catmull-Rom spline) through the points. A point given twice is a corner."""
     count = len(points)

@@ -12,10 +12,10 @@ from PIL import Image
 from hangtag.imaging.canvas import (
     Canvas,
     Colour,
-    Point,
     curve,
     ellipse,
     mirror,
+    outline,
     polygon,
     stroke,
     within,
@@ -44,17 +44,7 @@ def write_sample_photos(folder: Path) -> list[Path]:
 
 def _draw_tshirt() -> Canvas:
     canvas, red = Canvas(), (190, 36, 48)
-    body: list[Point] = [
-        (144, 58),
-        (144, 58),
-        (170, 68),
-        (186, 80),
-        (218, 138),
-        (218, 138),
-        (186, 154),
-        (186, 154),
-    ]
-    body += [(173, 128), (173, 128), (172, 200), (176, 268), (176, 268), (120, 272)]
+    body = outline("144,58! 170,68 186,80 218,138! 186,154! 173,128! 172,200 176,268! 120,272")
     shirt = polygon(curve(mirror(body)))
     neck = ellipse((120, 56), (25, 21))
     canvas.cast_shadow(shirt)
@@ -78,21 +68,11 @@ def _draw_tshirt() -> Canvas:
 
 def _draw_trousers() -> Canvas:
     canvas, khaki = Canvas(), (168, 142, 100)
-    half: list[Point] = [
-        (120, 30),
-        (162, 30),
-        (162, 30),
-        (172, 70),
-        (176, 120),
-        (172, 220),
-        (166, 296),
-        (166, 296),
-    ]
-    half += [(134, 298), (134, 298), (130, 200), (121, 118), (121, 118), (120, 114)]
+    half = outline("120,30 162,30! 172,70 176,120 172,220 166,296! 134,298! 130,200 121,118! 120,114")
     legs = polygon(curve(mirror(half)))
     canvas.cast_shadow(legs)
     canvas.fill(legs, khaki, roundness=11, depth=0.45)
-    canvas.shade(polygon([(78, 30), (162, 30), (163, 42), (77, 42)]), legs, strength=0.14, blur=0.5)
+    canvas.shade(polygon(outline("78,30 162,30 163,42 77,42")), legs, strength=0.14, blur=0.5)
     canvas.shade(stroke([(77, 43), (163, 43)], 1.2), legs, strength=0.5, blur=0.5)
     canvas.shade(
         stroke(curve([(120, 44), (121, 84), (120, 114)], closed=False), 2), legs, strength=0.5, blur=0.8
@@ -117,38 +97,20 @@ def _draw_trousers() -> Canvas:
 
 def _draw_dress() -> Canvas:
     canvas, green = Canvas(), (28, 120, 106)
-    half: list[Point] = [
-        (120, 62),
-        (138, 54),
-        (138, 54),
-        (144, 22),
-        (144, 22),
-        (150, 22),
-        (150, 22),
-        (152, 60),
-    ]
-    half += [
-        (158, 84),
-        (154, 104),
-        (147, 132),
-        (147, 132),
-        (172, 200),
-        (200, 282),
-        (200, 282),
-        (160, 292),
-        (120, 295),
-    ]
+    half = outline(
+        "120,62 138,54! 144,22! 150,22! 152,60 158,84 154,104 147,132! 172,200 200,282! 160,292 120,295"
+    )
     dress = polygon(curve(mirror(half)))
     canvas.cast_shadow(dress)
     canvas.fill(dress, green)
-    belt = within(polygon([(60, 128), (180, 128), (180, 140), (60, 140)]), dress)
+    belt = within(polygon(outline("60,128 180,128 180,140 60,140")), dress)
     for x_top, x_end in ((104, 62), (113, 94), (121, 122), (130, 150), (138, 178)):
         pleat = polygon(curve([(x_top, 140), (x_end - 7, 292), (x_end + 7, 292)]))
         canvas.shade(pleat, dress, strength=0.32, blur=4)
         light = stroke([(x_top + 4, 150), (x_end + 13, 290)], 4)
         canvas.shade(light, dress, strength=-0.16, blur=3)
     canvas.fill(belt, (18, 74, 68), roundness=5)
-    canvas.fill(polygon([(115, 127), (125, 127), (125, 141), (115, 141)]), (214, 186, 110), roundness=3)
+    canvas.fill(polygon(outline("115,127 125,127 125,141 115,141")), (214, 186, 110), roundness=3)
     for side in (1, -1):
         dart = curve([(120 + side * 32, 92), (120 + side * 18, 104), (120 + side * 16, 126)], closed=False)
         canvas.shade(stroke(dart, 2.5), dress, strength=0.35, blur=1.6)
@@ -157,40 +119,21 @@ def _draw_dress() -> Canvas:
 
 def _draw_shoe() -> Canvas:
     canvas = Canvas()
-    upper_line: list[Point] = [(30, 128), (30, 128), (52, 124), (66, 136), (88, 140), (104, 126), (104, 126)]
-    upper_line += [
-        (132, 148),
-        (164, 168),
-        (204, 178),
-        (220, 196),
-        (220, 208),
-        (220, 208),
-        (26, 208),
-        (26, 208),
-    ]
-    upper_line += [(26, 170)]
+    upper_line = outline(
+        "30,128! 52,124 66,136 88,140 104,126! 132,148 164,168 204,178 220,196 220,208! 26,208! 26,170"
+    )
     upper = polygon(curve(upper_line))
-    sole_line: list[Point] = [
-        (24, 205),
-        (60, 205),
-        (180, 205),
-        (214, 206),
-        (225, 212),
-        (222, 223),
-        (208, 228),
-    ]
+    sole_line = outline("24,205 60,205 180,205 214,206 225,212 222,223 208,228")
     sole = polygon(curve([*sole_line, (170, 229), (70, 229), (36, 228), (22, 224), (18, 213)]))
     canvas.cast_shadow(sole, drop=8, depth=0.6)
     canvas.fill(upper, (40, 78, 150), roundness=12)
     toe = within(ellipse((214, 204), (36, 32)), upper)
     canvas.fill(toe, (232, 232, 230), roundness=8)
-    heel = within(polygon(curve([(20, 150), (46, 150), (56, 178), (50, 212), (16, 212)])), upper)
+    heel = within(polygon(curve(outline("20,150 46,150 56,178 50,212 16,212"))), upper)
     canvas.fill(heel, (26, 52, 108), roundness=7)
-    stripe = polygon(
-        curve([(74, 204), (74, 204), (112, 150), (112, 150), (124, 158), (124, 158), (96, 204), (96, 204)])
-    )
+    stripe = polygon(curve(outline("74,204! 112,150! 124,158! 96,204!")))
     canvas.fill(within(stripe, upper), (240, 240, 240), roundness=4)
-    opening = curve([(36, 132), (52, 129), (66, 140), (88, 144), (101, 131)], closed=False)
+    opening = curve(outline("36,132 52,129 66,140 88,144 101,131"), closed=False)
     canvas.shade(stroke(opening, 5), upper, strength=0.6, blur=1.5)
     for step in range(5):
         x, y = 106 + step * 13.5, 141 + step * 8.4
@@ -202,38 +145,20 @@ def _draw_shoe() -> Canvas:
 
 def _draw_handbag() -> Canvas:
     canvas, brown = Canvas(), (146, 82, 44)
-    handle_line = curve([(78, 150), (84, 84), (120, 56), (156, 84), (162, 150)], closed=False)
+    handle_line = curve(outline("78,150 84,84 120,56 156,84 162,150"), closed=False)
     handle = stroke(handle_line, 9)
-    half: list[Point] = [
-        (120, 136),
-        (160, 136),
-        (178, 138),
-        (188, 147),
-        (197, 200),
-        (205, 252),
-        (201, 265),
-        (188, 270),
-    ]
-    half += [(156, 271), (120, 272)]
+    half = outline("120,136 160,136 178,138 188,147 197,200 205,252 201,265 188,270 156,271 120,272")
     bag = polygon(curve(mirror(half)))
     canvas.cast_shadow(bag, drop=8, depth=0.5)
     canvas.fill(handle, (104, 56, 28), roundness=3)
     canvas.fill(bag, brown, roundness=16)
-    half_flap: list[Point] = [
-        (120, 136),
-        (160, 136),
-        (178, 138),
-        (187, 146),
-        (190, 168),
-        (168, 200),
-        (120, 212),
-    ]
+    half_flap = outline("120,136 160,136 178,138 187,146 190,168 168,200 120,212")
     flap = within(polygon(curve(mirror(half_flap))), bag)
     canvas.shade(flap, bag, strength=0.55, blur=4)
     canvas.fill(flap, (160, 92, 50), roundness=9)
-    seam = curve([(58, 160), (74, 193), (120, 204), (166, 193), (182, 160)], closed=False)
+    seam = curve(outline("58,160 74,193 120,204 166,193 182,160"), closed=False)
     canvas.shade(stroke(seam, 1.2), flap, strength=0.5, blur=0.4)
-    canvas.fill(polygon([(111, 198), (129, 198), (129, 222), (111, 222)]), (222, 190, 104), roundness=4)
+    canvas.fill(polygon(outline("111,198 129,198 129,222 111,222")), (222, 190, 104), roundness=4)
     canvas.fill(ellipse((120, 211), (3.4, 3.4)), (110, 84, 34), roundness=1)
     for x in (78, 162):
         canvas.fill(
@@ -244,7 +169,7 @@ def _draw_handbag() -> Canvas:
 
 def _draw_watch() -> Canvas:
     canvas = Canvas()
-    half: list[Point] = [(120, 14), (141, 14), (141, 14), (143, 60), (150, 108), (150, 108), (120, 108)]
+    half = outline("120,14 141,14! 143,60 150,108! 120,108")
     upper = polygon(curve(mirror(half)))
     lower = upper.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
     case = ellipse((120, 160), (61, 61))
@@ -258,7 +183,7 @@ def _draw_watch() -> Canvas:
         seam = [(120 + side * 17, 18), (120 + side * 24, 96)]
         canvas.shade(stroke(seam, 1.2), upper, strength=-0.4, blur=0.4)
         canvas.shade(stroke([(x, 320 - y) for x, y in seam], 1.2), lower, strength=-0.4, blur=0.4)
-    canvas.fill(polygon([(178, 151), (190, 151), (190, 169), (178, 169)]), STEEL, roundness=3)
+    canvas.fill(polygon(outline("178,151 190,151 190,169 178,169")), STEEL, roundness=3)
     canvas.fill(case, STEEL, roundness=7, depth=0.7)
     canvas.fill(ellipse((120, 160), (50, 50)), (250, 250, 248), roundness=6)
     for tick in range(12):
@@ -283,25 +208,16 @@ def _watch_tick(tick: int) -> Image.Image:
 
 def _draw_cap() -> Canvas:
     canvas, navy = Canvas(), (36, 44, 84)
-    crown_line: list[Point] = [(36, 196), (36, 196), (38, 150), (62, 112), (104, 96), (146, 108), (168, 146)]
-    crown_line += [(174, 192), (174, 192), (106, 206)]
+    crown_line = outline("36,196! 38,150 62,112 104,96 146,108 168,146 174,192! 106,206")
     crown = polygon(curve(crown_line))
-    peak_line: list[Point] = [
-        (92, 200),
-        (92, 200),
-        (134, 184),
-        (176, 184),
-        (214, 198),
-        (234, 216),
-        (226, 224),
-    ]
+    peak_line = outline("92,200! 134,184 176,184 214,198 234,216 226,224")
     peak = polygon(curve([*peak_line, (190, 216), (146, 213), (104, 212)]))
     canvas.cast_shadow(peak, drop=7, depth=0.5)
     canvas.cast_shadow(crown, drop=6, depth=0.3)
     canvas.fill(crown, navy, roundness=16, depth=0.5)
     for seam in (
-        [(104, 97), (82, 130), (72, 168), (72, 202)],
-        [(104, 97), (128, 126), (140, 156), (142, 196)],
+        outline("104,97 82,130 72,168 72,202"),
+        outline("104,97 128,126 140,156 142,196"),
     ):
         canvas.shade(stroke(curve(seam, closed=False), 1.6), crown, strength=0.6, blur=0.7)
         beside = [(x + 5, y) for x, y in seam]
@@ -320,17 +236,7 @@ def _draw_cap() -> Canvas:
 
 def _draw_sunglasses() -> Canvas:
     canvas = Canvas()
-    half: list[Point] = [
-        (128, 142),
-        (146, 132),
-        (196, 130),
-        (216, 138),
-        (216, 160),
-        (206, 188),
-        (178, 200),
-        (148, 192),
-    ]
-    half += [(133, 170)]
+    half = outline("128,142 146,132 196,130 216,138 216,160 206,188 178,200 148,192 133,170")
     right = polygon(curve(half))
     left = right.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     small = [(172 + (x - 172) * 0.83, 163 + (y - 163) * 0.83) for x, y in half]

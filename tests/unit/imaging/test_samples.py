@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hangtag.imaging.canvas import Canvas, curve, ellipse, mirror, stroke, within, without
+from hangtag.imaging.canvas import Canvas, curve, ellipse, mirror, outline, stroke, within, without
 from hangtag.imaging.decode import decode_photo
 from hangtag.imaging.samples import draw_sample_photos, write_sample_photos
 
@@ -83,3 +83,9 @@ def test_a_filled_shape_stays_inside_its_mask():
     painted = np.asarray(canvas.image) != np.asarray(untouched)
     assert painted.any()
     assert not (painted.any(axis=2) & (np.asarray(line) == 0)).any()
+
+
+def test_an_outline_is_read_from_text():
+    assert outline("30,60 42.5,60! -1,0") == [(30, 60), (42.5, 60), (42.5, 60), (-1, 0)]
+    with pytest.raises(ValueError, match="could not convert"):
+        outline("30,x")
