@@ -7,10 +7,17 @@ duplicate therefore has to pass two tests:
 1. a difference hash (Krawetz 2013, "Kind of Like That") of 2 x 256 bits, one for each direction on a 16 x 16
    grid. A step counts only above a few grey levels, so that the noise of JPEG in white paper gives no random
    bits. This test is cheap and only proposes candidates;
-2. the largest difference of any cell of a 15 x 20 colour thumbnail, after the brightness of one photo is fitted
-   to the other's. A mean would not see a small print on a large shirt; the largest cell does.
+2. the difference of 15 x 20 colour thumbnails, after the brightness of one is fitted to the other's. Its
+   largest cell tells a small print on a large shirt, which a mean would not see; its root mean square, against
+   the photo's own contrast, tells pale things on white apart, such as two pairs of silver earrings.
 
-The thresholds were chosen on a real catalogue of 39,655 photos; `docs/catalogue.md` has the figures.
+Both work on smoothed reductions (a triangle filter two cells wide), since plain block means alias when a photo
+is resized by a tenth.
+
+The thresholds were chosen on a real catalogue of 39,655 photos by looking at pairs of every distance. With them
+733 groups of 1,647 photos are found, 1,171 of them pixel-identical; the largest is one lipstick in ten shades.
+Of 500 photos changed on purpose these shares are found: JPEG quality 75 or 90, three quarters or twice the size,
+5 % darker: 99 % or more; 5 % brighter with clipped whites: 93 %; JPEG quality 50: 78 %.
 """
 
 import hashlib
@@ -22,13 +29,16 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-MAX_BITS: Final = 28
+MAX_BITS: Final = 16
 """Of the 512 bits of the difference hash, how many may differ."""
 
-MAX_CELL_DIFFERENCE: Final = 18.0
+MAX_CELL_DIFFERENCE: Final = 14.0
 """How many of 255 levels the worst cell of the thumbnail may differ, once the brightness is fitted."""
 
-MAX_BRIGHTNESS_DIFFERENCE: Final = 16.0
+MAX_DIFFERENCE_TO_CONTRAST: Final = 0.12
+"""How large the root mean square difference of the thumbnails may be, against that of one from its mean."""
+
+MAX_BRIGHTNESS_DIFFERENCE: Final = 24.0
 """How many of 255 levels the mean of two thumbnails may differ."""
 
 GAIN_RANGE: Final = (0.9, 1.11)
@@ -37,8 +47,15 @@ GAIN_RANGE: Final = (0.9, 1.11)
 _GRID: Final = 16
 _STEP: Final = 4  # grey levels; JPEG noise in flat paper stays under it
 _THUMBNAIL: Final = (15, 20)
-_ROWS_AT_ONCE: Final = 256
+_ROWS_AT_ONCE: Final = 64
+_SIEVED_AT_ONCE: Final = 65_536
 _PAIRS_AT_ONCE: Final = 4096
+
+_SIEVE_WORDS: Final = (
+    2,
+    4,
+    6,
+)  # 64-bit words of the hash that see the middle of the photo, where the product is
 
 _Pairs = npt.NDArray[np.int64]
 
@@ -113,18 +130,21 @@ def _linked(distinct: Sequence[Fingerprint]) -> npt.NDArray[np.int64]:
 def _iter_candidates(codes: npt.NDArray[np.uint64], brightness: npt.NDArray[np.float32]) -> Iterator[_Pairs]:
     """Yield arrays of pairs, int64 of shape (n, 2), whose brightness and difference hash agree."""
     order = np.argsort(brightness, kind="stable")
-    sorted_codes, levels = codes[order], brightness[order]
-    ends = np.searchsorted(levels, levels + MAX_BRIGHTNESS_DIFFERENCE, side="right")
+    codes, brightness = codes[order], brightness[order]
+    ends = np.searchsorted(brightness, brightness + MAX_BRIGHTNESS_DIFFERENCE, side="right")
+    sieve = [np.ascontiguousarray(codes[:, word]) for word in _SIEVE_WORDS]
     for start in range(0, len(order), _ROWS_AT_ONCE):
         stop = min(start + _ROWS_AT_ONCE, len(order))
-        end = int(ends[stop - 1])
-        rows, columns = sorted_codes[start:stop], sorted_codes[start:end]
-        differing = np.zeros((len(rows), len(columns)), np.uint16)
-        for word in range(codes.shape[1]):
-            differing += np.bitwise_count(rows[:, word, None] ^ columns[None, :, word])
-        first, second = np.nonzero(differing <= MAX_BITS)
-        later = second > first
-        yield np.stack([order[first[later] + start], order[second[later] + start]], axis=1)
+        end = ends[stop - 1]
+        differing = np.zeros((stop - start, end - start), np.uint8)  # three words differ in 192 bits at most
+        for word in sieve:
+            differing += np.bitwise_count(word[start:stop, None] ^ word[None, start:end])
+        sieved = np.argwhere(differing <= MAX_BITS) + start
+        for chunk in range(0, len(sieved), _SIEVED_AT_ONCE):
+            first, second = sieved[chunk : chunk + _SIEVED_AT_ONCE].T
+            agree = np.bitwise_count(codes[first] ^ codes[second]).sum(axis=1) <= MAX_BITS
+            agree &= (first < second) & (second < ends[first])
+            yield order[np.stack([first[agree], second[agree]], axis=1)]
 
 
 def _are_near(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
@@ -134,7 +154,10 @@ def _are_near(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> np
     right -= right.mean(axis=1, keepdims=True)
     spread = np.maximum(np.einsum("ij,ij->i", left, left), 1.0)
     gain = np.clip(np.einsum("ij,ij->i", left, right) / spread, *GAIN_RANGE)
-    return np.asarray(np.abs(right - gain[:, None] * left).max(axis=1, initial=0.0) <= MAX_CELL_DIFFERENCE)
+    rest = right - gain[:, None] * left
+    same_cells = np.abs(rest).max(axis=1, initial=0.0) <= MAX_CELL_DIFFERENCE
+    same_whole = np.einsum("ij,ij->i", rest, rest) <= spread * MAX_DIFFERENCE_TO_CONTRAST**2
+    return np.asarray(same_cells & same_whole)
 
 
 def _join(parent: npt.NDArray[np.int64], pairs: _Pairs) -> npt.NDArray[np.int64]:
