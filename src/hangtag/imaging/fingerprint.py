@@ -7,17 +7,17 @@ duplicate therefore has to pass two tests:
 1. a difference hash (Krawetz 2013, "Kind of Like That") of 2 x 256 bits, one for each direction on a 16 x 16
    grid. A step counts only above a few grey levels, so that the noise of JPEG in white paper gives no random
    bits. This test is cheap and only proposes candidates;
-2. the difference of 15 x 20 colour thumbnails, after the brightness of one is fitted to the other's. Its
-   largest cell tells a small print on a large shirt, which a mean would not see; its root mean square, against
+2. the difference of 15 x 20 colour thumbnails, after the brightness of one is fitted to the other's. The
+   largest cell tells a small print on a large shirt, which a mean would not see; the root mean square, against
    the photo's own contrast, tells pale things on white apart, such as two pairs of silver earrings.
 
-Both work on smoothed reductions (a triangle filter two cells wide), since plain block means alias when a photo
-is resized by a tenth.
+Both work on smoothed reductions (a triangle filter two cells wide), since plain block means alias when a
+photo is resized by a tenth.
 
-The thresholds were chosen on a real catalogue of 39,655 photos by looking at pairs of every distance. With them
-733 groups of 1,647 photos are found, 1,171 of them pixel-identical; the largest is one lipstick in ten shades.
-Of 500 photos changed on purpose these shares are found: JPEG quality 75 or 90, three quarters or twice the size,
-5 % darker: 99 % or more; 5 % brighter with clipped whites: 93 %; JPEG quality 50: 78 %.
+The thresholds were chosen on a real catalogue of 39,655 photos by looking at pairs of every distance. They
+find 733 groups of 1,647 photos, 1,171 of them pixel-identical; the largest is one lipstick in ten shades.
+Of 500 photos changed on purpose these shares are found: JPEG quality 75 or 90, three quarters or twice the
+size, 5 % darker: 99 % or more; 5 % brighter with clipped whites: 93 %; JPEG quality 50: 78 %.
 """
 
 import hashlib
@@ -64,8 +64,8 @@ _Pairs = npt.NDArray[np.int64]
 class Fingerprint:
     """What is kept of a photo to find it again.
 
-    `pixels_sha256` is equal for equal decoded pixels and size, whatever the file. `code` is the difference hash
-    (64 bytes) and `thumbnail` the 15 x 20 RGB thumbnail (900 bytes), both independent of the photo's size.
+    `pixels_sha256` is equal for equal decoded pixels and size, whatever the file. `code` is the difference
+    hash (64 bytes) and `thumbnail` the 15 x 20 RGB thumbnail (900 bytes), both independent of the photo's size.
     """
 
     pixels_sha256: str
