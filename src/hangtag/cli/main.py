@@ -1,0 +1,137 @@
+"""The command `hangtag`: the list of its commands and what happens when one fails."""
+
+import os
+import sys
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Annotated, Any, Final
+
+import typer
+
+from hangtag import __version__
+from hangtag.domain.errors import HangtagError
+
+EXIT_WRONG_USAGE: Final = 2
+EXIT_INTERRUPTED: Final = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command: its name and what it does.
+
+    Its function, or its own `typer.Typer` where it has subcommands, carries the command's name and lies in
+    `hangtag.cli.<name>`.
+    """
+
+    name: str
+    summary: str
+
+    def load(self) -> Callable[..., Any] | typer.Typer:
+        """Import the command's module, which may take a moment, and return its function or subcommands."""
+        found: Callable[..., Any] | typer.Typer = getattr(
+            import_module(f"hangtag.cli.{self.name}"), self.name
+        )
+        return found
+
+
+COMMANDS: Final = (
+    Command("predict", "Label photos: files and folders of them."),
+    Command("models", "List the models, or show what is known about one."),
+    Command("clean", "Repair a catalogue's table without losing a row."),
+    Command("check", "Find what is wrong with a catalogue and its photos."),
+    Command("count", "Count products by one column or several."),
+    Command("split", "Split a cleaned table into train, validation and test."),
+    Command("train", "Train a model from a recipe."),
+    Command("evaluate", "Measure a model on a split of a catalogue."),
+    Command("samples", "Write the sample photos that hangtag draws itself."),
+)
+
+
+def build_app(called: Collection[str]) -> typer.Typer:
+    """Build the command line. Only the commands in `called` are imported; the others are known by summary.
+
+    That is what keeps `hangtag --help` instant, whatever the commands need.
+    """
+    app = typer.Typer(
+        name="hangtag",
+        help="Looks at product photos and writes the label that a shop needs, with an honest confidence.",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,  # rich alone would take the time that the whole help may take
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_global_options)
+    for command in COMMANDS:
+        _add(app, command, loaded=command.name in called)
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with its exit status.
+
+    0: done. 2: the call or its input cannot be used. 3: done, with findings that the command describes.
+    130: interrupted.
+    """
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        build_app(given)(given, prog_name="hangtag")
+    except HangtagError as error:
+        _leave(f"error: {error}", EXIT_WRONG_USAGE)
+    except BrokenPipeError:
+        _leave_quietly()
+    except OSError as error:
+        _leave(f"error: {_describe(error)}", EXIT_WRONG_USAGE)
+    except KeyboardInterrupt:
+        _leave("interrupted", EXIT_INTERRUPTED)
+    except SystemExit as leaving:
+        if leaving.code == EXIT_INTERRUPTED:
+            _leave("interrupted", EXIT_INTERRUPTED)
+        raise
+
+
+def _add(app: typer.Typer, command: Command, *, loaded: bool) -> None:
+    body = command.load() if loaded else _not_loaded
+    if isinstance(body, typer.Typer):
+        app.add_typer(body, name=command.name, short_help=command.summary)
+    else:
+        app.command(command.name, short_help=command.summary)(body)
+
+
+def _not_loaded() -> None:
+    """Stand in for a command that was not called."""
+
+
+def _show_version(value: bool) -> None:  # noqa: FBT001 - Typer passes an option's value by position
+    if value:
+        typer.echo(f"hangtag {__version__}")
+        raise typer.Exit
+
+
+def _global_options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
+
+
+def _leave(message: str, status: int) -> None:
+    sys.stderr.write(" ".join(message.split()) + "\n")
+    sys.exit(status)
+
+
+def _leave_quietly() -> None:
+    """Leave when the reader of our output has gone, and keep Python from complaining when it flushes."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(1)
+
+
+def _describe(error: OSError) -> str:
+    located = "" if error.filename is None else f"{error.filename}: "
+    return f"{located}{error.strerror or error}"
+
+
+if __name__ == "__main__":
+    main()

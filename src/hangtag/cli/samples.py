@@ -1,0 +1,19 @@
+"""The command `hangtag samples`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def samples(
+    folder: Annotated[Path, typer.Argument(help="Where to write the photos; made if it does not exist.")],
+) -> None:
+    """Write the sample photos that hangtag draws itself.
+
+    They are enough to try `hangtag predict` on a machine that has no photos.
+    """
+    from hangtag.imaging.samples import write_sample_photos  # noqa: PLC0415 - `--help` need not wait for it
+
+    paths = write_sample_photos(folder)
+    typer.echo(f"{len(paths)} sample photos written to {folder}")
