@@ -33,13 +33,13 @@ class Item:
 def assign_stratified(items: Sequence[Item], fractions: Fractions, seed: int) -> list[str]:
     """Return the split of each item: every label in about the wanted shares, and the whole closely so.
 
-    What a label cannot give (its items are few or large) is carried to the next smaller label. A label with one item
-    keeps it in train. The order of `items` does not matter.
+    What a label cannot give (its items are few or large) is carried to the next smaller label. A label with
+    one item keeps it in train. The order of `items` does not matter.
     """
     strata: defaultdict[str, list[int]] = defaultdict(list)
     for position, item in enumerate(items):
         strata[item.label].append(position)
-    sizes = {label: sum(items[position].size for position in positions) for label, positions in strata.items()}
+    sizes = {label: sum(items[one].size for one in positions) for label, positions in strata.items()}
     carried = dict.fromkeys(fractions, 0.0)
     splits = [TRAIN] * len(items)
     for label in sorted(strata, key=lambda label: (-sizes[label], label)):
@@ -79,7 +79,8 @@ def assign_by_year(years: Sequence[int | None], fractions: Fractions) -> list[st
         )
     split_of: dict[Hashable, str] = {}
     for later, (split, fraction) in enumerate(fractions.items(), start=1):
-        spare = len(newest_first) - (len(fractions) - later) - 1  # a year for each split still to come, and train
+        # A year is left for each split still to come, and one for train.
+        spare = len(newest_first) - (len(fractions) - later) - 1
         taken = _nearest_count([counts[year] for year in newest_first[:spare]], fraction * len(years))
         split_of |= dict.fromkeys(newest_first[:taken], split)
         newest_first = newest_first[taken:]

@@ -1,23 +1,23 @@
 """Clean a catalogue: every line of its table becomes a product, or a reject with a reason."""
 
-import json
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import IO, Final, Self
+from typing import IO, Any, Final, Self
 
 import pyarrow as pa
 import pyarrow.parquet
 
-from hangtag.catalogue.files import whole_file
+from hangtag.catalogue.files import whole_file, write_json
 from hangtag.catalogue.lines import iter_lines
 from hangtag.catalogue.rows import Reject, RejectReason, Row, RowReader
 from hangtag.catalogue.seen import SeenIds
-from hangtag.catalogue.source import Catalogue
-from hangtag.catalogue.tables import csv_writer
+from hangtag.catalogue.source import Catalogue, open_catalogue
+from hangtag.catalogue.tables import PARQUET_SUFFIXES, csv_writer, read_table
 from hangtag.domain.columns import ID
 
 CLEANED_CSV: Final = "cleaned.csv"
@@ -32,8 +32,8 @@ BATCH_ROWS: Final = 32_768
 class CleanReport:
     """What became of every line: `lines` = 1 header + `cleaned` + `rejected` + `blank` + `joined`.
 
-    `joined` are the further lines of rows whose quoted value holds line ends. `repairs` counts rows by what was put
-    right, `rejects` rejected rows by reason code, `missing` the cleaned rows without a value, by column.
+    `joined` are the further lines of rows whose quoted value holds line ends. `repairs` counts rows by what
+    was put right, `rejects` rejected rows by reason code, `missing` cleaned rows without a value, by column.
     """
 
     catalogue: str
@@ -51,8 +51,8 @@ class CleanReport:
 def clean_catalogue(catalogue: Catalogue, output_folder: Path) -> CleanReport:
     """Clean a catalogue's table into `cleaned.csv`, `cleaned.parquet`, `rejects.csv` and `clean-report.json`.
 
-    Memory does not grow with the table. The first row of an id is kept, later ones are rejected. Either all files are
-    written or, on any exception, none.
+    Memory does not grow with the table. The first row of an id is kept, later ones are rejected. Either all
+    files are written or, on any exception, none.
 
     Raises `CatalogueError` when the table cannot be read or the files cannot be written.
     """
@@ -60,14 +60,13 @@ def clean_catalogue(catalogue: Catalogue, output_folder: Path) -> CleanReport:
         stream = stack.enter_context(catalogue.open_table())
         reader = RowReader(iter_lines(stream, catalogue.name), catalogue.name)
         seen = stack.enter_context(SeenIds())
-        report_path = stack.enter_context(whole_file(output_folder / REPORT_JSON))
         writer = stack.enter_context(_Writer(output_folder, reader.columns))
         outcomes = iter(reader)
         while batch := list(islice(outcomes, BATCH_ROWS)):
             writer.write(*_without_duplicates(batch, reader.columns.index(ID), seen))
         report = writer.report(catalogue.name)
         report.lines, report.blank, report.joined = reader.lines, reader.blank, reader.joined
-        report_path.write_text(json.dumps(asdict(report), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_json(asdict(report), output_folder / REPORT_JSON)
         return report
 
 
@@ -99,7 +98,7 @@ class _Writer:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             parquet = stack.enter_context(whole_file(self._folder / CLEANED_PARQUET))
-            self._parquet = stack.enter_context(pyarrow.parquet.ParquetWriter(parquet, self._schema, compression="zstd"))
+            self._parquet = stack.enter_context(_open_parquet(parquet, self._schema))
             self._csv = csv_writer(self._open(stack, CLEANED_CSV))
             self._rejects_csv = csv_writer(self._open(stack, REJECTS_CSV))
             self._csv.writerow(self._columns)
@@ -124,7 +123,8 @@ class _Writer:
         self._cleaned += len(rows)
         self._repairs.update(repair for row in rows for repair in row.repairs)
         self._rejects.update(reject.reason for reject in rejects)
-        self._missing.update({name: array.null_count for name, array in zip(self._columns, arrays, strict=True)})
+        for column, array in zip(self._columns, arrays, strict=True):
+            self._missing[column] += array.null_count
 
     def report(self, catalogue: str) -> CleanReport:
         """Return the counts so far."""
@@ -139,5 +139,23 @@ class _Writer:
         )
 
 
+def _open_parquet(path: Path, schema: pa.Schema) -> Any:  # noqa: ANN401 - pyarrow has no types
+    return pyarrow.parquet.ParquetWriter(path, schema, compression="zstd")
+
+
 def _plain_counts(counts: Counter[str]) -> dict[str, int]:
     return {str(key): count for key, count in counts.most_common() if count}
+
+
+def load_cleaned(path: Path) -> pa.Table:
+    """Return a cleaned table: Parquet, the folder that `clean` wrote, or a catalogue, cleaned in passing.
+
+    Raises `CatalogueError` when there is no such thing.
+    """
+    if (path / CLEANED_PARQUET).is_file():
+        return read_table(path / CLEANED_PARQUET)
+    if path.suffix.lower() in PARQUET_SUFFIXES:
+        return read_table(path)
+    with tempfile.TemporaryDirectory() as folder, open_catalogue(path) as catalogue:
+        clean_catalogue(catalogue, Path(folder))
+        return read_table(Path(folder) / CLEANED_PARQUET)

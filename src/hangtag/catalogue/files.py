@@ -1,10 +1,12 @@
 """Writing a file so that it is either whole or not there."""
 
+import json
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from hangtag.domain.errors import CatalogueError
 
@@ -23,8 +25,13 @@ def whole_file(path: Path) -> Iterator[Path]:
         yield temporary
         os.replace(temporary, path)  # noqa: PTH105 - the name says what happens
     except OSError as error:
-        raise CatalogueError(
-            f"the file cannot be written ({error.strerror or error})", where=path, fix="Choose another --output."
-        ) from error
+        problem = f"the file cannot be written ({error.strerror or error})"
+        raise CatalogueError(problem, where=path, fix="Choose another --output.") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_json(value: Any, path: Path) -> None:  # noqa: ANN401 - whatever JSON can say
+    """Write a value as indented JSON, whole or not at all."""
+    with whole_file(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -41,7 +41,8 @@ def iter_lines(stream: BinaryIO, where: object = None) -> Iterator[Line]:
                 number += 1
                 yield Line(number, text, recoded)
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
-        raise CatalogueError(f"the table cannot be read beyond line {number} ({error})", where=where) from error
+        problem = f"the table cannot be read beyond line {number} ({error})"
+        raise CatalogueError(problem, where=where) from error
 
 
 def _iter_utf8(stream: BinaryIO) -> Iterator[bytes]:

@@ -1,13 +1,12 @@
 """From lines to rows: fields, quotes, surplus commas, and the reasons why a line is no row."""
 
-import csv
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
 from hangtag.catalogue.lines import MAX_LINE_LENGTH, Line
-from hangtag.catalogue.values import MISSING, drop_invisible, is_perhaps_untidy, single_spaced
+from hangtag.catalogue.quotes import split_quoted, split_strictly
+from hangtag.catalogue.values import MISSING, Repair, drop_invisible, is_perhaps_untidy, single_spaced
 from hangtag.domain.columns import CATEGORY_COLUMNS, ID, NAME
 from hangtag.domain.errors import CatalogueError
 
@@ -16,17 +15,6 @@ MAX_JOINED_LINES: Final = 20
 MAX_JOINED_LENGTH: Final = 20_000
 RAW_LENGTH: Final = 1_000
 """How many characters of an overlong line the rejects file shows."""
-
-
-class Repair(StrEnum):
-    """What was put right in a row. The value is the stable code."""
-
-    EXTRA_COMMAS = "extra_commas"
-    BARE_QUOTE = "bare_quote"
-    JOINED_LINES = "joined_lines"
-    SPACES = "spaces"
-    INVISIBLE = "invisible_characters"
-    ENCODING = "encoding"
 
 
 class RejectReason(StrEnum):
@@ -61,8 +49,8 @@ class Reject(NamedTuple):
 class RowReader:
     """Iterates the rows and rejects of a table; `columns`, and the counts of lines that are neither.
 
-    `blank` counts empty lines (and lines of nothing but commas), `joined` the lines that belong to the row begun
-    before them, `lines` all of them, the header included.
+    `blank` counts empty lines (and lines of nothing but commas), `joined` the lines that belong to the row
+    begun before them, `lines` all of them, the header included.
 
     Raises `CatalogueError` when the header lacks a column that every catalogue needs.
     """
@@ -110,7 +98,7 @@ class RowReader:
         return self._row(line, fields, repairs, is_untidy=is_perhaps_untidy(line.text))
 
     def _quoted_row(self, line: Line) -> Row | Reject:
-        split = _split_quoted(line.text, self._last)
+        split = split_quoted(line.text, self._last)
         if split.is_open and (whole := self._join(line)) is not None:
             return self._row(whole[0], whole[1], [Repair.JOINED_LINES], is_untidy=True)
         return self._row(line, split.fields, split.repairs, is_untidy=True)
@@ -130,7 +118,7 @@ class RowReader:
             if following.text.count(",") >= self._last:
                 break
             text = f"{text}\n{following.text}"
-            fields = _split_strictly(text)
+            fields = split_strictly(text)
             if fields is not None and len(fields) == self._last + 1:
                 self.joined += len(taken)
                 recoded = line.recoded or any(one.recoded for one in taken)
@@ -172,7 +160,7 @@ def _tidy(fields: Sequence[str], repairs: list[Repair]) -> list[str]:
 
 
 def _read_header(text: str, where: object) -> tuple[str, ...]:
-    fields = _split_quoted(text, text.count(",")).fields
+    fields = split_quoted(text, text.count(",")).fields
     names = tuple(single_spaced(drop_invisible(field)) for field in fields)
     while names and not names[-1]:  # spreadsheets leave empty columns behind
         names = names[:-1]
@@ -189,61 +177,3 @@ def _read_header(text: str, where: object) -> tuple[str, ...]:
         problem = f"names {', '.join(twice)} twice" if any(twice) else "leaves a column without a name"
         raise CatalogueError(f"the header {problem}", where=where, fix="Give each column one name.")
     return names
-
-
-class _Split(NamedTuple):
-    fields: list[str]
-    repairs: list[Repair]
-    is_open: bool
-
-
-_BODY = r'[ \t]*"([^"]*+(?:""[^"]*+)*+)'
-_QUOTED = re.compile(_BODY + r'"[ \t]*(,|\Z)')
-_QUOTED_TO_THE_END = re.compile(_BODY + r'"[ \t]*\Z')
-_OPEN = re.compile(_BODY + r"\Z")
-
-
-def _split_quoted(text: str, last: int) -> _Split:
-    """Split a line that holds quotes into at most `last` + 1 fields, the last one taking all that remains.
-
-    A field is quoted when its first character and its last one are quotes, as the CSV standard has it. Any other
-    quote, such as the inch sign in 3.5", is a character of the value.
-    """
-    fields: list[str] = []
-    position = 0
-    is_open = False
-    while len(fields) < last:
-        quoted = _QUOTED.match(text, position)
-        is_open = is_open or _OPEN.match(text, position) is not None
-        comma = quoted.end() - 1 if quoted else text.find(",", position)
-        at_end = comma < 0 if quoted is None else quoted[2] == ""
-        bare = text[position:] if at_end else text[position:comma]
-        fields.append(_unquote(quoted[1]) if quoted else bare)
-        if at_end:
-            return _Split(fields, _bare_quotes(bare, is_quoted=quoted is not None), is_open)
-        position = comma + 1
-    rest = text[position:]
-    quoted = _QUOTED_TO_THE_END.match(rest)
-    if quoted:
-        return _Split([*fields, _unquote(quoted[1])], [], is_open)
-    repairs = _bare_quotes(rest, is_quoted=False)
-    if "," in rest:
-        rest = rest.rstrip(", \t")
-        repairs.append(Repair.EXTRA_COMMAS)
-    return _Split([*fields, rest], repairs, is_open or _OPEN.match(rest) is not None)
-
-
-def _bare_quotes(field: str, *, is_quoted: bool) -> list[Repair]:
-    return [Repair.BARE_QUOTE] if '"' in field and not is_quoted else []
-
-
-def _unquote(body: str) -> str:
-    return body.replace('""', '"')
-
-
-def _split_strictly(text: str) -> list[str] | None:
-    """Split one record by the letter of the CSV standard; None if it does not keep to it."""
-    try:
-        return next(csv.reader([text], strict=True, skipinitialspace=True))
-    except csv.Error:
-        return None

@@ -11,7 +11,8 @@ class SeenIds:
     """A private temporary database of ids, which spills to disk and vanishes when closed."""
 
     def __init__(self) -> None:
-        self._database = sqlite3.connect("")  # the empty name: a temporary file that only this connection sees
+        # The empty name means a temporary file that only this connection sees.
+        self._database = sqlite3.connect("")
         self._database.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         self._database.execute("PRAGMA journal_mode = OFF")
         self._database.execute("PRAGMA synchronous = OFF")

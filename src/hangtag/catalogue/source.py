@@ -115,7 +115,7 @@ class ZipCatalogue:
     def photo_names(self) -> frozenset[str]:
         """Return the file names in the photo folder; raises `CatalogueError` when there is none."""
         if not self._members:
-            raise CatalogueError(f"there is no folder {PHOTO_FOLDER}/ with photos", where=self._path, fix=EXPECTED)
+            raise CatalogueError("there is no folder of photos", where=self._path, fix=EXPECTED)
         return frozenset(self._members)
 
     @cached_property
@@ -180,7 +180,8 @@ def _root_in_folder(folder: Path) -> Path:
 
 
 def _root_in_zip(path: Path, names: list[str]) -> str:
-    tables = [name for name in names if PurePosixPath(name).name == TABLE_NAME and not name.startswith("__MACOSX/")]
+    own = (name for name in names if not name.startswith("__MACOSX/"))
+    tables = [name for name in own if PurePosixPath(name).name == TABLE_NAME]
     shallowest = min((name.count("/") for name in tables), default=0)
     roots = [name.removesuffix(TABLE_NAME) for name in tables if name.count("/") == shallowest]
     if len(roots) == 1 and shallowest <= 1:
@@ -191,7 +192,8 @@ def _root_in_zip(path: Path, names: list[str]) -> str:
 def _not_one_table(where: Path, found: list[str]) -> CatalogueError:
     if found:
         several = ", ".join(sorted(found)[:5])
-        return CatalogueError(f"{TABLE_NAME} was found in {several}", where=where, fix="Name one of these folders.")
+        problem = f"{TABLE_NAME} was found in {several}"
+        return CatalogueError(problem, where=where, fix="Name one of these folders.")
     return CatalogueError(f"there is no {TABLE_NAME}", where=where, fix=EXPECTED)
 
 

@@ -22,7 +22,8 @@ def read_table(path: Path) -> pa.Table:
     Raises `CatalogueError` when the file is absent or not such a table.
     """
     if not path.is_file():
-        raise CatalogueError("there is no such table", where=path, fix="Run hangtag clean or hangtag split first.")
+        fix = "Run hangtag clean or hangtag split first."
+        raise CatalogueError("there is no such table", where=path, fix=fix)
     try:
         if path.suffix.lower() in PARQUET_SUFFIXES:
             return pyarrow.parquet.read_table(path)
@@ -58,7 +59,7 @@ def need_columns(table: pa.Table, columns: list[str], where: object) -> None:
 
 
 def csv_writer(file: IO[str]) -> Any:  # noqa: ANN401 - csv gives its writer type no public name
-    """Return a writer of the one CSV dialect that hangtag writes: quotes where needed, a line feed per row."""
+    """Return a writer of the one CSV dialect that hangtag writes: quotes where needed, lines end in LF."""
     return csv.writer(file, lineterminator="\n")
 
 

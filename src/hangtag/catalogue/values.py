@@ -1,7 +1,20 @@
 """Tidying one value: stray spaces, invisible characters, the ways to say "missing"."""
 
 import re
+from enum import StrEnum
 from typing import Final
+
+
+class Repair(StrEnum):
+    """What was put right in a row. The value is the stable code."""
+
+    EXTRA_COMMAS = "extra_commas"
+    BARE_QUOTE = "bare_quote"
+    JOINED_LINES = "joined_lines"
+    SPACES = "spaces"
+    INVISIBLE = "invisible_characters"
+    ENCODING = "encoding"
+
 
 MISSING: Final = frozenset(
     ("", "NA", "Na", "na", "N/A", "n/a", "#N/A", "NULL", "Null", "null", "NaN", "nan", "NAN"),
@@ -23,5 +36,5 @@ def drop_invisible(value: str) -> str:
 
 
 def single_spaced(value: str) -> str:
-    """Return a value with every run of white space (tabs, line ends, non-breaking) as one space, none at its ends."""
+    """Return a value with each run of white space, of any kind, as one space, and none at its ends."""
     return " ".join(value.split())

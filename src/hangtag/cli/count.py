@@ -1,0 +1,65 @@
+"""The command `hangtag count`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MAX_COLUMNS: Final = 10
+"""A cross table with more columns is printed as a list; a file holds it as it is."""
+
+
+def count(
+    path: Annotated[Path, typer.Argument(help="A cleaned or split table, or a catalogue.")],
+    *,
+    by: Annotated[list[str], typer.Option("--by", help="The column to count by; twice for a cross table.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to a .csv or .json.")] = None,
+) -> None:
+    """Count products by one column or several.
+
+    One column gives its classes by size, two a cross table, more a list of the combinations. Missing values
+    are counted too.
+    """
+    from hangtag.catalogue.clean import load_cleaned  # noqa: PLC0415 - `--help` need not wait for it
+    from hangtag.catalogue.count import count_products, cross_table  # noqa: PLC0415 - the same
+
+    counts = count_products(load_cleaned(path), by)
+    crossed = cross_table(counts) if len(by) == 2 else counts  # noqa: PLR2004 - two columns cross
+    if output is not None:
+        _write(crossed, output)
+    else:
+        _print(crossed if crossed.num_columns <= MAX_COLUMNS else counts)
+
+
+def _write(counts: "pa.Table", output: Path) -> None:
+    from hangtag.catalogue.files import write_json  # noqa: PLC0415 - `--help` need not wait for it
+    from hangtag.catalogue.tables import write_table  # noqa: PLC0415 - the same
+
+    if output.suffix.lower() == ".json":
+        write_json(counts.to_pylist(), output)
+    else:
+        write_table(counts, output)
+    typer.echo(f"{counts.num_rows:,} rows written to {output}")
+
+
+def _print(counts: "pa.Table") -> None:
+    from rich.console import Console  # noqa: PLC0415 - `--help` need not wait for it
+    from rich.table import Table  # noqa: PLC0415 - the same
+
+    table = Table()
+    for field in counts.schema:
+        table.add_column(field.name, justify="left" if str(field.type) == "string" else "right")
+    for row in counts.to_pylist():
+        table.add_row(*(_shown(value) for value in row.values()))
+    Console(highlight=False).print(table)
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "(missing)"
+    if isinstance(value, float):
+        return f"{value:.2%}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

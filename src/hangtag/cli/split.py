@@ -1,0 +1,101 @@
+"""The command `hangtag split`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from hangtag.catalogue.prints import PhotoPrint
+    from hangtag.catalogue.source import Catalogue
+    from hangtag.catalogue.split_report import SplitReport
+
+PRINTS_NAME: Final = "fingerprints.parquet"
+SHOWN_CLASSES: Final = 10
+
+
+def split(  # noqa: PLR0913 - a command has as many parameters as it has options
+    cleaned: Annotated[
+        Path, typer.Argument(help="The cleaned table, or the folder that hangtag clean wrote.")
+    ],
+    *,
+    catalogue: Annotated[Path, typer.Option(help="The catalogue that holds the photos: folder or zip.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The table to write.")] = Path(
+        "split.parquet"
+    ),
+    strategy: Annotated[
+        Literal["grouped", "year", "random"],
+        typer.Option(help="grouped: duplicates on one side; year: the newest are test; random: to compare."),
+    ] = "grouped",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same split.")] = 42,
+    test: Annotated[float, typer.Option(help="The share of test.")] = 0.10,
+    validation: Annotated[float, typer.Option(help="The share of validation.")] = 0.05,
+    stratify_by: Annotated[
+        str, typer.Option(help="The column whose classes are shared out.")
+    ] = "articleType",
+    min_examples: Annotated[int, typer.Option(help="A class with fewer products is rare.")] = 100,
+    rare: Annotated[Literal["keep", "drop"], typer.Option(help="What happens to rare classes.")] = "keep",
+) -> None:
+    """Split a cleaned table into train, validation and test.
+
+    Writes the table as Parquet and CSV, a report as JSON, and fingerprints.parquet, which makes the next
+    split of the same photos quick. Every product is in the table; one that can be in no split is `dropped`,
+    with a note that says why.
+    """
+    from hangtag.catalogue.clean import load_cleaned  # noqa: PLC0415 - `--help` need not wait for it
+    from hangtag.catalogue.source import open_catalogue  # noqa: PLC0415 - the same
+    from hangtag.catalogue.split import SplitSettings, split_catalogue  # noqa: PLC0415 - the same
+    from hangtag.catalogue.split_report import write_split  # noqa: PLC0415 - the same
+
+    settings = SplitSettings(strategy, seed, validation, test, stratify_by, min_examples, rare)
+    table = load_cleaned(cleaned)
+    with open_catalogue(catalogue) as source:
+        prints = _fingerprint(source, output.with_name(PRINTS_NAME))
+        report = write_split(split_catalogue(table, source, settings, prints), output)
+    _print_report(report)
+    typer.echo(f"Written to {output}.")
+
+
+def _fingerprint(catalogue: "Catalogue", memory: Path) -> "dict[str, PhotoPrint]":
+    from rich.console import Console  # noqa: PLC0415 - `--help` need not wait for it
+    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn  # noqa: PLC0415 - the same
+
+    from hangtag.catalogue.prints import fingerprint_catalogue  # noqa: PLC0415 - the same
+
+    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("fingerprints", total=None)
+
+        def show(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        return fingerprint_catalogue(catalogue, catalogue.photo_names(), memory=memory, on_progress=show)
+
+
+def _print_report(report: "SplitReport") -> None:
+    from rich.console import Console  # noqa: PLC0415 - `--help` need not wait for it
+    from rich.table import Table  # noqa: PLC0415 - the same
+
+    strategy, seed = report.settings["strategy"], report.settings["seed"]
+    table = Table("split", "products", "share", "years", title=f"{strategy} split, seed {seed}")
+    for column in table.columns[1:3]:
+        column.justify = "right"
+    used = sum(count for name, count in report.counts.items() if name != "dropped")
+    for name, count in report.counts.items():
+        share = "" if name == "dropped" else f"{count / used:.2%}"
+        table.add_row(name, f"{count:,}", share, "-".join(report.years.get(name, [])))
+    for note, count in report.dropped.items():
+        table.add_row(f"  {note}", f"{count:,}", "", "")
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(
+        f"{report.groups:,} duplicate groups with {report.grouped_products:,} products, up to", end=" "
+    )
+    console.print(f"{report.largest_group} in one; {report.crossing_groups:,} of them cross splits:", end=" ")
+    console.print(f"{report.leaked_test:,} test and {report.leaked_validation:,} validation products leak.")
+    if report.rare:
+        smallest = ", ".join(f"{name} {size}" for name, size in list(report.rare.items())[-SHOWN_CLASSES:])
+        fewest = (
+            f"{len(report.rare)} rare classes (under {report.settings['min_examples']} products) are kept"
+        )
+        console.print(f"{fewest}, the smallest: {smallest}")
