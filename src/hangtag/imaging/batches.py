@@ -1,0 +1,102 @@
+"""Photos become batches of pixels on several threads, in order, with only a few batches held at a time."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from hangtag.domain.errors import PhotoError
+from hangtag.domain.reasons import Reason
+from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits
+from hangtag.imaging.preprocess import Pixels, Preprocessing, prepare_photo
+
+BATCHES_AHEAD: Final = 4
+"""How many batches each thread may be ahead of the model: enough that it never waits, few in memory."""
+
+
+class PhotoSource(Protocol):
+    """A photo that can be read: a file, an entry of a catalogue. `read` is called from several threads."""
+
+    @property
+    def name(self) -> str:
+        """What a table calls this photo."""
+        ...
+
+    def read(self, limits: DecodeLimits) -> bytes:
+        """Return the photo's bytes; raises `PhotoError` with the reason why they cannot be had."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedBatch:
+    """Some photos in their order. `reasons` says for each why it has no pixels, or None.
+
+    `pixels` holds, for each preprocessing, the photos that could be decoded: uint8 of shape
+    (n, height, width, 3).
+    """
+
+    names: tuple[str, ...]
+    reasons: tuple[Reason | None, ...]
+    pixels: Mapping[Preprocessing, npt.NDArray[np.uint8]]
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoDecoder:
+    """Decodes photos for one model or several; each preprocessing is applied once."""
+
+    preprocessings: frozenset[Preprocessing]
+    batch_size: int
+    threads: int
+    limits: DecodeLimits = DEFAULT_LIMITS
+
+    def iter_batches(self, photos: Iterable[PhotoSource]) -> Iterator[DecodedBatch]:
+        """Yield the photos batch by batch. A photo that cannot be decoded costs its batch nothing."""
+        chunks = _iter_chunks(photos, self.batch_size)
+        pool = ThreadPoolExecutor(self.threads, thread_name_prefix="decode")
+        pending: deque[Future[DecodedBatch]] = deque()
+        try:
+            for chunk in chunks:
+                pending.append(pool.submit(self.decode, chunk))
+                if len(pending) > BATCHES_AHEAD * self.threads:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def decode(self, photos: list[PhotoSource]) -> DecodedBatch:
+        """Decode one batch."""
+        decoded = [self._decode_one(photo) for photo in photos]
+        good = [pixels for pixels in decoded if not isinstance(pixels, Reason)]
+        return DecodedBatch(
+            names=tuple(photo.name for photo in photos),
+            reasons=tuple(pixels if isinstance(pixels, Reason) else None for pixels in decoded),
+            pixels={
+                chosen: _stack([pixels[chosen] for pixels in good], chosen) for chosen in self.preprocessings
+            },
+        )
+
+    def _decode_one(self, photo: PhotoSource) -> dict[Preprocessing, Pixels] | Reason:
+        try:
+            data = photo.read(self.limits)
+            return {chosen: prepare_photo(data, chosen, self.limits) for chosen in self.preprocessings}
+        except PhotoError as error:
+            return error.reason
+
+
+def _iter_chunks(photos: Iterable[PhotoSource], size: int) -> Iterator[list[PhotoSource]]:
+    remaining = iter(photos)
+    while chunk := list(islice(remaining, size)):
+        yield chunk
+
+
+def _stack(photos: list[Pixels], preprocessing: Preprocessing) -> npt.NDArray[np.uint8]:
+    stacked = np.empty((len(photos), preprocessing.height, preprocessing.width, 3), np.uint8)
+    for position, pixels in enumerate(photos):
+        stacked[position] = pixels
+    return stacked

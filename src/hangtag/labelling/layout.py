@@ -1,0 +1,73 @@
+"""Which columns a table of labels has, and what kind of value stands in each."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+
+from hangtag.domain.columns import LABEL_COLUMNS
+
+PATH: Final = "path"
+MODEL: Final = "model"
+STATUS: Final = "status"
+REASON: Final = "reason"
+
+LABELLED: Final = "labelled"
+FAILED: Final = "failed"
+
+Candidates = list[tuple[str, float]]
+"""Labels with their confidences (0 to 1), the chosen one first."""
+
+Cell = str | float | Candidates | None
+"""A value of a table; None where there is none."""
+
+Rows = dict[str, list[Cell]]
+"""Some rows of a table, column by column, all columns of the same length."""
+
+
+class Kind(Enum):
+    """What stands in a column."""
+
+    TEXT = auto()
+    CONFIDENCE = auto()
+    CANDIDATES = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The columns of a table of labels.
+
+    `label_columns` are the catalogue columns that are answered. With `compares_models` a row speaks of one
+    photo and one model; with `top_k` over 1 each label has a column of its candidates.
+    """
+
+    label_columns: tuple[str, ...] = LABEL_COLUMNS
+    compares_models: bool = False
+    top_k: int = 1
+
+    @classmethod
+    def for_heads(cls, heads: Iterable[str], *, compares_models: bool = False, top_k: int = 1) -> "Layout":
+        """Lay out the usual columns, empty where no model answers them, and then any others that one does."""
+        others = tuple(dict.fromkeys(head for head in heads if head not in LABEL_COLUMNS))
+        return cls(LABEL_COLUMNS + others, compares_models, top_k)
+
+    @property
+    def kinds(self) -> dict[str, Kind]:
+        """The kind of each column by its name, in the order of the table."""
+        kinds = dict.fromkeys((PATH, MODEL) if self.compares_models else (PATH,), Kind.TEXT)
+        kinds |= {STATUS: Kind.TEXT, REASON: Kind.TEXT}
+        for column in self.label_columns:
+            kinds |= {column: Kind.TEXT, confidence_of(column): Kind.CONFIDENCE}
+            if self.top_k > 1:
+                kinds[candidates_of(column)] = Kind.CANDIDATES
+        return kinds
+
+
+def confidence_of(column: str) -> str:
+    """Return the name of the column that holds a label's confidence."""
+    return f"{column}_confidence"
+
+
+def candidates_of(column: str) -> str:
+    """Return the name of the column that holds a label's candidates."""
+    return f"{column}_top"
