@@ -51,8 +51,8 @@ def macro_f1(truth: Ints, answers: Ints) -> float:
 def expected_calibration_error(confidence: Floats, hits: Bools, bins: int = CALIBRATION_BINS) -> float:
     """Return how far confidence lies from accuracy, on average (Guo et al. 2017); NaN of none.
 
-    Confidences (0 to 1, shape (n,)) fall into `bins` equal bins, open below and closed above; the answer is the
-    mean of |accuracy - mean confidence| over the bins, weighted by their size.
+    Confidences (0 to 1, shape (n,)) fall into `bins` equal bins, open below and closed above; the answer is
+    the mean of |accuracy - mean confidence| over the bins, weighted by their size.
     """
     if not len(confidence):
         return math.nan

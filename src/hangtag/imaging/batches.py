@@ -1,7 +1,7 @@
 """Photos become batches of pixels on several threads, in order, with only a few batches held at a time."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -54,7 +54,7 @@ class PhotoDecoder:
     threads: int
     limits: DecodeLimits = DEFAULT_LIMITS
 
-    def iter_batches(self, photos: Iterable[PhotoSource]) -> Iterator[DecodedBatch]:
+    def iter_batches(self, photos: Iterable[PhotoSource]) -> Generator[DecodedBatch]:
         """Yield the photos batch by batch. A photo that cannot be decoded costs its batch nothing."""
         chunks = _iter_chunks(photos, self.batch_size)
         pool = ThreadPoolExecutor(self.threads, thread_name_prefix="decode")

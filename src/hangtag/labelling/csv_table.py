@@ -1,6 +1,7 @@
 """Labels as CSV: UTF-8, commas, one line a row, and no cell that a spreadsheet takes for a formula."""
 
 import re
+from collections.abc import Iterable
 from typing import BinaryIO, Final
 
 from hangtag.labelling.layout import PATH, Candidates, Cell, Kind, Layout, Rows
@@ -47,7 +48,7 @@ class CsvTable:
             self._labels[cell] = _quote(_defuse(str(cell)))
         return [self._labels[cell] for cell in cells]
 
-    def _write_lines(self, lines: object) -> None:
+    def _write_lines(self, lines: Iterable[str]) -> None:
         text = "".join(f"{line}\n" for line in lines)
         self._file.write(text.encode("utf-8"))
 

@@ -1,10 +1,11 @@
 """Which columns a table of labels has, and what kind of value stands in each."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
+from hangtag.bundle.card import Card
 from hangtag.domain.columns import LABEL_COLUMNS
 
 PATH: Final = "path"
@@ -37,19 +38,25 @@ class Kind(Enum):
 class Layout:
     """The columns of a table of labels.
 
-    `label_columns` are the catalogue columns that are answered. With `compares_models` a row speaks of one
-    photo and one model; with `top_k` over 1 each label has a column of its candidates.
+    `label_columns` are the catalogue columns that are answered. With several `models`, by name, a row speaks
+    of one photo and one model; with `top_k` over 1 each label has a column of its candidates.
     """
 
     label_columns: tuple[str, ...] = LABEL_COLUMNS
-    compares_models: bool = False
+    models: tuple[str, ...] = ("default",)
     top_k: int = 1
 
     @classmethod
-    def for_heads(cls, heads: Iterable[str], *, compares_models: bool = False, top_k: int = 1) -> "Layout":
+    def for_models(cls, cards: Mapping[str, Card], top_k: int = 1) -> "Layout":
         """Lay out the usual columns, empty where no model answers them, and then any others that one does."""
-        others = tuple(dict.fromkeys(head for head in heads if head not in LABEL_COLUMNS))
-        return cls(LABEL_COLUMNS + others, compares_models, top_k)
+        answered = (column for card in cards.values() for column in card.columns)
+        others = tuple(dict.fromkeys(column for column in answered if column not in LABEL_COLUMNS))
+        return cls(LABEL_COLUMNS + others, tuple(cards), top_k)
+
+    @property
+    def compares_models(self) -> bool:
+        """Whether a row needs to say which model it speaks of."""
+        return len(self.models) > 1
 
     @property
     def kinds(self) -> dict[str, Kind]:

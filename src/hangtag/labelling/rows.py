@@ -1,0 +1,101 @@
+"""From a batch of answers to rows of the table, a column at a time."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from hangtag.bundle.card import Card, HeadCard
+from hangtag.labelling.label import LabelledBatch, Scores
+from hangtag.labelling.layout import (
+    FAILED,
+    LABELLED,
+    MODEL,
+    PATH,
+    REASON,
+    STATUS,
+    Cell,
+    Layout,
+    Rows,
+    candidates_of,
+    confidence_of,
+)
+
+_NO_COLUMNS: Final[dict[str, list[Cell]]] = {}
+
+
+def build_rows(batch: LabelledBatch, cards: Mapping[str, Card], layout: Layout) -> Rows:
+    """Return the rows of a batch: for each photo a row for each model. `cards` are the models' by name."""
+    tables = [
+        _rows_of_one(batch, (name, card), scores, layout)
+        for (name, card), scores in zip(cards.items(), batch.scores, strict=True)
+    ]
+    if len(tables) == 1:
+        return tables[0]
+    return {name: _interleave([table[name] for table in tables]) for name in layout.kinds}
+
+
+def rank(
+    probabilities: npt.NDArray[np.float32], chosen: npt.NDArray[np.int64], top_k: int
+) -> npt.NDArray[np.int64]:
+    """Return class indices, shape (n, min(top_k, classes)): the chosen one, then the most probable others."""
+    order = np.array(probabilities)
+    np.put_along_axis(order, chosen[:, None], np.inf, axis=1)
+    return np.argsort(-order, axis=1, kind="stable")[:, :top_k]
+
+
+def _rows_of_one(batch: LabelledBatch, model: tuple[str, Card], scores: Scores, layout: Layout) -> Rows:
+    name, card = model
+    rows: Rows = {PATH: list(batch.names)}
+    if layout.compares_models:
+        rows[MODEL] = [name] * len(batch.names)
+    rows[STATUS] = [LABELLED if reason is None else FAILED for reason in batch.reasons]
+    rows[REASON] = [None if reason is None else reason.value for reason in batch.reasons]
+    good = np.array([position for position, reason in enumerate(batch.reasons) if reason is None], np.int64)
+    for column in layout.label_columns:
+        known = column in card.columns
+        answered = _answers(card.head(column), scores, layout.top_k) if known else _NO_COLUMNS
+        for part in _columns_of(column, layout):
+            rows[part] = _spread(answered.get(part, []), good, len(batch.names))
+    return rows
+
+
+def _columns_of(column: str, layout: Layout) -> tuple[str, ...]:
+    names = (column, confidence_of(column))
+    return (*names, candidates_of(column)) if layout.top_k > 1 else names
+
+
+def _answers(head: HeadCard, scores: Scores, top_k: int) -> dict[str, list[Cell]]:
+    """Return the values of one head's columns for the photos that were answered."""
+    probabilities, chosen = scores.probabilities[head.column], scores.chosen[head.column]
+    classes = head.classes
+    confidence = np.take_along_axis(probabilities, chosen[:, None], axis=1)[:, 0].tolist()
+    answers: dict[str, list[Cell]] = {
+        head.column: [classes[index] for index in chosen.tolist()],
+        confidence_of(head.column): confidence,
+    }
+    if top_k > 1:
+        ranked = rank(probabilities, chosen, top_k)
+        values = np.take_along_axis(probabilities, ranked, axis=1).tolist()
+        answers[candidates_of(head.column)] = [
+            [(classes[index], value) for index, value in zip(indices, row, strict=True)]
+            for indices, row in zip(ranked.tolist(), values, strict=True)
+        ]
+    return answers
+
+
+def _spread(values: list[Cell], positions: npt.NDArray[np.int64], length: int) -> list[Cell]:
+    """Return a column in which the values stand at their positions and None everywhere else."""
+    if len(values) == length:
+        return values
+    if not values:
+        return [None] * length
+    column: list[Cell] = [None] * length
+    for position, value in zip(positions.tolist(), values, strict=True):
+        column[position] = value
+    return column
+
+
+def _interleave(columns: list[list[Cell]]) -> list[Cell]:
+    return [cell for cells in zip(*columns, strict=True) for cell in cells]
