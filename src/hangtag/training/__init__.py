@@ -1,0 +1,1 @@
+"""From a split table and photos to a model bundle. Needs the extra `train`."""

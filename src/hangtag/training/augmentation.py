@@ -1,0 +1,51 @@
+"""Augmentation: each time a training photo is seen, it is seen a little differently.
+
+One resampling does flip, rotation, zoom and shift at once, for a whole batch; light is varied by one factor for all
+channels, so that a colour stays the colour that its label says.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from hangtag.training.recipe import AugmentationRecipe
+
+
+def augment(photos: Tensor, recipe: AugmentationRecipe, generator: torch.Generator) -> Tensor:
+    """Return varied copies of photos: float (N, 3, H, W), values 0 to 255. Edges are continued outwards."""
+    height, width = photos.shape[-2:]
+    transforms = _random_transforms(len(photos), height / width, recipe, generator)
+    grid = functional.affine_grid(transforms, list(photos.shape), align_corners=False)
+    moved = functional.grid_sample(photos, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    return _vary_light(moved, recipe, generator)
+
+
+def _random_transforms(
+    count: int, aspect: float, recipe: AugmentationRecipe, generator: torch.Generator
+) -> Tensor:
+    """Return (N, 2, 3) maps from output to input coordinates, both -1 to 1 a side; `aspect` is height / width."""
+    angle = math.radians(recipe.rotation_degrees) * _uniform(count, -1, 1, generator)
+    zoom = torch.exp(_uniform(count, math.log(recipe.zoom_out), math.log(recipe.zoom_in), generator))
+    flip = torch.where(_uniform(count, 0, 1, generator) < recipe.flip_probability, -1.0, 1.0)
+    cosine, sine = torch.cos(angle) / zoom, torch.sin(angle) / zoom
+    shift = 2 * recipe.shift_share
+    # Coordinates run from -1 to 1 on both sides, so that a rotation of a non-square photo must be undistorted.
+    rows = [
+        torch.stack([flip * cosine, -sine * aspect, _uniform(count, -shift, shift, generator)], dim=1),
+        torch.stack([flip * sine / aspect, cosine, _uniform(count, -shift, shift, generator)], dim=1),
+    ]
+    return torch.stack(rows, dim=1)
+
+
+def _vary_light(photos: Tensor, recipe: AugmentationRecipe, generator: torch.Generator) -> Tensor:
+    count = len(photos)
+    brightness = _uniform(count, 1 - recipe.brightness, 1 + recipe.brightness, generator).view(-1, 1, 1, 1)
+    contrast = _uniform(count, 1 - recipe.contrast, 1 + recipe.contrast, generator).view(-1, 1, 1, 1)
+    mean = photos.mean(dim=(1, 2, 3), keepdim=True)
+    return (((photos - mean) * contrast + mean) * brightness).clamp_(0, 255)
+
+
+def _uniform(count: int, low: float, high: float, generator: torch.Generator) -> Tensor:
+    return low + (high - low) * torch.rand(count, generator=generator)

@@ -1,0 +1,126 @@
+"""The end of a training: the network becomes a bundle that is calibrated, checked against torch, and carries its truth.
+
+Everything here is measured through the exported graph and the engine that will serve it, never through torch; torch
+only has to agree.
+"""
+
+import io
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import torch
+
+from hangtag.bundle.card import Card, GoldenCheck, HeadCard
+from hangtag.bundle.file import write_bundle
+from hangtag.domain.errors import TrainingError
+from hangtag.imaging.preprocess import Pixels, prepare_photo
+from hangtag.imaging.samples import draw_sample_photos
+from hangtag.inference.engine import Engine
+from hangtag.training.calibration import fit_temperature
+from hangtag.training.checkpoint import History
+from hangtag.training.data import TrainingData
+from hangtag.training.export import export_graph
+from hangtag.training.loop import TrainedNetwork
+from hangtag.training.recipe import Recipe
+
+Logits = Mapping[str, npt.NDArray[np.float32]]
+
+_PARITY_PHOTOS: Final = 256
+_GOLDEN_PHOTOS: Final = 3
+_GOLDEN_SIDE: Final = 120  # pixels: enough to be a photo, few enough to weigh nothing in the card
+_GOLDEN_TOLERANCE: Final = 0.05
+"""float32 engines on different processors add in different orders; a wrong class order or weight is off by whole units."""
+
+
+def write_trained_bundle(
+    trained: TrainedNetwork, recipe: Recipe, data: TrainingData, facts: Mapping[str, Any], path: Path
+) -> Card:
+    """Export, verify and calibrate a trained network, write it as a bundle, and return its card.
+
+    `facts` says what the data were (catalogue, split settings, counts); they go into the card as they are.
+
+    Raises `TrainingError` when the exported graph does not give torch's logits within the recipe's tolerance.
+    """
+    graph = export_graph(trained.network, recipe.columns, recipe)
+    card = _first_card(trained.history, recipe, data, facts)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".draft.onnx")
+    try:
+        write_bundle(graph, card, draft)
+        engine = Engine(draft, precision="fp32")
+        require_parity(
+            trained, engine, data.validation.pixels[:_PARITY_PHOTOS], recipe.export.logit_tolerance
+        )
+        card = _calibrated(card, engine, data)
+        card = replace(card, golden=_golden_checks(engine, recipe), golden_tolerance=_GOLDEN_TOLERANCE)
+        write_bundle(graph, card, path)
+    finally:
+        draft.unlink(missing_ok=True)
+    return card
+
+
+def require_parity(trained: TrainedNetwork, engine: Engine, pixels: Pixels, tolerance: float) -> None:
+    """Compare the engine's logits with torch's, both in float32, for photos uint8 (N, height, width, 3).
+
+    Raises `TrainingError` that names the head with the largest difference when it is over the tolerance.
+    """
+    with torch.no_grad():
+        expected = dict(
+            zip(trained.network.network.heads, trained.network(torch.from_numpy(pixels)), strict=True)
+        )
+    found = engine.run(pixels)
+    worst = {column: float(np.abs(found[column] - expected[column].numpy()).max()) for column in expected}
+    column = max(worst, key=worst.__getitem__)
+    if not worst[column] <= tolerance:
+        raise TrainingError(
+            f"the exported graph differs from the trained network: {column} by {worst[column]:.3g}, over {tolerance}",
+            fix='Set weights = "float32" in the recipe, or a larger logit_tolerance if that is acceptable.',
+        )
+
+
+def _first_card(history: History, recipe: Recipe, data: TrainingData, facts: Mapping[str, Any]) -> Card:
+    today: date = datetime.now(UTC).date()
+    return Card(
+        name=recipe.name,
+        version=today.strftime("%Y.%m.%d"),
+        description=recipe.description,
+        licence=recipe.licence,
+        created=today.isoformat(),
+        architecture=recipe.network.architecture,
+        recipe={"sha256": recipe.fingerprint(), **recipe.model_dump(mode="json")},
+        heads=[HeadCard(column, data.classes[column]) for column in recipe.columns],
+        taxonomy=data.taxonomy,
+        preprocessing=recipe.preprocessing,
+        data={**facts, "sha256": data.fingerprint},
+        history=[{name: value for name, value in row.items() if math.isfinite(value)} for row in history],
+    )
+
+
+def _calibrated(card: Card, engine: Engine, data: TrainingData) -> Card:
+    logits = engine.run(np.asarray(data.validation.pixels))
+    heads = [
+        replace(head, temperature=fit_temperature(logits[head.column], data.validation.targets[head.column]))
+        for head in card.heads
+    ]
+    return replace(card, heads=heads)
+
+
+def _golden_checks(engine: Engine, recipe: Recipe) -> list[GoldenCheck]:
+    """Let the engine answer drawn photos, from the bytes of the file on, as it will when the bundle is loaded."""
+    checks = []
+    for image in list(draw_sample_photos().values())[:_GOLDEN_PHOTOS]:
+        small = image.copy()
+        small.thumbnail((_GOLDEN_SIDE, _GOLDEN_SIDE))
+        file = io.BytesIO()
+        small.quantize(64).save(file, "PNG", optimize=True)
+        answers = engine.run(prepare_photo(file.getvalue(), recipe.preprocessing)[None])
+        logits = {column: [round(float(value), 4) for value in row[0]] for column, row in answers.items()}
+        checks.append(GoldenCheck.from_png(file.getvalue(), logits))
+    return checks

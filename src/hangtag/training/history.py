@@ -1,0 +1,54 @@
+"""The history of a run: one row an epoch, as a table, as a plot, and for TensorBoard where it is wanted."""
+
+import csv
+from pathlib import Path
+
+from hangtag.domain.errors import TrainingError
+from hangtag.training.checkpoint import History
+
+
+def write_history(folder: Path, history: History, *, tensorboard: bool = False) -> None:
+    """Write `history.csv` and `history.png` atomically, and the last epoch to `tensorboard/` if asked for."""
+    _write_csv(folder / "history.csv", history)
+    _write_plot(folder / "history.png", history)
+    if tensorboard:
+        _write_tensorboard(folder / "tensorboard", history[-1])
+
+
+def _write_csv(path: Path, history: History) -> None:
+    partial = path.with_suffix(".partial")
+    with partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(history[0]))
+        writer.writeheader()
+        writer.writerows({name: round(value, 6) for name, value in row.items()} for row in history)
+    partial.replace(path)
+
+
+def _write_plot(path: Path, history: History) -> None:
+    from matplotlib.figure import Figure  # noqa: PLC0415 - a second of importing that only a training pays
+
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    accuracy, loss = figure.subplots(1, 2)
+    epochs = [row["epoch"] for row in history]
+    for axis, quantity, title in (
+        (accuracy, "top1_accuracy", "Top-1 accuracy, mean of the heads"),
+        (loss, "loss", "Loss"),
+    ):
+        for part, style in (("train", "--"), ("validation", "-")):
+            axis.plot(epochs, [row[f"{part}_{quantity}"] for row in history], style, label=part, marker=".")
+        axis.set(title=title, xlabel="epoch")
+        axis.grid(alpha=0.3)
+        axis.legend()
+    partial = path.with_suffix(".partial")
+    figure.savefig(partial, format="png", dpi=120)
+    partial.replace(path)
+
+
+def _write_tensorboard(folder: Path, figures: dict[str, float]) -> None:
+    try:
+        from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - optional
+    except ImportError:
+        raise TrainingError("TensorBoard is not installed", fix="Run `pip install tensorboard`.") from None
+    with SummaryWriter(str(folder)) as writer:  # type: ignore[no-untyped-call]
+        for name, value in figures.items():
+            writer.add_scalar(name, value, int(figures["epoch"]))  # type: ignore[no-untyped-call]

@@ -1,0 +1,181 @@
+"""The network under training: its weights, their moving average, the optimiser, one step, one validation."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from hangtag.domain.errors import TrainingError
+from hangtag.networks.multihead import HeadedNetwork, Normalise
+from hangtag.training.augmentation import augment
+from hangtag.training.checkpoint import pack_optimiser, unpack_optimiser
+from hangtag.training.data import UNKNOWN, Samples
+from hangtag.training.recipe import OptimisationRecipe, Recipe
+
+Targets = Mapping[str, Tensor]
+_VALIDATION_BATCH = 256
+
+
+class Learner:
+    """Turns batches into better weights. `class_weights` holds, by column, one loss weight per class."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        normalise: Normalise,
+        network: HeadedNetwork,
+        class_weights: Mapping[str, Tensor],
+    ) -> None:
+        self.recipe = recipe
+        self.normalise = normalise
+        self.network = network.to(memory_format=torch.channels_last)
+        self.class_weights = class_weights
+        decay = recipe.optimisation.ema_decay
+        self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+        self.optimiser = _build_optimiser(self.network, recipe.optimisation)
+
+    @property
+    def result(self) -> HeadedNetwork:
+        """The network that is validated and exported: the averaged one, where the recipe averages."""
+        averaged = self.average.module if self.recipe.optimisation.ema_decay else self.network
+        assert isinstance(averaged, HeadedNetwork)  # noqa: S101 - it is a copy of self.network
+        return averaged
+
+    def step(
+        self, photos: Tensor, targets: Targets, learning_rate: float, generator: torch.Generator
+    ) -> tuple[float, float]:
+        """Learn from one batch, uint8 photos (N, H, W, 3); return its loss and its mean top-1 accuracy.
+
+        Raises `TrainingError` when the loss is not a finite number.
+        """
+        self.network.train()
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate
+        varied = augment(photos.permute(0, 3, 1, 2).float(), self.recipe.augmentation, generator)
+        with self._precision():
+            logits = self.network(self.normalise(varied))
+        loss = self.loss(logits, targets)
+        if not math.isfinite(loss.item()):
+            raise TrainingError(
+                f"the loss became {loss.item()}",
+                fix="Lower optimisation.peak_learning_rate or gradient_clip.",
+            )
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.optimisation.gradient_clip)
+        self.optimiser.step()
+        if self.recipe.optimisation.ema_decay:
+            self.average.update_parameters(self.network)
+        return loss.item(), _mean(list(top1_accuracy(logits, targets).values()))
+
+    @torch.no_grad()
+    def validate(self, samples: Samples) -> tuple[float, dict[str, float]]:
+        """Return the mean loss and the top-1 accuracy by column, on photos as they are: validation never augments."""
+        network = self.result.eval()
+        batches = list(iter_batches(samples, np.arange(len(samples)), _VALIDATION_BATCH))
+        logits: dict[str, list[Tensor]] = {column: [] for column in self.recipe.columns}
+        for photos, _ in batches:
+            with self._precision():
+                answers = network(self.normalise(photos.permute(0, 3, 1, 2).float()))
+            for column, values in answers.items():
+                logits[column].append(values.float())
+        joined = {column: torch.cat(values) for column, values in logits.items()}
+        targets = {column: torch.from_numpy(values) for column, values in samples.targets.items()}
+        return self.loss(joined, targets).item(), top1_accuracy(joined, targets)
+
+    def loss(self, logits: Mapping[str, Tensor], targets: Targets) -> Tensor:
+        """Return the cross-entropy, averaged over the columns; an unknown label contributes nothing."""
+        losses = [
+            functional.cross_entropy(
+                logits[column].float(),
+                targets[column],
+                weight=self.class_weights.get(column),
+                ignore_index=UNKNOWN,
+                label_smoothing=self.recipe.optimisation.label_smoothing,
+            )
+            for column in self.recipe.columns
+            if bool((targets[column] != UNKNOWN).any())
+        ]
+        return torch.stack(losses).mean()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return all weights and the optimiser's state by name, for a checkpoint."""
+        network = {f"network/{name}": tensor for name, tensor in self.network.state_dict().items()}
+        average = {f"average/{name}": tensor for name, tensor in self.average.state_dict().items()}
+        return network | average | pack_optimiser(self.optimiser.state_dict())
+
+    def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        """Go on from `tensors()`."""
+        self.network.load_state_dict(_with_prefix(tensors, "network/"))
+        self.average.load_state_dict(_with_prefix(tensors, "average/"))
+        self.optimiser.load_state_dict(unpack_optimiser(tensors, self.optimiser.state_dict()))
+
+    def _precision(self) -> AbstractContextManager[object]:
+        if self.recipe.optimisation.precision == "bfloat16":
+            return torch.autocast("cpu", torch.bfloat16)
+        return nullcontext()
+
+
+def iter_batches(
+    samples: Samples, order: np.ndarray[tuple[int], np.dtype[np.int64]], batch_size: int
+) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+    """Yield photos uint8 (N, H, W, 3) and targets by column; a last batch of one is left out (batch norm needs two)."""
+    for start in range(0, len(order), batch_size):
+        chosen = order[start : start + batch_size]
+        if len(chosen) > 1 or len(order) == 1:
+            targets = {column: torch.from_numpy(values[chosen]) for column, values in samples.targets.items()}
+            yield torch.from_numpy(samples.pixels[chosen]), targets
+
+
+def top1_accuracy(logits: Mapping[str, Tensor], targets: Targets) -> dict[str, float]:
+    """Return the share of known labels that are the top class, by column; NaN where no label is known."""
+    shares = {}
+    for column, values in logits.items():
+        known = targets[column] != UNKNOWN
+        right = (values.argmax(dim=1) == targets[column])[known]
+        shares[column] = right.float().mean().item()
+    return shares
+
+
+def learning_rate_at(step: int, total_steps: int, recipe: OptimisationRecipe) -> float:
+    """Return the learning rate of a step: a linear warm-up, then half a cosine to zero (Loshchilov & Hutter 2017)."""
+    warmup = max(1, round(recipe.warmup_share * total_steps))
+    if step < warmup:
+        return recipe.peak_learning_rate * (step + 1) / warmup
+    progress = (step - warmup) / max(1, total_steps - warmup)
+    return recipe.peak_learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def balanced_class_weights(samples: Samples, classes: Mapping[str, Sequence[str]]) -> dict[str, Tensor]:
+    """Return, by column, weights that give every class the same say: examples / (classes x examples of the class)."""
+    weights = {}
+    for column, names in classes.items():
+        known = samples.targets[column][samples.targets[column] != UNKNOWN]
+        counts = np.bincount(known, minlength=len(names))
+        weights[column] = torch.from_numpy(len(known) / (len(names) * counts)).float()
+    return weights
+
+
+def _build_optimiser(network: nn.Module, recipe: OptimisationRecipe) -> torch.optim.AdamW:
+    """Weight decay is for matrices; a bias or a batch norm's scale has nothing to gain from being small."""
+    matrices = [weight for weight in network.parameters() if weight.ndim > 1]
+    vectors = [weight for weight in network.parameters() if weight.ndim <= 1]
+    groups = [
+        {"params": matrices, "weight_decay": recipe.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=recipe.peak_learning_rate, foreach=True)
+
+
+def _with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _mean(values: Sequence[float]) -> float:
+    known = [value for value in values if not math.isnan(value)]
+    return sum(known) / len(known) if known else math.nan

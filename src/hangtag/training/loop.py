@@ -1,0 +1,187 @@
+"""The training loop, read from top to bottom."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hangtag.domain.errors import TrainingError
+from hangtag.networks.multihead import ServedNetwork
+from hangtag.networks.registry import build_network
+from hangtag.training.checkpoint import History, RunState, read_checkpoint, require_same_run, write_checkpoint
+from hangtag.training.data import TrainingData
+from hangtag.training.history import write_history
+from hangtag.training.learner import Learner, balanced_class_weights, iter_batches, learning_rate_at
+from hangtag.training.progress import TrainingProgress
+from hangtag.training.recipe import Recipe
+
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """Where a run keeps its files and how much of the machine it takes."""
+
+    folder: Path
+    resume: bool = False
+    threads: int | None = None
+    tensorboard: bool = False
+
+    @property
+    def checkpoint(self) -> Path:
+        """The checkpoint file, rewritten after every epoch."""
+        return self.folder / "checkpoint.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedNetwork:
+    """What training made: the network as it will be served, in evaluation mode, and the way there."""
+
+    network: ServedNetwork
+    history: History
+
+
+def train(
+    recipe: Recipe,
+    data: TrainingData,
+    settings: RunSettings,
+    progress: TrainingProgress,
+    clock: Clock = time.perf_counter,
+) -> TrainedNetwork:
+    """Train a network, writing a checkpoint and the history after every epoch.
+
+    Stopped at any moment and called again with `resume`, it ends with the same weights as a run that never stopped.
+
+    Raises `TrainingError` when the loss is not finite, or when the checkpoint is of another recipe or other data.
+    """
+    settings.folder.mkdir(parents=True, exist_ok=True)
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    with torch.random.fork_rng(devices=[]):
+        learner = _build_learner(recipe, data)
+        state, best = _start_or_resume(recipe, data, settings, learner)
+        progress.start(state.epoch, recipe.optimisation.epochs, _steps_per_epoch(recipe, data))
+        for epoch in range(state.epoch + 1, recipe.optimisation.epochs + 1):
+            if _has_lost_patience(state, recipe):
+                break
+            figures = _train_epoch(epoch, recipe, data, learner, progress, clock)
+            state.epoch = epoch
+            state.history.append(figures)
+            if figures["validation_loss"] < state.best_loss:
+                state.best_epoch, state.best_loss = epoch, figures["validation_loss"]
+                best = _best_tensors(learner, recipe)
+            with _uninterrupted():
+                write_checkpoint(settings.checkpoint, state, learner.tensors() | best)
+                write_history(settings.folder, state.history, tensorboard=settings.tensorboard)
+            progress.finish_epoch(figures)
+    network = learner.result
+    if best:
+        network.load_state_dict({name.removeprefix("best/"): tensor for name, tensor in best.items()})
+    return TrainedNetwork(ServedNetwork(learner.normalise, network).eval(), state.history)
+
+
+def _build_learner(recipe: Recipe, data: TrainingData) -> Learner:
+    torch.manual_seed(recipe.seed)
+    class_counts = {column: len(data.classes[column]) for column in recipe.columns}
+    settings = recipe.network
+    normalise, network = build_network(
+        settings.architecture, class_counts, pretrained=settings.pretrained, dropout=settings.dropout
+    )
+    balanced = recipe.optimisation.class_weights == "balanced"
+    weights = balanced_class_weights(data.train, data.classes) if balanced else {}
+    return Learner(recipe, normalise, network, weights)
+
+
+def _start_or_resume(
+    recipe: Recipe, data: TrainingData, settings: RunSettings, learner: Learner
+) -> tuple[RunState, dict[str, Tensor]]:
+    if not (settings.resume and settings.checkpoint.exists()):
+        return RunState(recipe.fingerprint(), data.fingerprint), {}
+    state, tensors = read_checkpoint(settings.checkpoint)
+    require_same_run(state, recipe.fingerprint(), data.fingerprint, settings.checkpoint)
+    learner.load_tensors(tensors)
+    return state, {name: tensor for name, tensor in tensors.items() if name.startswith("best/")}
+
+
+def _train_epoch(
+    epoch: int, recipe: Recipe, data: TrainingData, learner: Learner, progress: TrainingProgress, clock: Clock
+) -> dict[str, float]:
+    """Train one epoch and validate; everything random in it comes from the recipe's seed and the epoch's number."""
+    order_seed, torch_seed = np.random.SeedSequence([recipe.seed, epoch]).generate_state(2)
+    order = np.random.default_rng(order_seed).permutation(len(data.train))
+    torch.manual_seed(int(torch_seed))
+    generator = torch.Generator().manual_seed(int(torch_seed))
+    steps = _steps_per_epoch(recipe, data)
+    total_steps = steps * recipe.optimisation.epochs
+    started, seen = clock(), 0
+    losses, accuracies = [], []
+    for step, (photos, targets) in enumerate(iter_batches(data.train, order, recipe.optimisation.batch_size)):
+        rate = learning_rate_at((epoch - 1) * steps + step, total_steps, recipe.optimisation)
+        try:
+            loss, accuracy = learner.step(photos, targets, rate, generator)
+        except TrainingError as error:
+            raise TrainingError(
+                error.problem, where=f"epoch {epoch}, step {step + 1}", fix=error.fix
+            ) from None
+        seen += len(photos)
+        losses.append(loss)
+        accuracies.append(accuracy)
+        progress.finish_step(step + 1, seen / (clock() - started), loss)
+    trained = clock() - started
+    validation_loss, validation = learner.validate(data.validation)
+    return {
+        "epoch": epoch,
+        "learning_rate": rate,
+        "train_loss": float(np.mean(losses)),
+        "train_top1_accuracy": float(np.nanmean(accuracies)),
+        "validation_loss": validation_loss,
+        "validation_top1_accuracy": float(np.nanmean(list(validation.values()))),
+        **{f"validation_{column}_top1_accuracy": value for column, value in validation.items()},
+        "images_per_s": seen / trained,
+        "seconds": clock() - started,
+    }
+
+
+def _steps_per_epoch(recipe: Recipe, data: TrainingData) -> int:
+    full, rest = divmod(len(data.train), recipe.optimisation.batch_size)
+    return full + (rest > 1)
+
+
+def _has_lost_patience(state: RunState, recipe: Recipe) -> bool:
+    patience = recipe.optimisation.patience
+    return patience > 0 and state.epoch - state.best_epoch >= patience
+
+
+def _best_tensors(learner: Learner, recipe: Recipe) -> dict[str, Tensor]:
+    """Keep the best epoch's weights, where the recipe may have to go back to them."""
+    if recipe.optimisation.patience == 0:
+        return {}
+    return {f"best/{name}": tensor.clone() for name, tensor in learner.result.state_dict().items()}
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold Ctrl-C back for a moment, so that checkpoint and history are of the same epoch."""
+    received: list[int] = []
+    try:
+        before = signal.signal(signal.SIGINT, lambda number, _: received.append(number))
+    except ValueError:  # not in the main thread, where no signal arrives
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if received:
+        raise KeyboardInterrupt
+
+
+def describe_classes(classes: Mapping[str, tuple[str, ...]]) -> str:
+    """Write the heads and their sizes in one line: `masterCategory 7, gender 5`."""
+    return ", ".join(f"{column} {len(names)}" for column, names in classes.items())

@@ -1,0 +1,72 @@
+"""What a person sees while a training runs."""
+
+import sys
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+class TrainingProgress:
+    """A live bar on a terminal (epoch, step, images per second, loss, time left) and a line per finished epoch."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(file=sys.stderr)
+        self._bar = Progress(
+            TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
+            BarColumn(),
+            TextColumn("step {task.fields[step]}/{task.fields[steps]}"),
+            TextColumn("{task.fields[images_per_s]:.0f} images/s  loss {task.fields[loss]:.3f}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._task = TaskID(0)
+        self._epoch = 0
+        self._epochs = 0
+        self._steps = 0
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def start(self, finished_epochs: int, epochs: int, steps: int) -> None:
+        """Begin at `finished_epochs` of `epochs`, of `steps` each."""
+        self._epoch, self._epochs, self._steps = finished_epochs, epochs, steps
+        self._task = self._bar.add_task(
+            "training",
+            total=epochs * steps,
+            completed=finished_epochs * steps,
+            epoch=finished_epochs + 1,
+            epochs=epochs,
+            step=0,
+            steps=steps,
+            images_per_s=0.0,
+            loss=0.0,
+        )
+
+    def finish_step(self, step: int, images_per_s: float, loss: float) -> None:
+        """Show one more step; `loss` is that of its batch."""
+        completed = self._epoch * self._steps + step
+        self._bar.update(self._task, completed=completed, step=step, images_per_s=images_per_s, loss=loss)
+
+    def finish_epoch(self, figures: dict[str, float]) -> None:
+        """Print the epoch's figures and go on to the next."""
+        self._epoch = int(figures["epoch"])
+        self._bar.update(self._task, epoch=min(self._epoch + 1, self._epochs))
+        self._console.print(
+            f"epoch {self._epoch}/{self._epochs}  "
+            f"loss {figures['train_loss']:.4f} train, {figures['validation_loss']:.4f} validation  "
+            f"top-1 {figures['train_top1_accuracy']:.2%} train, {figures['validation_top1_accuracy']:.2%} validation  "
+            f"{figures['images_per_s']:.0f} images/s  {figures['seconds']:.0f} s",
+            highlight=False,
+            soft_wrap=True,
+        )

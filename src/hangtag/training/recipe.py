@@ -1,0 +1,140 @@
+"""A recipe: everything that decides what a training run makes, in one TOML file."""
+
+import hashlib
+import tomllib
+from pathlib import Path
+from typing import Any, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from hangtag.catalogue.split import SplitSettings
+from hangtag.domain.errors import RecipeError
+from hangtag.imaging.preprocess import Preprocessing
+
+_PACKAGED: Final = Path(__file__).parent.parent / "recipes"
+_CHECKOUT: Final = Path(__file__).parents[3] / "recipes"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NetworkRecipe(_Section):
+    """Which network is trained, and from where it starts."""
+
+    architecture: str
+    pretrained: bool
+    dropout: float = Field(ge=0, lt=1)
+
+
+class OptimisationRecipe(_Section):
+    """How the weights are found: AdamW under a learning rate that warms up and then falls along a cosine to zero.
+
+    `patience` is the number of epochs without a lower validation loss after which training stops and the best epoch's
+    weights are kept; 0 trains to the end and keeps the last. `ema_decay` is the share of the averaged weights that
+    survives a step; 0 keeps no average.
+    """
+
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(ge=2)
+    peak_learning_rate: float = Field(gt=0)
+    warmup_share: float = Field(ge=0, lt=1)
+    weight_decay: float = Field(ge=0)
+    gradient_clip: float = Field(gt=0)
+    label_smoothing: float = Field(ge=0, lt=1)
+    ema_decay: float = Field(ge=0, lt=1)
+    patience: int = Field(ge=0)
+    class_weights: Literal["none", "balanced"]
+    precision: Literal["float32", "bfloat16"]
+
+
+class AugmentationRecipe(_Section):
+    """How training photos are varied. Shares are of the photo's side, zoom and light are factors around 1."""
+
+    flip_probability: float = Field(ge=0, le=1)
+    rotation_degrees: float = Field(ge=0, le=180)
+    shift_share: float = Field(ge=0, lt=1)
+    zoom_out: float = Field(gt=0, le=1)
+    zoom_in: float = Field(ge=1)
+    brightness: float = Field(ge=0, lt=1)
+    contrast: float = Field(ge=0, lt=1)
+
+
+class ExportRecipe(_Section):
+    """How the bundle is written, and how far its logits may be from the trained network's before export fails."""
+
+    weights: Literal["float32", "float16"]
+    logit_tolerance: float = Field(gt=0)
+
+
+class Recipe(_Section):
+    """Everything that decides what a training run makes."""
+
+    name: str = Field(pattern=r"^[a-z0-9_-]+$")
+    description: str
+    licence: str
+    columns: tuple[str, ...] = Field(min_length=1)
+    seed: int
+    split: SplitSettings
+    preprocessing: Preprocessing
+    network: NetworkRecipe
+    optimisation: OptimisationRecipe
+    augmentation: AugmentationRecipe
+    export: ExportRecipe
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of the recipe's values: equal for two files that differ in comments only."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+    def with_epochs(self, epochs: int | None) -> Self:
+        """Return the recipe with another number of epochs, or itself where none is asked for."""
+        if epochs is None:
+            return self
+        optimisation = self.optimisation.model_copy(update={"epochs": epochs})
+        return self.model_copy(update={"optimisation": optimisation})
+
+
+def find_recipe(name_or_path: str) -> Path:
+    """Return the file of a recipe: a path, or the name of one that comes with hangtag.
+
+    Raises `RecipeError` when there is neither.
+    """
+    path = Path(name_or_path)
+    if path.suffix == ".toml":
+        if path.is_file():
+            return path
+        raise RecipeError("there is no such recipe", where=path)
+    for folder in (_PACKAGED, _CHECKOUT):
+        if (folder / f"{name_or_path}.toml").is_file():
+            return folder / f"{name_or_path}.toml"
+    raise RecipeError(
+        f"there is no recipe {name_or_path!r}",
+        fix=f"Choose one of {', '.join(list_recipes())}, or name a .toml file.",
+    )
+
+
+def list_recipes() -> list[str]:
+    """Return the names of the recipes that come with hangtag, sorted."""
+    folder = _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT
+    return sorted(path.stem for path in folder.glob("*.toml"))
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read and check a recipe.
+
+    Raises `RecipeError` that names every field that is missing, unknown or out of range.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RecipeError(f"the recipe cannot be read ({error})", where=path) from None
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        problems = "; ".join(_describe(problem) for problem in error.errors())
+        raise RecipeError(problems, where=path) from None
+
+
+def _describe(problem: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails, a TypedDict with optional keys
+    place = ".".join(str(part) for part in problem["loc"])
+    return f"{place}: {problem['msg'][0].lower()}{problem['msg'][1:]}"

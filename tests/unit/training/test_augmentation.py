@@ -1,0 +1,74 @@
+import pytest
+import torch
+
+from hangtag.training.augmentation import augment
+from hangtag.training.recipe import AugmentationRecipe
+
+NOTHING = {
+    "flip_probability": 0,
+    "rotation_degrees": 0,
+    "shift_share": 0,
+    "zoom_out": 1,
+    "zoom_in": 1,
+    "brightness": 0,
+    "contrast": 0,
+}
+
+
+def varied(photos, **changes):
+    recipe = AugmentationRecipe(**(NOTHING | changes))
+    return augment(photos, recipe, torch.Generator().manual_seed(3))
+
+
+@pytest.fixture
+def photos():
+    return torch.randint(0, 256, (4, 3, 12, 9), generator=torch.Generator().manual_seed(0)).float()
+
+
+def test_no_augmentation_changes_nothing(photos):
+    assert torch.allclose(varied(photos), photos, atol=1e-3)
+
+
+def test_a_certain_flip_mirrors_every_photo(photos):
+    assert torch.allclose(varied(photos, flip_probability=1), photos.flip(-1), atol=1e-3)
+
+
+def test_zooming_out_shows_the_photo_smaller_on_its_own_border_colour():
+    photo = torch.full((1, 3, 40, 30), 250.0)
+    photo[:, :, 10:30, 8:22] = 0
+    smaller = varied(photo, zoom_out=0.5)
+    assert 0.2 < (smaller < 125).float().mean() / (photo < 125).float().mean() < 1
+    assert torch.equal(smaller[0, :, 0, 0], torch.full((3,), 250.0))
+
+
+def test_rotation_of_a_tall_photo_keeps_its_shapes():
+    photo = torch.zeros(1, 3, 80, 60)
+    rows, columns = torch.meshgrid(torch.arange(80) - 39.5, torch.arange(60) - 29.5, indexing="ij")
+    photo[:, :, (rows**2 + columns**2) < 20**2] = 255
+    assert (varied(photo, rotation_degrees=90) - photo).abs().mean() < 3
+
+
+def test_light_keeps_grey_grey_and_stays_in_range():
+    grey = (
+        torch.randint(0, 256, (8, 1, 10, 10), generator=torch.Generator().manual_seed(1))
+        .float()
+        .expand(-1, 3, -1, -1)
+    )
+    lit = varied(grey, brightness=0.5, contrast=0.5)
+    assert torch.allclose(lit[:, 0], lit[:, 1])
+    assert torch.allclose(lit[:, 0], lit[:, 2])
+    assert lit.min() >= 0
+    assert lit.max() <= 255
+    assert not torch.allclose(lit, grey, atol=1)
+
+
+def test_the_generator_alone_decides(photos):
+    everything = {
+        "rotation_degrees": 20,
+        "shift_share": 0.2,
+        "zoom_out": 0.7,
+        "zoom_in": 1.3,
+        "brightness": 0.3,
+    }
+    assert torch.equal(varied(photos, **everything), varied(photos, **everything))
+    assert not torch.allclose(varied(photos, **everything), photos, atol=1)

@@ -1,0 +1,58 @@
+import pytest
+
+from hangtag.domain.errors import RecipeError
+from hangtag.training.recipe import find_recipe, list_recipes, read_recipe
+
+
+@pytest.mark.parametrize("name", list_recipes())
+def test_every_recipe_that_comes_with_hangtag_can_be_read_and_says_what_to_expect(name):
+    path = find_recipe(name)
+    assert read_recipe(path).name == name
+    header = path.read_text(encoding="utf-8").split("\n\n")[0]
+    for word in ("command", "hardware", "minutes", "expected score"):
+        assert word in header
+
+
+def test_the_default_recipe_answers_every_column():
+    recipe = read_recipe(find_recipe("default"))
+    assert len(recipe.columns) == 7
+    assert recipe.split.strategy == "grouped"
+
+
+def test_comments_do_not_change_the_fingerprint_but_values_do(tmp_path):
+    text = find_recipe("default").read_text(encoding="utf-8")
+    commented, changed = tmp_path / "a.toml", tmp_path / "b.toml"
+    commented.write_text("# another comment\n" + text, encoding="utf-8")
+    changed.write_text(text.replace("dropout = 0.2", "dropout = 0.3"), encoding="utf-8")
+    original = read_recipe(find_recipe("default")).fingerprint()
+    assert read_recipe(commented).fingerprint() == original
+    assert read_recipe(changed).fingerprint() != original
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("dropout = 0.2", "dropuot = 0.2", "network.dropout: field required; network.dropuot: extra inputs"),
+        ("epochs = 16", 'epochs = "many"', "optimisation.epochs: input should be a valid integer"),
+        ("dropout = 0.2", "dropout = 1.5", "network.dropout: input should be less than 1"),
+        ('fit = "border"', 'fit = "squeeze"', "preprocessing"),
+        ('strategy = "grouped"', 'strategy = "lucky"', "split"),
+        ("seed = 42", "seed = ", "cannot be read"),
+    ],
+)
+def test_a_wrong_recipe_names_what_is_wrong(tmp_path, old, new, said):
+    path = tmp_path / "wrong.toml"
+    text = find_recipe("default").read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(RecipeError) as error:
+        read_recipe(path)
+    assert said in str(error.value)
+    assert str(path) in str(error.value)
+
+
+def test_an_unknown_recipe_lists_the_known_ones():
+    with pytest.raises(RecipeError, match="default"):
+        find_recipe("defualt")
+    with pytest.raises(RecipeError, match="no such recipe"):
+        find_recipe("missing.toml")
