@@ -1,0 +1,90 @@
+# The commands of the project: `make help` lists them. The first call of a target installs what it needs into .venv.
+
+PYTHON ?= python3
+
+venv := .venv
+bin := $(venv)/bin
+# The locks are complete, so nothing is resolved here; every file is checked against its hash.
+install := $(bin)/uv pip install --quiet --python $(bin)/python --no-deps
+lock := $(bin)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+        --no-emit-index-url --no-header --annotation-style line
+
+export UV_HTTP_TIMEOUT ?= 300
+export UV_PYTHON_DOWNLOADS := never
+unexport VIRTUAL_ENV PYTHONPATH
+
+.PHONY: help
+help: ## List the targets.
+	@sed -nE 's/^([a-z-]+):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name does; do \
+		printf '  make %-14s %s\n' "$$name" "$$does"; done
+
+.PHONY: run
+run: $(venv)/.base ## Label the sample photos with the shipped model.
+	@$(bin)/hangtag samples build/samples
+	@$(bin)/hangtag predict build/samples
+
+.PHONY: test
+test: $(venv)/.dev ## Run all tests; `make test ARGS="-k split"` runs some.
+	@$(bin)/python -m pytest $(ARGS)
+
+.PHONY: lint
+lint: style types imports ## Check style, types and the direction of imports.
+
+.PHONY: style
+style: $(venv)/.dev
+	@$(bin)/ruff check
+	@$(bin)/ruff format --check
+
+.PHONY: types
+types: $(venv)/.dev
+	@$(bin)/mypy
+
+.PHONY: imports
+imports: $(venv)/.dev
+	@$(bin)/lint-imports
+
+.PHONY: check
+check: lint test ## Run what CI runs.
+
+.PHONY: format
+format: $(venv)/.dev ## Bring all code into the project's style.
+	@$(bin)/ruff check --fix-only --quiet
+	@$(bin)/ruff format
+
+.PHONY: install install-train install-dev
+install: $(venv)/.base ## Install what labels photos.
+install-train: $(venv)/.train ## Also install what trains models (torch, about 5 GB).
+install-dev: $(venv)/.dev ## Also install what tests hangtag.
+
+.PHONY: lock
+lock: $(bin)/uv ## Rebuild the locks in requirements/ from pyproject.toml.
+	$(lock) --group build --group dev --extra train --extra tensorboard -o requirements/dev.txt pyproject.toml
+	$(lock) --group build --extra train -c requirements/dev.txt -o requirements/train.txt pyproject.toml
+	$(lock) --group build -c requirements/dev.txt -o requirements/base.txt pyproject.toml
+	$(lock) --group uv -o requirements/uv.txt
+
+.PHONY: wheel
+wheel: $(venv)/.base ## Build the wheel into dist/.
+	@$(bin)/uv build --quiet --wheel --python $(bin)/python --no-build-isolation
+
+.PHONY: clean
+clean: ## Remove .venv, build/ and dist/.
+	rm -rf $(venv) build dist
+
+# What is installed is remembered by an empty file per lock. The locks agree on every version, so that each contains
+# the one before it.
+$(venv)/.base: requirements/base.txt pyproject.toml $(bin)/uv
+	@$(install) --require-hashes -r $<
+	@$(install) --no-build-isolation --editable .
+	@touch $@
+
+$(venv)/.train $(venv)/.dev: $(venv)/.%: requirements/%.txt pyproject.toml $(venv)/.base
+	@$(install) --require-hashes -r $<
+	@touch $@
+
+$(bin)/uv: requirements/uv.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v < (3, 11) and "hangtag needs Python 3.11 or newer, \
+	and $(PYTHON) is %d.%d. Name another one: make PYTHON=python3.12 ..." % v)'
+	@$(PYTHON) -m venv $(venv)
+	@$(bin)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
