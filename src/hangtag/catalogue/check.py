@@ -1,0 +1,57 @@
+"""Check a catalogue: what is wrong with its table, its photos, and between them."""
+
+from functools import partial
+
+from hangtag.catalogue.check_duplicates import iter_duplicate_findings
+from hangtag.catalogue.check_photos import SeenPhoto, find_usual_size, iter_quality_findings, see_photo
+from hangtag.catalogue.check_rows import Rows, iter_row_findings, read_rows
+from hangtag.catalogue.findings import CheckResult, Finding
+from hangtag.catalogue.parallel import OnProgress, for_each_photo, silent
+from hangtag.catalogue.source import Catalogue
+from hangtag.imaging import fingerprint, quality
+from hangtag.imaging.decode import DEFAULT_LIMITS
+
+
+def check_catalogue(
+    catalogue: Catalogue, *, decode: bool = False, on_progress: OnProgress = silent
+) -> CheckResult:
+    """Check a catalogue. With `decode`, every photo is opened, in several threads, and compared to the others.
+
+    Raises `CatalogueError` when the table or the folder of photos cannot be read.
+    """
+    rows = read_rows(catalogue)
+    names = catalogue.photo_names()
+    findings = list(iter_row_findings(rows, names))
+    settings: dict[str, object] = {"decode": decode}
+    if decode:
+        seen_findings, usual_size = _open_all(catalogue, names, rows, on_progress)
+        findings += seen_findings
+        settings |= _decode_settings(usual_size)
+    return CheckResult(catalogue.name, len(rows.labels), len(names), decode, settings, findings)
+
+
+def _open_all(
+    catalogue: Catalogue, names: frozenset[str], rows: Rows, on_progress: OnProgress
+) -> tuple[list[Finding], tuple[int, int] | None]:
+    photos = for_each_photo(names, partial(see_photo, catalogue), on_progress)
+    seen = {name: one for name, one in photos.items() if isinstance(one, SeenPhoto)}
+    usual_size = find_usual_size(seen)
+    findings = list(iter_quality_findings(photos, usual_size))
+    findings += iter_duplicate_findings({name: one.fingerprint for name, one in seen.items()}, rows)
+    return findings, usual_size
+
+
+def _decode_settings(usual_size: tuple[int, int] | None) -> dict[str, object]:
+    """Return the limits that photos were judged by, for the report."""
+    return {
+        "usual_size": usual_size,
+        "blank_contrast": quality.BLANK_CONTRAST,
+        "nearly_blank_contrast": quality.NEARLY_BLANK_CONTRAST,
+        "max_bits": fingerprint.MAX_BITS,
+        "max_cell_difference": fingerprint.MAX_CELL_DIFFERENCE,
+        "max_difference_to_contrast": fingerprint.MAX_DIFFERENCE_TO_CONTRAST,
+        "max_brightness_difference": fingerprint.MAX_BRIGHTNESS_DIFFERENCE,
+        "max_bytes": DEFAULT_LIMITS.max_bytes,
+        "max_pixels": DEFAULT_LIMITS.max_pixels,
+        "min_side": DEFAULT_LIMITS.min_side,
+    }

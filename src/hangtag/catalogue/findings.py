@@ -1,0 +1,178 @@
+"""What `hangtag check` finds: kinds, severities, the table of findings and its files."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from hangtag.catalogue.files import whole_file, write_json
+from hangtag.catalogue.tables import csv_writer
+
+FINDINGS_CSV: Final = "findings.csv"
+FINDINGS_JSON: Final = "findings.json"
+
+
+class Severity(StrEnum):
+    """How bad a finding is. An error costs a product its photo, a warning wants a person to look."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+class FindingKind(StrEnum):
+    """What was found. The value is the stable code."""
+
+    MISSING_PHOTO = "missing_photo"
+    UNDECODABLE = "undecodable"
+    REJECTED_ROW = "rejected_row"
+    PHOTO_WITHOUT_ROW = "photo_without_row"
+    SECOND_PHOTO = "second_photo"
+    WRONG_FORMAT = "wrong_format"
+    BLANK = "blank"
+    NEARLY_BLANK = "nearly_blank"
+    DUPLICATES_DISAGREE = "duplicates_disagree"
+    NEAR_DUPLICATES_DISAGREE = "near_duplicates_disagree"
+    DUPLICATE = "duplicate"
+    NEAR_DUPLICATE = "near_duplicate"
+    ODD_SIZE = "odd_size"
+    GREYSCALE = "greyscale"
+    CMYK = "cmyk"
+    TRANSPARENT = "transparent"
+    SEVERAL_FRAMES = "several_frames"
+
+    @property
+    def severity(self) -> Severity:
+        """How bad it is."""
+        return _MEANINGS[self].severity
+
+    @property
+    def explanation(self) -> str:
+        """One short clause for people."""
+        return _MEANINGS[self].explanation
+
+
+class _Meaning(NamedTuple):
+    severity: Severity
+    explanation: str
+
+
+_MEANINGS: Final[Mapping[FindingKind, _Meaning]] = {
+    FindingKind.MISSING_PHOTO: _Meaning(Severity.ERROR, "the row has no photo"),
+    FindingKind.UNDECODABLE: _Meaning(Severity.ERROR, "the photo cannot be opened"),
+    FindingKind.REJECTED_ROW: _Meaning(
+        Severity.WARNING, "the line is no product; hangtag clean leaves it out"
+    ),
+    FindingKind.PHOTO_WITHOUT_ROW: _Meaning(Severity.WARNING, "no row has this photo"),
+    FindingKind.SECOND_PHOTO: _Meaning(
+        Severity.WARNING, "the product has another photo, which is used instead"
+    ),
+    FindingKind.WRONG_FORMAT: _Meaning(Severity.WARNING, "the file is not what its name ends in"),
+    FindingKind.BLANK: _Meaning(Severity.WARNING, "the photo shows nothing"),
+    FindingKind.NEARLY_BLANK: _Meaning(Severity.WARNING, "the photo shows hardly anything"),
+    FindingKind.DUPLICATES_DISAGREE: _Meaning(Severity.WARNING, "the same pixels bear different labels"),
+    FindingKind.NEAR_DUPLICATES_DISAGREE: _Meaning(
+        Severity.INFO, "nearly the same picture bears different labels"
+    ),
+    FindingKind.DUPLICATE: _Meaning(Severity.INFO, "the same pixels as another photo"),
+    FindingKind.NEAR_DUPLICATE: _Meaning(Severity.INFO, "nearly the same picture as another photo"),
+    FindingKind.ODD_SIZE: _Meaning(Severity.INFO, "the photo is not of the usual size"),
+    FindingKind.GREYSCALE: _Meaning(Severity.INFO, "the file stores no colours"),
+    FindingKind.CMYK: _Meaning(Severity.INFO, "the file stores printing colours"),
+    FindingKind.TRANSPARENT: _Meaning(Severity.INFO, "the file has a transparent layer; it is laid on white"),
+    FindingKind.SEVERAL_FRAMES: _Meaning(Severity.INFO, "the file holds several pictures; the first is used"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing found: where, and what exactly. `group` numbers the duplicates that belong together."""
+
+    kind: FindingKind
+    detail: str
+    id: str | None = None
+    photo: str | None = None
+    group: int | None = None
+
+    @property
+    def subject(self) -> str:
+        """The photo or the id that a person would look up."""
+        return self.photo or self.id or ""
+
+
+@dataclass(frozen=True, slots=True)
+class KindSummary:
+    """All findings of one kind: how many, in how many groups of duplicates, and one of them."""
+
+    kind: FindingKind
+    severity: Severity
+    explanation: str
+    count: int
+    groups: int
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What a check has seen and found. `settings` are the limits that it went by."""
+
+    catalogue: str
+    rows: int
+    photos: int
+    decoded: bool
+    settings: Mapping[str, object]
+    findings: Sequence[Finding]
+
+    def summary(self) -> list[KindSummary]:
+        """Return one entry for each kind that was found, the worst first."""
+        by_kind: dict[FindingKind, list[Finding]] = {kind: [] for kind in FindingKind}
+        for finding in self.findings:
+            by_kind[finding.kind].append(finding)
+        return [_summarise(kind, found) for kind, found in by_kind.items() if found]
+
+    def count_severities(self) -> dict[Severity, int]:
+        """Return how many findings there are of each severity."""
+        counts = dict.fromkeys(Severity, 0)
+        for finding in self.findings:
+            counts[finding.kind.severity] += 1
+        return counts
+
+    @property
+    def is_good(self) -> bool:
+        """Whether nothing was found that wants a person to look."""
+        counts = self.count_severities()
+        return counts[Severity.ERROR] == counts[Severity.WARNING] == 0
+
+
+def _summarise(kind: FindingKind, found: Sequence[Finding]) -> KindSummary:
+    first = found[0]
+    groups = len({finding.group for finding in found} - {None})
+    example = f"{first.subject}: {first.detail}" if first.subject else first.detail
+    return KindSummary(kind, kind.severity, kind.explanation, len(found), groups, example)
+
+
+def write_findings(result: CheckResult, folder: Path) -> tuple[Path, Path]:
+    """Write `findings.csv` (a row for each finding) and `findings.json` (summary and settings); return both.
+
+    Raises `CatalogueError` when a file cannot be written.
+    """
+    table, report = folder / FINDINGS_CSV, folder / FINDINGS_JSON
+    with whole_file(table) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv_writer(file)
+        writer.writerow(("kind", "severity", "id", "photo", "detail", "group"))
+        for one in result.findings:
+            writer.writerow((one.kind, one.kind.severity, one.id, one.photo, one.detail, one.group))
+    write_json(
+        {
+            "catalogue": result.catalogue,
+            "rows": result.rows,
+            "photos": result.photos,
+            "decoded": result.decoded,
+            "severities": result.count_severities(),
+            "summary": [asdict(entry) for entry in result.summary()],
+            "settings": dict(result.settings),
+        },
+        report,
+    )
+    return table, report

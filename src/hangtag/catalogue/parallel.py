@@ -1,0 +1,46 @@
+"""Work on many photos in several threads, with progress, and stopping at once when asked to."""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
+
+Result = TypeVar("Result")
+
+PHOTOS_AT_ONCE: Final = 64
+"""How many photos a thread takes at a time; one by one, handing them out costs more than the work."""
+
+OnProgress = Callable[[int, int], None]
+"""Called with the photos done and the photos in all."""
+
+
+def silent(_done: int, _total: int) -> None:
+    """Show no progress."""
+
+
+def for_each_photo(
+    names: Iterable[str],
+    work: Callable[[str], Result],
+    on_progress: OnProgress = silent,
+    threads: int | None = None,
+) -> dict[str, Result]:
+    """Return the result of `work` for each photo's name, sorted by name.
+
+    `work` is called from several threads. After an exception of its own, or Ctrl-C, no more blocks are begun.
+    """
+    todo = sorted(names)
+    blocks = [todo[start : start + PHOTOS_AT_ONCE] for start in range(0, len(todo), PHOTOS_AT_ONCE)]
+    results: dict[str, Result] = {}
+
+    def work_on(block: Sequence[str]) -> dict[str, Result]:
+        return {name: work(name) for name in block}
+
+    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+        try:
+            for done in pool.map(work_on, blocks):
+                results.update(done)
+                on_progress(len(results), len(todo))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return results

@@ -1,0 +1,90 @@
+"""What is known of a photo: its file's format and colours, and whether anything can be seen on it."""
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Final
+
+import numpy as np
+from PIL import Image
+
+from hangtag.imaging.decode import DEFAULT_LIMITS, READABLE_FORMATS, DecodeLimits, decode_photo
+
+BLANK_CONTRAST: Final = 1.0
+"""A photo whose `contrast` is below this shows nothing."""
+
+NEARLY_BLANK_CONTRAST: Final = 3.0
+"""Below this a photo hardly shows anything: on white, a pair of ear studs in the palest grey."""
+
+_JPEG: Final = frozenset({"JPEG", "MPO"})  # MPO is how some cameras and phones write their .jpg
+FORMATS_BY_SUFFIX: Final[Mapping[str, frozenset[str]]] = {
+    ".jpg": _JPEG,
+    ".jpeg": _JPEG,
+    ".png": frozenset({"PNG"}),
+    ".webp": frozenset({"WEBP"}),
+    ".gif": frozenset({"GIF"}),
+    ".bmp": frozenset({"BMP"}),
+    ".tif": frozenset({"TIFF"}),
+    ".tiff": frozenset({"TIFF"}),
+}
+"""Which formats may stand behind each file name ending."""
+
+GREY_MODES: Final = frozenset({"1", "L", "LA", "La", "F"})
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoQuality:
+    """What is known of a photo's file and its pixels.
+
+    `format` and `mode` are Pillow's names of what is stored (`JPEG`, `CMYK`); `width` and `height` are pixels
+    of the upright photo; `frames` counts the pictures in the file. `contrast` is the standard deviation of the
+    brightness, 0 to 127.5 levels.
+    """
+
+    format: str
+    mode: str
+    width: int
+    height: int
+    frames: int
+    is_transparent: bool
+    contrast: float
+
+    @property
+    def is_grey(self) -> bool:
+        """Whether the file stores no colours; a photo of a grey thing in colour does not count."""
+        return self.mode in GREY_MODES or self.mode.startswith("I")
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether the photo shows nothing."""
+        return self.contrast < BLANK_CONTRAST
+
+    @property
+    def is_nearly_blank(self) -> bool:
+        """Whether the photo shows something that can hardly be seen."""
+        return BLANK_CONTRAST <= self.contrast < NEARLY_BLANK_CONTRAST
+
+    def fits_name(self, name: str) -> bool:
+        """Tell whether the format is one that the file name's ending promises; an unknown one promises none."""
+        return self.format in FORMATS_BY_SUFFIX.get(PurePath(name).suffix.lower(), READABLE_FORMATS)
+
+
+def inspect_photo(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> tuple[PhotoQuality, Image.Image]:
+    """Decode a photo in full; return what is known of it, and the upright RGB image.
+
+    Raises `PhotoError` with the reason why the bytes cannot be shown.
+    """
+    upright = decode_photo(data, limits=limits)
+    # Decoding has shown that these bytes are harmless, so that their header can be read once more.
+    with Image.open(io.BytesIO(data), formats=READABLE_FORMATS) as stored:
+        quality = PhotoQuality(
+            format=str(stored.format),
+            mode=stored.mode,
+            width=upright.width,
+            height=upright.height,
+            frames=1 if stored.format in _JPEG else int(getattr(stored, "n_frames", 1)),
+            is_transparent=stored.has_transparency_data,
+            contrast=float(np.asarray(upright.convert("L"), dtype=np.float32).std()),
+        )
+    return quality, upright
