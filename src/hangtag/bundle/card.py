@@ -23,8 +23,8 @@ Json = dict[str, Any]
 class HeadCard:
     """One head: the column that it answers and its classes in the order of its logits.
 
-    Probabilities are `softmax(logits / temperature)`. Under `threshold` the answer is doubtful; None means that
-    no threshold was chosen. Raises `BundleError` for values that cannot be.
+    Probabilities are `softmax(logits / temperature)`. Under `threshold` the answer is doubtful; without one
+    no answer is. Raises `BundleError` for values that cannot be.
     """
 
     column: str

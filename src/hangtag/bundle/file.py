@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hangtag.bundle.card_json import parse_card, render_card
-from hangtag.bundle.wire import WireError, read_metadata
+from hangtag.bundle.graph import read_graph, read_metadata, replace_metadata
+from hangtag.bundle.structure import check_structure
+from hangtag.bundle.wire import WireError
 from hangtag.domain.errors import BundleError
 
 if TYPE_CHECKING:
@@ -39,15 +41,13 @@ class Bundle:
 
 
 def read_card(path: Path) -> Card:
-    """Read the card alone: no engine, no weights, about a millisecond.
+    """Read the card alone: no engine, a few milliseconds.
 
     Raises `BundleError` when the file is missing, is no ONNX model, is cut off, or has no readable card.
     """
-    try:
-        with _located(path), path.open("rb") as file:
-            return _parse_metadata(read_metadata(file))
-    except OSError as error:
-        raise _unreadable(path, error) from None
+    data = _read_bytes(path)
+    with _located(path):
+        return _parse_metadata(read_metadata(data))
 
 
 def read_bundle(path: Path) -> Bundle:
@@ -55,40 +55,35 @@ def read_bundle(path: Path) -> Bundle:
 
     Raises `BundleError` as `read_card` does, and when graph and card contradict each other.
     """
-    from hangtag.bundle.structure import check_structure  # noqa: PLC0415 - imports onnx, which listing models need not
-
     data = _read_bytes(path)
-    card = read_card(path)
     with _located(path):
-        check_structure(_parse_model(data), card)
+        graph = read_graph(data)
+        card = _parse_metadata(graph.metadata)
+        check_structure(graph, card)
     return Bundle(path, card, data, hashlib.sha256(data).hexdigest())
 
 
 def write_bundle(model: onnx.ModelProto, card: Card, path: Path) -> None:
-    """Write a model with its card, atomically. `model` itself gains the card in its metadata.
+    """Write a model with its card, atomically.
 
     Raises `BundleError` when graph and card contradict each other; nothing is written then.
     """
-    from hangtag.bundle.structure import check_structure  # noqa: PLC0415 - imports onnx, which listing models need not
-
-    with _located(path):
-        check_structure(model, card)
-        text = render_card(card)
-    kept = [entry for entry in model.metadata_props if entry.key != METADATA_KEY]
-    del model.metadata_props[:]
-    model.metadata_props.extend(kept)
-    model.metadata_props.add(key=METADATA_KEY, value=text)
-    _write_atomically(path, model.SerializeToString(deterministic=True))
+    _write_checked(model.SerializeToString(deterministic=True), card, path)
 
 
 def replace_card(path: Path, card: Card) -> None:
-    """Give the bundle at `path` another card, atomically; the graph stays as it is.
+    """Give the bundle at `path` another card, atomically; the graph stays as it is, bit for bit.
 
     Raises `BundleError` when the file is no ONNX model or contradicts the new card; it is unchanged then.
     """
+    _write_checked(_read_bytes(path), card, path)
+
+
+def _write_checked(data: bytes, card: Card, path: Path) -> None:
     with _located(path):
-        model = _parse_model(_read_bytes(path))
-    write_bundle(model, card, path)
+        check_structure(read_graph(data), card)
+        data = replace_metadata(data, METADATA_KEY, render_card(card))
+    _write_atomically(path, data)
 
 
 def _parse_metadata(metadata: dict[str, str]) -> Card:
@@ -98,16 +93,6 @@ def _parse_metadata(metadata: dict[str, str]) -> Card:
             fix="Use a file that `hangtag train` exported.",
         )
     return parse_card(metadata[METADATA_KEY])
-
-
-def _parse_model(data: bytes) -> onnx.ModelProto:
-    import onnx  # noqa: PLC0415 - listing models need not wait for it
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # noqa: PLC0415
-
-    try:
-        return onnx.load_model_from_string(data)
-    except DecodeError as error:
-        raise BundleError(f"the file is not a whole ONNX model ({error})") from None
 
 
 def _read_bytes(path: Path) -> bytes:

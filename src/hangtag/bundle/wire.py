@@ -1,85 +1,93 @@
-"""The metadata of an ONNX file, read without the `onnx` package and without loading the weights.
+"""The protobuf encoding that ONNX files are written in: read without the `onnx` package, whose import alone takes
+longer than the whole reading of a bundle here.
 
-An ONNX file is one protobuf message. Its metadata are small fields beside the one huge field that holds the
-graph, so stepping over the graph reads a card in a millisecond, whatever the size of the model.
+https://protobuf.dev/programming-guides/encoding/
 """
 
-import io
-import os
 from collections.abc import Iterator
-from typing import BinaryIO, Final, NamedTuple
+from typing import Final, NamedTuple
 
-_METADATA_FIELD: Final = 14  # ModelProto.metadata_props, a StringStringEntryProto each: key = 1, value = 2
 _VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES = 0, 1, 2, 5
+_FIXED: Final = {_EIGHT_BYTES: 8, _FOUR_BYTES: 4}
 _MAX_VARINT_BYTES: Final = 10
-_MAX_METADATA_BYTES: Final = 64_000_000
+_MORE: Final = 0x80
+"""The bit that says that another byte of the number follows."""
 
 
 class WireError(ValueError):
     """The bytes are not a protobuf message, or its end is missing."""
 
 
-class _Field(NamedTuple):
-    number: int
-    kind: int
-    length: int
+class Field(NamedTuple):
+    """A field of a message. `number` is a varint's value, `content` holds the bytes of any other kind.
 
-
-def read_metadata(file: BinaryIO) -> dict[str, str]:
-    """Return the metadata of the ONNX file that is open at its beginning.
-
-    Raises `WireError` when the bytes are no protobuf message or are cut off.
+    The whole field, with its tag, lies at `start` to `end` of the message.
     """
-    metadata = {}
-    for field in _iter_fields(file):
-        if field.number != _METADATA_FIELD or field.kind != _LENGTH:
-            file.seek(field.length, os.SEEK_CUR)
-            continue
-        if field.length > _MAX_METADATA_BYTES:
-            raise WireError("an entry of the metadata is too large")
-        key, value = _read_entry(file.read(field.length))
-        metadata[key] = value
-    return metadata
+
+    tag: int
+    number: int | None
+    content: memoryview
+    start: int
+    end: int
+
+    def text(self) -> str:
+        """Return the content as text. Raises `WireError` when it is none."""
+        try:
+            return bytes(self.content).decode("utf-8")
+        except UnicodeDecodeError:
+            raise WireError("a name in the file is not text") from None
 
 
-def _iter_fields(file: BinaryIO) -> Iterator[_Field]:
-    """Yield each field with the file standing at its content, which the caller reads or steps over."""
-    start = file.tell()
-    end = file.seek(0, os.SEEK_END)
-    file.seek(start)
-    while file.tell() < end:
-        tag = _read_varint(file)
-        number, kind = tag >> 3, tag & 7
-        if number == 0 or kind not in (_VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES):
-            raise WireError("the bytes are not an ONNX model")
+def iter_fields(message: memoryview) -> Iterator[Field]:
+    """Yield the fields of a message, in file order.
+
+    Raises `WireError` when the bytes are no message or end in the middle of a field.
+    """
+    position = 0
+    while position < len(message):
+        start = position
+        key, position = _read_varint(message, position)
+        tag, kind = key >> 3, key & 7
+        number = None
         if kind == _VARINT:
-            _read_varint(file)
+            number, position = _read_varint(message, position)
             length = 0
+        elif kind == _LENGTH:
+            length, position = _read_varint(message, position)
+        elif kind in _FIXED:
+            length = _FIXED[kind]
         else:
-            length = _read_varint(file) if kind == _LENGTH else {_EIGHT_BYTES: 8, _FOUR_BYTES: 4}[kind]
-        if file.tell() + length > end:
+            raise WireError("the bytes are not an ONNX model")
+        if tag == 0:
+            raise WireError("the bytes are not an ONNX model")
+        if position + length > len(message):
             raise WireError("the end of the file is missing")
-        yield _Field(number, kind, length)
+        yield Field(tag, number, message[position : position + length], start, position + length)
+        position += length
 
 
-def _read_varint(file: BinaryIO) -> int:
+def encode_content(tag: int, content: bytes) -> bytes:
+    """Return a field that holds bytes: a text or an inner message."""
+    return _encode_varint(tag << 3 | _LENGTH) + _encode_varint(len(content)) + content
+
+
+def _read_varint(message: memoryview, position: int) -> tuple[int, int]:
     value = 0
-    for position in range(_MAX_VARINT_BYTES):
-        byte = file.read(1)
-        if not byte:
+    for shift in range(0, 7 * _MAX_VARINT_BYTES, 7):
+        if position >= len(message):
             raise WireError("the end of the file is missing")
-        value |= (byte[0] & 0x7F) << (7 * position)
-        if byte[0] < 0x80:  # noqa: PLR2004 - the high bit says that another byte follows
-            return value
+        byte = message[position]
+        position += 1
+        value |= (byte & ~_MORE) << shift
+        if byte < _MORE:
+            return value, position
     raise WireError("the bytes are not an ONNX model")
 
 
-def _read_entry(content: bytes) -> tuple[str, str]:
-    file = io.BytesIO(content)
-    texts = {1: "", 2: ""}
-    for field in _iter_fields(file):
-        try:
-            texts[field.number] = file.read(field.length).decode("utf-8")
-        except UnicodeDecodeError:
-            raise WireError("the metadata are not text") from None
-    return texts[1], texts[2]
+def _encode_varint(value: int) -> bytes:
+    encoded = bytearray()
+    while value >= _MORE:
+        encoded.append(value & ~_MORE & 0xFF | _MORE)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)

@@ -1,0 +1,136 @@
+"""What an ONNX file says about itself: its metadata, its inputs and outputs, and where its weights lie.
+
+The numbers are the tags of the messages in `onnx.proto`, which never change their meaning.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from hangtag.bundle.wire import Field, WireError, encode_content, iter_fields
+
+UINT8: Final = 2
+FLOAT32: Final = 1
+"""Two of ONNX's element types."""
+
+_GRAPH, _METADATA = 7, 14  # of ModelProto
+_INITIALIZER, _INPUT, _OUTPUT = 5, 11, 12  # of GraphProto
+_TENSOR_NAME, _EXTERNAL_DATA, _DATA_LOCATION = 8, 13, 14  # of TensorProto
+_EXTERNAL: Final = 1
+
+_TENSOR: Final = "tensor"
+_PARTS: Final = {
+    "model": {7: "graph", 20: "training", 25: "function"},
+    "training": {1: "graph", 2: "graph"},
+    "function": {7: "node", 11: "attribute"},
+    "graph": {1: "node", 5: _TENSOR, 15: "sparse"},
+    "node": {5: "attribute"},
+    "attribute": {5: _TENSOR, 6: "graph", 10: _TENSOR, 11: "graph", 22: "sparse", 23: "sparse"},
+    "sparse": {1: _TENSOR, 2: _TENSOR},
+}
+"""Which message each tag of a message leads to, of those in which weights may lie."""
+
+_MAX_DEPTH: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """An input or output: its name, its ONNX element type, its sizes (None for one that is free)."""
+
+    name: str
+    kind: int
+    shape: tuple[int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """The facts of an ONNX file. `outside` names the weights that lie in other files."""
+
+    metadata: dict[str, str]
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    outside: tuple[str, ...]
+
+
+def read_graph(data: bytes) -> Graph:
+    """Read the facts of an ONNX file. Raises `WireError` when it is none or is cut off."""
+    model = memoryview(data)
+    inputs: list[Port] = []
+    outputs: list[Port] = []
+    weights = set()
+    for graph in _inner(model, _GRAPH):
+        for field in iter_fields(graph):
+            if field.tag == _INITIALIZER:
+                weights.add(_first_text(field.content, _TENSOR_NAME))
+            elif field.tag in (_INPUT, _OUTPUT):
+                (inputs if field.tag == _INPUT else outputs).append(_read_port(field.content))
+    return Graph(
+        metadata=read_metadata(data),
+        inputs=tuple(port for port in inputs if port.name not in weights),
+        outputs=tuple(outputs),
+        outside=tuple(_iter_outside(model, "model", 0)),
+    )
+
+
+def read_metadata(data: bytes) -> dict[str, str]:
+    """Return the metadata of an ONNX file. Raises `WireError` when it is none or is cut off."""
+    return dict(_read_entry(field) for field in iter_fields(memoryview(data)) if field.tag == _METADATA)
+
+
+def replace_metadata(data: bytes, key: str, value: str) -> bytes:
+    """Return an ONNX file in which `key` has another value, or gains one. Nothing else changes, not one bit.
+
+    Raises `WireError` when `data` is no ONNX file.
+    """
+    view = memoryview(data)
+    kept = [
+        view[field.start : field.end]
+        for field in iter_fields(view)
+        if not (field.tag == _METADATA and _read_entry(field)[0] == key)
+    ]
+    entry = encode_content(1, key.encode("utf-8")) + encode_content(2, value.encode("utf-8"))
+    return b"".join([*kept, encode_content(_METADATA, entry)])
+
+
+def _read_entry(field: Field) -> tuple[str, str]:
+    return _first_text(field.content, 1), _first_text(field.content, 2)
+
+
+def _read_port(message: memoryview) -> Port:
+    """Read a ValueInfoProto. What is no tensor, such as a sequence, has the element type 0."""
+    kind, shape = 0, []
+    for tensor in (tensor for kinds in _inner(message, 2) for tensor in _inner(kinds, 1)):
+        kind = _first_number(tensor, 1) or 0
+        shape = [_first_number(size, 1) for sizes in _inner(tensor, 2) for size in _inner(sizes, 1)]
+    return Port(_first_text(message, 1), kind, tuple(shape))
+
+
+def _iter_outside(message: memoryview, what: str, depth: int) -> Iterator[str]:
+    if depth > _MAX_DEPTH:
+        raise WireError("the graph is nested too deep")
+    for field in iter_fields(message):
+        inner = _PARTS[what].get(field.tag)
+        if inner == _TENSOR:
+            if _lies_outside(field.content):
+                yield _first_text(field.content, _TENSOR_NAME)
+        elif inner is not None:
+            yield from _iter_outside(field.content, inner, depth + 1)
+
+
+def _lies_outside(tensor: memoryview) -> bool:
+    return any(
+        field.tag == _EXTERNAL_DATA or (field.tag == _DATA_LOCATION and field.number == _EXTERNAL)
+        for field in iter_fields(tensor)
+    )
+
+
+def _inner(message: memoryview, tag: int) -> Iterator[memoryview]:
+    return (field.content for field in iter_fields(message) if field.tag == tag)
+
+
+def _first_text(message: memoryview, tag: int) -> str:
+    return next((field.text() for field in iter_fields(message) if field.tag == tag), "")
+
+
+def _first_number(message: memoryview, tag: int) -> int | None:
+    return next((field.number for field in iter_fields(message) if field.tag == tag), None)
