@@ -7,7 +7,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from PIL import Image, ImageDraw
+
+settings.register_profile("hangtag", deadline=None)  # a busy machine is no defect
+settings.load_profile("hangtag")
 
 REAL_NAME = "Clothing_Dataset_small"
 HEADER = "id,gender,masterCategory,subCategory,articleType,baseColour,season,year,usage,productDisplayName"

@@ -4,7 +4,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,8 @@ def whole_file(path: Path) -> Iterator[Path]:
         problem = f"the file cannot be written ({error.strerror or error})"
         raise CatalogueError(problem, where=path, fix="Choose another --output.") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # it is not there, or its folder is not
+            temporary.unlink()
 
 
 def write_json(value: Any, path: Path) -> None:  # noqa: ANN401 - whatever JSON can say

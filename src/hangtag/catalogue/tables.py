@@ -28,7 +28,7 @@ def read_table(path: Path) -> pa.Table:
         if path.suffix.lower() in PARQUET_SUFFIXES:
             return pyarrow.parquet.read_table(path)
         return _read_csv(path)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, csv.Error, OSError) as error:
         raise CatalogueError(f"the table cannot be read ({error})", where=path) from error
 
 
@@ -64,7 +64,7 @@ def csv_writer(file: IO[str]) -> Any:  # noqa: ANN401 - csv gives its writer typ
 
 
 def _read_csv(path: Path) -> pa.Table:
-    with path.open(newline="", encoding="utf-8-sig") as file:
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
         names = next(csv.reader(file), [])
     return pyarrow.csv.read_csv(
         path,
