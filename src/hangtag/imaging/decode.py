@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,8 +13,11 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 
-READABLE_FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "MPO")
+READABLE_FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """The Pillow decoders that may see untrusted bytes; every other one stays shut."""
+
+JPEG_FORMATS: Final = frozenset({"JPEG", "MPO"})
+"""What an image from the JPEG decoder calls itself: some phones append a second picture, and it is an MPO then."""
 
 PHOTO_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
 """The file name endings that a folder is searched for."""
@@ -69,7 +73,7 @@ def decode_photo(
     try:
         with Image.open(io.BytesIO(data), formats=READABLE_FORMATS) as image:
             _check_size(image.size, limits)
-            if at_least is not None and image.format == "JPEG":
+            if at_least is not None and image.format in JPEG_FORMATS:
                 image.draft(None, _drafted_size(image.size, at_least))
             return _upright_rgb(image)
     except PhotoError:
@@ -79,15 +83,20 @@ def decode_photo(
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise PhotoError(Reason.TOO_MANY_PIXELS) from None
     except Exception as error:  # noqa: BLE001 - decoders raise anything on hostile bytes, and a photo may not stop a run
-        raise PhotoError(_why_not_decoded(error), f"{_why_not_decoded(error).explanation} ({error})") from None
+        reason = _why_not_decoded(error, data)
+        raise PhotoError(reason, f"{reason.explanation} ({error})") from None
 
 
 def _check_size(size: tuple[int, int], limits: DecodeLimits) -> None:
     width, height = size
     if width * height > limits.max_pixels:
-        raise PhotoError(Reason.TOO_MANY_PIXELS, f"the photo is {width}x{height}, over {limits.max_pixels:,} pixels")
+        raise PhotoError(
+            Reason.TOO_MANY_PIXELS, f"the photo is {width}x{height}, over {limits.max_pixels:,} pixels"
+        )
     if min(width, height) < limits.min_side:
-        raise PhotoError(Reason.TOO_SMALL, f"the photo is {width}x{height}, under {limits.min_side} pixels a side")
+        raise PhotoError(
+            Reason.TOO_SMALL, f"the photo is {width}x{height}, under {limits.min_side} pixels a side"
+        )
 
 
 def _drafted_size(size: tuple[int, int], at_least: tuple[int, int]) -> tuple[int, int]:
@@ -100,46 +109,64 @@ def _drafted_size(size: tuple[int, int], at_least: tuple[int, int]) -> tuple[int
 def _upright_rgb(image: Image.Image) -> Image.Image:
     image.load()
     _rotate_upright(image)
-    if image.mode == "RGB":
-        return image.copy()
     if image.mode.startswith("I") or image.mode == "F":
         return _eight_bit(image).convert("RGB")
-    if image.has_transparency_data:
+    if image.has_transparency_data:  # an RGB image too, when its file names one colour as clear
         layer = image.convert("RGBA")
         paper = Image.new("RGBA", layer.size, (*PAPER, 255))
         return Image.alpha_composite(paper, layer).convert("RGB")
-    return image.convert("RGB")
+    return image.copy() if image.mode == "RGB" else image.convert("RGB")
 
 
 def _rotate_upright(image: Image.Image) -> None:
-    try:
+    with suppress(Exception):  # a broken EXIF block says nothing about the pixels
         ImageOps.exif_transpose(image, in_place=True)
-    except Exception:  # noqa: BLE001, S110 - a broken EXIF block says nothing about the pixels
-        pass
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """Bring 16-bit, 32-bit and float grey to 8 bits; 8-bit values in a wider mode stay as they are."""
-    values = np.asarray(image, dtype=np.float64)
-    scale = 257.0 if values.max() > 255 else 1.0  # noqa: PLR2004 - the largest 8-bit value
-    return Image.fromarray(np.clip(values / scale, 0, 255).astype(np.uint8))
+    """Bring grey of 16 bits, 32 bits or floating point to 8 bits, by the smallest usual range that holds it."""
+    values = np.nan_to_num(np.asarray(image, dtype=np.float32), posinf=0.0, neginf=0.0)
+    # Whole numbers up to 1 are a dark photo, broken ones are the usual way to store floating point.
+    ranges = (1.0, 255.0, 65_535.0) if image.mode == "F" else (255.0, 65_535.0)
+    highest = float(values.max())
+    white = next((one for one in ranges if highest <= one), highest)
+    return Image.fromarray(np.clip(values * (255.0 / white), 0, 255).astype(np.uint8))
 
 
-_MAGIC_OF_PHOTOS = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"GIF8", b"II*\0", b"MM\0*")
-_MAGIC_OF_OTHERS = (b"%PDF", b"8BPS", b"\0\0\0\x0cjP", b"\x76\x2f\x31\x01")
+_MAGIC_OF_PHOTOS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_MAGIC_OF_OTHERS = (
+    b"%PDF",
+    b"8BPS",
+    b"\0\0\0\x0cjP",  # JPEG 2000
+    b"\0\0\0\x0cJXL",
+    b"\x76\x2f\x31\x01",  # OpenEXR
+)
 
 
 def _why_not_identified(data: bytes) -> Reason:
-    if data.startswith(_MAGIC_OF_PHOTOS):
+    if data.startswith(_MAGIC_OF_PHOTOS) or _is_webp(data):
         return Reason.TRUNCATED
     if data.startswith(_MAGIC_OF_OTHERS) or data[4:8] == b"ftyp":  # ftyp: HEIC and AVIF
         return Reason.UNSUPPORTED_FORMAT
     return Reason.NOT_A_PHOTO
 
 
-def _why_not_decoded(error: Exception) -> Reason:
-    return Reason.TRUNCATED if "truncated" in str(error).lower() else Reason.CORRUPT
+def _why_not_decoded(error: Exception, data: bytes) -> Reason:
+    is_cut = "truncated" in str(error).lower() or (_is_webp(data) and len(data) < _webp_length(data))
+    return Reason.TRUNCATED if is_cut else Reason.CORRUPT
 
 
-# Over Pillow's own limit it warns on standard error; here that photo becomes a `PhotoError` or is within our limit.
+def _is_webp(data: bytes) -> bool:
+    """Tell WebP from the other things that a RIFF file may hold, such as sound."""
+    return data.startswith(b"RIFF") and data[8:12] == b"WEBP"[: max(0, len(data) - 8)]
+
+
+def _webp_length(data: bytes) -> int:
+    """Return the length in bytes that a WebP file says it has; its decoder has no word for a file cut off."""
+    return int.from_bytes(data[4:8], "little") + 8
+
+
+# Pillow warns on standard error of photos over its own limit, which here become a `PhotoError` or are within ours,
+# and of broken EXIF blocks, which do not matter.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")

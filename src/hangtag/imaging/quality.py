@@ -9,7 +9,13 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from hangtag.imaging.decode import DEFAULT_LIMITS, READABLE_FORMATS, DecodeLimits, decode_photo
+from hangtag.imaging.decode import (
+    DEFAULT_LIMITS,
+    JPEG_FORMATS,
+    READABLE_FORMATS,
+    DecodeLimits,
+    decode_photo,
+)
 
 BLANK_CONTRAST: Final = 1.0
 """A photo whose `contrast` is below this shows nothing."""
@@ -17,10 +23,9 @@ BLANK_CONTRAST: Final = 1.0
 NEARLY_BLANK_CONTRAST: Final = 3.0
 """Below this a photo hardly shows anything: on white, a pair of ear studs in the palest grey."""
 
-_JPEG: Final = frozenset({"JPEG", "MPO"})  # MPO is how some cameras and phones write their .jpg
 FORMATS_BY_SUFFIX: Final[Mapping[str, frozenset[str]]] = {
-    ".jpg": _JPEG,
-    ".jpeg": _JPEG,
+    ".jpg": JPEG_FORMATS,
+    ".jpeg": JPEG_FORMATS,
     ".png": frozenset({"PNG"}),
     ".webp": frozenset({"WEBP"}),
     ".gif": frozenset({"GIF"}),
@@ -67,7 +72,8 @@ class PhotoQuality:
 
     def fits_name(self, name: str) -> bool:
         """Tell whether the format is one that the file name's ending promises; an unknown one promises none."""
-        return self.format in FORMATS_BY_SUFFIX.get(PurePath(name).suffix.lower(), READABLE_FORMATS)
+        formats = FORMATS_BY_SUFFIX.get(PurePath(name).suffix.lower())
+        return formats is None or self.format in formats
 
 
 def inspect_photo(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> tuple[PhotoQuality, Image.Image]:
@@ -83,7 +89,7 @@ def inspect_photo(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> tuple[P
             mode=stored.mode,
             width=upright.width,
             height=upright.height,
-            frames=1 if stored.format in _JPEG else int(getattr(stored, "n_frames", 1)),
+            frames=1 if stored.format in JPEG_FORMATS else int(getattr(stored, "n_frames", 1)),
             is_transparent=stored.has_transparency_data,
             contrast=float(np.asarray(upright.convert("L"), dtype=np.float32).std()),
         )
