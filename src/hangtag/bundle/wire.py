@@ -1,6 +1,6 @@
-"""The protobuf encoding that ONNX files are written in: read without the `onnx` package, whose import alone takes
-longer than the whole reading of a bundle here.
+"""The protobuf encoding that ONNX files are written in, as far as a bundle needs it.
 
+The `onnx` package is not used for this: its import alone takes several times longer than reading a bundle here.
 https://protobuf.dev/programming-guides/encoding/
 """
 

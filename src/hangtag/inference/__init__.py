@@ -1,0 +1,1 @@
+"""From pixels to labels: the engine that runs a bundle, and what its numbers mean."""

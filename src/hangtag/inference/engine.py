@@ -1,0 +1,186 @@
+"""The engine: a bundle's graph, run by OpenVINO on the processor. Pixels in, logits out.
+
+Why OpenVINO, and why two compiled forms of one model: `docs/decisions/0002-inference-engine.md`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+
+import numpy as np
+
+from hangtag.bundle.file import Bundle, read_bundle
+from hangtag.bundle.structure import check_class_count
+from hangtag.domain.errors import BundleError, UsageError
+from hangtag.inference.cpus import count_usable_cpus
+from hangtag.inference.lane import Lane, Running
+from hangtag.inference.runtime import load_runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    Pixels = npt.NDArray[np.uint8]
+    Logits = dict[str, npt.NDArray[np.float32]]
+
+Precision = Literal["auto", "fp32", "bf16"]
+"""`auto` is what is fastest on this processor, `fp32` gives the same bits wherever a photo stands in a batch."""
+
+BATCH_SIZE: Final = 16
+"""Measured: larger batches fall out of the processor's cache, smaller ones pay for more calls."""
+
+_HINTS: Final = {"auto": None, "fp32": "f32", "bf16": "bf16"}
+_NAMES: Final = {"f32": "fp32", "bf16": "bf16", "f16": "fp16"}
+
+
+class Engine:
+    """Runs a bundle. Safe to use from several threads.
+
+    `precision` is `auto`, `fp32` or `bf16`; `threads` defaults to the processors that this process may use;
+    `batch_size` is how many photos go through the network at a time, whatever the size of the batches that come.
+
+    Raises `UsageError` for a setting that cannot be and `BundleError` for a graph that OpenVINO cannot run.
+    """
+
+    def __init__(
+        self,
+        model: Bundle | Path,
+        *,
+        precision: Precision = "auto",
+        threads: int | None = None,
+        batch_size: int = BATCH_SIZE,
+    ) -> None:
+        if precision not in get_args(Precision):
+            raise UsageError(f"the precision is auto, fp32 or bf16, not {precision!r}")
+        if batch_size < 1 or (threads is not None and threads < 1):
+            raise UsageError("threads and batch size are at least 1")
+        bundle = model if isinstance(model, Bundle) else read_bundle(model)
+        self.card = bundle.card
+        self.threads = count_usable_cpus() if threads is None else threads
+        self.batch_size = batch_size
+        self._where = bundle.path
+        self._hint = _HINTS[precision]
+        self._lock = Lock()
+        self._graph = _read_graph(bundle)
+        self._any_size = self._compile("LATENCY", -1)
+        self._full_batch: Lane | None = None
+        self._check_sizes(self._any_size)
+
+    @property
+    def precision(self) -> str:
+        """In which arithmetic the network really runs on this processor: `fp32`, `bf16` or `fp16`."""
+        return _NAMES.get(self._any_size.precision, self._any_size.precision)
+
+    def run(self, pixels: Pixels) -> Logits:
+        """Return the logits by column, float32 (n, classes), of pixels, uint8 (n, height, width, 3), n from 0 up.
+
+        Raises `UsageError` for pixels of another shape or type.
+        """
+        return next(self.iter_run([pixels]))
+
+    def iter_run(self, batches: Iterable[Pixels]) -> Iterator[Logits]:
+        """Yield the logits of each batch, in order. The next batches are fetched while the network runs."""
+        parts_of_batch: deque[int] = deque()
+
+        def iter_parts() -> Iterator[Pixels]:
+            for batch in batches:
+                parts = self._split(batch)
+                parts_of_batch.append(len(parts))
+                yield from parts
+
+        answers: list[Logits] = []
+        for answer in self._iter_answers(iter_parts()):
+            answers.append(answer)
+            if len(answers) == parts_of_batch[0]:
+                parts_of_batch.popleft()
+                yield _join(answers)
+                answers = []
+
+    def _iter_answers(self, parts: Iterator[Pixels]) -> Generator[Logits]:
+        running: deque[Running | None] = deque()
+        try:
+            for part in parts:
+                running.append(self._start(part))
+                if len(running) > self._depth(part):
+                    yield self._finish(running.popleft())
+            while running:
+                yield self._finish(running.popleft())
+        finally:
+            for request in running:
+                if request is not None:
+                    request.finish()  # it reads memory that is about to be freed
+
+    def _start(self, part: Pixels) -> Running | None:
+        if not len(part):
+            return None
+        return self._lane(len(part)).start(np.ascontiguousarray(part))
+
+    def _finish(self, running: Running | None) -> Logits:
+        if running is None:
+            return {head.column: np.empty((0, len(head.classes)), np.float32) for head in self.card.heads}
+        try:
+            logits = running.finish()
+        except RuntimeError as error:
+            raise self._broken(error) from error
+        return {column: logits[column] for column in self.card.columns}
+
+    def _depth(self, part: Pixels) -> int:
+        """Return how many requests are to be under way: one more than run at a time, so that none waits for us."""
+        return self._lane(len(part)).requests if len(part) else 1
+
+    def _lane(self, size: int) -> Lane:
+        if size != self.batch_size:
+            return self._any_size
+        with self._lock:  # the first full batch compiles it: a single photo need not wait for that
+            if self._full_batch is None:
+                self._full_batch = self._compile("THROUGHPUT", self.batch_size)
+            return self._full_batch
+
+    def _split(self, batch: Pixels) -> list[Pixels]:
+        expected = (self.card.preprocessing.height, self.card.preprocessing.width, 3)
+        if batch.dtype != np.uint8 or batch.shape[1:] != expected:
+            raise UsageError(f"pixels are uint8 of shape (n, *{expected}), not {batch.dtype} {batch.shape}")
+        starts = range(0, max(len(batch), 1), self.batch_size)
+        return [batch[start : start + self.batch_size] for start in starts]
+
+    def _compile(self, hint: str, size: int) -> Lane:
+        settings: dict[str, Any] = {"PERFORMANCE_HINT": hint, "INFERENCE_NUM_THREADS": self.threads}
+        if self._hint is not None:
+            settings["INFERENCE_PRECISION_HINT"] = self._hint
+        height, width = self.card.preprocessing.height, self.card.preprocessing.width
+        try:
+            graph = self._graph.clone()
+            graph.reshape([size, height, width, 3])
+            return Lane(load_runtime().compile_model(graph, "CPU", settings), self.card.columns)
+        except RuntimeError as error:
+            raise self._broken(error) from error
+
+    def _check_sizes(self, lane: Lane) -> None:
+        """Compare the sizes that the engine infers with the card: those that a file declares could be wrong."""
+        try:
+            for head in self.card.heads:
+                check_class_count(head.column, lane.sizes.get(head.column), len(head.classes))
+        except BundleError as error:
+            raise BundleError(error.problem, where=self._where) from None
+
+    def _broken(self, error: RuntimeError) -> BundleError:
+        reason = str(error).strip().splitlines()[-1]
+        return BundleError(f"OpenVINO cannot run this model ({reason})", where=self._where)
+
+
+def _read_graph(bundle: Bundle) -> Any:  # noqa: ANN401 - OpenVINO has no types
+    try:
+        return load_runtime().read_model(bundle.model_bytes)
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise BundleError(f"OpenVINO cannot read this model ({reason})", where=bundle.path) from error
+
+
+def _join(answers: list[Logits]) -> Logits:
+    if len(answers) == 1:
+        return answers[0]
+    return {column: np.concatenate([answer[column] for answer in answers]) for column in answers[0]}

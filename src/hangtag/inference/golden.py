@@ -1,0 +1,62 @@
+"""The golden check: a bundle proves, when it is loaded, that it still gives the answers that it was made with."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from hangtag.bundle.card import Card, GoldenCheck
+from hangtag.domain.errors import BundleError, PhotoError
+from hangtag.imaging.preprocess import Pixels, prepare_photo
+from hangtag.inference.engine import Engine
+
+REDUCED_TOLERANCE: Final = 0.1
+"""What bf16 may change a logit by, relative to the largest one of its head: its numbers have 8 significant bits, and
+the differences of some fifty layers add up. A wrong class order or preprocessing changes logits by all of their size.
+"""
+
+
+def check_golden(engine: Engine, where: object = None) -> None:
+    """Send the card's golden photos the whole way, from the bytes of their files to logits.
+
+    Raises `BundleError` when a logit differs by more than the card's tolerance, or when the card has no such photos.
+    """
+    card = engine.card
+    if not card.golden:
+        raise BundleError(
+            "the model has no golden photos, so nothing shows that it works here",
+            where=where,
+            fix="Export it again with `hangtag train`.",
+        )
+    answers = engine.run(np.stack([_prepare(check, card, where) for check in card.golden]))
+    for position, check in enumerate(card.golden):
+        found = {column: rows[position] for column, rows in answers.items()}
+        _compare(check, found, engine, where)
+
+
+def _prepare(check: GoldenCheck, card: Card, where: object) -> Pixels:
+    try:
+        return prepare_photo(check.photo, card.preprocessing)
+    except PhotoError as error:
+        raise BundleError(
+            f"a golden photo of the model cannot be decoded: {error.detail}", where=where
+        ) from None
+
+
+def _compare(
+    check: GoldenCheck, found: Mapping[str, npt.NDArray[np.float32]], engine: Engine, where: object
+) -> None:
+    for column, row in check.logits.items():
+        expected = np.array(row, np.float32)
+        tolerance = engine.card.golden_tolerance
+        if engine.precision != "fp32":
+            tolerance = max(tolerance, REDUCED_TOLERANCE * float(np.abs(expected).max()))
+        difference = float(np.abs(found[column] - expected).max())
+        if not difference <= tolerance:  # NaN is a failure too
+            raise BundleError(
+                f"the model fails its golden check in {engine.precision}: a logit of {column} differs by "
+                f"{difference:.3g} from the one it was made with, at most {tolerance:.3g} is allowed",
+                where=where,
+                fix="The file was changed, or hangtag's preprocessing was: get the bundle again or train it again.",
+            )

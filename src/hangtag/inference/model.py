@@ -1,0 +1,144 @@
+"""A model, ready to label photos: `load_model().predict(["shirt.jpg"])`."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from hangtag.bundle.card import Card
+from hangtag.bundle.file import read_bundle
+from hangtag.bundle.shipped import DEFAULT_NAME, find_bundle
+from hangtag.domain.errors import BundleError, UsageError
+from hangtag.domain.prediction import Failure, Label, Outcome, Prediction
+from hangtag.inference.engine import Engine, Precision
+from hangtag.inference.golden import check_golden
+from hangtag.inference.path import PathDecoder
+from hangtag.inference.photos import GivenPhoto, PreparedBatch, iter_prepared
+from hangtag.inference.probabilities import calibrated_log_probabilities, rank
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """The answers to n photos: calibrated probabilities, float32 (n, classes), and chosen class indices (n,) by column.
+
+    The chosen class is the most probable one, except where the category levels would contradict each other.
+    """
+
+    probabilities: Mapping[str, npt.NDArray[np.float32]]
+    chosen: Mapping[str, npt.NDArray[np.int64]]
+
+    def confidence(self, column: str) -> npt.NDArray[np.float32]:
+        """Return the probability of the chosen class, shape (n,)."""
+        return np.take_along_axis(self.probabilities[column], self.chosen[column][:, None], axis=1)[:, 0]
+
+
+class Model:
+    """A bundle on an engine. Safe to use from several threads."""
+
+    def __init__(self, engine: Engine, sha256: str = "") -> None:
+        self.engine = engine
+        self.sha256 = sha256
+        self._paths = PathDecoder.from_card(engine.card)
+
+    @property
+    def card(self) -> Card:
+        """Everything that is true about the model."""
+        return self.engine.card
+
+    def label(self, pixels: npt.NDArray[np.uint8]) -> Scores:
+        """Return the answers to preprocessed photos, uint8 of shape (n, height, width, 3), n from 0 up.
+
+        Raises `UsageError` for pixels of another shape or type.
+        """
+        return self._score(self.engine.run(pixels))
+
+    def iter_label(self, batches: Iterable[npt.NDArray[np.uint8]]) -> Iterator[Scores]:
+        """Yield the answers to each batch, as `label` does, in order; the next are fetched while the network runs."""
+        return map(self._score, self.engine.iter_run(batches))
+
+    def predict(self, photos: Sequence[GivenPhoto], top_k: int = 5) -> list[Outcome]:
+        """Return a `Prediction`, or a `Failure` with its reason, for each photo, in order.
+
+        A photo is the path of a file, or the bytes of one; the latter are called `photo 1` and so on, by their
+        position. Each column has its `top_k` candidates, the chosen one first.
+
+        Raises `UsageError` for a single path where a list of them is expected, and for a `top_k` under 1.
+        """
+        if isinstance(photos, str | Path | bytes):
+            raise UsageError("predict takes a list of photos", fix="Write predict([photo]).")
+        return list(self.iter_predict(photos, top_k))
+
+    def iter_predict(self, photos: Iterable[GivenPhoto], top_k: int = 5) -> Iterator[Outcome]:
+        """Yield what `predict` returns, photo by photo: however many come, only a few are in memory."""
+        if top_k < 1:
+            raise UsageError(f"top_k is at least 1, not {top_k}")
+        waiting: deque[PreparedBatch] = deque()
+
+        def iter_pixels() -> Iterator[npt.NDArray[np.uint8]]:
+            for batch in iter_prepared(photos, self.card.preprocessing, self.engine.threads):
+                waiting.append(batch)
+                yield batch.pixels
+
+        for scores in self.iter_label(iter_pixels()):
+            batch = waiting.popleft()
+            answers = self._iter_candidates(scores, top_k)
+            for name, error in zip(batch.names, batch.errors, strict=True):
+                if error is None:
+                    yield Prediction(name, next(answers))
+                else:
+                    yield Failure(name, error.reason, error.detail)
+
+    def _score(self, logits: Mapping[str, npt.NDArray[np.float32]]) -> Scores:
+        log_probabilities = {
+            head.column: calibrated_log_probabilities(logits[head.column], head.temperature)
+            for head in self.card.heads
+        }
+        chosen = {column: np.argmax(values, axis=1) for column, values in log_probabilities.items()}
+        chosen |= self._paths.choose(log_probabilities)
+        return Scores({column: np.exp(values) for column, values in log_probabilities.items()}, chosen)
+
+    def _iter_candidates(self, scores: Scores, top_k: int) -> Iterator[dict[str, tuple[Label, ...]]]:
+        """Yield the candidates of each photo by column, the chosen one first."""
+        ranked = {
+            column: rank(probabilities, scores.chosen[column], top_k)
+            for column, probabilities in scores.probabilities.items()
+        }
+        for row in range(len(next(iter(ranked.values())))):
+            yield {
+                head.column: tuple(
+                    Label(head.classes[index], float(scores.probabilities[head.column][row, index]))
+                    for index in ranked[head.column][row]
+                )
+                for head in self.card.heads
+            }
+
+
+def load_model(
+    name_or_path: str | Path = DEFAULT_NAME,
+    *,
+    precision: Precision = "auto",
+    threads: int | None = None,
+    verify: bool = True,
+) -> Model:
+    """Load a model by the name of a bundle that hangtag can find, or by the path of one.
+
+    `precision` `auto` computes in what is fastest on this processor if the golden check passes in it, and in float32
+    otherwise; `fp32` gives the same bits wherever a photo stands in a batch. `threads` defaults to the processors
+    that this process may use. `verify=False` leaves the golden check out.
+
+    Raises `BundleError` when there is no such bundle, or it cannot be trusted.
+    """
+    bundle = read_bundle(find_bundle(name_or_path))
+    engine = Engine(bundle, precision=precision, threads=threads)
+    if verify:
+        try:
+            check_golden(engine, bundle.path)
+        except BundleError:
+            if precision != "auto" or engine.precision == "fp32":
+                raise
+            engine = Engine(bundle, precision="fp32", threads=threads)
+            check_golden(engine, bundle.path)
+    return Model(engine, bundle.sha256)
