@@ -36,8 +36,11 @@ class Preprocessing:
     fit: Literal["border", "stretch"] = "border"
 
     def __post_init__(self) -> None:
-        if min(self.width, self.height, self.detail_width, self.detail_height) < 1:
-            raise ValueError(f"sizes are positive: {self}")
+        sizes = (self.width, self.height, self.detail_width, self.detail_height)
+        if any(
+            type(size) is not int or size < 1 for size in sizes
+        ):  # JSON knows true and 112.0 as numbers, too
+            raise ValueError(f"sizes are positive whole numbers: {self}")
         if self.fit not in ("border", "stretch"):
             raise ValueError(f"fit is 'border' or 'stretch', not {self.fit!r}")
 
@@ -58,7 +61,7 @@ class Preprocessing:
         target = (self.width, self.height)
         image = _reduce(image, (self.detail_width, self.detail_height))
         if self.fit == "stretch" or image.width * self.height == image.height * self.width:
-            return np.asarray(_resize(image, target))
+            return np.array(_resize(image, target))  # a copy: Pillow's own pixels cannot be written to
         scale = min(self.width / image.width, self.height / image.height)
         inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
         fitted = np.asarray(_resize(image, inner))
@@ -82,7 +85,8 @@ def prepare_photo(data: bytes, preprocessing: Preprocessing, limits: DecodeLimit
 def border_colour(pixels: Pixels) -> Pixels:
     """Return the median colour, shape (3,), of the outermost pixels of a photo."""
     edges = (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1])
-    return np.median(np.concatenate(edges), axis=0).astype(np.uint8)
+    colour: Pixels = np.median(np.concatenate(edges), axis=0).astype(np.uint8)
+    return colour
 
 
 def _reduce(image: Image.Image, size: tuple[int, int]) -> Image.Image:

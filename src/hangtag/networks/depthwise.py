@@ -34,7 +34,7 @@ class _Float32Backward(torch.autograd.Function):
             stride,
             padding,
             [1, 1],
-            False,  # noqa: FBT003 - not transposed
+            False,
             [0, 0],
             weight.shape[0],
             [True, True, False],
@@ -70,7 +70,7 @@ class DepthwiseConv2d(nn.Conv2d):
             photos = functional.pad(photos, self._same_padding(photos.shape[-2], photos.shape[-1]))
         stride, padding = list(self.stride), list(cast("tuple[int, int]", self.padding))
         if photos.dtype == torch.bfloat16 and torch.is_grad_enabled():
-            return cast("Tensor", _Float32Backward.apply(photos, self.weight, stride, padding))  # type: ignore[no-untyped-call]
+            return cast("Tensor", _Float32Backward.apply(photos, self.weight, stride, padding))
         return functional.conv2d(photos, self.weight, None, stride, padding, 1, self.groups)
 
     def _same_padding(self, height: int, width: int) -> list[int]:

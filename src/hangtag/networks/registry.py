@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import timm
 from torch import nn
@@ -24,7 +24,7 @@ class Backbone:
 
 
 def _build_efficientnet_lite(architecture: str, *, pretrained: bool) -> Backbone:
-    module = timm.create_model(f"tf_{architecture}", num_classes=0)
+    module: Any = timm.create_model(f"tf_{architecture}", num_classes=0)
     if pretrained:
         load_imagenet_weights(module, architecture)
     speed_up_depthwise(module)

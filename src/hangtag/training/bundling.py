@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import onnx
 import torch
 
 from hangtag.bundle.card import Card, GoldenCheck, HeadCard
@@ -36,7 +35,7 @@ _PARITY_PHOTOS: Final = 256
 _GOLDEN_PHOTOS: Final = 3
 _GOLDEN_SIDE: Final = 120  # pixels: enough to be a photo, few enough to weigh nothing in the card
 _GOLDEN_TOLERANCE: Final = 0.05
-"""float32 engines on different processors add in different orders; a wrong class order or weight is off by whole units."""
+"""Processors add in different orders, which changes a logit a little; a wrong class order changes it by whole units."""
 
 
 def write_trained_bundle(

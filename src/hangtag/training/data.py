@@ -1,4 +1,4 @@
-"""What a training run sees: pixels and class indices of the train and validation photos. It never opens a test photo."""
+"""What a training run sees: pixels and class indices of train and validation photos. It never opens a test photo."""
 
 import hashlib
 import json
@@ -73,7 +73,7 @@ def load_training_data(
     }
     levels = [column for column in CATEGORY_COLUMNS if column in columns]
     paths = zip(*(rows["train"].column(level).to_pylist() for level in levels), strict=True)
-    taxonomy = Taxonomy.from_paths(levels, paths)  # type: ignore[arg-type]  # incomplete paths are left out
+    taxonomy = Taxonomy.from_paths(levels, paths)
     fingerprint = _fingerprint(rows, columns, preprocessing)
     return TrainingData(parts["train"], parts["validation"], classes, taxonomy, fingerprint)
 

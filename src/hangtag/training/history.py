@@ -49,6 +49,6 @@ def _write_tensorboard(folder: Path, figures: dict[str, float]) -> None:
         from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - optional
     except ImportError:
         raise TrainingError("TensorBoard is not installed", fix="Run `pip install tensorboard`.") from None
-    with SummaryWriter(str(folder)) as writer:  # type: ignore[no-untyped-call]
+    with SummaryWriter(str(folder)) as writer:
         for name, value in figures.items():
-            writer.add_scalar(name, value, int(figures["epoch"]))  # type: ignore[no-untyped-call]
+            writer.add_scalar(name, value, int(figures["epoch"]))

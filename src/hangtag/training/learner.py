@@ -36,7 +36,8 @@ class Learner:
         self.network = network.to(memory_format=torch.channels_last)
         self.class_weights = class_weights
         decay = recipe.optimisation.ema_decay
-        self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+        averaging = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        self.average = AveragedModel(self.network, multi_avg_fn=averaging, use_buffers=True)
         self.optimiser = _build_optimiser(self.network, recipe.optimisation)
 
     @property
@@ -49,16 +50,25 @@ class Learner:
     def step(
         self, photos: Tensor, targets: Targets, learning_rate: float, generator: torch.Generator
     ) -> tuple[float, float]:
-        """Learn from one batch, uint8 photos (N, H, W, 3); return its loss and its mean top-1 accuracy.
+        """Vary one batch of uint8 photos (N, H, W, 3) and learn from it; return its loss and mean top-1 accuracy.
 
         Raises `TrainingError` when the loss is not a finite number.
         """
+        return self.learn(self.vary(photos, generator), targets, learning_rate)
+
+    def vary(self, photos: Tensor, generator: torch.Generator) -> Tensor:
+        """Turn uint8 photos (N, H, W, 3) into augmented, normalised ones: float (N, 3, H, W)."""
+        return self.normalise(
+            augment(photos.permute(0, 3, 1, 2).float(), self.recipe.augmentation, generator)
+        )
+
+    def learn(self, photos: Tensor, targets: Targets, learning_rate: float) -> tuple[float, float]:
+        """Take one optimiser step on normalised photos (N, 3, H, W); return loss and mean top-1 accuracy."""
         self.network.train()
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate
-        varied = augment(photos.permute(0, 3, 1, 2).float(), self.recipe.augmentation, generator)
         with self._precision():
-            logits = self.network(self.normalise(varied))
+            logits = self.network(photos)
         loss = self.loss(logits, targets)
         if not math.isfinite(loss.item()):
             raise TrainingError(

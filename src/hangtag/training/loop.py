@@ -70,7 +70,7 @@ def train(
         for epoch in range(state.epoch + 1, recipe.optimisation.epochs + 1):
             if _has_lost_patience(state, recipe):
                 break
-            figures = _train_epoch(epoch, recipe, data, learner, progress, clock)
+            figures = _train_epoch(epoch, data, learner, progress, clock)
             state.epoch = epoch
             state.history.append(figures)
             if figures["validation_loss"] < state.best_loss:
@@ -110,9 +110,10 @@ def _start_or_resume(
 
 
 def _train_epoch(
-    epoch: int, recipe: Recipe, data: TrainingData, learner: Learner, progress: TrainingProgress, clock: Clock
+    epoch: int, data: TrainingData, learner: Learner, progress: TrainingProgress, clock: Clock
 ) -> dict[str, float]:
     """Train one epoch and validate; everything random in it comes from the recipe's seed and the epoch's number."""
+    recipe = learner.recipe
     order_seed, torch_seed = np.random.SeedSequence([recipe.seed, epoch]).generate_state(2)
     order = np.random.default_rng(order_seed).permutation(len(data.train))
     torch.manual_seed(int(torch_seed))

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -62,8 +64,8 @@ def test_the_learning_rate_warms_up_to_its_peak_and_falls_to_zero(tiny_recipe):
     peak = int(np.argmax(rates))
     assert rates[peak] == pytest.approx(settings.peak_learning_rate)
     assert peak == pytest.approx(1000 * settings.warmup_share, abs=1)
-    assert all(a < b for a, b in zip(rates[:peak], rates[1:peak], strict=False))
-    assert all(a > b for a, b in zip(rates[peak + 1 :], rates[peak + 2 :], strict=False))
+    assert all(a < b for a, b in pairwise(rates[:peak]))
+    assert all(a > b for a, b in pairwise(rates[peak:]))
     assert rates[-1] < settings.peak_learning_rate / 1000
 
 
