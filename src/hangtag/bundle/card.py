@@ -127,6 +127,13 @@ class Card:
                 return head
         raise KeyError(column)
 
+    def figure(self, *keys: str) -> float | None:
+        """Return the number in the metrics under these keys (split, then what is measured), None if there is none."""
+        found: object = self.metrics
+        for key in keys:
+            found = found.get(key) if isinstance(found, dict) else None
+        return found if isinstance(found, int | float) else None
+
 
 def _check_created(created: str) -> None:
     try:

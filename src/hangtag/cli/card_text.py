@@ -1,0 +1,103 @@
+"""A model's card as a person reads it."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from hangtag.bundle.card import Card, HeadCard
+from hangtag.domain.taxonomy import format_path
+
+_ABSENT: Final = "–"
+_SHOWN_CLASSES: Final = 8
+
+
+def print_card(console: Console, card: Card, path: Path) -> None:
+    """Print a card: what the model is, its heads with their figures, its data and its recipe."""
+    console.print(Text(f"{card.name} {card.version}", style="bold"))
+    console.print(Text(card.description))
+    console.print(_facts(card, path))
+    console.print(Text("\nHeads, and how often they are right on the test split", style="bold"))
+    console.print(_heads(card))
+    for split in card.metrics:
+        console.print(Text(_describe_split(card, split)), soft_wrap=True)
+    console.print(Text("\nClasses", style="bold"))
+    console.print(_pairs({head.column: _classes(head) for head in card.heads}))
+    if card.data:
+        console.print(Text("\nData", style="bold"))
+        console.print(_pairs(card.data))
+    if card.recipe:
+        console.print(Text("\nRecipe", style="bold"))
+        console.print(_pairs(card.recipe))
+
+
+def _facts(card: Card, path: Path) -> Table:
+    size = card.preprocessing
+    paths = card.taxonomy.paths
+    facts = {
+        "file": f"{path} ({path.stat().st_size / 1e6:.1f} MB)",
+        "architecture": card.architecture,
+        "licence": card.licence,
+        "created": card.created,
+        "photos": f"{size.width}x{size.height}, detail of {size.detail_width}x{size.detail_height}, {size.fit}",
+        "taxonomy": f"{len(paths)} paths, such as {format_path(paths[0])}" if paths else "none",
+        "checked by": f"{len(card.golden)} golden photos, logits within {card.golden_tolerance:g}",
+    }
+    return _pairs(facts)
+
+
+def _heads(card: Card) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("head")
+    for heading in ("classes", "top-1", "top-3", "macro-F1", "temper.", "threshold"):
+        table.add_column(heading, justify="right")
+    for head in card.heads:
+        measured = [
+            card.figure("test", "heads", head.column, name)
+            for name in ("top1_accuracy", "top3_accuracy", "macro_f1")
+        ]
+        table.add_row(
+            Text(head.column),
+            str(len(head.classes)),
+            *(_figure(value) for value in measured),
+            f"{head.temperature:.2f}",
+            _figure(head.threshold),
+        )
+    return table
+
+
+def _classes(head: HeadCard) -> str:
+    shown = ", ".join(head.classes[:_SHOWN_CLASSES])
+    return f"{shown}, …" if len(head.classes) > _SHOWN_CLASSES else shown
+
+
+def _figure(value: float | None) -> str:
+    return _ABSENT if value is None else f"{value:.3f}"
+
+
+def _describe_split(card: Card, split: str) -> str:
+    """Return a line for a split that the model was measured on, as far as the card knows it."""
+    photos = card.figure(split, "photos", "labelled")
+    counted = "" if photos is None else f"{photos:,} photos, "
+    mean, together = card.figure(split, "mean_top1_accuracy"), card.figure(split, "all_right", "rate")
+    return f"{split}: {counted}mean of the heads {_figure(mean)}, all heads right {_figure(together)}"
+
+
+def _pairs(values: Mapping[str, Any]) -> Table:
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for name, value in _flatten(values):
+        table.add_row(Text(name), Text(str(value)))
+    return table
+
+
+def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value

@@ -1,0 +1,117 @@
+"""The command `hangtag models`."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from hangtag.domain.columns import LABEL_COLUMNS
+
+if TYPE_CHECKING:
+    from hangtag.bundle.card import Card
+
+models = typer.Typer(no_args_is_help=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+_KEY_HEADS: Final = ("masterCategory", "articleType")
+_ABSENT: Final = "–"
+
+
+@models.callback(invoke_without_command=True)
+def list_models(
+    context: typer.Context,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
+) -> None:
+    """List the models, or show what is known about one.
+
+    Models come with hangtag; folders of further ones stand in the environment variable HANGTAG_MODELS.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from hangtag.bundle.shipped import list_bundles
+
+    described = [_describe(path) for path in list_bundles()]
+    if as_json:
+        typer.echo(json.dumps(described, ensure_ascii=False, indent=2))
+    elif described:
+        _print_list(described)
+    else:
+        typer.echo("There are no models. `hangtag train` makes one; HANGTAG_MODELS names folders of them.")
+
+
+@models.command("show")
+def show_model(
+    name: Annotated[str, typer.Argument(help="A model's name, or its file.", metavar="MODEL")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole card as JSON.")] = False,
+) -> None:
+    """Show the card of a model: what it answers, how well, and what it was made from."""
+    from hangtag.bundle.card_json import card_values
+    from hangtag.bundle.file import read_card
+    from hangtag.bundle.shipped import find_bundle
+
+    path = find_bundle(name)
+    card = read_card(path)
+    if as_json:
+        typer.echo(json.dumps(card_values(card), ensure_ascii=False, indent=2))
+        return
+    from rich.console import Console
+
+    from hangtag.cli.card_text import print_card
+
+    print_card(Console(highlight=False), card, path)
+
+
+def _describe(path: Path) -> dict[str, Any]:
+    """Return what the list says of one file; a file that cannot be read is listed with the problem."""
+    from hangtag.bundle.file import read_card
+    from hangtag.domain.errors import BundleError
+
+    values: dict[str, Any] = {"name": path.stem, "path": str(path), "bytes": path.stat().st_size}
+    try:
+        card = read_card(path)
+    except BundleError as error:
+        return values | {"problem": error.problem}
+    return values | {
+        "version": card.version,
+        "description": card.description,
+        "columns": list(card.columns),
+        "figures": _figures(card),
+    }
+
+
+def _figures(card: "Card") -> dict[str, float]:
+    """Return the top-1 accuracies on the test split that the card knows: of the key heads, and the mean of all."""
+    found = {column: card.figure("test", "heads", column, "top1_accuracy") for column in _KEY_HEADS}
+    found["mean"] = card.figure("test", "mean_top1_accuracy")
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _print_list(described: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("model")
+    table.add_column("version")
+    table.add_column("MB", justify="right")
+    for heading in (*_KEY_HEADS, "mean"):
+        table.add_column(heading, justify="right")
+    table.add_column("heads", overflow="fold")
+    for values in described:
+        figures = [_percent(values.get("figures", {}).get(name)) for name in (*_KEY_HEADS, "mean")]
+        columns = values.get("columns", [])
+        heads = Text(", ".join(columns) if len(columns) < len(LABEL_COLUMNS) else f"all {len(columns)}")
+        if "problem" in values:
+            heads = Text(values["problem"], style="red")
+        size = f"{values['bytes'] / 1e6:.1f}"
+        table.add_row(Text(values["name"]), Text(values.get("version", _ABSENT)), size, *figures, heads)
+    console = Console(highlight=False)
+    console.print(table)
+    console.print("Share of right answers on the model's own test split.", style="dim")
+
+
+def _percent(value: float | None) -> str:
+    return _ABSENT if value is None else f"{value:.1%}"
