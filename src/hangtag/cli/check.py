@@ -29,7 +29,7 @@ def check(
 
     Leaves with 0 if nothing was found above info, with 1 if there are warnings or errors.
     """
-    from hangtag.catalogue.findings import write_findings  # noqa: PLC0415 - `--help` need not wait for it
+    from hangtag.catalogue.findings import write_findings
 
     result = _check_with_progress(path, decode=decode)
     _print_result(result)
@@ -41,11 +41,11 @@ def check(
 
 
 def _check_with_progress(path: Path, *, decode: bool) -> "CheckResult":
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from hangtag.catalogue.check import check_catalogue  # noqa: PLC0415
-    from hangtag.catalogue.source import open_catalogue  # noqa: PLC0415
+    from hangtag.catalogue.check import check_catalogue
+    from hangtag.catalogue.source import open_catalogue
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
@@ -62,9 +62,9 @@ def _check_with_progress(path: Path, *, decode: bool) -> "CheckResult":
 
 
 def _print_result(result: "CheckResult") -> None:
-    from rich.console import Console  # noqa: PLC0415
+    from rich.console import Console
 
-    console = Console()
+    console = Console(highlight=False, markup=False)
     opened = "all opened" if result.decoded else "none opened: --decode does"
     console.print(f"{result.catalogue}: {result.rows:,} products, {result.photos:,} photos ({opened})")
     if result.findings:
@@ -74,8 +74,8 @@ def _print_result(result: "CheckResult") -> None:
 
 
 def _build_table(result: "CheckResult") -> "Table":
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.table import Table
+    from rich.text import Text
 
     table = Table("Severity", "Finding")
     table.add_column("Count", justify="right")
