@@ -75,7 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        build_app(given)(given, prog_name="hangtag")
+        called = next((word for word in given if not word.startswith("-")), "")
+        build_app([called])(given, prog_name="hangtag")
     except HangtagError as error:
         _leave(f"error: {error}", EXIT_WRONG_USAGE)
     except BrokenPipeError:

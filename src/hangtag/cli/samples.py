@@ -13,7 +13,7 @@ def samples(
 
     They are enough to try `hangtag predict` on a machine that has no photos.
     """
-    from hangtag.imaging.samples import write_sample_photos  # noqa: PLC0415 - `--help` need not wait for it
+    from hangtag.imaging.samples import write_sample_photos
 
     paths = write_sample_photos(folder)
     typer.echo(f"{len(paths)} sample photos written to {folder}")

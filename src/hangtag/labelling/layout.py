@@ -38,20 +38,22 @@ class Kind(Enum):
 class Layout:
     """The columns of a table of labels.
 
-    `label_columns` are the catalogue columns that are answered. With several `models`, by name, a row speaks
-    of one photo and one model; with `top_k` over 1 each label has a column of its candidates.
+    `label_columns` are the usual columns, and any others that a model answers; `answered` are those that some model
+    does answer, the rest stay empty. With several `models`, by name, a row speaks of one photo and one model; with
+    `top_k` over 1 each label has a column of its candidates.
     """
 
     label_columns: tuple[str, ...] = LABEL_COLUMNS
+    answered: frozenset[str] = frozenset(LABEL_COLUMNS)
     models: tuple[str, ...] = ("default",)
     top_k: int = 1
 
     @classmethod
     def for_models(cls, cards: Mapping[str, Card], top_k: int = 1) -> "Layout":
-        """Lay out the usual columns, empty where no model answers them, and then any others that one does."""
-        answered = (column for card in cards.values() for column in card.columns)
-        others = tuple(dict.fromkeys(column for column in answered if column not in LABEL_COLUMNS))
-        return cls(LABEL_COLUMNS + others, tuple(cards), top_k)
+        """Lay out the columns of a table for these models, given by name."""
+        answered = dict.fromkeys(column for card in cards.values() for column in card.columns)
+        others = tuple(column for column in answered if column not in LABEL_COLUMNS)
+        return cls(LABEL_COLUMNS + others, frozenset(answered), tuple(cards), top_k)
 
     @property
     def compares_models(self) -> bool:

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hangtag.bundle.card import Card, HeadCard
+from hangtag.inference.probabilities import rank
 from hangtag.labelling.label import LabelledBatch, Scores
 from hangtag.labelling.layout import (
     FAILED,
@@ -34,15 +35,6 @@ def build_rows(batch: LabelledBatch, cards: Mapping[str, Card], layout: Layout) 
     if len(tables) == 1:
         return tables[0]
     return {name: _interleave([table[name] for table in tables]) for name in layout.kinds}
-
-
-def rank(
-    probabilities: npt.NDArray[np.float32], chosen: npt.NDArray[np.int64], top_k: int
-) -> npt.NDArray[np.int64]:
-    """Return class indices, shape (n, min(top_k, classes)): the chosen one, then the most probable others."""
-    order = np.array(probabilities)
-    np.put_along_axis(order, chosen[:, None], np.inf, axis=1)
-    return np.argsort(-order, axis=1, kind="stable")[:, :top_k]
 
 
 def _rows_of_one(batch: LabelledBatch, model: tuple[str, Card], scores: Scores, layout: Layout) -> Rows:

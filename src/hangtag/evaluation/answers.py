@@ -1,0 +1,139 @@
+"""A model's answers to one split of a catalogue, beside the truth."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import tee
+from typing import Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hangtag.bundle.card import Card, HeadCard
+from hangtag.catalogue.source import Catalogue
+from hangtag.catalogue.split import PHOTO_COLUMN, SPLIT_COLUMN
+from hangtag.catalogue.tables import need_columns
+from hangtag.domain.errors import UsageError
+from hangtag.domain.reasons import Reason
+from hangtag.evaluation.metrics import Floats, Ints
+from hangtag.imaging.batches import PhotoDecoder
+from hangtag.imaging.decode import DecodeLimits
+from hangtag.inference.probabilities import rank
+
+BATCH_SIZE: Final = 64
+TOP: Final = 3
+MISSING: Final = -1
+"""The class index of a row that has no label."""
+
+
+class Scores(Protocol):
+    """A model's answers to n photos."""
+
+    @property
+    def probabilities(self) -> Mapping[str, npt.NDArray[np.float32]]:
+        """Calibrated probabilities by column, shape (n, classes)."""
+        ...
+
+    @property
+    def chosen(self) -> Mapping[str, npt.NDArray[np.int64]]:
+        """The class index that is the answer, by column, shape (n,)."""
+        ...
+
+
+class EvaluatedModel(Protocol):
+    """What evaluation needs of a model."""
+
+    @property
+    def card(self) -> Card:
+        """Everything that is true about the model."""
+        ...
+
+    def iter_label(self, batches: Iterable[npt.NDArray[np.uint8]]) -> Iterator[Scores]:
+        """Yield the answers to each batch, uint8 of shape (n, height, width, 3), n from 0 up, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HeadAnswers:
+    """One head's answers to n photos.
+
+    `top` holds class indices, shape (n, 3 or fewer), the chosen one first; `confidence` the chosen one's, shape (n,).
+    """
+
+    top: Ints
+    confidence: Floats
+
+    @property
+    def chosen(self) -> Ints:
+        """The answers, shape (n,)."""
+        return self.top[:, 0]
+
+
+@dataclass(frozen=True, slots=True)
+class SplitAnswers:
+    """The rows of a split whose photos were answered, the answers by column, and why other photos have none."""
+
+    rows: pa.Table
+    heads: Mapping[str, HeadAnswers]
+    failed: Counter[Reason]
+
+
+def answer_split(
+    model: EvaluatedModel, table: pa.Table, catalogue: Catalogue, split: str, threads: int = 2
+) -> SplitAnswers:
+    """Run the model on every photo of a split. `threads` decode beside it.
+
+    Raises `UsageError` when the split has no rows, `CatalogueError` when the table is no split table.
+    """
+    need_columns(table, [PHOTO_COLUMN, SPLIT_COLUMN], "the split table")
+    rows = table.filter(pc.equal(table[SPLIT_COLUMN], split))
+    if not rows.num_rows:
+        raise UsageError(f"the split table has no {split} rows", fix="Choose another one with --on.")
+    photos = [_CataloguePhoto(name, catalogue) for name in rows[PHOTO_COLUMN].to_pylist()]
+    decoder = PhotoDecoder(frozenset([model.card.preprocessing]), BATCH_SIZE, threads)
+    own, fed = tee(decoder.iter_batches(photos))
+    answers = model.iter_label(batch.pixels[model.card.preprocessing] for batch in fed)
+    reasons: list[Reason | None] = []
+    parts: list[dict[str, HeadAnswers]] = []
+    for batch, scores in zip(own, answers, strict=True):
+        reasons += batch.reasons
+        parts.append({column: _head_answers(scores, column) for column in model.card.columns})
+    answered = pa.array([reason is None for reason in reasons])
+    heads = {column: _join([part[column] for part in parts]) for column in model.card.columns}
+    return SplitAnswers(rows.filter(answered), heads, Counter(filter(None, reasons)))
+
+
+def read_truth(rows: pa.Table, head: HeadCard) -> Ints:
+    """Return the true class indices of a head, shape (n,).
+
+    `MISSING` stands where a row has no label. A label that the model does not know gets an index of its own, above
+    those of the head, which no answer can meet.
+    """
+    indices = {label: index for index, label in enumerate(head.classes)}
+    labels = rows[head.column].to_pylist()
+    return np.array(
+        [indices.setdefault(label, len(indices)) if label else MISSING for label in labels], dtype=np.int64
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _CataloguePhoto:
+    name: str
+    catalogue: Catalogue
+
+    def read(self, limits: DecodeLimits) -> bytes:
+        del limits  # the catalogue keeps its own, and the decoder looks at them again
+        return self.catalogue.read_photo(self.name)
+
+
+def _head_answers(scores: Scores, column: str) -> HeadAnswers:
+    probabilities, chosen = scores.probabilities[column], scores.chosen[column]
+    confidence = np.take_along_axis(probabilities, chosen[:, None], axis=1)[:, 0]
+    return HeadAnswers(rank(probabilities, chosen, TOP), confidence.astype(np.float64))
+
+
+def _join(parts: list[HeadAnswers]) -> HeadAnswers:
+    top = np.concatenate([part.top for part in parts])
+    return HeadAnswers(top, np.concatenate([part.confidence for part in parts]))

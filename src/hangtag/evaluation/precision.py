@@ -1,0 +1,57 @@
+"""What a faster arithmetic costs: the same photos, answered in two precisions."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from hangtag.catalogue.source import Catalogue
+from hangtag.evaluation.answers import MISSING, EvaluatedModel, answer_split, read_truth
+from hangtag.evaluation.metrics import share
+
+
+@dataclass(frozen=True, slots=True)
+class PrecisionCost:
+    """One head in two precisions: how often each is right, and how often both say the same (shares of 0 to 1).
+
+    The accuracies are over the `support` photos that have a label, the agreement is over all.
+    """
+
+    reference_accuracy: float
+    accuracy: float
+    agreement: float
+    support: int
+
+    @property
+    def lost_points(self) -> float:
+        """How much accuracy is lost, in percentage points; negative where some is won."""
+        return 100 * (self.reference_accuracy - self.accuracy)
+
+
+def compare_precisions(
+    reference: EvaluatedModel,
+    faster: EvaluatedModel,
+    split_table: pa.Table,
+    catalogue: Catalogue,
+    split: str = "validation",
+) -> dict[str, PrecisionCost]:
+    """Return, for each head that the table has labels for, what `faster` loses against `reference`.
+
+    Both must be the same bundle. Raises as `evaluate_model` does.
+    """
+    expected = answer_split(reference, split_table, catalogue, split)
+    found = answer_split(faster, split_table, catalogue, split)
+    costs = {}
+    for head in reference.card.heads:
+        if head.column not in split_table.column_names:
+            continue
+        truth = read_truth(expected.rows, head)
+        counted = truth != MISSING
+        one, other = expected.heads[head.column].chosen, found.heads[head.column].chosen
+        costs[head.column] = PrecisionCost(
+            reference_accuracy=share((one == truth)[counted]),
+            accuracy=share((other == truth)[counted]),
+            agreement=share(np.equal(one, other)),
+            support=int(counted.sum()),
+        )
+    return costs

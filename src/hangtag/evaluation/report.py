@@ -1,0 +1,92 @@
+"""A report as a person reads it, and as a card keeps it."""
+
+from dataclasses import replace
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from hangtag.bundle.card import Card
+from hangtag.evaluation.evaluate import Report
+
+_ABSENT = "–"
+
+
+def print_report(console: Console, report: Report) -> None:
+    """Print what was measured on what, and a line of figures for each head."""
+    console.print(Text(_headline(report), style="bold"))
+    console.print(Text(_describe_split(report["split"])), soft_wrap=True)
+    for reason, count in report["photos"]["failed"].items():
+        console.print(Text(f"{count:,} photos could not be read ({reason}) and are not counted", style="red"))
+    console.print(_build_table(report))
+    together = report["all_right"]
+    interval = _render_interval(together["interval_95"])
+    console.print(
+        Text(f"all of them right {_percent(together['rate'])} ({interval}) of {together['support']:,} photos")
+    )
+    console.print(Text("macro-F1 is the mean over the classes that occur in the split", style="dim"))
+
+
+def add_to_card(card: Card, report: Report) -> Card:
+    """Return the card with the report's figures under the name of the split; those of other splits stay."""
+    figures = {key: value for key, value in report.items() if key != "model"}
+    return replace(card, metrics={**card.metrics, report["split"]["name"]: figures})
+
+
+def _headline(report: Report) -> str:
+    model, split = report["model"], report["split"]
+    return f"{model['name']} {model['version']} on {split['name']}: {report['photos']['labelled']:,} photos"
+
+
+def _describe_split(split: dict[str, Any]) -> str:
+    if "strategy" not in split:
+        return "The split table does not say how it was made."
+    counts = ", ".join(f"{name} {count:,}" for name, count in split.get("counts", {}).items())
+    return f"{split['strategy']} split, seed {split.get('seed', _ABSENT)} ({counts})"
+
+
+def _build_table(report: Report) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("head")
+    for heading in ("top-1", "95 % interval", "top-3", "macro-F1", "ECE", "photos", "classes"):
+        table.add_column(heading, justify="right")
+    table.add_column("not counted, unknown")
+    for column, head in report["heads"].items():
+        table.add_row(column, *_figures(head))
+    table.add_row(
+        "mean",
+        _percent(report["mean_top1_accuracy"]),
+        "",
+        "",
+        _share(report["mean_macro_f1"]),
+        style="bold",
+    )
+    return table
+
+
+def _figures(head: dict[str, Any]) -> list[str]:
+    missing, unknown = head["missing_labels"], head["unknown_labels"]
+    remarks = [f"{missing:,} without a label"] * bool(missing) + [f"{unknown:,} unknown"] * bool(unknown)
+    return [
+        _percent(head["top1_accuracy"]),
+        _render_interval(head["interval_95"]),
+        _percent(head["top3_accuracy"]),
+        _share(head["macro_f1"]),
+        _percent(head["expected_calibration_error"]),
+        f"{head['support']:,}",
+        f"{head['classes']:,}",
+        ", ".join(remarks),
+    ]
+
+
+def _render_interval(interval: list[float]) -> str:
+    return f"{100 * interval[0]:.2f} – {100 * interval[1]:.2f}"
+
+
+def _percent(value: float | None) -> str:
+    return _ABSENT if value is None else f"{value:.2%}"
+
+
+def _share(value: float | None) -> str:
+    return _ABSENT if value is None else f"{value:.3f}"

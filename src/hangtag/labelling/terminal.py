@@ -1,0 +1,118 @@
+"""What a person sees of a run: a table of the first photos, and the summary."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from hangtag.domain.columns import CATEGORY_COLUMNS
+from hangtag.domain.reasons import Reason
+from hangtag.domain.taxonomy import format_path
+from hangtag.labelling.layout import FAILED, MODEL, PATH, REASON, STATUS, Cell, Layout, Rows, confidence_of
+from hangtag.labelling.summary import Summary
+
+SHOWN_ROWS: Final = 100
+"""How many rows are shown; a longer table is for a file, and memory stays flat."""
+
+SHOWN_CATEGORIES: Final = 12
+
+_DOUBTFUL: Final = 0.5
+"""Under this confidence another answer may well be right; it is shown in another colour."""
+
+_HEADINGS: Final = {"baseColour": "colour"}
+
+
+class TerminalTable:
+    """Keeps the first rows and prints them as a table when it is finished; a `TableWriter`."""
+
+    def __init__(self, console: Console, layout: Layout, rows: int = SHOWN_ROWS) -> None:
+        self._console = console
+        self._layout = layout
+        answered = [column for column in layout.label_columns if column in layout.answered]
+        self._attributes = [column for column in answered if column not in CATEGORY_COLUMNS]
+        self._has_path = len(self._attributes) < len(answered)
+        self._limit = rows
+        self._kept: list[dict[str, Cell]] = []
+        self._seen = 0
+
+    def write(self, rows: Rows) -> None:
+        """Keep the first rows, count all."""
+        self._seen += len(rows[PATH])
+        for position in range(min(len(rows[PATH]), self._limit - len(self._kept))):
+            self._kept.append({name: column[position] for name, column in rows.items()})
+
+    def finish(self) -> None:
+        """Print the table."""
+        table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+        for heading in self._headings():
+            table.add_column(heading, overflow="fold")
+        for row in self._kept:
+            table.add_row(*self._cells(row))
+        self._console.print(table)
+        if self._seen > len(self._kept):
+            hidden = self._seen - len(self._kept)
+            self._console.print(
+                f"… and {hidden:,} more: write them into a table with --output FILE", style="dim"
+            )
+
+    def discard(self) -> None:
+        """Print nothing."""
+
+    def _headings(self) -> Iterator[str]:
+        yield "photo"
+        if self._layout.compares_models:
+            yield "model"
+        if self._has_path:
+            yield "category"
+        yield from (_HEADINGS.get(column, column) for column in self._attributes)
+
+    def _cells(self, row: dict[str, Cell]) -> Iterator[Text]:
+        yield Text(str(row[PATH]))
+        if self._layout.compares_models:
+            yield Text(str(row[MODEL]), style="dim")
+        if row[STATUS] == FAILED:
+            yield Text(Reason(str(row[REASON])).explanation, style="red")
+            return
+        if self._has_path:
+            yield _render_category(row)
+        for column in self._attributes:
+            yield _render_label(row[column], row[confidence_of(column)])
+
+
+def print_summary(console: Console, summary: Summary) -> None:
+    """Print how many photos were labelled, how fast, why others were not, and what was seen."""
+    console.print(_headline(summary))
+    for reason, count in summary.reasons.most_common():
+        console.print(f"  {count:,} × {reason.value}: {reason.explanation}", style="red", highlight=False)
+    if summary.other_files:
+        files = "file that does" if summary.other_files == 1 else "files that do"
+        console.print(f"  {summary.other_files:,} {files} not end like a photo: passed over", style="dim")
+    for name, counts in summary.categories.items():
+        model = f"{name}: " if len(summary.categories) > 1 else ""
+        shown = [f"{label} {count:,}" for label, count in counts.most_common(SHOWN_CATEGORIES)]
+        others = [f"{len(counts) - len(shown)} others"] if len(counts) > len(shown) else []
+        console.print(Text(f"  {model}{', '.join(shown + others)}"))
+
+
+def _headline(summary: Summary) -> Text:
+    failed = f", {summary.failed:,} not" if summary.failed else ""
+    speed = f"{summary.seconds:.1f} s, {summary.images_per_second:,.0f} images/s"
+    return Text(f"{summary.labelled:,} of {summary.photos:,} photos labelled{failed} ({speed})", style="bold")
+
+
+def _render_category(row: dict[str, Cell]) -> Text:
+    answered = [column for column in CATEGORY_COLUMNS if row.get(column) is not None]
+    if not answered:
+        return Text("–", style="dim")
+    return _render_label(
+        format_path([str(row[column]) for column in answered]), row[confidence_of(answered[-1])]
+    )
+
+
+def _render_label(label: Cell, confidence: Cell) -> Text:
+    if not isinstance(label, str) or not isinstance(confidence, float):
+        return Text("–", style="dim")
+    text = Text(label)
+    return text.append(f" {confidence:.0%}", style="yellow" if confidence < _DOUBTFUL else "dim")

@@ -1,0 +1,163 @@
+import json
+import math
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from sklearn.metrics import f1_score
+
+from fakes import COLOURS, FakeModel, build_card, encode, paint
+from hangtag.domain.errors import CatalogueError, PhotoError, UsageError
+from hangtag.domain.reasons import Reason
+from hangtag.evaluation.answers import answer_split
+from hangtag.evaluation.evaluate import evaluate_model
+from hangtag.evaluation.precision import compare_precisions
+from hangtag.evaluation.report import add_to_card
+
+MASTERS = {"Red": "Apparel", "Green": "Footwear", "Blue": "Accessories"}
+
+
+class MemoryCatalogue:
+    """The photos by name."""
+
+    def __init__(self, photos):
+        self.photos = photos
+
+    def read_photo(self, name):
+        if name not in self.photos:
+            raise PhotoError(Reason.NOT_FOUND)
+        return self.photos[name]
+
+
+def build_split(rows):
+    """Build a split table and its catalogue from rows (painted colour, baseColour, masterCategory, split)."""
+    names = [f"{position}.png" for position in range(len(rows))]
+    photos = {name: encode(paint(row[0])) for name, row in zip(names, rows, strict=True) if row[0]}
+    table = pa.table(
+        {
+            "photo": names,
+            "baseColour": pa.array([row[1] for row in rows], pa.string()),
+            "masterCategory": pa.array([row[2] for row in rows], pa.string()),
+            "split": [row[3] for row in rows],
+        }
+    ).replace_schema_metadata(
+        {b"hangtag.split": json.dumps({"strategy": "grouped", "seed": 7, "counts": {"test": len(rows)}})}
+    )
+    return table, MemoryCatalogue(photos)
+
+
+@pytest.fixture
+def right_and_wrong():
+    """Test rows with every kind of fault, and a row of another split."""
+    return build_split(
+        [
+            ("Red", "Red", "Apparel", "test"),
+            ("Red", "Green", "Apparel", "test"),
+            ("Green", "Green", "Apparel", "test"),
+            ("Blue", None, "Accessories", "test"),
+            ("Blue", "Mauve", "Accessories", "test"),
+            (None, "Red", "Apparel", "test"),
+            ("Red", "Blue", "Footwear", "train"),
+        ]
+    )
+
+
+def test_each_head_is_measured_on_the_rows_that_have_its_label(right_and_wrong):
+    table, catalogue = right_and_wrong
+    report = evaluate_model(FakeModel(), table, catalogue)
+    colour = report["heads"]["baseColour"]
+    assert (colour["support"], colour["missing_labels"], colour["unknown_labels"]) == (4, 1, 1)
+    assert colour["top1_accuracy"] == 0.5
+    assert colour["top3_accuracy"] == 0.75
+    # Red: 2/3, Green: 2/3, the unknown Mauve: 0
+    assert colour["macro_f1"] == pytest.approx(4 / 9)
+    assert colour["classes"] == 3
+    master = report["heads"]["masterCategory"]
+    assert (master["support"], master["top1_accuracy"]) == (5, 0.8)
+
+
+def test_all_right_is_counted_over_rows_with_all_labels(right_and_wrong):
+    report = evaluate_model(FakeModel(), *right_and_wrong)
+    assert report["all_right"]["support"] == 4
+    assert report["all_right"]["rate"] == 0.25
+
+
+def test_a_report_says_what_was_measured(right_and_wrong):
+    report = evaluate_model(FakeModel(), *right_and_wrong)
+    assert report["model"] == {"name": "fake", "version": "1"}
+    assert report["split"] == {"name": "test", "strategy": "grouped", "seed": 7, "counts": {"test": 7}}
+    assert report["photos"] == {"labelled": 5, "failed": {"not_found": 1}}
+    heads = report["heads"].values()
+    assert report["mean_top1_accuracy"] == pytest.approx(sum(head["top1_accuracy"] for head in heads) / 2)
+    assert json.loads(json.dumps(report, allow_nan=False)) == report
+
+
+def test_figures_are_those_of_scikit_learn_on_many_rows():
+    dice = np.random.default_rng(3)
+    names = list(COLOURS)
+    rows = [(names[dice.integers(3)], names[dice.integers(3)], "Apparel", "validation") for _ in range(150)]
+    report = evaluate_model(FakeModel(), *build_split(rows), split="validation")
+    truth, answers = [row[1] for row in rows], [row[0] for row in rows]
+    head = report["heads"]["baseColour"]
+    assert head["top1_accuracy"] == pytest.approx(
+        np.mean([a == b for a, b in zip(truth, answers, strict=True)])
+    )
+    assert head["macro_f1"] == pytest.approx(f1_score(truth, answers, average="macro"))
+    assert head["top3_accuracy"] == 1.0
+
+
+def test_a_column_without_labels_has_no_figures():
+    report = evaluate_model(FakeModel(), *build_split([("Red", None, "Apparel", "test")]))
+    head = report["heads"]["baseColour"]
+    assert (head["support"], head["top1_accuracy"], head["macro_f1"]) == (0, None, None)
+    assert report["all_right"] == {"rate": None, "interval_95": [0.0, 1.0], "support": 0}
+    assert report["mean_top1_accuracy"] == 1.0
+
+
+def test_answers_keep_their_rows_when_photos_fail():
+    rows = [
+        ("Red", "Red", "Apparel", "test") if n % 3 else (None, "Blue", "Apparel", "test") for n in range(200)
+    ]
+    answers = answer_split(FakeModel(), *build_split(rows), "test", threads=3)
+    assert answers.failed == {Reason.NOT_FOUND: 67}
+    assert answers.rows["baseColour"].to_pylist() == ["Red"] * 133
+    assert answers.heads["baseColour"].chosen.tolist() == [0] * 133
+    assert answers.heads["baseColour"].confidence.min() > 0.8
+
+
+def test_a_split_without_rows_is_refused(right_and_wrong):
+    with pytest.raises(UsageError, match="no validation rows"):
+        evaluate_model(FakeModel(), *right_and_wrong, split="validation")
+
+
+def test_a_table_that_is_no_split_table_is_refused(right_and_wrong):
+    table, catalogue = right_and_wrong
+    with pytest.raises(CatalogueError, match="split"):
+        evaluate_model(FakeModel(), table.drop_columns(["split"]), catalogue)
+    with pytest.raises(CatalogueError, match="baseColour"):
+        evaluate_model(FakeModel(), table.drop_columns(["baseColour", "masterCategory"]), catalogue)
+
+
+def test_a_card_keeps_the_figures_of_each_split(right_and_wrong):
+    report = evaluate_model(FakeModel(), *right_and_wrong)
+    card = add_to_card(build_card(metrics={"train": {"heads": {}}}), report)
+    assert set(card.metrics) == {"train", "test"}
+    assert card.metrics["test"]["heads"] == report["heads"]
+    assert "model" not in card.metrics["test"]
+
+
+def test_precisions_are_compared_head_by_head(right_and_wrong):
+    class Hasty(FakeModel):
+        def label(self, pixels):
+            scores = super().label(pixels)
+            chosen = dict(scores.chosen)
+            chosen["baseColour"] = np.zeros(len(pixels), np.int64)
+            return type(scores)(scores.probabilities, chosen)
+
+    costs = compare_precisions(FakeModel(), Hasty(), *right_and_wrong, split="test")
+    assert costs["masterCategory"].agreement == 1.0
+    assert costs["masterCategory"].lost_points == 0.0
+    colour = costs["baseColour"]
+    assert (colour.reference_accuracy, colour.accuracy, colour.support) == (0.5, 0.25, 4)
+    assert colour.agreement == pytest.approx(0.4)
+    assert math.isclose(colour.lost_points, 25.0)

@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+
+from fakes import FakeScores, build_card
+from hangtag.domain.columns import LABEL_COLUMNS
+from hangtag.domain.reasons import Reason
+from hangtag.labelling.label import LabelledBatch
+from hangtag.labelling.layout import Kind, Layout
+from hangtag.labelling.rows import build_rows
+from hangtag.labelling.summary import Summary
+
+CARD = build_card(heads={"masterCategory": ("Apparel", "Footwear"), "fabric": ("cotton", "wool", "silk")})
+SCORES = FakeScores(
+    {
+        "masterCategory": np.array([[0.9, 0.1], [0.4, 0.6]], np.float32),
+        "fabric": np.array([[0.2, 0.5, 0.3], [0.1, 0.2, 0.7]], np.float32),
+    },
+    # The chosen class need not be the most probable one: the category path decides.
+    {"masterCategory": np.array([0, 0]), "fabric": np.array([1, 2])},
+)
+BATCH = LabelledBatch(("a.jpg", "b.jpg", "c.jpg"), (None, Reason.EMPTY, None), (SCORES,))
+
+
+def test_a_row_for_every_photo_with_its_answer_or_its_reason():
+    cards = {"fake": CARD}
+    rows = build_rows(BATCH, cards, Layout.for_models(cards))
+    assert rows["path"] == ["a.jpg", "b.jpg", "c.jpg"]
+    assert rows["status"] == ["labelled", "failed", "labelled"]
+    assert rows["reason"] == [None, "empty", None]
+    assert rows["masterCategory"] == ["Apparel", None, "Apparel"]
+    assert rows["masterCategory_confidence"] == [pytest.approx(0.9), None, pytest.approx(0.4)]
+    assert rows["fabric"] == ["wool", None, "silk"]
+
+
+def test_columns_stand_in_the_order_of_the_catalogue_and_others_follow():
+    kinds = Layout.for_models({"fake": CARD}).kinds
+    expected = [name for column in (*LABEL_COLUMNS, "fabric") for name in (column, f"{column}_confidence")]
+    assert list(kinds) == ["path", "status", "reason", *expected]
+    assert kinds["season"] is Kind.TEXT
+    assert kinds["season_confidence"] is Kind.CONFIDENCE
+
+
+def test_heads_that_a_model_lacks_stay_empty():
+    cards = {"fake": CARD}
+    rows = build_rows(BATCH, cards, Layout.for_models(cards, top_k=3))
+    for name in ("season", "season_confidence", "season_top"):
+        assert rows[name] == [None, None, None]
+
+
+def test_candidates_start_with_the_chosen_one():
+    cards = {"fake": CARD}
+    rows = build_rows(BATCH, cards, Layout.for_models(cards, top_k=2))
+    assert [name for name, _ in rows["masterCategory_top"][2]] == ["Apparel", "Footwear"]
+    first, second = rows["fabric_top"][2]
+    assert first == ("silk", pytest.approx(0.7))
+    assert second == ("wool", pytest.approx(0.2))
+    assert rows["fabric_top"][1] is None
+
+
+def test_models_stand_side_by_side_for_each_photo():
+    cards = {"one": CARD, "two": build_card(heads={"season": ("Summer",)})}
+    season = FakeScores({"season": np.ones((2, 1), np.float32)}, {"season": np.zeros(2, np.int64)})
+    batch = LabelledBatch(BATCH.names, BATCH.reasons, (SCORES, season))
+    rows = build_rows(batch, cards, Layout.for_models(cards))
+    assert rows["path"] == ["a.jpg", "a.jpg", "b.jpg", "b.jpg", "c.jpg", "c.jpg"]
+    assert rows["model"] == ["one", "two"] * 3
+    assert rows["reason"] == [None, None, "empty", "empty", None, None]
+    assert rows["season"] == [None, "Summer", None, None, None, "Summer"]
+    assert rows["fabric"] == ["wool", None, None, None, "silk", None]
+
+
+def test_a_summary_counts_photos_reasons_and_categories():
+    summary = Summary()
+    cards = {"fake": CARD}
+    summary.add(BATCH, cards)
+    summary.add(BATCH, cards)
+    assert (summary.photos, summary.labelled, summary.failed) == (6, 4, 2)
+    assert summary.reasons == {Reason.EMPTY: 2}
+    assert summary.categories == {"fake": {"Apparel": 4}}
+    summary.seconds = 2.0
+    assert summary.images_per_second == 3
+
+
+def test_a_summary_of_a_model_without_categories_counts_its_first_head():
+    card = build_card(heads={"season": ("Summer", "Winter")})
+    scores = FakeScores({"season": np.eye(2, dtype=np.float32)}, {"season": np.array([0, 1])})
+    summary = Summary()
+    summary.add(LabelledBatch(("a", "b"), (None, None), (scores,)), {"fake": card})
+    assert summary.categories == {"fake": {"Summer": 1, "Winter": 1}}
