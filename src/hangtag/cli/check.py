@@ -77,7 +77,8 @@ def _build_table(result: "CheckResult") -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("Severity", "Finding")
+    table = Table("Severity")
+    table.add_column("Finding", no_wrap=True)
     table.add_column("Count", justify="right")
     table.add_column("Groups", justify="right")
     table.add_column("Example", overflow="fold")

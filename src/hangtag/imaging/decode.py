@@ -2,7 +2,8 @@
 
 import io
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -66,6 +67,18 @@ def decode_photo(
 
     Raises `PhotoError` with the reason why the bytes cannot be shown.
     """
+    with open_photo(data, limits) as image:
+        if at_least is not None and image.format in JPEG_FORMATS:
+            image.draft(None, _drafted_size(image.size, at_least))
+        return convert_upright(image)
+
+
+@contextmanager
+def open_photo(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> Iterator[Image.Image]:
+    """Give a photo as it is stored: its header is read and its size checked, its pixels are not yet decoded.
+
+    Raises `PhotoError` with the reason why the bytes cannot be shown, also for what fails inside the block.
+    """
     if not data:
         raise PhotoError(Reason.EMPTY)
     if len(data) > limits.max_bytes:
@@ -73,9 +86,7 @@ def decode_photo(
     try:
         with Image.open(io.BytesIO(data), formats=READABLE_FORMATS) as image:
             _check_size(image.size, limits)
-            if at_least is not None and image.format in JPEG_FORMATS:
-                image.draft(None, _drafted_size(image.size, at_least))
-            return _upright_rgb(image)
+            yield image
     except PhotoError:
         raise
     except UnidentifiedImageError:
@@ -85,6 +96,20 @@ def decode_photo(
     except Exception as error:  # noqa: BLE001 - decoders raise anything on hostile bytes, and a photo may not stop a run
         reason = _why_not_decoded(error, data)
         raise PhotoError(reason, f"{reason.explanation} ({error})") from None
+
+
+def convert_upright(image: Image.Image) -> Image.Image:
+    """Decode a photo's pixels inside the block of `open_photo`; return the upright RGB image."""
+    image.load()
+    with suppress(Exception):  # a broken EXIF block says nothing about the pixels
+        ImageOps.exif_transpose(image, in_place=True)
+    if image.mode.startswith("I") or image.mode == "F":
+        return _eight_bit(image).convert("RGB")
+    if image.has_transparency_data:  # an RGB image too, when its file names one colour as clear
+        layer = image.convert("RGBA")
+        paper = Image.new("RGBA", layer.size, (*PAPER, 255))
+        return Image.alpha_composite(paper, layer).convert("RGB")
+    return image.copy() if image.mode == "RGB" else image.convert("RGB")
 
 
 def _check_size(size: tuple[int, int], limits: DecodeLimits) -> None:
@@ -104,23 +129,6 @@ def _drafted_size(size: tuple[int, int], at_least: tuple[int, int]) -> tuple[int
     need = max(at_least)
     scale = max(need / size[0], need / size[1])
     return (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
-
-
-def _upright_rgb(image: Image.Image) -> Image.Image:
-    image.load()
-    _rotate_upright(image)
-    if image.mode.startswith("I") or image.mode == "F":
-        return _eight_bit(image).convert("RGB")
-    if image.has_transparency_data:  # an RGB image too, when its file names one colour as clear
-        layer = image.convert("RGBA")
-        paper = Image.new("RGBA", layer.size, (*PAPER, 255))
-        return Image.alpha_composite(paper, layer).convert("RGB")
-    return image.copy() if image.mode == "RGB" else image.convert("RGB")
-
-
-def _rotate_upright(image: Image.Image) -> None:
-    with suppress(Exception):  # a broken EXIF block says nothing about the pixels
-        ImageOps.exif_transpose(image, in_place=True)
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:

@@ -1,7 +1,7 @@
 """What is known of a photo: its file's format and colours, and whether anything can be seen on it."""
 
-import io
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Final
@@ -9,13 +9,7 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from hangtag.imaging.decode import (
-    DEFAULT_LIMITS,
-    JPEG_FORMATS,
-    READABLE_FORMATS,
-    DecodeLimits,
-    decode_photo,
-)
+from hangtag.imaging.decode import DEFAULT_LIMITS, JPEG_FORMATS, DecodeLimits, convert_upright, open_photo
 
 BLANK_CONTRAST: Final = 1.0
 """A photo whose `contrast` is below this shows nothing."""
@@ -81,16 +75,16 @@ def inspect_photo(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> tuple[P
 
     Raises `PhotoError` with the reason why the bytes cannot be shown.
     """
-    upright = decode_photo(data, limits=limits)
-    # Decoding has shown that these bytes are harmless, so that their header can be read once more.
-    with Image.open(io.BytesIO(data), formats=READABLE_FORMATS) as stored:
-        quality = PhotoQuality(
-            format=str(stored.format),
-            mode=stored.mode,
-            width=upright.width,
-            height=upright.height,
-            frames=1 if stored.format in JPEG_FORMATS else int(getattr(stored, "n_frames", 1)),
-            is_transparent=stored.has_transparency_data,
-            contrast=float(np.asarray(upright.convert("L"), dtype=np.float32).std()),
-        )
+    with open_photo(data, limits) as stored:
+        format_, mode, is_transparent = str(stored.format), stored.mode, stored.has_transparency_data
+        upright = convert_upright(stored)
+        frames = 1 if stored.format in JPEG_FORMATS else _count_frames(stored)
+    contrast = float(np.asarray(upright.convert("L"), dtype=np.float32).std())
+    quality = PhotoQuality(format_, mode, upright.width, upright.height, frames, is_transparent, contrast)
     return quality, upright
+
+
+def _count_frames(stored: Image.Image) -> int:
+    with suppress(Exception):  # only the first picture has to be sound
+        return int(getattr(stored, "n_frames", 1))
+    return 1

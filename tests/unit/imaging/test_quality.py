@@ -78,6 +78,13 @@ def test_frames_are_counted():
     assert quality_of(frames[0], "GIF").frames == 1
 
 
+def test_an_animation_cut_off_after_its_first_picture_is_a_photo():
+    frames = [Image.effect_noise((60, 60), 80 + number) for number in range(3)]
+    data = encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    quality, image = inspect_photo(data[: len(data) // 2])
+    assert (quality.format, image.size) == ("GIF", (60, 60))
+
+
 @pytest.mark.parametrize(
     ("shade", "is_blank", "is_nearly_blank"),
     [(255, True, False), (253, True, False), (248, False, True), (220, False, False), (0, False, False)],
