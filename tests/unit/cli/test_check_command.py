@@ -1,0 +1,95 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from hangtag.cli.main import main
+
+
+@pytest.fixture
+def run(capsys):
+    """Run `hangtag check` in this process; return its exit status, standard output and standard error."""
+
+    def run_check(*arguments):
+        with pytest.raises(SystemExit) as leaving:
+            main(["check", *map(str, arguments)])
+        captured = capsys.readouterr()
+        return leaving.value.code or 0, captured.out, captured.err
+
+    return run_check
+
+
+def repair(folder):
+    """Take away what is wrong with the tiny catalogue, but for its duplicate photos."""
+    table = folder / "styles.csv"
+    lines = [line for line in table.read_text().splitlines() if not line.startswith("1024,")]
+    row = next(line for line in lines if line.startswith("1000,"))
+    lines = [row.replace("1000,", "1001,", 1) if line.startswith("1001,") else line for line in lines]
+    table.write_text("\n".join(lines) + "\n")
+
+
+def test_findings_are_listed_and_told_by_the_status(run, tiny_catalogue):
+    status, out, err = run(tiny_catalogue, "--decode")
+    assert status == 1
+    assert "tiny: 60 products, 59 photos (all opened)" in out
+    assert "missing_photo" in out
+    assert "duplicates_disagree" in out
+    assert "1 error, 3 warnings, 2 info" in out
+    assert err == ""
+
+
+def test_nothing_above_info_is_success(run, tiny_catalogue):
+    repair(tiny_catalogue)
+    status, out, _ = run(tiny_catalogue, "--decode")
+    assert status == 0
+    assert "0 errors, 0 warnings, 2 info" in out
+
+
+def test_without_decode_the_photos_are_only_counted(run, tiny_catalogue):
+    repair(tiny_catalogue)
+    status, out, _ = run(tiny_catalogue)
+    assert status == 0
+    assert "none opened: --decode does" in out
+    assert "0 errors, 0 warnings, 0 info" in out
+
+
+def test_the_files_are_written_only_when_asked_for(run, tiny_catalogue, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    run(tiny_catalogue, "--decode")
+    assert sorted(tmp_path.rglob("*")) == before
+    status, out, _ = run(tiny_catalogue, "--decode", "--output", tmp_path / "found")
+    assert status == 1
+    assert "findings.csv" in out
+    assert json.loads((tmp_path / "found" / "findings.json").read_text())["catalogue"] == "tiny"
+
+
+def test_something_that_is_no_catalogue_is_wrong_usage(run, tmp_path):
+    status, out, err = run(tmp_path / "absent")
+    assert (status, out) == (2, "")
+    assert err.startswith("error: ")
+    assert "styles.csv" in err
+
+
+def test_names_with_brackets_are_shown_as_they_are(run, tiny_catalogue):
+    folder = tiny_catalogue.rename(tiny_catalogue.with_name("[red]tiny"))
+    (folder / "images" / "[bold]x.jpg").write_bytes(b"")
+    status, out, _ = run(folder)
+    assert status == 1
+    assert "[red]tiny: 60 products, 60 photos" in out
+    assert "[bold]x.jpg" in out
+
+
+def test_an_interruption_leaves_quietly(tiny_catalogue):
+    code = (
+        "import hangtag.catalogue.check_photos as module\n"
+        "def interrupt(*_): raise KeyboardInterrupt\n"
+        "module.inspect_photo = interrupt\n"
+        "from hangtag.cli.main import main\n"
+        f"main(['check', {str(tiny_catalogue)!r}, '--decode'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
