@@ -2,7 +2,7 @@
 
 import difflib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Final
 
 import pyarrow as pa
@@ -33,7 +33,9 @@ def count_products(table: pa.Table, columns: Sequence[str]) -> pa.Table:
         for column, found in zip(columns, values, strict=True)
     }
     shares = [size / table.num_rows for size in sizes]
-    return pa.table(arrays | {COUNT: pa.array(sizes, pa.int64()), SHARE: pa.array(shares, pa.float64())})
+    arrays[_free_name(COUNT, arrays)] = pa.array(sizes, pa.int64())
+    arrays[_free_name(SHARE, arrays)] = pa.array(shares, pa.float64())
+    return pa.table(arrays)
 
 
 def cross_table(counts: pa.Table) -> pa.Table:
@@ -41,11 +43,11 @@ def cross_table(counts: pa.Table) -> pa.Table:
 
     Rows and columns are ordered by their sums, the largest first; the last column is each row's `total`.
     """
-    down, across = counts.column_names[:2]
+    down = counts.column_names[0]
     cells: Counter[tuple[object, object]] = Counter()
     rows: Counter[object] = Counter()
     columns: Counter[object] = Counter()
-    for row, column, size in zip(*(counts[name].to_pylist() for name in (down, across, COUNT)), strict=True):
+    for row, column, size in zip(*(counts.column(place).to_pylist() for place in range(3)), strict=True):
         cells[row, column] += size
         rows[row] += size
         columns[column] += size
@@ -53,9 +55,16 @@ def cross_table(counts: pa.Table) -> pa.Table:
     crossed = {down: pa.array(down_values, counts.schema.field(down).type)}
     for column, _ in columns.most_common():
         name = MISSING_NAME if column is None else str(column)
-        crossed[name] = pa.array([cells[row, column] for row in down_values], pa.int64())
-    crossed[TOTAL] = pa.array([rows[row] for row in down_values], pa.int64())
+        crossed[_free_name(name, crossed)] = pa.array([cells[row, column] for row in down_values], pa.int64())
+    crossed[_free_name(TOTAL, crossed)] = pa.array([rows[row] for row in down_values], pa.int64())
     return pa.table(crossed)
+
+
+def _free_name(name: str, taken: Container[str]) -> str:
+    """Return the name, or a longer one where a catalogue has a column or a class of that name."""
+    while name in taken:
+        name += "_"
+    return name
 
 
 def _check_columns(table: pa.Table, columns: Sequence[str]) -> None:

@@ -1,9 +1,7 @@
 """The fingerprints of all photos of a catalogue: taken by several threads, remembered in a file."""
 
-import os
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -12,13 +10,13 @@ import pyarrow.parquet
 from PIL import Image
 
 from hangtag.catalogue.files import whole_file
+from hangtag.catalogue.parallel import OnProgress, for_each_photo, silent
 from hangtag.catalogue.source import Catalogue
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.decode import decode_photo
 from hangtag.imaging.fingerprint import Fingerprint, fingerprint_photo
 
-PHOTOS_AT_ONCE: Final = 64
 _PROBE_KEY: Final = b"hangtag.probe"
 
 
@@ -34,16 +32,12 @@ class PhotoPrint(NamedTuple):
     reason: Reason | None
 
 
-OnProgress = Callable[[int, int], None]
-"""Called with the photos done and the photos in all."""
-
-
 def fingerprint_catalogue(
     catalogue: Catalogue,
     names: Iterable[str],
     *,
     memory: Path | None = None,
-    on_progress: OnProgress = lambda _done, _total: None,
+    on_progress: OnProgress = silent,
     threads: int | None = None,
 ) -> dict[str, PhotoPrint]:
     """Return the print of each named photo.
@@ -51,21 +45,9 @@ def fingerprint_catalogue(
     With `memory`, a Parquet file, photos that have not changed since are not decoded again.
     """
     known = {} if memory is None else read_prints(memory)
-    todo = sorted(names)
-    blocks = [todo[start : start + PHOTOS_AT_ONCE] for start in range(0, len(todo), PHOTOS_AT_ONCE)]
-    prints: dict[str, PhotoPrint] = {}
-
-    def take(block: Sequence[str]) -> dict[str, PhotoPrint]:
-        return {name: _take_print(catalogue, name, known.get(name)) for name in block}
-
-    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
-        try:
-            for taken in pool.map(take, blocks):
-                prints.update(taken)
-                on_progress(len(prints), len(todo))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)  # Ctrl-C need not wait for all other photos
-            raise
+    prints = for_each_photo(
+        names, lambda name: _take_print(catalogue, name, known.get(name)), on_progress, threads
+    )
     if memory is not None and prints != known:
         write_prints(prints, memory)
     return prints

@@ -19,8 +19,8 @@ def clean(
     Writes cleaned.csv, cleaned.parquet, rejects.csv (line, reason and text of every line that is no product)
     and clean-report.json.
     """
-    from hangtag.catalogue.clean import clean_catalogue  # noqa: PLC0415 - `--help` need not wait for it
-    from hangtag.catalogue.source import open_catalogue  # noqa: PLC0415 - the same
+    from hangtag.catalogue.clean import clean_catalogue
+    from hangtag.catalogue.source import open_catalogue
 
     with open_catalogue(path) as catalogue:
         report = clean_catalogue(catalogue, output)
@@ -29,8 +29,8 @@ def clean(
 
 
 def _print_report(report: "CleanReport") -> None:
-    from rich.console import Console  # noqa: PLC0415 - `--help` need not wait for it
-    from rich.table import Table  # noqa: PLC0415 - the same
+    from rich.console import Console
+    from rich.table import Table
 
     table = Table("what", "count", title=f"{report.catalogue}: {report.lines:,} lines", title_justify="left")
     table.columns[1].justify = "right"
@@ -43,4 +43,4 @@ def _print_report(report: "CleanReport") -> None:
     for code, count in report.rejects.items():
         table.add_row(f"  {code}", f"{count:,}")
     table.add_row("blank lines", f"{report.blank:,}")
-    Console(highlight=False).print(table)
+    Console(highlight=False, markup=False).print(table)

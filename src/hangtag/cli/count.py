@@ -23,8 +23,8 @@ def count(
     One column gives its classes by size, two a cross table, more a list of the combinations. Missing values
     are counted too.
     """
-    from hangtag.catalogue.clean import load_cleaned  # noqa: PLC0415 - `--help` need not wait for it
-    from hangtag.catalogue.count import count_products, cross_table  # noqa: PLC0415 - the same
+    from hangtag.catalogue.clean import load_cleaned
+    from hangtag.catalogue.count import count_products, cross_table
 
     counts = count_products(load_cleaned(path), by)
     crossed = cross_table(counts) if len(by) == 2 else counts  # noqa: PLR2004 - two columns cross
@@ -35,8 +35,8 @@ def count(
 
 
 def _write(counts: "pa.Table", output: Path) -> None:
-    from hangtag.catalogue.files import write_json  # noqa: PLC0415 - `--help` need not wait for it
-    from hangtag.catalogue.tables import write_table  # noqa: PLC0415 - the same
+    from hangtag.catalogue.files import write_json
+    from hangtag.catalogue.tables import write_table
 
     if output.suffix.lower() == ".json":
         write_json(counts.to_pylist(), output)
@@ -46,15 +46,15 @@ def _write(counts: "pa.Table", output: Path) -> None:
 
 
 def _print(counts: "pa.Table") -> None:
-    from rich.console import Console  # noqa: PLC0415 - `--help` need not wait for it
-    from rich.table import Table  # noqa: PLC0415 - the same
+    from rich.console import Console
+    from rich.table import Table
 
     table = Table()
     for field in counts.schema:
         table.add_column(field.name, justify="left" if str(field.type) == "string" else "right")
     for row in counts.to_pylist():
         table.add_row(*(_shown(value) for value in row.values()))
-    Console(highlight=False).print(table)
+    Console(highlight=False, markup=False).print(table)
 
 
 def _shown(value: object) -> str:

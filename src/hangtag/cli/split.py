@@ -14,7 +14,7 @@ PRINTS_NAME: Final = "fingerprints.parquet"
 SHOWN_CLASSES: Final = 10
 
 
-def split(  # noqa: PLR0913 - a command has as many parameters as it has options
+def split(
     cleaned: Annotated[
         Path, typer.Argument(help="The cleaned table, or the folder that hangtag clean wrote.")
     ],
@@ -42,10 +42,10 @@ def split(  # noqa: PLR0913 - a command has as many parameters as it has options
     split of the same photos quick. Every product is in the table; one that can be in no split is `dropped`,
     with a note that says why.
     """
-    from hangtag.catalogue.clean import load_cleaned  # noqa: PLC0415 - `--help` need not wait for it
-    from hangtag.catalogue.source import open_catalogue  # noqa: PLC0415 - the same
-    from hangtag.catalogue.split import SplitSettings, split_catalogue  # noqa: PLC0415 - the same
-    from hangtag.catalogue.split_report import write_split  # noqa: PLC0415 - the same
+    from hangtag.catalogue.clean import load_cleaned
+    from hangtag.catalogue.source import open_catalogue
+    from hangtag.catalogue.split import SplitSettings, split_catalogue
+    from hangtag.catalogue.split_report import write_split
 
     settings = SplitSettings(strategy, seed, validation, test, stratify_by, min_examples, rare)
     table = load_cleaned(cleaned)
@@ -57,14 +57,15 @@ def split(  # noqa: PLR0913 - a command has as many parameters as it has options
 
 
 def _fingerprint(catalogue: "Catalogue", memory: Path) -> "dict[str, PhotoPrint]":
-    from rich.console import Console  # noqa: PLC0415 - `--help` need not wait for it
-    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn  # noqa: PLC0415 - the same
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from hangtag.catalogue.prints import fingerprint_catalogue  # noqa: PLC0415 - the same
+    from hangtag.catalogue.prints import fingerprint_catalogue
 
-    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("fingerprints", total=None)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("Taking fingerprints", total=None)
 
         def show(done: int, total: int) -> None:
             progress.update(task, completed=done, total=total)
@@ -73,8 +74,8 @@ def _fingerprint(catalogue: "Catalogue", memory: Path) -> "dict[str, PhotoPrint]
 
 
 def _print_report(report: "SplitReport") -> None:
-    from rich.console import Console  # noqa: PLC0415 - `--help` need not wait for it
-    from rich.table import Table  # noqa: PLC0415 - the same
+    from rich.console import Console
+    from rich.table import Table
 
     strategy, seed = report.settings["strategy"], report.settings["seed"]
     table = Table("split", "products", "share", "years", title=f"{strategy} split, seed {seed}")
@@ -86,7 +87,7 @@ def _print_report(report: "SplitReport") -> None:
         table.add_row(name, f"{count:,}", share, "-".join(report.years.get(name, [])))
     for note, count in report.dropped.items():
         table.add_row(f"  {note}", f"{count:,}", "", "")
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     console.print(table)
     console.print(
         f"{report.groups:,} duplicate groups with {report.grouped_products:,} products, up to", end=" "

@@ -95,9 +95,10 @@ def test_duplicates_are_found_across_batches(clean, tmp_path, monkeypatch, read_
     assert [row["id"] for row in read_csv(tmp_path / "out" / "cleaned.csv")] == ["5", "3", "9", "1"]
     assert report.rejects == {"duplicate_id": 3}
     explained = [(row["line"], row["explanation"]) for row in read_csv(tmp_path / "out" / "rejects.csv")]
-    assert explained == [(line, f"the id {id_} is already on line {first}") for line, id_, first in (
-        ("4", 5, 2), ("6", 3, 3), ("7", 5, 2)
-    )]
+    assert explained == [
+        (line, f"the id {id_} is already on line {first}")
+        for line, id_, first in (("4", 5, 2), ("6", 3, 3), ("7", 5, 2))
+    ]
 
 
 def test_a_table_of_a_header_alone_gives_empty_tables(clean, tmp_path):

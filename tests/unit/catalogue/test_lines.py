@@ -52,7 +52,9 @@ def test_the_size_of_a_block_changes_nothing(data, size):
         assert list(iter_lines(io.BytesIO(data))) == whole
 
 
-@given(st.binary().filter(lambda data: data[:2] not in (b"\xff\xfe", b"\xfe\xff") and b"\0\0\xfe" not in data))
+@given(
+    st.binary().filter(lambda data: data[:2] not in (b"\xff\xfe", b"\xfe\xff") and b"\0\0\xfe" not in data)
+)
 def test_there_are_as_many_lines_as_python_counts(data):
     universal = io.TextIOWrapper(io.BytesIO(data), encoding="latin-1", newline=None).read()
     expected = universal.removeprefix("\xef\xbb\xbf").split("\n")

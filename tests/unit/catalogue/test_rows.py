@@ -124,7 +124,9 @@ def test_the_search_for_a_closing_quote_ends_somewhere(monkeypatch):
     assert [one.reason for one in outcomes[1:]] == [RejectReason.TOO_SHORT] * 5
 
 
-@pytest.mark.parametrize("written", ["  Navy Blue ", "Navy\xa0Blue", "Navy  Blue", "\tNavy Blue", "Navy\u2003Blue"])
+@pytest.mark.parametrize(
+    "written", ["  Navy Blue ", "Navy\xa0Blue", "Navy  Blue", "\tNavy Blue", "Navy\u2003Blue"]
+)
 def test_stray_spaces_are_tidied(written):
     row = only(f"1,A,B,{written},Name")
     assert row.values[3] == "Navy Blue"
@@ -185,7 +187,10 @@ def test_blank_lines_are_counted_wherever_they_stand():
 
 
 def test_other_columns_and_orders_are_read_as_long_as_the_free_text_is_last():
-    reader = reader_of("C,9,B,A,x,Name, with comma", header="articleType,id,subCategory,masterCategory,extra,productDisplayName")
+    reader = reader_of(
+        "C,9,B,A,x,Name, with comma",
+        header="articleType,id,subCategory,masterCategory,extra,productDisplayName",
+    )
     (row,) = reader
     assert dict(zip(reader.columns, row.values, strict=True))["id"] == "9"
     assert name_of(row) == "Name, with comma"

@@ -80,7 +80,10 @@ def test_a_table_alone_is_a_catalogue_without_photos(tiny_catalogue, tmp_path):
 def test_a_zip_without_photos_says_so_only_when_they_are_asked_for(tmp_path):
     with zipfile.ZipFile(tmp_path / "bare.zip", "w") as archive:
         archive.writestr("styles.csv", "id")
-    with open_catalogue(tmp_path / "bare.zip") as catalogue, pytest.raises(CatalogueError, match="no folder of"):
+    with (
+        open_catalogue(tmp_path / "bare.zip") as catalogue,
+        pytest.raises(CatalogueError, match="no folder of"),
+    ):
         catalogue.photo_names()
 
 

@@ -10,7 +10,9 @@ NAMES = ["Shirt", None, 'Tempo 3.5" Short', "Tie, Cufflink", "Größe ₹", "NA"
 
 
 def table_of(names):
-    return pa.table({"id": pa.array([str(n) for n in range(len(names))]), "name": pa.array(names, pa.string())})
+    return pa.table(
+        {"id": pa.array([str(n) for n in range(len(names))]), "name": pa.array(names, pa.string())}
+    )
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
