@@ -19,7 +19,7 @@ EXIT_SOME_NOT_LABELLED: Final = 3
 def predict(
     inputs: Annotated[
         list[Path],
-        typer.Argument(help="Photos, and folders that are searched for photos.", metavar="INPUT..."),
+        typer.Argument(help="Photos, and folders that are searched for photos.", metavar="INPUT"),
     ],
     *,
     model: Annotated[
