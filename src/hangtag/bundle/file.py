@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
-import tempfile
+import secrets
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hangtag.bundle.card_json import parse_card, render_card
@@ -18,6 +16,7 @@ from hangtag.domain.errors import BundleError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import onnx
 
@@ -101,6 +100,8 @@ def _read_bytes(path: Path) -> bytes:
             data = file.read(MAX_BUNDLE_BYTES + 1)
     except OSError as error:
         raise _unreadable(path, error) from None
+    if not data:
+        raise BundleError("the file is empty", where=path)
     if len(data) > MAX_BUNDLE_BYTES:
         raise BundleError(f"the file is larger than a model may be ({MAX_BUNDLE_BYTES:,} bytes)", where=path)
     return data
@@ -129,11 +130,10 @@ def _located(path: Path) -> Iterator[None]:
 
 def _write_atomically(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(temporary).replace(path)
+        temporary.write_bytes(data)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise

@@ -1,0 +1,114 @@
+import json
+
+import pytest
+
+from hangtag.bundle.card_json import card_values, parse_card, render_card
+from hangtag.domain.errors import BundleError
+from tiny_bundle import build_tiny_card, build_tiny_graph
+
+
+@pytest.fixture
+def values():
+    return json.loads(render_card(build_tiny_card(build_tiny_graph())))
+
+
+def parse(values):
+    return parse_card(json.dumps(values))
+
+
+def test_the_format_stands_first_so_that_a_reader_meets_it_first(values):
+    assert next(iter(values)) == "format"
+    assert parse(values) == build_tiny_card(build_tiny_graph())
+
+
+@pytest.mark.parametrize("name", list(card_values(build_tiny_card())))
+def test_every_field_is_needed(values, name):
+    del values[name]
+    with pytest.raises(BundleError, match="format" if name == "format" else f"the card lacks {name}"):
+        parse(values)
+
+
+def test_an_unknown_field_is_refused(values):
+    with pytest.raises(BundleError, match="unknown fields: colour"):
+        parse(values | {"colour": "red"})
+
+
+@pytest.mark.parametrize(
+    ("part", "problem"),
+    [("heads", "the head lacks temperature"), ("golden", "the golden check lacks logits")],
+)
+def test_every_field_of_a_part_is_needed(values, part, problem):
+    del values[part][0][problem.rsplit(" ", 1)[1]]
+    with pytest.raises(BundleError, match=problem):
+        parse(values)
+
+
+TEXTS = ["name", "version", "description", "licence", "created", "architecture"]
+OBJECTS = ["recipe", "taxonomy", "preprocessing", "data", "metrics"]
+LISTS = ["heads", "history", "golden"]
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [(name, wrong) for name in TEXTS for wrong in (None, 7, ["text"])]
+    + [(name, wrong) for name in OBJECTS for wrong in (None, "text", [])]
+    + [(name, wrong) for name in LISTS for wrong in (None, "text", {}, [7])]
+    + [("golden_tolerance", wrong) for wrong in (None, "0.1", True)],
+)
+def test_a_value_of_a_wrong_type_is_a_bundle_error(values, name, wrong):
+    with pytest.raises(BundleError, match="should be a"):
+        parse(values | {name: wrong})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"column": 7}, {"classes": "Men"}, {"classes": [7, 8]}, {"temperature": "1"}, {"threshold": True}],
+)
+def test_a_head_of_wrong_types_is_a_bundle_error(values, wrong):
+    values["heads"][0] |= wrong
+    with pytest.raises(BundleError, match="should be a"):
+        parse(values)
+
+
+def test_a_newer_format_says_to_upgrade_before_anything_else():
+    with pytest.raises(
+        BundleError, match=r"format 2, and this version of hangtag reads up to format 1\. Install a newer"
+    ):
+        parse_card('{"format": 2, "everything": "else is different"}')
+
+
+@pytest.mark.parametrize("found", [None, 0, -1, "1", 1.0, True])
+def test_a_format_is_a_positive_whole_number(values, found):
+    with pytest.raises(BundleError, match="does not say its format"):
+        parse(values | {"format": found})
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "1", "null", '{"format": NaN}', "[" * 100_000])
+def test_what_is_no_card_is_a_bundle_error(text):
+    with pytest.raises(BundleError, match="the card"):
+        parse_card(text)
+
+
+def test_a_number_beyond_floats_is_a_bundle_error(values):
+    with pytest.raises(BundleError, match="too large"):
+        parse(values | {"golden_tolerance": 10**400})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("metrics", {"loss": float("nan")}), ("recipe", {"path": object()})]
+)
+def test_what_json_does_not_know_cannot_be_written(field, value):
+    with pytest.raises(BundleError, match="cannot be written as JSON"):
+        render_card(build_tiny_card(**{field: value}))
+
+
+def test_impossible_preprocessing_is_refused(values):
+    for wrong in ({"width": 0}, {"width": True}, {"height": 1.5}, {"fit": "crop"}, {"depth": 3}):
+        with pytest.raises(BundleError, match="preprocessing"):
+            parse(values | {"preprocessing": values["preprocessing"] | wrong})
+
+
+def test_a_path_of_a_wrong_length_is_refused(values):
+    values["taxonomy"]["paths"].append(["Apparel"])
+    with pytest.raises(BundleError, match="taxonomy is broken"):
+        parse(values)
