@@ -1,0 +1,74 @@
+"""The documents speak of commands, files and folders that exist."""
+
+import re
+import shlex
+from pathlib import Path
+
+import typer.main
+
+from hangtag.cli.main import COMMANDS, build_app
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "hangtag"
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+GROUP = typer.main.get_command(build_app([command.name for command in COMMANDS]))
+
+
+def iter_calls(text):
+    """Yield the words after `hangtag` of every call in a block of code."""
+    for block in re.findall(r"^```sh\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL):
+        for line in block.splitlines():
+            call, *_ = re.split(r"\s[|>]\s", line)
+            if re.match(r"(\.venv/bin/)?hangtag\s", call):
+                yield shlex.split(call, comments=True)[1:]
+
+
+def find_command(words):
+    command = GROUP
+    while words and words[0] in getattr(command, "commands", {}):
+        command = command.commands[words[0]]
+        words = words[1:]
+    return command
+
+
+def unknown_options(words):
+    known = {written for parameter in find_command(words).params for written in parameter.opts}
+    return [word for word in words if re.match("--?[a-z]", word) and word not in {*known, "--help"}]
+
+
+def test_the_calls_in_the_documents_are_possible():
+    for path in DOCUMENTS:
+        for words in iter_calls(path.read_text("utf-8")):
+            assert find_command(words) is not GROUP or words[0].startswith("-"), (path, words)
+            assert not unknown_options(words), (path, words)
+
+
+def test_the_readme_calls_every_stage():
+    called = {words[0] for words in iter_calls((ROOT / "README.md").read_text("utf-8"))}
+    assert {"predict", "clean", "check", "count", "split", "train", "evaluate"} <= called
+
+
+def test_the_links_of_the_documents_lead_somewhere():
+    for path in DOCUMENTS:
+        links = re.findall(r"\]\(([^)#\s]+)", path.read_text("utf-8"))
+        local = [link for link in links if not re.match("https?:", link)]
+        assert [link for link in local if not (path.parent / link).exists()] == [], path
+
+
+def test_the_make_targets_of_the_documents_exist():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), flags=re.MULTILINE))
+    for path in DOCUMENTS:
+        called = re.findall(r"(?:^|`)make (?:[A-Z]+=\S+ )?([a-z-]+)", path.read_text("utf-8"), re.MULTILINE)
+        assert set(called) <= targets, path
+
+
+def test_the_map_shows_every_folder():
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    folders = [path.parent.name for path in SOURCE.glob("*/__init__.py")]
+    assert [folder for folder in folders if not re.search(rf"\b{folder}\b", text)] == []
+
+
+def test_the_glossary_explains_a_word_once():
+    text = (ROOT / "docs" / "glossary.md").read_text("utf-8")
+    words = re.findall(r"^\| (?!word )([^|]+?) \|", text, flags=re.MULTILINE)
+    assert len(words) == len(set(words)) > 40
