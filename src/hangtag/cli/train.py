@@ -64,9 +64,8 @@ def train(
             trained = run_training(chosen, data, settings, progress)
         bundle = folder / f"{chosen.name}.onnx"
         write_trained_bundle(trained, chosen, data, _facts(source, table, len(data.train)), bundle)
-    typer.echo(
-        f"{bundle} written; measure it with `hangtag evaluate {bundle} --split-table {folder / 'split.parquet'}`"
-    )
+        _measure(bundle, table, source)
+    typer.echo(f"{bundle} written; label photos with it: hangtag predict PHOTOS --model {bundle}")
 
 
 def _require_training() -> None:
@@ -105,3 +104,21 @@ def _facts(source: "Catalogue", table: "pa.Table", train_photos: int) -> dict[st
     from hangtag.catalogue.split import read_split_facts
 
     return {"catalogue": source.name, "train_photos": train_photos, "split": read_split_facts(table)}
+
+
+def _measure(bundle: Path, table: "pa.Table", source: "Catalogue") -> None:
+    """Measure the bundle, as it will be served, on the splits it did not learn from, and store that in its card."""
+    from rich.console import Console
+
+    from hangtag.bundle.file import replace_card
+    from hangtag.evaluation.evaluate import evaluate_model
+    from hangtag.evaluation.report import add_to_card, print_report
+    from hangtag.inference.model import load_model
+
+    model = load_model(bundle, precision="fp32")
+    card = model.card
+    for split in ("validation", "test"):
+        report = evaluate_model(model, table, source, split)
+        print_report(Console(), report)
+        card = add_to_card(card, report)
+    replace_card(bundle, card)

@@ -55,7 +55,7 @@ def write_trained_bundle(
         write_bundle(graph, card, draft)
         engine = Engine(draft, precision="fp32")
         require_parity(
-            trained, engine, data.validation.pixels[:_PARITY_PHOTOS], recipe.export.logit_tolerance
+            trained, engine, np.array(data.validation.pixels[:_PARITY_PHOTOS]), recipe.export.logit_tolerance
         )
         card = _calibrated(card, engine, data)
         card = replace(card, golden=_golden_checks(engine, recipe), golden_tolerance=_GOLDEN_TOLERANCE)

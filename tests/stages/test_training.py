@@ -1,0 +1,130 @@
+"""Training as a stage: a catalogue and a recipe go in, a bundle that answers comes out, whatever happens in between."""
+
+import csv
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="the extra `train` is not installed")
+
+from hangtag.bundle.file import read_card
+from hangtag.inference.engine import Engine
+from hangtag.inference.model import load_model
+from hangtag.training.recipe import find_recipe
+
+pytestmark = pytest.mark.training
+
+PATIENCE_S = 240
+
+
+@pytest.fixture
+def recipe(tmp_path) -> Path:
+    """The default recipe, for photos of 32x32, two columns and a few short epochs."""
+    text = find_recipe("default").read_text(encoding="utf-8")
+    for old, new in (
+        ('name = "default"', 'name = "tiny"'),
+        (
+            '"subCategory", "articleType", "gender", "baseColour", "season", "usage"]',
+            '"articleType", "baseColour"]',
+        ),
+        ("width = 84", "width = 32"),
+        ("height = 112", "height = 32"),
+        ("pretrained = true", "pretrained = false"),
+        ("epochs = 16", "epochs = 4"),
+        ("batch_size = 64", "batch_size = 4"),
+        ("validation = 0.05", "validation = 0.2"),
+        ("test = 0.10", "test = 0.2"),
+    ):
+        assert old in text
+        text = text.replace(old, new, 1)
+    path = tmp_path / "tiny.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def start_training(recipe: Path, catalogue: Path, run: Path, *options: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "hangtag.cli.main", "train", str(recipe), "--threads", "1"]
+    return subprocess.Popen(
+        [*command, "--catalogue", str(catalogue), "--run", str(run), *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(training: subprocess.Popen[str]) -> tuple[str, str]:
+    output, errors = training.communicate(timeout=PATIENCE_S)
+    assert training.returncode == 0, errors
+    return output, errors
+
+
+def read_history(run: Path) -> list[dict[str, str]]:
+    with (run / "history.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [
+        {name: value for name, value in row.items() if name not in {"images_per_s", "seconds"}}
+        for row in rows
+    ]
+
+
+def wait_for(path: Path, training: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not path.exists():
+        assert training.poll() is None, training.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_killed_and_resumed_it_ends_with_the_bundle_of_a_run_that_never_stopped(
+    recipe, tiny_catalogue, tmp_path
+):
+    straight, killed = tmp_path / "straight", tmp_path / "killed"
+    finish(start_training(recipe, tiny_catalogue, straight))
+
+    training = start_training(recipe, tiny_catalogue, killed)
+    wait_for(killed / "checkpoint.safetensors", training)
+    training.send_signal(signal.SIGKILL)
+    training.communicate()
+    assert not (killed / "tiny.onnx").exists()
+    output, _ = finish(start_training(recipe, tiny_catalogue, killed, "--resume"))
+    assert "tiny.onnx written" in output
+
+    assert read_history(killed) == read_history(straight)
+    photos = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
+    expected = Engine(straight / "tiny.onnx", precision="fp32").run(photos)
+    found = Engine(killed / "tiny.onnx", precision="fp32").run(photos)
+    for column, logits in expected.items():
+        assert np.array_equal(logits, found[column]), column
+
+
+def test_the_bundle_says_how_it_was_made_and_labels_photos(recipe, tiny_catalogue, tmp_path):
+    run = tmp_path / "run"
+    finish(start_training(recipe, tiny_catalogue, run, "--epochs", "1"))
+    card = read_card(run / "tiny.onnx")
+    assert card.columns == ("masterCategory", "articleType", "baseColour")
+    assert card.head("masterCategory").classes == ("Accessories", "Apparel", "Footwear")
+    assert card.recipe["optimisation"]["epochs"] == 1
+    assert card.data["split"]["strategy"] == "grouped"
+    assert len(card.history) == 1
+    assert len(card.golden) == 3
+    prediction = load_model(run / "tiny.onnx").predict([tiny_catalogue / "images" / "1000.jpg"])[0]
+    assert prediction["articleType"].value in card.head("articleType").classes
+    assert sum(label.confidence for label in prediction.candidates["masterCategory"]) == pytest.approx(
+        1, abs=1e-3
+    )
+
+
+def test_a_finished_or_running_training_is_not_overwritten(recipe, tiny_catalogue, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "checkpoint.safetensors").write_bytes(b"")
+    training = start_training(recipe, tiny_catalogue, run)
+    _, errors = training.communicate(timeout=PATIENCE_S)
+    assert training.returncode == 2
+    assert "--resume" in errors
+    assert "Traceback" not in errors
