@@ -106,7 +106,7 @@ class RowReader:
     def _join(self, line: Line) -> tuple[Line, list[str]] | None:
         """Read on until the quote that a line leaves open is closed; None, and no line read, if it never is.
 
-        A line with the commas of a whole row is one: the quote before it was then a bare one.
+        A line that is a whole row by itself ends the search: the quote before it was then a bare one.
         """
         taken: list[Line] = []
         text = line.text
@@ -115,7 +115,7 @@ class RowReader:
             if following is None:
                 break
             taken.append(following)
-            if following.text.count(",") >= self._last:
+            if self._is_whole_row(following.text):
                 break
             text = f"{text}\n{following.text}"
             fields = split_strictly(text)
@@ -126,6 +126,10 @@ class RowReader:
         self._ahead.extend(reversed(taken))
         self.lines -= len(taken)
         return None
+
+    def _is_whole_row(self, text: str) -> bool:
+        fields = split_quoted(text, self._last).fields
+        return len(fields) > self._last and single_spaced(fields[self._id]) not in MISSING
 
     def _row(self, line: Line, fields: list[str], repairs: list[Repair], *, is_untidy: bool) -> Row | Reject:
         if len(fields) <= self._last:

@@ -246,10 +246,13 @@ def test_no_bytes_stop_the_reader(body):
     assert all(isinstance(one, Row | Reject) for one in reader)
 
 
-value = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+# A value of several lines with commas may hold what looks like a row; there, no reader can know.
+one_line = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), max_size=12)
+no_comma = st.text(st.characters(exclude_categories=["Cs"], exclude_characters=","), max_size=12)
+written_rows = st.one_of(st.tuples(*[one_line] * 5), st.tuples(*[no_comma] * 5))
 
 
-@given(st.lists(st.tuples(*[value] * 5), max_size=5))
+@given(st.lists(written_rows, max_size=5))
 def test_what_a_csv_writer_wrote_is_read_back_tidied(written):
     rows = [("7", *row[1:]) for row in written]
     buffer = io.StringIO(newline="")
