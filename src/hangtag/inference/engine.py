@@ -141,9 +141,10 @@ class Engine:
             return self._full_batch
 
     def _split(self, batch: Pixels) -> list[Pixels]:
-        expected = (self.card.preprocessing.height, self.card.preprocessing.width, 3)
-        if batch.dtype != np.uint8 or batch.shape[1:] != expected:
-            raise UsageError(f"pixels are uint8 of shape (n, *{expected}), not {batch.dtype} {batch.shape}")
+        height, width = self.card.preprocessing.height, self.card.preprocessing.width
+        if batch.dtype != np.uint8 or batch.shape[1:] != (height, width, 3):
+            found = f"{batch.dtype} of shape {batch.shape}"
+            raise UsageError(f"pixels are uint8 of shape (n, {height}, {width}, 3), not {found}")
         starts = range(0, max(len(batch), 1), self.batch_size)
         return [batch[start : start + self.batch_size] for start in starts]
 

@@ -1,0 +1,81 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hangtag.domain.taxonomy import Taxonomy
+from hangtag.inference.path import PathDecoder
+from tiny_bundle import TINY_TAXONOMY, build_tiny_card
+
+LABELS = {level: TINY_TAXONOMY.labels(level) for level in TINY_TAXONOMY.levels}
+FULL = build_tiny_card(classes=LABELS)
+
+
+def named(card, chosen):
+    """Return the chosen paths by name, one for each photo."""
+    columns = [[card.head(level).classes[index] for index in indices] for level, indices in chosen.items()]
+    return list(zip(*columns, strict=True))
+
+
+@st.composite
+def log_probabilities(draw, card, levels):
+    count = draw(st.integers(0, 6))
+    seed = draw(st.integers(0, 2**32 - 1))
+    dice = np.random.default_rng(seed)
+    spread = draw(st.sampled_from([0.1, 3.0, 60.0]))
+    return {
+        level: dice.normal(0, spread, (count, len(card.head(level).classes))).astype(np.float32)
+        for level in levels
+    }
+
+
+@given(log_probabilities(FULL, TINY_TAXONOMY.levels))
+def test_the_chosen_path_is_one_of_the_taxonomy_and_the_best_of_them(values):
+    chosen = PathDecoder.from_card(FULL).choose(values)
+    for photo, path in enumerate(named(FULL, chosen)):
+        assert path in TINY_TAXONOMY.paths
+
+        def score(path, photo=photo):
+            return sum(
+                values[level][photo, FULL.head(level).classes.index(label)]
+                for level, label in zip(TINY_TAXONOMY.levels, path, strict=True)
+            )
+
+        assert score(path) == max(map(score, TINY_TAXONOMY.paths))
+
+
+TWO = build_tiny_card()
+
+
+@given(log_probabilities(TWO, ("masterCategory", "articleType")))
+def test_levels_without_a_head_are_left_out(values):
+    chosen = PathDecoder.from_card(TWO).choose(values)
+    known = {(path[0], path[2]) for path in TINY_TAXONOMY.paths}
+    assert set(named(TWO, chosen)) <= known
+
+
+def test_the_whole_path_counts_not_the_surest_level():
+    sure = {
+        "masterCategory": np.log(np.float32([[0.05, 0.90, 0.05]])),  # Footwear
+        "articleType": np.log(np.float32([[0.98, 0.005, 0.005, 0.005, 0.005]])),  # Tshirts
+        "gender": np.zeros((1, 2), np.float32),
+    }
+    assert named(TWO, PathDecoder.from_card(TWO).choose(sure)) == [("Apparel", "Tshirts")]
+
+
+def test_a_leaf_under_two_parents_follows_the_parent():
+    for parent in ("Apparel", "Footwear"):
+        values = {
+            level: np.log(
+                np.float32([[0.9 if label in (parent, "Socks") else 0.01 for label in LABELS[level]]])
+            )
+            for level in ("masterCategory", "subCategory", "articleType")
+        }
+        assert named(FULL, PathDecoder.from_card(FULL).choose(values)) == [(parent, "Socks", "Socks")]
+
+
+def test_a_single_level_and_a_missing_taxonomy_leave_nothing_to_decide():
+    alone = build_tiny_card(classes={"articleType": LABELS["articleType"]})
+    without = build_tiny_card(taxonomy=Taxonomy((), ()))
+    empty = build_tiny_card(taxonomy=Taxonomy(TINY_TAXONOMY.levels, ()))
+    for card in (alone, without, empty):
+        assert PathDecoder.from_card(card).choose({}) == {}
