@@ -55,17 +55,17 @@ def predict(
     from hangtag.labelling.outputs import STANDARD_OUTPUT, check_output
     from hangtag.labelling.progress import show_progress
     from hangtag.labelling.run import Labeller
-    from hangtag.labelling.terminal import print_summary
+    from hangtag.labelling.terminal import open_console, print_summary
 
     walk = PhotoWalk(inputs)
     if output is not None:
         check_output(output)
     models = _load_models(model or ["default"], precision, threads)
     labeller = Labeller(models, top_k, threads or count_usable_cpus())
-    messages = Console(stderr=True)
+    messages = Console(stderr=True, highlight=False)
     with _open_writer(output, labeller.layout) as writer, show_progress(inputs, messages) as on_progress:
         summary = labeller.label(walk, writer, on_progress)
-    print_summary(messages if output == STANDARD_OUTPUT else Console(), summary)
+    print_summary(messages if output == STANDARD_OUTPUT else open_console(), summary)
     if summary.failed:
         raise typer.Exit(EXIT_SOME_NOT_LABELLED)
 
@@ -86,15 +86,13 @@ def _load_models(
 
 @contextlib.contextmanager
 def _open_writer(output: Path | None, layout: "Layout") -> "Iterator[TableWriter]":
-    from rich.console import Console
-
     from hangtag.labelling.outputs import open_output
-    from hangtag.labelling.terminal import TerminalTable
+    from hangtag.labelling.terminal import TerminalTable, open_console
 
     if output is not None:
         with open_output(output, layout) as writer:
             yield writer
         return
-    table = TerminalTable(Console(), layout)
+    table = TerminalTable(open_console(), layout)
     yield table
     table.finish()

@@ -1,5 +1,7 @@
 """What a person sees of a run: a table of the first photos, and the summary."""
 
+import os
+import sys
 from collections.abc import Iterator
 from typing import Final
 
@@ -18,6 +20,9 @@ SHOWN_ROWS: Final = 100
 
 SHOWN_CATEGORIES: Final = 12
 
+_WIDE: Final = 110
+"""From this many columns on, each attribute has a column of its own."""
+
 _DOUBTFUL: Final = 0.5
 """Under this confidence another answer may well be right; it is shown in another colour."""
 
@@ -33,6 +38,7 @@ class TerminalTable:
         answered = [column for column in layout.label_columns if column in layout.answered]
         self._attributes = [column for column in answered if column not in CATEGORY_COLUMNS]
         self._has_path = len(self._attributes) < len(answered)
+        self._is_wide = console.width >= _WIDE
         self._limit = rows
         self._kept: list[dict[str, Cell]] = []
         self._seen = 0
@@ -64,21 +70,32 @@ class TerminalTable:
         yield "photo"
         if self._layout.compares_models:
             yield "model"
+        if not self._is_wide:
+            yield "label"
+            return
         if self._has_path:
             yield "category"
         yield from (_HEADINGS.get(column, column) for column in self._attributes)
 
     def _cells(self, row: dict[str, Cell]) -> Iterator[Text]:
-        yield Text(str(row[PATH]))
+        yield Text(_printable(str(row[PATH])))
         if self._layout.compares_models:
             yield Text(str(row[MODEL]), style="dim")
         if row[STATUS] == FAILED:
             yield Text(Reason(str(row[REASON])).explanation, style="red")
             return
-        if self._has_path:
-            yield _render_category(row)
-        for column in self._attributes:
-            yield _render_label(row[column], row[confidence_of(column)])
+        category = [_render_category(row)] if self._has_path else []
+        attributes = [_render_label(row[column], row[confidence_of(column)]) for column in self._attributes]
+        if self._is_wide:
+            yield from category + attributes
+        else:
+            yield Text("\n").join([*category, Text(" · ", style="dim").join(attributes)])
+
+
+def open_console() -> Console:
+    """Return the console of standard output; a file or a pipe, which has no width, gets one that holds the table."""
+    has_width = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(highlight=False, width=None if has_width else _WIDE + 40)
 
 
 def print_summary(console: Console, summary: Summary) -> None:
@@ -116,3 +133,8 @@ def _render_label(label: Cell, confidence: Cell) -> Text:
         return Text("–", style="dim")
     text = Text(label)
     return text.append(f" {confidence:.0%}", style="yellow" if confidence < _DOUBTFUL else "dim")
+
+
+def _printable(name: str) -> str:
+    """Return a file's name without what would steer the terminal."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in name)
