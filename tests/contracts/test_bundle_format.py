@@ -1,0 +1,112 @@
+"""The bundle's format is a promise to files that are already out there: what version 1 wrote stays readable."""
+
+import json
+from pathlib import Path
+
+import onnx
+import onnx.reference
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hangtag.bundle.card import Card, GoldenCheck, HeadCard
+from hangtag.bundle.card_json import card_values, parse_card, render_card
+from hangtag.bundle.file import read_bundle, write_bundle
+from hangtag.domain.taxonomy import Taxonomy
+from hangtag.imaging.preprocess import Preprocessing
+from tiny_bundle import TINY_HEADS, build_tiny_card, build_tiny_graph, draw_pixels
+
+FORMAT_1 = Path(__file__).with_name("card_format_1.json")
+
+NAMES = st.text(min_size=1, max_size=12)
+NUMBERS = st.floats(-1e6, 1e6, width=32)
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+OBJECTS = st.dictionaries(st.text(max_size=5), JSON, max_size=3)
+SIZES = st.integers(1, 1000)
+
+
+@st.composite
+def cards(draw):
+    heads = [
+        HeadCard(
+            column,
+            draw(st.lists(NAMES, min_size=1, max_size=4, unique=True)),
+            draw(st.floats(0.01, 100)),
+            draw(st.none() | st.floats(0, 1)),
+        )
+        for column in draw(st.lists(NAMES, min_size=1, max_size=3, unique=True))
+    ]
+    levels = tuple(head.column for head in heads[: draw(st.integers(0, len(heads)))])
+    paths = [tuple(draw(st.sampled_from(head.classes)) for head in heads[: len(levels)]) for _ in levels]
+    golden = [
+        GoldenCheck.from_png(
+            draw(st.binary(max_size=20)),
+            {head.column: [draw(NUMBERS) for _ in head.classes] for head in heads},
+        )
+        for _ in range(draw(st.integers(0, 2)))
+    ]
+    return Card(
+        name=draw(NAMES),
+        version=draw(st.text(max_size=5)),
+        description=draw(st.text(max_size=50)),
+        licence=draw(st.text(max_size=5)),
+        created=str(draw(st.dates())),
+        architecture=draw(st.text(max_size=9)),
+        recipe=draw(OBJECTS),
+        heads=heads,
+        taxonomy=Taxonomy.from_paths(levels, paths),
+        preprocessing=Preprocessing(
+            draw(SIZES), draw(SIZES), draw(SIZES), draw(SIZES), draw(st.sampled_from(["border", "stretch"]))
+        ),
+        data=draw(OBJECTS),
+        metrics=draw(OBJECTS),
+        history=draw(st.lists(OBJECTS, max_size=2)),
+        golden=golden,
+        golden_tolerance=draw(st.floats(1e-6, 10)),
+    )
+
+
+@settings(deadline=None)
+@given(cards())
+def test_any_card_survives_the_way_through_its_file(card):
+    assert parse_card(render_card(card)) == card
+
+
+def test_a_card_of_format_1_is_still_read_and_written_the_same():
+    text = FORMAT_1.read_text(encoding="utf-8")
+    card = parse_card(text)
+    assert card_values(card) == json.loads(text)
+    assert card.head("masterCategory") == HeadCard("masterCategory", TINY_HEADS["masterCategory"], 1.25, 0.5)
+    assert card.golden[0].photo.startswith(b"\x89PNG")
+
+
+def test_any_onnx_tool_opens_a_bundle_runs_it_and_finds_its_card(tmp_path):
+    graph = build_tiny_graph()
+    card = build_tiny_card(graph)
+    write_bundle(graph, card, tmp_path / "tiny.onnx")
+    model = onnx.load(tmp_path / "tiny.onnx")
+    onnx.checker.check_model(model, full_check=True)
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    assert [head["column"] for head in json.loads(metadata["hangtag.card"])["heads"]] == list(TINY_HEADS)
+    found = onnx.reference.ReferenceEvaluator(model).run(["gender"], {"photos": draw_pixels(2)})
+    assert found[0].shape == (2, 2)
+
+
+def test_a_file_that_another_tool_wrote_again_is_still_a_bundle(tmp_path):
+    graph = build_tiny_graph()
+    card = build_tiny_card(graph)
+    write_bundle(graph, card, tmp_path / "tiny.onnx")
+    onnx.save(onnx.load(tmp_path / "tiny.onnx"), tmp_path / "again.onnx")
+    assert read_bundle(tmp_path / "again.onnx").card == card
+
+
+def test_the_page_on_the_format_explains_every_field():
+    page = (Path(__file__).parents[2] / "docs" / "bundle.md").read_text(encoding="utf-8")
+    assert [field for field in card_values(build_tiny_card()) if f"`{field}`" not in page] == []
