@@ -23,9 +23,11 @@ SHOWN: Final = ("tshirt", "handbag", "watch")
 TILTS: Final = (-1.6, 0.7, 1.9)  # degrees: hung by hand
 PICTURE: Final = Path(__file__).with_name("hang-tags.svg")
 
-WIDTH, HEIGHT = 960, 588
-TAG_WIDTH, TAG_HEIGHT = 256, 476
+WIDTH, HEIGHT = 960, 580
+TAG_WIDTH, TAG_HEIGHT, TAG_TOP = 272, 468, 74
 EYELET_Y, MARGIN = 30, 22
+CORD_Y, CORD_SAG = 22, 9
+LONG_VALUE = 10  # letters: a longer one is set a little narrower, to stay clear of its confidence
 INNER: Final = TAG_WIDTH - 2 * MARGIN
 
 STYLE: Final = """
@@ -44,7 +46,7 @@ STYLE: Final = """
   .figure, .chip, .share { font-family: ui-sans-serif, system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif;
     font-variant-numeric: tabular-nums }
   .figure { fill: #26231e; font-size: 14px; text-anchor: end }
-  .chip { fill: #26231e; font-size: 12px }
+  .chip { fill: #26231e; font-size: 11.5px }
   .share { fill: #6b6252; font-size: 11px; text-anchor: end }
 """
 
@@ -66,7 +68,7 @@ def draw_picture(model: Model) -> str:
         f"<style>{STYLE}</style>",
         f"<defs>{LIFT}</defs>",
         f'<rect class="wall" width="{WIDTH}" height="{HEIGHT}" rx="12"/>',
-        f'<path class="cord" d="M0 22 Q{WIDTH / 2} 40 {WIDTH} 22"/>',
+        f'<path class="cord" d="M0 {CORD_Y} Q{WIDTH / 2} {CORD_Y + 2 * CORD_SAG} {WIDTH} {CORD_Y}"/>',
     ]
     for position, (name, outcome) in enumerate(zip(SHOWN, model.predict(list(files.values())), strict=True)):
         if not isinstance(outcome, Prediction):
@@ -78,17 +80,26 @@ def draw_picture(model: Model) -> str:
 
 def _draw_tag(prediction: Prediction, photo: bytes, left: float, tilt: float) -> Iterator[str]:
     middle = TAG_WIDTH / 2
-    top = 76
-    yield f'<g transform="translate({left:.1f} {top}) rotate({tilt} {middle} {EYELET_Y})">'
+    yield f'<g transform="translate({left:.1f} {TAG_TOP}) rotate({tilt} {middle} {EYELET_Y})">'
     yield f'<path class="card" filter="url(#lift)" fill-rule="evenodd" d="{_outline()}"/>'
     yield f'<circle class="brass" cx="{middle}" cy="{EYELET_Y}" r="9"/>'
     yield f'<circle class="rim" cx="{middle}" cy="{EYELET_Y}" r="11.4"/>'
-    for knot in (-7, 7):  # the two strands of the string, from the cord through the eyelet
-        yield f'<path class="cord" d="M{middle + knot} {-top + 30} Q{middle + knot} -10 {middle} {EYELET_Y}"/>'
     yield from _draw_photo(photo, y=58, height=236)
     yield from _draw_path(prediction, y=320)
-    yield from _draw_attributes(prediction, y=392)
+    yield from _draw_attributes(prediction, y=383)
     yield "</g>"
+    yield _draw_string(left + middle)
+
+
+def _draw_string(x: float) -> str:
+    """Return the string of a tag: a loop from the eyelet over the cord and back."""
+    share = x / WIDTH
+    cord = CORD_Y + 4 * CORD_SAG * share * (1 - share)
+    eyelet = TAG_TOP + EYELET_Y
+    return (
+        f'<path class="cord" d="M{x:.1f} {eyelet} Q{x - 8:.1f} {eyelet - 40} {x - 5:.1f} {cord:.1f} '
+        f'a5 4 0 0 1 10 0 Q{x + 8:.1f} {eyelet - 40} {x:.1f} {eyelet}"/>'
+    )
 
 
 def _outline() -> str:
@@ -128,7 +139,9 @@ def _draw_attributes(prediction: Prediction, y: int) -> Iterator[str]:
         label = prediction[column]
         x, top = MARGIN + position % 2 * (width + space), y + position // 2 * (height + space)
         yield f'<rect class="stitch" x="{x}" y="{top}" width="{width}" height="{height}" rx="5"/>'
-        yield f'<text class="chip" x="{x + 9}" y="{top + 18}">{escape(label.value)}</text>'
+        fitted = f' textLength="{width - 46}"' if len(label.value) > LONG_VALUE else ""
+        fitted += ' lengthAdjust="spacingAndGlyphs"' if fitted else ""
+        yield f'<text class="chip" x="{x + 9}" y="{top + 18}"{fitted}>{escape(label.value)}</text>'
         yield f'<text class="share" x="{x + width - 8}" y="{top + 18}">{_percent(label)}</text>'
 
 
