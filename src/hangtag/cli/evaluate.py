@@ -33,13 +33,12 @@ def evaluate(
     its 95 % interval, the share of right ones among the first three, the mean F1 of the classes in the split, and how
     far confidence lies from truth.
     """
-    from rich.console import Console
-
     from hangtag.bundle.file import replace_card
     from hangtag.bundle.shipped import find_bundle
     from hangtag.catalogue.files import write_json
     from hangtag.catalogue.source import open_catalogue
     from hangtag.catalogue.tables import read_table
+    from hangtag.cli.console import open_console
     from hangtag.evaluation.evaluate import evaluate_model
     from hangtag.evaluation.report import add_to_card, print_report
     from hangtag.inference.cpus import count_usable_cpus
@@ -50,7 +49,7 @@ def evaluate(
     model = load_model(path, precision=precision, threads=threads)
     with open_catalogue(catalogue) as source:
         report = evaluate_model(model, table, source, on, threads or count_usable_cpus())
-    print_report(Console(), report)
+    print_report(open_console(), report)
     if output is not None:
         write_json(report, output)
     if write_card:

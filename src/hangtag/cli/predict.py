@@ -50,12 +50,13 @@ def predict(
     """
     from rich.console import Console
 
+    from hangtag.cli.console import open_console
     from hangtag.inference.cpus import count_usable_cpus
     from hangtag.labelling.inputs import PhotoWalk
     from hangtag.labelling.outputs import STANDARD_OUTPUT, check_output
     from hangtag.labelling.progress import show_progress
     from hangtag.labelling.run import Labeller
-    from hangtag.labelling.terminal import open_console, print_summary
+    from hangtag.labelling.terminal import print_summary
 
     walk = PhotoWalk(inputs)
     if output is not None:
@@ -86,8 +87,9 @@ def _load_models(
 
 @contextlib.contextmanager
 def _open_writer(output: Path | None, layout: "Layout") -> "Iterator[TableWriter]":
+    from hangtag.cli.console import open_console
     from hangtag.labelling.outputs import open_output
-    from hangtag.labelling.terminal import TerminalTable, open_console
+    from hangtag.labelling.terminal import TerminalTable
 
     if output is not None:
         with open_output(output, layout) as writer:

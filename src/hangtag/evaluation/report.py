@@ -1,5 +1,6 @@
 """A report as a person reads it, and as a card keeps it."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +26,8 @@ def print_report(console: Console, report: Report) -> None:
     console.print(
         Text(f"all of them right {_percent(together['rate'])} ({interval}) of {together['support']:,} photos")
     )
+    for remark in _remarks(report):
+        console.print(Text(remark, style="dim"))
     console.print(Text("macro-F1 is the mean over the classes that occur in the split", style="dim"))
 
 
@@ -48,26 +51,17 @@ def _describe_split(split: dict[str, Any]) -> str:
 
 def _build_table(report: Report) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("head")
+    table.add_column("head", no_wrap=True)
     for heading in ("top-1", "95 % interval", "top-3", "macro-F1", "ECE", "photos", "classes"):
-        table.add_column(heading, justify="right")
-    table.add_column("not counted, unknown")
+        table.add_column(heading, justify="right", no_wrap=True)
     for column, head in report["heads"].items():
         table.add_row(column, *_figures(head))
-    table.add_row(
-        "mean",
-        _percent(report["mean_top1_accuracy"]),
-        "",
-        "",
-        _share(report["mean_macro_f1"]),
-        style="bold",
-    )
+    means = (_percent(report["mean_top1_accuracy"]), "", "", _share(report["mean_macro_f1"]))
+    table.add_row("mean", *means, style="bold")
     return table
 
 
 def _figures(head: dict[str, Any]) -> list[str]:
-    missing, unknown = head["missing_labels"], head["unknown_labels"]
-    remarks = [f"{missing:,} without a label"] * bool(missing) + [f"{unknown:,} unknown"] * bool(unknown)
     return [
         _percent(head["top1_accuracy"]),
         _render_interval(head["interval_95"]),
@@ -76,8 +70,17 @@ def _figures(head: dict[str, Any]) -> list[str]:
         _percent(head["expected_calibration_error"]),
         f"{head['support']:,}",
         f"{head['classes']:,}",
-        ", ".join(remarks),
     ]
+
+
+def _remarks(report: Report) -> Iterator[str]:
+    """Say of which heads some rows could not be counted, or could not be right."""
+    for column, head in report["heads"].items():
+        missing, unknown = head["missing_labels"], head["unknown_labels"]
+        if missing:
+            yield f"{column}: {missing:,} without a label, not counted"
+        if unknown:
+            yield f"{column}: {unknown:,} with a label that the model does not know, counted as wrong"
 
 
 def _render_interval(interval: list[float]) -> str:

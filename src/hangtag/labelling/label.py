@@ -13,7 +13,7 @@ from hangtag.domain.reasons import Reason
 from hangtag.imaging.batches import DecodedBatch, PhotoDecoder, PhotoSource
 
 BATCH_SIZE: Final = 32
-"""How many photos a model answers at a time."""
+"""How many photos are decoded at a time: two batches of the engine, so that several threads share few photos too."""
 
 
 class Scores(Protocol):

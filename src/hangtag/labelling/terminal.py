@@ -1,7 +1,5 @@
 """What a person sees of a run: a table of the first photos, and the summary."""
 
-import os
-import sys
 from collections.abc import Iterator
 from typing import Final
 
@@ -90,12 +88,6 @@ class TerminalTable:
             yield from category + attributes
         else:
             yield Text("\n").join([*category, Text(" · ", style="dim").join(attributes)])
-
-
-def open_console() -> Console:
-    """Return the console of standard output; a file or a pipe, which has no width, gets one that holds the table."""
-    has_width = sys.stdout.isatty() or "COLUMNS" in os.environ
-    return Console(highlight=False, width=None if has_width else _WIDE + 40)
 
 
 def print_summary(console: Console, summary: Summary) -> None:
