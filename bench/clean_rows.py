@@ -24,7 +24,8 @@ from hangtag.catalogue.clean import clean_catalogue
 from hangtag.catalogue.source import open_catalogue
 with open_catalogue(Path(sys.argv[1])) as catalogue:
     report = clean_catalogue(catalogue, Path(sys.argv[2]))
-print(report.cleaned, report.rejected, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+used = resource.getrusage(resource.RUSAGE_SELF)
+print(report.cleaned, report.rejected, used.ru_maxrss, used.ru_utime + used.ru_stime)
 """
 BLOCK_ROWS = 10_000
 NAMES = (
@@ -40,9 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rows", type=int, default=1_000_000, help="the rows of the largest table")
     largest = parser.parse_args().rows
-    print(
-        f"{'rows':>12} {'MB':>7} {'seconds':>8} {'rows/s':>9} {'peak MiB':>9} {'cleaned':>11} {'rejected':>9}"
-    )
+    print(f"{'rows':>12} {'MB':>7} {'seconds':>8} {'CPU s':>7} {'rows/s':>9} {'peak MiB':>9} {'rejected':>9}")
     with tempfile.TemporaryDirectory() as folder:
         for rows in sorted({max(1, largest // 100), max(1, largest // 10), largest}):
             _measure(rows, Path(folder))
@@ -58,10 +57,11 @@ def _measure(rows: int, folder: Path) -> None:
     command = [sys.executable, "-c", CHILD, str(table), str(folder / "out")]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     seconds = time.perf_counter() - started
-    cleaned, rejected, peak_kib = (int(word) for word in printed.split())
-    speed = rows / seconds
-    print(f"{rows:>12,} {megabytes:>7,.0f} {seconds:>8.1f} {speed:>9,.0f}", end=" ")
-    print(f"{peak_kib / 1024:>9,.0f} {cleaned:>11,} {rejected:>9,}", flush=True)
+    cleaned, rejected, peak_kib, cpu = (float(word) for word in printed.split())
+    if cleaned + rejected != rows:
+        raise SystemExit(f"{rows:,} rows went in, {cleaned + rejected:,.0f} came out")
+    print(f"{rows:>12,} {megabytes:>7,.0f} {seconds:>8.1f} {cpu:>7.1f} {rows / seconds:>9,.0f}", end=" ")
+    print(f"{peak_kib / 1024:>9,.0f} {rejected:>9,.0f}", flush=True)
 
 
 def _iter_blocks(rows: int) -> Iterator[str]:
