@@ -1,17 +1,16 @@
 """A model's answers to one split of a catalogue, beside the truth."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import tee
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hangtag.bundle.card import Card, HeadCard
+from hangtag.bundle.card import HeadCard
 from hangtag.catalogue.source import Catalogue
 from hangtag.catalogue.split import PHOTO_COLUMN, SPLIT_COLUMN
 from hangtag.catalogue.tables import need_columns
@@ -20,39 +19,14 @@ from hangtag.domain.reasons import Reason
 from hangtag.evaluation.metrics import Floats, Ints
 from hangtag.imaging.batches import PhotoDecoder
 from hangtag.imaging.decode import DecodeLimits
+from hangtag.inference.answering import AnsweringModel
+from hangtag.inference.model import Scores
 from hangtag.inference.probabilities import rank
 
 BATCH_SIZE: Final = 64
 TOP: Final = 3
 MISSING: Final = -1
 """The class index of a row that has no label."""
-
-
-class Scores(Protocol):
-    """A model's answers to n photos."""
-
-    @property
-    def probabilities(self) -> Mapping[str, npt.NDArray[np.float32]]:
-        """Calibrated probabilities by column, shape (n, classes)."""
-        ...
-
-    @property
-    def chosen(self) -> Mapping[str, npt.NDArray[np.int64]]:
-        """The class index that is the answer, by column, shape (n,)."""
-        ...
-
-
-class EvaluatedModel(Protocol):
-    """What evaluation needs of a model."""
-
-    @property
-    def card(self) -> Card:
-        """Everything that is true about the model."""
-        ...
-
-    def iter_label(self, batches: Iterable[npt.NDArray[np.uint8]]) -> Iterator[Scores]:
-        """Yield the answers to each batch, uint8 of shape (n, height, width, 3), n from 0 up, in order."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +55,7 @@ class SplitAnswers:
 
 
 def answer_split(
-    model: EvaluatedModel, table: pa.Table, catalogue: Catalogue, split: str, threads: int = 2
+    model: AnsweringModel, table: pa.Table, catalogue: Catalogue, split: str, threads: int = 2
 ) -> SplitAnswers:
     """Run the model on every photo of a split. `threads` decode beside it.
 

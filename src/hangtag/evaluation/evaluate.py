@@ -13,7 +13,6 @@ from hangtag.catalogue.split import read_split_facts
 from hangtag.catalogue.tables import need_columns
 from hangtag.evaluation.answers import (
     MISSING,
-    EvaluatedModel,
     HeadAnswers,
     SplitAnswers,
     answer_split,
@@ -27,13 +26,14 @@ from hangtag.evaluation.metrics import (
     share,
     wilson_interval,
 )
+from hangtag.inference.answering import AnsweringModel
 
 Report = dict[str, Any]
 """JSON values; `docs/evaluation.md` says what each field means."""
 
 
 def evaluate_model(
-    model: EvaluatedModel, split_table: pa.Table, catalogue: Catalogue, split: str = "test", threads: int = 2
+    model: AnsweringModel, split_table: pa.Table, catalogue: Catalogue, split: str = "test", threads: int = 2
 ) -> Report:
     """Measure a model on one split of a split table.
 

@@ -6,8 +6,9 @@ import numpy as np
 import pyarrow as pa
 
 from hangtag.catalogue.source import Catalogue
-from hangtag.evaluation.answers import MISSING, EvaluatedModel, answer_split, read_truth
+from hangtag.evaluation.answers import MISSING, answer_split, read_truth
 from hangtag.evaluation.metrics import share
+from hangtag.inference.answering import AnsweringModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,8 @@ class PrecisionCost:
 
 
 def compare_precisions(
-    reference: EvaluatedModel,
-    faster: EvaluatedModel,
+    reference: AnsweringModel,
+    faster: AnsweringModel,
     split_table: pa.Table,
     catalogue: Catalogue,
     split: str = "validation",

@@ -34,15 +34,20 @@ class PhotoSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DecodedBatch:
-    """Some photos in their order. `reasons` says for each why it has no pixels, or None.
+    """Some photos in their order. `errors` says for each why it has no pixels, or is None.
 
     `pixels` holds, for each preprocessing, the photos that could be decoded: uint8 of shape
     (n, height, width, 3).
     """
 
     names: tuple[str, ...]
-    reasons: tuple[Reason | None, ...]
+    errors: tuple[PhotoError | None, ...]
     pixels: Mapping[Preprocessing, npt.NDArray[np.uint8]]
+
+    @property
+    def reasons(self) -> tuple[Reason | None, ...]:
+        """The code of each error, or None."""
+        return tuple(None if error is None else error.reason for error in self.errors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +77,21 @@ class PhotoDecoder:
     def decode(self, photos: list[PhotoSource]) -> DecodedBatch:
         """Decode one batch."""
         decoded = [self._decode_one(photo) for photo in photos]
-        good = [pixels for pixels in decoded if not isinstance(pixels, Reason)]
+        good = [pixels for pixels in decoded if not isinstance(pixels, PhotoError)]
         return DecodedBatch(
             names=tuple(photo.name for photo in photos),
-            reasons=tuple(pixels if isinstance(pixels, Reason) else None for pixels in decoded),
+            errors=tuple(pixels if isinstance(pixels, PhotoError) else None for pixels in decoded),
             pixels={
                 chosen: _stack([pixels[chosen] for pixels in good], chosen) for chosen in self.preprocessings
             },
         )
 
-    def _decode_one(self, photo: PhotoSource) -> dict[Preprocessing, Pixels] | Reason:
+    def _decode_one(self, photo: PhotoSource) -> dict[Preprocessing, Pixels] | PhotoError:
         try:
             data = photo.read(self.limits)
             return {chosen: prepare_photo(data, chosen, self.limits) for chosen in self.preprocessings}
         except PhotoError as error:
-            return error.reason
+            return error
 
 
 def _iter_chunks(photos: Iterable[PhotoSource], size: int) -> Iterator[list[PhotoSource]]:

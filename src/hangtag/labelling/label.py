@@ -1,46 +1,20 @@
 """The pipeline: photos are decoded on several threads while the models answer; none is lost."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import tee
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from hangtag.bundle.card import Card
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.batches import DecodedBatch, PhotoDecoder, PhotoSource
+from hangtag.inference.answering import AnsweringModel
+from hangtag.inference.model import Scores
 
 BATCH_SIZE: Final = 32
 """How many photos are decoded at a time: two batches of the engine, so that several threads share few photos too."""
-
-
-class Scores(Protocol):
-    """A model's answers to n photos."""
-
-    @property
-    def probabilities(self) -> Mapping[str, npt.NDArray[np.float32]]:
-        """Calibrated probabilities by column, shape (n, classes)."""
-        ...
-
-    @property
-    def chosen(self) -> Mapping[str, npt.NDArray[np.int64]]:
-        """The class index that is the answer, by column, shape (n,)."""
-        ...
-
-
-class LabellingModel(Protocol):
-    """What labelling needs of a model."""
-
-    @property
-    def card(self) -> Card:
-        """Everything that is true about the model."""
-        ...
-
-    def iter_label(self, batches: Iterable[npt.NDArray[np.uint8]]) -> Iterator[Scores]:
-        """Yield the answers to each batch, uint8 of shape (n, height, width, 3), n from 0 up, in order."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +28,7 @@ class LabelledBatch:
 
 def iter_labelled(
     photos: Iterable[PhotoSource],
-    models: Sequence[LabellingModel],
+    models: Sequence[AnsweringModel],
     threads: int,
     batch_size: int = BATCH_SIZE,
 ) -> Iterator[LabelledBatch]:
@@ -76,6 +50,6 @@ def iter_labelled(
         decoded.close()
 
 
-def _pixels_for(model: LabellingModel, batches: Iterable[DecodedBatch]) -> Iterator[npt.NDArray[np.uint8]]:
+def _pixels_for(model: AnsweringModel, batches: Iterable[DecodedBatch]) -> Iterator[npt.NDArray[np.uint8]]:
     preprocessing = model.card.preprocessing
     return (batch.pixels[preprocessing] for batch in batches)

@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hangtag.bundle.card import Card, HeadCard
+from hangtag.inference.model import Scores
 from hangtag.inference.probabilities import rank
-from hangtag.labelling.label import LabelledBatch, Scores
+from hangtag.labelling.label import LabelledBatch
 from hangtag.labelling.layout import (
     FAILED,
     LABELLED,

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from hangtag.bundle.card import Card
 from hangtag.domain.errors import UsageError
+from hangtag.inference.answering import AnsweringModel
 from hangtag.labelling.inputs import PhotoWalk
-from hangtag.labelling.label import LabellingModel, iter_labelled
+from hangtag.labelling.label import iter_labelled
 from hangtag.labelling.layout import Layout
 from hangtag.labelling.outputs import TableWriter
 from hangtag.labelling.rows import build_rows
@@ -25,7 +26,7 @@ class Labeller:
     `top_k` candidates are written for each label; `threads` decode photos beside the models.
     """
 
-    models: Mapping[str, LabellingModel]
+    models: Mapping[str, AnsweringModel]
     top_k: int = 1
     threads: int = 2
 
