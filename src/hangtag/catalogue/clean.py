@@ -2,10 +2,9 @@
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Final, Self
 
@@ -25,7 +24,8 @@ CLEANED_PARQUET: Final = "cleaned.parquet"
 REJECTS_CSV: Final = "rejects.csv"
 REPORT_JSON: Final = "clean-report.json"
 BATCH_ROWS: Final = 32_768
-"""How many rows are held in memory at a time."""
+BATCH_CHARACTERS: Final = 16_000_000
+"""How much is held in memory at a time: so many rows, or fewer where they are long."""
 
 
 @dataclass(slots=True)
@@ -61,13 +61,25 @@ def clean_catalogue(catalogue: Catalogue, output_folder: Path) -> CleanReport:
         reader = RowReader(iter_lines(stream, catalogue.name), catalogue.name)
         seen = stack.enter_context(SeenIds())
         writer = stack.enter_context(_Writer(output_folder, reader.columns))
-        outcomes = iter(reader)
-        while batch := list(islice(outcomes, BATCH_ROWS)):
+        for batch in _iter_batches(reader):
             writer.write(*_without_duplicates(batch, reader.columns.index(ID), seen))
         report = writer.report(catalogue.name)
         report.lines, report.blank, report.joined = reader.lines, reader.blank, reader.joined
         write_json(asdict(report), output_folder / REPORT_JSON)
         return report
+
+
+def _iter_batches(outcomes: Iterable[Row | Reject]) -> Iterator[list[Row | Reject]]:
+    batch: list[Row | Reject] = []
+    characters = 0
+    for outcome in outcomes:
+        batch.append(outcome)
+        characters += len(outcome.raw)
+        if len(batch) >= BATCH_ROWS or characters >= BATCH_CHARACTERS:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch
 
 
 def _without_duplicates(

@@ -101,6 +101,14 @@ def test_duplicates_are_found_across_batches(clean, tmp_path, monkeypatch, read_
     ]
 
 
+def test_long_rows_are_held_in_smaller_batches(clean, tmp_path, monkeypatch):
+    monkeypatch.setattr(clean_module, "BATCH_CHARACTERS", 2_000)
+    report = clean(HEADER + b"".join(f"{n},A,B,C,{'x' * 900}\n".encode() for n in range(10)))
+    assert report.cleaned == 10
+    groups = pyarrow.parquet.ParquetFile(tmp_path / "out" / "cleaned.parquet").metadata
+    assert [groups.row_group(place).num_rows for place in range(groups.num_row_groups)] == [3, 3, 3, 1]
+
+
 def test_a_table_of_a_header_alone_gives_empty_tables(clean, tmp_path):
     assert clean(HEADER).cleaned == 0
     table = pyarrow.parquet.read_table(tmp_path / "out" / "cleaned.parquet")
