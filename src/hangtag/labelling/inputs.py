@@ -51,7 +51,7 @@ class PhotoWalk:
     def __iter__(self) -> Iterator[PhotoFile]:
         self.other_files = 0
         for path in self.inputs:
-            if path.is_dir():
+            if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where a folder above may not be entered
                 yield from self._walk(os.fspath(path), frozenset())
             else:
                 yield PhotoFile(os.fspath(path))
@@ -95,12 +95,12 @@ class _Listing:
         """Sort an entry into its place."""
         if entry.name.startswith("."):
             return
-        if entry.is_dir():
+        if _is_folder(entry):
             self.folders.add(entry.name)
         elif not entry.name.lower().endswith(_ENDINGS):
             self.other_files += 1
             return
-        elif not entry.is_file() and os.path.exists(entry.path):  # noqa: PTH110 - as in the walk
+        elif not entry.is_file(follow_symlinks=False) and _is_special(entry.path):
             self.unopenable.add(entry.name)  # opening a pipe or a device could wait for ever
         self.names.append(entry.name)
 
@@ -112,6 +112,16 @@ def _list(folder: str) -> _Listing:
             listing.add(entry)
     listing.names.sort()
     return listing
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Say whether an entry is a folder or leads to one; `DirEntry.is_dir` alone raises at a link to itself."""
+    return os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()  # noqa: PTH112 - it never raises
+
+
+def _is_special(path: str) -> bool:
+    """Say whether a path leads to something that is neither a file nor nothing."""
+    return os.path.exists(path) and not os.path.isfile(path)  # noqa: PTH110, PTH113 - as above
 
 
 def _identity(folder: str) -> tuple[int, int]:

@@ -74,6 +74,16 @@ def test_a_link_to_a_folder_above_ends(tmp_path):
     assert names(PhotoWalk([tmp_path]), tmp_path) == ["a/1.jpg", "b/1.jpg"]
 
 
+def test_a_link_to_itself_is_an_entry_that_cannot_be_read(tmp_path):
+    (tmp_path / "self.jpg").symlink_to(tmp_path / "self.jpg")
+    touch(tmp_path / "good.jpg")
+    good, link = PhotoWalk([tmp_path])
+    assert good.read() == b"x"
+    with pytest.raises(PhotoError) as caught:
+        link.read()
+    assert caught.value.reason is Reason.UNREADABLE
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes in folders")
 def test_a_pipe_is_never_opened(tmp_path):
     os.mkfifo(tmp_path / "pipe.jpg")
