@@ -7,13 +7,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from hangtag.bundle.wire import Field, WireError, encode_content, iter_fields
+from hangtag.bundle.order import MAX_DEPTH, iter_undefined
+from hangtag.bundle.wire import (
+    Field,
+    WireError,
+    encode_content,
+    iter_fields,
+    iter_messages,
+    read_number,
+    read_text,
+)
 
 UINT8: Final = 2
 FLOAT32: Final = 1
 """Two of ONNX's element types."""
 
-_GRAPH, _METADATA = 7, 14  # of ModelProto
+_GRAPH, _METADATA, _FUNCTION = 7, 14, 25  # of ModelProto
 _INITIALIZER, _INPUT, _OUTPUT = 5, 11, 12  # of GraphProto
 _TENSOR_NAME, _EXTERNAL_DATA, _DATA_LOCATION = 8, 13, 14  # of TensorProto
 _EXTERNAL: Final = 1
@@ -30,8 +39,6 @@ _PARTS: Final = {
 }
 """Which message each tag of a message leads to, of those in which weights may lie."""
 
-_MAX_DEPTH: Final = 64
-
 
 @dataclass(frozen=True, slots=True)
 class Port:
@@ -44,12 +51,18 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """The facts of an ONNX file. `outside` names the weights that lie in other files."""
+    """The facts of an ONNX file.
+
+    `outside` names the weights that lie in other files, `undefined` the values that a node reads before any other
+    makes them (in a valid file there are none), `functions` says how many operators the file defines itself.
+    """
 
     metadata: dict[str, str]
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     outside: tuple[str, ...]
+    undefined: tuple[str, ...]
+    functions: int
 
 
 def read_graph(data: bytes) -> Graph:
@@ -58,10 +71,10 @@ def read_graph(data: bytes) -> Graph:
     inputs: list[Port] = []
     outputs: list[Port] = []
     weights = set()
-    for graph in _inner(model, _GRAPH):
+    for graph in iter_messages(model, _GRAPH):
         for field in iter_fields(graph):
             if field.tag == _INITIALIZER:
-                weights.add(_first_text(field.content, _TENSOR_NAME))
+                weights.add(read_text(field.content, _TENSOR_NAME))
             elif field.tag in (_INPUT, _OUTPUT):
                 (inputs if field.tag == _INPUT else outputs).append(_read_port(field.content))
     return Graph(
@@ -69,6 +82,8 @@ def read_graph(data: bytes) -> Graph:
         inputs=tuple(port for port in inputs if port.name not in weights),
         outputs=tuple(outputs),
         outside=tuple(_iter_outside(model, "model", 0)),
+        undefined=tuple(name for graph in iter_messages(model, _GRAPH) for name in iter_undefined(graph)),
+        functions=sum(1 for _ in iter_messages(model, _FUNCTION)),
     )
 
 
@@ -93,26 +108,28 @@ def replace_metadata(data: bytes, key: str, value: str) -> bytes:
 
 
 def _read_entry(field: Field) -> tuple[str, str]:
-    return _first_text(field.content, 1), _first_text(field.content, 2)
+    return read_text(field.content, 1), read_text(field.content, 2)
 
 
 def _read_port(message: memoryview) -> Port:
     """Read a ValueInfoProto. What is no tensor, such as a sequence, has the element type 0."""
     kind, shape = 0, []
-    for tensor in (tensor for kinds in _inner(message, 2) for tensor in _inner(kinds, 1)):
-        kind = _first_number(tensor, 1) or 0
-        shape = [_first_number(size, 1) for sizes in _inner(tensor, 2) for size in _inner(sizes, 1)]
-    return Port(_first_text(message, 1), kind, tuple(shape))
+    for tensor in (tensor for kinds in iter_messages(message, 2) for tensor in iter_messages(kinds, 1)):
+        kind = read_number(tensor, 1) or 0
+        shape = [
+            read_number(size, 1) for sizes in iter_messages(tensor, 2) for size in iter_messages(sizes, 1)
+        ]
+    return Port(read_text(message, 1), kind, tuple(shape))
 
 
 def _iter_outside(message: memoryview, what: str, depth: int) -> Iterator[str]:
-    if depth > _MAX_DEPTH:
+    if depth > MAX_DEPTH:
         raise WireError("the graph is nested too deep")
     for field in iter_fields(message):
         inner = _PARTS[what].get(field.tag)
         if inner == _TENSOR:
             if _lies_outside(field.content):
-                yield _first_text(field.content, _TENSOR_NAME)
+                yield read_text(field.content, _TENSOR_NAME)
         elif inner is not None:
             yield from _iter_outside(field.content, inner, depth + 1)
 
@@ -122,15 +139,3 @@ def _lies_outside(tensor: memoryview) -> bool:
         field.tag == _EXTERNAL_DATA or (field.tag == _DATA_LOCATION and field.number == _EXTERNAL)
         for field in iter_fields(tensor)
     )
-
-
-def _inner(message: memoryview, tag: int) -> Iterator[memoryview]:
-    return (field.content for field in iter_fields(message) if field.tag == tag)
-
-
-def _first_text(message: memoryview, tag: int) -> str:
-    return next((field.text() for field in iter_fields(message) if field.tag == tag), "")
-
-
-def _first_number(message: memoryview, tag: int) -> int | None:
-    return next((field.number for field in iter_fields(message) if field.tag == tag), None)

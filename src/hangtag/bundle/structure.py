@@ -17,11 +17,13 @@ def check_structure(graph: Graph, card: Card) -> None:
     """Compare a graph with the card that is to describe it.
 
     Raises `BundleError` when the input is not the one that the preprocessing makes, an output is missing or
-    unknown, a head has another number of outputs than classes, or weights lie outside of the file.
+    unknown, a head has another number of outputs than classes, weights lie outside of the file, or the nodes stand in
+    no order in which they can be run.
     """
     _check_self_contained(graph)
     _check_input(graph, card)
     _check_outputs(graph, card)
+    _check_order(graph)
 
 
 def _check_self_contained(graph: Graph) -> None:
@@ -31,6 +33,15 @@ def _check_self_contained(graph: Graph) -> None:
             f"the weights {graph.outside[0]!r} lie outside of the file",
             fix="A bundle is one file: export it with all its weights inside.",
         )
+
+
+def _check_order(graph: Graph) -> None:
+    if graph.functions:
+        raise BundleError(
+            "the file defines operators of its own", fix="Export the model with them written out."
+        )
+    if graph.undefined:
+        raise BundleError(f"the graph reads {graph.undefined[0]!r} before it exists")
 
 
 def _check_input(graph: Graph, card: Card) -> None:

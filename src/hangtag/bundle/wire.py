@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 _VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES = 0, 1, 2, 5
 _FIXED: Final = {_EIGHT_BYTES: 8, _FOUR_BYTES: 4}
 _MAX_VARINT_BYTES: Final = 10
+_MAX_TAG: Final = 2**29 - 1
 _MORE: Final = 0x80
 """The bit that says that another byte of the number follows."""
 
@@ -58,12 +59,27 @@ def iter_fields(message: memoryview) -> Iterator[Field]:
             length = _FIXED[kind]
         else:
             raise WireError("the bytes are not an ONNX model")
-        if tag == 0:
+        if not 0 < tag <= _MAX_TAG:
             raise WireError("the bytes are not an ONNX model")
         if position + length > len(message):
             raise WireError("the end of the file is missing")
         yield Field(tag, number, message[position : position + length], start, position + length)
         position += length
+
+
+def iter_messages(message: memoryview, tag: int) -> Iterator[memoryview]:
+    """Yield the contents of the fields with a tag: the messages inside a message."""
+    return (field.content for field in iter_fields(message) if field.tag == tag)
+
+
+def read_text(message: memoryview, tag: int) -> str:
+    """Return the text under a tag, empty when there is none."""
+    return next((field.text() for field in iter_fields(message) if field.tag == tag), "")
+
+
+def read_number(message: memoryview, tag: int) -> int | None:
+    """Return the number under a tag, None when there is none."""
+    return next((field.number for field in iter_fields(message) if field.tag == tag), None)
 
 
 def encode_content(tag: int, content: bytes) -> bytes:

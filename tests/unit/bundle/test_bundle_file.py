@@ -301,6 +301,61 @@ def test_a_graph_that_contradicts_its_card_is_refused(tmp_path, change, problem)
         read_bundle(with_card(tmp_path / "wrong.onnx", model))
 
 
+def run_in_a_circle(model):
+    model.graph.node[1].input[0] = "scaled"
+
+
+def swap_two_nodes(model):
+    first = onnx.NodeProto.FromString(model.graph.node[0].SerializeToString())
+    model.graph.node[0].CopyFrom(model.graph.node[1])
+    model.graph.node[1].CopyFrom(first)
+
+
+def forget_a_node(model):
+    del model.graph.node[0]
+
+
+def circle_in_a_branch(model):
+    node = helper.make_node("Relu", ["x"], ["x"])
+    branch = helper.make_graph([node], "branch", [], [])
+    model.graph.node.append(helper.make_node("If", ["scale"], ["y"], then_branch=branch, else_branch=branch))
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        (run_in_a_circle, "scaled"),
+        (swap_two_nodes, "numbers"),
+        (forget_a_node, "numbers"),
+        (circle_in_a_branch, "x"),
+    ],
+)
+def test_a_graph_that_cannot_be_run_in_order_is_refused(tmp_path, change, name):
+    """OpenVINO would fill the memory while it looks for the beginning of a circle."""
+    model = build_tiny_graph()
+    change(model)
+    with pytest.raises(BundleError, match=f"the graph reads '{name}' before it exists"):
+        read_bundle(with_card(tmp_path / "circle.onnx", model))
+
+
+def test_a_branch_may_read_what_stands_before_it(tmp_path):
+    model = build_tiny_graph()
+    branch = helper.make_graph([helper.make_node("Relu", ["features"], ["x"])], "branch", [], [])
+    model.graph.node.append(helper.make_node("If", ["scale"], ["y"], then_branch=branch, else_branch=branch))
+    assert read_bundle(with_card(tmp_path / "branch.onnx", model)).card == CARD
+
+
+def test_operators_that_the_file_defines_itself_are_refused(tmp_path):
+    """One that uses itself would never end."""
+    model = build_tiny_graph()
+    node = helper.make_node("f", ["x"], ["y"], domain="own")
+    model.functions.append(
+        helper.make_function("own", "f", ["x"], ["y"], [node], [helper.make_opsetid("own", 1)])
+    )
+    with pytest.raises(BundleError, match="defines operators of its own"):
+        read_bundle(with_card(tmp_path / "own.onnx", model))
+
+
 def test_weights_that_old_tools_list_as_inputs_are_no_inputs(tmp_path):
     model = build_tiny_graph()
     model.graph.input.append(helper.make_tensor_value_info("scale", TensorProto.FLOAT, []))
