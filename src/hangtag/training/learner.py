@@ -58,9 +58,9 @@ class Learner:
 
     def vary(self, photos: Tensor, generator: torch.Generator) -> Tensor:
         """Turn uint8 photos (N, H, W, 3) into augmented, normalised ones: float (N, 3, H, W)."""
-        return self.normalise(
-            augment(photos.permute(0, 3, 1, 2).float(), self.recipe.augmentation, generator)
-        )
+        varied = augment(photos.permute(0, 3, 1, 2).float(), self.recipe.augmentation, generator)
+        normalised: Tensor = self.normalise(varied)
+        return normalised
 
     def learn(self, photos: Tensor, targets: Targets, learning_rate: float) -> tuple[float, float]:
         """Take one optimiser step on normalised photos (N, 3, H, W); return loss and mean top-1 accuracy."""
