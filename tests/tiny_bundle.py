@@ -87,6 +87,7 @@ def build_tiny_card(graph=None, classes=None, **changes):
         "taxonomy": TINY_TAXONOMY if known else Taxonomy((), ()),
         "preprocessing": Preprocessing(width=WIDTH, height=HEIGHT, detail_width=24, detail_height=32),
         "golden_tolerance": 1e-3,
+        "precisions": ("fp32", "bf16"),
     }
     card = Card(**(values | changes))
     if graph is None or "golden" in changes:

@@ -70,6 +70,7 @@ def cards(draw):
         history=draw(st.lists(OBJECTS, max_size=2)),
         golden=golden,
         golden_tolerance=draw(st.floats(1e-6, 10)),
+        precisions=draw(st.sampled_from([("fp32",), ("fp32", "bf16")])),
     )
 
 

@@ -15,6 +15,9 @@ from hangtag.imaging.preprocess import Preprocessing
 CARD_FORMAT: Final = 1
 """The newest card format that this version of hangtag reads, and the one that it writes."""
 
+REFERENCE_PRECISION: Final = "fp32"
+"""The arithmetic that a model's answers are defined by."""
+
 Json = dict[str, Any]
 """A JSON object whose content is free: a recipe, figures, a record of one epoch."""
 
@@ -79,8 +82,9 @@ class Card:
     """Everything that is true about a model. The class order exists here and nowhere else.
 
     `taxonomy` without levels means that the model knows none. `golden_tolerance` is the largest absolute
-    difference of a logit that the golden check allows at float32. Raises `BundleError` when the parts
-    contradict each other.
+    difference of a logit that the golden check allows at float32. `precisions` are the arithmetics that were
+    measured to answer as well as float32 on photos with known labels: only those may be chosen automatically.
+    Raises `BundleError` when the parts contradict each other.
     """
 
     name: str
@@ -98,10 +102,11 @@ class Card:
     history: Sequence[Json] = ()
     golden: Sequence[GoldenCheck] = ()
     golden_tolerance: float = 1e-3
+    precisions: Sequence[str] = (REFERENCE_PRECISION,)
     format: int = CARD_FORMAT
 
     def __post_init__(self) -> None:
-        for name in ("heads", "history", "golden"):
+        for name in ("heads", "history", "golden", "precisions"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         if self.format != CARD_FORMAT:
             raise BundleError(f"cards of format {CARD_FORMAT} are written, not {self.format}")
@@ -110,6 +115,10 @@ class Card:
         _check_created(self.created)
         if not (math.isfinite(self.golden_tolerance) and self.golden_tolerance > 0):
             raise BundleError(f"the golden tolerance is {self.golden_tolerance}, not a positive number")
+        if REFERENCE_PRECISION not in self.precisions:
+            raise BundleError(
+                f"the card's precisions lack {REFERENCE_PRECISION}, by which all others are measured"
+            )
         _check_heads(self.heads)
         _check_taxonomy(self)
         for check in self.golden:

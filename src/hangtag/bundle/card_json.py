@@ -13,7 +13,7 @@ from hangtag.imaging.preprocess import Preprocessing
 _T = TypeVar("_T")
 _TEXTS = ("name", "version", "description", "licence", "created", "architecture")
 _OBJECTS = ("recipe", "taxonomy", "preprocessing", "data", "metrics")
-_LISTS = ("heads", "history", "golden")
+_LISTS = ("heads", "history", "golden", "precisions")
 
 
 def render_card(card: Card) -> str:
@@ -35,6 +35,7 @@ def card_values(card: Card) -> dict[str, Any]:
     values["taxonomy"] = _taxonomy_values(card.taxonomy)
     values["preprocessing"] = card.preprocessing.to_json()
     values["history"] = list(card.history)
+    values["precisions"] = list(card.precisions)
     values["golden"] = [_golden_values(check) for check in card.golden]
     return values
 
@@ -66,6 +67,7 @@ def parse_card(text: str) -> Card:
         ),
         golden=tuple(_parse_golden(check) for check in values["golden"]),
         golden_tolerance=_number("the card's golden_tolerance", values["golden_tolerance"]),
+        precisions=_texts("the card's precisions", values["precisions"]),
     )
 
 

@@ -44,6 +44,7 @@ def _facts(card: Card, path: Path) -> Table:
         "created": card.created,
         "photos": f"{size.width}x{size.height}, detail of {size.detail_width}x{size.detail_height}, {size.fit}",
         "taxonomy": f"{len(paths)} paths, such as {format_path(paths[0])}" if paths else "none",
+        "arithmetic": ", ".join(card.precisions),
         "checked by": f"{len(card.golden)} golden photos, logits within {card.golden_tolerance:g}",
     }
     return _pairs(facts)

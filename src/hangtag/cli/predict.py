@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+
+    from rich.console import Console
 
     from hangtag.inference.model import Model
     from hangtag.labelling.layout import Layout
@@ -54,7 +56,6 @@ def predict(
     from hangtag.inference.cpus import count_usable_cpus
     from hangtag.labelling.inputs import PhotoWalk
     from hangtag.labelling.outputs import STANDARD_OUTPUT, check_output
-    from hangtag.labelling.progress import show_progress
     from hangtag.labelling.run import Labeller
     from hangtag.labelling.terminal import print_summary
 
@@ -64,7 +65,7 @@ def predict(
     models = _load_models(model or ["default"], precision, threads)
     labeller = Labeller(models, top_k, threads or count_usable_cpus())
     messages = Console(stderr=True, highlight=False)
-    with _open_writer(output, labeller.layout) as writer, show_progress(inputs, messages) as on_progress:
+    with _open_writer(output, labeller.layout) as writer, _open_progress(inputs, messages) as on_progress:
         summary = labeller.label(walk, writer, on_progress)
     print_summary(messages if output == STANDARD_OUTPUT else open_console(), summary)
     if summary.failed:
@@ -83,6 +84,19 @@ def _load_models(
     loaded = [load_model(name, precision=precision, threads=threads) for name in names]
     titles = [model.card.name for model in loaded]
     return dict(zip(titles if len(set(titles)) == len(titles) else names, loaded, strict=True))
+
+
+def _open_progress(
+    inputs: "Sequence[Path]", messages: "Console"
+) -> "contextlib.AbstractContextManager[Callable[[int], None]]":
+    """Show a bar where a person can see it; its library takes longer to import than a photo to label."""
+    if not messages.is_terminal:
+        from hangtag.labelling.run import ignore_progress
+
+        return contextlib.nullcontext(ignore_progress)
+    from hangtag.labelling.progress import show_progress
+
+    return show_progress(inputs, messages)
 
 
 @contextlib.contextmanager

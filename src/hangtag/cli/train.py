@@ -1,5 +1,6 @@
 """The command `hangtag train`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -107,18 +108,31 @@ def _facts(source: "Catalogue", table: "pa.Table", train_photos: int) -> dict[st
 
 
 def _measure(bundle: Path, table: "pa.Table", source: "Catalogue") -> None:
-    """Measure the bundle, as it will be served, on the splits it did not learn from, and store that in its card."""
+    """Measure the bundle on the splits that it did not learn from, and store what came out in its card.
+
+    Half precision is allowed only where it was measured to cost nothing.
+    """
     from rich.console import Console
 
+    from hangtag.bundle.card import REFERENCE_PRECISION
     from hangtag.bundle.file import replace_card
     from hangtag.evaluation.evaluate import evaluate_model
+    from hangtag.evaluation.precision import compare_precisions, is_free
     from hangtag.evaluation.report import add_to_card, print_report
     from hangtag.inference.model import load_model
 
-    model = load_model(bundle, precision="fp32")
+    model = load_model(bundle, precision=REFERENCE_PRECISION)
     card = model.card
     for split in ("validation", "test"):
         report = evaluate_model(model, table, source, split)
         print_report(Console(), report)
         card = add_to_card(card, report)
+    fast = load_model(bundle, precision="bf16")
+    costs = compare_precisions(model, fast, table, source, "validation")
+    for column, cost in costs.items():
+        typer.echo(
+            f"{fast.engine.precision} on validation: {column} loses {cost.lost_points:+.2f} points", err=True
+        )
+    if fast.engine.precision != REFERENCE_PRECISION and is_free(costs):
+        card = replace(card, precisions=(REFERENCE_PRECISION, fast.engine.precision))
     replace_card(bundle, card)

@@ -38,7 +38,9 @@ class Taxonomy:
     def children(self, prefix: CategoryPath) -> tuple[str, ...]:
         """Return the labels directly under a path; the empty path gives the roots."""
         depth = len(prefix)
-        return tuple(sorted({path[depth] for path in self.paths if path[:depth] == prefix and len(path) > depth}))
+        return tuple(
+            sorted({path[depth] for path in self.paths if path[:depth] == prefix and len(path) > depth})
+        )
 
 
 def format_path(path: Sequence[str]) -> str:

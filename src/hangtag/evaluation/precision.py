@@ -1,14 +1,23 @@
 """What a faster arithmetic costs: the same photos, answered in two precisions."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
 from hangtag.catalogue.source import Catalogue
+from hangtag.domain.columns import CATEGORY_COLUMNS
 from hangtag.evaluation.answers import MISSING, answer_split, read_truth
 from hangtag.evaluation.metrics import share
 from hangtag.inference.answering import AnsweringModel
+
+MAX_LOST_POINTS: Final = 0.1
+"""What a head may lose, in percentage points of accuracy, for an arithmetic to count as free."""
+
+MIN_ROOT_AGREEMENT: Final = 0.999
+"""In what share of photos the first category must stay the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +36,13 @@ class PrecisionCost:
     def lost_points(self) -> float:
         """How much accuracy is lost, in percentage points; negative where some is won."""
         return 100 * (self.reference_accuracy - self.accuracy)
+
+
+def is_free(costs: Mapping[str, PrecisionCost]) -> bool:
+    """Tell whether no head loses more than `MAX_LOST_POINTS`, and the first category hardly ever changes."""
+    root = costs.get(CATEGORY_COLUMNS[0])
+    keeps_root = root is None or root.agreement >= MIN_ROOT_AGREEMENT
+    return keeps_root and all(cost.lost_points <= MAX_LOST_POINTS for cost in costs.values())
 
 
 def compare_precisions(

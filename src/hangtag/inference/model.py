@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from hangtag.bundle.card import Card
-from hangtag.bundle.file import read_bundle
+from hangtag.bundle.card import REFERENCE_PRECISION, Card
+from hangtag.bundle.file import Bundle, read_bundle
 from hangtag.bundle.shipped import DEFAULT_NAME, find_bundle
 from hangtag.domain.errors import BundleError, UsageError
 from hangtag.domain.prediction import Failure, Label, Outcome, Prediction
@@ -125,20 +125,34 @@ def load_model(
 ) -> Model:
     """Load a model by the name of a bundle that hangtag can find, or by the path of one.
 
-    `precision` `auto` computes in what is fastest on this processor if the golden check passes in it, and in float32
-    otherwise; `fp32` gives the same bits wherever a photo stands in a batch. `threads` defaults to the processors
-    that this process may use. `verify=False` leaves the golden check out.
+    `precision` `auto` computes in what is fastest on this processor, among the arithmetics that the card says were
+    measured to answer as well as float32, if the golden check passes in it; otherwise in float32. `fp32` gives the
+    same bits wherever a photo stands in a batch. `threads` defaults to the processors that this process may use.
+    `verify=False` leaves the golden check out.
 
     Raises `BundleError` when there is no such bundle, or it cannot be trusted.
     """
     bundle = read_bundle(find_bundle(name_or_path))
-    engine = Engine(bundle, precision=precision, threads=threads)
+    if precision == "auto" and (engine := _find_faster(bundle, threads, verify=verify)):
+        return Model(engine, bundle.sha256)
+    engine = Engine(
+        bundle, precision=REFERENCE_PRECISION if precision == "auto" else precision, threads=threads
+    )
     if verify:
-        try:
-            check_golden(engine, bundle.path)
-        except BundleError:
-            if precision != "auto" or engine.precision == "fp32":
-                raise
-            engine = Engine(bundle, precision="fp32", threads=threads)
-            check_golden(engine, bundle.path)
+        check_golden(engine, bundle.path)
     return Model(engine, bundle.sha256)
+
+
+def _find_faster(bundle: Bundle, threads: int | None, *, verify: bool) -> Engine | None:
+    """Return the engine in the arithmetic that is fastest here, unless the card or the golden check speaks against."""
+    if set(bundle.card.precisions) == {REFERENCE_PRECISION}:
+        return None
+    engine = Engine(bundle, precision="auto", threads=threads)
+    if engine.precision not in bundle.card.precisions:
+        return None
+    try:
+        if verify:
+            check_golden(engine, bundle.path)
+    except BundleError:
+        return None
+    return engine

@@ -16,12 +16,8 @@ from hangtag.labelling.inputs import count_photos
 def show_progress(inputs: Sequence[Path], console: Console) -> Iterator[Callable[[int], None]]:
     """Show a bar while the block runs, and give it the function to call with the number of photos just done.
 
-    Nothing is shown unless `console` is a terminal. The photos are counted beside the work, so the time left appears
-    as soon as their number is known.
+    The photos are counted beside the work, so the time left appears as soon as their number is known.
     """
-    if not console.is_terminal:
-        yield lambda _done: None
-        return
     columns = (BarColumn(), MofNCompleteColumn(), _ImagesPerSecond(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("photos", total=None)

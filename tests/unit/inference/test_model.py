@@ -218,6 +218,15 @@ def test_auto_falls_back_to_fp32_where_a_faster_precision_fails(path, monkeypatc
         load_model(path, precision="bf16")
 
 
+def test_auto_takes_no_arithmetic_that_the_card_does_not_allow(tmp_path, monkeypatch):
+    monkeypatch.setattr(model_module, "Engine", FastEngine)
+    for allowed, chosen in ((("fp32", "bf16"), "bf16"), (("fp32",), "fp32"), (("fp32", "fp16"), "fp32")):
+        path = tmp_path / f"{'-'.join(allowed)}.onnx"
+        write_bundle(GRAPH, replace(CARD, precisions=allowed), path)
+        assert load_model(path).engine.precision == chosen
+        assert load_model(path, precision="bf16").engine.precision == "bf16"
+
+
 def test_a_model_is_found_by_name(path, monkeypatch):
     monkeypatch.setenv("HANGTAG_MODELS", str(path.parent))
     assert load_model("tiny").card == CARD

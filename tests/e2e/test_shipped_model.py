@@ -1,0 +1,69 @@
+"""The shipped model: small, as good as its card says, and no less so in the arithmetic that it is served in."""
+
+import pytest
+
+from hangtag.bundle.shipped import SHIPPED_FOLDER
+from hangtag.catalogue.clean import clean_catalogue, load_cleaned
+from hangtag.catalogue.source import open_catalogue
+from hangtag.catalogue.split import SplitSettings, split_catalogue
+from hangtag.domain.columns import LABEL_COLUMNS
+from hangtag.evaluation.evaluate import evaluate_model
+from hangtag.evaluation.precision import compare_precisions, is_free
+from hangtag.imaging.samples import write_sample_photos
+from hangtag.inference.model import load_model
+
+DEFAULT = SHIPPED_FOLDER / "default.onnx"
+MAX_BYTES = 16_000_000
+
+
+@pytest.fixture(scope="module")
+def real_split(real_catalogue, tmp_path_factory):
+    """The catalogue and its split table, made anew by the default settings."""
+    folder = tmp_path_factory.mktemp("split")
+    with open_catalogue(real_catalogue) as catalogue:
+        clean_catalogue(catalogue, folder)
+        yield catalogue, split_catalogue(load_cleaned(folder), catalogue, SplitSettings())
+
+
+def test_it_is_small_and_its_card_says_how_good_it_is():
+    assert DEFAULT.stat().st_size <= MAX_BYTES
+    card = load_model().card
+    assert card.columns == LABEL_COLUMNS
+    assert card.metrics["test"]["split"]["strategy"] == "grouped"
+    assert card.metrics["test"]["photos"] == {"labelled": 3965, "failed": {}}
+    assert card.metrics["test"]["heads"]["masterCategory"]["top1_accuracy"] >= 0.993
+    assert card.metrics["test"]["heads"]["articleType"]["top1_accuracy"] >= 0.87
+    assert card.metrics["test"]["mean_top1_accuracy"] >= 0.87
+
+
+def test_it_knows_what_the_drawn_photos_show(tmp_path):
+    paths = write_sample_photos(tmp_path)
+    roots = {
+        path.stem: outcome.path[0] for path, outcome in zip(paths, load_model().predict(paths), strict=True)
+    }
+    assert roots["tshirt"] == "Apparel"
+    assert roots["shoe"] == "Footwear"
+    assert roots["watch"] == "Accessories"
+
+
+@pytest.mark.real
+def test_it_is_as_good_as_its_card_says(real_split):
+    catalogue, table = real_split
+    model = load_model(precision="fp32")
+    report = evaluate_model(model, table, catalogue, "validation")
+    written = model.card.metrics["validation"]
+    assert report["split"]["counts"] == written["split"]["counts"]
+    for column, figures in written["heads"].items():
+        assert report["heads"][column]["support"] == figures["support"]
+        # Another processor may decide a handful of close calls otherwise.
+        assert report["heads"][column]["top1_accuracy"] == pytest.approx(figures["top1_accuracy"], abs=0.003)
+
+
+@pytest.mark.real
+def test_the_arithmetic_that_is_served_answers_as_well_as_the_exact_one(real_split):
+    catalogue, table = real_split
+    exact, served = load_model(precision="fp32"), load_model()
+    costs = compare_precisions(exact, served, table, catalogue, "validation")
+    assert set(costs) == set(LABEL_COLUMNS)
+    assert costs["masterCategory"].support > 1500
+    assert is_free(costs), {column: round(cost.lost_points, 3) for column, cost in costs.items()}
