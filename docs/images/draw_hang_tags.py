@@ -19,7 +19,7 @@ from hangtag.domain.columns import ATTRIBUTE_COLUMNS
 from hangtag.domain.taxonomy import SEPARATOR
 from hangtag.imaging.samples import draw_sample_photos
 
-SHOWN: Final = ("tshirt", "handbag", "watch")
+SHOWN: Final = ("tshirt", "handbag", "shoe")
 TILTS: Final = (-1.6, 0.7, 1.9)  # degrees: hung by hand
 PICTURE: Final = Path(__file__).with_name("hang-tags.svg")
 

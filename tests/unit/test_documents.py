@@ -6,6 +6,8 @@ from pathlib import Path
 
 import typer.main
 
+from hangtag.bundle.file import read_card
+from hangtag.bundle.shipped import DEFAULT_NAME, SHIPPED_FOLDER
 from hangtag.cli.main import COMMANDS, build_app
 
 ROOT = Path(__file__).parents[2]
@@ -46,6 +48,14 @@ def test_the_calls_in_the_documents_are_possible():
 def test_the_readme_calls_every_stage():
     called = {words[0] for words in iter_calls((ROOT / "README.md").read_text("utf-8"))}
     assert {"predict", "clean", "check", "count", "split", "train", "evaluate"} <= called
+
+
+def test_the_figures_of_the_readme_are_those_of_the_shipped_model():
+    card = read_card(SHIPPED_FOLDER / f"{DEFAULT_NAME}.onnx")
+    rows = re.findall(r"^\| (\w+) \| ([\d.]+)% \|", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
+    accuracies = {column: card.figure("test", "heads", column, "top1_accuracy") for column in card.columns}
+    accuracies["mean"] = card.figure("test", "mean_top1_accuracy")
+    assert dict(rows) == {name: f"{100 * value:.1f}" for name, value in accuracies.items()}
 
 
 def test_the_links_of_the_documents_lead_somewhere():
