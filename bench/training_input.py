@@ -1,9 +1,9 @@
 """Whether training waits for its input: images/s of the training loop against the same loop on ready tensors.
 
-    python bench/training_input.py [--steps 12] [--rounds 5]
+    python bench/training_input.py [--steps 40]
 
-Both loops take the same steps of the default recipe in turn: one gathers and varies photos from a memory-mapped cache
-as `hangtag train` does, the other is handed one batch that is ready. The ratio is of the medians.
+Both loops take steps of the default recipe in turn: one gathers and varies photos from a memory-mapped cache as
+`hangtag train` does, the other is handed one batch that is ready. The ratio is of the medians.
 """
 
 import argparse
@@ -44,8 +44,7 @@ def build_samples(folder: Path, height: int, width: int) -> Samples:
 def main() -> None:
     """Time both loops and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=12)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=40)
     options = parser.parse_args()
     recipe = read_recipe(find_recipe("default"))
     batch = recipe.optimisation.batch_size
@@ -57,18 +56,18 @@ def main() -> None:
         ready = next(iter_batches(samples, np.arange(batch), batch))
         varied = learner.vary(ready[0], generator)
         seconds: dict[str, list[float]] = {"training loop": [], "ready tensors": []}
-        for turn in range(options.rounds + 1):
-            order = np.random.default_rng(turn).permutation(PHOTOS)[: options.steps * batch]
+        order = np.random.default_rng(0).permutation(PHOTOS)[: (options.steps + 1) * batch]
+        batches = iter_batches(samples, order, batch)
+        for turn in range(options.steps + 1):
             started = time.perf_counter()
-            for photos, targets in iter_batches(samples, order, batch):
-                learner.step(photos, targets, 1e-5, generator)
+            photos, targets = next(batches)
+            learner.step(photos, targets, 1e-5, generator)
             between = time.perf_counter()
-            for _ in range(options.steps):
-                learner.learn(varied, ready[1], 1e-5)
+            learner.learn(varied, ready[1], 1e-5)
             if turn:  # the first is a warm-up
                 seconds["training loop"].append(between - started)
                 seconds["ready tensors"].append(time.perf_counter() - between)
-    rates = {name: options.steps * batch / statistics.median(times) for name, times in seconds.items()}
+    rates = {name: batch / statistics.median(times) for name, times in seconds.items()}
     for name, rate in rates.items():
         print(f"{name:16} {rate:8.1f} images/s")
     print(f"{'ratio':16} {rates['training loop'] / rates['ready tensors']:8.3f}")
