@@ -1,5 +1,7 @@
 """The labelling stage: a folder of photos and a bundle in, a table out."""
 
+import shutil
+
 import pytest
 
 from hangtag.bundle.file import write_bundle
@@ -23,8 +25,9 @@ def model(tmp_path):
 @pytest.fixture
 def folder(tmp_path):
     """The eight samples many times over, in sub-folders, and two broken files among them."""
-    for number in range(12):
-        write_sample_photos(tmp_path / "photos" / f"{number:02}")
+    write_sample_photos(tmp_path / "photos" / "00")
+    for number in range(1, 12):
+        shutil.copytree(tmp_path / "photos" / "00", tmp_path / "photos" / f"{number:02}")
     (tmp_path / "photos" / "03" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut off")
     (tmp_path / "photos" / "07" / "nothing.jpg").touch()
     (tmp_path / "photos" / "styles.csv").touch()
