@@ -143,7 +143,9 @@ class RowReader:
             repairs.append(Repair.ENCODING)
         if fields[self._id] == ID and tuple(fields) == self.columns:
             return _reject(line, RejectReason.REPEATED_HEADER, "it is the header again")
-        values = [None if field in MISSING else field for field in fields]
+        values: list[str | None] = [*fields]
+        if not MISSING.isdisjoint(fields):
+            values = [None if field in MISSING else field for field in fields]
         if values[self._id] is None:
             return _reject(line, RejectReason.MISSING_ID, f"it has no {ID}")
         return Row(line.number, values, tuple(repairs), line.text)
