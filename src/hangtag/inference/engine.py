@@ -16,6 +16,7 @@ from hangtag.bundle.structure import check_class_count
 from hangtag.domain.errors import BundleError, UsageError
 from hangtag.inference.cpus import count_usable_cpus
 from hangtag.inference.lane import Lane, Running
+from hangtag.inference.reduced import keep_first_layers_exact
 from hangtag.inference.runtime import load_runtime
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Engine:
         self._where = bundle.path
         self._hint = _HINTS[precision]
         self._lock = Lock()
-        self._graph = _read_graph(bundle)
+        self._graph = _read_graph(bundle, self._hint)
         self._any_size = self._compile("LATENCY", -1)
         self._full_batch: Lane | None = None
         self._check_sizes(self._any_size)
@@ -173,9 +174,12 @@ class Engine:
         return BundleError(f"OpenVINO cannot run this model ({reason})", where=self._where)
 
 
-def _read_graph(bundle: Bundle) -> Any:  # noqa: ANN401 - OpenVINO has no types
+def _read_graph(bundle: Bundle, hint: str | None) -> Any:  # noqa: ANN401 - OpenVINO has no types
+    core = load_runtime()
     try:
-        return load_runtime().read_model(bundle.model_bytes)
+        graph = core.read_model(bundle.model_bytes)
+        arithmetic = hint or core.get_property("CPU", "INFERENCE_PRECISION_HINT").get_type_name()
+        return graph if arithmetic == _HINTS["fp32"] else keep_first_layers_exact(core, graph)
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
         raise BundleError(f"OpenVINO cannot read this model ({reason})", where=bundle.path) from error

@@ -1,8 +1,8 @@
 """A model, ready to label photos: `load_model().predict(["shirt.jpg"])`."""
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import tee
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +13,11 @@ from hangtag.bundle.file import Bundle, read_bundle
 from hangtag.bundle.shipped import DEFAULT_NAME, find_bundle
 from hangtag.domain.errors import BundleError, UsageError
 from hangtag.domain.prediction import Failure, Label, Outcome, Prediction
+from hangtag.imaging.batches import PhotoDecoder
 from hangtag.inference.engine import Engine, Precision
 from hangtag.inference.golden import check_golden
 from hangtag.inference.path import PathDecoder
-from hangtag.inference.photos import GivenPhoto, PreparedBatch, iter_prepared
+from hangtag.inference.photos import GivenPhoto, iter_named
 from hangtag.inference.probabilities import calibrated_log_probabilities, rank
 
 
@@ -75,15 +76,12 @@ class Model:
         """Yield what `predict` returns, photo by photo: however many come, only a few are in memory."""
         if top_k < 1:
             raise UsageError(f"top_k is at least 1, not {top_k}")
-        waiting: deque[PreparedBatch] = deque()
-
-        def iter_pixels() -> Iterator[npt.NDArray[np.uint8]]:
-            for batch in iter_prepared(photos, self.card.preprocessing, self.engine.threads):
-                waiting.append(batch)
-                yield batch.pixels
-
-        for scores in self.iter_label(iter_pixels()):
-            batch = waiting.popleft()
+        preprocessing = self.card.preprocessing
+        decoder = PhotoDecoder(frozenset({preprocessing}), self.engine.batch_size, self.engine.threads)
+        own, decoded = tee(decoder.iter_batches(iter_named(photos)))
+        for batch, scores in zip(
+            own, self.iter_label(one.pixels[preprocessing] for one in decoded), strict=True
+        ):
             answers = self._iter_candidates(scores, top_k)
             for name, error in zip(batch.names, batch.errors, strict=True):
                 if error is None:

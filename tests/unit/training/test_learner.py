@@ -65,7 +65,7 @@ def test_the_learning_rate_warms_up_to_its_peak_and_falls_to_zero(tiny_recipe):
     assert rates[peak] == pytest.approx(settings.peak_learning_rate)
     assert peak == pytest.approx(1000 * settings.warmup_share, abs=1)
     assert all(a < b for a, b in pairwise(rates[:peak]))
-    assert all(a > b for a, b in pairwise(rates[peak:]))
+    assert all(a > b for a, b in pairwise(rates[peak + 1 :]))
     assert rates[-1] < settings.peak_learning_rate / 1000
 
 
