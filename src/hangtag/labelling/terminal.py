@@ -78,7 +78,7 @@ class TerminalTable:
     def _cells(self, row: dict[str, Cell]) -> Iterator[Text]:
         yield Text(_printable(str(row[PATH])))
         if self._layout.compares_models:
-            yield Text(str(row[MODEL]), style="dim")
+            yield Text(_printable(str(row[MODEL])), style="dim")
         if row[STATUS] == FAILED:
             yield Text(Reason(str(row[REASON])).explanation, style="red")
             return
@@ -102,7 +102,7 @@ def print_summary(console: Console, summary: Summary) -> None:
         model = f"{name}: " if len(summary.categories) > 1 else ""
         shown = [f"{label} {count:,}" for label, count in counts.most_common(SHOWN_CATEGORIES)]
         others = [f"{len(counts) - len(shown)} others"] if len(counts) > len(shown) else []
-        console.print(Text(f"  {model}{', '.join(shown + others)}"))
+        console.print(Text(_printable(f"  {model}{', '.join(shown + others)}")))
 
 
 def _headline(summary: Summary) -> Text:
@@ -123,10 +123,10 @@ def _render_category(row: dict[str, Cell]) -> Text:
 def _render_label(label: Cell, confidence: Cell) -> Text:
     if not isinstance(label, str) or not isinstance(confidence, float):
         return Text("–", style="dim")
-    text = Text(label)
+    text = Text(_printable(label))
     return text.append(f" {confidence:.0%}", style="yellow" if confidence < _DOUBTFUL else "dim")
 
 
-def _printable(name: str) -> str:
-    """Return a file's name without what would steer the terminal."""
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in name)
+def _printable(text: str) -> str:
+    """Return the name of a file or a label without what would steer the terminal."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)

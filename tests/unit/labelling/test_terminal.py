@@ -70,6 +70,7 @@ def test_a_long_run_is_cut_and_says_so():
 
 def test_a_name_cannot_steer_the_terminal():
     assert show(rows(path="\x1b[2J[bold]\n.jpg"))[1].startswith(r"\x1b[2J[bold]\n.jpg ")
+    assert show(rows(baseColour="\x1b[31mRed"))[1].endswith(r"\x1b[31mRed 41%")
 
 
 def test_the_summary_says_what_a_run_came_to():
