@@ -142,13 +142,13 @@ def load_model(
 
 
 def _find_faster(bundle: Bundle, threads: int | None, *, verify: bool) -> Engine | None:
-    """Return the engine in the arithmetic that is fastest here, unless the card or the golden check speaks against."""
+    """Return the engine in the arithmetic that is fastest here, unless card, engine or golden check speak against."""
     if set(bundle.card.precisions) == {REFERENCE_PRECISION}:
         return None
-    engine = Engine(bundle, precision="auto", threads=threads)
-    if engine.precision not in bundle.card.precisions:
-        return None
     try:
+        engine = Engine(bundle, precision="auto", threads=threads)
+        if engine.precision not in bundle.card.precisions:
+            return None
         if verify:
             check_golden(engine, bundle.path)
     except BundleError:
