@@ -7,13 +7,14 @@ import sys
 import zipfile
 from collections import Counter, defaultdict
 
+import pyarrow as pa
 import pytest
 
 from hangtag.catalogue.clean import clean_catalogue, load_cleaned
 from hangtag.catalogue.count import count_products
 from hangtag.catalogue.source import open_catalogue
 from hangtag.catalogue.split import SplitSettings, split_catalogue
-from hangtag.catalogue.tables import read_table
+from hangtag.catalogue.tables import read_table, write_table
 
 
 def hangtag(*arguments, folder):
@@ -60,6 +61,14 @@ def test_count_prints_classes_and_writes_cross_tables(tiny_catalogue, tmp_path):
         "Women": 18,
         "total": 36,
     }
+
+
+def test_count_prints_no_class_that_steers_the_terminal(tmp_path):
+    write_table(pa.table({"season": ["\x1b[2JSummer", "[bold]Fall"]}), tmp_path / "foreign.parquet")
+    done = hangtag("count", "foreign.parquet", "--by", "season", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "\x1b[2J" not in done.stdout
+    assert "[bold]Fall" in done.stdout
 
 
 def test_count_of_an_unknown_column_helps(tiny_catalogue, tmp_path):

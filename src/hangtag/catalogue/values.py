@@ -21,7 +21,10 @@ MISSING: Final = frozenset(
 )
 """The ways in which tables say that a value is missing."""
 
-_INVISIBLE = re.compile("[\x00-\x08\x0e-\x1b\x7f\u200b\u200e\u200f\u2060\ufeff]+")
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f"  # control characters that are no white space
+    "\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]+"  # of no width, or turning the text around
+)
 
 
 def is_perhaps_untidy(line: str) -> bool:

@@ -49,11 +49,14 @@ def _print(counts: "pa.Table") -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from hangtag.catalogue.values import drop_invisible
+
     table = Table()
     for field in counts.schema:
         table.add_column(field.name, justify="left" if str(field.type) == "string" else "right")
     for row in counts.to_pylist():
-        table.add_row(*(_shown(value) for value in row.values()))
+        # A Parquet file from elsewhere may hold characters that steer a terminal.
+        table.add_row(*(drop_invisible(_shown(value)) for value in row.values()))
     Console(highlight=False, markup=False).print(table)
 
 

@@ -84,16 +84,16 @@ def _print_report(report: "SplitReport") -> None:
     used = sum(count for name, count in report.counts.items() if name != "dropped")
     for name, count in report.counts.items():
         share = "" if name == "dropped" else f"{count / used:.2%}"
-        table.add_row(name, f"{count:,}", share, "-".join(report.years.get(name, [])))
+        table.add_row(name, f"{count:,}", share, "-".join(dict.fromkeys(report.years.get(name, []))))
     for note, count in report.dropped.items():
         table.add_row(f"  {note}", f"{count:,}", "", "")
     console = Console(highlight=False, markup=False)
     console.print(table)
     console.print(
-        f"{report.groups:,} duplicate groups with {report.grouped_products:,} products, up to", end=" "
+        f"{report.groups:,} groups of duplicates hold {report.grouped_products:,} products, the largest "
+        f"{report.largest_group}. {report.leaked_test:,} test and {report.leaked_validation:,} validation "
+        "products have a duplicate in train."
     )
-    console.print(f"{report.largest_group} in one; {report.crossing_groups:,} of them cross splits:", end=" ")
-    console.print(f"{report.leaked_test:,} test and {report.leaked_validation:,} validation products leak.")
     if report.rare:
         smallest = ", ".join(f"{name} {size}" for name, size in list(report.rare.items())[-SHOWN_CLASSES:])
         fewest = (

@@ -133,7 +133,7 @@ def test_stray_spaces_are_tidied(written):
     assert row.repairs == (Repair.SPACES,)
 
 
-@pytest.mark.parametrize("written", ["Na\0vy", "\u200bNavy", "Navy\ufeff", "\x1b\x1bNavy"])
+@pytest.mark.parametrize("written", ["Na\0vy", "\u200bNavy", "Navy\ufeff", "\x1b\x1bNavy", "\x9bNa\u202evy"])
 def test_characters_that_nobody_sees_are_dropped(written):
     row = only(f"1,A,B,{written},Name")
     assert row.values[3] == "Navy"
