@@ -141,7 +141,9 @@ def _print_rates(works: Mapping[str, Work], pixels: Pixels, rounds: int, threads
             started, cpu_started = time.perf_counter(), time.process_time()
             work(pixels)
             measured[name].append((time.perf_counter() - started, time.process_time() - cpu_started))
-    table = Table(title=f"{len(pixels):,} photos of ready pixels, {threads} threads", title_justify="left")
+    table = Table(
+        title=f"{len(pixels):,} photos of ready pixels, {threads} threads", title_justify="left", box=None
+    )
     table.add_column("engine")
     for heading in ("images/s", "images per CPU second", "beside the first"):
         table.add_column(heading, justify="right")
@@ -167,7 +169,10 @@ def _print_waits(path: Path, photo: Path, threads: int) -> None:
     cold = [_seconds(predict) for _ in range(COLD_STARTS)]
     helps = [_seconds(partial(run, [*command, "--help"])) for _ in range(COLD_STARTS)]
     table = Table(
-        "what a person waits for", title=f"{model.engine.precision}, {threads} threads", title_justify="left"
+        "what a person waits for",
+        title=f"{model.engine.precision}, {threads} threads",
+        title_justify="left",
+        box=None,
     )
     table.add_column("ms, median", justify="right")
     table.add_column("ms, worst", justify="right")
@@ -175,7 +180,7 @@ def _print_waits(path: Path, photo: Path, threads: int) -> None:
         ("hangtag --help, cold", helps),
         ("hangtag predict one.png, cold", cold),
         ("load_model, with its golden check", [loading]),
-        ("model.predict([one photo])", singles),
+        ("model.predict of one photo", singles),
     ):
         table.add_row(name, f"{1000 * statistics.median(times):,.1f}", f"{1000 * max(times):,.1f}")
     Console().print(table)
