@@ -15,15 +15,20 @@ _ABSENT: Final = "–"
 _SHOWN_CLASSES: Final = 8
 
 
+def printable(text: str, style: str = "") -> Text:
+    """Return text of a model's file as it may be shown: nothing in it can steer the terminal."""
+    return Text("".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text), style=style)
+
+
 def print_card(console: Console, card: Card, path: Path) -> None:
     """Print a card: what the model is, its heads with their figures, its data and its recipe."""
-    console.print(Text(f"{card.name} {card.version}", style="bold"))
-    console.print(Text(card.description))
+    console.print(printable(f"{card.name} {card.version}", style="bold"))
+    console.print(printable(card.description))
     console.print(_facts(card, path))
     console.print(Text("\nHeads, and how often they are right on the test split", style="bold"))
     console.print(_heads(card))
     for split in card.metrics:
-        console.print(Text(_describe_split(card, split)), soft_wrap=True)
+        console.print(printable(_describe_split(card, split)), soft_wrap=True)
     console.print(Text("\nClasses", style="bold"))
     console.print(_pairs({head.column: _classes(head) for head in card.heads}))
     if card.data:
@@ -61,7 +66,7 @@ def _heads(card: Card) -> Table:
             for name in ("top1_accuracy", "top3_accuracy", "macro_f1")
         ]
         table.add_row(
-            Text(head.column),
+            printable(head.column),
             str(len(head.classes)),
             *(_figure(value) for value in measured),
             f"{head.temperature:.2f}",
@@ -92,7 +97,7 @@ def _pairs(values: Mapping[str, Any]) -> Table:
     table.add_column(style="dim")
     table.add_column(overflow="fold")
     for name, value in _flatten(values):
-        table.add_row(Text(name), Text(str(value)))
+        table.add_row(printable(name), printable(str(value)))
     return table
 
 

@@ -91,7 +91,8 @@ def _figures(card: "Card") -> dict[str, float]:
 def _print_list(described: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
+
+    from hangtag.cli.card_text import printable
 
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("model")
@@ -103,11 +104,13 @@ def _print_list(described: list[dict[str, Any]]) -> None:
     for values in described:
         figures = [_percent(values.get("figures", {}).get(name)) for name in (*_KEY_HEADS, "mean")]
         columns = values.get("columns", [])
-        heads = Text(", ".join(columns) if len(columns) < len(LABEL_COLUMNS) else f"all {len(columns)}")
+        heads = printable(", ".join(columns) if len(columns) < len(LABEL_COLUMNS) else f"all {len(columns)}")
         if "problem" in values:
-            heads = Text(values["problem"], style="red")
+            heads = printable(values["problem"], style="red")
         size = f"{values['bytes'] / 1e6:.1f}"
-        table.add_row(Text(values["name"]), Text(values.get("version", _ABSENT)), size, *figures, heads)
+        table.add_row(
+            printable(values["name"]), printable(values.get("version", _ABSENT)), size, *figures, heads
+        )
     console = Console(highlight=False)
     console.print(table)
     console.print("Share of right answers on the model's own test split.", style="dim")

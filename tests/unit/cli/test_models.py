@@ -107,6 +107,19 @@ def test_a_card_with_other_metrics_is_shown_all_the_same(run, tmp_path):
     assert run()[0] == 0
 
 
+def test_nothing_in_a_card_can_steer_the_terminal(run, tmp_path):
+    graph = build_tiny_graph()
+    card = build_tiny_card(
+        graph, version="\x1b[2J", description="\x1b]0;owned\x07", data={"\x9b31m": "\x1b[8m"}
+    )
+    write_bundle(graph, card, tmp_path / "rude.onnx")
+    for arguments in ((), ("show", "rude"), ("show", "rude", "--json"), ("--json",)):
+        out = run(*arguments)[1]
+        assert "\x1b" not in out
+        assert "\x07" not in out
+    assert "\\x1b[2J" in run()[1]
+
+
 def test_an_unknown_model_is_wrong_usage_with_a_proposal(run, card):
     assert card
     status, out, err = run("show", "tiyn")
