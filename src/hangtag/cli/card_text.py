@@ -10,6 +10,7 @@ from rich.text import Text
 
 from hangtag.bundle.card import Card, HeadCard
 from hangtag.domain.taxonomy import format_path
+from hangtag.domain.text import printable as spell_out
 
 _ABSENT: Final = "–"
 _SHOWN_CLASSES: Final = 8
@@ -17,7 +18,7 @@ _SHOWN_CLASSES: Final = 8
 
 def printable(text: str, style: str = "") -> Text:
     """Return text of a model's file as it may be shown: nothing in it can steer the terminal."""
-    return Text("".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text), style=style)
+    return Text(spell_out(text), style=style)
 
 
 def print_card(console: Console, card: Card, path: Path) -> None:

@@ -11,6 +11,7 @@ import typer
 
 from hangtag import __version__
 from hangtag.domain.errors import HangtagError
+from hangtag.domain.text import printable
 
 EXIT_WRONG_USAGE: Final = 2
 EXIT_INTERRUPTED: Final = 130
@@ -70,8 +71,8 @@ def build_app(called: Collection[str]) -> typer.Typer:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit status.
 
-    0: done. 2: the call or its input cannot be used. 3: done, with findings that the command describes.
-    130: interrupted.
+    0: done. 1: `hangtag check` found something. 2: the call or its input cannot be used. 3: done, with findings that
+    the command describes. 130: interrupted.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
@@ -119,7 +120,7 @@ def _global_options(
 
 
 def _leave(message: str, status: int) -> None:
-    sys.stderr.write(" ".join(message.split()) + "\n")
+    sys.stderr.write(printable(" ".join(message.split())) + "\n")
     sys.exit(status)
 
 

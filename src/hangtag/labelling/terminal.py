@@ -10,6 +10,7 @@ from rich.text import Text
 from hangtag.domain.columns import CATEGORY_COLUMNS
 from hangtag.domain.reasons import Reason
 from hangtag.domain.taxonomy import format_path
+from hangtag.domain.text import printable
 from hangtag.labelling.layout import FAILED, MODEL, PATH, REASON, STATUS, Cell, Layout, Rows, confidence_of
 from hangtag.labelling.summary import Summary
 
@@ -76,9 +77,9 @@ class TerminalTable:
         yield from (_HEADINGS.get(column, column) for column in self._attributes)
 
     def _cells(self, row: dict[str, Cell]) -> Iterator[Text]:
-        yield Text(_printable(str(row[PATH])))
+        yield Text(printable(str(row[PATH])))
         if self._layout.compares_models:
-            yield Text(_printable(str(row[MODEL])), style="dim")
+            yield Text(printable(str(row[MODEL])), style="dim")
         if row[STATUS] == FAILED:
             yield Text(Reason(str(row[REASON])).explanation, style="red")
             return
@@ -102,7 +103,7 @@ def print_summary(console: Console, summary: Summary) -> None:
         model = f"{name}: " if len(summary.categories) > 1 else ""
         shown = [f"{label} {count:,}" for label, count in counts.most_common(SHOWN_CATEGORIES)]
         others = [f"{len(counts) - len(shown)} others"] if len(counts) > len(shown) else []
-        console.print(Text(_printable(f"  {model}{', '.join(shown + others)}")))
+        console.print(Text(printable(f"  {model}{', '.join(shown + others)}")))
 
 
 def _headline(summary: Summary) -> Text:
@@ -123,10 +124,5 @@ def _render_category(row: dict[str, Cell]) -> Text:
 def _render_label(label: Cell, confidence: Cell) -> Text:
     if not isinstance(label, str) or not isinstance(confidence, float):
         return Text("–", style="dim")
-    text = Text(_printable(label))
+    text = Text(printable(label))
     return text.append(f" {confidence:.0%}", style="yellow" if confidence < _DOUBTFUL else "dim")
-
-
-def _printable(text: str) -> str:
-    """Return the name of a file or a label without what would steer the terminal."""
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)

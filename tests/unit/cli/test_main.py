@@ -75,6 +75,14 @@ def test_an_error_is_one_line_without_a_traceback(capsys, replace_samples):
     assert run(capsys, "samples") == (2, "", "error: here: this cannot be. Do that.\n")
 
 
+def test_an_error_cannot_steer_the_terminal(capsys, replace_samples):
+    def fail() -> None:
+        raise UsageError("a name with \x1b[2J in it")
+
+    replace_samples(fail)
+    assert run(capsys, "samples")[2] == "error: a name with \\x1b[2J in it\n"
+
+
 def test_a_full_disk_is_one_line_too(capsys, replace_samples):
     def fail():
         raise OSError(28, "No space left on device", "out.csv")
