@@ -82,3 +82,12 @@ def test_the_glossary_explains_a_word_once():
     text = (ROOT / "docs" / "glossary.md").read_text("utf-8")
     words = re.findall(r"^\| (?!word )([^|]+?) \|", text, flags=re.MULTILINE)
     assert len(words) == len(set(words)) > 40
+
+
+def test_no_place_is_held_for_something_to_come():
+    held = re.compile(r"\b(TODO|FIXME|TBD|[A-Z]+_TABLE|[A-Z]+_HERE)\b")
+    assert [
+        (path, held.findall(path.read_text("utf-8")))
+        for path in DOCUMENTS
+        if held.search(path.read_text("utf-8"))
+    ] == []
