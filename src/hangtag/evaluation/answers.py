@@ -16,7 +16,7 @@ from hangtag.catalogue.split import PHOTO_COLUMN, SPLIT_COLUMN
 from hangtag.catalogue.tables import need_columns
 from hangtag.domain.errors import UsageError
 from hangtag.domain.reasons import Reason
-from hangtag.evaluation.metrics import Floats, Ints
+from hangtag.evaluation.metrics import Bools, Floats, Ints
 from hangtag.imaging.batches import PhotoDecoder
 from hangtag.imaging.decode import DecodeLimits
 from hangtag.inference.answering import AnsweringModel
@@ -79,17 +79,32 @@ def answer_split(
     return SplitAnswers(rows.filter(answered), heads, Counter(filter(None, reasons)))
 
 
-def read_truth(rows: pa.Table, head: HeadCard) -> Ints:
-    """Return the true class indices of a head, shape (n,).
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """The true labels of a head for n photos.
 
-    `MISSING` stands where a row has no label. A label that the model does not know gets an index of its own, above
-    those of the head, which no answer can meet.
+    `indices`, shape (n,), point into `labels`: the head's classes in the card's order, then the labels that the model
+    does not know, which no answer can meet. `MISSING` stands where a row has no label.
     """
+
+    indices: Ints
+    labels: tuple[str, ...]
+
+    @property
+    def counted(self) -> Bools:
+        """Which photos have a label, shape (n,)."""
+        counted: Bools = self.indices != MISSING
+        return counted
+
+
+def read_truth(rows: pa.Table, head: HeadCard) -> Truth:
+    """Read the true labels of a head from the rows of its photos."""
     indices = {label: index for index, label in enumerate(head.classes)}
-    labels = rows[head.column].to_pylist()
-    return np.array(
-        [indices.setdefault(label, len(indices)) if label else MISSING for label in labels], dtype=np.int64
-    )
+    found = [
+        indices.setdefault(label, len(indices)) if label else MISSING
+        for label in rows[head.column].to_pylist()
+    ]
+    return Truth(np.array(found, dtype=np.int64), tuple(indices))
 
 
 @dataclass(frozen=True, slots=True)

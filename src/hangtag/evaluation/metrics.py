@@ -1,6 +1,7 @@
 """The figures, as plain functions of arrays. Classes are integers; numpy is all they need."""
 
 import math
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -48,14 +49,90 @@ def macro_f1(truth: Ints, answers: Ints) -> float:
     return float(np.mean(scores))
 
 
+def confusion_counts(truth: Ints, answers: Ints) -> Ints:
+    """Return the cells of the confusion matrix that are not zero: rows (true, answered, count), shape (cells, 3).
+
+    They are sorted; `truth` and `answers` have the shape (n,).
+    """
+    pairs, counts = np.unique(np.stack([truth, answers], axis=1), axis=0, return_counts=True)
+    return np.column_stack([pairs, counts])
+
+
+@dataclass(frozen=True, slots=True)
+class ClassScores:
+    """The figures of each label, shape (labels,).
+
+    `support` counts where it is true, `answered` where it was answered. NaN: the precision of a label that was never
+    answered, the recall and the F1 of one that is never true.
+    """
+
+    support: Ints
+    answered: Ints
+    precision: Floats
+    recall: Floats
+    f1: Floats
+
+
+def class_scores(truth: Ints, answers: Ints, labels: int) -> ClassScores:
+    """Return the figures of each of `labels` labels; `truth` and `answers` have the shape (n,)."""
+    hits = np.bincount(truth[truth == answers], minlength=labels)
+    support, answered = np.bincount(truth, minlength=labels), np.bincount(answers, minlength=labels)
+    return ClassScores(
+        support,
+        answered,
+        precision=_ratio(hits, answered, defined=answered > 0),
+        recall=_ratio(hits, support, defined=support > 0),
+        f1=_ratio(2 * hits, support + answered, defined=support > 0),
+    )
+
+
+def _ratio(parts: Ints, wholes: Ints, *, defined: Bools) -> Floats:
+    ratio: Floats = np.divide(parts, wholes, out=np.full(len(parts), math.nan), where=defined)
+    return ratio
+
+
+@dataclass(frozen=True, slots=True)
+class ReliabilityBin:
+    """The answers whose confidence lies over `low` and up to `high`: their number, mean confidence and accuracy."""
+
+    low: float
+    high: float
+    count: int
+    confidence: float
+    accuracy: float
+
+
+def reliability_bins(
+    confidence: Floats, hits: Bools, bins: int = CALIBRATION_BINS
+) -> tuple[ReliabilityBin, ...]:
+    """Return the bins that hold an answer, the least confident first.
+
+    Confidences (0 to 1, shape (n,)) fall into `bins` equal bins, open below and closed above.
+    """
+    position = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+    count = np.bincount(position, minlength=bins)
+    sums = (np.bincount(position, weights=values, minlength=bins) for values in (confidence, hits))
+    mean_confidence, accuracy = (
+        np.divide(total, count, where=count > 0, out=np.zeros(bins)) for total in sums
+    )
+    return tuple(
+        ReliabilityBin(
+            low=index / bins,
+            high=(index + 1) / bins,
+            count=int(count[index]),
+            confidence=float(mean_confidence[index]),
+            accuracy=float(accuracy[index]),
+        )
+        for index in np.flatnonzero(count)
+    )
+
+
 def expected_calibration_error(confidence: Floats, hits: Bools, bins: int = CALIBRATION_BINS) -> float:
     """Return how far confidence lies from accuracy, on average (Guo et al. 2017); NaN of none.
 
-    Confidences (0 to 1, shape (n,)) fall into `bins` equal bins, open below and closed above; the answer is
-    the mean of |accuracy - mean confidence| over the bins, weighted by their size.
+    It is the mean of |accuracy - mean confidence| over the `reliability_bins`, weighted by their size.
     """
     if not len(confidence):
         return math.nan
-    position = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
-    gap = np.bincount(position, weights=hits.astype(np.float64) - confidence, minlength=bins)
-    return float(np.abs(gap).sum() / len(confidence))
+    found = reliability_bins(confidence, hits, bins)
+    return math.fsum(one.count * abs(one.accuracy - one.confidence) for one in found) / len(confidence)

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from hangtag.catalogue.source import Catalogue
 from hangtag.domain.columns import CATEGORY_COLUMNS
-from hangtag.evaluation.answers import MISSING, answer_split, read_truth
+from hangtag.evaluation.answers import answer_split, read_truth
 from hangtag.evaluation.metrics import share
 from hangtag.inference.answering import AnsweringModel
 
@@ -63,11 +63,11 @@ def compare_precisions(
         if head.column not in split_table.column_names:
             continue
         truth = read_truth(expected.rows, head)
-        counted = truth != MISSING
+        counted = truth.counted
         one, other = expected.heads[head.column].chosen, found.heads[head.column].chosen
         costs[head.column] = PrecisionCost(
-            reference_accuracy=share((one == truth)[counted]),
-            accuracy=share((other == truth)[counted]),
+            reference_accuracy=share((one == truth.indices)[counted]),
+            accuracy=share((other == truth.indices)[counted]),
             agreement=share(np.equal(one, other)),
             support=int(counted.sum()),
         )

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hangtag.bundle.card import Card
-from hangtag.evaluation.evaluate import Report
+from hangtag.evaluation.heads import Report
 
 _ABSENT = "–"
 

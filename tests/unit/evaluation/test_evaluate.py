@@ -76,6 +76,28 @@ def test_each_head_is_measured_on_the_rows_that_have_its_label(right_and_wrong):
     assert (master["support"], master["top1_accuracy"]) == (5, 0.8)
 
 
+def test_each_class_has_its_figures_and_its_confusions(right_and_wrong):
+    report = evaluate_model(FakeModel(), *right_and_wrong)
+    colour = report["heads"]["baseColour"]
+    rows = {row.pop("label"): row for row in colour["per_class"]}
+    assert list(rows) == ["Green", "Mauve", "Red", "Blue"]  # the most frequent first, then by name
+    assert rows["Green"] == {"support": 2, "answered": 1, "precision": 1.0, "recall": 0.5, "f1": 0.666667}
+    assert rows["Mauve"] == {"support": 1, "answered": 0, "precision": None, "recall": 0.0, "f1": 0.0}
+    assert rows["Blue"] == {"support": 0, "answered": 1, "precision": 0.0, "recall": None, "f1": None}
+    assert colour["confusion"] == {
+        "labels": ["Red", "Green", "Blue", "Mauve"],
+        "counts": [[0, 0, 1], [1, 0, 1], [1, 1, 1], [3, 2, 1]],
+    }
+
+
+def test_reliability_holds_the_answers_that_are_counted(right_and_wrong):
+    colour = evaluate_model(FakeModel(), *right_and_wrong)["heads"]["baseColour"]
+    assert sum(one["count"] for one in colour["reliability"]) == 4
+    (only,) = colour["reliability"]
+    assert only["low"] < only["confidence"] <= only["high"]
+    assert only["accuracy"] == 0.5
+
+
 def test_all_right_is_counted_over_rows_with_all_labels(right_and_wrong):
     report = evaluate_model(FakeModel(), *right_and_wrong)
     assert report["all_right"]["support"] == 4

@@ -4,9 +4,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, f1_score
+from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
+from sklearn.metrics import confusion_matrix as dense_confusion_matrix
 
-from hangtag.evaluation.metrics import expected_calibration_error, macro_f1, share, wilson_interval
+from hangtag.evaluation.metrics import (
+    class_scores,
+    confusion_counts,
+    expected_calibration_error,
+    macro_f1,
+    reliability_bins,
+    share,
+    wilson_interval,
+)
 
 pairs = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=60)
 
@@ -21,6 +30,34 @@ def test_accuracy_and_macro_f1_are_those_of_scikit_learn(values):
     assert share(truth == answers) == pytest.approx(accuracy_score(truth, answers))
     expected = f1_score(truth, answers, labels=np.unique(truth), average="macro", zero_division=0)
     assert macro_f1(truth, answers) == pytest.approx(expected)
+
+
+@given(pairs)
+def test_confusion_and_class_figures_are_those_of_scikit_learn(values):
+    truth, answers = arrays(values)
+    dense = np.zeros((7, 7), int)
+    for true, answered, count in confusion_counts(truth, answers).tolist():
+        dense[true, answered] = count
+    assert (dense == dense_confusion_matrix(truth, answers, labels=range(7))).all()
+    expected = precision_recall_fscore_support(truth, answers, labels=range(7), zero_division=np.nan)
+    found = class_scores(truth, answers, 7)
+    never_true, never_answered = found.support == 0, found.answered == 0
+    assert found.precision == pytest.approx(expected[0], nan_ok=True)
+    assert found.recall == pytest.approx(expected[1], nan_ok=True)
+    assert found.f1[~never_true] == pytest.approx(expected[2][~never_true])
+    assert np.isnan(found.f1[never_true]).all()
+    assert (found.support == expected[3]).all()
+    assert np.isnan(found.precision[never_answered]).all()
+    assert np.nanmean(found.f1) == pytest.approx(macro_f1(truth, answers))
+
+
+def test_reliability_tells_confidence_beside_accuracy_bin_by_bin():
+    confidence = np.array([0.05, 0.1, 0.31, 0.99, 1.0, 0.95])
+    hits = np.array([False, True, False, True, True, False])
+    found = reliability_bins(confidence, hits, bins=10)
+    assert [(one.low, one.high, one.count) for one in found] == [(0.0, 0.1, 2), (0.3, 0.4, 1), (0.9, 1.0, 3)]
+    assert [one.accuracy for one in found] == pytest.approx([0.5, 0.0, 2 / 3])
+    assert [one.confidence for one in found] == pytest.approx([0.075, 0.31, 0.98])
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=200))
@@ -73,4 +110,7 @@ def test_of_nothing_there_is_no_figure():
     assert math.isnan(share(nothing == 0))
     assert math.isnan(macro_f1(nothing, nothing))
     assert math.isnan(expected_calibration_error(np.array([]), nothing == 0))
+    assert reliability_bins(np.array([]), nothing == 0) == ()
+    assert confusion_counts(nothing, nothing).tolist() == []
+    assert class_scores(nothing, nothing, 2).support.tolist() == [0, 0]
     assert wilson_interval(0, 0) == (0.0, 1.0)
