@@ -1,0 +1,1 @@
+"""How results are shown to people: figures in one quiet style, and one self-contained HTML page."""

@@ -1,0 +1,211 @@
+"""The figures of all reports: bars, lines, a heat map of a confusion matrix, a reliability diagram."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from hangtag.reports.paper import (
+    ACCENT,
+    FADED_INK,
+    INK,
+    NORMAL,
+    PAPER,
+    RULE,
+    SERIES_COLOURS,
+    SMALL,
+    WIDTH,
+    add_legend,
+    new_figure,
+    png_bytes,
+    quieten,
+    write_png,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+__all__ = ["bar_chart", "heat_map", "line_chart", "png_bytes", "reliability_diagram", "write_png"]
+
+RIGHT_ANSWERS: Final = "#cfc8ba"
+LONGEST_LABEL: Final = 30
+LEGIBLE_CELL: Final = 0.3
+"""From this size in inches on, a cell of a heat map is large enough for a text."""
+
+Texts = Mapping[str, Mapping[str, str]]
+
+
+def bar_chart(
+    counts: Mapping[str, Mapping[str, float]],
+    *,
+    title: str,
+    value_name: str,
+    horizontal: bool = True,
+    texts: Texts | None = None,
+) -> "Figure":
+    """Draw bars for each label, one for each series: series -> label -> value.
+
+    The labels come in the order in which the series name them, the first at the top or left; a series without a
+    label has no bar there. `texts`, of the same shape, stand at the ends of horizontal bars.
+    """
+    labels = list(dict.fromkeys(label for values in counts.values() for label in values))
+    height = 1.2 + len(labels) * (0.1 + 0.17 * len(counts)) if horizontal else 3.2
+    figure = new_figure(height)
+    axes = figure.subplots()
+    quieten(axes, title=title, **{"x_name" if horizontal else "y_name": value_name})
+    thickness = 0.8 / max(1, len(counts))
+    for number, (series, values) in enumerate(counts.items()):
+        offsets = [place + (number - (len(counts) - 1) / 2) * thickness for place in range(len(labels))]
+        lengths = [values.get(label, 0.0) for label in labels]
+        draw = axes.barh if horizontal else axes.bar
+        draw(offsets, lengths, thickness * 0.88, color=_colour(number), label=series)
+        if texts is not None and horizontal:
+            _write_at_ends(axes, offsets, lengths, [texts[series].get(label, "") for label in labels])
+    _name_places(axes, labels, horizontal=horizontal)
+    if texts is not None and horizontal:
+        axes.set_xlim(
+            0, 1.22 * max((max(values.values(), default=0) for values in counts.values()), default=0) or 1
+        )
+    add_legend(figure, axes)
+    return figure
+
+
+def _write_at_ends(
+    axes: "Axes",
+    places: Sequence[float],
+    lengths: Sequence[float],
+    texts: Sequence[str],
+) -> None:
+    for place, length, text in zip(places, lengths, texts, strict=True):
+        axes.annotate(
+            text, (length, place), (4, 0), textcoords="offset points", va="center", fontsize=SMALL, color=INK
+        )
+
+
+def _name_places(axes: "Axes", labels: Sequence[str], *, horizontal: bool) -> None:
+    shown = [shorten(label) for label in labels]
+    places = range(len(labels))
+    if horizontal:
+        axes.set_yticks(places, shown, fontsize=NORMAL)
+        axes.set_ylim(len(labels) - 0.4, -0.6)
+        axes.grid(visible=False, axis="y")
+    else:
+        axes.set_xticks(places, shown)
+        axes.grid(visible=False, axis="x")
+
+
+def heat_map(
+    values: "NDArray[np.floating] | Sequence[Sequence[float]]",
+    row_names: Sequence[str],
+    column_names: Sequence[str],
+    *,
+    title: str,
+    annotate: Sequence[Sequence[str]] | None = None,
+) -> "Figure":
+    """Draw a confusion matrix: a row for each true class, a column for each answered one.
+
+    `values` is float (rows, columns), usually shares of the row. Right answers, where row and column bear the same
+    name, are grey, so that the mistakes stand out; the colours of the mistakes reach up to the largest one. The
+    figure grows with the classes, and the letters shrink. `annotate` holds a text for each cell, shown where the
+    cells are large enough.
+    """
+    cells = np.asarray(values, dtype=np.float64).reshape(len(row_names), len(column_names))
+    side = _cell_side(max(cells.shape))
+    names = max((len(shorten(name)) for name in (*row_names, *column_names)), default=0)
+    letters = min(NORMAL, max(4.0, side * 50))
+    margin = 0.9 + names * letters / 110
+    figure = new_figure(margin + 0.3 + side * cells.shape[0], max(4.0, margin + side * cells.shape[1]))
+    axes = figure.subplots()
+    quieten(axes, title=title, x_name="answered class", y_name="true class")
+    axes.grid(visible=False)
+    colours = _cell_colours(cells, row_names, column_names)
+    axes.imshow(colours, aspect="equal", interpolation="nearest")
+    axes.set_yticks(range(len(row_names)), [shorten(name) for name in row_names], fontsize=letters)
+    axes.set_xticks(range(len(column_names)), [shorten(name) for name in column_names], fontsize=letters)
+    axes.tick_params(axis="x", rotation=90 if len(column_names) > 4 or names > 8 else 0)  # noqa: PLR2004 - what fits
+    if annotate is not None and side >= LEGIBLE_CELL:
+        _write_in_cells(axes, colours, annotate)
+    return figure
+
+
+def _cell_side(count: int) -> float:
+    """Return the side of a cell in inches: large for a few classes, and a figure of at most 20 inches for many."""
+    return float(np.clip(6.0 / max(1, count), 0.13, 0.7))
+
+
+def _cell_colours(
+    cells: "NDArray[np.float64]", row_names: Sequence[str], column_names: Sequence[str]
+) -> "NDArray[np.float64]":
+    """Return RGB from 0 to 1 (rows, columns, 3). The square root makes a rare mistake visible beside a common one."""
+    from matplotlib.colors import to_rgb  # noqa: PLC0415 - an extra
+
+    is_right = np.asarray(row_names, dtype=object)[:, None] == np.asarray(column_names, dtype=object)[None, :]
+    depth = np.zeros_like(cells)
+    for mask in (is_right, ~is_right):
+        largest = float(np.max(cells, where=mask, initial=0.0))
+        if largest > 0:
+            depth[mask] = np.sqrt(np.clip(cells[mask], 0, None) / largest)
+    paper: NDArray[np.float64] = np.array(to_rgb(PAPER))
+    deepest = np.where(is_right[..., None], to_rgb(RIGHT_ANSWERS), to_rgb(ACCENT))
+    colours: NDArray[np.float64] = paper + depth[..., None] * (deepest - paper)
+    return colours
+
+
+def _write_in_cells(axes: "Axes", colours: "NDArray[np.float64]", texts: Sequence[Sequence[str]]) -> None:
+    for (row, column), brightness in np.ndenumerate(colours.mean(axis=2)):
+        colour = INK if brightness > 0.6 else PAPER  # noqa: PLR2004 - readable on either side of it
+        axes.text(column, row, texts[row][column], ha="center", va="center", fontsize=SMALL - 1, color=colour)
+
+
+def line_chart(
+    series: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, title: str, x_name: str, y_name: str
+) -> "Figure":
+    """Draw a line for each series: name -> (xs, ys). Short series show their points."""
+    figure = new_figure(3.4)
+    axes = figure.subplots()
+    quieten(axes, title=title, x_name=x_name, y_name=y_name)
+    for number, (name, (xs, ys)) in enumerate(series.items()):
+        marker = "o" if len(xs) <= 30 else ""  # noqa: PLR2004 - beyond it points run together
+        axes.plot(xs, ys, color=_colour(number), linewidth=1.8, marker=marker, markersize=3.5, label=name)
+    add_legend(figure, axes)
+    return figure
+
+
+def reliability_diagram(bins: Sequence[Mapping[str, float]], *, title: str) -> "Figure":
+    """Draw accuracy over confidence, above how many answers lie in each bin.
+
+    A bin has `low`, `high` (of confidence), `count`, `confidence` and `accuracy` (means of the bin), all but the
+    count from 0 to 1. A calibrated model lies on the diagonal; below it, it is too sure.
+    """
+    figure = new_figure(4.6, WIDTH * 0.7)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    quieten(upper, title=title, y_name="accuracy")
+    quieten(lower, x_name="confidence", y_name="answers")
+    upper.plot((0, 1), (0, 1), color=FADED_INK, linewidth=1, linestyle=(0, (4, 3)))
+    upper.plot(
+        [one["confidence"] for one in bins],
+        [one["accuracy"] for one in bins],
+        color=ACCENT,
+        marker="o",
+        markersize=4.5,
+        linewidth=1.8,
+    )
+    middles = [(one["low"] + one["high"]) / 2 for one in bins]
+    widths = [0.9 * (one["high"] - one["low"]) for one in bins]
+    lower.bar(middles, [one["count"] for one in bins], widths, color=SERIES_COLOURS[1])
+    lower.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    upper.set(xlim=(0, 1), ylim=(0, 1.02))
+    lower.grid(visible=False, axis="x")
+    lower.axhline(0, color=RULE)
+    return figure
+
+
+def shorten(label: str, longest: int = LONGEST_LABEL) -> str:
+    """Return a label cut to what a figure has room for."""
+    return label if len(label) <= longest else f"{label[: longest - 1]}…"
+
+
+def _colour(number: int) -> str:
+    return SERIES_COLOURS[number % len(SERIES_COLOURS)]
