@@ -1,0 +1,1 @@
+"""Jobs: many photos, labelled in the background, with results that outlive the process."""

@@ -1,0 +1,11 @@
+"""How Alembic runs the migrations: on the connection that `hangtag.server.database.migrate` gives it."""
+
+from alembic import context
+
+from hangtag.server.database import Base
+
+context.configure(
+    connection=context.config.attributes["connection"], target_metadata=Base.metadata, render_as_batch=True
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,103 @@
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Column, Integer, MetaData, Table, func, insert, select, text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from hangtag.server.database import Base, UtcTime, migrate, open_database, sqlite_url, writing
+from hangtag.server.jobs.tables import LabelRow, PhotoRow
+
+
+@pytest.fixture
+def engine(tmp_path):
+    engine = open_database(sqlite_url(tmp_path / "100% of it" / ".." / "jobs.db"))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path):
+    (tmp_path / "100% of it").mkdir()
+
+
+def test_the_migrations_make_the_tables_that_the_code_knows(engine):
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_opening_twice_keeps_what_is_stored(engine):
+    with writing(engine) as connection:
+        connection.execute(text("CREATE TABLE own (x INTEGER)"))
+        connection.execute(text("INSERT INTO own VALUES (7)"))
+    migrate(engine)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT x FROM own")).scalar_one() == 7
+
+
+def test_sqlite_is_set_up_for_many_readers_and_one_writer(engine):
+    with engine.connect() as connection:
+        found = {
+            name: connection.execute(text(f"PRAGMA {name}")).scalar_one()
+            for name in ("journal_mode", "foreign_keys", "busy_timeout", "synchronous")
+        }
+    assert found == {"journal_mode": "wal", "foreign_keys": 1, "busy_timeout": 30_000, "synchronous": 1}
+
+
+def test_a_photo_needs_its_job(engine):
+    with pytest.raises(IntegrityError), writing(engine) as connection:
+        connection.execute(insert(PhotoRow), [{"job": 9, "position": 0, "name": "a.jpg"}])
+
+
+def test_a_failed_transaction_leaves_nothing(engine):
+    def write():
+        with writing(engine) as connection:
+            connection.execute(text("CREATE TABLE own (x INTEGER)"))
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        write()
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM sqlite_master WHERE name = 'own'")).scalar() == 0
+
+
+def test_a_reader_sees_the_state_of_its_beginning_while_another_writes(engine):
+    count = select(func.count()).select_from(LabelRow)
+    with engine.connect() as reader:
+        assert reader.execute(count).scalar_one() == 0
+        with writing(engine) as connection:
+            connection.execute(text("PRAGMA defer_foreign_keys = ON"))
+            connection.execute(
+                text(
+                    "INSERT INTO jobs (id, title, state, model_id, model_name, model_version, model_sha256,"
+                    " created, total, done, failed, worked_s, carried, vocabulary)"
+                    " VALUES ('a', '', 'queued', '', '', '', '', '2026-01-01', 0, 0, 0, 0, '[]', '{}')"
+                )
+            )
+        assert reader.execute(text("SELECT count(*) FROM jobs")).scalar_one() == 0
+    with engine.connect() as reader:
+        assert reader.execute(text("SELECT count(*) FROM jobs")).scalar_one() == 1
+
+
+def test_moments_come_back_in_utc(engine):
+    table = Table("moments", MetaData(), Column("number", Integer, primary_key=True), Column("at", UtcTime))
+    table.create(engine)
+    moment = datetime(2026, 7, 1, 1, 30, tzinfo=timezone(timedelta(hours=2)))
+    with writing(engine) as connection:
+        connection.execute(insert(table), [{"number": 1, "at": moment}, {"number": 2, "at": None}])
+        found = connection.execute(select(table.c.at).order_by(table.c.number)).scalars().all()
+    assert found == [datetime(2026, 6, 30, 23, 30, tzinfo=UTC), None]
+
+
+def test_the_tables_can_be_made_by_postgresql_too():
+    statements = [
+        str(make(thing).compile(dialect=postgresql.dialect()))
+        for table in Base.metadata.sorted_tables
+        for make, things in ((CreateTable, [table]), (CreateIndex, table.indexes))
+        for thing in things
+    ]
+    assert any("number BIGSERIAL" in statement for statement in statements)
