@@ -1,0 +1,30 @@
+import js from '@eslint/js';
+import prettier from 'eslint-config-prettier';
+import svelte from 'eslint-plugin-svelte';
+import globals from 'globals';
+import ts from 'typescript-eslint';
+
+export default ts.config(
+  { ignores: ['.svelte-kit/', 'test-results/', 'src/lib/api/schema.d.ts'] },
+  js.configs.recommended,
+  ...ts.configs.strict,
+  ...svelte.configs.recommended,
+  prettier,
+  ...svelte.configs.prettier,
+  {
+    languageOptions: { globals: { ...globals.browser, ...globals.node } },
+    rules: {
+      'svelte/no-navigation-without-resolve': 'off', // the page is served from the root
+      'no-undef': 'off', // TypeScript knows better
+      'max-lines': ['error', 300],
+      'max-lines-per-function': ['error', { max: 50, skipComments: true }],
+      'max-params': ['error', 5],
+    },
+  },
+  {
+    files: ['**/*.svelte', '**/*.svelte.ts'],
+    languageOptions: { parserOptions: { parser: ts.parser } },
+  },
+  { files: ['**/*.svelte'], rules: { 'max-lines': ['error', 150] } },
+  { files: ['**/*.test.ts', 'e2e/**'], rules: { 'max-lines-per-function': 'off' } },
+);

@@ -1,0 +1,6 @@
+// What SvelteKit leaves to the project to declare: nothing so far.
+declare global {
+  namespace App {}
+}
+
+export {};

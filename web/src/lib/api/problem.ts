@@ -1,0 +1,61 @@
+interface ProblemBody {
+  code?: string;
+  detail?: string;
+  fix?: string | null;
+}
+
+/** Why the service did not do what it was asked to: a stable code for the page, a sentence for people. */
+export class ProblemError extends Error {
+  constructor(
+    /** The sentence for people. */
+    detail: string,
+    readonly status: number,
+    readonly code: string,
+    readonly fix: string | null = null,
+    /** How long the service asks to wait before the next try. */
+    readonly retryAfterS: number | null = null,
+  ) {
+    super(detail);
+    this.name = 'ProblemError';
+  }
+
+  static from(response: Response, body: unknown): ProblemError {
+    const known = isProblem(body) ? body : {};
+    const wait = Number(response.headers.get('Retry-After') ?? NaN);
+    const detail =
+      known.detail ?? 'The service did not understand itself. Try again, and tell who runs it if it stays.';
+    return new ProblemError(
+      detail,
+      response.status,
+      known.code ?? 'http_error',
+      known.fix ?? null,
+      Number.isFinite(wait) ? wait : null,
+    );
+  }
+
+  static unreachable(): ProblemError {
+    return new ProblemError('The service does not answer.', 0, 'unreachable', 'Is hangtag still running?');
+  }
+
+  /** Whether the same request may go well a little later. */
+  get passing(): boolean {
+    return this.status === 503 || this.status === 429 || this.code === 'unreachable';
+  }
+}
+
+function isProblem(body: unknown): body is ProblemBody {
+  return typeof body === 'object' && body !== null && 'code' in body;
+}
+
+/** One or two sentences about anything that was thrown. */
+export function explain(error: unknown): string {
+  if (!(error instanceof ProblemError))
+    return 'Something in this page went wrong. Reload it; your photos stay yours.';
+  return [error.message, error.fix].filter(Boolean).map(sentence).join(' ');
+}
+
+function sentence(text: string | null): string {
+  if (!text) return '';
+  const begun = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(begun) ? begun : `${begun}.`;
+}

@@ -1,0 +1,17 @@
+import Boxes from '@lucide/svelte/icons/boxes';
+import Layers from '@lucide/svelte/icons/layers';
+import LibraryBig from '@lucide/svelte/icons/library-big';
+import Tag from '@lucide/svelte/icons/tag';
+
+/** The places of the page, in the order of the rail. */
+export const sections = [
+  { path: '/', name: 'Classify', icon: Tag },
+  { path: '/jobs', name: 'Jobs', icon: Layers },
+  { path: '/catalogue', name: 'Catalogue', icon: LibraryBig },
+  { path: '/models', name: 'Models', icon: Boxes },
+] as const;
+
+/** Whether an address belongs to a section: `/jobs/7` to Jobs, only `/` itself to Classify. */
+export function belongsTo(address: string, path: string): boolean {
+  return path === '/' ? address === '/' : address === path || address.startsWith(`${path}/`);
+}

@@ -1,0 +1,29 @@
+import adapter from '@sveltejs/adapter-static';
+import { sveltekit } from '@sveltejs/kit/vite';
+import { svelteTesting } from '@testing-library/svelte/vite';
+import { defineConfig } from 'vitest/config';
+
+/** Where the Python package keeps the built page; another folder for a build that only measures. */
+const page = process.env.HANGTAG_PAGE ?? '../src/hangtag/server/page';
+const server = process.env.HANGTAG_SERVER ?? 'http://127.0.0.1:8080';
+
+export default defineConfig({
+  plugins: [
+    sveltekit({
+      adapter: adapter({ pages: page, fallback: 'index.html', precompress: true }),
+      compilerOptions: { runes: true },
+      // The same sources give the same files: no clock in the build, no poll for a newer one.
+      version: { name: process.env.npm_package_version ?? '0', pollInterval: 0 },
+      paths: { relative: false },
+    }),
+    svelteTesting(),
+  ],
+  // light-dark() and friends are left as they are written.
+  build: { cssTarget: ['chrome123', 'firefox120', 'safari17.5'] },
+  server: { proxy: { '/api': server } },
+  test: {
+    environment: 'happy-dom',
+    include: ['src/**/*.test.ts'],
+    restoreMocks: true,
+  },
+});
