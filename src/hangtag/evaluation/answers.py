@@ -1,4 +1,4 @@
-"""A model's answers to one split of a catalogue, beside the truth."""
+"""A model's answers to labelled photos, beside the truth."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -8,15 +8,14 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from hangtag.bundle.card import HeadCard
+from hangtag.catalogue.parallel import OnProgress, silent
 from hangtag.catalogue.source import Catalogue
-from hangtag.catalogue.split import PHOTO_COLUMN, SPLIT_COLUMN
-from hangtag.catalogue.tables import need_columns
-from hangtag.domain.errors import UsageError
+from hangtag.catalogue.split import PHOTO_COLUMN
 from hangtag.domain.reasons import Reason
 from hangtag.evaluation.metrics import Bools, Floats, Ints
+from hangtag.evaluation.photo_set import PhotoSet
 from hangtag.imaging.batches import PhotoDecoder
 from hangtag.imaging.decode import DecodeLimits
 from hangtag.inference.answering import AnsweringModel
@@ -46,37 +45,39 @@ class HeadAnswers:
 
 
 @dataclass(frozen=True, slots=True)
-class SplitAnswers:
-    """The rows of a split whose photos were answered, the answers by column, and why other photos have none."""
+class PhotoAnswers:
+    """The rows whose photos were answered and the answers to them, by column.
+
+    `reasons` says for every photo that was asked for, in its order, why it has no answer, or is None.
+    """
 
     rows: pa.Table
     heads: Mapping[str, HeadAnswers]
-    failed: Counter[Reason]
+    reasons: tuple[Reason | None, ...]
+
+    @property
+    def failed(self) -> Counter[Reason]:
+        """How many photos have no answer, by reason."""
+        return Counter(reason for reason in self.reasons if reason is not None)
 
 
-def answer_split(
-    model: AnsweringModel, table: pa.Table, catalogue: Catalogue, split: str, threads: int = 2
-) -> SplitAnswers:
-    """Run the model on every photo of a split. `threads` decode beside it.
-
-    Raises `UsageError` when the split has no rows, `CatalogueError` when the table is no split table.
-    """
-    need_columns(table, [PHOTO_COLUMN, SPLIT_COLUMN], "the split table")
-    rows = table.filter(pc.equal(table[SPLIT_COLUMN], split))
-    if not rows.num_rows:
-        raise UsageError(f"the split table has no {split} rows", fix="Choose another one with --on.")
-    photos = [_CataloguePhoto(name, catalogue) for name in rows[PHOTO_COLUMN].to_pylist()]
-    decoder = PhotoDecoder(frozenset([model.card.preprocessing]), BATCH_SIZE, threads)
-    own, fed = tee(decoder.iter_batches(photos))
-    answers = model.iter_label(batch.pixels[model.card.preprocessing] for batch in fed)
+def answer_photos(
+    model: AnsweringModel, photos: PhotoSet, threads: int = 2, on_progress: OnProgress = silent
+) -> PhotoAnswers:
+    """Run the model on every photo of a set. `threads` decode beside it."""
+    preprocessing = model.card.preprocessing
+    sources = [_CataloguePhoto(name, photos.catalogue) for name in photos.rows[PHOTO_COLUMN].to_pylist()]
+    own, fed = tee(PhotoDecoder(frozenset([preprocessing]), BATCH_SIZE, threads).iter_batches(sources))
+    answers = model.iter_label(batch.pixels[preprocessing] for batch in fed)
     reasons: list[Reason | None] = []
     parts: list[dict[str, HeadAnswers]] = []
     for batch, scores in zip(own, answers, strict=True):
         reasons += batch.reasons
         parts.append({column: _head_answers(scores, column) for column in model.card.columns})
+        on_progress(len(reasons), len(sources))
     answered = pa.array([reason is None for reason in reasons])
     heads = {column: _join([part[column] for part in parts]) for column in model.card.columns}
-    return SplitAnswers(rows.filter(answered), heads, Counter(filter(None, reasons)))
+    return PhotoAnswers(photos.rows.filter(answered), heads, tuple(reasons))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,39 +1,64 @@
-"""How good a bundle is on one split: a report of plain figures, the same ones for every model."""
+"""How good a bundle is on labelled photos: a report of plain figures, the same ones for every model."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import pyarrow as pa
 
+from hangtag.bundle.card import Card
+from hangtag.catalogue.parallel import OnProgress, silent
 from hangtag.catalogue.source import Catalogue
-from hangtag.catalogue.split import read_split_facts
 from hangtag.catalogue.tables import need_columns
-from hangtag.evaluation.answers import answer_split, read_truth
+from hangtag.evaluation.answers import PhotoAnswers, Truth, answer_photos, read_truth
 from hangtag.evaluation.heads import Report, measure_head, measure_together
+from hangtag.evaluation.photo_set import PhotoSet, split_photos
+from hangtag.evaluation.seen import judge
 from hangtag.inference.answering import AnsweringModel
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """A report and what it was made from: the model's card, its answers and the truths of the heads in the report."""
+
+    card: Card
+    answers: PhotoAnswers
+    truths: Mapping[str, Truth]
+    report: Report
 
 
 def evaluate_model(
     model: AnsweringModel, split_table: pa.Table, catalogue: Catalogue, split: str = "test", threads: int = 2
 ) -> Report:
-    """Measure a model on one split of a split table.
+    """Measure a model on one split of a split table and return the report.
+
+    Raises as `measure` does, and as `split_photos`.
+    """
+    return measure(model, split_photos(split_table, catalogue, split), threads).report
+
+
+def measure(
+    model: AnsweringModel, photos: PhotoSet, threads: int = 2, on_progress: OnProgress = silent
+) -> Measurement:
+    """Measure a model on labelled photos.
 
     A row without a label for a head is not counted for that head. A label that the model does not know is counted,
-    and is wrong. Raises `UsageError` when the split has no rows and `CatalogueError` when the table is no split table
-    or has no column that the model answers.
+    and is wrong. Raises `CatalogueError` when the photos have no column that the model answers.
     """
-    columns = [column for column in model.card.columns if column in split_table.column_names]
+    card = model.card
+    columns = [column for column in card.columns if column in photos.rows.column_names]
     if not columns:
-        need_columns(split_table, list(model.card.columns), "the split table")
-    answers = answer_split(model, split_table, catalogue, split, threads)
-    truths = {column: read_truth(answers.rows, model.card.head(column)) for column in columns}
+        need_columns(photos.rows, list(card.columns), f"the table of {photos.name}")
+    answers = answer_photos(model, photos, threads, on_progress)
+    truths = {column: read_truth(answers.rows, card.head(column)) for column in columns}
     heads = {
-        column: measure_head(model.card.head(column), answers.heads[column], truths[column])
-        for column in columns
+        column: measure_head(card.head(column), answers.heads[column], truth)
+        for column, truth in truths.items()
     }
-    return {
-        "model": {"name": model.card.name, "version": model.card.version},
-        "split": {"name": split, **read_split_facts(split_table)},
+    report = {
+        "model": {"name": card.name, "version": card.version},
+        "split": {"name": photos.name, **photos.facts},
+        "seen_in_training": judge(card, photos).to_json(),
         "photos": {
             "labelled": answers.rows.num_rows,
             "failed": {reason.value: count for reason, count in answers.failed.most_common()},
@@ -43,6 +68,7 @@ def evaluate_model(
         "mean_top1_accuracy": _mean(head["top1_accuracy"] for head in heads.values()),
         "mean_macro_f1": _mean(head["macro_f1"] for head in heads.values()),
     }
+    return Measurement(card, answers, truths, report)
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

@@ -10,7 +10,6 @@ import numpy as np
 from hangtag.bundle.card import HeadCard
 from hangtag.evaluation.answers import HeadAnswers, Truth
 from hangtag.evaluation.metrics import (
-    Bools,
     ClassScores,
     class_scores,
     confusion_counts,
@@ -54,16 +53,22 @@ def measure_head(head: HeadCard, answers: HeadAnswers, truth: Truth) -> Report:
 
 
 def measure_together(answers: Mapping[str, HeadAnswers], truths: Mapping[str, Truth]) -> Report:
-    """Return how often every head is right, over the photos that have a label for each."""
-    complete: Bools = np.all([truth.counted for truth in truths.values()], axis=0)
-    right: Bools = np.all(
-        [answers[column].chosen == truth.indices for column, truth in truths.items()], axis=0
-    )
+    """Return how often every head is right, over the photos that have a label for each.
+
+    A head for which no photo has a label does not take part: `heads` names those that do.
+    """
+    taking_part = {column: truth for column, truth in truths.items() if truth.counted.any()}
+    size = len(next(iter(truths.values())).indices)
+    complete, right = np.full(size, bool(taking_part)), np.ones(size, dtype=np.bool_)
+    for column, truth in taking_part.items():
+        complete &= truth.counted
+        right &= answers[column].chosen == truth.indices
     hits = right[complete]
     return {
         "rate": as_json_number(share(hits)),
         "interval_95": list(wilson_interval(int(hits.sum()), len(hits))),
         "support": len(hits),
+        "heads": list(taking_part),
     }
 
 

@@ -9,8 +9,9 @@ import pyarrow as pa
 
 from hangtag.catalogue.source import Catalogue
 from hangtag.domain.columns import CATEGORY_COLUMNS
-from hangtag.evaluation.answers import answer_split, read_truth
+from hangtag.evaluation.answers import answer_photos, read_truth
 from hangtag.evaluation.metrics import share
+from hangtag.evaluation.photo_set import split_photos
 from hangtag.inference.answering import AnsweringModel
 
 MAX_LOST_POINTS: Final = 0.1
@@ -56,8 +57,8 @@ def compare_precisions(
 
     Both must be the same bundle. Raises as `evaluate_model` does.
     """
-    expected = answer_split(reference, split_table, catalogue, split)
-    found = answer_split(faster, split_table, catalogue, split)
+    photos = split_photos(split_table, catalogue, split)
+    expected, found = answer_photos(reference, photos), answer_photos(faster, photos)
     costs = {}
     for head in reference.card.heads:
         if head.column not in split_table.column_names:

@@ -9,8 +9,9 @@ from sklearn.metrics import f1_score
 from fakes import COLOURS, FakeModel, build_card, encode, paint
 from hangtag.domain.errors import CatalogueError, PhotoError, UsageError
 from hangtag.domain.reasons import Reason
-from hangtag.evaluation.answers import answer_split
-from hangtag.evaluation.evaluate import evaluate_model
+from hangtag.evaluation.answers import answer_photos
+from hangtag.evaluation.evaluate import evaluate_model, measure
+from hangtag.evaluation.photo_set import split_photos
 from hangtag.evaluation.precision import compare_precisions
 from hangtag.evaluation.report import add_to_card
 
@@ -19,6 +20,8 @@ MASTERS = {"Red": "Apparel", "Green": "Footwear", "Blue": "Accessories"}
 
 class MemoryCatalogue:
     """The photos by name."""
+
+    name = "memory"
 
     def __init__(self, photos):
         self.photos = photos
@@ -128,23 +131,45 @@ def test_figures_are_those_of_scikit_learn_on_many_rows():
     assert head["top3_accuracy"] == 1.0
 
 
-def test_a_column_without_labels_has_no_figures():
+def test_a_column_without_labels_has_no_figures_and_takes_no_part():
     report = evaluate_model(FakeModel(), *build_split([("Red", None, "Apparel", "test")]))
     head = report["heads"]["baseColour"]
     assert (head["support"], head["top1_accuracy"], head["macro_f1"]) == (0, None, None)
-    assert report["all_right"] == {"rate": None, "interval_95": [0.0, 1.0], "support": 0}
+    assert (head["per_class"], head["confusion"]["counts"], head["reliability"]) == ([], [], [])
+    assert report["all_right"]["rate"] == 1.0
+    assert report["all_right"]["heads"] == ["masterCategory"]
     assert report["mean_top1_accuracy"] == 1.0
+
+
+def test_without_any_label_there_is_no_figure_at_all():
+    report = evaluate_model(FakeModel(), *build_split([("Red", None, None, "test")]))
+    assert report["all_right"] == {"rate": None, "interval_95": [0.0, 1.0], "support": 0, "heads": []}
+    assert report["mean_top1_accuracy"] is None
+    assert json.loads(json.dumps(report, allow_nan=False)) == report
+
+
+def test_a_set_of_unreadable_photos_is_counted_and_has_no_figure():
+    table, catalogue = build_split([(None, "Red", "Apparel", "test")] * 3)
+    measured = measure(FakeModel(), split_photos(table, catalogue, "test"))
+    assert measured.report["photos"] == {"labelled": 0, "failed": {"not_found": 3}}
+    assert measured.report["heads"]["baseColour"]["top1_accuracy"] is None
+    assert measured.answers.reasons == (Reason.NOT_FOUND,) * 3
 
 
 def test_answers_keep_their_rows_when_photos_fail():
     rows = [
         ("Red", "Red", "Apparel", "test") if n % 3 else (None, "Blue", "Apparel", "test") for n in range(200)
     ]
-    answers = answer_split(FakeModel(), *build_split(rows), "test", threads=3)
+    seen = []
+    photos = split_photos(*build_split(rows), "test")
+    answers = answer_photos(FakeModel(), photos, threads=3, on_progress=lambda *step: seen.append(step))
     assert answers.failed == {Reason.NOT_FOUND: 67}
     assert answers.rows["baseColour"].to_pylist() == ["Red"] * 133
     assert answers.heads["baseColour"].chosen.tolist() == [0] * 133
     assert answers.heads["baseColour"].confidence.min() > 0.8
+    assert [reason is None for reason in answers.reasons] == [n % 3 != 0 for n in range(200)]
+    assert seen[-1] == (200, 200)
+    assert sorted(seen) == seen
 
 
 def test_a_split_without_rows_is_refused(right_and_wrong):

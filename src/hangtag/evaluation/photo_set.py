@@ -1,0 +1,81 @@
+"""What is measured on: labelled photos, from a split of a catalogue or from any labelled set."""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hangtag.catalogue.assign import SPLITS
+from hangtag.catalogue.candidates import photos_by_id
+from hangtag.catalogue.clean import CLEANED_PARQUET, clean_catalogue
+from hangtag.catalogue.source import Catalogue
+from hangtag.catalogue.split import PHOTO_COLUMN, SPLIT_COLUMN, read_split_facts
+from hangtag.catalogue.tables import need_columns, read_table
+from hangtag.domain.columns import ID
+from hangtag.domain.errors import UsageError
+
+CUSTOM: Final = "custom"
+"""The name of the set of one's own photos that lies beside a catalogue."""
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoSet:
+    """Labelled photos: a row for each, with its file name in `photo` and a column for each label.
+
+    `name` is what a report calls the set, `facts` says how it was made, and `split_table` is the table that a split
+    comes from.
+    """
+
+    name: str
+    rows: pa.Table
+    catalogue: Catalogue
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    split_table: pa.Table | None = None
+
+    def take(self, positions: list[int]) -> "PhotoSet":
+        """Return the set of some of the photos, by their positions."""
+        rows = self.rows.take(pa.array(positions, pa.int64()))
+        return PhotoSet(self.name, rows, self.catalogue, self.facts, self.split_table)
+
+
+def split_photos(split_table: pa.Table, catalogue: Catalogue, split: str) -> PhotoSet:
+    """Return the photos of one split.
+
+    Raises `UsageError` when it has none, `CatalogueError` when the table is no split table.
+    """
+    need_columns(split_table, [PHOTO_COLUMN, SPLIT_COLUMN], "the split table")
+    rows = split_table.filter(pc.equal(split_table[SPLIT_COLUMN], split))
+    if not rows.num_rows:
+        raise UsageError(f"the split table has no {split} rows", fix="Choose another one with --on.")
+    return PhotoSet(split, rows, catalogue, read_split_facts(split_table), split_table)
+
+
+def catalogue_photos(catalogue: Catalogue, name: str | None = None) -> PhotoSet:
+    """Return all photos of a labelled set, cleaned in passing, under `name` or else the set's own.
+
+    A row whose photo is not there stays: it is counted as not found when it is opened. The facts count the lines that
+    were rejected. Raises `CatalogueError` when the table cannot be read, `UsageError` when it has no rows.
+    """
+    with tempfile.TemporaryDirectory(prefix="hangtag-") as folder:
+        report = clean_catalogue(catalogue, Path(folder))
+        table = read_table(Path(folder) / CLEANED_PARQUET)
+    if not table.num_rows:
+        raise UsageError("the labelled set has no rows", where=catalogue.name)
+    photos = photos_by_id(catalogue.photo_names())
+    names = [photos.get(product, product) for product in table[ID].to_pylist()]
+    facts = {"catalogue": catalogue.name, "rejected_lines": report.rejected}
+    return PhotoSet(
+        name or _free_name(catalogue.name),
+        table.append_column(PHOTO_COLUMN, pa.array(names)),
+        catalogue,
+        facts,
+    )
+
+
+def _free_name(name: str) -> str:
+    """Return a name that cannot be taken for that of a split: a folder may well be called `test`."""
+    return f"{name} (set)" if name in {*SPLITS, CUSTOM} else name

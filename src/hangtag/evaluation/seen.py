@@ -1,0 +1,101 @@
+"""Whether a model may have seen in its training what it is measured on, as far as its card and the table tell."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from hangtag.bundle.card import Card
+from hangtag.catalogue.assign import TRAIN, VALIDATION
+from hangtag.catalogue.data_fingerprint import data_fingerprint
+from hangtag.evaluation.photo_set import CUSTOM, PhotoSet
+
+_SPLIT_FACTS: Final = "split"
+
+
+class Verdict(StrEnum):
+    """What is known about the photos of a set and the training of a model."""
+
+    HELD_OUT = "held_out"
+    TUNED_ON = "tuned_on"
+    TRAINED_ON = "trained_on"
+    PERHAPS_TRAINED_ON = "perhaps_trained_on"
+    UNKNOWN = "unknown"
+
+
+FLATTERED: Final = frozenset({Verdict.TUNED_ON, Verdict.TRAINED_ON, Verdict.PERHAPS_TRAINED_ON})
+"""The verdicts that speak against the figures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A verdict and the sentence that says why."""
+
+    verdict: Verdict
+    reason: str
+
+    def to_json(self) -> dict[str, str]:
+        """Return it as JSON values."""
+        return {"verdict": self.verdict.value, "reason": self.reason}
+
+
+def judge(card: Card, photos: PhotoSet) -> Seen:
+    """Say whether the photos were in the training of a card's model."""
+    if photos.split_table is not None:
+        return _judge_split(card, photos)
+    if photos.name == CUSTOM:
+        return _judge_custom(card)
+    if photos.facts.get("catalogue") == card.data.get("catalogue"):
+        return Seen(
+            Verdict.PERHAPS_TRAINED_ON,
+            f"{card.name} was trained on the catalogue that these photos come from: some of them may have been in its "
+            "training, and the figures are flattered by as much.",
+        )
+    return Seen(Verdict.UNKNOWN, f"hangtag cannot tell whether {card.name} saw these photos in its training.")
+
+
+def is_own_table(card: Card, photos: PhotoSet) -> bool:
+    """Say whether the photos' split table is the one that the model was trained with."""
+    table = photos.split_table
+    if table is None or not set(card.columns) <= set(table.column_names):
+        return False
+    if data_fingerprint(table, card.columns, card.preprocessing) == card.data.get("sha256"):
+        return True
+    # The rows of joined sets are in the card's hash and not in the table: what is left is how it was split.
+    return bool(_joined(card.data)) and card.data.get(_SPLIT_FACTS) == photos.facts
+
+
+def _judge_split(card: Card, photos: PhotoSet) -> Seen:
+    if "sha256" not in card.data:
+        reason = f"The card of {card.name} does not say what it was trained on: whether it saw these photos is unknown."
+        return Seen(Verdict.UNKNOWN, reason)
+    if not is_own_table(card, photos):
+        return Seen(
+            Verdict.PERHAPS_TRAINED_ON,
+            f"The split table is not the one that {card.name} was trained with: some of these photos may have been in "
+            "its training, and the figures are flattered by as much.",
+        )
+    if photos.name == TRAIN:
+        reason = (
+            f"{card.name} was trained on these photos: the figures say what it remembers, not what it can do."
+        )
+        return Seen(Verdict.TRAINED_ON, reason)
+    if photos.name == VALIDATION:
+        reason = f"The training of {card.name} chose its settings by these photos: the figures are a little flattered."
+        return Seen(Verdict.TUNED_ON, reason)
+    return Seen(Verdict.HELD_OUT, f"{card.name} never saw these photos in its training.")
+
+
+def _judge_custom(card: Card) -> Seen:
+    if CUSTOM in _joined(card.data):
+        reason = f"{card.name} was trained on the custom set too: it saw these photos, and the figures are flattered."
+        return Seen(Verdict.TRAINED_ON, reason)
+    if "catalogue" not in card.data:
+        reason = f"The card of {card.name} does not say what it was trained on: whether it saw these photos is unknown."
+        return Seen(Verdict.UNKNOWN, reason)
+    return Seen(Verdict.HELD_OUT, f"{card.name} was not trained on the custom set.")
+
+
+def _joined(data: Mapping[str, Any]) -> list[Any]:
+    joined = data.get("joined")
+    return joined if isinstance(joined, list) else []
