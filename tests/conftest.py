@@ -69,13 +69,31 @@ def _draw(number):
         [(16, 6), (44, 6), (46, 76), (34, 76), (30, 30), (26, 76), (14, 76)],
         [(4, 40), (24, 38), (52, 54), (56, 62), (4, 62)],
         [(8, 34), (52, 34), (56, 72), (4, 72)],
-    )[number // 12]
+    )[number // 12 % len(PATHS)]
     pen.polygon(outline, fill=colour)
     for _ in range(4):
         left, top = dice.randrange(10, 40), dice.randrange(20, 60)
         shade = tuple(dice.randrange(256) for _ in range(3))
         pen.rectangle((left, top, left + dice.randrange(4, 16), top + dice.randrange(4, 16)), fill=shade)
     return photo
+
+
+@pytest.fixture
+def write_custom_set():
+    """Write a custom set of two drawn products beside a catalogue and return its table."""
+
+    def write(folder):
+        photos = folder / "images_custom"
+        photos.mkdir(parents=True)
+        rows = []
+        for number in (1, 2):
+            _draw(100 - number).save(photos / f"{number}.jpg", quality=90)
+            rows.append(f"{number},Unisex,Apparel,Topwear,Shirts,,,,,Shirts photo {number}")
+        table = folder / "custom_clothing_metadata.csv"
+        table.write_text("\n".join([HEADER, *rows, ""]), encoding="utf-8")
+        return table
+
+    return write
 
 
 @pytest.fixture

@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Final
 
 import pyarrow as pa
 
 from hangtag.catalogue.assign import DROPPED
+from hangtag.catalogue.photo_names import product_id
 from hangtag.catalogue.prints import PhotoPrint
 from hangtag.domain.columns import ID, YEAR
 from hangtag.domain.errors import CatalogueError
@@ -35,9 +35,9 @@ class Candidate:
 
 
 def photos_by_id(names: Collection[str]) -> dict[str, str]:
-    """Return the photo of each product id: `15970.jpg` belongs to 15970. Of several, JPEG is preferred."""
+    """Return the photo of each product. Of several, JPEG is preferred."""
     is_jpeg = {name: name.lower().endswith((".jpg", ".jpeg")) for name in names}
-    return {PurePosixPath(name).stem: name for name in sorted(names, key=lambda name: (is_jpeg[name], name))}
+    return {product_id(name): name for name in sorted(names, key=lambda name: (is_jpeg[name], name))}
 
 
 def sort_by_id(cleaned: pa.Table) -> pa.Table:

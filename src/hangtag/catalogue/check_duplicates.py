@@ -2,11 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import PurePosixPath
 from typing import Final
 
 from hangtag.catalogue.check_rows import Rows
 from hangtag.catalogue.findings import Finding, FindingKind
+from hangtag.catalogue.photo_names import product_id
 from hangtag.imaging.fingerprint import Fingerprint, near_duplicate_groups
 
 NAMED_IDS: Final = 5
@@ -58,7 +58,7 @@ def _iter_disagreements(names: Sequence[str], rows: Rows) -> Iterator[tuple[str,
     for position, column in enumerate(rows.label_columns):
         ids: dict[str, list[str]] = defaultdict(list)
         for name in names:
-            id_ = PurePosixPath(name).stem
+            id_ = product_id(name)
             value = rows.labels[id_][position] if id_ in rows.labels else None
             if value is not None:
                 ids[value].append(id_)
@@ -67,7 +67,7 @@ def _iter_disagreements(names: Sequence[str], rows: Rows) -> Iterator[tuple[str,
 
 
 def _about(kind: FindingKind, name: str, detail: str, group: int) -> Finding:
-    return Finding(kind, detail, PurePosixPath(name).stem, name, group)
+    return Finding(kind, detail, product_id(name), name, group)
 
 
 def _other(name: str, names: Sequence[str]) -> str:

@@ -2,10 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from pathlib import PurePosixPath
 from typing import Final, NamedTuple
 
 from hangtag.catalogue.findings import Finding, FindingKind
+from hangtag.catalogue.photo_names import product_id
 from hangtag.catalogue.source import Catalogue
 from hangtag.domain.errors import PhotoError
 from hangtag.imaging.fingerprint import Fingerprint, fingerprint_photo
@@ -45,7 +45,7 @@ def iter_quality_findings(
 ) -> Iterator[Finding]:
     """Iterate what is wrong with each photo on its own."""
     for name, seen in photos.items():
-        id_ = PurePosixPath(name).stem
+        id_ = product_id(name)
         if isinstance(seen, PhotoError):
             yield Finding(FindingKind.UNDECODABLE, f"{seen.reason}: {seen.detail}", id_, name)
         else:

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 
 from hangtag.catalogue.candidates import photos_by_id
 from hangtag.catalogue.findings import Finding, FindingKind
 from hangtag.catalogue.lines import iter_lines
+from hangtag.catalogue.photo_names import product_id
 from hangtag.catalogue.rows import Reject, RejectReason, RowReader
 from hangtag.catalogue.source import Catalogue
 from hangtag.domain.columns import ID, LABEL_COLUMNS
@@ -68,7 +68,7 @@ def _iter_photo_findings(
     labels: Mapping[str, Labels], photos: Mapping[str, str], photo_names: frozenset[str]
 ) -> Iterator[Finding]:
     for name in sorted(photo_names):
-        id_ = PurePosixPath(name).stem
+        id_ = product_id(name)
         if id_ not in labels:
             yield Finding(FindingKind.PHOTO_WITHOUT_ROW, f"no row has the id {id_}", photo=name)
         elif photos[id_] != name:

@@ -9,8 +9,9 @@ from PIL import Image
 
 from hangtag.catalogue.check import check_catalogue
 from hangtag.catalogue.findings import FindingKind, Severity, write_findings
+from hangtag.catalogue.folder import FolderCatalogue
 from hangtag.catalogue.parallel import PHOTOS_AT_ONCE, for_each_photo
-from hangtag.catalogue.source import FolderCatalogue, open_catalogue
+from hangtag.catalogue.source import open_catalogue
 from hangtag.domain.errors import CatalogueError, PhotoError
 from hangtag.domain.reasons import Reason
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from hangtag.catalogue import clean as clean_module
 from hangtag.catalogue.clean import clean_catalogue, load_cleaned
-from hangtag.catalogue.source import FolderCatalogue, open_catalogue
+from hangtag.catalogue.folder import FolderCatalogue
+from hangtag.catalogue.source import open_catalogue
 from hangtag.domain.errors import CatalogueError
 
 HEADER = b"id,masterCategory,subCategory,articleType,productDisplayName\n"

@@ -1,0 +1,51 @@
+"""What a catalogue is to every command, however it lies on disk."""
+
+from typing import BinaryIO, Protocol, Self
+
+
+class Catalogue(Protocol):
+    """A table of products and their photos. Every method may be called from several threads."""
+
+    @property
+    def name(self) -> str:
+        """What a report calls this catalogue."""
+        ...
+
+    def open_table(self) -> BinaryIO:
+        """Open the product table: CSV whose header names the columns as `hangtag.domain.columns` does.
+
+        The caller closes it. Raises `CatalogueError` when it cannot be read.
+        """
+        ...
+
+    def photo_names(self) -> frozenset[str]:
+        """Return the names of all photos, such as `15970.jpg`; one without its ending is a product's id.
+
+        Raises `CatalogueError` when there is no folder of photos.
+        """
+        ...
+
+    def read_photo(self, name: str) -> bytes:
+        """Return the bytes of one photo; raises `PhotoError` (NOT_FOUND and others)."""
+        ...
+
+    def close(self) -> None:
+        """Let go of open files."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+class KeepsNothingOpen:
+    """The part of a catalogue that has no file to let go of."""
+
+    def close(self) -> None:
+        """Do nothing: no file stays open."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
