@@ -38,6 +38,7 @@ class Command:
 
 COMMANDS: Final = (
     Command("predict", "Label photos: files and folders of them."),
+    Command("serve", "Serve the page and the HTTP API."),
     Command("models", "List the models, or show what is known about one."),
     Command("clean", "Repair a catalogue's table without losing a row."),
     Command("check", "Find what is wrong with a catalogue and its photos."),

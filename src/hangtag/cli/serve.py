@@ -1,0 +1,47 @@
+"""The command `hangtag serve`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+
+def serve(
+    *,
+    host: Annotated[str | None, typer.Option(help="The address to listen on.  [default: 127.0.0.1]")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65_535, help="The port; 0 takes a free one.  [default: 8080]")
+    ] = None,
+    data_folder: Annotated[Path | None, typer.Option(help="The folder of the database and the jobs.")] = None,
+    catalogue: Annotated[
+        Path | None, typer.Option(help="The catalogue that the page shows.  [default: HANGTAG_DATA]")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="The model that answers when none is asked for.")
+    ] = None,
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16"] | None,
+        typer.Option(help="auto: what is fastest here; fp32: always the same bits."),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="How many processors to use.  [default: all that there are]")
+    ] = None,
+    open_browser: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+) -> None:
+    """Serve the page and the HTTP API.
+
+    The environment variables HANGTAG_... set the same and more. A signal to stop lets what is under way finish.
+    """
+    from hangtag.server.run import build_settings, run_server
+
+    given = {
+        "host": host,
+        "port": port,
+        "data_folder": data_folder,
+        "catalogue": catalogue,
+        "model": model,
+        "precision": precision,
+        "threads": threads,
+    }
+    settings = build_settings({name: value for name, value in given.items() if value is not None})
+    run_server(settings, open_browser=open_browser)

@@ -1,0 +1,243 @@
+"""Photos of concurrent requests, decoded on threads and answered together.
+
+A batch is not waited for while the engine has nothing to do, unless photos are being decoded that could join it.
+While the engine works, what arrives gathers into the next batch by itself.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from hangtag.bundle.card import Card
+from hangtag.domain.errors import PhotoError
+from hangtag.imaging.batches import DecodedBatch, PhotoDecoder, PhotoSource
+from hangtag.inference.model import Scores
+from hangtag.server.problems import QueueFullError, ShuttingDownError
+
+CHUNK_PHOTOS: Final = 8
+"""How many photos a thread decodes at a time: few, so that two threads share a small request."""
+
+BATCHES_AT_A_TIME: Final = 2
+"""How many batches are with the engine: while one is answered, the next is already there."""
+
+
+class BatchModel(Protocol):
+    """What a batcher needs of a model: the port that `hangtag.inference.model.Model` fills."""
+
+    @property
+    def card(self) -> Card:
+        """Everything that is true about the model."""
+        ...
+
+    def label(self, pixels: npt.NDArray[np.uint8]) -> Scores:
+        """Return the answers to pixels, uint8 of shape (n, height, width, 3). Called on a thread."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSettings:
+    """The largest batch, how long one waits for photos being decoded, and how many photos may wait for an answer.
+
+    Without `is_shared`, every request is a batch of its own.
+    """
+
+    max_photos: int = 64
+    wait_ms: float = 2.0
+    queue_photos: int = 2048
+    is_shared: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The answers to some photos, in order: why each has none (or None), and the scores of all others."""
+
+    errors: tuple[PhotoError | None, ...]
+    scores: Scores
+
+
+@dataclass(slots=True)
+class _Waiting:
+    pixels: npt.NDArray[np.uint8]
+    answer: asyncio.Future[Scores]
+
+
+class Batcher:
+    """Answers photos with one model. It lives in one event loop; `decoding` are the threads that it decodes on.
+
+    `on_batch` is told of every batch: how many photos, and how many seconds.
+    """
+
+    def __init__(
+        self,
+        model: BatchModel,
+        settings: BatchSettings,
+        decoder: PhotoDecoder,
+        decoding: Executor,
+        on_batch: Callable[[int, float], None] = lambda _photos, _seconds: None,
+    ) -> None:
+        self.photos_waiting = 0
+        self._model = model
+        self._settings = settings
+        self._decoder = decoder
+        self._decoding = decoding
+        self._on_batch = on_batch
+        self._engine = ThreadPoolExecutor(BATCHES_AT_A_TIME, thread_name_prefix="engine")
+        self._queue: deque[_Waiting] = deque()
+        self._photos_in_decoding = 0
+        self._changed = asyncio.Event()
+        self._free = asyncio.Semaphore(BATCHES_AT_A_TIME)
+        self._running: set[asyncio.Task[None]] = set()
+        self._collector = asyncio.create_task(self._collect())
+        self._is_closed = False
+
+    async def label(self, photos: Sequence[PhotoSource]) -> Answered:
+        """Return the answers to photos.
+
+        Raises `QueueFullError` when too many wait already, and `ShuttingDownError` after `close`.
+        """
+        if self._is_closed:
+            raise ShuttingDownError("the service is stopping")
+        # However many photos one request brings, it is taken on when nothing else waits.
+        if self.photos_waiting and self.photos_waiting + len(photos) > self._settings.queue_photos:
+            raise QueueFullError(f"{self.photos_waiting:,} photos wait already", fix="Try again in a second.")
+        self.photos_waiting += len(photos)
+        try:
+            return await self._label_chunks(photos)
+        finally:
+            self.photos_waiting -= len(photos)
+            self._changed.set()
+
+    async def close(self) -> None:
+        """Take on nothing more, finish what is under way, and end the threads."""
+        self._is_closed = True
+        while self.photos_waiting:
+            await self._wait_for_change()
+        self._collector.cancel()
+        self._engine.shutdown()
+
+    async def _label_chunks(self, photos: Sequence[PhotoSource]) -> Answered:
+        size = min(CHUNK_PHOTOS, self._settings.max_photos)
+        chunks = [list(photos[start : start + size]) for start in range(0, len(photos), size)]
+        if len(chunks) == 1:
+            return await self._label_chunk(chunks[0])
+        # A request has so many chunks on the way that they fill a batch, and no more: others get their turn.
+        turn = asyncio.Semaphore(max(2, self._settings.max_photos // size))
+
+        async def label_in_turn(chunk: list[PhotoSource]) -> Answered:
+            async with turn:
+                return await self._label_chunk(chunk)
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(label_in_turn(chunk)) for chunk in chunks]
+        return _join([task.result() for task in tasks])
+
+    async def _label_chunk(self, chunk: list[PhotoSource]) -> Answered:
+        decoded = await self._decode(chunk)
+        pixels = decoded.pixels[self._model.card.preprocessing]
+        if not len(pixels):
+            return Answered(decoded.errors, _no_scores(self._model.card))
+        waiting = _Waiting(pixels, asyncio.get_running_loop().create_future())
+        self._queue.append(waiting)
+        self._changed.set()
+        return Answered(decoded.errors, await waiting.answer)
+
+    async def _decode(self, chunk: list[PhotoSource]) -> DecodedBatch:
+        self._photos_in_decoding += len(chunk)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                self._decoding, self._decoder.decode, chunk
+            )
+        finally:
+            self._photos_in_decoding -= len(chunk)
+            self._changed.set()
+
+    async def _collect(self) -> None:
+        """Form batches for as long as the batcher lives."""
+        while True:
+            await self._free.acquire()
+            while not self._queue:
+                await self._wait_for_change()
+            if self._settings.is_shared:
+                await self._wait_for_company()
+            task = asyncio.create_task(self._answer(self._take()))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+
+    async def _wait_for_company(self) -> None:
+        """Wait, not for long, for photos that are being decoded now and have room in the next batch."""
+        deadline = asyncio.get_running_loop().time() + self._settings.wait_ms / 1000
+        while self._photos_in_decoding and self._photos_in_queue() < self._settings.max_photos:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await self._wait_for_change()
+            except TimeoutError:
+                return
+
+    async def _wait_for_change(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()
+
+    def _photos_in_queue(self) -> int:
+        return sum(len(waiting.pixels) for waiting in self._queue)
+
+    def _take(self) -> list[_Waiting]:
+        batch = [self._queue.popleft()]
+        room = self._settings.max_photos - len(batch[0].pixels)
+        while self._settings.is_shared and self._queue and len(self._queue[0].pixels) <= room:
+            batch.append(self._queue.popleft())
+            room -= len(batch[-1].pixels)
+        return batch
+
+    async def _answer(self, batch: list[_Waiting]) -> None:
+        try:
+            scores = await asyncio.get_running_loop().run_in_executor(self._engine, self._label, batch)
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
+            for waiting in batch:
+                if not waiting.answer.done():
+                    waiting.answer.set_exception(error)
+        else:
+            start = 0
+            for waiting in batch:
+                end = start + len(waiting.pixels)
+                if not waiting.answer.done():
+                    waiting.answer.set_result(_slice(scores, start, end))
+                start = end
+        finally:
+            self._free.release()
+
+    def _label(self, batch: list[_Waiting]) -> Scores:
+        started = time.perf_counter()
+        pixels = batch[0].pixels if len(batch) == 1 else np.concatenate([one.pixels for one in batch])
+        scores = self._model.label(pixels)
+        self._on_batch(len(pixels), time.perf_counter() - started)
+        return scores
+
+
+def _slice(scores: Scores, start: int, end: int) -> Scores:
+    return Scores(
+        {column: values[start:end] for column, values in scores.probabilities.items()},
+        {column: values[start:end] for column, values in scores.chosen.items()},
+    )
+
+
+def _join(answers: Sequence[Answered]) -> Answered:
+    columns = answers[0].scores.chosen
+    scores = Scores(
+        {column: np.concatenate([one.scores.probabilities[column] for one in answers]) for column in columns},
+        {column: np.concatenate([one.scores.chosen[column] for one in answers]) for column in columns},
+    )
+    return Answered(tuple(error for one in answers for error in one.errors), scores)
+
+
+def _no_scores(card: Card) -> Scores:
+    return Scores(
+        {head.column: np.empty((0, len(head.classes)), np.float32) for head in card.heads},
+        {head.column: np.empty(0, np.int64) for head in card.heads},
+    )

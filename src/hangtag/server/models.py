@@ -1,0 +1,119 @@
+"""The shelf of models: which there are, what their cards say, and the ones that are loaded."""
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+from hangtag.bundle.card import Card
+from hangtag.bundle.file import read_card
+from hangtag.bundle.shipped import FOLDERS_VARIABLE, find_bundle, list_bundles
+from hangtag.domain.errors import BundleError
+from hangtag.inference.model import Model, load_model
+from hangtag.server.problems import ModelNotFoundError
+from hangtag.server.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class ShelvedCard:
+    """A bundle that can be asked: its id, its file, that file's bytes and SHA-256, and its card."""
+
+    id: str
+    path: Path
+    size_bytes: int
+    sha256: str
+    card: Card
+
+
+@dataclass(frozen=True, slots=True)
+class _Stamp:
+    """By what a changed file is told from the one that was read."""
+
+    path: Path
+    size: int
+    modified_ns: int
+
+
+class ModelShelf:
+    """The bundles of the settings' folders and those that come with hangtag. Safe to use from several threads.
+
+    Files are looked for at every call, so a new bundle needs no restart. The id of a model is its file's name.
+
+    Raises `BundleError` when the default model of the settings does not exist.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._environment = {FOLDERS_VARIABLE: settings.models}
+        self._default_path = find_bundle(settings.model, self._environment)
+        self._precision = settings.precision
+        self._threads = settings.threads
+        self._cards: dict[_Stamp, ShelvedCard] = {}
+        self._models: dict[_Stamp, Model] = {}
+        self._lock = Lock()
+        self.default_id = self._default_path.stem
+
+    def cards(self) -> list[ShelvedCard]:
+        """Return what is known of every readable bundle, the default one first, then by id."""
+        found = []
+        for id_, path in self._paths().items():
+            try:
+                found.append(self._read(id_, path))
+            except (BundleError, OSError):  # `hangtag models` says what is wrong with it
+                continue
+        return sorted(found, key=lambda one: (one.id != self.default_id, one.id))
+
+    def card(self, id_: str | None = None) -> ShelvedCard:
+        """Return what is known of a bundle, of the default one without an id.
+
+        Raises `ModelNotFoundError`, and `BundleError` when the file cannot be read.
+        """
+        name = self.default_id if id_ is None else id_
+        path = self._paths().get(name)
+        if path is None:
+            raise ModelNotFoundError(f"there is no model {name!r}", fix="GET /api/v1/models lists them.")
+        try:
+            return self._read(name, path)
+        except OSError:
+            raise ModelNotFoundError(f"the model {name!r} has just gone") from None
+
+    def load(self, id_: str | None = None) -> Model:
+        """Return a model, loaded and verified at the first call; it then stays. May take a second.
+
+        Raises as `card` does, and `BundleError` when the model fails its golden check.
+        """
+        shelved = self.card(id_)
+        with self._lock:
+            stamp = _stamp(shelved.path)
+            if stamp not in self._models:
+                for old in [one for one in self._models if one.path == stamp.path]:
+                    del self._models[old]
+                self._models[stamp] = load_model(
+                    shelved.path, precision=self._precision, threads=self._threads
+                )
+            return self._models[stamp]
+
+    async def get(self, id_: str | None = None) -> Model:
+        """Return a model as `load` does, without holding up anyone else meanwhile."""
+        return self.find_loaded(id_) or await asyncio.to_thread(self.load, id_)
+
+    def find_loaded(self, id_: str | None = None) -> Model | None:
+        """Return a model that is loaded already, None if it is not."""
+        path = self._paths().get(self.default_id if id_ is None else id_)
+        return None if path is None else self._models.get(_stamp(path))
+
+    def _paths(self) -> dict[str, Path]:
+        paths = {path.stem: path for path in list_bundles(self._environment)}
+        return paths | {self.default_id: self._default_path}
+
+    def _read(self, id_: str, path: Path) -> ShelvedCard:
+        stamp = _stamp(path)
+        if stamp not in self._cards:
+            sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+            self._cards[stamp] = ShelvedCard(id_, path, stamp.size, sha256, read_card(path))
+        return self._cards[stamp]
+
+
+def _stamp(path: Path) -> _Stamp:
+    status = path.stat()
+    return _Stamp(path, status.st_size, status.st_mtime_ns)

@@ -1,0 +1,148 @@
+"""What is known of the models."""
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query
+
+from hangtag.bundle.card import Card
+from hangtag.server.models import ShelvedCard
+from hangtag.server.problems import NotFoundError, problem_responses
+from hangtag.server.schemas import (
+    Confusion,
+    Figures,
+    Head,
+    HeadFigures,
+    InputSize,
+    ModelDetail,
+    ModelList,
+    ModelSummary,
+    TaxonomyView,
+)
+from hangtag.server.service import ServiceDependency
+
+router = APIRouter(tags=["models"])
+_SPLITS: Final = ("test", "validation", "train")
+"""The splits by which a model is judged, the most telling first."""
+
+
+@router.get("/models")
+async def list_models(service: ServiceDependency) -> ModelList:
+    """List the models that can be asked, the default one first."""
+    default = service.shelf.default_id
+    return ModelList(models=[_summarise(one, default) for one in service.shelf.cards()])
+
+
+@router.get("/models/{model_id}", responses=problem_responses(404, 503))
+async def show_model(model_id: str, service: ServiceDependency) -> ModelDetail:
+    """Show all that is known about a model."""
+    shelved = service.shelf.card(model_id)
+    card, loaded = shelved.card, service.shelf.find_loaded(model_id)
+    return ModelDetail(
+        **_summarise(shelved, service.shelf.default_id).model_dump(),
+        sha256=shelved.sha256,
+        precision=None if loaded is None else loaded.engine.precision,
+        heads=[
+            Head(
+                column=head.column,
+                classes=list(head.classes),
+                temperature=head.temperature,
+                threshold=head.threshold,
+            )
+            for head in card.heads
+        ],
+        preprocessing=card.preprocessing.to_json(),
+        recipe=card.recipe,
+        data=card.data,
+        metrics={split: _without_confusion(figures) for split, figures in card.metrics.items()},
+        history=list(card.history),
+    )
+
+
+@router.get("/models/{model_id}/confusion", responses=problem_responses(404, 422, 503))
+async def show_confusion(
+    model_id: str,
+    service: ServiceDependency,
+    column: Annotated[str, Query(description="The column of the head.")],
+    split: Annotated[str, Query(description="The split that the model was measured on.")] = "test",
+) -> Confusion:
+    """Show how often each class was answered as which."""
+    card = service.shelf.card(model_id).card
+    confusion = _find(card.metrics, split, "heads", column, "confusion")
+    if not isinstance(confusion, dict):
+        raise NotFoundError(
+            f"the card of this model has no confusion matrix of {column!r} on the split {split!r}",
+            fix="`hangtag evaluate --write-card` measures a model and stores it.",
+        )
+    return Confusion(split=split, column=column, labels=confusion["labels"], counts=confusion["counts"])
+
+
+@router.get("/taxonomy", responses=problem_responses(404, 422, 503))
+async def show_taxonomy(
+    service: ServiceDependency,
+    model: Annotated[str | None, Query(description="The model's id; the default one without.")] = None,
+) -> TaxonomyView:
+    """Show which labels a model can give, and which category paths exist."""
+    card = service.shelf.card(model).card
+    return TaxonomyView(
+        levels=list(card.taxonomy.levels),
+        paths=[list(path) for path in card.taxonomy.paths],
+        columns={head.column: list(head.classes) for head in card.heads},
+    )
+
+
+def _summarise(shelved: ShelvedCard, default_id: str) -> ModelSummary:
+    card = shelved.card
+    return ModelSummary(
+        id=shelved.id,
+        name=card.name,
+        version=card.version,
+        description=card.description,
+        architecture=card.architecture,
+        licence=card.licence,
+        created=card.created,
+        size_bytes=shelved.size_bytes,
+        is_default=shelved.id == default_id,
+        columns=list(card.columns),
+        input=InputSize(width=card.preprocessing.width, height=card.preprocessing.height),
+        figures=_figures(card),
+    )
+
+
+def _figures(card: Card) -> Figures | None:
+    """Return the figures of the most telling split that the model was measured on."""
+    split = next((one for one in _SPLITS if isinstance(card.metrics.get(one), dict)), None)
+    if split is None:
+        return None
+    support = card.figure(split, "photos", "labelled")
+    return Figures(
+        split=split,
+        support=None if support is None else int(support),
+        heads={
+            column: HeadFigures(
+                top1_accuracy=card.figure(split, "heads", column, "top1_accuracy"),
+                macro_f1=card.figure(split, "heads", column, "macro_f1"),
+            )
+            for column in card.columns
+        },
+        mean_top1_accuracy=card.figure(split, "mean_top1_accuracy"),
+        all_right=card.figure(split, "all_right", "rate"),
+    )
+
+
+def _without_confusion(figures: Any) -> Any:  # noqa: ANN401 - a card's figures are free JSON
+    if not isinstance(figures, dict) or not isinstance(figures.get("heads"), dict):
+        return figures
+    heads = {
+        column: {name: value for name, value in head.items() if name != "confusion"}
+        if isinstance(head, dict)
+        else head
+        for column, head in figures["heads"].items()
+    }
+    return figures | {"heads": heads}
+
+
+def _find(values: Any, *keys: str) -> object:  # noqa: ANN401 - as above
+    found: object = values
+    for key in keys:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found

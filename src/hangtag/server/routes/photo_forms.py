@@ -1,0 +1,122 @@
+"""The forms that photos come in: what they may hold, and what it means."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, Final, TypeVar
+
+from fastapi import Request
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    ValidationError,
+    WithJsonSchema,
+)
+from pydantic.json_schema import SkipJsonSchema
+
+from hangtag.domain.text import printable
+from hangtag.server.held import UploadedPhoto
+from hangtag.server.problems import InvalidRequestError
+from hangtag.server.schemas import InvalidValue
+from hangtag.server.service import Service
+from hangtag.server.uploads import Form, FormLimits, read_form
+
+_MEDIA_TYPE: Final = "multipart/form-data"
+
+
+def _require_file(value: object) -> object:
+    if not isinstance(value, UploadedPhoto):
+        raise ValueError("a file is expected")  # noqa: TRY004 - pydantic turns a ValueError into a message
+    return value
+
+
+Photo = Annotated[
+    InstanceOf[UploadedPhoto],
+    BeforeValidator(_require_file),
+    WithJsonSchema({"type": "string", "format": "binary"}),
+]
+TopK = Annotated[int, Field(ge=1, le=1000, description="How many candidates each label has.")]
+
+
+class PredictionForm(BaseModel):
+    """Photos to label, and how."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    photos: list[Photo] = Field(min_length=1, description="One photo or many.")
+    model: str | SkipJsonSchema[None] = Field(
+        None, description="The model's id; without it the default one answers."
+    )
+    top_k: TopK = 5
+    probabilities: bool = Field(
+        default=False, description="Whether to give the probabilities of all classes."
+    )
+
+
+class ComparisonForm(BaseModel):
+    """A photo to show to several models."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    photo: Photo = Field(description="The photo.")
+    models: list[str] = Field([], description="The models' ids; without any, all answer.")
+    top_k: TopK = 5
+
+
+FormModel = TypeVar("FormModel", bound=BaseModel)
+
+
+def describe_body(form: type[BaseModel]) -> dict[str, Any]:
+    """Return what the documentation says of a route's body, since the route reads it itself."""
+    schema = form.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {"requestBody": {"required": True, "content": {_MEDIA_TYPE: {"schema": schema}}}}
+
+
+@asynccontextmanager
+async def receive_photos(
+    request: Request, service: Service, kind: type[FormModel]
+) -> AsyncIterator[FormModel]:
+    """Give a request's form while the block runs; its photos are then let go of.
+
+    Raises the errors of `read_form`, and `InvalidRequestError` for values that cannot be.
+    """
+    settings = service.settings
+    opened: list[UploadedPhoto] = []
+
+    def open_file(_field: str, name: str) -> UploadedPhoto:
+        opened.append(UploadedPhoto(printable(name), settings.max_file_bytes, service.held))
+        return opened[-1]
+
+    limits = FormLimits(settings.max_request_bytes, settings.max_files, settings.upload_timeout_s)
+    try:
+        yield validate_form(kind, await read_form(request, limits, open_file))
+    finally:
+        for photo in opened:
+            photo.release()
+
+
+def validate_form(kind: type[FormModel], form: Form[UploadedPhoto]) -> FormModel:
+    """Return what a form means; raises `InvalidRequestError`."""
+    values: dict[str, list[object]] = {}
+    for name, value in [*form.fields, *form.files]:
+        values.setdefault(name, []).append(value)
+    try:
+        return kind.model_validate({name: _one_or_all(kind, name, given) for name, given in values.items()})
+    except ValidationError as error:
+        raise InvalidRequestError(*(_explain(one) for one in error.errors())) from None
+
+
+def _one_or_all(kind: type[BaseModel], name: str, given: list[object]) -> object:
+    known = kind.model_fields.get(name)
+    is_list = known is not None and getattr(known.annotation, "__origin__", None) is list
+    if is_list:
+        return given
+    if len(given) > 1:
+        raise InvalidRequestError(InvalidValue(field=name, message="it is given more than once"))
+    return given[0]
+
+
+def _explain(error: Mapping[str, Any]) -> InvalidValue:
+    return InvalidValue(field=".".join(str(part) for part in error["loc"]), message=error["msg"])

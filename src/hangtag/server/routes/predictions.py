@@ -1,0 +1,86 @@
+"""Photos in, labels out."""
+
+import time
+from typing import Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from hangtag.inference.model import Model
+from hangtag.server.answers import AnswerStyle, build_answers, doubt_thresholds
+from hangtag.server.held import UploadedPhoto
+from hangtag.server.problems import problem_responses
+from hangtag.server.routes.photo_forms import ComparisonForm, PredictionForm, describe_body, receive_photos
+from hangtag.server.schemas import (
+    Comparison,
+    ModelComparisonAnswer,
+    ModelName,
+    PhotoAnswer,
+    Predictions,
+)
+from hangtag.server.service import Service, ServiceDependency
+
+router = APIRouter(tags=["predictions"])
+_PROBLEMS: Final = problem_responses(404, 408, 413, 415, 422, 503)
+
+
+@router.post(
+    "/predictions",
+    response_model=Predictions,
+    responses=_PROBLEMS,
+    openapi_extra=describe_body(PredictionForm),
+)
+async def create_predictions(request: Request, service: ServiceDependency) -> Response:
+    """Label photos. Each has an answer, in order: its labels, or the reason why it has none."""
+    started = time.perf_counter()
+    async with receive_photos(request, service, PredictionForm) as form:
+        id_ = service.shelf.card(form.model).id
+        model = await service.shelf.get(id_)
+        answers = await _answer(service, model, form.photos, (form.top_k, form.probabilities))
+    predictions = Predictions.model_construct(
+        model=name_model(id_, model), latency_ms=_milliseconds_since(started), photos=answers
+    )
+    return Response(predictions.model_dump_json(), media_type="application/json")
+
+
+@router.post(
+    "/predictions/compare",
+    response_model=Comparison,
+    responses=_PROBLEMS,
+    openapi_extra=describe_body(ComparisonForm),
+)
+async def compare_models(request: Request, service: ServiceDependency) -> Response:
+    """Show one photo to several models."""
+    async with receive_photos(request, service, ComparisonForm) as form:
+        ids = [service.shelf.card(id_).id for id_ in dict.fromkeys(form.models)]
+        ids = ids or [shelved.id for shelved in service.shelf.cards()]
+        answers = []
+        for id_ in ids:
+            model = await service.shelf.get(id_)  # loading is not part of a model's time
+            started = time.perf_counter()
+            (answer,) = await _answer(service, model, [form.photo], (form.top_k, False))
+            answers.append(
+                ModelComparisonAnswer.model_construct(
+                    model=name_model(id_, model), latency_ms=_milliseconds_since(started), answer=answer
+                )
+            )
+        comparison = Comparison.model_construct(photo=form.photo.name, answers=answers)
+    return Response(comparison.model_dump_json(), media_type="application/json")
+
+
+def name_model(id_: str, model: Model) -> ModelName:
+    """Return how an answer names the model that gave it."""
+    return ModelName(id=id_, version=model.card.version, name=model.card.name)
+
+
+async def _answer(
+    service: Service, model: Model, photos: list[UploadedPhoto], style: tuple[int, bool]
+) -> list[PhotoAnswer]:
+    answered = await service.batcher(model).label(photos)
+    names = [photo.name for photo in photos]
+    thresholds = doubt_thresholds(model.card, service.settings)
+    return build_answers(names, answered.errors, answered.scores, model.card, AnswerStyle(thresholds, *style))
+
+
+def _milliseconds_since(started: float) -> float:
+    return round(1000 * (time.perf_counter() - started), 2)

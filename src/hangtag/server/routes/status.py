@@ -1,0 +1,55 @@
+"""What the service is, and whether it can answer."""
+
+from fastapi import APIRouter
+
+from hangtag import __version__
+from hangtag.server.problems import RequestError, ShuttingDownError, problem_responses
+from hangtag.server.schemas import Health, Limits, Status
+from hangtag.server.service import ServiceDependency
+
+router = APIRouter(tags=["service"])
+health_router = APIRouter(tags=["service"])
+
+
+class NotReadyError(RequestError):
+    """The default model has not answered its golden check yet."""
+
+    status = ShuttingDownError.status
+    code = "not_ready"
+    retry_after_s = 1
+
+
+@router.get("/status")
+async def show_status(service: ServiceDependency) -> Status:
+    """Say what this service is and what a request may hold."""
+    settings = service.settings
+    return Status(
+        version=__version__,
+        models=len(service.shelf.cards()),
+        default_model=service.shelf.default_id,
+        catalogue=settings.catalogue is not None,
+        limits=Limits(
+            max_files=settings.max_files,
+            max_file_bytes=settings.max_file_bytes,
+            max_request_bytes=settings.max_request_bytes,
+            max_job_bytes=settings.max_job_bytes,
+            max_job_photos=settings.max_job_photos,
+            max_pixels=settings.max_pixels,
+        ),
+    )
+
+
+@health_router.get("/healthz")
+async def show_health() -> Health:
+    """Say that the process lives."""
+    return Health()
+
+
+@health_router.get("/readyz", responses=problem_responses(503))
+async def show_readiness(service: ServiceDependency) -> Health:
+    """Say whether requests should be sent here: the default model has proved itself, and no stop is under way."""
+    if service.stopping.is_set():
+        raise ShuttingDownError("the service is stopping")
+    if not service.is_ready:
+        raise NotReadyError("the default model is being loaded")
+    return Health()

@@ -1,0 +1,370 @@
+"""What the API says, as types: the OpenAPI document and the clients are made from these."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from hangtag.domain.reasons import Reason
+
+Confidence = Annotated[float, Field(ge=0, le=1)]
+ByColumn = dict[str, float | None]
+
+
+class Schema(BaseModel):
+    """A value of the API: never changed, and without a field that is not described."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class InvalidValue(Schema):
+    """One value of a request that cannot be."""
+
+    field: str
+    message: str
+
+
+class Problem(Schema):
+    """What went wrong (RFC 9457). `code` is stable, `detail` is for people, `fix` says what to do."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    code: str
+    fix: str | None = None
+    errors: list[InvalidValue] = []
+
+
+class ModelName(Schema):
+    """Which model answered."""
+
+    id: str
+    version: str
+    name: str
+
+
+class Label(Schema):
+    """A value and the calibrated probability that it is right."""
+
+    value: str
+    confidence: Confidence
+
+
+class ChosenLabel(Label):
+    """The chosen value of a column, and the candidates, the chosen one first."""
+
+    candidates: list[Label]
+
+
+class LabelledPhoto(Schema):
+    """The label of a photo.
+
+    `path` is the category path from the root to the leaf. `doubtful` names the columns whose confidence is low.
+    `probabilities` are those of all classes, in descending order, where they were asked for.
+    """
+
+    photo: str
+    status: Literal["labelled"] = "labelled"
+    path: list[str]
+    labels: dict[str, ChosenLabel]
+    probabilities: dict[str, list[Label]] | None = None
+    doubtful: list[str]
+
+
+class FailedPhoto(Schema):
+    """Why a photo has no label: a stable code, and a sentence for people."""
+
+    photo: str
+    status: Literal["failed"] = "failed"
+    reason: Reason
+    detail: str
+
+
+PhotoAnswer = Annotated[LabelledPhoto | FailedPhoto, Field(discriminator="status")]
+
+
+class Predictions(Schema):
+    """The answers to the photos of a request, in their order."""
+
+    model: ModelName
+    latency_ms: float
+    photos: list[PhotoAnswer]
+
+
+class ModelComparisonAnswer(Schema):
+    """What one model says about a photo, and how long it took to say it."""
+
+    model: ModelName
+    latency_ms: float
+    answer: PhotoAnswer
+
+
+class Comparison(Schema):
+    """What several models say about one photo."""
+
+    photo: str
+    answers: list[ModelComparisonAnswer]
+
+
+class HeadFigures(Schema):
+    """How good one head is."""
+
+    top1_accuracy: float | None
+    macro_f1: float | None
+
+
+class Figures(Schema):
+    """How good a model is, on the split that says most: the test split where it was measured on it."""
+
+    split: str
+    support: int | None
+    heads: dict[str, HeadFigures]
+    mean_top1_accuracy: float | None
+    all_right: float | None
+
+
+class InputSize(Schema):
+    """The size, in pixels, that photos are brought to."""
+
+    width: int
+    height: int
+
+
+class ModelSummary(Schema):
+    """A model in the list."""
+
+    id: str
+    name: str
+    version: str
+    description: str
+    architecture: str
+    licence: str
+    created: str
+    size_bytes: int
+    is_default: bool
+    columns: list[str]
+    input: InputSize
+    figures: Figures | None
+
+
+class ModelList(Schema):
+    """The models that can be asked, the default one first."""
+
+    models: list[ModelSummary]
+
+
+class Head(Schema):
+    """One head: the column that it answers, and its classes in the order of the confusion matrix."""
+
+    column: str
+    classes: list[str]
+    temperature: float
+    threshold: float | None
+
+
+class ModelDetail(ModelSummary):
+    """All that is known about a model: its card. `metrics` are by split; confusion matrices are asked for singly."""
+
+    sha256: str
+    precision: str | None
+    heads: list[Head]
+    preprocessing: dict[str, int | str]
+    recipe: dict[str, Any]
+    data: dict[str, Any]
+    metrics: dict[str, Any]
+    history: list[dict[str, Any]]
+
+
+class Confusion(Schema):
+    """How often each class was answered as which: [index of the true label, index of the answer, count] triples."""
+
+    split: str
+    column: str
+    labels: list[str]
+    counts: list[tuple[int, int, int]]
+
+
+class TaxonomyView(Schema):
+    """Which labels exist: the category paths from the root to the leaf, and the classes of every column."""
+
+    levels: list[str]
+    paths: list[list[str]]
+    columns: dict[str, list[str]]
+
+
+class ColumnCounts(Schema):
+    """How often each label of a column occurs, in descending order."""
+
+    name: str
+    missing: int
+    classes: int
+    counts: list[tuple[str, int]]
+
+
+class CatalogueStatistics(Schema):
+    """What is known of a catalogue. `samples` are names of photos by column and label."""
+
+    available: Literal[True] = True
+    state: Literal["ready"] = "ready"
+    name: str
+    products: int
+    photos: int
+    products_without_photo: int
+    columns: list[ColumnCounts]
+    levels: list[str]
+    years: list[tuple[str, int]] = []
+    samples: dict[str, dict[str, list[str]]]
+
+
+class CatalogueAbsent(Schema):
+    """Why nothing is shown of a catalogue (yet). `done` of `total` photos have been seen."""
+
+    available: Literal[False] = False
+    state: Literal["absent", "reading", "failed"]
+    message: str
+    done: int = 0
+    total: int | None = None
+
+
+CatalogueView = CatalogueStatistics | CatalogueAbsent
+
+
+class CatalogueFinding(Schema):
+    """Something that the check noticed about a row or a photo. `group` numbers duplicates that belong together."""
+
+    kind: str
+    severity: Literal["error", "warning", "info"]
+    message: str
+    id: str | None
+    photo: str | None
+    group: int | None
+
+
+class FindingKindCount(Schema):
+    """How many findings of a kind there are, and what the kind means."""
+
+    kind: str
+    severity: Literal["error", "warning", "info"]
+    explanation: str
+    count: int
+
+
+class Findings(Schema):
+    """A page of the findings. `counts` are of all findings by kind, `total` of those that were asked for."""
+
+    available: Literal[True] = True
+    state: Literal["ready"] = "ready"
+    counts: dict[str, int]
+    kinds: list[FindingKindCount]
+    total: int
+    findings: list[CatalogueFinding]
+
+
+FindingsView = Findings | CatalogueAbsent
+
+
+class Examples(Schema):
+    """Names of catalogue photos."""
+
+    photos: list[str]
+
+
+class Limits(Schema):
+    """What a request may hold."""
+
+    max_files: int
+    max_file_bytes: int
+    max_request_bytes: int
+    max_job_bytes: int
+    max_job_photos: int
+    max_pixels: int
+
+
+class Status(Schema):
+    """What this service is and can do."""
+
+    version: str
+    models: int
+    default_model: str
+    catalogue: bool
+    limits: Limits
+
+
+class Health(Schema):
+    """Whether the service lives; whether it can answer."""
+
+    status: Literal["ok"] = "ok"
+
+
+JobState = Literal["queued", "running", "done", "cancelled", "failed"]
+
+
+class Job(Schema):
+    """A batch of photos that is labelled in the background. `message` says why it failed, or what was left out."""
+
+    id: str
+    title: str
+    state: JobState
+    model: ModelName
+    created: datetime
+    started: datetime | None
+    finished: datetime | None
+    total: int
+    done: int
+    failed: int
+    images_per_s: float | None
+    seconds_left: float | None
+    message: str | None
+
+
+class JobSummary(Schema):
+    """What a job came to. `by_confidence` are ten bins of the leaf's confidence: [lower bound, count]."""
+
+    by_class: dict[str, list[tuple[str, int]]]
+    by_reason: list[tuple[str, int]]
+    by_confidence: list[tuple[float, int]]
+
+
+class JobDetail(Job):
+    """A job and what it came to so far."""
+
+    summary: JobSummary
+
+
+class JobList(Schema):
+    """A page of the jobs, the newest first."""
+
+    jobs: list[Job]
+    total: int
+
+
+class LabelledResult(LabelledPhoto):
+    """The label of a job's photo. `row` are the columns carried from the job's table, `corrections` a person's."""
+
+    position: int
+    row: dict[str, str] | None = None
+    corrections: dict[str, str] = {}
+
+
+class FailedResult(FailedPhoto):
+    """Why a job's photo has no label."""
+
+    position: int
+    row: dict[str, str] | None = None
+
+
+JobResult = Annotated[LabelledResult | FailedResult, Field(discriminator="status")]
+
+
+class JobResults(Schema):
+    """A page of the results that were asked for; `total` counts them all."""
+
+    total: int
+    results: list[JobResult]
+
+
+class Correction(Schema):
+    """What a person says instead, by column. The labels must exist, and those of the category form a path."""
+
+    labels: Annotated[dict[str, str], Field(min_length=1)]
