@@ -29,7 +29,8 @@ class JobRow(Base):
     """A job. `number` counts up, so that the oldest goes first; `id` is what the API calls it.
 
     `carried` names the columns of the table that came with the photos. `vocabulary` is what the model can answer,
-    so that corrections and downloads need no model. `worked_s` are the seconds spent on it, over all restarts.
+    so that corrections and downloads need no model. `absent` counts the photos that the table names and that did not
+    come; they are done, and failed, from the start. `worked_s` are the seconds spent on the others, over all restarts.
     """
 
     __tablename__ = "jobs"
@@ -48,10 +49,11 @@ class JobRow(Base):
     total: Mapped[int] = mapped_column(Integer)
     done: Mapped[int] = mapped_column(Integer)
     failed: Mapped[int] = mapped_column(Integer)
+    absent: Mapped[int] = mapped_column(Integer)
     worked_s: Mapped[float] = mapped_column(Double)
     message: Mapped[str | None] = mapped_column(Text)
-    carried: Mapped[list[str]] = mapped_column(JSON)
-    vocabulary: Mapped[dict[str, Any]] = mapped_column(JSON)
+    carried: Mapped[list[str]] = mapped_column(JSON, deferred=True)
+    vocabulary: Mapped[dict[str, Any]] = mapped_column(JSON, deferred=True)
 
 
 class PhotoRow(Base):

@@ -1,0 +1,127 @@
+"""The photos of one job, labelled batch by batch, as rows for the database."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import tee
+from typing import Any, Final
+
+from hangtag.domain.reasons import Reason
+from hangtag.imaging.batches import PhotoDecoder
+from hangtag.imaging.decode import DecodeLimits
+from hangtag.inference.answering import AnsweringModel
+from hangtag.server.answers import AnswerStyle, build_answers
+from hangtag.server.jobs.folder import JobFolders
+from hangtag.server.jobs.store import NewResults, WaitingPhoto, failed_result
+from hangtag.server.jobs.vocabulary import Vocabulary
+from hangtag.server.schemas import FailedPhoto, LabelledPhoto
+
+BATCH_PHOTOS: Final = 16
+"""One batch of the engine: a request that comes meanwhile waits no longer than that."""
+
+STORED_CANDIDATES: Final = 5
+_CONFIDENCE_DIGITS: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class JobPhotoSource:
+    """A waiting photo, as the decoder reads it."""
+
+    folders: JobFolders
+    job_id: str
+    photo: WaitingPhoto
+
+    @property
+    def name(self) -> str:
+        """What the client calls it."""
+        return self.photo.name
+
+    def read(self, limits: DecodeLimits) -> bytes:
+        """Return its bytes; raises `PhotoError` with the reason why they cannot be had."""
+        return self.folders.read(self.job_id, self.photo.stored, limits)
+
+
+@dataclass(frozen=True, slots=True)
+class JobLabeller:
+    """Labels the photos of a job. `thresholds` are the confidences, by column, under which a label is doubtful."""
+
+    number: int
+    model: AnsweringModel
+    limits: DecodeLimits
+    thresholds: dict[str, float]
+
+    def iter_results(self, photos: Iterator[JobPhotoSource]) -> Iterator[NewResults]:
+        """Yield the results of the photos batch by batch, in order, each with the seconds since the one before."""
+        card = self.model.card
+        decoder = PhotoDecoder(frozenset({card.preprocessing}), BATCH_PHOTOS, threads=1, limits=self.limits)
+        taken, given = tee(photos)
+        decoded = decoder.iter_batches(given)
+        own, pixels = tee(decoded)
+        answers = self.model.iter_label(batch.pixels[card.preprocessing] for batch in pixels)
+        style = AnswerStyle(self.thresholds, STORED_CANDIDATES)
+        leaf = Vocabulary.from_card(card).leaf
+        since = time.perf_counter()
+        try:
+            for batch, scores in zip(own, answers, strict=True):
+                rows = _Rows(self.number, leaf)
+                for answer in build_answers(batch.names, batch.errors, scores, card, style):
+                    rows.add(next(taken).photo.position, answer)
+                now = time.perf_counter()
+                yield NewResults(rows.results, rows.labels, now - since)
+                since = now
+        finally:
+            decoded.close()
+
+
+class _Rows:
+    """The rows of some answers."""
+
+    def __init__(self, number: int, leaf: str) -> None:
+        self._number = number
+        self._leaf = leaf
+        self.results: list[dict[str, Any]] = []
+        self.labels: list[dict[str, Any]] = []
+
+    def add(self, position: int, answer: LabelledPhoto | FailedPhoto) -> None:
+        """Add the rows of one photo."""
+        if isinstance(answer, FailedPhoto):
+            self.results.append(failed_result(self._number, position, answer.reason, answer.detail))
+            return
+        key = {"job": self._number, "position": position}
+        candidates = {
+            column: [[one.value, round(one.confidence, _CONFIDENCE_DIGITS)] for one in label.candidates]
+            for column, label in answer.labels.items()
+        }
+        chosen = {column: ranked[0] for column, ranked in candidates.items()}
+        self.results.append(
+            {
+                **key,
+                "reason": None,
+                "detail": None,
+                "confidence": chosen[self._leaf][1],
+                "doubtful": len(answer.doubtful),
+                "answer": {"candidates": candidates, "doubtful": answer.doubtful},
+                "corrections": None,
+            }
+        )
+        self.labels += [
+            {**key, "column": column, "label": label, "confidence": confidence}
+            for column, (label, confidence) in chosen.items()
+        ]
+
+
+def iter_waiting(
+    fetch: Callable[[int], list[WaitingPhoto]], folders: JobFolders, job_id: str
+) -> Iterator[JobPhotoSource]:
+    """Yield the photos that have no result, fetched a few at a time: `fetch(position)` gives those beyond it."""
+    after = -1
+    while photos := fetch(after):
+        for photo in photos:
+            yield JobPhotoSource(folders, job_id, photo)
+        after = photos[-1].position
+
+
+def lost_uploads(new: NewResults) -> bool:
+    """Tell whether a photo could not be read from the disk, which is not the photo's fault."""
+    lost = {Reason.NOT_FOUND.value, Reason.UNREADABLE.value}
+    return any(result["reason"] in lost for result in new.results)

@@ -1,0 +1,147 @@
+"""The form that starts a job: its files go to the job's folder while they arrive."""
+
+import asyncio
+import errno
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from http import HTTPStatus
+from pathlib import Path, PurePath
+from typing import BinaryIO, ClassVar, Final
+
+from fastapi import Request
+
+from hangtag.server.jobs.archive import ZIP_STARTS
+from hangtag.server.jobs.folder import upload_path
+from hangtag.server.jobs.given_table import MAX_TABLE_BYTES, TABLE_SUFFIXES
+from hangtag.server.problems import InvalidRequestError, RequestError, TooLargeError, UploadStalledError
+from hangtag.server.schemas import InvalidValue
+from hangtag.server.settings import Settings
+from hangtag.server.uploads import Form, FormLimits, FormReader, check_size
+
+_PIECE_BYTES: Final = 512 * 1024
+"""How much is gathered before a thread writes it: a change of thread for every network packet would cost more."""
+
+
+class DiskFullError(RequestError):
+    """The upload does not fit on the disk."""
+
+    status: ClassVar[HTTPStatus] = HTTPStatus.INSUFFICIENT_STORAGE
+    code = "disk_full"
+
+
+class UploadKind(Enum):
+    """What an uploaded file is to a job."""
+
+    PHOTO = auto()
+    ZIP = auto()
+    TABLE = auto()
+
+
+@dataclass
+class Upload:
+    """A file of the form: its number in the job's folder, what the client calls it, what it is, its size in bytes.
+
+    Of a photo that is too large no more is kept than shows that it is.
+    """
+
+    number: int
+    name: str
+    kind: UploadKind
+    size: int = 0
+
+
+@dataclass
+class ReceivedForm:
+    """The form of a job."""
+
+    uploads: list[Upload] = field(default_factory=list)
+    fields: dict[str, str] = field(default_factory=dict)
+
+
+class UploadWriter:
+    """Writes one uploaded file."""
+
+    def __init__(self, folder: Path, upload: Upload, max_photo_bytes: int) -> None:
+        self.upload = upload
+        self._max_photo_bytes = max_photo_bytes
+        self._file: BinaryIO = upload_path(folder, upload.number).open("wb")
+
+    def write(self, data: bytes) -> None:
+        """Take the next bytes; raises `TooLargeError` for a table with too many."""
+        upload = self.upload
+        if not upload.size and upload.kind is UploadKind.PHOTO and data.startswith(ZIP_STARTS):
+            upload.kind = UploadKind.ZIP
+        upload.size += len(data)
+        if upload.kind is UploadKind.TABLE and upload.size > MAX_TABLE_BYTES:
+            raise TooLargeError(f"the table {upload.name} is larger than {MAX_TABLE_BYTES:,} bytes")
+        if upload.kind is UploadKind.PHOTO:
+            data = data[: max(0, self._max_photo_bytes + 1 - self._file.tell())]
+        self._file.write(data)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+async def receive_form(request: Request, folder: Path, settings: Settings) -> ReceivedForm:
+    """Read the form of a job; its files lie in `folder` then, under their numbers.
+
+    Raises the errors of `FormReader`, `UploadStalledError` when nothing comes for too long, and `DiskFullError`.
+    """
+    limits = FormLimits(settings.max_job_bytes, settings.max_job_photos + 1, settings.upload_timeout_s)
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal():
+        check_size(int(declared), limits.max_bytes)
+    writers: list[UploadWriter] = []
+
+    def open_file(_field: str, name: str) -> UploadWriter:
+        upload = Upload(len(writers), name, _kind_of(name))
+        writers.append(UploadWriter(folder, upload, settings.max_file_bytes))
+        return writers[-1]
+
+    reader = FormReader(request.headers.get("content-type", ""), limits, open_file)
+    try:
+        form = await _read(request, reader, limits.timeout_s)
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise DiskFullError("the upload does not fit on the service's disk") from None
+        raise
+    finally:
+        for writer in writers:
+            writer.close()
+    return _check_form(form)
+
+
+async def _read(request: Request, reader: FormReader[UploadWriter], timeout_s: float) -> Form[UploadWriter]:
+    """Feed the reader on a thread, so that a slow disk holds up nobody else."""
+    pieces = request.stream()
+    gathered = bytearray()
+    while True:
+        try:
+            async with asyncio.timeout(timeout_s):
+                piece = await anext(pieces, b"")
+        except TimeoutError:
+            raise UploadStalledError(f"nothing came for {timeout_s:g} seconds") from None
+        gathered += piece
+        if len(gathered) >= _PIECE_BYTES or not piece:
+            await asyncio.to_thread(reader.feed, bytes(gathered))
+            gathered.clear()
+        if not piece:
+            return reader.finish()
+
+
+def _check_form(form: Form[UploadWriter]) -> ReceivedForm:
+    # A form whose file field was left empty sends one file without a name and without bytes.
+    uploads = [writer.upload for _, writer in form.files if writer.upload.name or writer.upload.size]
+    tables = [upload.name for upload in uploads if upload.kind is UploadKind.TABLE]
+    if len(tables) > 1:
+        message = f"there can be one table, and there are {', '.join(tables[:5])}"
+        raise InvalidRequestError(InvalidValue(field="files", message=message))
+    return ReceivedForm(uploads, {name: value.strip() for name, value in form.fields})
+
+
+def _kind_of(name: str) -> UploadKind:
+    suffix = PurePath(name).suffix.lower()
+    if suffix in TABLE_SUFFIXES:
+        return UploadKind.TABLE
+    return UploadKind.ZIP if suffix == ".zip" else UploadKind.PHOTO

@@ -1,0 +1,201 @@
+"""The worker: one thread that labels the jobs, the oldest first, and goes on where the last process stopped."""
+
+import fcntl
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from hangtag.domain.errors import BundleError, HangtagError, UsageError
+from hangtag.inference.model import Model, load_model
+from hangtag.server.answers import doubt_thresholds
+from hangtag.server.jobs.folder import JobFolders
+from hangtag.server.jobs.labelling import JobLabeller, iter_waiting, lost_uploads
+from hangtag.server.jobs.news import JobNews
+from hangtag.server.jobs.store import JobStore, NewResults, WaitingPhoto
+from hangtag.server.jobs.tables import JobRow
+from hangtag.server.models import ModelShelf
+from hangtag.server.schemas import Job, JobState
+from hangtag.server.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+COMMIT_S: Final = 0.2
+"""How long results gather before they are stored: as often as someone who watches can see."""
+
+_FETCHED_PHOTOS: Final = 500
+_NICENESS: Final = 10
+_SECONDS_AFTER_A_FAULT: Final = 5.0
+
+
+class JobFolderError(HangtagError):
+    """What was uploaded for a job cannot be read any more."""
+
+
+class JobModels:
+    """Loads the models of jobs onto engines of their own, and keeps the last one.
+
+    The threads of an engine have the priority of the one that loads it, so that jobs give way to requests.
+    """
+
+    def __init__(self, shelf: ModelShelf, settings: Settings) -> None:
+        self._shelf = shelf
+        self._settings = settings
+        self._model: Model | None = None
+
+    def load(self, id_: str) -> Model:
+        """Return the model of an id; raises `ModelNotFoundError` or `BundleError`."""
+        shelved = self._shelf.card(id_)
+        if self._model is None or self._model.sha256 != shelved.sha256:
+            self._model = load_model(
+                shelved.path, precision=self._settings.precision, threads=self._settings.threads
+            )
+        return self._model
+
+
+class JobRunner:
+    """Labels the jobs of a store in a thread of its own. `load` gives the model of an id, and is called in the thread."""
+
+    def __init__(
+        self,
+        store: JobStore,
+        folders: JobFolders,
+        news: JobNews,
+        settings: Settings,
+        load: Callable[[str], Model],
+    ) -> None:
+        self._store = store
+        self._folders = folders
+        self._news = news
+        self._settings = settings
+        self._load = load
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
+        self._lock_file = -1
+
+    def start(self) -> None:
+        """Start the thread. Raises `UsageError` when another service works in the same data folder."""
+        self._folders.root.mkdir(parents=True, exist_ok=True)
+        self._lock_file = _lock(self._folders.root)
+        self._folders.remove_others(self._store.ids())
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Say that there is a new job."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Finish the batch that is under way, store it and end the thread. What is left goes on at the next start."""
+        self._stopping.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        if self._lock_file >= 0:
+            os.close(self._lock_file)
+            self._lock_file = -1
+
+    def _run(self) -> None:
+        _give_way()
+        while not self._stopping.is_set():
+            self._wake.clear()
+            try:
+                job = self._store.next_to_run()
+                if job is None:
+                    self._wake.wait()
+                else:
+                    self._run_job(job)
+            except Exception:
+                # The database itself failed, most likely for want of disk space; the job is still to be done.
+                _log.exception("the jobs wait, since the database cannot be used")
+                self._stopping.wait(_SECONDS_AFTER_A_FAULT)
+
+    def _run_job(self, job: JobRow) -> None:
+        """Label what is left of a job; whatever stops it becomes its message."""
+        try:
+            if self._tell(self._store.start(job.number)) and self._label(job):
+                self._end(job, "done")
+        except HangtagError as error:
+            self._end(job, "failed", error.problem)
+        except (OSError, SQLAlchemyError) as error:
+            _log.exception("the job %s cannot go on", job.id)
+            self._end(job, "failed", f"the results cannot be stored ({_cause(error)})")
+        except Exception:
+            _log.exception("the job %s met a defect", job.id)
+            self._end(job, "failed", "the service has a defect; its log says more")
+
+    def _label(self, job: JobRow) -> bool:
+        """Label what is left; return whether all of it was done, and the job was not stopped before."""
+        if not self._folders.is_readable(job.id):
+            raise JobFolderError("the uploaded photos are not there any more")
+        labeller = self._labeller(job)
+
+        def fetch(after: int) -> list[WaitingPhoto]:
+            return self._store.waiting_photos(job.number, after, _FETCHED_PHOTOS)
+
+        gathered = NewResults([], [], 0.0)
+        photos = iter_waiting(fetch, self._folders, job.id)
+        with closing(labeller.iter_results(photos)) as batches:
+            for new in batches:
+                if lost_uploads(new) and not self._folders.is_readable(job.id):
+                    raise JobFolderError("the uploaded photos are not there any more")
+                gathered = gathered.joined(new)
+                stopping = self._stopping.is_set()
+                if gathered.seconds >= COMMIT_S or stopping:
+                    if not self._tell(self._store.add_results(job.number, gathered)) or stopping:
+                        return False
+                    gathered = NewResults([], [], 0.0)
+        return not gathered.results or self._tell(self._store.add_results(job.number, gathered))
+
+    def _labeller(self, job: JobRow) -> JobLabeller:
+        try:
+            model = self._load(job.model_id)
+        except HangtagError as error:
+            raise BundleError(f"the job's model {job.model_id!r} cannot be used: {error.problem}") from error
+        if model.sha256 != job.model_sha256:
+            raise BundleError(f"the model {job.model_id!r} has changed since the job was started")
+        thresholds = doubt_thresholds(model.card, self._settings)
+        return JobLabeller(job.number, model, self._settings.decode_limits, thresholds)
+
+    def _tell(self, job: Job | None) -> bool:
+        """Pass a job's new state on; return whether it has one, and so was not ended by someone else."""
+        if job is not None:
+            self._news.tell(job)
+        return job is not None
+
+    def _end(self, job: JobRow, state: JobState, message: str | None = None) -> None:
+        self._tell(self._store.finish(job.number, state, message))
+
+
+def _lock(folder: Path) -> int:
+    """Take the lock of a data folder, which the kernel gives back however this process ends."""
+    file = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        raise UsageError(
+            "another `hangtag serve` works in this data folder",
+            where=folder,
+            fix="Choose another --data-folder.",
+        ) from None
+    return file
+
+
+def _give_way() -> None:
+    """Lower the priority of this thread, and of those that it starts. Only Linux has one for each thread."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+
+
+def _cause(error: OSError | SQLAlchemyError) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return str(getattr(error, "orig", None) or error)

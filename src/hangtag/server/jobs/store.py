@@ -1,0 +1,264 @@
+"""The jobs in the database: each change of a job is one transaction, so that no crash leaves half of one."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+from sqlalchemy.orm import Session, undefer
+
+from hangtag.domain.reasons import Reason
+from hangtag.server.database import writing
+from hangtag.server.jobs.folder import StoredPhoto
+from hangtag.server.jobs.intake import JobContent
+from hangtag.server.jobs.tables import JobRow, LabelRow, PhotoRow, ResultRow
+from hangtag.server.jobs.vocabulary import Vocabulary
+from hangtag.server.problems import JobFinishedError, JobNotFoundError, QueueFullError
+from hangtag.server.schemas import Job, JobState, ModelName
+
+UNFINISHED: Final = ("queued", "running")
+MAX_UNFINISHED: Final = 100
+"""How many jobs may wait: who sends more has a loop that went wrong."""
+
+_ROWS_AT_A_TIME: Final = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class JobModel:
+    """The model that a job asks: its id, name and version, the SHA-256 of its file, and what it can answer."""
+
+    id: str
+    name: str
+    version: str
+    sha256: str
+    vocabulary: Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class NewResults:
+    """What came of some photos, as rows to insert, and the seconds that it took."""
+
+    results: list[dict[str, Any]]
+    labels: list[dict[str, Any]]
+    seconds: float
+
+    def joined(self, later: "NewResults") -> "NewResults":
+        """Return these and later ones as one."""
+        return NewResults(
+            self.results + later.results, self.labels + later.labels, self.seconds + later.seconds
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingPhoto:
+    """A photo that has no result yet."""
+
+    position: int
+    name: str
+    stored: StoredPhoto
+
+
+class JobStore:
+    """The jobs. Safe to use from several threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def create(self, job_id: str, content: JobContent, model: JobModel) -> Job:
+        """Store a new job. Raises `QueueFullError` when too many wait already."""
+        with writing(self.engine) as connection:
+            unfinished = select(func.count()).select_from(JobRow).where(JobRow.state.in_(UNFINISHED))
+            if connection.execute(unfinished).scalar_one() >= MAX_UNFINISHED:
+                raise QueueFullError(f"{MAX_UNFINISHED} jobs are waiting", fix="Wait for some to end.")
+            absent = sum(photo.problem is not None for photo in content.photos)
+            row = connection.execute(
+                insert(JobRow).returning(JobRow.number),
+                {
+                    "id": job_id,
+                    "title": content.title,
+                    "state": "queued",
+                    "model_id": model.id,
+                    "model_name": model.name,
+                    "model_version": model.version,
+                    "model_sha256": model.sha256,
+                    "created": datetime.now(UTC),
+                    "total": len(content.photos),
+                    "done": absent,
+                    "failed": absent,
+                    "absent": absent,
+                    "worked_s": 0.0,
+                    "message": content.message,
+                    "carried": list(content.carried),
+                    "vocabulary": model.vocabulary.to_json(),
+                },
+            ).one()
+            _insert_photos(connection, row.number, content)
+        return self.get(job_id)
+
+    def get(self, job_id: str) -> Job:
+        """Return a job; raises `JobNotFoundError`."""
+        return describe_job(self.find(job_id))
+
+    def find(self, job_id: str, *, with_content: bool = False) -> JobRow:
+        """Return a job's row, with its vocabulary and columns if asked for; raises `JobNotFoundError`."""
+        options = [undefer(JobRow.vocabulary), undefer(JobRow.carried)] if with_content else []
+        with Session(self.engine) as session:
+            row = session.scalar(select(JobRow).where(JobRow.id == job_id).options(*options))
+        if row is None:
+            raise JobNotFoundError(f"there is no job {job_id!r}", fix="GET /api/v1/jobs lists them.")
+        return row
+
+    def list(self, offset: int, limit: int) -> tuple[list[Job], int]:
+        """Return a page of the jobs, the newest first, and how many there are."""
+        with Session(self.engine) as session:
+            rows = session.scalars(select(JobRow).order_by(JobRow.number.desc()).offset(offset).limit(limit))
+            total = session.scalar(select(func.count()).select_from(JobRow))
+            return [describe_job(row) for row in rows], total or 0
+
+    def ids(self) -> set[str]:
+        """Return the ids of all jobs."""
+        with Session(self.engine) as session:
+            return set(session.scalars(select(JobRow.id)))
+
+    def next_to_run(self) -> JobRow | None:
+        """Return the oldest job that has not ended: one that a restart interrupted, or that waits."""
+        oldest = select(JobRow).where(JobRow.state.in_(UNFINISHED)).order_by(JobRow.number).limit(1)
+        with Session(self.engine) as session:
+            return session.scalar(oldest)
+
+    def start(self, number: int) -> Job | None:
+        """Mark a job as running; None if it has ended meanwhile."""
+        started = func.coalesce(JobRow.started, datetime.now(UTC))
+        return self._change(number, state="running", started=started)
+
+    def finish(self, number: int, state: JobState, message: str | None = None) -> Job | None:
+        """Mark a job as ended; None if it has ended meanwhile."""
+        values: dict[str, Any] = {"state": state, "finished": datetime.now(UTC)}
+        return self._change(number, **values, **({} if message is None else {"message": message}))
+
+    def cancel(self, job_id: str) -> Job:
+        """End a job early; what it found so far stays. Raises `JobFinishedError` if it has ended."""
+        job = self.finish(self.find(job_id).number, "cancelled")
+        if job is None:
+            raise JobFinishedError("the job has ended already")
+        return job
+
+    def delete(self, job_id: str) -> None:
+        """Remove a job that has ended, with all that belongs to it. Raises `JobFinishedError` if it has not."""
+        row = self.find(job_id)
+        with writing(self.engine) as connection:
+            ended = delete(JobRow).where(JobRow.number == row.number, JobRow.state.not_in(UNFINISHED))
+            if not connection.execute(ended).rowcount:
+                raise JobFinishedError("the job has not ended", fix="Cancel it first.")
+
+    def waiting_photos(self, number: int, after: int, limit: int) -> list[WaitingPhoto]:
+        """Return the next photos without a result, beyond a position."""
+        columns = (PhotoRow.position, PhotoRow.name, PhotoRow.upload, PhotoRow.entry)
+        same = (ResultRow.job == PhotoRow.job) & (ResultRow.position == PhotoRow.position)
+        statement = (
+            select(*columns)
+            .outerjoin(ResultRow, same)
+            .where(PhotoRow.job == number, PhotoRow.position > after, ResultRow.position.is_(None))
+            .order_by(PhotoRow.position)
+            .limit(limit)
+        )
+        with self.engine.connect() as connection:
+            return [
+                WaitingPhoto(position, name, StoredPhoto(upload, entry))
+                for position, name, upload, entry in connection.execute(statement)
+            ]
+
+    def add_results(self, number: int, new: NewResults) -> Job | None:
+        """Store what came of some photos; None, and nothing is stored, if the job has ended meanwhile."""
+        failed = sum(result["reason"] is not None for result in new.results)
+        with writing(self.engine) as connection:
+            values = {
+                "done": JobRow.done + len(new.results),
+                "failed": JobRow.failed + failed,
+                "worked_s": JobRow.worked_s + new.seconds,
+            }
+            if not _update_unfinished(connection, number, values):
+                return None
+            connection.execute(insert(ResultRow), new.results)
+            if new.labels:
+                connection.execute(insert(LabelRow), new.labels)
+            return _describe(connection, number)
+
+    def _change(self, number: int, **values: Any) -> Job | None:  # noqa: ANN401 - values or SQL
+        with writing(self.engine) as connection:
+            changed = _update_unfinished(connection, number, values)
+            return _describe(connection, number) if changed else None
+
+
+def describe_job(row: JobRow) -> Job:
+    """Return what the API says of a job."""
+    worked = row.done - row.absent
+    speed = worked / row.worked_s if worked and row.worked_s else None
+    left = (row.total - row.done) / speed if speed and row.state == "running" else None
+    return Job.model_validate(
+        {
+            "id": row.id,
+            "title": row.title,
+            "state": row.state,
+            "model": ModelName(id=row.model_id, version=row.model_version, name=row.model_name),
+            "created": row.created,
+            "started": row.started,
+            "finished": row.finished,
+            "total": row.total,
+            "done": row.done,
+            "failed": row.failed,
+            "images_per_s": None if speed is None else round(speed, 1),
+            "seconds_left": None if left is None else round(left, 1),
+            "message": row.message,
+        }
+    )
+
+
+def _insert_photos(connection: Connection, number: int, content: JobContent) -> None:
+    photos = list(enumerate(content.photos))
+    for start in range(0, len(photos), _ROWS_AT_A_TIME):
+        part = photos[start : start + _ROWS_AT_A_TIME]
+        connection.execute(
+            insert(PhotoRow),
+            [
+                {
+                    "job": number,
+                    "position": position,
+                    "name": photo.name,
+                    "upload": photo.stored.upload,
+                    "entry": photo.stored.entry,
+                    "carried": None if photo.carried is None else list(photo.carried),
+                }
+                for position, photo in part
+            ],
+        )
+        absent = [
+            failed_result(number, position, Reason.NOT_FOUND, photo.problem)
+            for position, photo in part
+            if photo.problem is not None
+        ]
+        if absent:
+            connection.execute(insert(ResultRow), absent)
+
+
+def failed_result(number: int, position: int, reason: Reason, detail: str) -> dict[str, Any]:
+    """Return the row of a photo that has no label."""
+    empty = dict.fromkeys(("confidence", "answer", "corrections"))
+    return {
+        "job": number,
+        "position": position,
+        "reason": reason.value,
+        "detail": detail,
+        "doubtful": 0,
+        **empty,
+    }
+
+
+def _update_unfinished(connection: Connection, number: int, values: dict[str, Any]) -> bool:
+    statement = update(JobRow).where(JobRow.number == number, JobRow.state.in_(UNFINISHED)).values(**values)
+    return bool(connection.execute(statement).rowcount)
+
+
+def _describe(connection: Connection, number: int) -> Job:
+    with Session(connection) as session:
+        return describe_job(session.scalars(select(JobRow).where(JobRow.number == number)).one())

@@ -1,0 +1,101 @@
+"""What a model can answer, kept with a job, so that its results can be corrected and written without the model."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hangtag.bundle.card import Card
+from hangtag.domain.columns import CATEGORY_COLUMNS
+from hangtag.domain.taxonomy import Taxonomy, format_path
+from hangtag.server.problems import InvalidRequestError
+from hangtag.server.schemas import InvalidValue
+
+Labels = Mapping[str, str]
+"""One label by column."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The classes of each column that a model answers, and the category paths that exist."""
+
+    classes: Mapping[str, tuple[str, ...]]
+    taxonomy: Taxonomy
+
+    @classmethod
+    def from_card(cls, card: Card) -> "Vocabulary":
+        """Take what a card knows."""
+        return cls({head.column: tuple(head.classes) for head in card.heads}, card.taxonomy)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Vocabulary":
+        """Read what `to_json` gave."""
+        taxonomy = Taxonomy(tuple(value["levels"]), tuple(tuple(path) for path in value["paths"]))
+        return cls({column: tuple(classes) for column, classes in value["classes"].items()}, taxonomy)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        classes = {column: list(names) for column, names in self.classes.items()}
+        paths = [list(path) for path in self.taxonomy.paths]
+        return {"classes": classes, "levels": list(self.taxonomy.levels), "paths": paths}
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that the model answers."""
+        return tuple(self.classes)
+
+    @property
+    def leaf(self) -> str:
+        """The column whose confidence stands for the photo's: the deepest category level, else the first column."""
+        answered = [column for column in CATEGORY_COLUMNS if column in self.classes]
+        return answered[-1] if answered else self.columns[0]
+
+    def complete(self, said: Labels, current: Labels) -> dict[str, str]:
+        """Return what a person said together with what follows from it: a new leaf takes its path along.
+
+        `current` are the labels that stand now. Raises `InvalidRequestError` for a column or a label that does not
+        exist, and for category labels that are no path, or are part of several that fit equally well.
+        """
+        unknown = [
+            InvalidValue(field=column, message=self._why_unknown(column, label))
+            for column, label in said.items()
+            if label not in self.classes.get(column, ())
+        ]
+        if unknown:
+            raise InvalidRequestError(*unknown)
+        said_levels = {level: said[level] for level in self._levels if level in said}
+        return {**said, **self._choose_path(said_levels, current)} if said_levels else dict(said)
+
+    @property
+    def _levels(self) -> tuple[str, ...]:
+        return tuple(level for level in self.taxonomy.levels if level in self.classes)
+
+    def _choose_path(self, said: Labels, current: Labels) -> dict[str, str]:
+        """Return the path that holds what was said and, beyond that, most of what stands, from the root on."""
+        found = {
+            tuple(label for level, label in named.items() if level in self.classes): named
+            for named in (dict(zip(self.taxonomy.levels, path, strict=True)) for path in self.taxonomy.paths)
+            if all(named[level] == label for level, label in said.items())
+        }
+        if not found:
+            if not self.taxonomy.paths:
+                return dict(said)
+            raise _invalid(said, f"{format_path(list(said.values()))} is part of no category path")
+
+        def kept(path: tuple[str, ...]) -> tuple[bool, ...]:
+            return tuple(current.get(level) == label for level, label in zip(self._levels, path, strict=True))
+
+        best = max(map(kept, found))
+        paths = [path for path in found if kept(path) == best]
+        if len(paths) > 1:
+            choices = ", ".join(format_path(path) for path in paths[:5])
+            raise _invalid(said, f"say the other category labels too; there are {choices}")
+        return dict(zip(self._levels, paths[0], strict=True))
+
+    def _why_unknown(self, column: str, label: str) -> str:
+        if column not in self.classes:
+            return f"the model has no such column; there are {', '.join(self.classes)}"
+        return f"{label!r} is no label of {column}"
+
+
+def _invalid(said: Labels, message: str) -> InvalidRequestError:
+    return InvalidRequestError(InvalidValue(field=next(iter(said)), message=message))
