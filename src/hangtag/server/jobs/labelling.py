@@ -1,7 +1,7 @@
 """The photos of one job, labelled batch by batch, as rows for the database."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from itertools import tee
 from typing import Any, Final
@@ -50,7 +50,7 @@ class JobLabeller:
     limits: DecodeLimits
     thresholds: dict[str, float]
 
-    def iter_results(self, photos: Iterator[JobPhotoSource]) -> Iterator[NewResults]:
+    def iter_results(self, photos: Iterator[JobPhotoSource]) -> Generator[NewResults]:
         """Yield the results of the photos batch by batch, in order, each with the seconds since the one before."""
         card = self.model.card
         decoder = PhotoDecoder(frozenset({card.preprocessing}), BATCH_PHOTOS, threads=1, limits=self.limits)

@@ -60,7 +60,7 @@ class JobModels:
 
 
 class JobRunner:
-    """Labels the jobs of a store in a thread of its own. `load` gives the model of an id, and is called in the thread."""
+    """Labels the jobs of a store in a thread of its own, in which `load` gives it the model of an id."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class JobRunner:
                     self._wake.wait()
                 else:
                     self._run_job(job)
-            except Exception:
+            except Exception:  # noqa: BLE001 - no error of one job may end them all
                 # The database itself failed, most likely for want of disk space; the job is still to be done.
                 _log.exception("the jobs wait, since the database cannot be used")
                 self._stopping.wait(_SECONDS_AFTER_A_FAULT)
@@ -126,7 +126,7 @@ class JobRunner:
         except (OSError, SQLAlchemyError) as error:
             _log.exception("the job %s cannot go on", job.id)
             self._end(job, "failed", f"the results cannot be stored ({_cause(error)})")
-        except Exception:
+        except Exception:  # noqa: BLE001 - as above
             _log.exception("the job %s met a defect", job.id)
             self._end(job, "failed", "the service has a defect; its log says more")
 

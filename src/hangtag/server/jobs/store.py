@@ -108,7 +108,7 @@ class JobStore:
             raise JobNotFoundError(f"there is no job {job_id!r}", fix="GET /api/v1/jobs lists them.")
         return row
 
-    def list(self, offset: int, limit: int) -> tuple[list[Job], int]:
+    def page(self, offset: int, limit: int) -> tuple[list[Job], int]:
         """Return a page of the jobs, the newest first, and how many there are."""
         with Session(self.engine) as session:
             rows = session.scalars(select(JobRow).order_by(JobRow.number.desc()).offset(offset).limit(limit))
