@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { bytes, count, duration, exactPercent, percent } from './numbers.ts';
+import { bytes, count, duration, exactPercent, grouped, percent } from './numbers.ts';
 
 describe('percent', () => {
   it.each([
@@ -20,6 +20,8 @@ describe('count', () => {
     expect([count(1, 'photo'), count(0, 'photo')]).toEqual(['1 photo', '0 photos']));
   it('groups thousands', () => expect(count(1204, 'class', 'classes')).toBe('1,204 classes'));
 });
+
+it('groups thousands', () => expect(grouped(33708)).toBe('33,708'));
 
 describe('bytes', () => {
   it.each([

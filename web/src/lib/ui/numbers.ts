@@ -13,9 +13,14 @@ export function exactPercent(share: number): string {
   return `${tenth.format(share * 100)}%`;
 }
 
+/** `1,204`. */
+export function grouped(amount: number): string {
+  return whole.format(amount);
+}
+
 /** `1 photo`, `1,204 photos`. */
 export function count(amount: number, one: string, many = `${one}s`): string {
-  return `${whole.format(amount)} ${amount === 1 ? one : many}`;
+  return `${grouped(amount)} ${amount === 1 ? one : many}`;
 }
 
 /** `7.5 MB`, in steps of 1000 as shops and disks count. */

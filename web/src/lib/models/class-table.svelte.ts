@@ -1,0 +1,35 @@
+import type { ClassFigures } from './figures.ts';
+
+export type ClassKey = keyof ClassFigures;
+
+/** The rows of a per-class table: searched and sorted. */
+export class ClassTable {
+  key = $state<ClassKey>('support');
+  ascending = $state(false);
+  search = $state('');
+
+  readonly #source: () => readonly ClassFigures[];
+
+  constructor(source: () => readonly ClassFigures[]) {
+    this.#source = source;
+  }
+
+  readonly rows = $derived.by(() => {
+    const wanted = this.search.trim().toLowerCase();
+    const found = this.#source().filter(({ label }) => label.toLowerCase().includes(wanted));
+    const direction = this.ascending ? 1 : -1;
+    return found.sort((a, b) => compare(a[this.key], b[this.key], direction) || b.support - a.support);
+  });
+
+  /** Sorts by a column: names from A, figures from the largest; once more turns the order round. */
+  sortBy(key: ClassKey): void {
+    this.ascending = key === this.key ? !this.ascending : key === 'label';
+    this.key = key;
+  }
+}
+
+/** What has no value comes last in either direction. */
+function compare(a: string | number | null, b: string | number | null, direction: number): number {
+  if (a === null || b === null) return Number(a === null) - Number(b === null);
+  return direction * (typeof a === 'string' ? a.localeCompare(String(b)) : a - Number(b));
+}

@@ -1,0 +1,46 @@
+import { expect, it } from 'vitest';
+
+import { readFigures } from './figures.ts';
+
+const head = { top1_accuracy: 0.9, support: 10 };
+
+it('puts the test split first, and splits of other names last', () => {
+  const metrics = {
+    elsewhere: { heads: {} },
+    validation: { heads: {} },
+    custom: { heads: {} },
+    test: { heads: {} },
+  };
+  expect(readFigures(metrics).map(({ split }) => split)).toEqual([
+    'test',
+    'custom',
+    'validation',
+    'elsewhere',
+  ]);
+});
+
+it('names the heads and adds up the photos that failed', () => {
+  const photos = { labelled: 10, failed: { truncated: 2, empty: 1 } };
+  const [test] = readFigures({ test: { heads: { gender: head }, photos, split: { strategy: 'grouped' } } });
+  expect(test).toMatchObject({
+    photos: 10,
+    failed: 3,
+    strategy: 'grouped',
+    heads: [{ column: 'gender', ...head }],
+  });
+});
+
+it('leaves out what is no set of figures', () => {
+  expect(readFigures({ note: 'measured by hand', test: { heads: [] }, validation: null })).toEqual([]);
+});
+
+it('says null for what a card does not say', () => {
+  const [test] = readFigures({ test: { heads: { gender: head } } });
+  expect(test).toMatchObject({
+    strategy: null,
+    photos: 0,
+    failed: 0,
+    mean_top1_accuracy: null,
+    all_right: null,
+  });
+});

@@ -1,0 +1,85 @@
+/** The figures of a model's card: free JSON in the API, read here into what the page shows. */
+
+export type Interval = readonly [low: number, high: number];
+
+export interface ClassFigures {
+  label: string;
+  support: number;
+  answered: number;
+  precision: number | null;
+  recall: number | null;
+  f1: number | null;
+}
+
+export interface ReliabilityBin {
+  low: number;
+  high: number;
+  count: number;
+  confidence: number;
+  accuracy: number;
+}
+
+export interface HeadFigures {
+  column: string;
+  top1_accuracy: number | null;
+  interval_95: Interval | null;
+  top3_accuracy: number | null;
+  macro_f1: number | null;
+  expected_calibration_error: number | null;
+  support: number;
+  classes: number;
+  missing_labels: number;
+  unknown_labels: number;
+  /** Cards of older evaluations lack these two. */
+  per_class?: ClassFigures[];
+  reliability?: ReliabilityBin[];
+}
+
+export interface SplitFigures {
+  split: string;
+  /** How the split was made, such as `grouped`; null where the card does not say. */
+  strategy: string | null;
+  photos: number;
+  failed: number;
+  heads: HeadFigures[];
+  mean_top1_accuracy: number | null;
+  all_right: { rate: number | null; interval_95: Interval | null; support: number } | null;
+}
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** Splits that say more about a model come first; any other after them. */
+const RANK = ['test', 'custom', 'validation', 'train'];
+
+/** The figures by split, the one to quote first. What is not of the expected form is left out. */
+export function readFigures(metrics: Json): SplitFigures[] {
+  return Object.entries(metrics)
+    .filter((entry): entry is [string, Json] => isObject(entry[1]) && isObject(entry[1].heads))
+    .map(([split, figures]) => readSplit(split, figures))
+    .sort((a, b) => rank(a.split) - rank(b.split));
+}
+
+function readSplit(split: string, figures: Json): SplitFigures {
+  const photos = isObject(figures.photos) ? figures.photos : {};
+  const made = isObject(figures.split) ? figures.split : {};
+  const failed = isObject(photos.failed) ? Object.values(photos.failed) : [];
+  const heads = Object.entries(figures.heads as Json).filter(([, head]) => isObject(head));
+  return {
+    split,
+    strategy: typeof made.strategy === 'string' ? made.strategy : null,
+    photos: Number(photos.labelled ?? 0),
+    failed: failed.reduce<number>((sum, count) => sum + Number(count), 0),
+    heads: heads.map(([column, head]) => ({ ...(head as HeadFigures), column })),
+    mean_top1_accuracy: (figures.mean_top1_accuracy ?? null) as number | null,
+    all_right: (figures.all_right ?? null) as SplitFigures['all_right'],
+  };
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function rank(split: string): number {
+  const place = RANK.indexOf(split);
+  return place === -1 ? RANK.length : place;
+}

@@ -1,0 +1,18 @@
+import type { SplitFigures } from './figures.ts';
+
+const STRATEGIES: Record<string, string> = {
+  grouped:
+    'Copies and near copies of a photo lie on one side of the split, so none of these was seen in training.',
+  year: 'Its products are of later years than those of the training.',
+  random: 'Drawn at random: near copies of training photos may be among them, which flatters the figures.',
+};
+
+/** What has to be known about how a split was made before its figures are believed. */
+export function splitNote({ split, strategy }: Pick<SplitFigures, 'split' | 'strategy'>): string {
+  if (split === 'custom')
+    return 'Photos from another source than the training photos: the hardest and fairest test.';
+  if (split === 'train') return 'The model was trained on these very photos, so the figures say little.';
+  const made = STRATEGIES[strategy ?? ''] ?? 'The card does not say how the split was made.';
+  if (split !== 'validation') return made;
+  return `${made} The best state and the temperatures were chosen on these photos, so the test split says more.`;
+}
