@@ -7,7 +7,8 @@ from typing import Final
 
 import pyarrow as pa
 
-from hangtag.catalogue.assign import DROPPED
+from hangtag.catalogue.assign import DROPPED, SPLITS
+from hangtag.catalogue.given_split import GIVEN_COLUMN, read_split_name
 from hangtag.catalogue.photo_names import product_id
 from hangtag.catalogue.prints import PhotoPrint
 from hangtag.domain.columns import ID, YEAR
@@ -17,13 +18,17 @@ from hangtag.imaging.fingerprint import near_duplicate_groups
 NO_PHOTO: Final = "no_photo"
 NO_LABEL: Final = "no_label"
 RARE_CLASS: Final = "rare_class"
+NO_SPLIT: Final = "no_split"
 BAD_PHOTO: Final = "photo_"
 """Notes on dropped products. A photo that cannot be decoded gives `photo_` and its reason code."""
 
 
 @dataclass(slots=True)
 class Candidate:
-    """A product on its way to a split. `note` says why it is dropped, `group` numbers its duplicates."""
+    """A product on its way to a split. `note` says why it is dropped, `group` numbers its duplicates.
+
+    `given` is the split that the catalogue itself puts it into.
+    """
 
     id: str
     label: str | None
@@ -31,6 +36,7 @@ class Candidate:
     photo: str | None
     note: str | None
     group: int = -1
+    given: str | None = None
     split: str = DROPPED
 
 
@@ -80,6 +86,21 @@ def note_rare(candidates: Sequence[Candidate], min_examples: int) -> None:
     for one in usable:
         if counts[one.label] < min_examples:
             one.note = RARE_CLASS
+
+
+def note_given(candidates: Sequence[Candidate], names: Sequence[str | None]) -> None:
+    """Read where the catalogue puts each candidate, and note those that it puts nowhere.
+
+    Raises `CatalogueError` for a name that stands for no split.
+    """
+    for one, name in zip(candidates, names, strict=True):
+        split = DROPPED if name is None else read_split_name(name)
+        if split is None:
+            problem = f"the column {GIVEN_COLUMN} puts {one.id} into {name!r}"
+            raise CatalogueError(problem, fix=f"It may say {', '.join(SPLITS)}, or nothing.")
+        one.given = split
+        if split == DROPPED and one.note is None:
+            one.note = NO_SPLIT
 
 
 def number_groups(candidates: Sequence[Candidate], prints: Mapping[str, PhotoPrint]) -> None:

@@ -6,8 +6,8 @@ from hangtag.catalogue.check_duplicates import iter_duplicate_findings
 from hangtag.catalogue.check_photos import SeenPhoto, find_usual_size, iter_quality_findings, see_photo
 from hangtag.catalogue.check_rows import Rows, iter_row_findings, read_rows
 from hangtag.catalogue.findings import CheckResult, Finding
+from hangtag.catalogue.interface import Catalogue
 from hangtag.catalogue.parallel import OnProgress, for_each_photo, silent
-from hangtag.catalogue.source import Catalogue
 from hangtag.imaging import fingerprint, quality
 from hangtag.imaging.decode import DEFAULT_LIMITS
 

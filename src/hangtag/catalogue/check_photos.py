@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from hangtag.catalogue.findings import Finding, FindingKind
+from hangtag.catalogue.interface import Catalogue
 from hangtag.catalogue.photo_names import product_id
-from hangtag.catalogue.source import Catalogue
 from hangtag.domain.errors import PhotoError
 from hangtag.imaging.fingerprint import Fingerprint, fingerprint_photo
 from hangtag.imaging.quality import PhotoQuality, inspect_photo

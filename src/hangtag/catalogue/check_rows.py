@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 from hangtag.catalogue.candidates import photos_by_id
 from hangtag.catalogue.findings import Finding, FindingKind
+from hangtag.catalogue.interface import Catalogue
 from hangtag.catalogue.lines import iter_lines
 from hangtag.catalogue.photo_names import product_id
 from hangtag.catalogue.rows import Reject, RejectReason, RowReader
-from hangtag.catalogue.source import Catalogue
 from hangtag.domain.columns import ID, LABEL_COLUMNS
 
 Labels = tuple[str | None, ...]

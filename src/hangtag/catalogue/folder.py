@@ -13,7 +13,10 @@ from hangtag.imaging.decode import read_photo_bytes
 
 TABLE_NAME: Final = "styles.csv"
 PHOTO_FOLDER: Final = "images"
-EXPECTED: Final = f"A catalogue is a folder or a zip that holds {TABLE_NAME} and a folder {PHOTO_FOLDER}/."
+EXPECTED: Final = (
+    f"A catalogue is a folder or a zip that holds {TABLE_NAME} and a folder {PHOTO_FOLDER}/; "
+    "or photos in a folder for each class; or a table that a catalogue.toml describes."
+)
 
 
 class PhotoFolder:
@@ -33,7 +36,7 @@ class PhotoFolder:
         except OSError as error:
             problem = f"the folder of photos cannot be read ({error.strerror})"
             raise CatalogueError(problem, where=error.filename) from error
-        return frozenset(filter(is_photo_name, found))
+        return frozenset(_need_utf8(name, self.folder) for name in found if is_photo_name(name))
 
     def _walk(self) -> list[str]:
         found: list[str] = []
@@ -55,6 +58,14 @@ class PhotoFolder:
 def _raise(error: OSError) -> None:
     """Let no sub-folder be passed over in silence."""
     raise error
+
+
+def _need_utf8(name: str, folder: Path) -> str:
+    """Return the name of a photo that tables can hold."""
+    if not name.isascii() and any("\ud800" <= sign <= "\udfff" for sign in name):
+        shown = os.fsencode(name).decode("utf-8", "backslashreplace")
+        raise CatalogueError(f"the name {shown} is not UTF-8", where=folder, fix="Rename the file.")
+    return name
 
 
 class FolderCatalogue(KeepsNothingOpen):

@@ -10,8 +10,8 @@ import pyarrow.parquet
 from PIL import Image
 
 from hangtag.catalogue.files import whole_file
+from hangtag.catalogue.interface import Catalogue
 from hangtag.catalogue.parallel import OnProgress, for_each_photo, silent
-from hangtag.catalogue.source import Catalogue
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.decode import decode_photo

@@ -7,10 +7,9 @@ from typing import Final, NamedTuple
 from hangtag.catalogue.lines import MAX_LINE_LENGTH, Line
 from hangtag.catalogue.quotes import split_quoted, split_strictly
 from hangtag.catalogue.values import MISSING, Repair, drop_invisible, is_perhaps_untidy, single_spaced
-from hangtag.domain.columns import CATEGORY_COLUMNS, ID, NAME
+from hangtag.domain.columns import ID, LABEL_COLUMNS, NAME
 from hangtag.domain.errors import CatalogueError
 
-REQUIRED_COLUMNS: Final = (ID, *CATEGORY_COLUMNS)
 MAX_JOINED_LINES: Final = 20
 MAX_JOINED_LENGTH: Final = 20_000
 RAW_LENGTH: Final = 1_000
@@ -52,7 +51,7 @@ class RowReader:
     `blank` counts empty lines (and lines of nothing but commas), `joined` the lines that belong to the row
     begun before them, `lines` all of them, the header included.
 
-    Raises `CatalogueError` when the header lacks a column that every catalogue needs.
+    Raises `CatalogueError` when the header has no column of ids, or none of labels.
     """
 
     def __init__(self, lines: Iterable[Line], where: object = None) -> None:
@@ -170,11 +169,12 @@ def _read_header(text: str, where: object) -> tuple[str, ...]:
     names = tuple(single_spaced(drop_invisible(field)) for field in fields)
     while names and not names[-1]:  # spreadsheets leave empty columns behind
         names = names[:-1]
-    lacking = [column for column in REQUIRED_COLUMNS if column not in names]
-    if lacking:
+    lacks_labels = not set(LABEL_COLUMNS).intersection(names)
+    if ID not in names or lacks_labels:
         separator = next((f" Is the table separated by {sign!r}?" for sign in ";\t|" if sign in text), "")
+        lacking = f"column {ID}" if ID not in names else f"label column ({', '.join(LABEL_COLUMNS)})"
         raise CatalogueError(
-            f"the header has no column {', '.join(lacking)}",
+            f"the header has no {lacking}",
             where=where,
             fix=f"It reads: {', '.join(names)[:200]}.{separator}",
         )

@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
+from hangtag.catalogue.class_folders import ClassFolders
 from hangtag.catalogue.custom_set import CUSTOM_PHOTO_FOLDER, CUSTOM_TABLE, open_custom_folder
-from hangtag.catalogue.folder import EXPECTED, TABLE_NAME, FolderCatalogue
+from hangtag.catalogue.fashion_mnist import FashionMnist, holds_idx_files
+from hangtag.catalogue.folder import EXPECTED, PHOTO_FOLDER, TABLE_NAME, FolderCatalogue
 from hangtag.catalogue.interface import Catalogue
+from hangtag.catalogue.mapped import MappedCatalogue
+from hangtag.catalogue.mapping import MAPPING_NAME, read_mapping
 from hangtag.catalogue.zipped import ZipCatalogue, several_tables
 from hangtag.domain.errors import CatalogueError
 
@@ -12,7 +16,7 @@ __all__ = ["Catalogue", "open_catalogue", "open_custom_set"]
 
 
 def open_catalogue(path: Path) -> Catalogue:
-    """Open a catalogue: its folder, its zip, or its table file alone.
+    """Open a catalogue: its folder, its zip, its table file alone, or the mapping of another table.
 
     A single folder around the catalogue, as archives tend to have, is looked through.
 
@@ -24,7 +28,10 @@ def open_catalogue(path: Path) -> Catalogue:
         raise CatalogueError("there is no such file or folder", where=path, fix=EXPECTED)
     if path.name == CUSTOM_TABLE:
         return open_custom_folder(path.parent)
-    if path.suffix.lower() in {".csv", ".txt"}:
+    suffix = path.suffix.lower()
+    if suffix == ".toml":
+        return _open_mapped(path)
+    if suffix in {".csv", ".txt"}:
         return FolderCatalogue(path.parent, path.name)
     return ZipCatalogue(path)
 
@@ -38,8 +45,7 @@ def open_custom_set(catalogue_path: Path) -> Catalogue | None:
     """
     if catalogue_path.is_dir():
         root = _find_root(catalogue_path)
-        has_both = root is not None and (root / CUSTOM_TABLE).is_file()
-        return open_custom_folder(root) if has_both and root is not None else None
+        return None if root is None or not (root / CUSTOM_TABLE).is_file() else open_custom_folder(root)
     if catalogue_path.suffix.lower() == ".zip":
         return _open_custom_zip(catalogue_path)
     has_own = catalogue_path.name != CUSTOM_TABLE and (catalogue_path.parent / CUSTOM_TABLE).is_file()
@@ -48,21 +54,44 @@ def open_custom_set(catalogue_path: Path) -> Catalogue | None:
 
 def _open_folder(folder: Path) -> Catalogue:
     root = _find_root(folder)
-    if root is not None:
-        return FolderCatalogue(root)
-    if (folder / CUSTOM_TABLE).is_file():
+    if root is None and (folder / CUSTOM_TABLE).is_file():
         return open_custom_folder(folder)
-    raise CatalogueError(f"there is no {TABLE_NAME}", where=folder, fix=EXPECTED)
+    if root is None:
+        return _open_class_folders(folder)
+    if (root / MAPPING_NAME).is_file():
+        return _open_mapped(root / MAPPING_NAME)
+    return FolderCatalogue(root) if (root / TABLE_NAME).is_file() else FashionMnist(root)
 
 
 def _find_root(folder: Path) -> Path | None:
-    """Return the folder that holds the table: this one, or the one inside it that does."""
-    if (folder / TABLE_NAME).is_file():
+    """Return the folder that holds a catalogue with a table: this one, or the one inside it that does."""
+    if _holds_table(folder):
         return folder
-    inside = sorted(table.parent for table in folder.glob(f"*/{TABLE_NAME}"))
+    inside = sorted(one for one in folder.iterdir() if one.is_dir() and _holds_table(one))
     if len(inside) > 1:
         raise several_tables(folder, [path.name for path in inside])
     return inside[0] if inside else None
+
+
+def _holds_table(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in (MAPPING_NAME, TABLE_NAME)) or holds_idx_files(folder)
+
+
+def _open_mapped(path: Path) -> Catalogue:
+    mapping = read_mapping(path)
+    name = path.resolve().parent.name if path.name == MAPPING_NAME else path.stem
+    if mapping.table is None:
+        return ClassFolders(name, mapping.photos, mapping.folders)
+    return MappedCatalogue(name, mapping)
+
+
+def _open_class_folders(folder: Path) -> ClassFolders:
+    inside = [one for one in folder.iterdir() if not one.name.startswith((".", "__MACOSX"))]
+    if PHOTO_FOLDER in {one.name for one in inside} or not any(one.is_dir() for one in inside):
+        raise CatalogueError(f"there is no {TABLE_NAME}", where=folder, fix=EXPECTED)
+    if len(inside) == 1:
+        return _open_class_folders(inside[0])
+    return ClassFolders(folder.resolve().name, folder)
 
 
 def _open_custom_zip(path: Path) -> Catalogue | None:

@@ -11,23 +11,34 @@ from typing import Any, Final, Literal, get_args
 
 import pyarrow as pa
 
-from hangtag.catalogue.assign import SPLITS, TEST, VALIDATION, Item, assign_by_year, assign_stratified
+from hangtag.catalogue.assign import (
+    SPLITS,
+    TEST,
+    TRAIN,
+    VALIDATION,
+    Fractions,
+    Item,
+    assign_by_year,
+    assign_stratified,
+)
 from hangtag.catalogue.candidates import (
     Candidate,
     note_bad_photos,
+    note_given,
     note_rare,
     number_groups,
     photos_by_id,
     read_candidates,
     sort_by_id,
 )
+from hangtag.catalogue.given_split import GIVEN_COLUMN
+from hangtag.catalogue.interface import Catalogue
 from hangtag.catalogue.prints import PhotoPrint, fingerprint_catalogue
-from hangtag.catalogue.source import Catalogue
 from hangtag.catalogue.tables import need_columns
 from hangtag.domain.columns import ID
 from hangtag.domain.errors import CatalogueError, UsageError
 
-Strategy = Literal["grouped", "year", "random"]
+Strategy = Literal["grouped", "year", "random", "given"]
 Rare = Literal["keep", "drop"]
 
 PHOTO_COLUMN: Final = "photo"
@@ -48,7 +59,8 @@ class SplitSettings:
     """How to split.
 
     - `strategy`: `grouped` keeps duplicate photos on one side and each label in its share; `random` does the
-      latter only; `year` puts the newest years into test, the ones before them into validation.
+      latter only; `year` puts the newest years into test, the ones before them into validation; `given` keeps
+      the division that the table's column `split` says, and draws validation or test, if it has none, from train.
     - `validation`, `test`: shares of the products that are not dropped; train has the rest.
     - `min_examples`, `rare`: labels of `stratify_by` with fewer products are dropped, or kept and reported.
 
@@ -88,17 +100,21 @@ def split_catalogue(
 
     Raises `CatalogueError` when a column is lacking, an id comes twice, or nothing is left to split.
     """
-    need_columns(cleaned, [ID, settings.stratify_by], "the cleaned table")
+    is_given = settings.strategy == "given"
+    columns = [ID, settings.stratify_by, *([GIVEN_COLUMN] if is_given else [])]
+    need_columns(cleaned, columns, "the cleaned table")
     cleaned = sort_by_id(cleaned)
     candidates = read_candidates(cleaned, settings.stratify_by, photos_by_id(catalogue.photo_names()))
     if fingerprints is None:
         fingerprints = fingerprint_catalogue(catalogue, [one.photo for one in candidates if one.photo])
     note_bad_photos(candidates, fingerprints)
+    if is_given:
+        note_given(candidates, cleaned[GIVEN_COLUMN].to_pylist())
     if settings.rare == "drop":
         note_rare(candidates, settings.min_examples)
     number_groups(candidates, fingerprints)
-    _assign([one for one in candidates if one.note is None], settings)
-    return _split_table(cleaned, candidates, settings)
+    drawn = _assign([one for one in candidates if one.note is None], settings)
+    return _split_table(cleaned, candidates, settings, drawn)
 
 
 def read_split_facts(table: pa.Table) -> dict[str, Any]:
@@ -108,18 +124,43 @@ def read_split_facts(table: pa.Table) -> dict[str, Any]:
     return facts
 
 
-def _assign(usable: Sequence[Candidate], settings: SplitSettings) -> None:
+def _assign(usable: Sequence[Candidate], settings: SplitSettings) -> Fractions:
+    """Put the candidates into their splits; return the shares that were drawn."""
     if not usable:
         raise CatalogueError("no product is left to split", fix="Do the photos belong to this table?")
-    fractions = {TEST: settings.test, VALIDATION: settings.validation}
+    fractions: Fractions = {TEST: settings.test, VALIDATION: settings.validation}
     if settings.strategy == "year":
-        splits = assign_by_year([one.year for one in usable], fractions)
-        members = [[one] for one in usable]
+        for one, split in zip(usable, assign_by_year([one.year for one in usable], fractions), strict=True):
+            one.split = split
+    elif settings.strategy == "given":
+        fractions = _keep_given(usable, fractions, settings.seed)
     else:
-        members = _members(usable, by_group=settings.strategy == "grouped")
-        items = [Item(min(one.id for one in group), _majority_label(group), len(group)) for group in members]
-        splits = assign_stratified(items, fractions, settings.seed)
-    for group, split in zip(members, splits, strict=True):
+        _draw(usable, fractions, settings.seed, by_group=settings.strategy == "grouped")
+    return fractions
+
+
+def _keep_given(usable: Sequence[Candidate], fractions: Fractions, seed: int) -> Fractions:
+    """Keep the catalogue's own division; draw from its train what it lacks, and return the shares of that."""
+    lacking = {
+        split: share for split, share in fractions.items() if all(one.given != split for one in usable)
+    }
+    train = [one for one in usable if one.given == TRAIN]
+    if sum(lacking.values()) * len(usable) >= len(train):
+        problem = (
+            f"its train has {len(train)} of {len(usable)} products, too few to draw {' and '.join(lacking)}"
+        )
+        raise CatalogueError(f"the catalogue's own split cannot be kept: {problem}")
+    for one in usable:
+        one.split = str(one.given)
+    of_train = {split: share * len(usable) / len(train) for split, share in lacking.items()}
+    _draw(train, of_train, seed, by_group=True)
+    return lacking
+
+
+def _draw(usable: Sequence[Candidate], fractions: Fractions, seed: int, *, by_group: bool) -> None:
+    members = _members(usable, by_group=by_group)
+    items = [Item(min(one.id for one in group), _majority_label(group), len(group)) for group in members]
+    for group, split in zip(members, assign_stratified(items, fractions, seed), strict=True):
         for one in group:
             one.split = split
 
@@ -136,12 +177,14 @@ def _majority_label(group: Sequence[Candidate]) -> str:
     return min(counts, key=lambda label: (-counts[label], label))
 
 
-def _split_table(cleaned: pa.Table, candidates: Sequence[Candidate], settings: SplitSettings) -> pa.Table:
+def _split_table(
+    cleaned: pa.Table, candidates: Sequence[Candidate], settings: SplitSettings, drawn: Fractions
+) -> pa.Table:
     table = cleaned.select([name for name in cleaned.column_names if name not in ADDED_COLUMNS])
     for name, kind in ADDED_COLUMNS.items():
         table = table.append_column(name, pa.array([getattr(one, name) for one in candidates], kind))
     counts = Counter(one.split for one in candidates)
-    said = asdict(settings)
-    fractions = {"validation": said.pop("validation"), "test": said.pop("test")}
+    said = {name: value for name, value in asdict(settings).items() if name not in {VALIDATION, TEST}}
+    fractions = {split: drawn[split] for split in (VALIDATION, TEST) if split in drawn}
     facts = {**said, "fractions": fractions, "counts": {split: counts[split] for split in SPLITS}}
     return table.replace_schema_metadata({METADATA_KEY: json.dumps(facts)})

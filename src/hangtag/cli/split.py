@@ -24,8 +24,11 @@ def split(
         "split.parquet"
     ),
     strategy: Annotated[
-        Literal["grouped", "year", "random"],
-        typer.Option(help="grouped: duplicates on one side; year: the newest are test; random: to compare."),
+        Literal["grouped", "year", "random", "given"],
+        typer.Option(
+            help="grouped: duplicates on one side; year: the newest are test; random: to compare; "
+            "given: as the column `split` of the catalogue says."
+        ),
     ] = "grouped",
     seed: Annotated[int, typer.Option(help="The same seed gives the same split.")] = 42,
     test: Annotated[float, typer.Option(help="The share of test.")] = 0.10,

@@ -9,7 +9,7 @@ from hangtag.catalogue import rows as rows_module
 from hangtag.catalogue.lines import iter_lines
 from hangtag.catalogue.rows import Reject, RejectReason, Row, RowReader
 from hangtag.catalogue.values import MISSING, Repair, drop_invisible, single_spaced
-from hangtag.domain.columns import CATALOGUE_COLUMNS
+from hangtag.domain.columns import CATALOGUE_COLUMNS, LABEL_COLUMNS
 from hangtag.domain.errors import CatalogueError
 
 COLUMNS = ("id", "masterCategory", "subCategory", "articleType", "productDisplayName")
@@ -203,11 +203,19 @@ def test_surplus_commas_cannot_be_repaired_when_the_last_column_is_no_free_text(
     assert rejected.reason == RejectReason.TOO_MANY_FIELDS
 
 
-@pytest.mark.parametrize("column", ["id", "masterCategory", "subCategory", "articleType"])
-def test_a_missing_column_is_named(column):
-    header = ",".join(name for name in COLUMNS if name != column)
-    with pytest.raises(CatalogueError, match=f"no column {column}"):
-        reader_of("", header)
+def test_a_table_without_ids_is_refused():
+    with pytest.raises(CatalogueError, match="no column id"):
+        reader_of("", HEADER.removeprefix("id,"))
+
+
+def test_a_table_without_any_label_is_refused():
+    with pytest.raises(CatalogueError, match=r"no label column \(masterCategory, .*It reads: id, price"):
+        reader_of("", "id,price")
+
+
+@pytest.mark.parametrize("column", LABEL_COLUMNS)
+def test_one_column_of_labels_is_enough(column):
+    assert only("1,A", f"id,{column}").values == ["1", "A"]
 
 
 def test_a_table_with_another_separator_is_told_so():
