@@ -73,6 +73,7 @@ class JobFolders:
 
     def remove_others(self, job_ids: set[str]) -> None:
         """Remove the folders of no job: what an upload or a deletion left that a crash interrupted."""
+        self.root.mkdir(parents=True, exist_ok=True)
         for folder in self.root.iterdir():
             if folder.is_dir() and folder.name not in job_ids:
                 self.remove(folder.name)

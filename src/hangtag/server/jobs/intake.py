@@ -12,7 +12,7 @@ from hangtag.imaging.decode import DecodeLimits
 from hangtag.server.jobs.archive import ArchiveEntry, list_archive
 from hangtag.server.jobs.folder import StoredPhoto, read_entry, upload_path
 from hangtag.server.jobs.given_table import MAX_TABLE_BYTES, GivenTable, read_given_table
-from hangtag.server.jobs.matching import COLUMN_FIELD, Matching, match_rows
+from hangtag.server.jobs.matching import Matching, match_rows
 from hangtag.server.jobs.receive import ReceivedForm, Upload, UploadKind
 from hangtag.server.problems import InvalidRequestError, TooManyFilesError
 from hangtag.server.schemas import InvalidValue
@@ -97,7 +97,7 @@ def _find_photos(uploads: Sequence[Upload], folder: Path, max_photos: int) -> _F
 
 
 def _match_table(form: ReceivedForm, found: _Found, folder: Path, max_rows: int) -> Matching | None:
-    column = form.fields.get(COLUMN_FIELD) or None
+    column = form.photo_column
     sent = [upload for upload in form.uploads if upload.kind is UploadKind.TABLE]
     if sent:
         table = read_given_table(upload_path(folder, sent[0].number), sent[0].name, max_rows)
@@ -151,7 +151,7 @@ def _absent(row: tuple[str, ...], value: str, number: int) -> JobPhoto:
 
 
 def _title(form: ReceivedForm, photos: int) -> str:
-    given = printable(form.fields.get("title", ""))
+    given = printable(form.title)
     archives = [printable(upload.name) for upload in form.uploads if upload.kind is UploadKind.ZIP]
     usual = archives[0] if len(archives) == 1 else ("1 photo" if photos == 1 else f"{photos:,} photos")
     return (given or usual)[:_TITLE_CHARACTERS]

@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Lock
+from threading import RLock
 
 from hangtag.server.schemas import Job
 
@@ -44,7 +44,7 @@ class JobNews:
 
     def __init__(self) -> None:
         self._watches: dict[str, set[Watch]] = defaultdict(set)
-        self._lock = Lock()
+        self._lock = RLock()  # a signal may close this in a thread that holds it
         self._is_closed = False
 
     def tell(self, job: Job) -> None:

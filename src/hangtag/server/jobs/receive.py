@@ -2,14 +2,17 @@
 
 import asyncio
 import errno
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
 from http import HTTPStatus
 from pathlib import Path, PurePath
-from typing import BinaryIO, ClassVar, Final
+from typing import Annotated, BinaryIO, ClassVar, Final
 
 from fastapi import Request
+from pydantic import BaseModel, ConfigDict, Field, InstanceOf, WithJsonSchema
+from pydantic.json_schema import SkipJsonSchema
 
+from hangtag.server.forms import validate_form
 from hangtag.server.jobs.archive import ZIP_STARTS
 from hangtag.server.jobs.folder import upload_path
 from hangtag.server.jobs.given_table import MAX_TABLE_BYTES, TABLE_SUFFIXES
@@ -50,12 +53,14 @@ class Upload:
     size: int = 0
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class ReceivedForm:
-    """The form of a job."""
+    """The form of a job. Without a `model` the default one is meant."""
 
-    uploads: list[Upload] = field(default_factory=list)
-    fields: dict[str, str] = field(default_factory=dict)
+    uploads: list[Upload]
+    model: str | None = None
+    title: str = ""
+    photo_column: str | None = None
 
 
 class UploadWriter:
@@ -81,6 +86,26 @@ class UploadWriter:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+File = Annotated[InstanceOf[UploadWriter], WithJsonSchema({"type": "string", "format": "binary"})]
+
+
+class JobForm(BaseModel):
+    """The photos of a job, and how to label them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    files: list[File] = Field(
+        min_length=1, description="Photos, zips of photos, and at most one table (CSV, XLSX) that names them."
+    )
+    model: str | SkipJsonSchema[None] = Field(
+        None, description="The model's id; without it the default one answers."
+    )
+    title: str = Field("", description="What to call the job.")
+    photo_column: str | SkipJsonSchema[None] = Field(
+        None, description="Which column of the table names the photos; it is found without."
+    )
 
 
 async def receive_form(request: Request, folder: Path, settings: Settings) -> ReceivedForm:
@@ -131,13 +156,15 @@ async def _read(request: Request, reader: FormReader[UploadWriter], timeout_s: f
 
 
 def _check_form(form: Form[UploadWriter]) -> ReceivedForm:
+    """Return what a form means; raises `InvalidRequestError`."""
+    values = validate_form(JobForm, form)
     # A form whose file field was left empty sends one file without a name and without bytes.
-    uploads = [writer.upload for _, writer in form.files if writer.upload.name or writer.upload.size]
+    uploads = [writer.upload for writer in values.files if writer.upload.name or writer.upload.size]
     tables = [upload.name for upload in uploads if upload.kind is UploadKind.TABLE]
     if len(tables) > 1:
         message = f"there can be one table, and there are {', '.join(tables[:5])}"
         raise InvalidRequestError(InvalidValue(field="files", message=message))
-    return ReceivedForm(uploads, {name: value.strip() for name, value in form.fields})
+    return ReceivedForm(uploads, values.model or None, values.title.strip(), values.photo_column or None)
 
 
 def _kind_of(name: str) -> UploadKind:

@@ -1,18 +1,16 @@
 """The worker: one thread that labels the jobs, the oldest first, and goes on where the last process stopped."""
 
-import fcntl
 import logging
 import os
 import sys
 import threading
 from collections.abc import Callable
 from contextlib import closing, suppress
-from pathlib import Path
 from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from hangtag.domain.errors import BundleError, HangtagError, UsageError
+from hangtag.domain.errors import BundleError, HangtagError
 from hangtag.inference.model import Model, load_model
 from hangtag.server.answers import doubt_thresholds
 from hangtag.server.jobs.folder import JobFolders
@@ -78,13 +76,9 @@ class JobRunner:
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
-        self._lock_file = -1
 
     def start(self) -> None:
-        """Start the thread. Raises `UsageError` when another service works in the same data folder."""
-        self._folders.root.mkdir(parents=True, exist_ok=True)
-        self._lock_file = _lock(self._folders.root)
-        self._folders.remove_others(self._store.ids())
+        """Start the thread."""
         self._thread.start()
 
     def wake(self) -> None:
@@ -97,9 +91,6 @@ class JobRunner:
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
-        if self._lock_file >= 0:
-            os.close(self._lock_file)
-            self._lock_file = -1
 
     def _run(self) -> None:
         _give_way()
@@ -171,21 +162,6 @@ class JobRunner:
 
     def _end(self, job: JobRow, state: JobState, message: str | None = None) -> None:
         self._tell(self._store.finish(job.number, state, message))
-
-
-def _lock(folder: Path) -> int:
-    """Take the lock of a data folder, which the kernel gives back however this process ends."""
-    file = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(file)
-        raise UsageError(
-            "another `hangtag serve` works in this data folder",
-            where=folder,
-            fix="Choose another --data-folder.",
-        ) from None
-    return file
 
 
 def _give_way() -> None:

@@ -1,8 +1,8 @@
 """The forms that photos come in: what they may hold, and what it means."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated
 
 from fastapi import Request
 from pydantic import (
@@ -11,19 +11,15 @@ from pydantic import (
     ConfigDict,
     Field,
     InstanceOf,
-    ValidationError,
     WithJsonSchema,
 )
 from pydantic.json_schema import SkipJsonSchema
 
 from hangtag.domain.text import printable
+from hangtag.server.forms import FormModel, validate_form
 from hangtag.server.held import UploadedPhoto
-from hangtag.server.problems import InvalidRequestError
-from hangtag.server.schemas import InvalidValue
 from hangtag.server.service import Service
-from hangtag.server.uploads import Form, FormLimits, read_form
-
-_MEDIA_TYPE: Final = "multipart/form-data"
+from hangtag.server.uploads import FormLimits, read_form
 
 
 def _require_file(value: object) -> object:
@@ -65,15 +61,6 @@ class ComparisonForm(BaseModel):
     top_k: TopK = 5
 
 
-FormModel = TypeVar("FormModel", bound=BaseModel)
-
-
-def describe_body(form: type[BaseModel]) -> dict[str, Any]:
-    """Return what the documentation says of a route's body, since the route reads it itself."""
-    schema = form.model_json_schema(ref_template="#/components/schemas/{model}")
-    return {"requestBody": {"required": True, "content": {_MEDIA_TYPE: {"schema": schema}}}}
-
-
 @asynccontextmanager
 async def receive_photos(
     request: Request, service: Service, kind: type[FormModel]
@@ -95,28 +82,3 @@ async def receive_photos(
     finally:
         for photo in opened:
             photo.release()
-
-
-def validate_form(kind: type[FormModel], form: Form[UploadedPhoto]) -> FormModel:
-    """Return what a form means; raises `InvalidRequestError`."""
-    values: dict[str, list[object]] = {}
-    for name, value in [*form.fields, *form.files]:
-        values.setdefault(name, []).append(value)
-    try:
-        return kind.model_validate({name: _one_or_all(kind, name, given) for name, given in values.items()})
-    except ValidationError as error:
-        raise InvalidRequestError(*(_explain(one) for one in error.errors())) from None
-
-
-def _one_or_all(kind: type[BaseModel], name: str, given: list[object]) -> object:
-    known = kind.model_fields.get(name)
-    is_list = known is not None and getattr(known.annotation, "__origin__", None) is list
-    if is_list:
-        return given
-    if len(given) > 1:
-        raise InvalidRequestError(InvalidValue(field=name, message="it is given more than once"))
-    return given[0]
-
-
-def _explain(error: Mapping[str, Any]) -> InvalidValue:
-    return InvalidValue(field=".".join(str(part) for part in error["loc"]), message=error["msg"])

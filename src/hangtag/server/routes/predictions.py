@@ -8,9 +8,10 @@ from fastapi.responses import Response
 
 from hangtag.inference.model import Model
 from hangtag.server.answers import AnswerStyle, build_answers, doubt_thresholds
+from hangtag.server.forms import describe_body
 from hangtag.server.held import UploadedPhoto
 from hangtag.server.problems import problem_responses
-from hangtag.server.routes.photo_forms import ComparisonForm, PredictionForm, describe_body, receive_photos
+from hangtag.server.routes.photo_forms import ComparisonForm, PredictionForm, receive_photos
 from hangtag.server.schemas import (
     Comparison,
     ModelComparisonAnswer,
@@ -37,6 +38,7 @@ async def create_predictions(request: Request, service: ServiceDependency) -> Re
         id_ = service.shelf.card(form.model).id
         model = await service.shelf.get(id_)
         answers = await _answer(service, model, form.photos, (form.top_k, form.probabilities))
+    service.metrics.count_photos(id_, answers)
     predictions = Predictions.model_construct(
         model=name_model(id_, model), latency_ms=_milliseconds_since(started), photos=answers
     )

@@ -43,6 +43,7 @@ def _create_jobs() -> None:
         sa.Column("total", sa.Integer(), nullable=False),
         sa.Column("done", sa.Integer(), nullable=False),
         sa.Column("failed", sa.Integer(), nullable=False),
+        sa.Column("absent", sa.Integer(), nullable=False),
         sa.Column("worked_s", sa.Double(), nullable=False),
         sa.Column("message", sa.Text()),
         sa.Column("carried", sa.JSON(), nullable=False),

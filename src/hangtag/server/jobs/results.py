@@ -1,0 +1,89 @@
+"""A page of a job's results: those that were asked for, in the order that was asked for."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import Engine, Select, func, select, true
+
+from hangtag.server.jobs.stored import StoredResult, read_results
+from hangtag.server.jobs.tables import JobRow, LabelRow, PhotoRow, ResultRow
+from hangtag.server.jobs.vocabulary import Vocabulary
+from hangtag.server.problems import InvalidRequestError
+from hangtag.server.schemas import InvalidValue
+
+Status = Literal["labelled", "failed", "doubtful"]
+Sort = Literal["position", "confidence"]
+
+
+@dataclass(frozen=True, slots=True)
+class ResultFilter:
+    """Which results, in which order.
+
+    `label` is one of `column`, as corrected; the confidences are the model's own: of `column`, or of the leaf without
+    one. `doubtful` are labelled ones with a doubtful label that nobody corrected. Sorted by confidence, the least
+    certain come first and those without any last.
+    """
+
+    column: str | None = None
+    label: str | None = None
+    min_confidence: float | None = None
+    max_confidence: float | None = None
+    status: Status | None = None
+    sort: Sort = "position"
+
+
+def query_results(
+    engine: Engine, job: JobRow, wanted: ResultFilter, page: tuple[int, int]
+) -> tuple[list[StoredResult], int]:
+    """Return a page, as (offset, limit), of the results of a job, and how many there are in all."""
+    offset, limit = page
+    positions = _select_positions(job, wanted)
+    with engine.connect() as connection:
+        total = connection.execute(select(func.count()).select_from(positions.subquery())).scalar_one()
+        ordered = positions.order_by(*_order(wanted)).offset(offset).limit(limit)
+        found = list(connection.execute(ordered).scalars())
+        rows = {row.position: row for row in read_results(connection, job, PhotoRow.position.in_(found))}
+    return [rows[position] for position in found], total
+
+
+def check_filter(vocabulary: Vocabulary, wanted: ResultFilter) -> None:
+    """Raise `InvalidRequestError` for a column that the model does not answer, and for a label without a column."""
+    if wanted.column is not None and wanted.column not in vocabulary.classes:
+        message = f"the model has no such column; there are {', '.join(vocabulary.columns)}"
+        raise InvalidRequestError(InvalidValue(field="column", message=message))
+    if wanted.label is not None and wanted.column is None:
+        message = "say of which column the label is"
+        raise InvalidRequestError(InvalidValue(field="column", message=message))
+
+
+def _select_positions(job: JobRow, wanted: ResultFilter) -> Select[int]:
+    statement = select(ResultRow.position).where(ResultRow.job == job.number)
+    confidence: Any = ResultRow.confidence
+    if wanted.column is not None:
+        same = (LabelRow.job == ResultRow.job) & (LabelRow.position == ResultRow.position)
+        statement = statement.join(LabelRow, same).where(
+            LabelRow.job == job.number, LabelRow.column == wanted.column
+        )
+        confidence = LabelRow.confidence
+    conditions = (
+        true() if wanted.label is None else LabelRow.label == wanted.label,
+        true() if wanted.min_confidence is None else confidence >= wanted.min_confidence,
+        true() if wanted.max_confidence is None else confidence <= wanted.max_confidence,
+        _has_status(wanted.status),
+    )
+    return statement.where(*conditions)
+
+
+def _has_status(status: Status | None) -> Any:  # noqa: ANN401 - a condition
+    if status == "failed":
+        return ResultRow.reason.is_not(None)
+    if status == "doubtful":
+        return ResultRow.doubtful > 0
+    return true() if status is None else ResultRow.reason.is_(None)
+
+
+def _order(wanted: ResultFilter) -> tuple[Any, ...]:
+    if wanted.sort == "position":
+        return (ResultRow.position,)
+    confidence: Any = ResultRow.confidence if wanted.column is None else LabelRow.confidence
+    return (confidence.asc().nulls_last(), ResultRow.position)

@@ -1,0 +1,131 @@
+"""A photo of a job as it is stored, with what came of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Engine, select
+from sqlalchemy import Row as DatabaseRow
+
+from hangtag.domain.columns import CATEGORY_COLUMNS
+from hangtag.domain.reasons import Reason
+from hangtag.server.jobs.folder import StoredPhoto
+from hangtag.server.jobs.tables import JobRow, PhotoRow, ResultRow
+from hangtag.server.problems import NotFoundError
+from hangtag.server.schemas import ChosenLabel, FailedResult, Label, LabelledResult
+
+
+@dataclass(frozen=True, slots=True)
+class StoredResult:
+    """A photo of a job with what came of it, if anything did yet."""
+
+    position: int
+    name: str
+    stored: StoredPhoto
+    carried: list[str] | None
+    reason: str | None
+    detail: str | None
+    answer: dict[str, Any] | None
+    corrections: dict[str, str]
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it has no result yet."""
+        return self.reason is None and self.answer is None
+
+    @property
+    def chosen(self) -> dict[str, tuple[str, float]]:
+        """The model's labels by column, with their confidences."""
+        candidates = self.answer["candidates"] if self.answer else {}
+        return {column: (ranked[0][0], ranked[0][1]) for column, ranked in candidates.items()}
+
+    @property
+    def doubtful(self) -> list[str]:
+        """The columns whose label is doubtful, and was not corrected."""
+        doubtful = self.answer["doubtful"] if self.answer else []
+        return [column for column in doubtful if column not in self.corrections]
+
+
+def read_result(connection: Connection, job: JobRow, position: int) -> StoredResult:
+    """Return the photo at a position; raises `NotFoundError`."""
+    found = read_results(connection, job, PhotoRow.position == position)
+    if not found:
+        raise NotFoundError(f"the job has no photo {position}")
+    return found[0]
+
+
+def iter_results(engine: Engine, job: JobRow, photos_at_a_time: int = 1000) -> Iterator[list[StoredResult]]:
+    """Yield all photos of a job in their order, with or without a result, some at a time."""
+    for start in range(0, job.total, photos_at_a_time):
+        with engine.connect() as connection:
+            yield read_results(
+                connection, job, PhotoRow.position.between(start, start + photos_at_a_time - 1)
+            )
+
+
+def describe_result(result: StoredResult, columns: list[str]) -> LabelledResult | FailedResult:
+    """Return what the API says of a result; `columns` are those of the table that came with the photos.
+
+    Raises `ValueError` for a photo that still waits.
+    """
+    row = None if result.carried is None else dict(zip(columns, result.carried, strict=True))
+    if result.answer is None:
+        return FailedResult(
+            photo=result.name,
+            reason=Reason(result.reason or ""),
+            detail=result.detail or "",
+            position=result.position,
+            row=row,
+        )
+    labels = {
+        column: ChosenLabel(
+            value=ranked[0][0],
+            confidence=ranked[0][1],
+            candidates=[Label(value=label, confidence=confidence) for label, confidence in ranked],
+        )
+        for column, ranked in result.answer["candidates"].items()
+    }
+    return LabelledResult(
+        photo=result.name,
+        path=[labels[column].value for column in CATEGORY_COLUMNS if column in labels],
+        labels=labels,
+        doubtful=result.doubtful,
+        position=result.position,
+        row=row,
+        corrections=result.corrections,
+    )
+
+
+def read_results(connection: Connection, job: JobRow, condition: ColumnElement[bool]) -> list[StoredResult]:
+    """Return those photos of a job for which a condition on `PhotoRow` holds, in their order."""
+    same = (ResultRow.job == PhotoRow.job) & (ResultRow.position == PhotoRow.position)
+    statement = (
+        select(
+            PhotoRow.position,
+            PhotoRow.name,
+            PhotoRow.upload,
+            PhotoRow.entry,
+            PhotoRow.carried,
+            ResultRow.reason,
+            ResultRow.detail,
+            ResultRow.answer,
+            ResultRow.corrections,
+        )
+        .outerjoin(ResultRow, same)
+        .where(PhotoRow.job == job.number, condition)
+        .order_by(PhotoRow.position)
+    )
+    return [_build_result(row) for row in connection.execute(statement)]
+
+
+def _build_result(row: DatabaseRow[Any]) -> StoredResult:
+    return StoredResult(
+        position=row.position,
+        name=row.name,
+        stored=StoredPhoto(row.upload, row.entry),
+        carried=row.carried,
+        reason=row.reason,
+        detail=row.detail,
+        answer=row.answer,
+        corrections=row.corrections or {},
+    )
