@@ -23,7 +23,7 @@ class CsvTable:
         self._file = file
         self._kinds = layout.kinds
         self._labels: dict[Cell, str] = {None: ""}
-        self._write_lines([",".join(map(_quote, self._kinds))])
+        self._write_lines([",".join(_quote(_defuse(name)) for name in self._kinds)])
 
     def write(self, rows: Rows) -> None:
         """Append rows."""
