@@ -168,6 +168,15 @@ def load_cleaned(path: Path) -> pa.Table:
         return read_table(path / CLEANED_PARQUET)
     if path.suffix.lower() in PARQUET_SUFFIXES:
         return read_table(path)
-    with tempfile.TemporaryDirectory() as folder, open_catalogue(path) as catalogue:
+    with open_catalogue(path) as catalogue:
+        return clean_in_passing(catalogue)
+
+
+def clean_in_passing(catalogue: Catalogue) -> pa.Table:
+    """Return the cleaned table of a catalogue and leave no file behind.
+
+    Raises `CatalogueError` when the table cannot be read.
+    """
+    with tempfile.TemporaryDirectory() as folder:
         clean_catalogue(catalogue, Path(folder))
         return read_table(Path(folder) / CLEANED_PARQUET)

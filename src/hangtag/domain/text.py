@@ -1,4 +1,4 @@
-"""Text that came from outside, made fit to be shown."""
+"""Text made fit to be shown: what came from outside, and figures."""
 
 
 def printable(text: str) -> str:
@@ -7,3 +7,13 @@ def printable(text: str) -> str:
     As they are, they could move the cursor, rename the window or hide what was printed before.
     """
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+
+
+def render_share(share: float) -> str:
+    """Write a share from 0 to 1 as a percentage with one decimal; `< 0.1 %` rather than nothing at all."""
+    return "< 0.1 %" if 0 < share < 0.0005 else f"{100 * share:.1f} %"  # noqa: PLR2004 - half of 0.1 %
+
+
+def render_count(count: int, one: str, several: str) -> str:
+    """Write a number with what it counts: `1 photo`, `39,655 photos`."""
+    return f"{count:,} {one if count == 1 else several}"

@@ -9,6 +9,7 @@ from hangtag.reports.paper import (
     ACCENT,
     FADED_INK,
     INK,
+    LARGE,
     NORMAL,
     PAPER,
     RULE,
@@ -27,32 +28,36 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-__all__ = ["bar_chart", "heat_map", "line_chart", "png_bytes", "reliability_diagram", "write_png"]
+__all__ = [
+    "bar_chart",
+    "bar_panels",
+    "heat_map",
+    "line_chart",
+    "png_bytes",
+    "reliability_diagram",
+    "write_png",
+]
 
 RIGHT_ANSWERS: Final = "#cfc8ba"
 LONGEST_LABEL: Final = 30
+ROOM_FOR_LABELS: Final = 1.7
+ROOM_FOR_TEXT: Final = 1.0
+"""In inches, beside the bars of panels and at the end of the longest one."""
+
 LEGIBLE_CELL: Final = 0.3
 """From this size in inches on, a cell of a heat map is large enough for a text."""
 
-Texts = Mapping[str, Mapping[str, str]]
-
 
 def bar_chart(
-    counts: Mapping[str, Mapping[str, float]],
-    *,
-    title: str,
-    value_name: str,
-    horizontal: bool = True,
-    texts: Texts | None = None,
+    counts: Mapping[str, Mapping[str, float]], *, title: str, value_name: str, horizontal: bool = True
 ) -> "Figure":
     """Draw bars for each label, one for each series: series -> label -> value.
 
     The labels come in the order in which the series name them, the first at the top or left; a series without a
-    label has no bar there. `texts`, of the same shape, stand at the ends of horizontal bars.
+    label has no bar there.
     """
-    labels = list(dict.fromkeys(label for values in counts.values() for label in values))
-    height = 1.2 + len(labels) * (0.1 + 0.17 * len(counts)) if horizontal else 3.2
-    figure = new_figure(height)
+    labels = _names_of_all(counts)
+    figure = new_figure(1.2 + len(labels) * (0.1 + 0.17 * len(counts)) if horizontal else 3.2)
     axes = figure.subplots()
     quieten(axes, title=title, **{"x_name" if horizontal else "y_name": value_name})
     thickness = 0.8 / max(1, len(counts))
@@ -61,27 +66,55 @@ def bar_chart(
         lengths = [values.get(label, 0.0) for label in labels]
         draw = axes.barh if horizontal else axes.bar
         draw(offsets, lengths, thickness * 0.88, color=_colour(number), label=series)
-        if texts is not None and horizontal:
-            _write_at_ends(axes, offsets, lengths, [texts[series].get(label, "") for label in labels])
     _name_places(axes, labels, horizontal=horizontal)
-    if texts is not None and horizontal:
-        axes.set_xlim(
-            0, 1.22 * max((max(values.values(), default=0) for values in counts.values()), default=0) or 1
-        )
+    value_axis = axes.xaxis if horizontal else axes.yaxis
+    value_axis.set_major_formatter(lambda value, _: f"{value:,.10g}")
     add_legend(figure, axes)
     return figure
 
 
-def _write_at_ends(
-    axes: "Axes",
-    places: Sequence[float],
-    lengths: Sequence[float],
-    texts: Sequence[str],
-) -> None:
-    for place, length, text in zip(places, lengths, texts, strict=True):
-        axes.annotate(
-            text, (length, place), (4, 0), textcoords="offset points", va="center", fontsize=SMALL, color=INK
+def bar_panels(
+    counts: Mapping[str, Mapping[str, float]],
+    texts: Mapping[str, Mapping[str, str]],
+    *,
+    title: str,
+    value_name: str,
+) -> "Figure":
+    """Draw a panel of bars for each series, side by side, over the same labels and to the same scale.
+
+    `counts` and `texts`, which stand at the ends of the bars, are series -> label -> value. What the bars of one
+    series leave empty stays empty, so that 20 products can stand beside 40,000.
+    """
+    labels = _names_of_all(counts)
+    figure = new_figure(1.15 + 0.24 * len(labels))
+    panels = figure.subplots(1, max(1, len(counts)), sharex=True, sharey=True, squeeze=False)[0]
+    figure.suptitle(title, x=0.012, ha="left", fontsize=LARGE, fontweight="bold", color=INK)
+    longest = max((value for values in counts.values() for value in values.values()), default=0) or 1
+    for number, (axes, (series, values)) in enumerate(zip(panels, counts.items(), strict=False)):
+        quieten(axes, x_name=value_name)
+        axes.set_title(series if len(counts) > 1 else "", loc="left", fontsize=NORMAL, color=FADED_INK)
+        axes.barh(
+            range(len(labels)), [values.get(label, 0.0) for label in labels], 0.7, color=_colour(number)
         )
+        for place, label in enumerate(labels):
+            axes.annotate(
+                texts[series].get(label, ""),
+                (values.get(label, 0.0), place),
+                (4, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=SMALL,
+                color=INK,
+            )
+    _name_places(panels[0], labels, horizontal=True)
+    for axes in panels[1:]:
+        axes.grid(visible=False, axis="y")
+    panels[0].set_xlim(0, longest / (1 - ROOM_FOR_TEXT * max(1, len(counts)) / (WIDTH - ROOM_FOR_LABELS)))
+    return figure
+
+
+def _names_of_all(counts: Mapping[str, Mapping[str, float]]) -> list[str]:
+    return list(dict.fromkeys(label for values in counts.values() for label in values))
 
 
 def _name_places(axes: "Axes", labels: Sequence[str], *, horizontal: bool) -> None:

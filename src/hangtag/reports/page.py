@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from hangtag.domain.errors import UsageError
+from hangtag.domain.text import render_share
 from hangtag.reports.files import write_whole
 from hangtag.reports.paper import DOTS_PER_INCH
 
@@ -25,7 +26,7 @@ PNG_WIDTH: Final = slice(16, 20)
 """Where a PNG says how wide it is, in four bytes."""
 
 ABSENT: Final = "–"
-_NUMBER = re.compile(r"[-\N{MINUS SIGN}+±<≤>≥]?\s?\d[\d.,\s]*(?:%| ?(?:ms|s|min|MB|MiB|px))?( \(.*\))?")
+_NUMBER = re.compile(r"[-\N{MINUS SIGN}+±<≤>≥]?\s?\d[\d.,\s–]*(?:%| ?(?:ms|s|min|MB|MiB|px))?( \(.*\))?")
 
 
 class Share(float):
@@ -172,11 +173,6 @@ def _render_cell(value: Cell) -> _Cell:
     if isinstance(value, str):
         return _Cell(value, is_number=value in {"", ABSENT} or bool(_NUMBER.fullmatch(value)), bar=None)
     return _Cell(f"{value:,}" if isinstance(value, int) else f"{value:.3g}", is_number=True, bar=None)
-
-
-def render_share(share: float) -> str:
-    """Write a share as a percentage with one decimal; one that would round to nothing is `< 0.1 %`."""
-    return "< 0.1 %" if 0 < share < 0.0005 else f"{share:.1%}".replace("%", " %")  # noqa: PLR2004 - half of 0.1 %
 
 
 def _embed(data: bytes) -> str:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from hangtag.domain.errors import UsageError
-from hangtag.reports.page import Page, Share, render_share
+from hangtag.reports.page import Page, Share
 
 VOID = {"meta", "img", "input", "br"}
 
@@ -141,10 +141,3 @@ def test_without_jinja_the_extra_is_named(page, monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
     with pytest.raises(UsageError, match=r"hangtag\[report\]"):
         page.render()
-
-
-@pytest.mark.parametrize(
-    ("share", "text"), [(0, "0.0 %"), (0.0004, "< 0.1 %"), (0.481, "48.1 %"), (1, "100.0 %")]
-)
-def test_shares_are_percentages(share, text):
-    assert render_share(share) == text

@@ -1,0 +1,176 @@
+"""What is in a catalogue: how many products of which class, what is missing and where, which photos show each class.
+
+Figures and the page are made of these statistics elsewhere (`describe_plots`, `describe_report`).
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any, Final
+from zlib import crc32
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hangtag.catalogue.candidates import photos_by_id
+from hangtag.catalogue.describe_gaps import Gap, find_gaps
+from hangtag.catalogue.photo_names import product_id
+from hangtag.catalogue.source import Catalogue
+from hangtag.domain.columns import CATEGORY_COLUMNS, ID, NAME, YEAR
+from hangtag.domain.errors import PhotoError
+from hangtag.imaging.decode import open_photo
+
+SAMPLES: Final = 4
+"""How many photos stand for a class."""
+
+OPENED_PHOTOS: Final = 4_000
+"""From how many photos, spread over the catalogue, the sizes are told: a third of a second instead of three."""
+
+FEW_CLASSES: Final = 50
+TEXT_SHARE: Final = 0.1
+"""A column of more than `FEW_CLASSES` values, more than a tenth of them different, holds text and not classes."""
+
+
+class Kind(StrEnum):
+    """What a column holds."""
+
+    LEVEL = "level"
+    ATTRIBUTE = "attribute"
+    YEAR = "year"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: products without a value, different values, and (label, products), the largest first.
+
+    `counts` are empty for text, of which only the number of different values (`classes`) is told.
+    """
+
+    name: str
+    kind: Kind
+    missing: int
+    classes: int
+    counts: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoSizes:
+    """The sizes, as (`60x80`, photos), of so many `opened` photos; `unreadable` ones are among these."""
+
+    opened: int
+    unreadable: int
+    sizes: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What is in one catalogue.
+
+    `columns` are all but the id, the `levels` first. `years` are (year, products) in order of time. `samples` name up
+    to four photos of each label: column -> label -> names. They are drawn by the names' checksums, so that the
+    same photos give the same samples.
+    """
+
+    name: str
+    products: int
+    photos: int
+    products_without_photo: int
+    photos_without_product: int
+    columns: tuple[Column, ...]
+    levels: tuple[str, ...]
+    years: tuple[tuple[str, int], ...]
+    gaps: tuple[Gap, ...]
+    photo_sizes: PhotoSizes
+    samples: Mapping[str, Mapping[str, tuple[str, ...]]]
+
+    def column(self, name: str) -> Column | None:
+        """Return a column by its name; None when the catalogue has no such column."""
+        return next((column for column in self.columns if column.name == name), None)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it as plain JSON."""
+        return asdict(self)
+
+
+def describe_catalogue(catalogue: Catalogue, table: pa.Table) -> Statistics:
+    """Count a catalogue by its cleaned table. Of the photos, some are opened as far as their size.
+
+    Raises `CatalogueError` when there is no folder of photos.
+    """
+    names = catalogue.photo_names()
+    photos = photos_by_id(names)
+    ids = table[ID].to_pylist()
+    known = set(ids)
+    columns = _describe_columns(table)
+    classed = [column.name for column in columns if column.counts]
+    has_photo = pa.array([id_ in photos for id_ in ids], pa.bool_())
+    year = next((column for column in columns if column.kind is Kind.YEAR), None)
+    return Statistics(
+        name=catalogue.name,
+        products=table.num_rows,
+        photos=len(names),
+        products_without_photo=pc.sum(pc.invert(has_photo)).as_py() or 0,
+        photos_without_product=sum(product_id(name) not in known for name in names),
+        columns=columns,
+        levels=tuple(column.name for column in columns if column.kind is Kind.LEVEL),
+        years=() if year is None else tuple(sorted(year.counts)),
+        gaps=find_gaps(table, has_photo, classed),
+        photo_sizes=_measure_photos(catalogue, names),
+        samples=_draw_samples(table, photos, [one for one in classed if one != YEAR]),
+    )
+
+
+def _describe_columns(table: pa.Table) -> tuple[Column, ...]:
+    others = [name for name in table.column_names if name not in {ID, *CATEGORY_COLUMNS}]
+    levels = [name for name in CATEGORY_COLUMNS if name in table.column_names]
+    return tuple(_describe_column(name, table[name]) for name in (*levels, *others))
+
+
+def _describe_column(name: str, values: pa.ChunkedArray) -> Column:
+    found = [
+        (str(entry["values"]), entry["counts"]) for entry in pc.drop_null(values).value_counts().to_pylist()
+    ]
+    kind = _find_kind(name, len(found), len(values) - values.null_count)
+    counts = sorted(found, key=lambda entry: (-entry[1], entry[0])) if kind is not Kind.TEXT else []
+    return Column(name, kind, values.null_count, len(found), tuple(counts))
+
+
+def _find_kind(name: str, classes: int, filled: int) -> Kind:
+    if name in CATEGORY_COLUMNS:
+        return Kind.LEVEL
+    if name == YEAR:
+        return Kind.YEAR
+    is_text = name == NAME or (classes > FEW_CLASSES and classes > TEXT_SHARE * filled)
+    return Kind.TEXT if is_text else Kind.ATTRIBUTE
+
+
+def _draw_samples(
+    table: pa.Table, photos: Mapping[str, str], columns: Collection[str]
+) -> dict[str, dict[str, tuple[str, ...]]]:
+    names = [photos.get(id_) for id_ in table[ID].to_pylist()]
+    drawn = sorted((crc32(name.encode()), row) for row, name in enumerate(names) if name is not None)
+    samples: dict[str, dict[str, tuple[str, ...]]] = {}
+    for column in columns:
+        values = table[column].to_pylist()
+        found: dict[str, list[str]] = {}
+        for _, row in drawn:
+            if values[row] is not None and len(chosen := found.setdefault(str(values[row]), [])) < SAMPLES:
+                chosen.append(str(names[row]))
+        samples[column] = {label: tuple(chosen) for label, chosen in sorted(found.items())}
+    return samples
+
+
+def _measure_photos(catalogue: Catalogue, names: Collection[str]) -> PhotoSizes:
+    step = -(-len(names) // OPENED_PHOTOS) or 1
+    opened = sorted(names)[::step]
+    sizes: Counter[str] = Counter()
+    unreadable = 0
+    for name in opened:
+        try:
+            with open_photo(catalogue.read_photo(name)) as image:
+                sizes[f"{image.width}x{image.height}"] += 1
+        except PhotoError:
+            unreadable += 1
+    return PhotoSizes(len(opened), unreadable, tuple(sizes.most_common()))
