@@ -2,27 +2,36 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Final
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
 from fastapi.routing import APIRoute
+from starlette.middleware.gzip import GZipMiddleware
 
 from hangtag import __version__
+from hangtag.server.api_document import describe_api
+from hangtag.server.api_page import render_api_page
+from hangtag.server.jobs import routes as jobs
+from hangtag.server.metrics import Metrics
+from hangtag.server.observing import Observer
+from hangtag.server.page import Page
 from hangtag.server.problems import add_problem_handlers
-from hangtag.server.routes import models, predictions, status
-from hangtag.server.schemas import Problem
+from hangtag.server.routes import catalogue, models, predictions, samples, status
 from hangtag.server.service import run_service
 from hangtag.server.settings import Settings
 
 API: Final = "/api/v1"
+_COMPRESSED_FROM_BYTES: Final = 2_000
 
 
 def create_app(settings: Settings) -> FastAPI:
     """Return the app. It loads its models when it is started, so that building it costs nothing."""
+    metrics = Metrics()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with run_service(settings) as service:
+        async with run_service(settings, metrics) as service:
             app.state.service = service
             yield
 
@@ -36,11 +45,14 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=_name_operation,
     )
-    for part in (predictions, models, status):
+    for part in (predictions, models, jobs, catalogue, samples, status):
         app.include_router(part.router, prefix=API)
     app.include_router(status.health_router)
+    _add_pages(app, Page(settings.page_folder))
     add_problem_handlers(app)
-    app.openapi = lambda: _describe_api(app)  # type: ignore[method-assign]  # this is how FastAPI is told
+    app.openapi = lambda: describe_api(app)  # type: ignore[method-assign]  # this is how FastAPI is told
+    app.add_middleware(GZipMiddleware, minimum_size=_COMPRESSED_FROM_BYTES, compresslevel=5)
+    app.add_middleware(Observer, metrics=metrics)
     return app
 
 
@@ -48,16 +60,14 @@ def _name_operation(route: APIRoute) -> str:
     return route.name
 
 
-def _describe_api(app: FastAPI) -> dict[str, Any]:
-    """Return the OpenAPI document; every error in it is a problem."""
-    if app.openapi_schema is None:
-        document = FastAPI.openapi(app)
-        schemas = document["components"]["schemas"]
-        for unused in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(unused, None)
-        template = "#/components/schemas/{model}"
-        problem = Problem.model_json_schema(mode="serialization", ref_template=template)
-        schemas |= problem.pop("$defs", {})
-        schemas["Problem"] = problem
-        document["components"]["schemas"] = dict(sorted(schemas.items()))
-    return app.openapi_schema or {}
+def _add_pages(app: FastAPI, page: Page) -> None:
+    """Add what people look at: the description of the API, and the page at every address that is nothing else."""
+
+    @app.get("/api/docs", include_in_schema=False)
+    async def show_api_page() -> Response:
+        return render_api_page(app.openapi())
+
+    async def show_page(request: Request) -> Response:
+        return page.answer(request)
+
+    app.router.add_route("/{address:path}", show_page, methods=["GET", "HEAD"], include_in_schema=False)

@@ -95,7 +95,8 @@ class ModelShelf:
 
     async def get(self, id_: str | None = None) -> Model:
         """Return a model as `load` does, without holding up anyone else meanwhile."""
-        return self.find_loaded(id_) or await asyncio.to_thread(self.load, id_)
+        loaded = self.find_loaded(id_)
+        return await asyncio.to_thread(self.load, id_) if loaded is None else loaded
 
     def find_loaded(self, id_: str | None = None) -> Model | None:
         """Return a model that is loaded already, None if it is not."""

@@ -100,6 +100,13 @@ class ShuttingDownError(RequestError):
     retry_after_s = 5
 
 
+class CrossSiteError(RequestError):
+    """The request was sent by the page of another site."""
+
+    status = HTTPStatus.FORBIDDEN
+    code = "cross_site"
+
+
 class InvalidRequestError(RequestError):
     """A value of the request cannot be. `errors` names each."""
 
@@ -145,6 +152,17 @@ def describe_error(error: HangtagError) -> Problem:
     )
 
 
+def describe_bug() -> Problem:
+    """Return what a client is told of an error that nobody expected: nothing of what is inside."""
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    return Problem(
+        title=status.phrase,
+        status=status,
+        detail="the service has a defect; its log says more, by the X-Request-ID of this answer",
+        code="internal",
+    )
+
+
 def problem_response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
     """Return a problem as the response that says it."""
     body = problem.model_dump_json(exclude_none=True)
@@ -163,11 +181,10 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def add_problem_handlers(app: FastAPI) -> None:
-    """Let every error of an app become a problem: those of the domain, of requests, of routing, and all others."""
+    """Let the errors of an app become problems: those of the domain, of requests and of routing."""
     app.add_exception_handler(HangtagError, _on_hangtag_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_exception_handler(Exception, _on_bug)
 
 
 async def _on_hangtag_error(_request: Request, error: Exception) -> Response:
@@ -196,10 +213,3 @@ async def _on_http_exception(_request: Request, error: Exception) -> Response:
     phrase = HTTPStatus(status).phrase
     detail = f"there is nothing at this address ({phrase})" if status == HTTPStatus.NOT_FOUND else phrase
     return problem_response(Problem(title=phrase, status=status, detail=detail, code=code), error.headers)
-
-
-async def _on_bug(_request: Request, error: Exception) -> Response:
-    _log.error("an error that nobody expected", exc_info=error)
-    status = HTTPStatus.INTERNAL_SERVER_ERROR
-    detail = "the service has a defect; its log says more"
-    return problem_response(Problem(title=status.phrase, status=status, detail=detail, code="internal"))

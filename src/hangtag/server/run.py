@@ -3,6 +3,7 @@
 import sys
 import webbrowser
 from collections.abc import Mapping
+from socket import socket
 from types import FrameType
 
 import uvicorn
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 
 from hangtag.domain.errors import UsageError
 from hangtag.server.app import create_app
+from hangtag.server.logs import set_up_logs
 from hangtag.server.settings import Settings
 
 
@@ -39,15 +41,15 @@ class Server(uvicorn.Server):
                 host=settings.host,
                 port=settings.port,
                 access_log=False,  # it would name photos; the service writes its own
-                log_level="warning",
+                log_config=None,
                 server_header=False,
                 timeout_graceful_shutdown=settings.stop_timeout_s,
             )
         )
 
-    async def startup(self, sockets: list[object] | None = None) -> None:
+    async def startup(self, sockets: list[socket] | None = None) -> None:
         """Begin to listen, and say where."""
-        await super().startup(sockets)  # type: ignore[arg-type]
+        await super().startup(sockets)
         if self.should_exit or not self.servers:
             return
         host, port = self.servers[0].sockets[0].getsockname()[:2]
@@ -61,10 +63,11 @@ class Server(uvicorn.Server):
         """Let everybody know that the end is near."""
         service = getattr(self._app.state, "service", None)
         if service is not None:
-            service.stopping.set()
+            service.begin_stop()
         super().handle_exit(sig, frame)
 
 
 def run_server(settings: Settings, *, open_browser: bool = False) -> None:
     """Serve until a signal says to stop; what is under way is finished."""
+    set_up_logs(settings.log_format)
     Server(settings, open_browser=open_browser).run()

@@ -194,16 +194,36 @@ class TaxonomyView(Schema):
 
 
 class ColumnCounts(Schema):
-    """How often each label of a column occurs, in descending order."""
+    """How often each label of a column occurs, in descending order. Of text, only how many values there are."""
 
     name: str
+    kind: Literal["level", "attribute", "year", "text"]
     missing: int
     classes: int
     counts: list[tuple[str, int]]
 
 
+class CatalogueGap(Schema):
+    """Of `missing` products without `what`, `missing_in_label` have this label: far more than its share."""
+
+    what: str
+    missing: int
+    column: str
+    label: str
+    missing_in_label: int
+    label_products: int
+
+
+class PhotoSizes(Schema):
+    """The sizes, as [`60x80`, photos], of so many `opened` photos, of which some could not be read."""
+
+    opened: int
+    unreadable: int
+    sizes: list[tuple[str, int]]
+
+
 class CatalogueStatistics(Schema):
-    """What is known of a catalogue. `samples` are names of photos by column and label."""
+    """What is in a catalogue. `years` are in order of time, `samples` names of photos by column and label."""
 
     available: Literal[True] = True
     state: Literal["ready"] = "ready"
@@ -211,9 +231,12 @@ class CatalogueStatistics(Schema):
     products: int
     photos: int
     products_without_photo: int
+    photos_without_product: int
     columns: list[ColumnCounts]
     levels: list[str]
-    years: list[tuple[str, int]] = []
+    years: list[tuple[str, int]]
+    gaps: list[CatalogueGap]
+    photo_sizes: PhotoSizes
     samples: dict[str, dict[str, list[str]]]
 
 
@@ -266,6 +289,12 @@ FindingsView = Findings | CatalogueAbsent
 
 class Examples(Schema):
     """Names of catalogue photos."""
+
+    photos: list[str]
+
+
+class Samples(Schema):
+    """Names of the sample photos."""
 
     photos: list[str]
 

@@ -1,10 +1,11 @@
 """What a running service is made of, wired together in one place."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
-from typing import Annotated
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import Annotated, Final
 
 from fastapi import Depends, Request
 
@@ -12,58 +13,99 @@ from hangtag.imaging.batches import PhotoDecoder
 from hangtag.inference.cpus import count_usable_cpus
 from hangtag.inference.model import Model
 from hangtag.server.batching import CHUNK_PHOTOS, Batcher, BatchSettings
+from hangtag.server.catalogue import ShownCatalogue
+from hangtag.server.examples import ExampleFinder
 from hangtag.server.held import HeldBytes
+from hangtag.server.jobs.service import Jobs
+from hangtag.server.metrics import Metrics
 from hangtag.server.models import ModelShelf
 from hangtag.server.settings import Settings
 
+CATALOGUE_FOLDER: Final = "catalogue"
+
 
 class Service:
-    """The models on their shelf, a batcher for each that is loaded, and whether the service is about to stop."""
+    """The models on their shelf, a batcher for each that is loaded, the catalogue, the jobs, what all requests share.
 
-    def __init__(self, settings: Settings) -> None:
+    It lives in one event loop. Raises `BundleError` when there is no default model.
+    """
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self.settings = settings
+        self.metrics = metrics
         self.shelf = ModelShelf(settings)
-        self.stopping = asyncio.Event()
-        """Set when no new work should begin; what streams without an end has to end then."""
-        self.is_ready = False
+        self.catalogue = ShownCatalogue(settings.catalogue, settings.data_folder / CATALOGUE_FOLDER)
         self.held = HeldBytes(settings.max_held_bytes)
+        self.is_ready = False
+        self.is_stopping = False
+        self._on_stop: list[Callable[[], object]] = []
+        self._batchers: dict[int, tuple[Model, Batcher]] = {}
+        self._examples: ExampleFinder | None = None
         threads = settings.threads or count_usable_cpus()
         self._decoding = ThreadPoolExecutor(threads, thread_name_prefix="decode")
-        self._batchers: dict[int, Batcher] = {}
+        self.jobs = Jobs(settings, self.shelf)
+        self.on_stop(self.jobs.end_streams)
+        metrics.watch("hangtag_photos_waiting", "Photos that wait for an answer.", self.count_waiting)
+        metrics.watch("hangtag_held_bytes", "Bytes of uploads in memory.", lambda: self.held.now)
 
     async def start(self) -> None:
-        """Load and verify the default model."""
+        """Load and verify the default model; begin to read the catalogue; go on with the jobs."""
         await self.shelf.get()
+        self.catalogue.start()
+        await asyncio.to_thread(self.jobs.start)
         self.is_ready = True
+
+    def on_stop(self, action: Callable[[], object]) -> None:
+        """Have something done when the stop begins: what streams without an end has to end then."""
+        self._on_stop.append(action)
+
+    def begin_stop(self) -> None:
+        """Know that the process is about to end: /readyz says so, and streams end. Requests are still answered."""
+        if not self.is_stopping:
+            self.is_stopping = True
+            for action in self._on_stop:
+                action()
 
     async def close(self) -> None:
         """Finish what is under way and let go of everything."""
-        self.stopping.set()
-        for batcher in self._batchers.values():
+        self.begin_stop()
+        for _, batcher in self._batchers.values():
             await batcher.close()
         self._decoding.shutdown()
+        await self.jobs.close()
+        await asyncio.to_thread(self.catalogue.stop)
 
     def batcher(self, model: Model) -> Batcher:
         """Return the batcher of a loaded model."""
         if id(model) not in self._batchers:
-            decoder = PhotoDecoder(
-                frozenset({model.card.preprocessing}), CHUNK_PHOTOS, 1, self.settings.decode_limits
-            )
-            self._batchers[id(model)] = Batcher(
-                model, _batch_settings(self.settings), decoder, self._decoding
-            )
-        return self._batchers[id(model)]
+            limits = self.settings.decode_limits
+            decoder = PhotoDecoder(frozenset({model.card.preprocessing}), CHUNK_PHOTOS, 1, limits)
+            on_batch = partial(self.metrics.count_batch, model.card.name)
+            batcher = Batcher(model, _batch_settings(self.settings), decoder, self._decoding, on_batch)
+            self._batchers[id(model)] = (model, batcher)
+        return self._batchers[id(model)][1]
+
+    def count_waiting(self) -> int:
+        """Count the photos that wait for an answer."""
+        return sum(batcher.photos_waiting for _, batcher in self._batchers.values())
+
+    @property
+    def examples(self) -> ExampleFinder | None:
+        """What finds photos of the catalogue by a model's answers; None without a catalogue."""
+        source = self.catalogue.source
+        if self._examples is None and source is not None:
+            self._examples = ExampleFinder(source, self.settings.split_table)
+        return self._examples
 
 
 @asynccontextmanager
-async def run_service(settings: Settings) -> AsyncIterator[Service]:
+async def run_service(settings: Settings, metrics: Metrics) -> AsyncIterator[Service]:
     """Give a service that answers, and close it in the end."""
-    service = Service(settings)
-    try:
+    async with AsyncExitStack() as stack:
+        service = Service(settings, metrics)
+        stack.push_async_callback(service.close)
         await service.start()
         yield service
-    finally:
-        await service.close()
 
 
 def get_service(request: Request) -> Service:

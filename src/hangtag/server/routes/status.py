@@ -1,14 +1,17 @@
 """What the service is, and whether it can answer."""
 
 from fastapi import APIRouter
+from fastapi.responses import Response
 
 from hangtag import __version__
+from hangtag.server.metrics import MEDIA_TYPE
 from hangtag.server.problems import RequestError, ShuttingDownError, problem_responses
 from hangtag.server.schemas import Health, Limits, Status
 from hangtag.server.service import ServiceDependency
 
 router = APIRouter(tags=["service"])
 health_router = APIRouter(tags=["service"])
+"""What watches the service asks for, at addresses that all such programs know."""
 
 
 class NotReadyError(RequestError):
@@ -48,8 +51,18 @@ async def show_health() -> Health:
 @health_router.get("/readyz", responses=problem_responses(503))
 async def show_readiness(service: ServiceDependency) -> Health:
     """Say whether requests should be sent here: the default model has proved itself, and no stop is under way."""
-    if service.stopping.is_set():
+    if service.is_stopping:
         raise ShuttingDownError("the service is stopping")
     if not service.is_ready:
         raise NotReadyError("the default model is being loaded")
     return Health()
+
+
+@health_router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"description": "Figures.", "content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+async def show_metrics(service: ServiceDependency) -> Response:
+    """Give what the service counts, as Prometheus reads it."""
+    return Response(service.metrics.render(), headers={"Content-Type": MEDIA_TYPE})

@@ -1,0 +1,184 @@
+"""The catalogue that the page shows: read once in the background, and kept on disk for the next start."""
+
+import hashlib
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from hangtag import __version__
+from hangtag.catalogue.check import check_catalogue
+from hangtag.catalogue.clean import clean_in_passing
+from hangtag.catalogue.describe import describe_catalogue
+from hangtag.catalogue.files import write_json
+from hangtag.catalogue.findings import CheckResult
+from hangtag.catalogue.source import Catalogue, open_catalogue
+from hangtag.domain.errors import CatalogueError
+from hangtag.server.logs import log_event
+from hangtag.server.schemas import (
+    CatalogueAbsent,
+    CatalogueFinding,
+    CatalogueStatistics,
+    FindingKindCount,
+)
+
+_log = logging.getLogger(__name__)
+_NICENESS: Final = 10
+_PIECE_BYTES: Final = 1024 * 1024
+
+Kept = TypeVar("Kept", bound=BaseModel)
+
+
+class StoredFindings(BaseModel):
+    """All findings of a check, and what their kinds mean."""
+
+    kinds: list[FindingKindCount]
+    findings: list[CatalogueFinding]
+
+
+@dataclass(slots=True)
+class Part:
+    """One thing that is read from the catalogue: how far that is, and why it failed."""
+
+    state: Literal["absent", "reading", "ready", "failed"] = "absent"
+    message: str = "no catalogue is loaded"
+    done: int = 0
+    total: int | None = None
+
+    def describe(self) -> CatalogueAbsent:
+        """Return why there is nothing to show."""
+        state = "reading" if self.state == "ready" else self.state
+        return CatalogueAbsent(state=state, message=self.message, done=self.done, total=self.total)
+
+
+class _StoppedError(Exception):
+    """The service is stopping."""
+
+
+@dataclass
+class ShownCatalogue:
+    """A catalogue and what is known of it so far. `path` None means that there is none."""
+
+    path: Path | None
+    cache_folder: Path
+    statistics: CatalogueStatistics | None = None
+    findings: StoredFindings | None = None
+    describing: Part = field(default_factory=Part)
+    checking: Part = field(default_factory=Part)
+    source: Catalogue | None = None
+
+    def __post_init__(self) -> None:
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._read, name="catalogue", daemon=True)
+
+    def start(self) -> None:
+        """Begin to read in the background; an unreadable catalogue becomes a message, and stops nothing."""
+        if self.path is None:
+            return
+        for part, message in ((self.describing, "it is being read"), (self.checking, "it is being checked")):
+            part.state, part.message = "reading", message
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop reading and let go of the catalogue's files."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        if self.source is not None:
+            self.source.close()
+
+    def _read(self) -> None:
+        _give_way()
+        try:
+            assert self.path is not None  # noqa: S101 - for the type checker
+            source = self.source = open_catalogue(self.path)
+            folder = self.cache_folder / _fingerprint(source)
+            self.statistics = _kept(
+                folder / "statistics.json", CatalogueStatistics, lambda: _describe(source)
+            )
+            self.describing.state = "ready"
+            self.findings = _kept(folder / "findings.json", StoredFindings, lambda: self._check(source))
+            self.checking.state = "ready"
+        except _StoppedError:
+            pass
+        except CatalogueError as error:
+            self._fail(error.problem)
+            log_event(_log, logging.WARNING, "the catalogue cannot be read", problem=str(error))
+        except Exception:  # noqa: BLE001 - logged, and the service goes on without
+            self._fail("it cannot be read; the service's log says more")
+            _log.exception("the catalogue cannot be read")
+
+    def _fail(self, message: str) -> None:
+        for part in (self.describing, self.checking):
+            if part.state == "reading":
+                part.state, part.message = "failed", message
+
+    def _check(self, source: Catalogue) -> StoredFindings:
+        def on_progress(done: int, total: int) -> None:
+            if self._stopping.is_set():
+                raise _StoppedError
+            self.checking.done, self.checking.total = done, total
+
+        return _describe_findings(check_catalogue(source, decode=True, on_progress=on_progress))
+
+
+def _describe(source: Catalogue) -> CatalogueStatistics:
+    statistics = describe_catalogue(source, clean_in_passing(source))
+    return CatalogueStatistics.model_validate(statistics.to_json())
+
+
+def _describe_findings(result: CheckResult) -> StoredFindings:
+    kinds = [
+        FindingKindCount(
+            kind=one.kind.value, severity=one.severity.value, explanation=one.explanation, count=one.count
+        )
+        for one in result.summary()
+    ]
+    findings = [
+        CatalogueFinding(
+            kind=one.kind.value,
+            severity=one.kind.severity.value,
+            message=one.detail,
+            id=one.id,
+            photo=one.photo,
+            group=one.group,
+        )
+        for one in result.findings
+    ]
+    return StoredFindings(kinds=kinds, findings=findings)
+
+
+def _kept(path: Path, kind: type[Kept], make: Callable[[], Kept]) -> Kept:
+    """Return what is kept in a file; what is not, or cannot be read any more, is made and kept."""
+    with suppress(OSError, ValidationError):
+        return kind.model_validate_json(path.read_bytes())
+    made = make()
+    try:
+        write_json(made.model_dump(mode="json"), path)
+    except CatalogueError as error:  # it is made again at the next start
+        log_event(_log, logging.WARNING, "what was read of the catalogue cannot be kept", problem=str(error))
+    return made
+
+
+def _fingerprint(source: Catalogue) -> str:
+    """Return a name for the catalogue as it is now: its table, its number of photos, and who has read it."""
+    digest = hashlib.sha256()
+    with source.open_table() as table:
+        while piece := table.read(_PIECE_BYTES):
+            digest.update(piece)
+    digest.update(f"{len(source.photo_names())} {__version__}".encode())
+    return digest.hexdigest()[:32]
+
+
+def _give_way() -> None:
+    """Lower the priority of this thread, and of those that it starts: requests go first."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

@@ -1,0 +1,112 @@
+"""Photos of a catalogue that show a cell of the confusion matrix, found by asking the model."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from zlib import crc32
+
+import pyarrow.compute as pc
+
+from hangtag.catalogue.assign import TEST
+from hangtag.catalogue.candidates import photos_by_id
+from hangtag.catalogue.clean import clean_in_passing
+from hangtag.catalogue.interface import Catalogue
+from hangtag.catalogue.split import PHOTO_COLUMN, SPLIT_COLUMN
+from hangtag.catalogue.tables import need_columns, read_table
+from hangtag.domain.columns import ID
+from hangtag.imaging.decode import DecodeLimits
+from hangtag.inference.model import Model
+from hangtag.server.batching import Answered, Batcher
+
+MAX_EXAMPLES: Final = 12
+MAX_ASKED: Final = 400
+"""How many photos one call shows to the model: about a second's work."""
+
+_STEP: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _CataloguePhoto:
+    """A photo of the catalogue, as a batcher takes it."""
+
+    name: str
+    catalogue: Catalogue
+
+    def read(self, _limits: DecodeLimits) -> bytes:
+        """Return the photo's bytes; raises `PhotoError`."""
+        return self.catalogue.read_photo(self.name)
+
+
+@dataclass
+class ExampleFinder:
+    """Finds photos of one true label that a model answers with another (or the same).
+
+    With a split table, only photos of its test split are shown to the model. What a model has answered is remembered,
+    so that the next cell of the same row costs nothing, and a rare mistake is found by asking again.
+    """
+
+    catalogue: Catalogue
+    split_table: Path | None
+    _table: Any = None
+    _answers: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def find(self, model: Model, batcher: Batcher, column: str, cell: tuple[str, str]) -> list[str]:
+        """Return the names of up to `MAX_EXAMPLES` photos of a cell: its true label and the answered one.
+
+        Raises `CatalogueError` when the catalogue's table cannot be read.
+        """
+        async with self._lock:  # the same photos are not asked about twice at a time
+            true, answered = cell
+            names = await asyncio.to_thread(self._names_of, column, true)
+            known = self._answers.setdefault(model.sha256, {})
+            unknown = [name for name in names if name not in known][:MAX_ASKED]
+            found = _matching(names, known, column, answered)
+            for start in range(0, len(unknown), _STEP):
+                if len(found) >= MAX_EXAMPLES:
+                    break
+                step = unknown[start : start + _STEP]
+                asked = await batcher.label([_CataloguePhoto(name, self.catalogue) for name in step])
+                known |= _labels(step, asked, model)
+                found = _matching(names, known, column, answered)
+            return found
+
+    def _names_of(self, column: str, label: str) -> list[str]:
+        """Return the names of the photos with a label, in an order that only depends on the names."""
+        if self._table is None:
+            self._table = self._read()
+        if column not in self._table.column_names:
+            return []
+        rows = self._table.filter(pc.equal(self._table[column], label))
+        names = [name for name in rows[PHOTO_COLUMN].to_pylist() if name is not None]
+        return sorted(names, key=lambda name: crc32(name.encode()))
+
+    def _read(self) -> Any:  # noqa: ANN401 - pyarrow has no types
+        """Return the rows to choose from, with the name of each one's photo."""
+        if self.split_table is not None:
+            table = read_table(self.split_table)
+            need_columns(table, [SPLIT_COLUMN, PHOTO_COLUMN], self.split_table)
+            return table.filter(pc.equal(table[SPLIT_COLUMN], TEST))
+        table = clean_in_passing(self.catalogue)
+        photos = photos_by_id(self.catalogue.photo_names())
+        return table.append_column(PHOTO_COLUMN, [[photos.get(id_) for id_ in table[ID].to_pylist()]])
+
+
+def _labels(names: Sequence[str], asked: Answered, model: Model) -> dict[str, dict[str, str]]:
+    """Return by photo the labels that the model gave; none for a photo that cannot be decoded."""
+    classes = {head.column: head.classes for head in model.card.heads}
+    good = [name for name, error in zip(names, asked.errors, strict=True) if error is None]
+    labels: dict[str, dict[str, str]] = {name: {} for name in names}
+    for column, chosen in asked.scores.chosen.items():
+        for name, index in zip(good, chosen.tolist(), strict=True):
+            labels[name][column] = classes[column][index]
+    return labels
+
+
+def _matching(
+    names: Sequence[str], known: dict[str, dict[str, str]], column: str, answered: str
+) -> list[str]:
+    found = (name for name in names if known.get(name, {}).get(column) == answered)
+    return [name for name, _ in zip(found, range(MAX_EXAMPLES), strict=False)]

@@ -1,0 +1,82 @@
+"""What the service counts, for Prometheus. Every app has a registry of its own."""
+
+from collections import Counter as Tally
+from collections.abc import Callable, Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from hangtag import __version__
+from hangtag.server.schemas import FailedPhoto, LabelledPhoto
+
+MEDIA_TYPE = CONTENT_TYPE_LATEST
+_SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+_PHOTOS = (1, 2, 4, 8, 16, 32, 64, 128)
+
+
+class Metrics:
+    """Counts of one app. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        Info("hangtag", "The service.", registry=self.registry).info({"version": __version__})
+        self._requests = Counter(
+            "hangtag_requests",
+            "Requests answered.",
+            ("operation", "method", "status"),
+            registry=self.registry,
+        )
+        self._request_seconds = Histogram(
+            "hangtag_request_seconds",
+            "From the first byte of a request to the last of its answer.",
+            ("operation",),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._photos = Counter(
+            "hangtag_photos",
+            "Photos answered: labelled, or the code of the reason why not.",
+            ("model", "outcome"),
+            registry=self.registry,
+        )
+        self._batch_photos = Histogram(
+            "hangtag_batch_photos",
+            "Photos answered at a time.",
+            ("model",),
+            buckets=_PHOTOS,
+            registry=self.registry,
+        )
+        self._batch_seconds = Histogram(
+            "hangtag_batch_seconds",
+            "What a batch took in the network.",
+            ("model",),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+
+    def count_request(self, operation: str, method: str, status: int, seconds: float) -> None:
+        """Count an answered request; `operation` is its id in the OpenAPI document."""
+        self._requests.labels(operation, method, str(status)).inc()
+        self._request_seconds.labels(operation).observe(seconds)
+
+    def count_photos(self, model_id: str, answers: Iterable[LabelledPhoto | FailedPhoto]) -> None:
+        """Count the answers to photos."""
+        outcomes = Tally(
+            answer.reason.value if isinstance(answer, FailedPhoto) else answer.status for answer in answers
+        )
+        for outcome, count in outcomes.items():
+            self._photos.labels(model_id, outcome).inc(count)
+
+    def count_batch(self, model_id: str, photos: int, seconds: float) -> None:
+        """Count a batch that the network answered."""
+        self._batch_photos.labels(model_id).observe(photos)
+        self._batch_seconds.labels(model_id).observe(seconds)
+
+    def watch(self, name: str, meaning: str, read: Callable[[], float]) -> None:
+        """Show a number that is read whenever somebody looks."""
+        Gauge(name, meaning, registry=self.registry).set_function(read)
+
+    def render(self) -> bytes:
+        """Return all of it as Prometheus reads it."""
+        return generate_latest(self.registry)
