@@ -1,0 +1,102 @@
+"""The photos that a workbook shows: all of the custom set, and some of the test split, always the same ones."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from hangtag.catalogue.split import PHOTO_COLUMN
+from hangtag.domain.errors import PhotoError
+from hangtag.domain.reasons import Reason
+from hangtag.evaluation.answers import answer_photos
+from hangtag.evaluation.photo_set import PhotoSet
+from hangtag.evaluation.thumbnails import draw_thumbnail
+from hangtag.inference.answering import AnsweringModel
+
+DEFAULT_PHOTOS: Final = 30
+DEFAULT_SEED: Final = 42
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model said to a photo: a label and its confidence (0 to 1), or the reason why there is none."""
+
+    label: str | None
+    confidence: float | None
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SamplePhoto:
+    """A photo with its true labels by column (None where it has none) and the answers by model and column."""
+
+    origin: str
+    name: str
+    truth: Mapping[str, str | None]
+    answers: Mapping[str, Mapping[str, Answer]]
+    thumbnail: bytes | None
+
+
+def choose_photos(photos: PhotoSet, count: int, seed: int) -> PhotoSet:
+    """Return `count` photos of a set, or all where it has no more; the seed and the names alone decide which."""
+    names = photos.rows[PHOTO_COLUMN].to_pylist()
+    shuffled = sorted(range(len(names)), key=lambda position: _place(names[position], seed))
+    return photos.take(sorted(shuffled[:count]))
+
+
+def answer_sample(
+    models: Mapping[str, AnsweringModel], sets: Sequence[PhotoSet], threads: int = 2
+) -> list[SamplePhoto]:
+    """Let every model answer the photos of the sets; a photo that cannot be read stays, with the reason."""
+    return [photo for photos in sets for photo in _answer_set(models, photos, threads)]
+
+
+def _answer_set(models: Mapping[str, AnsweringModel], photos: PhotoSet, threads: int) -> list[SamplePhoto]:
+    answers = {name: _answer_all(model, photos, threads) for name, model in models.items()}
+    return [
+        SamplePhoto(
+            origin=photos.name,
+            name=row[PHOTO_COLUMN],
+            truth=row,
+            answers={name: given[position] for name, given in answers.items()},
+            thumbnail=_thumbnail(photos, row[PHOTO_COLUMN]),
+        )
+        for position, row in enumerate(photos.rows.to_pylist())
+    ]
+
+
+def _answer_all(model: AnsweringModel, photos: PhotoSet, threads: int) -> list[dict[str, Answer]]:
+    """Return the answers of one model to each photo by column."""
+    found = answer_photos(model, photos, threads)
+    pairs = {
+        head.column: iter(
+            zip(
+                found.heads[head.column].chosen.tolist(),
+                found.heads[head.column].confidence.tolist(),
+                strict=True,
+            )
+        )
+        for head in model.card.heads
+    }
+    rows = []
+    for reason in found.reasons:
+        row = {}
+        for head in model.card.heads:
+            if reason is None:
+                index, confidence = next(pairs[head.column])
+                row[head.column] = Answer(head.classes[index], confidence)
+            else:
+                row[head.column] = Answer(None, None, reason)
+        rows.append(row)
+    return rows
+
+
+def _thumbnail(photos: PhotoSet, name: str) -> bytes | None:
+    try:
+        return draw_thumbnail(photos.catalogue.read_photo(name))
+    except PhotoError:
+        return None
+
+
+def _place(name: str, seed: int) -> bytes:
+    return hashlib.sha256(f"{seed}:{name}".encode()).digest()
