@@ -48,7 +48,7 @@ def main() -> None:
     options = parser.parse_args()
     recipe = read_recipe(find_recipe("default"))
     batch = recipe.optimisation.batch_size
-    normalise, network = build_network("efficientnet_lite0", CLASSES, pretrained=False, dropout=0.2)
+    normalise, network = build_network("efficientnet_lite0", CLASSES, (112, 84), dropout=0.2)
     learner = Learner(recipe, normalise, network, {})
     generator = torch.Generator().manual_seed(0)
     with tempfile.TemporaryDirectory() as folder:

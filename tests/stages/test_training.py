@@ -1,6 +1,7 @@
 """Training as a stage: a catalogue and a recipe go in, a bundle that answers comes out, whatever happens in between."""
 
 import csv
+import re
 import signal
 import subprocess
 import sys
@@ -128,3 +129,45 @@ def test_a_finished_or_running_training_is_not_overwritten(recipe, tiny_catalogu
     assert training.returncode == 2
     assert "--resume" in errors
     assert "Traceback" not in errors
+
+
+def test_the_custom_set_is_joined_and_the_backbone_starts_from_a_file(
+    tiny_catalogue, write_custom_set, tmp_path
+):
+    write_custom_set(tiny_catalogue)
+    first = write_small_recipe("vgg16", tmp_path)
+    finish(start_training(first, tiny_catalogue, tmp_path / "first", "--weights", "none", "--limit", "16"))
+    card = read_card(tmp_path / "first" / "vgg16.onnx")
+    assert card.data["weights"] == "none"
+    assert card.data["train_photos"] == 16
+    assert card.recipe["network"]["pretrained"] is False
+    assert card.recipe["fine_tuning"] is None
+
+    fourth = write_small_recipe("vgg16_custom", tmp_path)
+    weights = str(tmp_path / "first" / "checkpoint.safetensors")
+    finish(start_training(fourth, tiny_catalogue, tmp_path / "fourth", "--weights", weights, "--limit", "16"))
+    card = read_card(tmp_path / "fourth" / "vgg16_custom.onnx")
+    assert card.data["joined"] == ["custom"]
+    assert card.data["weights"] == "checkpoint.safetensors"
+    assert card.data["train_photos"] == 18
+    assert card.recipe["fine_tuning"]["last_blocks"] == 2
+
+
+def test_without_a_custom_set_the_fourth_run_says_what_to_do(tiny_catalogue, tmp_path):
+    recipe = write_small_recipe("vgg16_custom", tmp_path)
+    training = start_training(recipe, tiny_catalogue, tmp_path / "run", "--weights", "none")
+    _, errors = training.communicate(timeout=PATIENCE_S)
+    assert training.returncode == 2
+    assert "hangtag custom" in errors
+    assert "Traceback" not in errors
+
+
+def write_small_recipe(name: str, folder: Path) -> Path:
+    """Write a recipe that comes with hangtag, for photos of 32x32, two epochs and small classes."""
+    text = find_recipe(name).read_text(encoding="utf-8").replace("= 128", "= 32")
+    text = re.sub(r"(?m)^epochs = .*", "epochs = 2", text)
+    text = re.sub(r"(?m)^frozen_epochs = .*", "frozen_epochs = 1", text)
+    text = re.sub(r"(?m)^min_examples = .*", "min_examples = 2", text)
+    path = folder / f"{name}.toml"
+    path.write_text(text, encoding="utf-8")
+    return path

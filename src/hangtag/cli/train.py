@@ -1,8 +1,9 @@
 """The command `hangtag train`."""
 
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -12,7 +13,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from hangtag.catalogue.source import Catalogue
+    from hangtag.networks.pretrained import Weights
+    from hangtag.training.loop import RunSettings
     from hangtag.training.recipe import Recipe
+
+NO_WEIGHTS: Final = "none"
 
 
 def train(
@@ -30,6 +35,17 @@ def train(
     epochs: Annotated[
         int | None, typer.Option(min=1, help="Train this many epochs instead of the recipe's.")
     ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=2, help="Learn from so many train photos, and as large a share of validation."),
+    ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            help="What a pretrained backbone starts from: a .safetensors or .pth file, or none.",
+            metavar="FILE",
+        ),
+    ] = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads for training. Default: torch's choice.")
     ] = None,
@@ -43,29 +59,30 @@ def train(
     and at the end RECIPE.onnx. Ctrl-C loses at most the running epoch; --resume goes on and ends at the same result.
     """
     _require_training()
+    from hangtag.catalogue.joined import JoinedCatalogue
     from hangtag.catalogue.source import open_catalogue
-    from hangtag.training.bundling import write_trained_bundle
-    from hangtag.training.data import load_training_data
-    from hangtag.training.loop import RunSettings, describe_classes
-    from hangtag.training.loop import train as run_training
-    from hangtag.training.progress import TrainingProgress
+    from hangtag.training.loop import RunSettings
     from hangtag.training.recipe import find_recipe, read_recipe
+    from hangtag.training.rows import join_sets, limit_rows
 
     chosen = read_recipe(find_recipe(recipe)).with_epochs(epochs)
+    if weights == NO_WEIGHTS:
+        chosen = chosen.from_scratch()
     folder = run or Path("runs") / chosen.name
     settings = RunSettings(folder, resume=resume, threads=threads, tensorboard=tensorboard)
     _refuse_to_overwrite(settings.checkpoint, resume=resume)
+    if not settings.checkpoint.exists():
+        settings = replace(settings, weights=_read_weights(chosen, weights))
     folder.mkdir(parents=True, exist_ok=True)
-    with open_catalogue(catalogue) as source:
-        table = _split(source, chosen, split_table, folder)
-        data = load_training_data(table, source, chosen.columns, chosen.preprocessing, folder / "pixels")
-        typer.echo(f"{len(data.train):,} train and {len(data.validation):,} validation photos", err=True)
-        typer.echo(f"heads: {describe_classes(data.classes)}", err=True)
-        with TrainingProgress() as progress:
-            trained = run_training(chosen, data, settings, progress)
-        bundle = folder / f"{chosen.name}.onnx"
-        write_trained_bundle(trained, chosen, data, _facts(source, table, len(data.train)), bundle)
-        _measure(bundle, table, source)
+    with ExitStack() as stack:
+        main = stack.enter_context(open_catalogue(catalogue))
+        sets = {str(name): stack.enter_context(_open_set(name, catalogue)) for name in chosen.joins}
+        table = _split(main, chosen, split_table, folder)
+        if limit is not None:
+            table = limit_rows(table, limit, chosen.seed)
+        facts = {**_facts(main, table), "joined": list(sets), "weights": weights and Path(weights).name}
+        table = join_sets(table, sets, chosen.columns, folder)
+        bundle = _train(chosen, settings, JoinedCatalogue(main, sets), table, facts)
     typer.echo(f"{bundle} written; label photos with it: hangtag predict PHOTOS --model {bundle}")
 
 
@@ -87,6 +104,28 @@ def _refuse_to_overwrite(checkpoint: Path, *, resume: bool) -> None:
         )
 
 
+def _read_weights(recipe: "Recipe", given: str | None) -> "Weights | None":
+    """Read what the backbone starts from, before hours of work: None where that is random weights."""
+    if (given is None and not recipe.network.pretrained) or given == NO_WEIGHTS:
+        return None
+    from hangtag.networks.pretrained import read_weights
+
+    return read_weights(recipe.network.architecture, None if given is None else Path(given))
+
+
+def _open_set(name: str, catalogue: Path) -> "Catalogue":
+    from hangtag.catalogue.source import open_custom_set
+
+    found = open_custom_set(catalogue)
+    if found is None:
+        raise UsageError(
+            f"the recipe joins the set {name!r}, and there is none beside the catalogue",
+            where=catalogue,
+            fix="Make one with `hangtag custom`, or remove it from `joins`.",
+        )
+    return found
+
+
 def _split(source: "Catalogue", recipe: "Recipe", split_table: Path | None, folder: Path) -> "pa.Table":
     """Read the split table, or make one in the run's folder; a resumed run finds the one that it began with."""
     from hangtag.catalogue.clean import clean_catalogue
@@ -101,10 +140,30 @@ def _split(source: "Catalogue", recipe: "Recipe", split_table: Path | None, fold
     return read_table(split_table or made)
 
 
-def _facts(source: "Catalogue", table: "pa.Table", train_photos: int) -> dict[str, Any]:
+def _facts(source: "Catalogue", table: "pa.Table") -> dict[str, Any]:
     from hangtag.catalogue.split import read_split_facts
 
-    return {"catalogue": source.name, "train_photos": train_photos, "split": read_split_facts(table)}
+    return {"catalogue": source.name, "split": read_split_facts(table)}
+
+
+def _train(
+    recipe: "Recipe", settings: "RunSettings", source: "Catalogue", table: "pa.Table", facts: dict[str, Any]
+) -> Path:
+    """Train, export and measure; return the bundle."""
+    from hangtag.training.bundling import write_trained_bundle
+    from hangtag.training.data import load_training_data
+    from hangtag.training.loop import describe_classes, train
+    from hangtag.training.progress import TrainingProgress
+
+    data = load_training_data(table, source, recipe.columns, recipe.preprocessing, settings.folder / "pixels")
+    typer.echo(f"{len(data.train):,} train and {len(data.validation):,} validation photos", err=True)
+    typer.echo(f"heads: {describe_classes(data.classes)}", err=True)
+    with TrainingProgress() as progress:
+        trained = train(recipe, data, settings, progress)
+    bundle = settings.folder / f"{recipe.name}.onnx"
+    write_trained_bundle(trained, recipe, data, {**facts, "train_photos": len(data.train)}, bundle)
+    _measure(bundle, table, source)
+    return bundle
 
 
 def _measure(bundle: Path, table: "pa.Table", source: "Catalogue") -> None:

@@ -1,6 +1,7 @@
 """One backbone, one head per column."""
 
 from collections.abc import Mapping, Sequence
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -10,8 +11,11 @@ class HeadedNetwork(nn.Module):
     """Photos to one row of logits per column.
 
     `backbone` turns float photos (N, 3, H, W) into features (N, `feature_count`); `class_counts` names the columns, in
-    order, with the number of classes of each.
+    order, with the number of classes of each. `blocks` are the backbone's pretrained parts, from the photo inwards.
     """
+
+    blocks: Sequence[nn.Module] = ()
+    _frozen: Sequence[nn.Module] = ()
 
     def __init__(
         self, backbone: nn.Module, feature_count: int, class_counts: Mapping[str, int], dropout: float
@@ -27,6 +31,20 @@ class HeadedNetwork(nn.Module):
         """Return logits (N, classes) by column, for normalised float photos (N, 3, H, W)."""
         features = self.dropout(self.backbone(photos))
         return {column: head(features) for column, head in self.heads.items()}
+
+    def freeze(self, *, all_but_last: int) -> None:
+        """Let only so many of the last pretrained blocks learn, beside all layers that are not pretrained."""
+        standing = max(0, len(self.blocks) - all_but_last)
+        self._frozen = tuple(self.blocks[:standing])
+        for position, block in enumerate(self.blocks):
+            block.requires_grad_(position >= standing)
+
+    def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002 - torch's signature
+        """Enter or leave training; a frozen block keeps its batch statistics, too."""
+        super().train(mode)
+        for block in self._frozen:
+            block.eval()
+        return self
 
 
 class Normalise(nn.Module):

@@ -1,6 +1,6 @@
 """Every architecture by its name. To add one, write its builder and put it into `ARCHITECTURES`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -8,50 +8,86 @@ import timm
 from torch import nn
 
 from hangtag.domain.errors import RecipeError
+from hangtag.networks.convolutional import BASIC_FEATURES, DEEP_FEATURES, BasicCnn, DeepCnn, Size
 from hangtag.networks.depthwise import speed_up_depthwise
 from hangtag.networks.multihead import HeadedNetwork, Normalise
-from hangtag.networks.pretrained import load_imagenet_weights
+from hangtag.networks.pretrained import Weights, load_weights
+from hangtag.networks.vgg import FEATURES as VGG_FEATURES
+from hangtag.networks.vgg import Vgg16
+
+Triple = tuple[float, float, float]
+
+_UNIT_RANGE: Final = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+_SIGNED_RANGE: Final = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+_IMAGENET_RANGE: Final = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 @dataclass(frozen=True, slots=True)
 class Backbone:
-    """A feature extractor: photos (N, 3, H, W) to (N, `feature_count`), and the input range it expects."""
+    """A feature extractor: photos (N, 3, H, W) to (N, `feature_count`).
+
+    `range` are the mean and the deviation per channel of the photos that it expects. `blocks` are the parts that
+    pretrained weights fill, from the photo inwards: what can be frozen and let learn.
+    """
 
     module: nn.Module
     feature_count: int
-    mean: tuple[float, float, float]
-    deviation: tuple[float, float, float]
+    range: tuple[Triple, Triple]
+    blocks: Sequence[nn.Module] = ()
 
 
-def _build_efficientnet_lite(architecture: str, *, pretrained: bool) -> Backbone:
+def _build_efficientnet_lite(architecture: str, _: Size) -> Backbone:
     module: Any = timm.create_model(f"tf_{architecture}", num_classes=0)
-    if pretrained:
-        load_imagenet_weights(module, architecture)
     speed_up_depthwise(module)
-    return Backbone(module, module.num_features, mean=(0.5, 0.5, 0.5), deviation=(0.5, 0.5, 0.5))
+    stem, head = nn.Sequential(module.conv_stem, module.bn1), nn.Sequential(module.conv_head, module.bn2)
+    return Backbone(module, module.num_features, _SIGNED_RANGE, (stem, *module.blocks, head))
 
 
-BackboneBuilder = Callable[..., Backbone]
-"""Called with the architecture's name and `pretrained=`."""
+def _build_basic_cnn(_: str, size: Size) -> Backbone:
+    return Backbone(BasicCnn(size), BASIC_FEATURES, _UNIT_RANGE)
 
-ARCHITECTURES: Final[Mapping[str, BackboneBuilder]] = {
+
+def _build_deep_cnn(_: str, size: Size) -> Backbone:
+    return Backbone(DeepCnn(size), DEEP_FEATURES, _UNIT_RANGE)
+
+
+def _build_vgg16(_architecture: str, _size: Size) -> Backbone:
+    module = Vgg16()
+    return Backbone(module, VGG_FEATURES, _IMAGENET_RANGE, module.blocks)
+
+
+ARCHITECTURES: Final[Mapping[str, Callable[[str, Size], Backbone]]] = {
+    "basic_cnn": _build_basic_cnn,
+    "deep_cnn": _build_deep_cnn,
     "efficientnet_lite0": _build_efficientnet_lite,
     "efficientnet_lite1": _build_efficientnet_lite,
     "efficientnet_lite2": _build_efficientnet_lite,
+    "vgg16": _build_vgg16,
 }
+"""Builders by name; each is called with the name and the size of the photos."""
 
 
 def build_network(
-    architecture: str, class_counts: Mapping[str, int], *, pretrained: bool, dropout: float
+    architecture: str,
+    class_counts: Mapping[str, int],
+    size: Size,
+    *,
+    dropout: float = 0.0,
+    weights: Weights | None = None,
 ) -> tuple[Normalise, HeadedNetwork]:
-    """Build a network and the normalisation that belongs in front of it.
+    """Build a network for photos of `size` (height, width), and the normalisation that belongs in front of it.
 
-    Raises `RecipeError` for an architecture that is not in `ARCHITECTURES`, or whose weights are not installed.
+    `weights` (`read_weights`) are what its backbone starts from; without them it starts from random ones.
+
+    Raises `RecipeError` for an architecture that is not in `ARCHITECTURES`, or weights that do not fit it.
     """
     if architecture not in ARCHITECTURES:
         raise RecipeError(
             f"there is no architecture {architecture!r}", fix=f"Choose one of {', '.join(ARCHITECTURES)}."
         )
-    backbone = ARCHITECTURES[architecture](architecture, pretrained=pretrained)
+    backbone = ARCHITECTURES[architecture](architecture, size)
+    if weights is not None:
+        load_weights(backbone.module, weights, architecture)
     network = HeadedNetwork(backbone.module, backbone.feature_count, class_counts, dropout)
-    return Normalise(backbone.mean, backbone.deviation), network
+    network.blocks = tuple(backbone.blocks)
+    return Normalise(*backbone.range), network

@@ -1,7 +1,7 @@
 """Augmentation: each time a training photo is seen, it is seen a little differently.
 
-One resampling does flip, rotation, zoom and shift at once, for a whole batch; light is varied by one factor for all
-channels, so that a colour stays the colour that its label says.
+One resampling does flips, rotation, shear, zoom and shift at once, for a whole batch; light is varied by one factor for
+all channels, so that a colour stays the colour that its label says.
 """
 
 import math
@@ -28,15 +28,19 @@ def _random_transforms(
     """Return (N, 2, 3) maps from output to input coordinates, both -1 to 1 a side; `aspect` is height / width."""
     angle = math.radians(recipe.rotation_degrees) * _uniform(count, -1, 1, generator)
     zoom = torch.exp(_uniform(count, math.log(recipe.zoom_out), math.log(recipe.zoom_in), generator))
-    flip = torch.where(_uniform(count, 0, 1, generator) < recipe.flip_probability, -1.0, 1.0)
+    flip = _signs(count, recipe.flip_probability, generator)
     cosine, sine = torch.cos(angle) / zoom, torch.sin(angle) / zoom
     shift = 2 * recipe.shift_share
+    offsets = [_uniform(count, -shift, shift, generator) for _ in range(2)]
+    shear = _uniform(count, -recipe.shear_share, recipe.shear_share, generator)
+    upright = _signs(count, recipe.vertical_flip_probability, generator)
     # Coordinates run from -1 to 1 on both sides, so that a rotation of a non-square photo must be undistorted.
-    rows = [
-        torch.stack([flip * cosine, -sine * aspect, _uniform(count, -shift, shift, generator)], dim=1),
-        torch.stack([flip * sine / aspect, cosine, _uniform(count, -shift, shift, generator)], dim=1),
-    ]
-    return torch.stack(rows, dim=1)
+    across = (flip * cosine, upright * (shear * flip * cosine - sine * aspect))
+    down = (flip * sine / aspect, upright * (shear * flip * sine / aspect + cosine))
+    return torch.stack(
+        [torch.stack([*row, offset], dim=1) for row, offset in zip((across, down), offsets, strict=True)],
+        dim=1,
+    )
 
 
 def _vary_light(photos: Tensor, recipe: AugmentationRecipe, generator: torch.Generator) -> Tensor:
@@ -45,6 +49,10 @@ def _vary_light(photos: Tensor, recipe: AugmentationRecipe, generator: torch.Gen
     contrast = _uniform(count, 1 - recipe.contrast, 1 + recipe.contrast, generator).view(-1, 1, 1, 1)
     mean = photos.mean(dim=(1, 2, 3), keepdim=True)
     return (((photos - mean) * contrast + mean) * brightness).clamp_(0, 255)
+
+
+def _signs(count: int, share_of_minus: float, generator: torch.Generator) -> Tensor:
+    return torch.where(_uniform(count, 0, 1, generator) < share_of_minus, -1.0, 1.0)
 
 
 def _uniform(count: int, low: float, high: float, generator: torch.Generator) -> Tensor:

@@ -47,6 +47,12 @@ class Learner:
         assert isinstance(averaged, HeadedNetwork)  # noqa: S101 - it is a copy of self.network
         return averaged
 
+    def begin_epoch(self, epoch: int) -> None:
+        """Freeze what the recipe says is frozen in this epoch, counted from 1."""
+        schedule = self.recipe.fine_tuning
+        if schedule is not None:
+            self.network.freeze(all_but_last=0 if epoch <= schedule.frozen_epochs else schedule.last_blocks)
+
     def step(
         self, photos: Tensor, targets: Targets, learning_rate: float, generator: torch.Generator
     ) -> tuple[float, float]:
@@ -77,7 +83,8 @@ class Learner:
             )
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.optimisation.gradient_clip)
+        if self.recipe.optimisation.gradient_clip:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.optimisation.gradient_clip)
         self.optimiser.step()
         if self.recipe.optimisation.ema_decay:
             self.average.update_parameters(self.network)
@@ -96,15 +103,18 @@ class Learner:
                 logits[column].append(values.float())
         joined = {column: torch.cat(values) for column, values in logits.items()}
         targets = {column: torch.from_numpy(values) for column, values in samples.targets.items()}
-        return self.loss(joined, targets).item(), top1_accuracy(joined, targets)
+        return self.loss(joined, targets, weighted=False).item(), top1_accuracy(joined, targets)
 
-    def loss(self, logits: Mapping[str, Tensor], targets: Targets) -> Tensor:
-        """Return the cross-entropy, averaged over the columns; an unknown label contributes nothing."""
+    def loss(self, logits: Mapping[str, Tensor], targets: Targets, *, weighted: bool = True) -> Tensor:
+        """Return the cross-entropy, averaged over the columns; an unknown label contributes nothing.
+
+        Class weights are a means of training: validation does without, so that a rare photo does not rule it.
+        """
         losses = [
             functional.cross_entropy(
                 logits[column].float(),
                 targets[column],
-                weight=self.class_weights.get(column),
+                weight=self.class_weights.get(column) if weighted else None,
                 ignore_index=UNKNOWN,
                 label_smoothing=self.recipe.optimisation.label_smoothing,
             )
@@ -153,10 +163,15 @@ def top1_accuracy(logits: Mapping[str, Tensor], targets: Targets) -> dict[str, f
 
 
 def learning_rate_at(step: int, total_steps: int, recipe: OptimisationRecipe) -> float:
-    """Return the learning rate of a step: a linear warm-up, then half a cosine to zero (Loshchilov & Hutter 2017)."""
+    """Return the learning rate of a step: a linear warm-up, then the peak, or half a cosine from there to zero.
+
+    The cosine is Loshchilov & Hutter's (2017).
+    """
     warmup = max(1, round(recipe.warmup_share * total_steps))
     if step < warmup:
         return recipe.peak_learning_rate * (step + 1) / warmup
+    if recipe.schedule == "constant":
+        return recipe.peak_learning_rate
     progress = (step - warmup) / max(1, total_steps - warmup)
     return recipe.peak_learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
 

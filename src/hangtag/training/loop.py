@@ -13,6 +13,7 @@ from torch import Tensor
 
 from hangtag.domain.errors import TrainingError
 from hangtag.networks.multihead import ServedNetwork
+from hangtag.networks.pretrained import Weights
 from hangtag.networks.registry import build_network
 from hangtag.training.checkpoint import History, RunState, read_checkpoint, require_same_run, write_checkpoint
 from hangtag.training.data import TrainingData
@@ -26,12 +27,13 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """Where a run keeps its files and how much of the machine it takes."""
+    """Where a run keeps its files, how much of the machine it takes, and the weights that its backbone starts from."""
 
     folder: Path
     resume: bool = False
     threads: int | None = None
     tensorboard: bool = False
+    weights: Weights | None = None
 
     @property
     def checkpoint(self) -> Path:
@@ -64,7 +66,7 @@ def train(
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     with torch.random.fork_rng(devices=[]):
-        learner = _build_learner(recipe, data)
+        learner = _build_learner(recipe, data, settings.weights)
         state, best = _start_or_resume(recipe, data, settings, learner)
         progress.start(state.epoch, recipe.optimisation.epochs, _steps_per_epoch(recipe, data))
         for epoch in range(state.epoch + 1, recipe.optimisation.epochs + 1):
@@ -86,16 +88,17 @@ def train(
     return TrainedNetwork(ServedNetwork(learner.normalise, network).eval(), state.history)
 
 
-def _build_learner(recipe: Recipe, data: TrainingData) -> Learner:
+def _build_learner(recipe: Recipe, data: TrainingData, weights: Weights | None) -> Learner:
     torch.manual_seed(recipe.seed)
     class_counts = {column: len(data.classes[column]) for column in recipe.columns}
     settings = recipe.network
+    size = (recipe.preprocessing.height, recipe.preprocessing.width)
     normalise, network = build_network(
-        settings.architecture, class_counts, pretrained=settings.pretrained, dropout=settings.dropout
+        settings.architecture, class_counts, size, dropout=settings.dropout, weights=weights
     )
     balanced = recipe.optimisation.class_weights == "balanced"
-    weights = balanced_class_weights(data.train, data.classes) if balanced else {}
-    return Learner(recipe, normalise, network, weights)
+    class_weights = balanced_class_weights(data.train, data.classes) if balanced else {}
+    return Learner(recipe, normalise, network, class_weights)
 
 
 def _start_or_resume(
@@ -118,12 +121,12 @@ def _train_epoch(
     order = np.random.default_rng(order_seed).permutation(len(data.train))
     torch.manual_seed(int(torch_seed))
     generator = torch.Generator().manual_seed(int(torch_seed))
+    learner.begin_epoch(epoch)
     steps = _steps_per_epoch(recipe, data)
-    total_steps = steps * recipe.optimisation.epochs
     started, seen = clock(), 0
     losses, accuracies = [], []
     for step, (photos, targets) in enumerate(iter_batches(data.train, order, recipe.optimisation.batch_size)):
-        rate = learning_rate_at((epoch - 1) * steps + step, total_steps, recipe.optimisation)
+        rate = _learning_rate(recipe, epoch, step, steps)
         try:
             loss, accuracy = learner.step(photos, targets, rate, generator)
         except TrainingError as error:
@@ -147,6 +150,14 @@ def _train_epoch(
         "images_per_s": seen / trained,
         "seconds": clock() - started,
     }
+
+
+def _learning_rate(recipe: Recipe, epoch: int, step: int, steps: int) -> float:
+    schedule = recipe.fine_tuning
+    if schedule is not None and schedule.last_blocks and epoch > schedule.frozen_epochs:
+        return schedule.learning_rate
+    optimisation = recipe.optimisation
+    return learning_rate_at((epoch - 1) * steps + step, optimisation.epochs * steps, optimisation)
 
 
 def _steps_per_epoch(recipe: Recipe, data: TrainingData) -> int:

@@ -27,9 +27,21 @@ class NetworkRecipe(_Section):
     dropout: float = Field(ge=0, lt=1)
 
 
-class OptimisationRecipe(_Section):
-    """How the weights are found: AdamW under a learning rate that warms up and then falls along a cosine to zero.
+class FineTuningRecipe(_Section):
+    """When a pretrained backbone learns: not at all for `frozen_epochs`, then its `last_blocks` at a rate of their own.
 
+    All layers that are not pretrained learn from the first step on. With `last_blocks` 0 the backbone stays frozen.
+    """
+
+    frozen_epochs: int = Field(ge=0)
+    last_blocks: int = Field(ge=0)
+    learning_rate: float = Field(gt=0)
+
+
+class OptimisationRecipe(_Section):
+    """How the weights are found: AdamW under a learning rate that stays (`constant`), or falls to zero (`cosine`).
+
+    It warms up over `warmup_share` of the steps. `gradient_clip` 0 clips nothing.
     `patience` is the number of epochs without a lower validation loss after which training stops and the best epoch's
     weights are kept; 0 trains to the end and keeps the last. `ema_decay` is the share of the averaged weights that
     survives a step; 0 keeps no average.
@@ -38,9 +50,10 @@ class OptimisationRecipe(_Section):
     epochs: int = Field(ge=1)
     batch_size: int = Field(ge=2)
     peak_learning_rate: float = Field(gt=0)
+    schedule: Literal["cosine", "constant"]
     warmup_share: float = Field(ge=0, lt=1)
     weight_decay: float = Field(ge=0)
-    gradient_clip: float = Field(gt=0)
+    gradient_clip: float = Field(ge=0)
     label_smoothing: float = Field(ge=0, lt=1)
     ema_decay: float = Field(ge=0, lt=1)
     patience: int = Field(ge=0)
@@ -49,10 +62,16 @@ class OptimisationRecipe(_Section):
 
 
 class AugmentationRecipe(_Section):
-    """How training photos are varied. Shares are of the photo's side, zoom and light are factors around 1."""
+    """How training photos are varied. Shares are of the photo's side, zoom and light are factors around 1.
+
+    `flip_probability` mirrors left and right, `vertical_flip_probability` top and bottom. `shear_share` is how far the
+    top edge is pushed sideways against the bottom edge.
+    """
 
     flip_probability: float = Field(ge=0, le=1)
+    vertical_flip_probability: float = Field(ge=0, le=1)
     rotation_degrees: float = Field(ge=0, le=180)
+    shear_share: float = Field(ge=0, lt=1)
     shift_share: float = Field(ge=0, lt=1)
     zoom_out: float = Field(gt=0, le=1)
     zoom_in: float = Field(ge=1)
@@ -68,16 +87,22 @@ class ExportRecipe(_Section):
 
 
 class Recipe(_Section):
-    """Everything that decides what a training run makes."""
+    """Everything that decides what a training run makes.
+
+    `joins` names further sets of photos that training learns from: `custom` is the set beside the catalogue. Without
+    `fine_tuning`, every layer learns from the first step on.
+    """
 
     name: str = Field(pattern=r"^[a-z0-9_-]+$")
     description: str
     licence: str
     columns: tuple[str, ...] = Field(min_length=1)
     seed: int
+    joins: tuple[Literal["custom"], ...] = ()
     split: SplitSettings
     preprocessing: Preprocessing
     network: NetworkRecipe
+    fine_tuning: FineTuningRecipe | None = None
     optimisation: OptimisationRecipe
     augmentation: AugmentationRecipe
     export: ExportRecipe
@@ -85,6 +110,11 @@ class Recipe(_Section):
     def fingerprint(self) -> str:
         """Return the SHA-256 of the recipe's values: equal for two files that differ in comments only."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+    def from_scratch(self) -> Self:
+        """Return the recipe for random weights at the start: there is nothing in them that could be kept frozen."""
+        network = self.network.model_copy(update={"pretrained": False})
+        return self.model_copy(update={"network": network, "fine_tuning": None})
 
     def with_epochs(self, epochs: int | None) -> Self:
         """Return the recipe with another number of epochs, or itself where none is asked for."""

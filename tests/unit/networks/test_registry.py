@@ -3,24 +3,25 @@ import pytest
 torch = pytest.importorskip("torch", reason="the extra `train` is not installed")
 
 from hangtag.domain.errors import RecipeError  # noqa: E402
-from hangtag.networks import pretrained  # noqa: E402
 from hangtag.networks.multihead import ServedNetwork  # noqa: E402
+from hangtag.networks.pretrained import read_weights  # noqa: E402
 from hangtag.networks.registry import ARCHITECTURES, build_network  # noqa: E402
 
 COUNTS = {"masterCategory": 7, "gender": 5}
+SIZE = (64, 72)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_every_architecture_answers_every_head_from_raw_pixels(architecture):
-    normalise, network = build_network(architecture, COUNTS, pretrained=False, dropout=0.1)
-    photos = torch.randint(0, 256, (3, 64, 48, 3), dtype=torch.uint8)
+    normalise, network = build_network(architecture, COUNTS, SIZE, dropout=0.1)
+    photos = torch.randint(0, 256, (3, *SIZE, 3), dtype=torch.uint8)
     answers = ServedNetwork(normalise, network).eval()(photos)
     assert [tuple(answer.shape) for answer in answers] == [(3, 7), (3, 5)]
 
 
 def test_imagenet_weights_are_not_the_random_ones():
-    _, random = build_network("efficientnet_lite0", COUNTS, pretrained=False, dropout=0.0)
-    _, trained = build_network("efficientnet_lite0", COUNTS, pretrained=True, dropout=0.0)
+    _, random = build_network("efficientnet_lite0", COUNTS, SIZE)
+    _, trained = build_network("efficientnet_lite0", COUNTS, SIZE, weights=read_weights("efficientnet_lite0"))
     name = "backbone.conv_stem.weight"
     assert not torch.equal(random.state_dict()[name], trained.state_dict()[name])
     # ImageNet's batch norms have seen data: their running means are not the zeros of a fresh network.
@@ -29,10 +30,36 @@ def test_imagenet_weights_are_not_the_random_ones():
 
 def test_an_unknown_architecture_lists_the_known_ones():
     with pytest.raises(RecipeError, match="efficientnet_lite0"):
-        build_network("efficientnet_lite9", COUNTS, pretrained=False, dropout=0.0)
+        build_network("efficientnet_lite9", COUNTS, SIZE)
 
 
-def test_missing_weights_say_what_to_install(monkeypatch):
-    monkeypatch.setitem(pretrained._PACKAGES, "efficientnet_lite0", ("no_such_package", "File"))  # noqa: SLF001
-    with pytest.raises(RecipeError, match="Install the package no-such-package"):
-        build_network("efficientnet_lite0", COUNTS, pretrained=True, dropout=0.0)
+@pytest.mark.parametrize(("architecture", "smallest"), [("basic_cnn", 22), ("deep_cnn", 62)])
+def test_a_flattened_network_refuses_photos_that_leave_it_nothing(architecture, smallest):
+    build_network(architecture, COUNTS, (smallest, smallest))
+    with pytest.raises(RecipeError, match="too small"):
+        build_network(architecture, COUNTS, (smallest - 1, smallest))
+
+
+def test_frozen_blocks_stand_still_and_the_last_ones_learn():
+    _, network = build_network("vgg16", COUNTS, SIZE)
+    network.freeze(all_but_last=0)
+    learning = [name for name, weight in network.named_parameters() if weight.requires_grad]
+    assert [name.split(".")[1] for name in learning[:2]] == ["dense", "dense"]
+    network.freeze(all_but_last=2)
+    learning = [name for name, weight in network.named_parameters() if weight.requires_grad]
+    first = network.backbone.features[17]  # the first convolution of the fourth block
+    assert first.weight.requires_grad
+    assert learning[0] == "backbone.features.17.weight"
+
+
+def test_a_frozen_batch_norm_keeps_its_statistics():
+    _, network = build_network("efficientnet_lite0", COUNTS, SIZE)
+    network.freeze(all_but_last=1)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    network.train()(torch.randn(4, 3, *SIZE))
+    changed = {name for name, value in network.state_dict().items() if not torch.equal(before[name], value)}
+    assert changed == {
+        "backbone.bn2.running_mean",
+        "backbone.bn2.running_var",
+        "backbone.bn2.num_batches_tracked",
+    }

@@ -6,7 +6,9 @@ from hangtag.training.recipe import AugmentationRecipe
 
 NOTHING = {
     "flip_probability": 0,
+    "vertical_flip_probability": 0,
     "rotation_degrees": 0,
+    "shear_share": 0,
     "shift_share": 0,
     "zoom_out": 1,
     "zoom_in": 1,
@@ -31,6 +33,20 @@ def test_no_augmentation_changes_nothing(photos):
 
 def test_a_certain_flip_mirrors_every_photo(photos):
     assert torch.allclose(varied(photos, flip_probability=1), photos.flip(-1), atol=1e-3)
+
+
+def test_a_certain_vertical_flip_turns_every_photo_upside_down(photos):
+    assert torch.allclose(varied(photos, vertical_flip_probability=1), photos.flip(-2), atol=1e-3)
+
+
+def test_a_shear_pushes_top_and_bottom_apart_and_leaves_the_middle():
+    photo = torch.zeros(1, 3, 41, 41)
+    photo[..., 20] = 255  # an upright line
+    sheared = varied(photo, shear_share=0.4)[0, 0]
+    columns = sheared.argmax(dim=1)
+    assert columns[20] == 20
+    assert columns[0] - 20 == 20 - columns[40] != 0
+    assert 0 < abs(columns[0] - columns[40]) <= 0.4 * 41
 
 
 def test_zooming_out_shows_the_photo_smaller_on_its_own_border_colour():

@@ -14,13 +14,12 @@ from hangtag.training.learner import (
     learning_rate_at,
     top1_accuracy,
 )
+from hangtag.training.recipe import FineTuningRecipe
 
 
 @pytest.fixture
 def learner(tiny_recipe) -> Learner:
-    normalise, network = build_network(
-        "efficientnet_lite0", {"masterCategory": 2, "gender": 3}, pretrained=False, dropout=0.0
-    )
+    normalise, network = build_network("efficientnet_lite0", {"masterCategory": 2, "gender": 3}, (32, 32))
     return Learner(tiny_recipe, normalise, network, {})
 
 
@@ -67,6 +66,40 @@ def test_the_learning_rate_warms_up_to_its_peak_and_falls_to_zero(tiny_recipe):
     assert all(a < b for a, b in pairwise(rates[:peak]))
     assert all(a > b for a, b in pairwise(rates[peak + 1 :]))
     assert rates[-1] < settings.peak_learning_rate / 1000
+
+
+def test_a_constant_learning_rate_stays(tiny_recipe):
+    settings = tiny_recipe.optimisation.model_copy(update={"schedule": "constant", "warmup_share": 0})
+    assert {learning_rate_at(step, 50, settings) for step in range(50)} == {settings.peak_learning_rate}
+
+
+def test_class_weights_count_in_training_and_not_in_validation(learner):
+    learner.class_weights = {"masterCategory": torch.tensor([1.0, 9.0])}
+    logits = {"masterCategory": torch.tensor([[2.0, 0.0], [2.0, 0.0]]), "gender": torch.zeros(2, 3)}
+    targets = {"masterCategory": torch.tensor([0, 1]), "gender": torch.tensor([0, 0])}
+    weighted = learner.loss(logits, targets).item()
+    learner_without = learner.loss(logits, targets, weighted=False).item()
+    learner.class_weights = {}
+    assert learner_without == learner.loss(logits, targets).item() < weighted
+
+
+def test_a_schedule_freezes_the_backbone_and_then_lets_its_last_blocks_learn(tiny_recipe, tiny_data):
+    schedule = FineTuningRecipe(frozen_epochs=1, last_blocks=1, learning_rate=0.01)
+    recipe = tiny_recipe.model_copy(update={"fine_tuning": schedule})
+    learner = Learner(recipe, *build_network("vgg16", {"masterCategory": 2, "gender": 3}, (32, 32)), {})
+    moved = []
+    for epoch in (1, 2):
+        learner.begin_epoch(epoch)
+        before = {name: weight.clone() for name, weight in learner.network.named_parameters()}
+        photos, targets = next(iter_batches(tiny_data.train, np.arange(8), 8))
+        learner.step(photos, targets, 0.01, torch.Generator().manual_seed(epoch))
+        after = dict(learner.network.named_parameters())
+        moved.append({name for name in before if not torch.equal(before[name], after[name])})
+    assert "backbone.dense.weight" in moved[0]
+    assert not any("features" in name for name in moved[0])
+    assert {name for name in moved[1] if "features" in name} == {
+        f"backbone.features.{layer}.{part}" for layer in (24, 26, 28) for part in ("weight", "bias")
+    }
 
 
 def test_balanced_class_weights_give_every_class_the_same_say():

@@ -19,6 +19,39 @@ def test_the_default_recipe_answers_every_column():
     assert recipe.split.strategy == "grouped"
 
 
+@pytest.mark.parametrize(
+    ("name", "rotation", "dropout", "patience"),
+    [("basic_cnn", 0, 0, 3), ("vgg16", 20, 0, 3), ("deep_cnn", 30, 0.5, 5), ("vgg16_custom", 40, 0.5, 5)],
+)
+def test_the_original_runs_are_trained_as_they_were(name, rotation, dropout, patience):
+    recipe = read_recipe(find_recipe(name))
+    assert recipe.columns == ("masterCategory",)
+    assert (recipe.preprocessing.width, recipe.preprocessing.height) == (128, 128)
+    assert recipe.split.test == 0.2
+    assert recipe.split.validation == pytest.approx(0.2 * 0.8)
+    assert recipe.augmentation.rotation_degrees == rotation
+    assert recipe.network.dropout == dropout
+    assert recipe.optimisation.patience == patience
+    rare = name == "basic_cnn"
+    assert recipe.split.min_examples == (2 if rare else 100)
+    assert recipe.optimisation.class_weights == ("none" if rare else "balanced")
+
+
+def test_only_the_fourth_run_fine_tunes_and_learns_from_the_custom_set():
+    fourth, second = (read_recipe(find_recipe(name)) for name in ("vgg16_custom", "vgg16"))
+    assert fourth.joins == ("custom",)
+    assert not second.joins
+    assert fourth.fine_tuning.last_blocks > 0
+    assert fourth.fine_tuning.frozen_epochs < fourth.optimisation.epochs
+    assert second.fine_tuning.last_blocks == 0
+
+
+def test_from_scratch_nothing_is_frozen():
+    recipe = read_recipe(find_recipe("vgg16")).from_scratch()
+    assert recipe.fine_tuning is None
+    assert not recipe.network.pretrained
+
+
 def test_comments_do_not_change_the_fingerprint_but_values_do(tmp_path):
     text = find_recipe("default").read_text(encoding="utf-8")
     commented, changed = tmp_path / "a.toml", tmp_path / "b.toml"

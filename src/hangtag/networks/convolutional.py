@@ -1,0 +1,84 @@
+"""The two small convolutional networks that hangtag's forerunner trained from scratch.
+
+Their dense layers see the flattened features, so that a network fits photos of one size alone. There are no pretrained
+weights for them.
+"""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Final
+
+from torch import Tensor, nn
+
+from hangtag.domain.errors import RecipeError
+
+BASIC_FEATURES: Final = 128
+DEEP_FEATURES: Final = 512
+
+Size = tuple[int, int]
+"""Height and width of the photos, in pixels."""
+
+
+class BasicCnn(nn.Module):
+    """Three convolutions of 32, 64 and 128 channels, a max-pool after each, and one dense layer of 128.
+
+    Takes photos (N, 3, height, width) of `size`, gives (N, 128). Raises `RecipeError` for photos that are too small.
+    """
+
+    def __init__(self, size: Size) -> None:
+        super().__init__()
+        height, width = _size_after(3, size)
+        self.convolutions = nn.Sequential(*_plain_blocks((3, 32, 64, 128)))
+        self.dense = nn.Linear(128 * height * width, BASIC_FEATURES)
+
+    def forward(self, photos: Tensor) -> Tensor:
+        """Return the features of normalised photos."""
+        features: Tensor = self.dense(self.convolutions(photos).flatten(1)).relu()
+        return features
+
+
+class DeepCnn(nn.Module):
+    """Four convolutions of 32 to 256 channels with batch norm, max-pool and dropout, and one dense layer of 512.
+
+    A 2x2 average pool stands before the flatten, where the forerunner had none: for photos of 128x128 the dense layer
+    has 1.2 instead of 4.7 million weights, and so the bundle stays small. Takes photos (N, 3, height, width) of `size`,
+    gives (N, 512). Raises `RecipeError` for photos that are too small.
+    """
+
+    def __init__(self, size: Size) -> None:
+        super().__init__()
+        height, width = _size_after(4, size, pooled=2)
+        self.convolutions = nn.Sequential(*_normalised_blocks((3, 32, 64, 128, 256), dropout=0.25))
+        self.pool = nn.AvgPool2d(2)
+        self.dense = nn.Linear(256 * height * width, DEEP_FEATURES)
+        self.norm = nn.BatchNorm1d(DEEP_FEATURES)
+
+    def forward(self, photos: Tensor) -> Tensor:
+        """Return the features of normalised photos."""
+        features: Tensor = self.norm(self.dense(self.pool(self.convolutions(photos)).flatten(1)).relu())
+        return features
+
+
+def _plain_blocks(channels: tuple[int, ...]) -> Iterator[nn.Module]:
+    for entering, leaving in pairwise(channels):
+        yield from (nn.Conv2d(entering, leaving, 3), nn.ReLU(), nn.MaxPool2d(2))
+
+
+def _normalised_blocks(channels: tuple[int, ...], dropout: float) -> Iterator[nn.Module]:
+    for entering, leaving in pairwise(channels):
+        yield from (nn.Conv2d(entering, leaving, 3), nn.ReLU(), nn.BatchNorm2d(leaving), nn.MaxPool2d(2))
+        yield nn.Dropout(dropout)
+
+
+def _size_after(blocks: int, size: Size, pooled: int = 1) -> Size:
+    """Return the size of the features after so many unpadded 3x3 convolutions, each halved, and a pool at the end."""
+    height, width = size
+    for _ in range(blocks):
+        height, width = (height - 2) // 2, (width - 2) // 2
+    height, width = height // pooled, width // pooled
+    if min(height, width) < 1:
+        raise RecipeError(
+            f"photos of {size[0]}x{size[1]} are too small for {blocks} convolutions",
+            fix="Raise preprocessing.height and width.",
+        )
+    return height, width
