@@ -13,8 +13,8 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Predict */
-        post: operations["predict_api_v1_predictions_post"];
+        /** @description Label photos. Each has an answer, in order: its labels, or the reason why it has none. */
+        post: operations["create_predictions"];
         delete?: never;
         options?: never;
         head?: never;
@@ -30,8 +30,8 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Compare */
-        post: operations["compare_api_v1_predictions_compare_post"];
+        /** @description Show one photo to several models. */
+        post: operations["compare_models"];
         delete?: never;
         options?: never;
         head?: never;
@@ -45,8 +45,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Models */
-        get: operations["models_api_v1_models_get"];
+        /** @description List the models that can be asked, the default one first. */
+        get: operations["list_models"];
         put?: never;
         post?: never;
         delete?: never;
@@ -62,8 +62,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Model */
-        get: operations["model_api_v1_models__model_id__get"];
+        /** @description Show all that is known about a model. */
+        get: operations["show_model"];
         put?: never;
         post?: never;
         delete?: never;
@@ -79,8 +79,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Confusion */
-        get: operations["confusion_api_v1_models__model_id__confusion_get"];
+        /** @description Show how often each class was answered as which. */
+        get: operations["show_confusion"];
         put?: never;
         post?: never;
         delete?: never;
@@ -96,59 +96,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Taxonomy */
-        get: operations["taxonomy_api_v1_taxonomy_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/catalogue": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Catalogue */
-        get: operations["catalogue_api_v1_catalogue_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/catalogue/findings": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Findings */
-        get: operations["findings_api_v1_catalogue_findings_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/catalogue/examples": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Examples */
-        get: operations["examples_api_v1_catalogue_examples_get"];
+        /** @description Show which labels a model can give, and which category paths exist. */
+        get: operations["show_taxonomy"];
         put?: never;
         post?: never;
         delete?: never;
@@ -164,11 +113,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Jobs */
-        get: operations["jobs_api_v1_jobs_get"];
+        /** @description List the jobs, the newest first. */
+        get: operations["list_jobs"];
         put?: never;
-        /** Create Job */
-        post: operations["create_job_api_v1_jobs_post"];
+        /**
+         * @description Start a job: many photos, zips of photos, and a table whose rows name the photos.
+         *
+         *     The table's other columns come back with the results. A row whose photo was not sent becomes a failed result, and
+         *     a photo that no row names is labelled too.
+         */
+        post: operations["create_job"];
         delete?: never;
         options?: never;
         head?: never;
@@ -182,12 +136,29 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Job */
-        get: operations["job_api_v1_jobs__job_id__get"];
+        /** @description Show a job and what it came to so far. */
+        get: operations["show_job"];
         put?: never;
         post?: never;
-        /** Delete */
-        delete: operations["delete_api_v1_jobs__job_id__delete"];
+        /** @description Remove a job that has ended, with its photos and results. */
+        delete: operations["delete_job"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Watch a job: events named `progress` with the job as data, until it has ended. */
+        get: operations["watch_job"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -200,8 +171,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Results */
-        get: operations["results_api_v1_jobs__job_id__results_get"];
+        /** @description List the results of a job so far. Without a column, the confidence is that of the deepest category level. */
+        get: operations["list_results"];
         put?: never;
         post?: never;
         delete?: never;
@@ -223,8 +194,42 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        /** Correct */
-        patch: operations["correct_api_v1_jobs__job_id__results__position__patch"];
+        /** @description Say what is right. A category label takes the rest of its path along; saying what stands confirms it. */
+        patch: operations["correct_labels"];
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/photos/{position}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Show a photo of a job. */
+        get: operations["show_photo"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Download all photos of a job with their labels, corrected ones in the place of the model's. */
+        get: operations["download_results"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/jobs/{job_id}/cancel": {
@@ -236,8 +241,110 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Cancel */
-        post: operations["cancel_api_v1_jobs__job_id__cancel_post"];
+        /** @description End a job early. What it found so far stays. */
+        post: operations["cancel_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/catalogue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Show what is in the loaded catalogue. */
+        get: operations["show_catalogue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/catalogue/findings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description List what the check found in the catalogue, the worst kinds first. */
+        get: operations["list_findings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/catalogue/photos/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Give a photo of the catalogue. */
+        get: operations["read_catalogue_photo"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/catalogue/examples": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Find photos of the catalogue that show a cell of the confusion matrix; there may be none. */
+        get: operations["list_examples"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/samples": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description List the names of the sample photos. */
+        get: operations["list_samples"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/samples/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Give a sample photo. */
+        get: operations["read_sample"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -251,8 +358,59 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Status */
-        get: operations["status_api_v1_status_get"];
+        /** @description Say what this service is and what a request may hold. */
+        get: operations["show_status"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/healthz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Say that the process lives. */
+        get: operations["show_health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/readyz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Say whether requests should be sent here: the default model has proved itself, and no stop is under way. */
+        get: operations["show_readiness"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Give what the service counts, as Prometheus reads it. */
+        get: operations["show_metrics"];
         put?: never;
         post?: never;
         delete?: never;
@@ -265,52 +423,6 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** Body_compare_api_v1_predictions_compare_post */
-        Body_compare_api_v1_predictions_compare_post: {
-            /** Photo */
-            photo: string;
-            /**
-             * Models
-             * @default []
-             */
-            models: string[];
-            /**
-             * Top K
-             * @default 5
-             */
-            top_k: number;
-            /**
-             * Probabilities
-             * @default false
-             */
-            probabilities: boolean;
-        };
-        /** Body_create_job_api_v1_jobs_post */
-        Body_create_job_api_v1_jobs_post: {
-            /** Files */
-            files: string[];
-            /** Model */
-            model?: string | null;
-            /** Title */
-            title?: string | null;
-        };
-        /** Body_predict_api_v1_predictions_post */
-        Body_predict_api_v1_predictions_post: {
-            /** Photos */
-            photos: string[];
-            /** Model */
-            model?: string | null;
-            /**
-             * Top K
-             * @default 5
-             */
-            top_k: number;
-            /**
-             * Probabilities
-             * @default false
-             */
-            probabilities: boolean;
-        };
         /**
          * CatalogueAbsent
          * @description Why nothing is shown of a catalogue (yet). `done` of `total` photos have been seen.
@@ -359,8 +471,26 @@ export interface components {
             group: number | null;
         };
         /**
+         * CatalogueGap
+         * @description Of `missing` products without `what`, `missing_in_label` have this label: far more than its share.
+         */
+        CatalogueGap: {
+            /** What */
+            what: string;
+            /** Missing */
+            missing: number;
+            /** Column */
+            column: string;
+            /** Label */
+            label: string;
+            /** Missing In Label */
+            missing_in_label: number;
+            /** Label Products */
+            label_products: number;
+        };
+        /**
          * CatalogueStatistics
-         * @description What is known of a catalogue. `samples` are names of photos by column and label.
+         * @description What is in a catalogue. `years` are in order of time, `samples` names of photos by column and label.
          */
         CatalogueStatistics: {
             /**
@@ -383,18 +513,20 @@ export interface components {
             photos: number;
             /** Products Without Photo */
             products_without_photo: number;
+            /** Photos Without Product */
+            photos_without_product: number;
             /** Columns */
             columns: components["schemas"]["ColumnCounts"][];
             /** Levels */
             levels: string[];
-            /**
-             * Years
-             * @default []
-             */
+            /** Years */
             years: [
                 string,
                 number
             ][];
+            /** Gaps */
+            gaps: components["schemas"]["CatalogueGap"][];
+            photo_sizes: components["schemas"]["PhotoSizes"];
             /** Samples */
             samples: {
                 [key: string]: {
@@ -416,11 +548,16 @@ export interface components {
         };
         /**
          * ColumnCounts
-         * @description How often each label of a column occurs, in descending order.
+         * @description How often each label of a column occurs, in descending order. Of text, only how many values there are.
          */
         ColumnCounts: {
             /** Name */
             name: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "level" | "attribute" | "year" | "text";
             /** Missing */
             missing: number;
             /** Classes */
@@ -578,11 +715,6 @@ export interface components {
             /** Findings */
             findings: components["schemas"]["CatalogueFinding"][];
         };
-        /** HTTPValidationError */
-        HTTPValidationError: {
-            /** Detail */
-            detail?: components["schemas"]["ValidationError"][];
-        };
         /**
          * Head
          * @description One head: the column that it answers, and its classes in the order of the confusion matrix.
@@ -608,6 +740,18 @@ export interface components {
             macro_f1: number | null;
         };
         /**
+         * Health
+         * @description Whether the service lives; whether it can answer.
+         */
+        Health: {
+            /**
+             * Status
+             * @default ok
+             * @constant
+             */
+            status: "ok";
+        };
+        /**
          * InputSize
          * @description The size, in pixels, that photos are brought to.
          */
@@ -616,6 +760,16 @@ export interface components {
             width: number;
             /** Height */
             height: number;
+        };
+        /**
+         * InvalidValue
+         * @description One value of a request that cannot be.
+         */
+        InvalidValue: {
+            /** Field */
+            field: string;
+            /** Message */
+            message: string;
         };
         /**
          * Job
@@ -870,7 +1024,7 @@ export interface components {
             /** Sha256 */
             sha256: string;
             /** Precision */
-            precision: string;
+            precision: string | null;
             /** Heads */
             heads: components["schemas"]["Head"][];
             /** Preprocessing */
@@ -943,6 +1097,21 @@ export interface components {
             figures: components["schemas"]["Figures"] | null;
         };
         /**
+         * PhotoSizes
+         * @description The sizes, as [`60x80`, photos], of so many `opened` photos, of which some could not be read.
+         */
+        PhotoSizes: {
+            /** Opened */
+            opened: number;
+            /** Unreadable */
+            unreadable: number;
+            /** Sizes */
+            sizes: [
+                string,
+                number
+            ][];
+        };
+        /**
          * Predictions
          * @description The answers to the photos of a request, in their order.
          */
@@ -954,11 +1123,48 @@ export interface components {
             photos: (components["schemas"]["LabelledPhoto"] | components["schemas"]["FailedPhoto"])[];
         };
         /**
+         * Problem
+         * @description What went wrong (RFC 9457). `code` is stable, `detail` is for people, `fix` says what to do.
+         */
+        Problem: {
+            /**
+             * Type
+             * @default about:blank
+             */
+            type: string;
+            /** Title */
+            title: string;
+            /** Status */
+            status: number;
+            /** Detail */
+            detail: string;
+            /** Code */
+            code: string;
+            /**
+             * Fix
+             * @default null
+             */
+            fix: string | null;
+            /**
+             * Errors
+             * @default []
+             */
+            errors: components["schemas"]["InvalidValue"][];
+        };
+        /**
          * Reason
          * @description Why a photo could not be labelled. The value is the stable code; `explanation` is for people.
          * @enum {string}
          */
         Reason: "not_found" | "unreadable" | "empty" | "too_many_bytes" | "too_many_pixels" | "too_small" | "not_a_photo" | "unsupported_format" | "truncated" | "corrupt";
+        /**
+         * Samples
+         * @description Names of the sample photos.
+         */
+        Samples: {
+            /** Photos */
+            photos: string[];
+        };
         /**
          * Status
          * @description What this service is and can do.
@@ -988,19 +1194,6 @@ export interface components {
                 [key: string]: string[];
             };
         };
-        /** ValidationError */
-        ValidationError: {
-            /** Location */
-            loc: (string | number)[];
-            /** Message */
-            msg: string;
-            /** Error Type */
-            type: string;
-            /** Input */
-            input?: unknown;
-            /** Context */
-            ctx?: Record<string, never>;
-        };
     };
     responses: never;
     parameters: never;
@@ -1010,7 +1203,7 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    predict_api_v1_predictions_post: {
+    create_predictions: {
         parameters: {
             query?: never;
             header?: never;
@@ -1019,7 +1212,30 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "multipart/form-data": components["schemas"]["Body_predict_api_v1_predictions_post"];
+                "multipart/form-data": {
+                    /**
+                     * Photos
+                     * @description One photo or many.
+                     */
+                    photos: string[];
+                    /**
+                     * Model
+                     * @description The model's id; without it the default one answers.
+                     */
+                    model?: string;
+                    /**
+                     * Top K
+                     * @description How many candidates each label has.
+                     * @default 5
+                     */
+                    top_k?: number;
+                    /**
+                     * Probabilities
+                     * @description Whether to give the probabilities of all classes.
+                     * @default false
+                     */
+                    probabilities?: boolean;
+                };
             };
         };
         responses: {
@@ -1032,18 +1248,63 @@ export interface operations {
                     "application/json": components["schemas"]["Predictions"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    compare_api_v1_predictions_compare_post: {
+    compare_models: {
         parameters: {
             query?: never;
             header?: never;
@@ -1052,7 +1313,26 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "multipart/form-data": components["schemas"]["Body_compare_api_v1_predictions_compare_post"];
+                "multipart/form-data": {
+                    /**
+                     * Photo
+                     * Format: binary
+                     * @description The photo.
+                     */
+                    photo: string;
+                    /**
+                     * Models
+                     * @description The models' ids; without any, all answer.
+                     * @default []
+                     */
+                    models?: string[];
+                    /**
+                     * Top K
+                     * @description How many candidates each label has.
+                     * @default 5
+                     */
+                    top_k?: number;
+                };
             };
         };
         responses: {
@@ -1065,18 +1345,63 @@ export interface operations {
                     "application/json": components["schemas"]["Comparison"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    models_api_v1_models_get: {
+    list_models: {
         parameters: {
             query?: never;
             header?: never;
@@ -1096,7 +1421,7 @@ export interface operations {
             };
         };
     };
-    model_api_v1_models__model_id__get: {
+    show_model: {
         parameters: {
             query?: never;
             header?: never;
@@ -1116,21 +1441,41 @@ export interface operations {
                     "application/json": components["schemas"]["ModelDetail"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    confusion_api_v1_models__model_id__confusion_get: {
+    show_confusion: {
         parameters: {
             query: {
+                /** @description The column of the head. */
                 column: string;
+                /** @description The split that the model was measured on. */
                 split?: string;
             };
             header?: never;
@@ -1150,20 +1495,39 @@ export interface operations {
                     "application/json": components["schemas"]["Confusion"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    taxonomy_api_v1_taxonomy_get: {
+    show_taxonomy: {
         parameters: {
             query?: {
+                /** @description The model's id; the default one without. */
                 model?: string | null;
             };
             header?: never;
@@ -1181,18 +1545,552 @@ export interface operations {
                     "application/json": components["schemas"]["TaxonomyView"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    catalogue_api_v1_catalogue_get: {
+    list_jobs: {
+        parameters: {
+            query?: {
+                /** @description How many to pass over. */
+                offset?: number;
+                /** @description How many to give at most. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobList"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /**
+                     * Files
+                     * @description Photos, zips of photos, and at most one table (CSV, XLSX) that names them.
+                     */
+                    files: string[];
+                    /**
+                     * Model
+                     * @description The model's id; without it the default one answers.
+                     */
+                    model?: string;
+                    /**
+                     * Title
+                     * @description What to call the job.
+                     * @default
+                     */
+                    title?: string;
+                    /**
+                     * Photo Column
+                     * @description Which column of the table names the photos; it is found without.
+                     */
+                    photo_column?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The job's id. */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDetail"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The job's id. */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    watch_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The job's id. */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_results: {
+        parameters: {
+            query?: {
+                /** @description How many to pass over. */
+                offset?: number;
+                /** @description How many to give at most. */
+                limit?: number;
+                /** @description What `label` and the confidences speak of. */
+                column?: string | null;
+                /** @description The label, as corrected. */
+                label?: string | null;
+                min_confidence?: number | null;
+                max_confidence?: number | null;
+                status?: ("labelled" | "failed" | "doubtful") | null;
+                sort?: "position" | "confidence";
+            };
+            header?: never;
+            path: {
+                /** @description The job's id. */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobResults"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    correct_labels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The job's id. */
+                job_id: string;
+                /** @description The photo's place in the job, from 0 on. */
+                position: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Correction"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LabelledResult"] | components["schemas"]["FailedResult"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_photo: {
+        parameters: {
+            query?: {
+                /** @description No side longer than this many pixels; as sent without. */
+                size?: number | null;
+            };
+            header?: never;
+            path: {
+                /** @description The job's id. */
+                job_id: string;
+                /** @description The photo's place in the job, from 0 on. */
+                position: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/*": unknown;
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    download_results: {
+        parameters: {
+            query: {
+                /** @description The kind of file. */
+                format: "csv" | "xlsx" | "jsonl";
+            };
+            header?: never;
+            path: {
+                /** @description The job's id. */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv; charset=utf-8": unknown;
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": unknown;
+                    "application/x-ndjson": unknown;
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The job's id. */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_catalogue: {
         parameters: {
             query?: never;
             header?: never;
@@ -1212,12 +2110,13 @@ export interface operations {
             };
         };
     };
-    findings_api_v1_catalogue_findings_get: {
+    list_findings: {
         parameters: {
             query?: {
+                /** @description Findings of one kind only. */
+                kind?: string | null;
                 offset?: number;
                 limit?: number;
-                kind?: string | null;
             };
             header?: never;
             path?: never;
@@ -1234,23 +2133,70 @@ export interface operations {
                     "application/json": components["schemas"]["Findings"] | components["schemas"]["CatalogueAbsent"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Unprocessable Entity */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    examples_api_v1_catalogue_examples_get: {
+    read_catalogue_photo: {
+        parameters: {
+            query?: {
+                /** @description The longest side, in pixels, to reduce it to. */
+                size?: number | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The photo's file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/*": string;
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_examples: {
         parameters: {
             query: {
+                /** @description The column of the head. */
                 column: string;
+                /** @description The label in the catalogue. */
                 true: string;
+                /** @description The label that the model gives. */
                 answered: string;
+                /** @description The model's id; the default one without. */
                 model?: string | null;
             };
             header?: never;
@@ -1268,91 +2214,42 @@ export interface operations {
                     "application/json": components["schemas"]["Examples"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-        };
-    };
-    jobs_api_v1_jobs_get: {
-        parameters: {
-            query?: {
-                offset?: number;
-                limit?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
+            /** @description Service Unavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["JobList"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    create_job_api_v1_jobs_post: {
+    list_samples: {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        requestBody: {
-            content: {
-                "multipart/form-data": components["schemas"]["Body_create_job_api_v1_jobs_post"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Job"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
-        };
-    };
-    job_api_v1_jobs__job_id__get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                job_id: string;
-            };
-            cookie?: never;
-        };
         requestBody?: never;
         responses: {
             /** @description Successful Response */
@@ -1361,157 +2258,52 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["JobDetail"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Samples"];
                 };
             };
         };
     };
-    delete_api_v1_jobs__job_id__delete: {
+    read_sample: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                job_id: string;
+                name: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
-        };
-    };
-    results_api_v1_jobs__job_id__results_get: {
-        parameters: {
-            query?: {
-                offset?: number;
-                limit?: number;
-                column?: string | null;
-                label?: string | null;
-                max_confidence?: number | null;
-                min_confidence?: number | null;
-                status?: ("labelled" | "failed" | "doubtful") | null;
-                sort?: "position" | "confidence";
-            };
-            header?: never;
-            path: {
-                job_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
+            /** @description The photo. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["JobResults"];
+                    "image/png": string;
                 };
             };
-            /** @description Validation Error */
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    correct_api_v1_jobs__job_id__results__position__patch: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                job_id: string;
-                position: number;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["Correction"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["LabelledResult"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
-        };
-    };
-    cancel_api_v1_jobs__job_id__cancel_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                job_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Job"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
-        };
-    };
-    status_api_v1_status_get: {
+    show_status: {
         parameters: {
             query?: never;
             header?: never;
@@ -1527,6 +2319,75 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Status"];
+                };
+            };
+        };
+    };
+    show_health: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+        };
+    };
+    show_readiness: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Figures. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
                 };
             };
         };

@@ -1,0 +1,107 @@
+import { announcer } from '../layout/announcer.svelte.ts';
+import type { Photo } from './photo.svelte.ts';
+import { step } from './steps.ts';
+import { ARROW } from './taxonomy.ts';
+import { tray, type Tray } from './tray.svelte.ts';
+
+/** What a person is doing with the tags: where they are, what they edit, what they have opened. */
+export class Desk {
+  #activeId = $state<number>();
+  /** Where the active tag stood, for when a filter takes it away. */
+  #place = 0;
+  editing = $state.raw<{ photo: Photo; column: string }>();
+  details = $state.raw<Photo>();
+  comparing = $state.raw<Photo>();
+  keysOpen = $state(false);
+  /** Counts up when the active tag should take the keyboard's focus. */
+  focusAsked = $state(0);
+
+  constructor(readonly tray: Tray) {}
+
+  readonly activeIndex = $derived.by(() => {
+    const { shown } = this.tray.view;
+    const found = shown.findIndex(({ id }) => id === this.#activeId);
+    return found >= 0 ? found : Math.min(this.#place, shown.length - 1);
+  });
+  readonly active = $derived.by<Photo | undefined>(() => this.tray.view.shown[this.activeIndex]);
+
+  /** Makes a tag the one that keys speak to. */
+  enter(photo: Photo) {
+    this.#activeId = photo.id;
+    this.#place = Math.max(0, this.tray.view.shown.indexOf(photo));
+  }
+
+  /** Moves to another tag; says whether the key was one that moves. */
+  move(key: string, columns: number): boolean {
+    const to = step(key, this.activeIndex, columns, this.tray.view.shown.length);
+    const photo = to === undefined ? undefined : this.tray.view.shown[to];
+    if (!photo) return false;
+    this.enter(photo);
+    this.focusAsked += 1;
+    return true;
+  }
+
+  async edit(photo: Photo, column?: string) {
+    if (!photo.labelled) return;
+    this.enter(photo);
+    await this.tray.model.taxonomyOf(photo.modelId ?? '').catch(() => undefined);
+    this.editing = { photo, column: column ?? photo.levels.at(-1) ?? photo.attributes[0] ?? '' };
+  }
+
+  /** Ends editing and gives the focus back to the tag, or to the next one where it is no longer shown. */
+  leave() {
+    this.editing = undefined;
+    this.focusAsked += 1;
+  }
+
+  async say(photo: Photo, column: string, value: string) {
+    this.enter(photo);
+    await this.tray.model.taxonomyOf(photo.modelId ?? '').catch(() => undefined);
+    this.tray.say(photo, column, value);
+    this.#settled(photo);
+  }
+
+  sayPath(photo: Photo, path: string) {
+    this.enter(photo);
+    this.tray.sayPath(photo, path);
+    this.#settled(photo);
+  }
+
+  /** Picks the first or second guess of a tag whose category is in doubt. */
+  async pick(photo: Photo, position: number) {
+    const column = photo.levels.at(-1) ?? photo.attributes[0] ?? '';
+    const guess = photo.guesses(column)[position];
+    if (photo.needsLook && guess) await this.say(photo, column, guess.value);
+  }
+
+  undo() {
+    const photo = this.tray.edits.undo();
+    if (!photo) return;
+    announcer.say(`Taken back: ${describe(photo)}`);
+    this.enter(photo);
+    this.focusAsked += 1;
+  }
+
+  remove(photo: Photo) {
+    this.enter(photo);
+    this.tray.remove([photo]);
+    announcer.say(`${photo.name} removed`);
+    this.focusAsked += 1;
+  }
+
+  #settled(photo: Photo) {
+    announcer.say(`${photo.name}: ${describe(photo)}`);
+    this.leave();
+  }
+}
+
+/** A tag in one line, as a screen reader says it. */
+export function describe(photo: Photo): string {
+  if (photo.failure) return `can't open: ${photo.failure.detail}`;
+  if (!photo.labelled) return 'not labelled yet';
+  const path = photo.levels.map((column) => photo.labels[column]?.value).join(ARROW);
+  const attributes = photo.attributes.map((column) => photo.labels[column]?.value);
+  return [path, ...attributes, photo.needsLook ? 'needs a look' : ''].filter(Boolean).join(', ');
+}
+
+export const desk = new Desk(tray);

@@ -1,0 +1,97 @@
+import type { FailedPhoto, LabelledPhoto, Label, PhotoAnswer } from '../api/types.ts';
+import { CATEGORY_COLUMNS } from '../ui/columns.ts';
+
+/** Labels by column. */
+export type Labels = Readonly<Record<string, string>>;
+
+/** A label as a tag shows it: a person's word, or the model's with its confidence. */
+export interface ShownLabel {
+  value: string;
+  /** Of the model, 0 to 1; null where a person said it. */
+  confidence: number | null;
+  doubtful: boolean;
+}
+
+let next = 0;
+
+/** A photo on the table: its file, what the model answered, what a person said instead. */
+export class Photo {
+  readonly id = ++next;
+  /** An address of the picture that the browser can show, once there is one. */
+  thumbnail = $state<string>();
+  sending = $state(false);
+  /** Just answered: the tag settles into its place. */
+  fresh = $state(false);
+  answer = $state.raw<PhotoAnswer>();
+  /** The model that answered. */
+  modelId = $state<string>();
+  /** What a person said, by column; also where they only agreed with a doubtful label. */
+  corrections = $state.raw<Labels>({});
+
+  constructor(readonly file: File) {}
+
+  get name(): string {
+    return this.file.name;
+  }
+
+  readonly labelled = $derived<LabelledPhoto | undefined>(
+    this.answer?.status === 'labelled' ? this.answer : undefined,
+  );
+  readonly failure = $derived<FailedPhoto | undefined>(
+    this.answer?.status === 'failed' ? this.answer : undefined,
+  );
+  readonly labels = $derived(showLabels(this.labelled, this.corrections));
+  /** The columns that a person should look at, and has not yet. */
+  readonly doubtful = $derived(
+    (this.labelled?.doubtful ?? []).filter((column) => !(column in this.corrections)),
+  );
+  /** The category's columns that this photo has an answer for, from the root to the leaf. */
+  readonly levels = $derived(CATEGORY_COLUMNS.filter((column) => column in this.labels));
+  readonly attributes = $derived(
+    Object.keys(this.labels).filter((column) => !CATEGORY_COLUMNS.includes(column)),
+  );
+  /** Whether the category is in doubt (of a model without one: any label). */
+  readonly needsLook = $derived(
+    this.levels.length === 0
+      ? this.doubtful.length > 0
+      : this.levels.some((column) => this.doubtful.includes(column)),
+  );
+  /** Whether a person said something else than the model. */
+  readonly edited = $derived(
+    Object.entries(this.corrections).some(
+      ([column, value]) => this.labelled?.labels[column]?.value !== value,
+    ),
+  );
+  /** The confidence of the finest category label, or of the first label where there is none. */
+  readonly confidence = $derived(
+    this.labels[this.levels.at(-1) ?? this.attributes[0] ?? '']?.confidence ?? null,
+  );
+
+  /** The model's best guesses for a column, the likeliest first. */
+  guesses(column: string): readonly Label[] {
+    return this.labelled?.labels[column]?.candidates ?? [];
+  }
+
+  /** Forgets the answer, so that the photo can be asked about again. A person's word stays. */
+  reset() {
+    this.answer = undefined;
+  }
+
+  /** Frees the picture's memory. */
+  dispose() {
+    if (this.thumbnail) URL.revokeObjectURL(this.thumbnail);
+    this.thumbnail = undefined;
+  }
+}
+
+function showLabels(answer: LabelledPhoto | undefined, corrections: Labels): Record<string, ShownLabel> {
+  const shown: Record<string, ShownLabel> = {};
+  for (const [column, label] of Object.entries(answer?.labels ?? {})) {
+    const said = corrections[column];
+    shown[column] =
+      said === undefined
+        ? { value: label.value, confidence: label.confidence, doubtful: !!answer?.doubtful.includes(column) }
+        : { value: said, confidence: null, doubtful: false };
+  }
+  return shown;
+}

@@ -1,0 +1,99 @@
+import { answered, api, formOf } from '../api/client.ts';
+import type { Predictions } from '../api/types.ts';
+import { count } from '../ui/numbers.ts';
+import { ChosenModel } from './chosen-model.svelte.ts';
+import { Edits } from './edits.svelte.ts';
+import { Photo } from './photo.svelte.ts';
+import { Sending, type Ask } from './sending.svelte.ts';
+import { consistent, labelsOfPath } from './taxonomy.ts';
+import { Thumbnails } from './thumbnails.ts';
+import { View } from './view.svelte.ts';
+
+/** The photos on the table and everything that can be done with them. */
+export class Tray {
+  photos = $state.raw<Photo[]>([]);
+  readonly model = new ChosenModel();
+  readonly thumbnails = new Thumbnails();
+  readonly edits = new Edits();
+  readonly view = new View(() => this.photos);
+  readonly sending: Sending;
+
+  constructor(ask?: Ask) {
+    this.sending = new Sending(ask ?? ((photos, signal) => askService(this.model.id, photos, signal)));
+  }
+
+  readonly answered = $derived(this.photos.filter((photo) => photo.answer).length);
+  /** Photos that another model than the chosen one has labelled. */
+  readonly outdated = $derived(
+    this.photos.filter((photo) => photo.modelId !== undefined && photo.modelId !== this.model.id),
+  );
+  /** One sentence about how things stand. */
+  readonly summary = $derived.by(() => {
+    const { look, failed } = this.view.counts;
+    const parts = [`${count(this.photos.length, 'photo')}`];
+    if (look) parts.push(`${look} ${look === 1 ? 'needs' : 'need'} a look`);
+    if (failed) parts.push(`${failed} could not be opened`);
+    return parts.join(' · ');
+  });
+
+  add(files: readonly File[]): Photo[] {
+    const added = files.map((file) => new Photo(file));
+    this.photos = [...this.photos, ...added];
+    this.sending.add(added);
+    return added;
+  }
+
+  remove(gone: readonly Photo[]) {
+    const set = new Set(gone);
+    this.photos = this.photos.filter((photo) => !set.has(photo));
+    this.sending.drop(set);
+    this.edits.drop(set);
+    for (const photo of gone) photo.dispose();
+  }
+
+  clear() {
+    this.sending.stop();
+    this.remove(this.photos);
+    this.view.reset();
+  }
+
+  /** Asks again about photos: after a failure, or with another model. */
+  askAgain(photos: readonly Photo[]) {
+    for (const photo of photos) photo.reset();
+    this.sending.add(photos);
+  }
+
+  /** A person says that a column has a value; the category stays one path. */
+  say(photo: Photo, column: string, value: string) {
+    const taxonomy = this.model.knownTaxonomy(photo.modelId);
+    const current = Object.fromEntries(
+      Object.entries(photo.labels).map(([name, label]) => [name, label.value]),
+    );
+    const leaf = taxonomy?.levels.at(-1) ?? '';
+    const labels = taxonomy
+      ? consistent(taxonomy, { column, value }, current, photo.guesses(leaf))
+      : { [column]: value };
+    this.edits.apply(photo, labels, value);
+  }
+
+  /** A person says where in the taxonomy a photo belongs: `Apparel › Topwear › Shirts`. */
+  sayPath(photo: Photo, path: string) {
+    const taxonomy = this.model.knownTaxonomy(photo.modelId);
+    if (!taxonomy) return;
+    const labels = labelsOfPath(taxonomy, path);
+    this.edits.apply(photo, labels, Object.values(labels).at(-1) ?? path);
+  }
+}
+
+function askService(
+  model: string | undefined,
+  photos: readonly Photo[],
+  signal: AbortSignal,
+): Promise<Predictions> {
+  const form = formOf({ photos: photos.map(({ file }) => file), model, top_k: 5 });
+  const body = form as never; // the document describes the form's fields; the form is made here
+  return answered(api.POST('/api/v1/predictions', { body, bodySerializer: () => form, signal }));
+}
+
+/** The one that lasts while a person walks between pages. */
+export const tray = new Tray();
