@@ -27,9 +27,10 @@ export class Confusion {
   readonly total: number;
   readonly right: number;
 
-  constructor(labels: readonly string[], counts: readonly Triple[]) {
+  /** `counts` as the API gives them: lists of three, whose length its types do not know. */
+  constructor(labels: readonly string[], counts: readonly (readonly number[])[]) {
     this.labels = labels;
-    this.counts = counts.filter(([, , count]) => count > 0);
+    this.counts = counts.map(([truth = 0, answered = 0, count = 0]) => [truth, answered, count]);
     const supports = labels.map(() => 0);
     const wrongs = labels.map(() => 0);
     let right = 0;
