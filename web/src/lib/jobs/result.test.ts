@@ -1,0 +1,38 @@
+import { expect, it } from 'vitest';
+
+import { describeResult, type LabelledResult } from './result.ts';
+
+const label = (value: string, confidence: number) => ({ value, confidence, candidates: [] });
+const result: LabelledResult = {
+  position: 0,
+  photo: 'a.jpg',
+  status: 'labelled',
+  path: ['Apparel', 'Topwear', 'Tops'],
+  labels: {
+    masterCategory: label('Apparel', 0.99),
+    subCategory: label('Topwear', 0.9),
+    articleType: label('Tops', 0.5),
+    season: label('Fall', 0.4),
+  },
+  doubtful: ['articleType', 'season'],
+  corrections: {},
+};
+
+it('takes the path from the root to the leaf, and the leaf’s confidence', () => {
+  const said = describeResult(result);
+  expect(said.path.map(({ value }) => value)).toEqual(['Apparel', 'Topwear', 'Tops']);
+  expect(said.attributes).toEqual([{ column: 'season', value: 'Fall', isDoubtful: true }]);
+  expect(said).toMatchObject({ confidence: 0.5, isDoubtful: true, isCorrected: false });
+});
+
+it('lets a person have the last word, and doubts it no more', () => {
+  const corrections = { articleType: 'Tshirts' };
+  const said = describeResult({ ...result, corrections });
+  expect(said.path.at(-1)).toEqual({ column: 'articleType', value: 'Tshirts', isDoubtful: false });
+  expect(said).toMatchObject({ isDoubtful: false, isCorrected: true });
+});
+
+it('has something to say where the model answers no category', () => {
+  const said = describeResult({ ...result, labels: { season: label('Fall', 0.4) }, doubtful: [] });
+  expect(said).toMatchObject({ path: [], confidence: 0.4 });
+});
