@@ -44,6 +44,7 @@ COMMANDS: Final = (
     Command("check", "Find what is wrong with a catalogue and its photos."),
     Command("count", "Count products by one column or several."),
     Command("describe", "Show what is in a catalogue: a page with tables, figures and photos."),
+    Command("custom", "Make a labelled set of your own photos."),
     Command("split", "Split a cleaned table into train, validation and test."),
     Command("train", "Train a model from a recipe."),
     Command("evaluate", "Measure a model on a split of a catalogue."),

@@ -1,0 +1,120 @@
+"""Making a custom set: a table for a folder of one's own photos, every label checked."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from hangtag.catalogue.custom_set import CUSTOM_PHOTO_FOLDER, CUSTOM_TABLE, custom_photos
+from hangtag.catalogue.files import whole_file
+from hangtag.catalogue.folder import TABLE_NAME, PhotoFolder
+from hangtag.catalogue.known_labels import KnownLabels
+from hangtag.catalogue.parallel import OnProgress, for_each_photo, silent
+from hangtag.catalogue.photo_names import product_id
+from hangtag.catalogue.tables import csv_writer
+from hangtag.catalogue.values import MISSING
+from hangtag.domain.columns import CATALOGUE_COLUMNS, CATEGORY_COLUMNS, ID, NAME
+from hangtag.domain.errors import CatalogueError, PhotoError, UsageError
+from hangtag.domain.taxonomy import format_path
+from hangtag.imaging.decode import decode_photo
+
+Labels = dict[str, str]
+"""The values of one product by column."""
+
+
+@dataclass
+class Labelling:
+    """The labels of photos by name, what was wrong with some of them, and what could have been meant otherwise.
+
+    `problems` and `doubts` are by what they speak of: a folder, or a line of a file.
+    """
+
+    labels: dict[str, Labels] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
+    doubts: dict[str, str] = field(default_factory=dict)
+
+
+def list_custom_photos(folder: Path) -> list[str]:
+    """Return the names of a custom set's photos: those in `images_custom/`, or else those in the folder itself.
+
+    Raises `UsageError` when the folder is a catalogue's without `images_custom/`, `CatalogueError` when there are no
+    photos or two of them, or one, can bear no id.
+    """
+    if (folder / TABLE_NAME).is_file() and not (folder / CUSTOM_PHOTO_FOLDER).is_dir():
+        fix = f"Put your own photos into {CUSTOM_PHOTO_FOLDER}/ beside it."
+        raise UsageError(f"the folder holds a catalogue, {TABLE_NAME}", where=folder, fix=fix)
+    photos = custom_photos(folder)
+    names = sorted(photos.names, key=lambda name: (len(product_id(name)), name))
+    if not names:
+        raise CatalogueError("there are no photos", where=photos.folder)
+    _check_ids(photos, names)
+    return names
+
+
+def _check_ids(photos: PhotoFolder, names: Sequence[str]) -> None:
+    photo_of: dict[str, str] = {}
+    for name in names:
+        id_ = product_id(name)
+        if id_ in MISSING:
+            raise CatalogueError(
+                f"{name} cannot be an id: {id_!r} means that there is none", where=photos.folder
+            )
+        if id_ in photo_of:
+            problem = f"{photo_of[id_]} and {name} would both be the product {id_}"
+            raise CatalogueError(problem, where=photos.folder, fix="Rename one of them.")
+        photo_of[id_] = name
+
+
+def label_by_folders(names: Sequence[str], known: KnownLabels) -> Labelling:
+    """Read the labels of photos from the names of the folders that they lie in."""
+    labelling = Labelling()
+    folders = {name: str(PurePosixPath(name).parent) for name in names if "/" in name}
+    checked = {folder: known.read_folders(folder.split("/")) for folder in dict.fromkeys(folders.values())}
+    for folder, found in checked.items():
+        if found.problems:
+            labelling.problems[f"{folder}/"] = "; ".join(found.problems)
+        if found.others:
+            labelling.doubts[f"{folder}/"] = describe_doubt(found.labels, found.others)
+    labelling.labels = {name: dict(checked[folder].labels) for name, folder in folders.items()}
+    return labelling
+
+
+def describe_doubt(labels: Mapping[str, str], others: Sequence[Sequence[str]]) -> str:
+    """Say as which path a category was taken, and which else it could have been."""
+    taken = format_path([labels[level] for level in CATEGORY_COLUMNS if level in labels])
+    return f"taken as {taken}, and not as {' or '.join(map(format_path, others))}"
+
+
+def find_bad_photos(folder: Path, names: Sequence[str], on_progress: OnProgress = silent) -> dict[str, str]:
+    """Open every photo; return those that cannot be decoded, and why."""
+    photos = custom_photos(folder)
+
+    def why(name: str) -> str | None:
+        try:
+            decode_photo(photos.read(name))
+        except PhotoError as error:
+            return f"{error.reason}: {error.detail}"
+        return None
+
+    return {name: reason for name, reason in for_each_photo(names, why, on_progress).items() if reason}
+
+
+def write_custom_set(folder: Path, names: Sequence[str], labels: Mapping[str, Labels]) -> Path:
+    """Write the table of a custom set, a row for each photo with a label or without, and return it.
+
+    Raises `CatalogueError` when it cannot be written.
+    """
+    table = folder / CUSTOM_TABLE
+    with whole_file(table) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv_writer(file)
+        writer.writerow(CATALOGUE_COLUMNS)
+        writer.writerows(_iter_rows(names, labels))
+    return table
+
+
+def _iter_rows(names: Sequence[str], labels: Mapping[str, Labels]) -> Iterator[list[str]]:
+    for name in names:
+        own = labels.get(name, {})
+        deepest = next((own[level] for level in reversed(CATEGORY_COLUMNS) if level in own), "")
+        id_ = product_id(name)
+        values = {ID: id_, NAME: f"{deepest} photo {PurePosixPath(id_).name}".strip()} | own
+        yield [values.get(column, "") for column in CATALOGUE_COLUMNS]

@@ -1,0 +1,149 @@
+"""Which labels exist: every label that a person writes is checked against them, and its upper levels are filled in."""
+
+import difflib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Final, NamedTuple
+
+import pyarrow as pa
+
+from hangtag.bundle.card import Card
+from hangtag.catalogue.suggest import did_you_mean
+from hangtag.domain.columns import CATEGORY_COLUMNS, LABEL_COLUMNS
+from hangtag.domain.taxonomy import CategoryPath, Taxonomy, format_path
+
+ALIKE: Final = 0.75
+"""From which likeness on (0 to 1, difflib's ratio) a category counts as the namesake of the one above it."""
+
+SLIP_SHARE: Final = 0.05
+"""A path with less than this share of the products of the usual one is taken for a slip of the catalogue's."""
+
+
+class CheckedLabels(NamedTuple):
+    """Labels as they are in the taxonomy, the upper levels filled in, and what is wrong with those left out.
+
+    `others` are the paths that the category could also have been.
+    """
+
+    labels: dict[str, str]
+    problems: list[str]
+    others: list[CategoryPath]
+
+
+@dataclass(frozen=True)
+class KnownLabels:
+    """The labels of each column, the category paths, and, where it is known, how many products each path has."""
+
+    classes: Mapping[str, Sequence[str]]
+    taxonomy: Taxonomy
+    counts: Mapping[CategoryPath, int] = field(default_factory=dict)
+
+    @classmethod
+    def from_card(cls, card: Card) -> "KnownLabels":
+        """Return the labels that a model knows."""
+        return cls({head.column: head.classes for head in card.heads}, card.taxonomy)
+
+    @classmethod
+    def from_table(cls, cleaned: pa.Table) -> "KnownLabels":
+        """Return the labels of a catalogue's cleaned table."""
+        columns = {name: cleaned[name].to_pylist() for name in LABEL_COLUMNS if name in cleaned.column_names}
+        classes = {name: sorted({value for value in values if value}) for name, values in columns.items()}
+        levels = [name for name in CATEGORY_COLUMNS if name in columns]
+        counts = Counter(path for path in zip(*(columns[name] for name in levels), strict=True) if all(path))
+        return cls(classes, Taxonomy.from_paths(levels, counts), counts)
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """The category columns, the root first."""
+        return self.taxonomy.levels or tuple(name for name in CATEGORY_COLUMNS if name in self.classes)
+
+    def find(self, column: str, label: str) -> str | None:
+        """Return a label as the taxonomy writes it, whatever its capitals; None if the column has no such label."""
+        return {one.casefold(): one for one in self.classes.get(column, ())}.get(label.casefold())
+
+    def check(self, given: Mapping[str, str]) -> CheckedLabels:
+        """Check labels by column. A column of which nothing is known is passed on as it is."""
+        labels: dict[str, str] = {}
+        problems: list[str] = []
+        for column, label in given.items():
+            found = self.find(column, label) if column in self.classes else label
+            if found is None:
+                problems.append(
+                    f"there is no {column} {label}. {did_you_mean(label, self.classes[column])}".strip()
+                )
+            else:
+                labels[column] = found
+        category = {level: labels.pop(level) for level in self.levels if level in labels}
+        paths = self._paths_of(category)
+        if not paths and len(category) > 1:
+            return CheckedLabels(labels, [*problems, self._describe_contradiction(category)], [])
+        best = dict(zip(self.levels, paths[0], strict=False)) if paths else category
+        return CheckedLabels(best | labels, problems, self._plausible(paths)[1:])
+
+    def read_folders(self, names: Sequence[str]) -> CheckedLabels:
+        """Check the names of folders around a photo, the outermost first, each of which may be a label of any column.
+
+        A name that is a label of several levels is taken for the deepest one that goes with the others.
+        """
+        options = [[column for column in self._by_depth() if self.find(column, name)] for name in names]
+        unknown = [name for name, columns in zip(names, options, strict=True) if not columns]
+        if unknown:
+            every = [label for labels in self.classes.values() for label in labels]
+            problems = [f"no label is called {name}. {did_you_mean(name, every)}".strip() for name in unknown]
+            return CheckedLabels({}, problems, [])
+        for columns in product(*options):
+            depths = [self.levels.index(column) for column in columns if column in self.levels]
+            is_path = len(set(columns)) == len(columns) and depths == sorted(depths)
+            if is_path and not (checked := self.check(dict(zip(columns, names, strict=True)))).problems:
+                return checked
+        return CheckedLabels({}, [f"{'/'.join(names)} is no path of the taxonomy"], [])
+
+    def _by_depth(self) -> Iterator[str]:
+        """Iterate the columns: the category levels from the leaf to the root, then the others."""
+        yield from reversed(self.levels)
+        yield from (column for column in self.classes if column not in self.levels)
+
+    def _paths_of(self, category: Mapping[str, str]) -> list[CategoryPath]:
+        """Return the paths down to the lowest level given that have these labels, the usual one first."""
+        if not category:
+            return []
+        depth = max(self.levels.index(level) for level in category) + 1
+        if not self.taxonomy.levels:
+            return (
+                [tuple(category.get(level, "") for level in self.levels[:depth])]
+                if depth == len(category)
+                else []
+            )
+        wanted = {self.levels.index(level): label for level, label in category.items()}
+        matching = [
+            path
+            for path in self.taxonomy.paths
+            if all(path[place] == label for place, label in wanted.items())
+        ]
+        return sorted({path[:depth] for path in matching}, key=self._usualness, reverse=True)
+
+    def _usualness(self, path: CategoryPath) -> tuple[int, bool, int, CategoryPath]:
+        """Rank the paths to one label: by their products; else a namesake above it, or the largest family, counts.
+
+        Real catalogues hold single products under a wrong parent, such as a T-shirt among the belts.
+        """
+        products = sum(count for one, count in self.counts.items() if one[: len(path)] == path)
+        above = path[-2] if len(path) > 1 else ""
+        alike = difflib.SequenceMatcher(None, above.lower(), path[-1].lower()).ratio() > ALIKE
+        family = sum(one[: len(path) - 1] == path[:-1] for one in self.taxonomy.paths)
+        return products, alike, family, path
+
+    def _plausible(self, paths: Sequence[CategoryPath]) -> list[CategoryPath]:
+        """Return the paths that are no slip of the catalogue's, as far as its counts tell."""
+        products = [self._usualness(path)[0] for path in paths]
+        return [
+            path for path, count in zip(paths, products, strict=True) if count >= SLIP_SHARE * max(products)
+        ]
+
+    def _describe_contradiction(self, category: Mapping[str, str]) -> str:
+        lowest, label = list(category.items())[-1]
+        real = " or ".join(format_path(path) for path in self._paths_of({lowest: label}))
+        above = format_path([one for level, one in category.items() if level != lowest])
+        return f"the {lowest} {label} does not lie under {above}. It is {real}"

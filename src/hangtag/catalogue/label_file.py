@@ -1,0 +1,117 @@
+"""Labels for photos from a table: one written by hand, proposals that were edited, or an older custom set."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+import pyarrow as pa
+
+from hangtag.catalogue.custom import Labelling, Labels, describe_doubt
+from hangtag.catalogue.files import whole_file
+from hangtag.catalogue.known_labels import KnownLabels
+from hangtag.catalogue.photo_names import product_id
+from hangtag.catalogue.suggest import did_you_mean
+from hangtag.catalogue.tables import csv_writer, read_table
+from hangtag.domain.columns import ID, LABEL_COLUMNS, NAME, YEAR
+from hangtag.domain.errors import UsageError
+
+PHOTO_COLUMNS: Final = ("photo", "file", "path", ID)
+"""Which column names the photos: the first of these that is there."""
+
+VALUE_COLUMNS: Final = (*LABEL_COLUMNS, YEAR, NAME)
+
+Proposals = Mapping[str, Mapping[str, tuple[str, float]]]
+"""For photos by name, a label and its confidence (0 to 1) by column."""
+
+
+def label_by_file(path: Path, names: Sequence[str], known: KnownLabels) -> Labelling:
+    """Read the labels of photos from a table (CSV or Parquet).
+
+    A photo may be written as its path, with folders around it or without, with its ending or without. Raises
+    `CatalogueError` when the table cannot be read, and `UsageError` when it names no photos or has no labels.
+    """
+    table = read_table(path)
+    photo_column = next((column for column in PHOTO_COLUMNS if column in table.column_names), None)
+    if photo_column is None:
+        fix = f"It is called {', '.join(PHOTO_COLUMNS)}; there are {', '.join(table.column_names)}."
+        raise UsageError("the table has no column that names the photos", where=path, fix=fix)
+    columns = _find_label_columns(path, table)
+    finder = _PhotoFinder(names)
+    labelling = Labelling()
+    for number, row in enumerate(table.select([photo_column, *columns]).to_pylist(), start=1):
+        _read_row(labelling, f"row {number}", finder.find(str(row[photo_column] or "")), row, known)
+    return labelling
+
+
+def _read_row(
+    labelling: Labelling, where: str, name: str | None, row: Mapping[str, str | None], known: KnownLabels
+) -> None:
+    written = next(iter(row.values()))
+    if name is None:
+        labelling.problems[where] = f"there is no photo {written}, or several of that name"
+    elif name in labelling.labels:
+        labelling.problems[where] = f"{written} comes twice"
+    else:
+        given = {column: str(value) for column, value in row.items() if column in VALUE_COLUMNS and value}
+        checked = known.check(given)
+        if checked.problems:
+            labelling.problems[f"{where} ({written})"] = "; ".join(checked.problems)
+        if checked.others:
+            labelling.doubts[f"{where} ({written})"] = describe_doubt(checked.labels, checked.others)
+        labelling.labels[name] = checked.labels
+
+
+def _find_label_columns(path: Path, table: pa.Table) -> list[str]:
+    columns = [column for column in VALUE_COLUMNS if column in table.column_names]
+    for column in table.column_names:
+        by_capitals = {one.casefold(): one for one in VALUE_COLUMNS}
+        meant = by_capitals.get(column.strip().casefold(), column)
+        if meant != column:
+            raise UsageError(f"there is no column {column}", where=path, fix=f"Did you mean {meant}?")
+    if not set(columns).intersection(LABEL_COLUMNS):
+        meant = "".join(did_you_mean(column, LABEL_COLUMNS) for column in table.column_names)
+        fix = f"{meant}They are called {', '.join(LABEL_COLUMNS)}."
+        raise UsageError("the table has no column of labels", where=path, fix=fix)
+    return columns
+
+
+class _PhotoFinder:
+    """Finds the photo that a text names."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._by_path = {key: name for name in names for key in (name, product_id(name))}
+        bare = [(key, name) for name in names for key in {PurePosixPath(name).name, PurePosixPath(name).stem}]
+        counts = Counter(key for key, _ in bare)
+        self._by_bare_name = {key: name for key, name in bare if counts[key] == 1}
+
+    def find(self, text: str) -> str | None:
+        """Return the photo's name; None if there is none, or if several could be meant."""
+        parts = PurePosixPath(text.strip().replace("\\", "/")).parts
+        ends = ("/".join(parts[start:]) for start in range(len(parts)))
+        found = next((self._by_path[end] for end in ends if end in self._by_path), None)
+        return found or self._by_bare_name.get(parts[-1] if parts else "")
+
+
+def write_proposals(
+    path: Path, names: Sequence[str], labels: Mapping[str, Labels], proposals: Proposals
+) -> None:
+    """Write the labels that are known, and proposals for the others with their confidences, to be edited.
+
+    The table can be read back with `label_by_file`. Raises `CatalogueError` when it cannot be written.
+    """
+    columns = [
+        column
+        for column in LABEL_COLUMNS
+        if any(column in one for one in [*labels.values(), *proposals.values()])
+    ]
+    with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv_writer(file)
+        writer.writerow(["photo", *(part for column in columns for part in (column, f"{column}_confidence"))])
+        for name in names:
+            row = [name]
+            for column in columns:
+                known = labels.get(name, {}).get(column)
+                label, confidence = proposals.get(name, {}).get(column, ("", None))
+                row += [known, ""] if known else [label, "" if confidence is None else f"{confidence:.4f}"]
+            writer.writerow(row)
