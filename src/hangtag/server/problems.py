@@ -107,6 +107,13 @@ class CrossSiteError(RequestError):
     code = "cross_site"
 
 
+class WrongHostError(RequestError):
+    """The request is for a host that this service is not."""
+
+    status = HTTPStatus.MISDIRECTED_REQUEST
+    code = "wrong_host"
+
+
 class InvalidRequestError(RequestError):
     """A value of the request cannot be. `errors` names each."""
 

@@ -1,18 +1,28 @@
 """Running the service as a process: its settings, its address, its end."""
 
+import asyncio
+import contextlib
+import signal
+import socket
 import sys
 import webbrowser
-from collections.abc import Mapping
-from socket import socket
-from types import FrameType
+from collections.abc import Iterator, Mapping
+from typing import Final
 
 import uvicorn
+from fastapi import FastAPI
 from pydantic import ValidationError
 
 from hangtag.domain.errors import UsageError
 from hangtag.server.app import create_app
+from hangtag.server.hosts import HostCheck, find_allowed_hosts
 from hangtag.server.logs import set_up_logs
+from hangtag.server.service import find_service
 from hangtag.server.settings import Settings
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_EVERYWHERE: Final[Mapping[str, str]] = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - only shown
+"""By which address this machine itself reaches a service that listens on all of them."""
 
 
 def build_settings(given: Mapping[str, object]) -> Settings:
@@ -28,18 +38,38 @@ def build_settings(given: Mapping[str, object]) -> Settings:
         raise UsageError(first["msg"], where=name, fix="docs/server.md lists the settings.") from None
 
 
-class Server(uvicorn.Server):
-    """A server that says where it listens, and that it is stopping."""
+def run_server(settings: Settings, *, open_browser: bool = False) -> None:
+    """Serve until a signal says to stop; what is under way is finished then.
 
-    def __init__(self, settings: Settings, *, open_browser: bool) -> None:
-        self._app = create_app(settings)
-        self._settings = settings
-        self._open_browser = open_browser
+    Raises `UsageError` when the address cannot be listened on, and as `Service` does.
+    """
+    set_up_logs(settings.log_format)
+    with contextlib.closing(_listen(settings)) as listener:
+        asyncio.run(_serve(settings, listener, open_browser=open_browser))
+
+
+async def _serve(settings: Settings, listener: socket.socket, *, open_browser: bool) -> None:
+    app = create_app(settings)
+    # The lifespan is run here and not by uvicorn, which would turn an error of it into a traceback.
+    async with app.router.lifespan_context(app):
+        address = _address(listener)
+        sys.stdout.write(f"hangtag is at {address}\n")
+        sys.stdout.flush()
+        if open_browser:
+            webbrowser.open(address)
+        await Server(app, settings).serve([listener])
+
+
+class Server(uvicorn.Server):
+    """A server that tells its service of the end before it begins, and then leaves what follows to its caller."""
+
+    def __init__(self, app: FastAPI, settings: Settings) -> None:
+        self._service = find_service(app)
+        self._drain_s = settings.drain_s
         super().__init__(
             uvicorn.Config(
-                self._app,
-                host=settings.host,
-                port=settings.port,
+                HostCheck(app, find_allowed_hosts(settings)),
+                lifespan="off",
                 access_log=False,  # it would name photos; the service writes its own
                 log_config=None,
                 server_header=False,
@@ -47,27 +77,40 @@ class Server(uvicorn.Server):
             )
         )
 
-    async def startup(self, sockets: list[socket] | None = None) -> None:
-        """Begin to listen, and say where."""
-        await super().startup(sockets)
-        if self.should_exit or not self.servers:
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop at a signal. Unlike uvicorn's own, the signal is not raised again, which would end the process here."""
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, self._on_signal)
+        try:
+            yield
+        finally:
+            for number in _SIGNALS:
+                loop.remove_signal_handler(number)
+
+    def _on_signal(self) -> None:
+        """Begin to stop; at a second signal, stop without waiting for anything."""
+        if self._service.is_stopping:
+            self.should_exit = self.force_exit = True
             return
-        host, port = self.servers[0].sockets[0].getsockname()[:2]
-        address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        sys.stdout.write(f"hangtag is at {address}\n")
-        sys.stdout.flush()
-        if self._open_browser:
-            webbrowser.open(address)
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Let everybody know that the end is near."""
-        service = getattr(self._app.state, "service", None)
-        if service is not None:
-            service.begin_stop()
-        super().handle_exit(sig, frame)
+        self._service.begin_stop()
+        asyncio.get_running_loop().call_later(self._drain_s, setattr, self, "should_exit", True)
 
 
-def run_server(settings: Settings, *, open_browser: bool = False) -> None:
-    """Serve until a signal says to stop; what is under way is finished."""
-    set_up_logs(settings.log_format)
-    Server(settings, open_browser=open_browser).run()
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+    except OSError as error:
+        raise UsageError(
+            f"the address cannot be listened on ({error.strerror or error})",
+            where=f"{settings.host}:{settings.port}",
+            fix="Choose another --host or --port.",
+        ) from None
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    shown = _EVERYWHERE.get(host, host)
+    return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}"

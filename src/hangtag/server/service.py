@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Annotated, Final
 
-from fastapi import Depends, Request
+from fastapi import Depends, FastAPI, Request
 
 from hangtag.imaging.batches import PhotoDecoder
 from hangtag.inference.cpus import count_usable_cpus
@@ -108,14 +108,14 @@ async def run_service(settings: Settings, metrics: Metrics) -> AsyncIterator[Ser
         yield service
 
 
-def get_service(request: Request) -> Service:
-    """Return the service of the app that a request came to."""
-    found: Service = request.app.state.service
+def find_service(app: FastAPI) -> Service:
+    """Return the service of a started app."""
+    found: Service = app.state.service
     return found
 
 
 async def _depend_on_service(request: Request) -> Service:  # async, since FastAPI calls others on a thread
-    return get_service(request)
+    return find_service(request.app)
 
 
 ServiceDependency = Annotated[Service, Depends(_depend_on_service)]

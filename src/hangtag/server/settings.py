@@ -32,6 +32,10 @@ class Settings(BaseSettings):
 
     host: str = Field(default="127.0.0.1", description="The address to listen on.")
     port: int = Field(default=8080, ge=0, le=65_535, description="The port to listen on; 0 takes a free one.")
+    allowed_hosts: str = Field(
+        default="",
+        description="The names that the service may be called by, separated by commas; `*` is any.",
+    )
     data_folder: Path = Field(default_factory=default_data_folder, description="The database and the jobs.")
     catalogue: Path | None = Field(
         default=None, validation_alias="HANGTAG_DATA", description="The catalogue that the page shows."
