@@ -1,4 +1,5 @@
 import { announcer } from '../layout/announcer.svelte.ts';
+import { failureWords } from './failure.ts';
 import type { Photo } from './photo.svelte.ts';
 import { step } from './steps.ts';
 import { ARROW } from './taxonomy.ts';
@@ -97,7 +98,7 @@ export class Desk {
 
 /** A tag in one line, as a screen reader says it. */
 export function describe(photo: Photo): string {
-  if (photo.failure) return `can't open: ${photo.failure.detail}`;
+  if (photo.failure) return `can't open: ${failureWords(photo.failure)}`;
   if (!photo.labelled) return 'not labelled yet';
   const path = photo.levels.map((column) => photo.labels[column]?.value).join(ARROW);
   const attributes = photo.attributes.map((column) => photo.labels[column]?.value);

@@ -69,7 +69,8 @@ export class Photo {
 
   /** The model's best guesses for a column, the likeliest first. */
   guesses(column: string): readonly Label[] {
-    return this.labelled?.labels[column]?.candidates ?? [];
+    const candidates = this.labelled?.labels[column]?.candidates ?? [];
+    return [...candidates].sort((a, b) => b.confidence - a.confidence);
   }
 
   /** Forgets the answer, so that the photo can be asked about again. A person's word stays. */

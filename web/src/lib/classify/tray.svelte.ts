@@ -44,7 +44,7 @@ export class Tray {
   }
 
   remove(gone: readonly Photo[]) {
-    const set = new Set(gone);
+    const set: ReadonlySet<Photo> = new Set(gone);
     this.photos = this.photos.filter((photo) => !set.has(photo));
     this.sending.drop(set);
     this.edits.drop(set);
