@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from hangtag.bundle.card import Card, HeadCard
+from hangtag.domain.columns import CATEGORY_COLUMNS
 from hangtag.domain.taxonomy import Taxonomy
 from hangtag.imaging.preprocess import Preprocessing
 
@@ -35,6 +36,12 @@ def build_card(name="fake", heads=None, **changes):
         "preprocessing": FAKE_PREPROCESSING,
     }
     return Card(**(values | changes))
+
+
+def build_path_card(paths, levels=CATEGORY_COLUMNS, **heads):
+    """Build the card of a fake model that answers the levels of these category paths, and further heads."""
+    taxonomy = Taxonomy.from_paths(levels, paths)
+    return build_card(heads={level: taxonomy.labels(level) for level in levels} | heads, taxonomy=taxonomy)
 
 
 @dataclass(frozen=True)

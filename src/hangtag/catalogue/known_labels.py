@@ -2,7 +2,7 @@
 
 import difflib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Final, NamedTuple
@@ -85,9 +85,10 @@ class KnownLabels:
     def read_folders(self, names: Sequence[str]) -> CheckedLabels:
         """Check the names of folders around a photo, the outermost first, each of which may be a label of any column.
 
-        A name that is a label of several levels is taken for the deepest one that goes with the others.
+        A name that is a label of several levels is taken for the root, else for the deepest one, that goes with the
+        others.
         """
-        options = [[column for column in self._by_depth() if self.find(column, name)] for name in names]
+        options = [[column for column in self._by_likeliness() if self.find(column, name)] for name in names]
         unknown = [name for name, columns in zip(names, options, strict=True) if not columns]
         if unknown:
             every = [label for labels in self.classes.values() for label in labels]
@@ -100,10 +101,9 @@ class KnownLabels:
                 return checked
         return CheckedLabels({}, [f"{'/'.join(names)} is no path of the taxonomy"], [])
 
-    def _by_depth(self) -> Iterator[str]:
-        """Iterate the columns: the category levels from the leaf to the root, then the others."""
-        yield from reversed(self.levels)
-        yield from (column for column in self.classes if column not in self.levels)
+    def _by_likeliness(self) -> list[str]:
+        """Return the columns in the order in which a folder's name is sought in them."""
+        return list(dict.fromkeys((*self.levels[:1], *reversed(self.levels), *self.classes)))
 
     def _paths_of(self, category: Mapping[str, str]) -> list[CategoryPath]:
         """Return the paths down to the lowest level given that have these labels, the usual one first."""
