@@ -1,1 +1,43 @@
-"""A client for the service of `hangtag serve`."""
+"""A client for the service of `hangtag serve`: `Client().predict(["shirt.jpg"])`."""
+
+from hangtag.client.calls import Client
+from hangtag.client.values import (
+    ChosenLabel,
+    Comparison,
+    ComparisonAnswer,
+    FailedPhoto,
+    Figures,
+    HeadFigures,
+    Job,
+    JobResult,
+    JobResults,
+    LabelledPhoto,
+    Model,
+    ModelName,
+    PhotoAnswer,
+    Predictions,
+    Taxonomy,
+)
+from hangtag.domain.errors import ServiceError
+from hangtag.domain.prediction import Label
+
+__all__ = [
+    "ChosenLabel",
+    "Client",
+    "Comparison",
+    "ComparisonAnswer",
+    "FailedPhoto",
+    "Figures",
+    "HeadFigures",
+    "Job",
+    "JobResult",
+    "JobResults",
+    "Label",
+    "LabelledPhoto",
+    "Model",
+    "ModelName",
+    "PhotoAnswer",
+    "Predictions",
+    "ServiceError",
+    "Taxonomy",
+]

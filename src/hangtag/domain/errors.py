@@ -6,6 +6,7 @@
     ├── RecipeError       a training recipe that does not say what is needed
     ├── TrainingError     a training that cannot go on
     ├── BundleError       a model file that cannot be trusted
+    ├── ServiceError      a service that refuses a call or cannot be reached
     └── PhotoError        one photo that cannot be labelled; carries a `Reason`
 
 The command line prints them without a traceback and exits 2; only a `PhotoError` is caught earlier, since a bad
@@ -65,6 +66,28 @@ class BundleError(HangtagError):
     """A model file cannot be trusted."""
 
     code = "bundle"
+
+
+class ServiceError(HangtagError):
+    """A service refuses a call or cannot be reached.
+
+    `status` is the HTTP status, `service_code` the stable code of the problem; None where nothing was answered.
+    """
+
+    code = "service"
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        where: object = None,
+        fix: str | None = None,
+        status: int | None = None,
+        service_code: str | None = None,
+    ) -> None:
+        self.status = status
+        self.service_code = service_code
+        super().__init__(problem, where=where, fix=fix)
 
 
 class PhotoError(HangtagError):

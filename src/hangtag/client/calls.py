@@ -1,0 +1,219 @@
+"""The calls of the service."""
+
+import secrets
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final, Literal, Self
+
+import httpx
+from pydantic import TypeAdapter
+
+from hangtag.client.connection import Connection
+from hangtag.client.values import (
+    Comparison,
+    Job,
+    JobPage,
+    JobResult,
+    JobResults,
+    Model,
+    Models,
+    Predictions,
+    Taxonomy,
+)
+from hangtag.domain.errors import ServiceError, UsageError
+
+GivenPhoto = str | Path | bytes
+"""The path of a photo's file, or the bytes of one."""
+
+_QUIET_S: Final = 60.0
+"""The service says something at least every 15 seconds while a job is watched; longer silence is a broken line."""
+
+_PASSING: Final = (None, HTTPStatus.SERVICE_UNAVAILABLE)
+"""How a service answers that is being restarted: not at all, or that it is busy."""
+
+_PAUSE_S: Final = 1.0
+_PAGE: Final = 500
+_FORMATS: Final = ("csv", "xlsx", "jsonl")
+_READ_JOB: Final = TypeAdapter(Job)
+
+
+class Client:
+    """Calls a service. `timeout_s` is how long an answer may take; `attempts`, how often a busy service is asked.
+
+    Every call raises `ServiceError` when the service cannot be reached or refuses it.
+    """
+
+    def __init__(
+        self,
+        base_url: str = "http://127.0.0.1:8080",
+        *,
+        timeout_s: float = 60.0,
+        attempts: int = 4,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._connection = Connection(base_url, timeout_s, max(1, attempts), transport)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection."""
+        self._connection.close()
+
+    def predict(
+        self,
+        photos: Sequence[GivenPhoto],
+        *,
+        model: str | None = None,
+        top_k: int = 5,
+        probabilities: bool = False,
+    ) -> Predictions:
+        """Label photos; each has an answer, in order. Bytes are called `photo 1` and so on, by their position.
+
+        Raises `UsageError` for a single path where a list is expected, and `OSError` for a file that cannot be read.
+        """
+        if isinstance(photos, str | Path | bytes):
+            raise UsageError("predict takes a list of photos", fix="Write predict([photo]).")
+        fields = _known(model=model, top_k=str(top_k), probabilities=str(probabilities).lower())
+        files = [("photos", _name_and_bytes(photo, position)) for position, photo in enumerate(photos, 1)]
+        return self._connection.call(Predictions, "POST", "/predictions", data=fields, files=files)
+
+    def compare(
+        self, photo: GivenPhoto, *, models: Sequence[str] | None = None, top_k: int = 5
+    ) -> Comparison:
+        """Show one photo to several models, to all of them without `models`."""
+        fields = _known(models=models, top_k=str(top_k))
+        files = {"photo": _name_and_bytes(photo, 1)}
+        return self._connection.call(Comparison, "POST", "/predictions/compare", data=fields, files=files)
+
+    def models(self) -> list[Model]:
+        """List the models that can be asked, the default one first."""
+        return list(self._connection.call(Models, "GET", "/models").models)
+
+    def taxonomy(self, model: str | None = None) -> Taxonomy:
+        """Return which labels a model can give."""
+        return self._connection.call(Taxonomy, "GET", "/taxonomy", params=_known(model=model))
+
+    def create_job(
+        self, files: Sequence[str | Path], *, model: str | None = None, title: str | None = None
+    ) -> Job:
+        """Start a job from photos, one zip of them, and one CSV or XLSX table that names them.
+
+        Raises `OSError` for a file that cannot be read.
+        """
+        with ExitStack() as stack:
+            opened = [
+                ("files", (Path(path).name, stack.enter_context(Path(path).open("rb")))) for path in files
+            ]
+            fields = _known(model=model, title=title)
+            response = self._connection.send("POST", "/jobs", once=True, data=fields, files=opened)
+        return _READ_JOB.validate_json(response.content)
+
+    def job(self, job_id: str) -> Job:
+        """Return how far a job is."""
+        return self._connection.call(Job, "GET", f"/jobs/{job_id}")
+
+    def jobs(self, *, offset: int = 0, limit: int = 50) -> list[Job]:
+        """List the jobs, the newest first."""
+        page = self._connection.call(JobPage, "GET", "/jobs", params={"offset": offset, "limit": limit})
+        return list(page.jobs)
+
+    def wait(self, job_id: str, on_progress: Callable[[Job], None] = lambda _job: None) -> Job:
+        """Wait until a job has ended, and return it. Lives through a restart of the service."""
+        silent_since = time.monotonic()
+        while True:
+            try:
+                for job in self._iter_states(job_id):
+                    silent_since = time.monotonic()
+                    on_progress(job)
+                    if job.has_ended:
+                        return job
+            except ServiceError as error:
+                if error.status not in _PASSING or time.monotonic() - silent_since > _QUIET_S:
+                    raise
+            time.sleep(_PAUSE_S)
+
+    def results(self, job_id: str, *, offset: int = 0, limit: int = 50, **chosen: Any) -> JobResults:  # noqa: ANN401 - text or number
+        """Return some of a job's results, those that are `chosen`, or all.
+
+        What can be chosen: `column`, `label`, `min_confidence`, `max_confidence`, `status` (labelled, failed or
+        doubtful) and `sort` (position or confidence).
+        """
+        params = _known(offset=offset, limit=limit, **chosen)
+        return self._connection.call(JobResults, "GET", f"/jobs/{job_id}/results", params=params)
+
+    def iter_results(self, job_id: str, **chosen: Any) -> Iterator[JobResult]:  # noqa: ANN401 - as above
+        """Yield all results of a job, or the `chosen` ones, fetched a page at a time."""
+        offset = 0
+        while True:
+            page = self.results(job_id, offset=offset, limit=_PAGE, **chosen)
+            yield from page.results
+            offset += len(page.results)
+            if not page.results or offset >= page.total:
+                return
+
+    def correct(self, job_id: str, position: int, labels: dict[str, str]) -> JobResult:
+        """Say what the labels of a photo are, by column; they stand in the downloads then."""
+        return self._connection.call(
+            JobResult,  # type: ignore[arg-type]  # an annotated union is no class, and pydantic reads it
+            "PATCH",
+            f"/jobs/{job_id}/results/{position}",
+            json={"labels": labels},
+        )
+
+    def download(
+        self, job_id: str, path: str | Path, kind: Literal["csv", "xlsx", "jsonl"] | None = None
+    ) -> Path:
+        """Write a job's results to a file, whole or not at all; its ending says which kind, unless `kind` does.
+
+        Raises `UsageError` for another ending, and `OSError` when the file cannot be written.
+        """
+        target = Path(path)
+        format_ = kind or target.suffix.removeprefix(".").lower()
+        if format_ not in _FORMATS:
+            raise UsageError("results are written as .csv, .xlsx or .jsonl", where=target)
+        temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+        try:
+            with (
+                self._connection.stream(f"/jobs/{job_id}/download", params={"format": format_}) as response,
+                temporary.open("wb") as file,
+            ):
+                for piece in response.iter_bytes():
+                    file.write(piece)
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+        return target
+
+    def cancel(self, job_id: str) -> Job:
+        """Stop a job; what it has labelled stays."""
+        return self._connection.call(Job, "POST", f"/jobs/{job_id}/cancel")
+
+    def delete(self, job_id: str) -> None:
+        """Remove a job that has ended, with its photos and results."""
+        self._connection.send("DELETE", f"/jobs/{job_id}")
+
+    def _iter_states(self, job_id: str) -> Iterator[Job]:
+        """Yield a job's states as the service tells them, until it ends or the connection does."""
+        with self._connection.stream(f"/jobs/{job_id}/events", timeout_s=_QUIET_S) as response:
+            for line in response.iter_lines():
+                name, _, value = line.partition(":")
+                if name == "data":
+                    yield _READ_JOB.validate_json(value)
+
+
+def _known(**fields: Any) -> dict[str, Any]:  # noqa: ANN401 - what a form or a query can say
+    """Return the fields that have a value."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _name_and_bytes(photo: GivenPhoto, position: int) -> tuple[str, bytes]:
+    if isinstance(photo, bytes):
+        return f"photo {position}", photo
+    return Path(photo).name, Path(photo).read_bytes()

@@ -1,0 +1,99 @@
+"""One call of the service: sent, sent again when it asks for that, and its problems raised."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Any, Final, TypeVar
+
+import httpx
+from pydantic import TypeAdapter, ValidationError
+
+from hangtag.domain.errors import ServiceError
+
+Value = TypeVar("Value")
+
+_LONGEST_PAUSE_S: Final = 30.0
+_FIX_UNREACHABLE: Final = "Start it with `hangtag serve`, or give another address."
+
+
+class Connection:
+    """A connection to a service. `attempts` is how often a call is sent while the service is too busy."""
+
+    def __init__(
+        self, base_url: str, timeout_s: float, attempts: int, transport: httpx.BaseTransport | None
+    ) -> None:
+        self.where = base_url.rstrip("/")
+        self._attempts = attempts
+        self._http = httpx.Client(base_url=f"{self.where}/api/v1", timeout=timeout_s, transport=transport)
+
+    def close(self) -> None:
+        """End the connection."""
+        self._http.close()
+
+    def call(self, kind: type[Value], method: str, address: str, **content: Any) -> Value:  # noqa: ANN401 - httpx's
+        """Send a call and return its answer as a value; raises `ServiceError`."""
+        response = self.send(method, address, **content)
+        try:
+            return TypeAdapter(kind).validate_json(response.content)
+        except ValidationError as error:
+            found = error.errors()[0]
+            place = ".".join(str(part) for part in found["loc"])
+            raise self._error(f"the answer is not what was expected ({place}: {found['msg']})") from None
+
+    def send(self, method: str, address: str, *, once: bool = False, **content: Any) -> httpx.Response:  # noqa: ANN401
+        """Send a call and return its answer; raises `ServiceError`. A call that cannot be repeated is sent `once`."""
+        attempts = 1 if once else self._attempts
+        for attempt in range(attempts):
+            response = self._send(method, address, content)
+            pause_s = _pause_asked_for(response)
+            if pause_s is None or attempt == attempts - 1:
+                break
+            time.sleep(pause_s)
+        self._check(response)
+        return response
+
+    @contextmanager
+    def stream(
+        self, address: str, params: Mapping[str, str] | None = None, timeout_s: float | None = None
+    ) -> Iterator[httpx.Response]:
+        """Give the answer to a GET while it arrives; raises `ServiceError`."""
+        timeout = httpx.USE_CLIENT_DEFAULT if timeout_s is None else timeout_s
+        try:
+            with self._http.stream("GET", address, params=params, timeout=timeout) as response:
+                if response.is_error:
+                    response.read()
+                self._check(response)
+                yield response
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from error
+
+    def _send(self, method: str, address: str, content: Mapping[str, Any]) -> httpx.Response:
+        try:
+            return self._http.request(method, address, **content)
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from error
+
+    def _check(self, response: httpx.Response) -> None:
+        if not response.is_error:
+            return
+        try:
+            problem = response.json()
+            detail, code = str(problem["detail"]), str(problem["code"])
+        except (ValueError, KeyError, TypeError):  # something on the way has answered instead
+            raise self._error(f"it answers {response.status_code}", status=response.status_code) from None
+        raise self._error(detail, fix=problem.get("fix"), status=response.status_code, service_code=code)
+
+    def _unreachable(self, error: httpx.HTTPError) -> ServiceError:
+        return self._error(f"the service cannot be reached ({error})", fix=_FIX_UNREACHABLE)
+
+    def _error(self, problem: str, **known: Any) -> ServiceError:  # noqa: ANN401 - the fields of the error
+        return ServiceError(problem, where=self.where, **known)
+
+
+def _pause_asked_for(response: httpx.Response) -> float | None:
+    """Return for how many seconds the service asks to be left alone, None if it does not."""
+    if response.status_code != HTTPStatus.SERVICE_UNAVAILABLE:
+        return None
+    asked = response.headers.get("retry-after", "")
+    return min(float(asked), _LONGEST_PAUSE_S) if asked.isdecimal() else None
