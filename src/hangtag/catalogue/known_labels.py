@@ -43,7 +43,8 @@ class KnownLabels:
     @classmethod
     def from_card(cls, card: Card) -> "KnownLabels":
         """Return the labels that a model knows."""
-        return cls({head.column: head.classes for head in card.heads}, card.taxonomy)
+        levels = {level: card.taxonomy.labels(level) for level in card.taxonomy.levels}
+        return cls(levels | {head.column: tuple(head.classes) for head in card.heads}, card.taxonomy)
 
     @classmethod
     def from_table(cls, cleaned: pa.Table) -> "KnownLabels":

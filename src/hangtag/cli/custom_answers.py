@@ -13,7 +13,7 @@ from hangtag.catalogue.custom import Labels, describe_doubt
 from hangtag.catalogue.custom_set import custom_photos
 from hangtag.catalogue.files import write_json
 from hangtag.catalogue.known_labels import CheckedLabels, KnownLabels
-from hangtag.catalogue.suggest import suggest
+from hangtag.catalogue.suggest import did_you_mean
 from hangtag.cli.photo_in_terminal import print_photo
 from hangtag.domain.errors import CatalogueError
 from hangtag.domain.prediction import Label
@@ -147,7 +147,7 @@ class Asker:
         for part in map(str.strip, parts):
             found = _complete(part, words)
             if len(found) != 1:
-                self._say_which(part, found or suggest(part, words, LISTED))
+                self._say_why_not(part, found, words)
                 return None
             names += found
         if not self._is_level(column):
@@ -175,10 +175,12 @@ class Asker:
         else:
             self._say(self._path(checked.labels) if self._is_level(column) else checked.labels[column])
 
-    def _say_which(self, text: str, words: Sequence[str]) -> None:
-        more = f" and {len(words) - LISTED} more" if len(words) > LISTED else ""
-        which = f" Which of {', '.join(words[:LISTED])}{more}?" if words else ""
-        self._say(f"{text} is no label.{which}" if text not in words else which.strip())
+    def _say_why_not(self, text: str, found: Sequence[str], words: Sequence[str]) -> None:
+        if found:
+            more = f" and {len(found) - LISTED} more" if len(found) > LISTED else ""
+            self._say(f"{text} is the beginning of {', '.join(found[:LISTED])}{more}.")
+        else:
+            self._say(f"There is no label {text}. {did_you_mean(text, words)}")
 
     def _say(self, text: str) -> None:
         self._console.print(printable(text), markup=False, soft_wrap=True)
