@@ -38,7 +38,7 @@ def find_gaps(table: pa.Table, has_photo: pa.Array, columns: Collection[str]) ->
 
     A gap is told when its class has at least twice its share of what is missing, and when chance would do that to any
     class of the column in less than one case of a thousand. Of the levels one is told and of the other columns
-    one, each time that which explains most.
+    one, each time that which explains most, and of several the smallest class.
     """
     gaps: list[Gap] = []
     for what in (PHOTO, *(name for name in table.column_names if name != ID)):
@@ -49,7 +49,7 @@ def find_gaps(table: pa.Table, has_photo: pa.Array, columns: Collection[str]) ->
             levels = [column for column in others if column in CATEGORY_COLUMNS]
             for group in (levels, [column for column in others if column not in levels]):
                 found = [gap for column in group for gap in _iter_gaps(table, lacking, what, column)]
-                gaps += sorted(found, key=lambda gap: -gap.missing_in_label)[:1]
+                gaps += sorted(found, key=lambda gap: (-gap.missing_in_label, gap.label_products))[:1]
     return tuple(gaps)
 
 

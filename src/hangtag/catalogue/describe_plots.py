@@ -82,13 +82,15 @@ def plot_years(statistics: Statistics, custom: Statistics | None) -> "Figure":
     if custom is not None and custom.years:
         sets[CUSTOM] = dict(custom.years)
     if len(sets) == 1:
-        return bar_chart(sets, title="year", value_name="products", horizontal=False)
+        return bar_chart(sets, title="Products by year", value_name="products", horizontal=False)
     years = sorted({year for counts in sets.values() for year in counts})
     shares = {
         name: {year: 100 * counts.get(year, 0) / sum(counts.values()) for year in years}
         for name, counts in sets.items()
     }
-    return bar_chart(shares, title="year", value_name="share of the products, %", horizontal=False)
+    return bar_chart(
+        shares, title="Products by year", value_name="share of the products, %", horizontal=False
+    )
 
 
 def plot_missing(statistics: Statistics, custom: Statistics | None) -> "Figure":

@@ -35,6 +35,8 @@ from hangtag.reports.page import Cell, Page, Share
 
 PAGE_HTML: Final = "describe.html"
 STATISTICS_JSON: Final = "statistics.json"
+MOST_STRIPS: Final = 400
+"""Of so many classes of a level, photos are shown."""
 
 OnStep = Callable[[str], None]
 
@@ -59,9 +61,9 @@ def write_description(main: Described, own: Described | None, folder: Path, on_s
         "custom": None if custom is None else custom.to_json(),
         "notable": say_notable(main.statistics, custom),
     }
-    write_json(facts, folder / STATISTICS_JSON)
     page = _DescriptionPage(main, own, folder, on_step).build()
     page.write(folder / PAGE_HTML)
+    write_json(facts, folder / STATISTICS_JSON)
     return folder / PAGE_HTML
 
 
@@ -118,9 +120,10 @@ class _DescriptionPage:
         if column.classes > TAIL_CLASSES:
             alternative = f"the sizes of all classes of {column.name} by rank"
             self._add_figure(f"long-tail-{column.name}", png_bytes(plot_long_tail(column)), alternative)
-        captions = {label: f"{label} · {count:,}" for label, count in column.counts}
+        captions = {label: f"{label} · {count:,}" for label, count in column.counts[:MOST_STRIPS]}
         strips = make_strips(self._main.catalogue, self._statistics.samples.get(column.name, {}), captions)
-        self._add_strips(f"samples-{column.name}", strips, f"Photos of each class of {column.name}")
+        which = "each class" if column.classes <= MOST_STRIPS else f"the {MOST_STRIPS} largest classes"
+        self._add_strips(f"samples-{column.name}", strips, f"Photos of {which} of {column.name}")
 
     def _add_custom_photos(self) -> None:
         """Show photos of the custom set under those of the catalogue, class by class at the last level."""
@@ -145,51 +148,64 @@ class _DescriptionPage:
         self._add_strips("samples-custom", [strip for strip in strips if strip is not None], "")
 
     def _add_attributes(self) -> None:
-        columns = [
-            one for one in self._statistics.columns if one.kind in {Kind.ATTRIBUTE, Kind.YEAR} and one.counts
-        ]
+        kinds = {Kind.ATTRIBUTE, Kind.YEAR}
+        columns = [one for one in self._statistics.columns if one.kind in kinds and one.counts]
         if columns:
             self._page.add_section("The other columns")
         for column in columns:
             self._on_step(column.name)
             self._page.add_heading(column.name)
-            if column.kind is Kind.YEAR:
-                figure = png_bytes(plot_years(self._statistics, self._custom))
-                self._add_figure("years", figure, "the products of each year")
-            else:
-                self._add_classes(column)
+            self._add_classes(column)
 
     def _add_classes(self, column: Column) -> None:
         """Add the bars and the table of one column."""
         own = self._own_column(column)
-        figure = png_bytes(plot_classes(column, own))
-        self._add_figure(f"distribution-{column.name}", figure, f"the share of each class of {column.name}")
+        is_year = column.kind is Kind.YEAR
+        figure = plot_years(self._statistics, self._custom) if is_year else plot_classes(column, own)
+        alternative = f"the share of each class of {column.name}"
+        self._add_figure(f"distribution-{column.name}", png_bytes(figure), alternative)
         sets = {CATALOGUE: dict(column.counts)}
         if own is not None and own.counts:
             sets[CUSTOM] = dict(own.counts)
+        labels = list(dict.fromkeys(label for counts in sets.values() for label in counts))
         rows: list[list[Cell]] = []
-        for label in dict.fromkeys(label for counts in sets.values() for label in counts):
+        for label in sorted(labels) if is_year else labels:
             shares = [_share_of(counts.get(label), sum(counts.values())) for counts in sets.values()]
             rows.append([label, *(cell for share in shares for cell in share)])
         header = [column.name, *(name for series in sets for name in (series, "share"))]
-        self._page.add_table(header, rows, render_count(len(rows), "class", "classes"))
+        words = ("year", "years") if is_year else ("class", "classes")
+        self._page.add_table(header, rows, render_count(len(rows), *words))
 
     def _add_missing(self) -> None:
-        missing = count_missing(self._statistics)
         self._page.add_section("What is missing")
-        if not any(count for one in self._sets() for count in count_missing(one).values()):
+        missing = [count_missing(one) for one in self._sets()]
+        lacking = [what for what in missing[0] if any(counts.get(what) for counts in missing)]
+        if not lacking:
             self._page.add_text("Nothing: every product has its photo and a value in every column.")
             return
         alternative = "the share of products without a photo or a value"
-        self._add_figure("missing", png_bytes(plot_missing(self._statistics, self._custom)), alternative)
+        figure = plot_missing(self._statistics, self._custom)
+        self._add_figure("missing", png_bytes(figure), alternative)
         rows: list[list[Cell]] = []
-        for what in missing:
-            shares = [_share_of(count_missing(one).get(what), one.products) for one in self._sets()]
-            gaps = [gap for gap in self._statistics.gaps if gap.what == what]
-            where = say_gaps(gaps, self._statistics.products)
-            rows.append([what, *(cell for share in shares for cell in share), where])
-        header = ["missing", *(name for series in self._names() for name in (series, "share"))]
-        self._page.add_table([*header, "where, if not by chance"], rows)
+        for what in lacking:
+            shares = [
+                _share_of(counts.get(what), one.products)
+                for counts, one in zip(missing, self._sets(), strict=True)
+            ]
+            rows.append([what, *(cell for share in shares for cell in share)])
+        self._page.add_table(
+            ["missing", *(name for series in self._names() for name in (series, "share"))], rows
+        )
+        self._say_where(lacking)
+
+    def _say_where(self, lacking: list[str]) -> None:
+        products = self._statistics.products
+        gaps = {what: [gap for gap in self._statistics.gaps if gap.what == what] for what in lacking}
+        if any(gaps.values()):
+            self._page.add_text("Some are missing more often in one place than chance would have it:")
+            self._page.add_list(
+                [f"{what}: {say_gaps(found, products)}" for what, found in gaps.items() if found]
+            )
 
     def _add_photo_sizes(self) -> None:
         self._page.add_section("Photos")

@@ -21,8 +21,10 @@ def say_totals(statistics: Statistics, custom: Statistics | None) -> str:
     classes = "" if leaf is None else f" in {render_count(leaf.classes, 'class', 'classes')} of {leaf.name}"
     photos = render_count(statistics.photos, "photo", "photos")
     products = render_count(statistics.products, "product", "products")
-    beside = "" if custom is None else f" Beside it, a custom set of {custom.products:,}."
-    return f"{products}{classes}, {photos}.{beside}"
+    said = f"{products}{classes}, {photos}."
+    if custom is None:
+        return said
+    return f"{said} Beside it, a custom set of {render_count(custom.products, 'product', 'products')}."
 
 
 def say_notable(statistics: Statistics, custom: Statistics | None) -> list[str]:
@@ -127,8 +129,8 @@ def _say_sizes(statistics: Statistics, custom: Statistics | None) -> str:
         if one is not None and one.photo_sizes.sizes:
             size, count = one.photo_sizes.sizes[0]
             share = count / one.photo_sizes.opened
-            often = "all" if share == 1 else f"{render_share(share)} of them"
-            said.append(f"{whose} are {size} pixels ({often})")
+            often = "all" if share == 1 else render_share(share)
+            said.append(f"{whose} are {size} pixels ({often} of them)")
     return f"{', '.join(said)}." if said else ""
 
 

@@ -85,6 +85,8 @@ def bar_panels(
     `counts` and `texts`, which stand at the ends of the bars, are series -> label -> value. What the bars of one
     series leave empty stays empty, so that 20 products can stand beside 40,000.
     """
+    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 - an extra
+
     labels = _names_of_all(counts)
     figure = new_figure(1.15 + 0.24 * len(labels))
     panels = figure.subplots(1, max(1, len(counts)), sharex=True, sharey=True, squeeze=False)[0]
@@ -109,6 +111,8 @@ def bar_panels(
     _name_places(panels[0], labels, horizontal=True)
     for axes in panels[1:]:
         axes.grid(visible=False, axis="y")
+    ticks = MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(0, longest)
+    panels[0].set_xticks([tick for tick in ticks if tick <= longest])
     panels[0].set_xlim(0, longest / (1 - ROOM_FOR_TEXT * max(1, len(counts)) / (WIDTH - ROOM_FOR_LABELS)))
     return figure
 

@@ -154,6 +154,7 @@ class Page:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        environment.filters["tied"] = _tie
         template = environment.get_template("page.html.j2")
         return template.render(title=self._title, lead=self._lead, sections=self._sections)
 
@@ -173,6 +174,11 @@ def _render_cell(value: Cell) -> _Cell:
     if isinstance(value, str):
         return _Cell(value, is_number=value in {"", ABSENT} or bool(_NUMBER.fullmatch(value)), bar=None)
     return _Cell(f"{value:,}" if isinstance(value, int) else f"{value:.3g}", is_number=True, bar=None)
+
+
+def _tie(text: str) -> str:
+    """Return the text with spaces before a percent sign that do not break, so that a number stays with it."""
+    return text.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def _embed(data: bytes) -> str:
