@@ -1,6 +1,6 @@
 """A report as a person reads it, and as a card keeps it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from hangtag.bundle.card import Card
+from hangtag.domain.text import printable
+from hangtag.evaluation.comparison import Duel, read_duel
 from hangtag.evaluation.heads import Report
+from hangtag.evaluation.seen import FLATTERED, Verdict
 
 _ABSENT = "–"
 
@@ -18,6 +21,7 @@ def print_report(console: Console, report: Report) -> None:
     """Print what was measured on what, and a line of figures for each head."""
     console.print(Text(_headline(report), style="bold"))
     console.print(Text(_describe_split(report["split"])), soft_wrap=True)
+    _print_seen(console, report["seen_in_training"])
     for reason, count in report["photos"]["failed"].items():
         console.print(Text(f"{count:,} photos could not be read ({reason}) and are not counted", style="red"))
     console.print(_build_table(report))
@@ -28,7 +32,25 @@ def print_report(console: Console, report: Report) -> None:
     )
     for remark in _remarks(report):
         console.print(Text(remark, style="dim"))
-    console.print(Text("macro-F1 is the mean over the classes that occur in the split", style="dim"))
+    console.print(Text("macro-F1 is the mean over the classes that occur", style="dim"))
+
+
+def print_comparison(console: Console, reports: Mapping[str, Report], duels: Sequence[Duel]) -> None:
+    """Print the accuracies of several models side by side, by their titles, and what came of each duel."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("top-1", no_wrap=True)
+    for title in reports:
+        table.add_column(Text(printable(title)), justify="right")
+    for column in dict.fromkeys(column for report in reports.values() for column in report["heads"]):
+        heads = (report["heads"].get(column) for report in reports.values())
+        table.add_row(
+            Text(printable(column)),
+            *(_ABSENT if head is None else _percent(head["top1_accuracy"]) for head in heads),
+        )
+    console.print(Text("side by side", style="bold"))
+    console.print(table)
+    for duel in duels:
+        console.print(Text(printable(read_duel(duel))), soft_wrap=True)
 
 
 def add_to_card(card: Card, report: Report) -> Card:
@@ -39,14 +61,27 @@ def add_to_card(card: Card, report: Report) -> Card:
 
 def _headline(report: Report) -> str:
     model, split = report["model"], report["split"]
-    return f"{model['name']} {model['version']} on {split['name']}: {report['photos']['labelled']:,} photos"
+    name = printable(f"{model['name']} {model['version']} on {split['name']}")
+    return f"{name}: {report['photos']['labelled']:,} photos"
 
 
 def _describe_split(split: dict[str, Any]) -> str:
+    if "catalogue" in split:
+        rejected = split.get("rejected_lines", 0)
+        lines = f"; {rejected:,} of its lines are no products and are not counted" if rejected else ""
+        return f"all photos of {printable(split['catalogue'])}{lines}"
     if "strategy" not in split:
         return "The split table does not say how it was made."
     counts = ", ".join(f"{name} {count:,}" for name, count in split.get("counts", {}).items())
     return f"{split['strategy']} split, seed {split.get('seed', _ABSENT)} ({counts})"
+
+
+def _print_seen(console: Console, seen: dict[str, str]) -> None:
+    """Say what speaks against the figures, so that it cannot be overlooked; what does not is left out."""
+    if seen["verdict"] in FLATTERED:
+        console.print(Text(printable(seen["reason"]), style="bold yellow"), soft_wrap=True)
+    elif seen["verdict"] == Verdict.UNKNOWN:
+        console.print(Text(printable(seen["reason"]), style="dim"), soft_wrap=True)
 
 
 def _build_table(report: Report) -> Table:
@@ -55,7 +90,7 @@ def _build_table(report: Report) -> Table:
     for heading in ("top-1", "95 % interval", "top-3", "macro-F1", "ECE", "photos", "classes"):
         table.add_column(heading, justify="right", no_wrap=True)
     for column, head in report["heads"].items():
-        table.add_row(column, *_figures(head))
+        table.add_row(Text(printable(column)), *_figures(head))
     means = (_percent(report["mean_top1_accuracy"]), "", "", _share(report["mean_macro_f1"]))
     table.add_row("mean", *means, style="bold")
     return table
@@ -64,7 +99,7 @@ def _build_table(report: Report) -> Table:
 def _figures(head: dict[str, Any]) -> list[str]:
     return [
         _percent(head["top1_accuracy"]),
-        _render_interval(head["interval_95"]),
+        _render_interval(head["interval_95"]) if head["support"] else _ABSENT,
         _percent(head["top3_accuracy"]),
         _share(head["macro_f1"]),
         _percent(head["expected_calibration_error"]),

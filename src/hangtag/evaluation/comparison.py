@@ -1,0 +1,111 @@
+"""Models side by side on the same photos: who is ahead, and whether chance explains it."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from hangtag.catalogue.split import PHOTO_COLUMN
+from hangtag.evaluation.evaluate import Measurement
+from hangtag.evaluation.reading import percent
+
+SIGNIFICANT: Final = 0.05
+_EXACT_UP_TO: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Duel:
+    """Two models on one head, over the photos that both answered and that have a label.
+
+    `only_first` and `only_second` count the photos for which one of them alone is right; the accuracies are over all
+    `support` photos.
+    """
+
+    column: str
+    first: str
+    second: str
+    only_first: int
+    only_second: int
+    first_accuracy: float
+    second_accuracy: float
+    support: int
+
+    @property
+    def chance(self) -> float:
+        """How likely two models that are equally good would differ by so much (sign test, two-sided)."""
+        return sign_test(self.only_first, self.only_second)
+
+
+def compare_models(measurements: Mapping[str, Measurement]) -> list[Duel]:
+    """Return for each column that several models answer the best one's duels with the others, the closest first."""
+    columns = dict.fromkeys(column for one in measurements.values() for column in one.truths)
+    return [duel for column in columns for duel in _duels(column, measurements)]
+
+
+def sign_test(wins: int, losses: int) -> float:
+    """Return the two-sided probability of a split at least as uneven if either side were equally likely.
+
+    It is exact up to 10,000 (the exact McNemar test), beyond that by the normal distribution.
+    """
+    total, fewer = wins + losses, min(wins, losses)
+    if total > _EXACT_UP_TO:
+        return math.erfc((abs(wins - losses) - 1) / math.sqrt(2 * total))
+    ways = term = 1
+    for k in range(fewer):
+        term = term * (total - k) // (k + 1)
+        ways += term
+    return min(1.0, 2 * ways / 2**total) if wins != losses else 1.0
+
+
+def read_duel(duel: Duel) -> str:
+    """Return what came of a duel as a sentence; the first is the one that is ahead."""
+    start = (
+        f"{duel.column}: {duel.first} ({percent(duel.first_accuracy)}) and {duel.second} "
+        f"({percent(duel.second_accuracy)})"
+    )
+    if not duel.only_first and not duel.only_second:
+        return f"{start} are right for the very same photos."
+    alone = f"{duel.first} alone is right for {duel.only_first:,} photos, {duel.second} alone for {duel.only_second:,}"
+    chance = duel.chance
+    if chance < SIGNIFICANT:
+        level = "p < 0.001" if chance < 0.001 else f"p = {chance:.3f}"  # noqa: PLR2004 - what readers want to know
+        return f"{start} differ by more than chance: {alone} ({level})."
+    return f"{start} cannot be told apart on these photos: {alone} (p = {chance:.2f})."
+
+
+def _duels(column: str, measurements: Mapping[str, Measurement]) -> Iterator[Duel]:
+    hits = {title: _hits(one, column) for title, one in measurements.items() if column in one.truths}
+    common = [photo for photo in next(iter(hits.values())) if all(photo in one for one in hits.values())]
+    if not common:
+        return
+    ranked = sorted(hits, key=lambda title: -sum(hits[title][photo] for photo in common))
+    for title in ranked[1:]:
+        yield _duel(column, (ranked[0], title), (hits[ranked[0]], hits[title]), common)
+
+
+def _duel(
+    column: str,
+    titles: tuple[str, str],
+    hits: tuple[Mapping[str, bool], Mapping[str, bool]],
+    photos: Sequence[str],
+) -> Duel:
+    pairs = [(hits[0][photo], hits[1][photo]) for photo in photos]
+    return Duel(
+        column,
+        *titles,
+        only_first=sum(first and not second for first, second in pairs),
+        only_second=sum(second and not first for first, second in pairs),
+        first_accuracy=sum(first for first, _ in pairs) / len(pairs),
+        second_accuracy=sum(second for _, second in pairs) / len(pairs),
+        support=len(pairs),
+    )
+
+
+def _hits(measured: Measurement, column: str) -> dict[str, bool]:
+    """Return whether the answer is right for each photo that has a label."""
+    truth = measured.truths[column]
+    right = (measured.answers.heads[column].chosen == truth.indices).tolist()
+    names = measured.answers.rows[PHOTO_COLUMN].to_pylist()
+    return {
+        name: hit for name, hit, counted in zip(names, right, truth.counted.tolist(), strict=True) if counted
+    }

@@ -1,0 +1,196 @@
+"""What the figures of a report say, in plain sentences: confusions, weak classes, confidence.
+
+Everything is read from the report's JSON values, so that a card's figures can be read as well as fresh ones.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from hangtag.evaluation.confusions import Confusion, find_confusions
+from hangtag.evaluation.heads import Report
+from hangtag.evaluation.seen import FLATTERED, Verdict
+
+TrainingCounts = Mapping[str, Mapping[str, int]]
+"""How many training photos each label of each column has."""
+
+NAMED: Final = 3
+"""How many confusions, classes or labels a sentence names."""
+WEAK_RECALL: Final = 0.5
+"""A class of which fewer are right is weak."""
+FEW_PHOTOS: Final = 5
+"""A class with fewer photos in the set says nothing about itself."""
+FEW_EXAMPLES: Final = 100
+"""A class with fewer training photos is rare."""
+SMALL_GAP: Final = 0.01
+"""Between confidence and accuracy: less is honest enough for any use."""
+LARGE_GAP: Final = 0.05
+_TWO_ERRORS: Final = 1.96
+"""Standard errors of a share that chance explains, 95 % of the time."""
+
+
+def read_overview(report: Report) -> list[str]:
+    """Return what a model's figures say in all: what speaks against them, the best and the hardest head."""
+    return [*_read_origin(report), *_read_heads(report)]
+
+
+def read_head(head: Report, examples: Mapping[str, int] | None = None) -> list[str]:
+    """Return what the figures of one head say; `examples` counts the training photos of each label."""
+    if not head["support"]:
+        return ["No photo has a label here, so nothing is known."]
+    return [
+        *_read_confusions(head),
+        *_read_weak_classes(head, examples),
+        *_read_unknown_labels(head),
+        *_read_confidence(head),
+    ]
+
+
+def percent(share: float) -> str:
+    """Write a share as a reader wants it: one decimal, and never a round 100 or 0 that is not one."""
+    rounded = f"{100 * share:.1f}"
+    if rounded == "100.0":
+        return "100 %" if share >= 1 else "over 99.9 %"
+    if rounded == "0.0":
+        return "0 %" if share <= 0 else "under 0.1 %"
+    return f"{rounded} %"
+
+
+def join_words(words: list[str], comma: str = ", ") -> str:
+    """Write a list as a sentence does: `a, b and c`."""
+    return words[0] if len(words) == 1 else f"{comma.join(words[:-1])} and {words[-1]}"
+
+
+def _count(number: int, thing: str, things: str = "") -> str:
+    return f"{number:,} {thing if number == 1 else things or thing + 's'}"
+
+
+def _read_origin(report: Report) -> Iterator[str]:
+    seen = report.get("seen_in_training", {})
+    if seen.get("verdict") in FLATTERED or seen.get("verdict") == Verdict.UNKNOWN:
+        yield seen["reason"]
+    failed = report["photos"]["failed"]
+    if failed:
+        reasons = join_words([f"{count:,} {reason.replace('_', ' ')}" for reason, count in failed.items()])
+        yield f"{_count(sum(failed.values()), 'photo')} could not be read and count nowhere ({reasons})."
+
+
+def _read_heads(report: Report) -> Iterator[str]:
+    rates = {
+        column: head["top1_accuracy"]
+        for column, head in report["heads"].items()
+        if head["top1_accuracy"] is not None
+    }
+    if not rates:
+        return
+    best, worst = max(rates, key=rates.__getitem__), min(rates, key=rates.__getitem__)
+    if len(rates) == 1:
+        low, high = report["heads"][best]["interval_95"]
+        yield (
+            f"{best} is right for {percent(rates[best])} of {_count(report['heads'][best]['support'], 'photo')}; "
+            f"other photos of the same kind could give {percent(low)} to {percent(high)}."
+        )
+        return
+    yield (
+        f"Surest is {best}, right for {percent(rates[best])}; hardest is {worst}, right for {percent(rates[worst])}."
+    )
+    together = report["all_right"]
+    if together["rate"] is not None:
+        yield (
+            f"All {len(rates)} labels are right for {percent(together['rate'])} of "
+            f"{_count(together['support'], 'photo')}."
+        )
+
+
+def _read_confusions(head: Report) -> Iterator[str]:
+    wrong = head["support"] - round(head["top1_accuracy"] * head["support"])
+    if not wrong:
+        yield f"{_count(head['support'], 'photo')}, and not one is wrong."
+        return
+    are = "is" if wrong == 1 else "are"
+    yield f"{wrong:,} of {_count(head['support'], 'photo')} {are} wrong."
+    named = [_name_confusion(one) for one in find_confusions(head["confusion"])[:NAMED]]
+    yield f"{'Most often' if wrong > 1 else 'There'}, {join_words(named, '; ')}."
+
+
+def _name_confusion(one: Confusion) -> str:
+    if one.reverse * 2 >= one.count:
+        return f"{one.true} and {one.answered} are taken for each other ({_count(one.count + one.reverse, 'time')})"
+    return f"{one.true} is taken for {one.answered} ({one.count:,} of {one.support:,})"
+
+
+def _read_weak_classes(head: Report, examples: Mapping[str, int] | None) -> Iterator[str]:
+    rows = [row for row in head["per_class"] if row["support"]]
+    weak = [row for row in rows if row["support"] >= FEW_PHOTOS and row["recall"] < WEAK_RECALL]
+    if weak:
+        worst = sorted(weak, key=lambda row: (row["recall"], -row["support"]))[:NAMED]
+        hits = [
+            f"{row['label']} ({round(row['recall'] * row['support'])} of {row['support']:,})" for row in worst
+        ]
+        if len(weak) == len(worst):
+            yield f"Found less than half of the time: {join_words(hits)}."
+        else:
+            yield f"{len(weak):,} classes are found less than half of the time, the worst {join_words(hits)}."
+        yield from _explain_weakness([row["label"] for row in weak], examples)
+    few = sum(row["support"] < FEW_PHOTOS for row in rows)
+    if few:
+        have, them = ("class has", "it") if few == 1 else ("classes have", "them")
+        yield f"{few:,} {have} fewer than {FEW_PHOTOS} photos here, too few to judge {them}."
+
+
+def _explain_weakness(weak: list[str], examples: Mapping[str, int] | None) -> Iterator[str]:
+    """Say whether weak classes had few examples to learn from."""
+    if not examples:
+        return
+    rare = [label for label in weak if examples.get(label, 0) < FEW_EXAMPLES]
+    enough = [label for label in weak if label not in rare]
+    had = join_words([f"{label} {examples.get(label, 0):,}" for label in rare[:NAMED]]) if rare else ""
+    contrast = f"the largest class {max(examples.values()):,}"
+    reason = "Too few examples is the likely reason."
+    if len(weak) == len(rare) == 1:
+        yield f"{rare[0]} had only {_count(examples.get(rare[0], 0), 'training photo')}, {contrast}. {reason}"
+    elif rare:
+        which = "All of them" if not enough else f"{len(rare):,} of them"
+        yield f"{which} had fewer than {FEW_EXAMPLES} training photos ({had}; {contrast}). {reason}"
+    if enough:
+        yield (
+            f"{join_words(enough[:NAMED])} had {FEW_EXAMPLES} training photos or more, so that is not the reason: the "
+            "photos look alike, or the labels are not consistent."
+        )
+
+
+def _read_unknown_labels(head: Report) -> Iterator[str]:
+    unknown = head["unknown_labels"]
+    if unknown:
+        labels = find_unknown_labels(head)
+        named = join_words(labels) if len(labels) <= NAMED else f"{', '.join(labels[:NAMED])} and others"
+        have = "has" if unknown == 1 else "have"
+        yield (
+            f"{_count(unknown, 'photo')} {have} a label that the model does not know ({named}): every answer there "
+            "counts as wrong."
+        )
+
+
+def find_unknown_labels(head: Report) -> list[str]:
+    """Return the labels that the model does not know: those behind its own classes, and each is true somewhere."""
+    labels, rest = head["confusion"]["labels"], head["unknown_labels"]
+    support = {row["label"]: row["support"] for row in head["per_class"]}
+    start = len(labels)
+    while rest > 0:
+        start -= 1
+        rest -= support[labels[start]]
+    return list(labels[start:])
+
+
+def _read_confidence(head: Report) -> Iterator[str]:
+    bins, support = head["reliability"], head["support"]
+    sure = math.fsum(one["count"] * one["confidence"] for one in bins) / support
+    right = head["top1_accuracy"]
+    gap = sure - right
+    chance = _TWO_ERRORS * math.sqrt(max(right * (1 - right), 1 / support) / support)
+    if abs(gap) <= max(SMALL_GAP, chance):
+        verdict = "Its confidence is honest"
+    else:
+        degree = "" if abs(gap) > LARGE_GAP else "a little "
+        verdict = f"It is {degree}over-confident" if gap > 0 else f"It is {degree}too modest"
+    yield f"{verdict}: on average it is {percent(sure)} sure, and right for {percent(right)}."

@@ -1,0 +1,170 @@
+"""The folder of a report: figures as JSON and PNG, a page to read, a workbook to go through."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+from hangtag.bundle.card import Card
+from hangtag.catalogue.assign import TRAIN
+from hangtag.catalogue.files import write_json
+from hangtag.catalogue.parallel import OnProgress, silent
+from hangtag.catalogue.split import SPLIT_COLUMN
+from hangtag.domain.errors import UsageError
+from hangtag.evaluation.comparison import compare_models, read_duel
+from hangtag.evaluation.curves import read_history
+from hangtag.evaluation.evaluate import Measurement
+from hangtag.evaluation.photo_set import PhotoSet
+from hangtag.evaluation.reading import TrainingCounts, read_head, read_overview
+from hangtag.evaluation.report_figures import draw_confusions, draw_reliability
+from hangtag.evaluation.report_page import Findings, Picture, build_page
+from hangtag.evaluation.sample import answer_sample
+from hangtag.evaluation.seen import is_own_table, judge
+from hangtag.evaluation.workbook import write_workbook
+from hangtag.inference.answering import AnsweringModel
+from hangtag.reports.files import write_whole
+
+PAGE: Final = "report.html"
+FIGURES: Final = "report.json"
+WORKBOOK: Final = "predictions.xlsx"
+
+
+def write_report(
+    measurements: Mapping[str, Measurement], photos: PhotoSet, folder: Path, on_progress: OnProgress = silent
+) -> None:
+    """Write report.json, report.html and the PNGs of all models, by their titles, into a folder.
+
+    Raises `UsageError` when matplotlib or Jinja2 is not installed, or a file cannot be written.
+    """
+    duels = compare_models(measurements)
+    counts = {
+        title: count_examples(one.card, photos)
+        for title, one in measurements.items()
+        if is_own_table(one.card, photos)
+    }
+    pictures = _write_pictures(measurements, folder, on_progress)
+    build_page(Findings(measurements, photos.catalogue, duels, counts, pictures)).write(folder / PAGE)
+    write_json(
+        {
+            "models": {
+                title: {**one.report, "reading": _read(one, counts.get(title, {}))}
+                for title, one in measurements.items()
+            },
+            "comparison": [
+                {**asdict(duel), "chance": duel.chance, "reading": read_duel(duel)} for duel in duels
+            ],
+        },
+        folder / FIGURES,
+    )
+
+
+def write_sample(
+    models: Mapping[str, AnsweringModel], sets: Sequence[PhotoSet], seed: int, folder: Path, threads: int = 2
+) -> None:
+    """Let the models, by their titles, answer the photos of the sets and write `predictions.xlsx` into a folder.
+
+    Raises `CatalogueError` when the file cannot be written.
+    """
+    photos = answer_sample(models, sets, threads)
+    columns: dict[str, list[str]] = {}
+    for title, model in models.items():
+        for column in model.card.columns:
+            if any(photo.truth.get(column) for photo in photos):
+                columns.setdefault(column, []).append(title)
+    notes = [
+        "An answer is green where it is the true label, by a rule: correct a label, and colours and counts follow.",
+        *(
+            f"{title}: {model.card.name} {model.card.version}. {model.card.description}"
+            for title, model in models.items()
+        ),
+        *(f"{one.rows.num_rows} photos come from {one.name}." for one in sets),
+        f"Photos of a split are chosen by the seed {seed}: the same table and seed give the same photos.",
+        *(judge(model.card, one).reason for one in sets for model in models.values()),
+    ]
+    write_workbook(photos, columns, list(dict.fromkeys(notes)), folder / WORKBOOK)
+
+
+def check_report_folder(folder: Path) -> None:
+    """Make the folder, and see that a report can be written, before hours are spent on what it would hold.
+
+    Raises `UsageError` when matplotlib or Jinja2 is not installed, or the folder cannot be made.
+    """
+    lacking = [name for name in ("matplotlib", "jinja2") if find_spec(name) is None]
+    if lacking:
+        raise UsageError(
+            f"a report needs {' and '.join(lacking)}", fix="Run `pip install 'hangtag[report]'`."
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"the folder cannot be made ({error.strerror})", where=folder, fix="Choose another --report."
+        ) from error
+
+
+def count_examples(card: Card, photos: PhotoSet) -> TrainingCounts:
+    """Return how many training photos each label of a model's columns has in the set's split table."""
+    if photos.split_table is None:
+        return {}
+    rows = photos.split_table.select([SPLIT_COLUMN, *card.columns]).to_pydict()
+    trained = [split == TRAIN for split in rows[SPLIT_COLUMN]]
+    return {
+        column: dict(
+            Counter(label for label, used in zip(rows[column], trained, strict=True) if used and label)
+        )
+        for column in card.columns
+    }
+
+
+def file_names(titles: Sequence[str]) -> dict[str, str]:
+    """Return for each title a part of a file name that is its own, whatever the title holds."""
+    names: dict[str, str] = {}
+    for title in titles:
+        plain = re.sub(r"[^\w.-]+", "-", title).strip(".-")[:60] or "model"
+        taken = {name.lower() for name in names.values()}
+        name, number = plain, 2
+        while name.lower() in taken:
+            name, number = f"{plain}-{number}", number + 1
+        names[title] = name
+    return names
+
+
+def _read(one: Measurement, counts: TrainingCounts) -> dict[str, Any]:
+    return {
+        "overview": read_overview(one.report),
+        "training": read_history(one.card.history),
+        "heads": {
+            column: read_head(head, counts.get(column)) for column, head in one.report["heads"].items()
+        },
+    }
+
+
+def _write_pictures(
+    measurements: Mapping[str, Measurement], folder: Path, on_progress: OnProgress
+) -> dict[tuple[str, str], list[Picture]]:
+    todo = [(title, column) for title, one in measurements.items() for column in one.report["heads"]]
+    titles = file_names(list(measurements))
+    columns = file_names(list(dict.fromkeys(column for _, column in todo)))
+    pictures: dict[tuple[str, str], list[Picture]] = {}
+    for done, (title, column) in enumerate(todo, start=1):
+        head = measurements[title].report["heads"][column]
+        if head["support"]:
+            ending = f"{titles[title]}-{columns[column]}"
+            drawn = [
+                (
+                    f"confusion-{ending}{kind and '-'}{kind}",
+                    png,
+                    f"Confusion matrix of {column}, true by answered class",
+                )
+                for kind, png in draw_confusions(title, column, head).items()
+            ]
+            reliability = draw_reliability(title, column, head)
+            drawn.append((f"reliability-{ending}", reliability, f"Accuracy of {column} over its confidence"))
+            for name, png, _ in drawn:
+                write_whole(png, folder / f"{name}.png")
+            pictures[title, column] = [(png, words) for _, png, words in drawn]
+        on_progress(done, len(todo))
+    return pictures

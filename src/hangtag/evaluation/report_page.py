@@ -1,0 +1,198 @@
+"""The HTML page of an evaluation: figures side by side, confusions with photos, curves, and what it all says."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from hangtag.catalogue.source import Catalogue
+from hangtag.domain.errors import PhotoError
+from hangtag.evaluation.comparison import Duel, read_duel
+from hangtag.evaluation.confusions import find_confusions, find_wrong_answers
+from hangtag.evaluation.curves import read_history
+from hangtag.evaluation.evaluate import Measurement
+from hangtag.evaluation.heads import Report
+from hangtag.evaluation.reading import TrainingCounts, percent, read_head, read_overview
+from hangtag.evaluation.report_figures import draw_curves
+from hangtag.evaluation.thumbnails import draw_thumbnail
+from hangtag.reports.page import Page, Share
+
+LISTED_CONFUSIONS: Final = 15
+SHOWN_CONFUSIONS: Final = 5
+
+Picture = tuple[bytes, str]
+"""A PNG and what it shows, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Everything that a report folder is written from.
+
+    `measurements` are the models by title, `training_counts` how many training photos each label had, by title, where
+    that is known; `pictures` the drawn figures by title and column.
+    """
+
+    measurements: Mapping[str, Measurement]
+    catalogue: Catalogue
+    duels: Sequence[Duel]
+    training_counts: Mapping[str, TrainingCounts]
+    pictures: Mapping[tuple[str, str], Sequence[Picture]]
+
+
+def build_page(findings: Findings) -> Page:
+    """Build the page: all models first, then each model with its heads."""
+    reports = {title: one.report for title, one in findings.measurements.items()}
+    first = next(iter(reports.values()))
+    name = first["split"]["name"]
+    page = Page(f"Evaluation on {name}: {', '.join(reports)}", _lead(reports))
+    page.add_section("In short")
+    for title, one in findings.measurements.items():
+        if len(reports) > 1:
+            page.add_heading(title)
+        page.add_list(read_overview(one.report))
+    page.add_table(*_headline_table(reports))
+    page.add_text(
+        "The interval is what other photos of the same kind could have given, 95 times of 100 (Wilson). Macro-F1 "
+        "counts each class that occurs alike, however rare. ECE is how far confidence lies from accuracy."
+    )
+    if len(reports) > 1:
+        _add_comparison(page, reports, findings.duels)
+    for title, one in findings.measurements.items():
+        _add_model(page, title, one, findings)
+    return page
+
+
+def _lead(reports: Mapping[str, Report]) -> str:
+    first = next(iter(reports.values()))
+    split = first["split"]
+    how = f", a {split['strategy']} split with seed {split.get('seed')}" if "strategy" in split else ""
+    count = max(report["photos"]["labelled"] for report in reports.values())
+    return (
+        f"{count:,} photos of {split['name']}{how}. The exported models answered, as they do when labelling."
+    )
+
+
+def _headline_table(reports: Mapping[str, Report]) -> tuple[list[str], list[list[Any]]]:
+    header = ["model", "column", "top-1", "95 % interval", "top-3", "macro-F1", "ECE", "photos", "classes"]
+    rows: list[list[Any]] = []
+    for title, report in reports.items():
+        rows += [[title, column, *_headline(head)] for column, head in report["heads"].items()]
+        together = report["all_right"]
+        if len(together["heads"]) > 1:
+            figures = [
+                _share(together["rate"]),
+                _interval(together),
+                None,
+                None,
+                None,
+                together["support"],
+                None,
+            ]
+            rows.append([title, "all of them", *figures])
+    return header, rows
+
+
+def _headline(head: Report) -> list[Any]:
+    return [
+        _share(head["top1_accuracy"]),
+        _interval(head),
+        _share(head["top3_accuracy"]),
+        head["macro_f1"],
+        _percent(head["expected_calibration_error"]),
+        head["support"],
+        head["classes"],
+    ]
+
+
+def _add_comparison(page: Page, reports: Mapping[str, Report], duels: Sequence[Duel]) -> None:
+    page.add_section("Side by side")
+    columns = list(dict.fromkeys(column for report in reports.values() for column in report["heads"]))
+    page.add_table(
+        ["top-1", *reports],
+        [[column, *(_accuracy(report, column) for report in reports.values())] for column in columns],
+        "A dash: the model does not answer this column, or no photo has a label in it.",
+    )
+    if duels:
+        page.add_list([read_duel(duel) for duel in duels])
+
+
+def _add_model(page: Page, title: str, one: Measurement, findings: Findings) -> None:
+    page.add_section(f"{title} {one.card.version}" if title == one.card.name else title)
+    page.add_text(one.card.description)
+    page.add_heading("How it learnt")
+    page.add_list(read_history(one.card.history))
+    for png, alternative in draw_curves(one.card.history):
+        page.add_picture(png, alternative)
+    counts = findings.training_counts.get(title, {})
+    for column, head in one.report["heads"].items():
+        page.add_section(f"{title}: {column}")
+        page.add_list(read_head(head, counts.get(column)))
+        if not head["support"]:
+            continue
+        for png, alternative in findings.pictures.get((title, column), ()):
+            page.add_picture(png, alternative)
+        _add_confusions(page, column, one, findings.catalogue)
+        page.add_table(*_class_table(head, counts.get(column)), "Each class, the most frequent first.")
+
+
+def _add_confusions(page: Page, column: str, one: Measurement, catalogue: Catalogue) -> None:
+    found = find_confusions(one.report["heads"][column]["confusion"])
+    if not found:
+        return
+    page.add_table(
+        ["true class", "answered", "photos", "of", "the other way round"],
+        [
+            [each.true, each.answered, each.count, each.support, each.reverse]
+            for each in found[:LISTED_CONFUSIONS]
+        ],
+        "The most frequent confusions.",
+    )
+    for confusion in found[:SHOWN_CONFUSIONS]:
+        photos = [
+            (thumbnail, f"{wrong.photo}: {wrong.answered}, {percent(wrong.confidence)} sure")
+            for wrong in find_wrong_answers(one, column, confusion)
+            if (thumbnail := _thumbnail(catalogue, wrong.photo)) is not None
+        ]
+        page.add_photos(photos, f"{confusion.true} and {confusion.answered}: the surest mistakes")
+
+
+def _class_table(head: Report, examples: Mapping[str, int] | None) -> tuple[list[str], list[list[Any]]]:
+    header = ["class", "photos", "answered", "precision", "recall", "F1"]
+    rows = [
+        [
+            row["label"],
+            row["support"],
+            row["answered"],
+            _share(row["precision"]),
+            _share(row["recall"]),
+            row["f1"],
+        ]
+        for row in head["per_class"]
+    ]
+    if examples is None:
+        return header, rows
+    return [*header, "training photos"], [[*row, examples.get(row[0], 0)] for row in rows]
+
+
+def _accuracy(report: Report, column: str) -> Share | None:
+    head = report["heads"].get(column)
+    return None if head is None else _share(head["top1_accuracy"])
+
+
+def _share(value: float | None) -> Share | None:
+    return None if value is None else Share(value)
+
+
+def _percent(value: float | None) -> str | None:
+    return None if value is None else f"{100 * value:.1f} %"
+
+
+def _interval(figures: Report) -> str | None:
+    low, high = figures["interval_95"]
+    return f"{100 * low:.1f}–{100 * high:.1f} %" if figures["support"] else None
+
+
+def _thumbnail(catalogue: Catalogue, name: str) -> bytes | None:
+    try:
+        return draw_thumbnail(catalogue.read_photo(name))
+    except PhotoError:
+        return None
