@@ -60,3 +60,8 @@ it('gives a label up when it is chosen once more', () => {
   drill.choose(0, 'Apparel');
   expect(drill.path).toEqual([]);
 });
+
+it('knows what is typical of a main category', () => {
+  expect(drill.typical('Apparel')).toBe('Shirts');
+  expect(drill.typical('Home')).toBeUndefined();
+});

@@ -29,9 +29,18 @@ export class Drill {
     this.path = this.path[depth] === label ? above : [...above, label];
   }
 
+  /** The most frequent label of the deepest level under a label of the root: what is typical of it. */
+  typical(root: string): string | undefined {
+    const leaf = this.statistics.levels.length - 1;
+    const under = this.paths.filter((path) => path[0] === root).map((path) => path[leaf]);
+    const counts =
+      this.statistics.columns.find(({ name }) => name === this.statistics.levels[leaf])?.counts ?? [];
+    return counts.map(([label]) => label).find((label) => under.includes(label));
+  }
+
   #level(name: string, depth: number): { name: string; bars: Bar[] } {
     const counts = this.statistics.columns.find((column) => column.name === name)?.counts ?? [];
-    const bars = counts.map(([label, value]) => ({ label: String(label), value: Number(value) }));
+    const bars = counts.map(([label, value]) => ({ label, value }));
     const above = this.path.slice(0, depth);
     if (above.length === 0) return { name, bars };
     const under = this.paths.filter((path) => above.every((label, place) => path[place] === label));
