@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from alembic import command
 from alembic.config import Config
+from pydantic_core import from_json, to_json
 from sqlalchemy import URL, Connection, DateTime, Dialect, Engine, TypeDecorator, create_engine, event
 from sqlalchemy.orm import DeclarativeBase
 
@@ -47,7 +48,13 @@ def sqlite_url(path: Path) -> URL:
 
 def open_database(url: str | URL) -> Engine:
     """Return an engine for the database at an SQLAlchemy URL, with its tables brought up to date."""
-    engine = create_engine(url, pool_size=8, max_overflow=32)
+    engine = create_engine(
+        url,
+        pool_size=8,
+        max_overflow=32,
+        json_serializer=_write_json,
+        json_deserializer=from_json,  # twice as fast as that of Python, which a page of answers shows
+    )
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_connection)
         event.listen(engine, "begin", _begin)
@@ -69,6 +76,10 @@ def migrate(engine: Engine) -> None:
     with writing(engine) as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def _write_json(value: object) -> str:
+    return to_json(value).decode()
 
 
 def _prepare_connection(connection: Any, _record: object) -> None:  # noqa: ANN401 - any driver's connection

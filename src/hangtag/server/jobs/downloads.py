@@ -110,8 +110,12 @@ def build_rows(results: list[StoredResult], layout: JobLayout) -> Rows:
     }
     for position, name in enumerate(layout.carried_names):
         rows[name] = [result.carried[position] if result.carried else None for result in results]
+    chosen = [result.chosen for result in results]
     for column in layout.label_columns:
-        cells = [_label(result, column) for result in results]
+        cells = [
+            _label(labels.get(column), result.corrections.get(column))
+            for labels, result in zip(chosen, results, strict=True)
+        ]
         rows[column] = [label for label, _ in cells]
         rows[confidence_of(column)] = [confidence for _, confidence in cells]
         if layout.top_k > 1:
@@ -159,11 +163,11 @@ def _status(result: StoredResult) -> str:
     return LABELLED if result.reason is None else FAILED
 
 
-def _label(result: StoredResult, column: str) -> tuple[Cell, Cell]:
-    """Return the label of a column and the model's confidence in it, which has none in what a person said instead."""
-    label, confidence = result.chosen.get(column, (None, None))
-    corrected = result.corrections.get(column, label)
-    return corrected, confidence if corrected == label else None
+def _label(chosen: tuple[str, float] | None, corrected: str | None) -> tuple[Cell, Cell]:
+    """Return the label that stands, and the model's confidence in it; it has none in what a person said instead."""
+    if corrected is not None and (chosen is None or corrected != chosen[0]):
+        return corrected, None
+    return chosen or (None, None)
 
 
 def _candidates(result: StoredResult, column: str) -> Cell:

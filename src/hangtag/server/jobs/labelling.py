@@ -63,18 +63,18 @@ class JobLabeller:
         since = time.perf_counter()
         try:
             for batch, scores in zip(own, answers, strict=True):
-                rows = _Rows(self.number, leaf)
+                rows = ResultRows(self.number, leaf)
                 for answer in build_answers(batch.names, batch.errors, scores, card, style):
                     rows.add(next(taken).photo.position, answer)
                 now = time.perf_counter()
-                yield NewResults(rows.results, rows.labels, now - since)
+                yield rows.after(now - since)
                 since = now
         finally:
             decoded.close()
 
 
-class _Rows:
-    """The rows of some answers."""
+class ResultRows:
+    """The rows of some answers; `leaf` is the column whose confidence stands for a photo's."""
 
     def __init__(self, number: int, leaf: str) -> None:
         self._number = number
@@ -108,6 +108,10 @@ class _Rows:
             {**key, "column": column, "label": label, "confidence": confidence}
             for column, (label, confidence) in chosen.items()
         ]
+
+    def after(self, seconds: float) -> NewResults:
+        """Return the rows, and that it took so long to find them."""
+        return NewResults(self.results, self.labels, seconds)
 
 
 def iter_waiting(

@@ -15,7 +15,13 @@ API = "/api/v1"
 
 def test_photos_become_results_in_their_order(run, results, photos):
     job = run(*photos.items(), title="Autumn", model="tiny")
-    assert (job["title"], job["state"], job["total"], job["done"], job["failed"]) == ("Autumn", "done", 12, 12, 0)
+    assert (job["title"], job["state"], job["total"], job["done"], job["failed"]) == (
+        "Autumn",
+        "done",
+        12,
+        12,
+        0,
+    )
     assert job["model"] == {"id": "tiny", "version": "1", "name": "tiny"}
     assert job["created"] <= job["started"] <= job["finished"]
     assert job["seconds_left"] is None

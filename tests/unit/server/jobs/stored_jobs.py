@@ -1,0 +1,61 @@
+"""Jobs that are in a database without ever having run, with whatever answers a test needs."""
+
+from dataclasses import dataclass, field
+
+from hangtag.server.database import open_database, sqlite_url
+from hangtag.server.jobs.folder import StoredPhoto
+from hangtag.server.jobs.intake import JobContent, JobPhoto
+from hangtag.server.jobs.labelling import ResultRows
+from hangtag.server.jobs.store import JobModel, JobStore
+from hangtag.server.jobs.vocabulary import Vocabulary
+from hangtag.server.schemas import ChosenLabel, FailedPhoto, Label, LabelledPhoto
+from tiny_bundle import TINY_HEADS, build_tiny_card
+
+TINY = JobModel("tiny", "tiny", "1", "0" * 64, Vocabulary.from_card(build_tiny_card()))
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What came of a photo: labels with their confidences by column, and which are doubtful; or a reason."""
+
+    labels: dict = field(default_factory=dict)
+    doubtful: tuple = ()
+    reason: str | None = None
+
+
+def open_store(folder):
+    """Open the database of a test."""
+    return JobStore(open_database(sqlite_url(folder / "test.db")))
+
+
+def store_job(store, drawn, job_id="one", carried=(), rows=None, title="Test"):
+    """Store a job with a photo `N.jpg` for each answer; those that are None have no result yet."""
+    photos = [
+        JobPhoto(f"{position}.jpg", StoredPhoto(position), None if rows is None else rows[position])
+        for position in range(len(drawn))
+    ]
+    store.create(job_id, JobContent(title, photos, tuple(carried)), TINY)
+    row = store.find(job_id, with_content=True)
+    store.start(row.number)
+    found = ResultRows(row.number, "articleType")
+    for position, one in enumerate(drawn):
+        if one is not None:
+            found.add(position, _answer(position, one))
+    if found.results:
+        store.add_results(row.number, found.after(1.0))
+    return store.find(job_id, with_content=True)
+
+
+def _answer(position, drawn):
+    if drawn.reason is not None:
+        return FailedPhoto(photo=f"{position}.jpg", reason=drawn.reason, detail="it is broken")
+    labels = {
+        column: ChosenLabel(value=label, confidence=confidence, candidates=_rank(column, label, confidence))
+        for column, (label, confidence) in drawn.labels.items()
+    }
+    return LabelledPhoto(photo=f"{position}.jpg", path=[], labels=labels, doubtful=list(drawn.doubtful))
+
+
+def _rank(column, label, confidence):
+    others = [one for one in TINY_HEADS[column] if one != label]
+    return [Label(value=label, confidence=confidence), Label(value=others[0], confidence=0.0)]
