@@ -22,10 +22,12 @@ def hangtag(*arguments, folder):
 
 @pytest.fixture
 def with_custom_set(tiny_catalogue):
-    """The tiny catalogue with a custom set of two products beside it."""
-    header = (tiny_catalogue / "styles.csv").read_text("utf-8").partition("\n")[0]
-    rows = "1,Men,Apparel,Topwear,Tshirts,,,,,Mine\n2,Men,Apparel,Topwear,Hats,,,,,Mine too\n"
-    (tiny_catalogue / "custom_clothing_metadata.csv").write_text(f"{header}\n{rows}", "utf-8")
+    """The photos of the tiny catalogue with a narrow table, and a custom set of two products beside it."""
+    table = (tiny_catalogue / "styles.csv").read_text("utf-8").splitlines()[1:]
+    narrow = [f"{row.split(',')[0]},{row.split(',')[4]}" for row in table]
+    (tiny_catalogue / "styles.csv").write_text("\n".join(["id,articleType", *narrow]), "utf-8")
+    custom = "id,articleType\n1,Tshirts\n2,Hats\n"
+    (tiny_catalogue / "custom_clothing_metadata.csv").write_text(custom, "utf-8")
     (tiny_catalogue / "images_custom").mkdir()
     shutil.copy(tiny_catalogue / "images" / "1000.jpg", tiny_catalogue / "images_custom" / "1.jpg")
     return tiny_catalogue
@@ -42,12 +44,12 @@ def test_the_custom_set_is_found_beside_the_catalogue(with_custom_set, tmp_path)
     assert (tmp_path / "description" / "samples-custom.png").is_file()
 
 
-def test_a_custom_set_may_be_named(tiny_catalogue, with_custom_set, tmp_path):
-    moved = shutil.move(
-        with_custom_set / "custom_clothing_metadata.csv", tmp_path / "custom_clothing_metadata.csv"
-    )
-    shutil.move(with_custom_set / "images_custom", tmp_path / "images_custom")
-    done = hangtag("describe", tiny_catalogue, "--custom", moved, "--output", "out", folder=tmp_path)
+def test_a_custom_set_may_be_named(with_custom_set, tmp_path):
+    own = tmp_path / "own"
+    own.mkdir()
+    for name in ("custom_clothing_metadata.csv", "images_custom"):
+        shutil.move(with_custom_set / name, own / name)
+    done = hangtag("describe", with_custom_set, "--custom", own, "--output", "out", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "out" / "statistics.json").read_text("utf-8"))["custom"]["products"] == 2
 

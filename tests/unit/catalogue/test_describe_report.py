@@ -15,9 +15,12 @@ from hangtag.catalogue.source import open_catalogue
 from hangtag.domain.errors import UsageError
 
 
-def described(path):
+def described(path, *columns):
+    """Describe a catalogue by some of its columns: each figure takes its time."""
     catalogue = open_catalogue(path)
-    return Described(catalogue, describe_catalogue(catalogue, clean_in_passing(catalogue)))
+    table = clean_in_passing(catalogue)
+    chosen = table.select(["id", *columns]) if columns else table
+    return Described(catalogue, describe_catalogue(catalogue, chosen))
 
 
 def bars(figure, panel=0):
@@ -29,33 +32,27 @@ def bars(figure, panel=0):
 
 def test_everything_is_written(tiny_catalogue, tmp_path):
     steps = []
-    page = write_description(described(tiny_catalogue), None, tmp_path / "out", steps.append)
+    main = described(tiny_catalogue, "articleType", "season", "year")
+    page = write_description(main, None, tmp_path / "out", steps.append)
     assert page == tmp_path / "out" / "describe.html"
     assert {path.name for path in page.parent.iterdir()} == {
         "describe.html",
         "statistics.json",
-        "distribution-masterCategory.png",
-        "distribution-subCategory.png",
         "distribution-articleType.png",
-        "distribution-gender.png",
-        "distribution-baseColour.png",
         "distribution-season.png",
-        "distribution-usage.png",
         "distribution-year.png",
         "missing.png",
-        "samples-masterCategory.png",
-        "samples-subCategory.png",
         "samples-articleType.png",
     }
-    assert steps[:3] == ["masterCategory", "subCategory", "articleType"]
+    assert steps == ["articleType", "season", "year"]
     facts = json.loads((tmp_path / "out" / "statistics.json").read_text("utf-8"))
     assert facts["catalogue"]["products"] == 60
     assert facts["custom"] is None
-    assert any("1 product has no photo." in sentence for sentence in facts["notable"])
+    assert "1 product has no photo." in facts["notable"]
 
 
 def test_the_custom_set_stands_beside_the_catalogue(tiny_catalogue, tmp_path):
-    main = described(tiny_catalogue)
+    main = described(tiny_catalogue, "masterCategory")
     page = write_description(main, main, tmp_path, lambda _: None)
     html = page.read_text("utf-8")
     assert "The custom set beside the catalogue" in html
@@ -81,7 +78,7 @@ def test_hostile_labels_become_neither_markup_nor_paths(write_catalogue, tmp_pat
 def test_without_matplotlib_the_extra_is_named(tiny_catalogue, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(UsageError, match=r"hangtag\[report\]"):
-        write_description(described(tiny_catalogue), None, tmp_path, lambda _: None)
+        write_description(described(tiny_catalogue, "season"), None, tmp_path, lambda _: None)
 
 
 def test_shares_are_of_each_set_and_small_classes_share_a_bar():
