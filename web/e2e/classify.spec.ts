@@ -1,0 +1,160 @@
+import { readFile } from 'node:fs/promises';
+
+import { expect, samplePhotos, test } from './fixtures.ts';
+import { broken, TrayPage } from './tray.ts';
+
+test('an empty page offers samples, and labels them', async ({ page }) => {
+  const tray = new TrayPage(page);
+  await tray.open();
+  await page.getByRole('button', { name: 'Try all samples' }).click();
+  await tray.settled();
+  await expect(tray.tags).toHaveCount(8);
+  await expect(tray.tag('tshirt.png')).toContainText('Apparel › Topwear ›');
+  await expect(tray.tag('tshirt.png')).toContainText('Tshirts');
+  await expect(page.getByRole('heading', { name: 'Drop product photos here' })).toHaveCount(0);
+});
+
+test('photos can be dropped and pasted', async ({ page }) => {
+  const tray = new TrayPage(page);
+  await tray.open();
+  const [photo] = await samplePhotos(page);
+  await page.evaluate(
+    ([bytes, name]) => {
+      const data = new DataTransfer();
+      data.items.add(new File([Uint8Array.from(atob(bytes ?? ''), (c) => c.charCodeAt(0))], name ?? ''));
+      window.dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }));
+      window.dispatchEvent(
+        new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true }),
+      );
+    },
+    [photo?.buffer.toString('base64'), 'dress.png'],
+  );
+  await tray.settled();
+  await expect(tray.tags).toHaveCount(2);
+});
+
+test('a broken file says why, and can be removed', async ({ page }) => {
+  const tray = new TrayPage(page);
+  await tray.withSamples([broken]);
+  await expect(page.getByText('1 could not be opened').first()).toBeVisible();
+  await tray.filter('Not opened').check();
+  await expect(tray.tags).toHaveCount(1);
+  await expect(tray.tag('broken.jpg')).toContainText('Can’t open: this is not a photo');
+  await tray.tag('broken.jpg').getByRole('button', { name: 'Remove', exact: true }).click();
+  await expect(page.getByText('No photo is like this')).toBeVisible();
+  await page.getByRole('button', { name: 'Show all photos' }).click();
+  await expect(tray.tags).toHaveCount(8);
+});
+
+test('archives and tables are sent to Jobs', async ({ page }) => {
+  const tray = new TrayPage(page);
+  await tray.open();
+  await tray.choose([{ name: 'photos.zip', mimeType: 'application/zip', buffer: Buffer.from('PK') }]);
+  await expect(page.getByText('1 file left out')).toBeVisible();
+  await page.getByRole('link', { name: 'To Jobs' }).click();
+  await expect(page).toHaveURL(/\/jobs$/);
+});
+
+test('all probabilities are one click away, and choosing one changes the label', async ({ page }) => {
+  const tray = new TrayPage(page);
+  await tray.withSamples();
+  await tray
+    .tag('tshirt.png')
+    .getByRole('button', { name: /^All probabilities/ })
+    .click();
+  const dialog = page.getByRole('dialog');
+  const categories = dialog.getByRole('region', { name: 'Main category' });
+  await expect(categories.getByRole('listitem')).toHaveCount(7);
+  const types = dialog.getByRole('region', { name: 'Article type' });
+  await types.getByRole('button', { name: /^All 1\d\d/ }).click();
+  await types.getByRole('button', { name: 'Shirts', exact: true }).click();
+  await page.keyboard.press('Escape');
+  await expect(tray.tag('tshirt.png').getByRole('button', { name: 'Shirts', exact: true })).toBeVisible();
+  await expect(tray.tag('tshirt.png')).toBeFocused();
+});
+
+test('all models are asked about a photo, side by side', async ({ page }) => {
+  const tray = new TrayPage(page);
+  await tray.withSamples();
+  await tray
+    .tag('handbag.png')
+    .getByRole('button', { name: /^Compare/ })
+    .click();
+  const dialog = page.getByRole('dialog');
+  await expect(dialog.getByRole('columnheader', { name: /default/ })).toBeVisible();
+  await expect(dialog.getByRole('columnheader', { name: /doubter/ })).toBeVisible();
+  await expect(dialog.getByRole('row', { name: /Article type/ })).toContainText('Handbags');
+});
+
+test('another model labels the photos again', async ({ page }) => {
+  const tray = new TrayPage(page);
+  await tray.withSamples();
+  await tray.useModel('doubter');
+  await page.getByRole('button', { name: 'Label them again' }).click();
+  await tray.settled();
+  await expect(tray.filter('Need a look 8')).toBeVisible();
+  await page.reload();
+  await expect(page.getByRole('button', { name: /^Model/ })).toContainText('doubter');
+});
+
+test('filters and sorting say which tags are shown, and how many', async ({ page }) => {
+  const tray = new TrayPage(page);
+  await tray.withSamples();
+  await page.getByLabel('Only this category').selectOption('Apparel');
+  await expect(tray.tag('tshirt.png')).toBeVisible();
+  await expect(tray.tag('watch.png')).toHaveCount(0);
+  await page.getByLabel('Only this category').selectOption('');
+  await page.getByLabel('Sort', { exact: true }).selectOption('By name');
+  await expect(tray.tags.first()).toHaveAttribute('aria-label', /^cap\.png/);
+});
+
+test('what was shown is downloaded and copied', async ({ page, context }) => {
+  await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  const tray = new TrayPage(page);
+  await tray.withSamples([broken]);
+  const save = async (item: RegExp) => {
+    const download = page.waitForEvent('download');
+    await page.getByRole('button', { name: 'Export' }).click();
+    await page.getByRole('menuitem', { name: item }).click();
+    return readFile(await (await download).path());
+  };
+  const lines = (await save(/CSV/)).toString().trim().split('\n');
+  expect(lines[0]).toMatch(/^path,status,reason,masterCategory,masterCategory_confidence,/);
+  expect(lines[1]).toMatch(/^tshirt\.png,labelled,,Apparel,0\.9\d{3},Topwear,/);
+  expect(lines[9]).toMatch(/^broken\.jpg,failed,not_a_photo,/);
+  expect((await save(/Excel/)).subarray(0, 2).toString()).toBe('PK');
+  await page.getByRole('button', { name: 'Export' }).click();
+  await page.getByRole('menuitem', { name: /Copy/ }).click();
+  const copied = await page.evaluate(() => navigator.clipboard.readText());
+  expect(copied.split('\n')[1]).toContain('tshirt.png\tlabelled');
+});
+
+test('the tags are still there after a walk to another page, and a reload starts anew', async ({ page }) => {
+  const tray = new TrayPage(page);
+  await tray.withSamples();
+  await page.getByRole('link', { name: 'Models' }).click();
+  await expect(page).toHaveURL(/\/models$/);
+  await page.getByRole('link', { name: 'Classify' }).click();
+  await expect(tray.tags).toHaveCount(8);
+  await tray.choose(await samplePhotos(page));
+  await page.reload();
+  await expect(page.getByRole('heading', { name: 'Drop product photos here' })).toBeVisible();
+});
+
+test('hundreds of photos: only those in view are drawn, all are labelled', async ({ page }) => {
+  const tray = new TrayPage(page);
+  await tray.open();
+  const photos = await samplePhotos(page);
+  const many = Array.from({ length: 300 }, (_, position) => {
+    const photo = photos[position % photos.length];
+    return { ...(photo ?? broken), name: `photo-${position}.png` };
+  });
+  await tray.choose(many);
+  await tray.tags.first().focus();
+  await tray.settled();
+  await expect(page.getByText(/^300 photos/).first()).toBeVisible();
+  expect(await tray.tags.count()).toBeLessThan(60);
+  await page.keyboard.press('End');
+  await expect(tray.tag('photo-299.png')).toBeFocused();
+  await expect(tray.tag('photo-299.png')).toBeInViewport();
+});

@@ -1,0 +1,64 @@
+import { AxeBuilder } from '@axe-core/playwright';
+import { expect, test as base, type Page } from '@playwright/test';
+
+export { expect };
+
+export interface NamedFile {
+  name: string;
+  mimeType: string;
+  buffer: Buffer;
+}
+
+interface Fixtures {
+  /** What a browser may complain about in this test; anything else that it says makes the test fail. */
+  tolerated: RegExp[];
+  complaints: string[];
+}
+
+export const test = base.extend<Fixtures>({
+  tolerated: [[], { option: true }],
+  complaints: [
+    async ({ page, tolerated }, use) => {
+      const complaints: string[] = [];
+      page.on('pageerror', (error) => complaints.push(String(error)));
+      page.on('console', (message) => {
+        if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
+      });
+      await use(complaints);
+      expect(complaints.filter((text) => !tolerated.some((pattern) => pattern.test(text)))).toEqual([]);
+    },
+    { auto: true },
+  ],
+});
+
+/** Fails where axe finds anything against WCAG 2.2 AA or its own good practice. */
+export async function expectAccessible(page: Page): Promise<void> {
+  // What fades in has its contrast when it is there.
+  await page.evaluate(() => Promise.all(document.getAnimations().map((animation) => animation.finished)));
+  const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+  const { violations } = await new AxeBuilder({ page }).options({ preload: false }).withTags(tags).analyze();
+  const found = violations.map(
+    ({ id, help, nodes }) => `${id}: ${help} (${nodes.map(({ html }) => html).join(' | ')})`,
+  );
+  expect(found).toEqual([]);
+}
+
+/** Fails where the page is wider than its window. */
+export async function expectNoSidewaysScroll(page: Page): Promise<void> {
+  const [content, window] = await page.evaluate(() => [
+    document.documentElement.scrollWidth,
+    document.documentElement.clientWidth,
+  ]);
+  expect(content).toBeLessThanOrEqual(window ?? 0);
+}
+
+/** The service's sample photos as files. */
+export async function samplePhotos(page: Page): Promise<NamedFile[]> {
+  const { photos } = (await (await page.request.get('/api/v1/samples')).json()) as { photos: string[] };
+  return Promise.all(
+    photos.map(async (name) => {
+      const reply = await page.request.get(`/api/v1/samples/${name}`);
+      return { name, mimeType: 'image/png', buffer: await reply.body() };
+    }),
+  );
+}

@@ -1,0 +1,111 @@
+import { expect, test } from './fixtures.ts';
+import { TrayPage } from './tray.ts';
+
+test('a label is changed and taken back by keys alone', async ({ page }) => {
+  const tray = new TrayPage(page);
+  await tray.withSamples();
+  await tray.tag('tshirt.png').focus();
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('combobox', { name: 'Category', exact: true })).toBeFocused();
+  await page.keyboard.type('jean');
+  await expect(page.getByRole('option', { name: /^Jeans/ })).toBeVisible();
+  await page.keyboard.press('Enter');
+  await expect(tray.tag('tshirt.png')).toBeFocused();
+  await expect(tray.tag('tshirt.png')).toContainText('Apparel › Bottomwear ›');
+  await expect(tray.tag('tshirt.png')).toContainText('By hand');
+  await expect(tray.filter('Edited 1')).toBeVisible();
+  await page.keyboard.press('Control+z');
+  await expect(tray.tag('tshirt.png')).toContainText('Apparel › Topwear ›');
+  await expect(tray.filter('Edited 0')).toBeVisible();
+});
+
+test('an attribute is changed in its field', async ({ page }) => {
+  const tray = new TrayPage(page);
+  await tray.withSamples();
+  const tag = tray.tag('watch.png');
+  await tag.getByRole('group', { name: 'Attributes' }).getByRole('button').first().click();
+  await expect(page.getByRole('combobox', { name: 'Gender' })).toBeFocused();
+  await page.keyboard.type('unis');
+  await page.keyboard.press('Enter');
+  await expect(tag.getByRole('button', { name: /^Unisex/ })).toBeVisible();
+});
+
+test('Escape leaves a label as it was', async ({ page }) => {
+  const tray = new TrayPage(page);
+  await tray.withSamples();
+  await tray.tag('cap.png').focus();
+  await page.keyboard.press('Enter');
+  await page.keyboard.type('jean');
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('Escape');
+  await expect(tray.tag('cap.png')).toBeFocused();
+  await expect(tray.filter('Edited 0')).toBeVisible();
+});
+
+test('arrows move between tags, as they stand', async ({ page }) => {
+  const tray = new TrayPage(page);
+  await page.setViewportSize({ width: 1280, height: 900 });
+  await tray.withSamples();
+  const line = (await page.locator('.line').first().locator('article').count()) as number;
+  await tray.tags.first().focus();
+  await page.keyboard.press('ArrowRight');
+  await expect(tray.tags.nth(1)).toBeFocused();
+  await page.keyboard.press('ArrowDown');
+  await expect(tray.tags.nth(1 + line)).toBeFocused();
+  await page.keyboard.press('Home');
+  await expect(tray.tags.first()).toBeFocused();
+});
+
+test('doubtful tags are settled one after the other with 1 and 2', async ({ page }) => {
+  const tray = new TrayPage(page);
+  await tray.open();
+  await tray.useModel('doubter');
+  await page.getByRole('button', { name: 'Try all samples' }).click();
+  await tray.settled();
+  await tray.filter('Need a look 8').check();
+  await tray.tags.first().focus();
+  const guess = await tray.tags
+    .first()
+    .getByRole('group', { name: 'Best guesses' })
+    .getByRole('button')
+    .nth(1)
+    .innerText();
+  const first = await tray.tags.first().getAttribute('data-photo');
+  await page.keyboard.press('2');
+  await expect(tray.filter('Need a look 7')).toBeVisible();
+  // The next tag has taken its place, and the keys.
+  await expect(tray.tags.first()).toBeFocused();
+  await expect(tray.tags.first()).not.toHaveAttribute('data-photo', first ?? '');
+  await page.keyboard.press('1');
+  await expect(tray.filter('Need a look 6')).toBeVisible();
+  await tray.filter('All 8').check();
+  await expect(page.locator(`[data-photo="${first}"]`)).toContainText(guess.split('\n')[0] ?? '');
+});
+
+test('? shows all keys; those of a single character can be turned off', async ({ page }) => {
+  const tray = new TrayPage(page);
+  await tray.withSamples();
+  await page.keyboard.press('?');
+  const dialog = page.getByRole('dialog', { name: 'Keys' });
+  await dialog.getByRole('checkbox').uncheck();
+  await page.keyboard.press('Escape');
+  await tray.tag('dress.png').focus();
+  await page.keyboard.press('?');
+  await page.keyboard.press('d');
+  await expect(page.getByRole('dialog')).toHaveCount(0);
+  await page.getByRole('button', { name: 'Keys' }).click();
+  await dialog.getByRole('checkbox').check();
+  await page.keyboard.press('Escape');
+  await tray.tag('dress.png').focus();
+  await page.keyboard.press('d');
+  await expect(page.getByRole('dialog', { name: 'dress.png' })).toBeVisible();
+});
+
+test('the content can be reached past the rail', async ({ page }) => {
+  const tray = new TrayPage(page);
+  await tray.open();
+  await page.keyboard.press('Tab');
+  await expect(page.getByRole('link', { name: 'To the content' })).toBeFocused();
+  await page.keyboard.press('Enter');
+  await expect(page.locator('main')).toBeFocused();
+});

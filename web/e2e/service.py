@@ -1,0 +1,52 @@
+"""Starts the service that the browser tests speak to: two models, a drawn catalogue, an empty data folder.
+
+    python e2e/service.py PORT
+
+The second model is the shipped one with less confidence, so that it doubts everything.
+"""
+
+import dataclasses
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from hangtag.bundle.file import read_card, replace_card
+from hangtag.bundle.shipped import find_bundle
+from hangtag.server.run import build_settings, run_server
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+from conftest import build_tiny_catalogue  # noqa: E402 - found only now
+
+DOUBT = 6.0
+"""What the temperatures of the doubting model are multiplied with."""
+
+
+def write_doubting_model(folder: Path) -> None:
+    """Write the shipped model as `doubter`, less sure of everything."""
+    folder.mkdir()
+    path = folder / "doubter.onnx"
+    shutil.copy(find_bundle("default"), path)
+    card = read_card(path)
+    heads = [dataclasses.replace(head, temperature=head.temperature * DOUBT) for head in card.heads]
+    description = "The shipped model, less sure of everything."
+    replace_card(path, dataclasses.replace(card, name="doubter", description=description, heads=heads))
+
+
+def main() -> None:
+    """Serve until a signal says to stop; what was written is removed then."""
+    with tempfile.TemporaryDirectory(prefix="hangtag-e2e-") as name:
+        folder = Path(name)
+        write_doubting_model(folder / "models")
+        settings = {
+            "port": int(sys.argv[1]),
+            "data_folder": folder / "data",
+            "models": str(folder / "models"),
+            "catalogue": build_tiny_catalogue(folder / "catalogue"),
+        }
+        run_server(build_settings(settings))
+
+
+if __name__ == "__main__":
+    main()

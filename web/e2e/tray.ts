@@ -1,0 +1,53 @@
+import type { Locator, Page } from '@playwright/test';
+
+import { expect, samplePhotos, type NamedFile } from './fixtures.ts';
+
+/** The Classify page as a person uses it. */
+export class TrayPage {
+  readonly tags: Locator;
+
+  constructor(readonly page: Page) {
+    this.tags = page.locator('article.tag');
+  }
+
+  async open(): Promise<void> {
+    await this.page.goto('/');
+    await expect(this.page.getByRole('heading', { name: 'Classify' })).toBeVisible();
+  }
+
+  tag(name: string): Locator {
+    return this.page.locator(`article.tag[aria-label^="${name}:"]`);
+  }
+
+  filter(name: string): Locator {
+    return this.page.getByRole('radio', { name: new RegExp(name) });
+  }
+
+  async choose(files: NamedFile[]): Promise<void> {
+    await this.page.locator('input[type=file][multiple]').setInputFiles(files);
+  }
+
+  /** Waits until no photo is under way. */
+  async settled(): Promise<void> {
+    await expect(this.page.getByRole('progressbar')).toHaveCount(0);
+  }
+
+  /** Opens the page with all sample photos labelled. */
+  async withSamples(more: NamedFile[] = []): Promise<void> {
+    await this.open();
+    await this.choose([...(await samplePhotos(this.page)), ...more]);
+    await this.settled();
+  }
+
+  async useModel(name: string): Promise<void> {
+    await this.page.getByRole('button', { name: /^Model/ }).click();
+    await this.page.getByRole('radio', { name: new RegExp(name) }).check();
+    await this.page.getByRole('button', { name: 'Done' }).click();
+  }
+}
+
+export const broken: NamedFile = {
+  name: 'broken.jpg',
+  mimeType: 'image/jpeg',
+  buffer: Buffer.from('this was never a photo'),
+};

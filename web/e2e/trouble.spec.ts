@@ -1,0 +1,75 @@
+import { expect, test } from './fixtures.ts';
+import { TrayPage } from './tray.ts';
+
+const PREDICTIONS = '**/api/v1/predictions';
+
+test.use({ tolerated: [/Failed to load resource/] });
+
+test('a busy service is asked again', async ({ page }) => {
+  let refusals = 2;
+  await page.route(PREDICTIONS, (route) => {
+    if (refusals-- <= 0) return route.continue();
+    const problem = { title: 'Busy', status: 503, code: 'queue_full', detail: 'too many photos wait' };
+    const headers = { 'Retry-After': '1', 'Content-Type': 'application/problem+json' };
+    return route.fulfill({ status: 503, headers, body: JSON.stringify(problem) });
+  });
+  const tray = new TrayPage(page);
+  await tray.withSamples();
+  await expect(page.locator('article.tag .label .path')).toHaveCount(8);
+});
+
+test('a service that is away: the photos wait, and go on when it is back', async ({ page }) => {
+  test.slow();
+  await page.route(PREDICTIONS, (route) => route.abort());
+  const tray = new TrayPage(page);
+  await tray.open();
+  await page.getByRole('button', { name: 'Try all samples' }).click();
+  const notice = page.getByRole('alert');
+  await expect(notice).toContainText('The service does not answer. Is hangtag still running?', {
+    timeout: 40_000,
+  });
+  await expect(notice).toContainText('8 photos without a label yet');
+  await page.unroute(PREDICTIONS);
+  await notice.getByRole('button', { name: 'Go on' }).click();
+  await expect(page.locator('article.tag .label .path')).toHaveCount(8);
+});
+
+test('one refused photo does not keep the others from their labels', async ({ page }) => {
+  await page.route(PREDICTIONS, (route) => {
+    if (!route.request().postDataBuffer()?.includes('huge.png')) return route.continue();
+    const problem = { title: 'x', status: 413, code: 'too_large', detail: 'the request is too large' };
+    return route.fulfill({
+      status: 413,
+      contentType: 'application/problem+json',
+      body: JSON.stringify(problem),
+    });
+  });
+  const tray = new TrayPage(page);
+  await tray.withSamples([{ name: 'huge.png', mimeType: 'image/png', buffer: Buffer.from('x') }]);
+  await expect(tray.tag('huge.png')).toContainText('the file is too large');
+  await expect(page.locator('article.tag .label .path')).toHaveCount(8);
+});
+
+test('Stop keeps what is there, Go on labels the rest', async ({ page }) => {
+  const held: (() => void)[] = [];
+  await page.route(PREDICTIONS, async (route) => {
+    await new Promise<void>((resolve) => held.push(resolve));
+    await route.continue().catch(() => undefined); // the page may have given up on it
+  });
+  const tray = new TrayPage(page);
+  await tray.open();
+  await page.getByRole('button', { name: 'Try all samples' }).click();
+  await page.getByRole('button', { name: 'Stop' }).click();
+  await expect(page.getByText('8 photos without a label yet.')).toBeVisible();
+  for (const release of held) release();
+  await page.unroute(PREDICTIONS);
+  await page.getByRole('button', { name: 'Go on' }).click();
+  await expect(page.locator('article.tag .label .path')).toHaveCount(8);
+});
+
+test('an address that is none says so', async ({ page }) => {
+  await page.goto('/nowhere');
+  await expect(page.getByText('There is nothing here')).toBeVisible();
+  await page.getByRole('link', { name: 'To the start', exact: true }).click();
+  await expect(page.getByRole('heading', { name: 'Classify' })).toBeVisible();
+});
