@@ -1,12 +1,12 @@
 """Count products by one column or several."""
 
-import difflib
 from collections import Counter
 from collections.abc import Container, Sequence
 from typing import Final
 
 import pyarrow as pa
 
+from hangtag.catalogue.suggest import did_you_mean
 from hangtag.domain.errors import UsageError
 
 COUNT: Final = "count"
@@ -73,7 +73,5 @@ def _check_columns(table: pa.Table, columns: Sequence[str]) -> None:
         raise UsageError("count needs one column or several different ones", fix=f"The columns are {there}.")
     for column in columns:
         if column not in table.column_names:
-            by_case = {name.lower(): name for name in table.column_names}
-            close = difflib.get_close_matches(column.lower(), by_case, n=1)
-            meant = f"Did you mean {by_case[close[0]]}? " if close else ""
-            raise UsageError(f"there is no column {column}", fix=f"{meant}The columns are {there}.")
+            fix = f"{did_you_mean(column, table.column_names)}The columns are {there}."
+            raise UsageError(f"there is no column {column}", fix=fix)

@@ -1,8 +1,10 @@
 """Making a custom set: a table for a folder of one's own photos, every label checked."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Final
 
 from hangtag.catalogue.custom_set import CUSTOM_PHOTO_FOLDER, CUSTOM_TABLE, custom_photos
 from hangtag.catalogue.files import whole_file
@@ -16,6 +18,9 @@ from hangtag.domain.columns import CATALOGUE_COLUMNS, CATEGORY_COLUMNS, ID, NAME
 from hangtag.domain.errors import CatalogueError, PhotoError, UsageError
 from hangtag.domain.taxonomy import format_path
 from hangtag.imaging.decode import decode_photo
+
+OWN_FILES: Final = "custom_"
+"""What the names of the files begin with that `hangtag custom` puts beside the photos."""
 
 Labels = dict[str, str]
 """The values of one product by column."""
@@ -82,6 +87,15 @@ def describe_doubt(labels: Mapping[str, str], others: Sequence[Sequence[str]]) -
     """Say as which path a category was taken, and which else it could have been."""
     taken = format_path([labels[level] for level in CATEGORY_COLUMNS if level in labels])
     return f"taken as {taken}, and not as {' or '.join(map(format_path, others))}"
+
+
+def count_other_files(folder: Path) -> dict[str, int]:
+    """Count the files that lie among the photos and do not end like one, by their ending, such as `.heic`."""
+    names = (PurePosixPath(name) for name in custom_photos(folder).other_files)
+    counts = Counter(
+        name.suffix.lower() or name.name for name in names if not name.name.startswith(OWN_FILES)
+    )
+    return dict(counts.most_common())
 
 
 def find_bad_photos(folder: Path, names: Sequence[str], on_progress: OnProgress = silent) -> dict[str, str]:

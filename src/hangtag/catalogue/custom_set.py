@@ -7,6 +7,8 @@ from hangtag.catalogue.folder import FolderCatalogue, PhotoFolder
 
 CUSTOM_TABLE: Final = "custom_clothing_metadata.csv"
 CUSTOM_PHOTO_FOLDER: Final = "images_custom"
+CUSTOM_MARK: Final = " (custom)"
+"""Tells the name of a custom set from that of the catalogue in the same folder."""
 
 
 def custom_photos(folder: Path) -> PhotoFolder:
@@ -21,5 +23,5 @@ def custom_photos(folder: Path) -> PhotoFolder:
 def open_custom_folder(folder: Path) -> FolderCatalogue:
     """Open the custom set in a folder."""
     catalogue = FolderCatalogue(folder, CUSTOM_TABLE, custom_photos(folder))
-    catalogue.name += " (custom)"
+    catalogue.name += CUSTOM_MARK
     return catalogue

@@ -29,14 +29,23 @@ class PhotoFolder:
     @cached_property
     def names(self) -> frozenset[str]:
         """The photos by name. Raises `CatalogueError` when there is no such folder."""
+        return frozenset(_need_utf8(name, self.folder) for name in self._files if is_photo_name(name))
+
+    @property
+    def other_files(self) -> list[str]:
+        """The names of the files that do not end like a photo, hidden ones left out."""
+        visible = (name for name in self._files if not PurePosixPath(name).name.startswith("."))
+        return sorted(name for name in visible if not is_photo_name(name))
+
+    @cached_property
+    def _files(self) -> list[str]:
         try:
-            found = self._walk() if self._deep else os.listdir(self.folder)  # noqa: PTH208 - names alone
+            return self._walk() if self._deep else os.listdir(self.folder)  # noqa: PTH208 - names alone
         except (FileNotFoundError, NotADirectoryError):
             raise CatalogueError("there is no folder of photos", where=self.folder, fix=EXPECTED) from None
         except OSError as error:
             problem = f"the folder of photos cannot be read ({error.strerror})"
             raise CatalogueError(problem, where=error.filename) from error
-        return frozenset(_need_utf8(name, self.folder) for name in found if is_photo_name(name))
 
     def _walk(self) -> list[str]:
         found: list[str] = []

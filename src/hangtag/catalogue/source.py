@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from hangtag.catalogue.class_folders import ClassFolders
-from hangtag.catalogue.custom_set import CUSTOM_PHOTO_FOLDER, CUSTOM_TABLE, open_custom_folder
+from hangtag.catalogue.custom_set import CUSTOM_MARK, CUSTOM_PHOTO_FOLDER, CUSTOM_TABLE, open_custom_folder
 from hangtag.catalogue.fashion_mnist import FashionMnist, holds_idx_files
 from hangtag.catalogue.folder import EXPECTED, PHOTO_FOLDER, TABLE_NAME, FolderCatalogue
 from hangtag.catalogue.interface import Catalogue
@@ -95,7 +95,8 @@ def _open_class_folders(folder: Path) -> ClassFolders:
 
 
 def _open_custom_zip(path: Path) -> Catalogue | None:
-    catalogue = ZipCatalogue(path, CUSTOM_TABLE, CUSTOM_PHOTO_FOLDER)
+    catalogue = ZipCatalogue(path, CUSTOM_TABLE, CUSTOM_PHOTO_FOLDER, deep=True)
+    catalogue.name += CUSTOM_MARK
     if catalogue.has_table():
         return catalogue
     catalogue.close()

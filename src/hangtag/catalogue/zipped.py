@@ -15,12 +15,18 @@ from hangtag.imaging.decode import DEFAULT_LIMITS
 
 
 class ZipCatalogue:
-    """A catalogue inside a zip, with or without a folder around it. Nothing is unpacked to disk."""
+    """A catalogue inside a zip, with or without a folder around it. Nothing is unpacked to disk.
 
-    def __init__(self, path: Path, table: str = TABLE_NAME, photos: str = PHOTO_FOLDER) -> None:
+    `deep`: the photos in sub-folders of the photo folder are photos too.
+    """
+
+    def __init__(
+        self, path: Path, table: str = TABLE_NAME, photos: str = PHOTO_FOLDER, *, deep: bool = False
+    ) -> None:
         self.name = path.stem
         self._path = path
         self._table = table
+        self._deep = deep
         try:
             self._zip = zipfile.ZipFile(path)
         except (OSError, zipfile.BadZipFile) as error:
@@ -53,7 +59,7 @@ class ZipCatalogue:
         return {
             name: info
             for name, info in inside
-            if name != info.filename and "/" not in name and is_photo_name(name)
+            if name != info.filename and (self._deep or "/" not in name) and is_photo_name(name)
         }
 
     def read_photo(self, name: str) -> bytes:

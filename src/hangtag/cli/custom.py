@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from hangtag.domain.errors import CatalogueError, UsageError
+from hangtag.domain.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from hangtag.catalogue.custom import Labelling
     from hangtag.catalogue.known_labels import KnownLabels
-    from hangtag.cli.custom_answers import Candidates
+    from hangtag.cli.custom_questions import Candidates
 
 PROPOSALS_NAME: Final = "custom_proposals.csv"
 EXIT_BAD_PHOTOS: Final = 3
@@ -50,7 +51,7 @@ def custom(
     """
     from hangtag.catalogue.custom import find_bad_photos, list_custom_photos, write_custom_set
     from hangtag.catalogue.custom_set import CUSTOM_TABLE
-    from hangtag.cli.custom_answers import Questions, ask_for_labels
+    from hangtag.cli.custom_questions import Questions, ask_for_labels
 
     names = list_custom_photos(folder)
     written = folder / (PROPOSALS_NAME if propose and not ask else CUSTOM_TABLE)
@@ -143,6 +144,12 @@ def _write_proposals(
 def _print_summary(
     names: "Sequence[str]", labelling: "Labelling", bad: "Mapping[str, str]", written: Path
 ) -> None:
+    from hangtag.catalogue.custom import count_other_files
+
+    others = count_other_files(written.parent)
+    if others:
+        counts = ", ".join(f"{count:,} {ending}" for ending, count in others.items())
+        typer.echo(printable(f"passed over, since they do not end like a photo: {counts}"), err=True)
     _print_lines("cannot be opened", bad)
     labelled = sum(bool(labelling.labels.get(name)) for name in names)
     counts = f"{len(names):,} photos, {labelled:,} of them labelled, {len(bad):,} that cannot be opened"
@@ -150,8 +157,6 @@ def _print_summary(
 
 
 def _print_lines(title: str, lines: "Mapping[str, str]") -> None:
-    from hangtag.domain.text import printable
-
     for subject, text in list(lines.items())[:SHOWN_LINES]:
         typer.echo(printable(f"{title}: {subject}: {text}"), err=True)
     if len(lines) > SHOWN_LINES:

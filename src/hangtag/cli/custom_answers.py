@@ -1,46 +1,14 @@
-"""Asking a person for the labels of photos. Every answer is kept at once, so that an interruption loses none."""
+"""The answers of a person who is asked for labels, kept at once, so that an interruption loses none."""
 
-import contextlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from rich.console import Console
-
-from hangtag.catalogue.custom import Labels, describe_doubt
-from hangtag.catalogue.custom_set import custom_photos
+from hangtag.catalogue.custom import Labels
 from hangtag.catalogue.files import write_json
-from hangtag.catalogue.known_labels import CheckedLabels, KnownLabels
-from hangtag.catalogue.suggest import did_you_mean
-from hangtag.cli.photo_in_terminal import print_photo
 from hangtag.domain.errors import CatalogueError
-from hangtag.domain.prediction import Label
-from hangtag.domain.taxonomy import SEPARATOR, format_path
-from hangtag.domain.text import printable
-from hangtag.imaging.decode import decode_photo
 
 ANSWERS_NAME: Final = "custom_answers.json"
-SKIP: Final = "-"
-BACK: Final = "<"
-LISTED: Final = 12
-"""How many labels are listed where an answer could mean several."""
-
-LIKELY: Final = 0.01
-"""From which confidence (0 to 1) on a proposal is listed; the first one always is."""
-
-HELP: Final = (
-    "Type a label or its beginning (Tab completes it), a path such as Bags/Wallets, or the number of a proposal. "
-    f"Enter takes the first proposal. {SKIP} leaves the label out, {BACK} goes back, Ctrl-C stops: "
-    "what was answered is kept."
-)
-
-Candidates = Mapping[str, Mapping[str, tuple[Label, ...]]]
-
-
-class GoBack(Exception):  # noqa: N818 - a wish, not an error
-    """The person wants to answer for the photo before this one again."""
 
 
 class Answers:
@@ -81,188 +49,9 @@ class Answers:
         write_json(self._by_photo, self._path)
 
     def forget(self, name: str) -> bool:
-        """Drop the answers for a photo; tell whether there were any."""
+        """Drop the answers for a photo, until new ones are kept; tell whether there were any."""
         return self._by_photo.pop(name, None) is not None
 
     def remove(self) -> None:
         """Delete the file, once the answers are in the custom set's table."""
         self._path.unlink(missing_ok=True)
-
-
-class Asker:
-    """Asks for the labels of one photo after the other."""
-
-    def __init__(self, known: KnownLabels) -> None:
-        self._known = known
-        self._console = Console(highlight=False)
-        self._is_introduced = False
-
-    def show(self, title: str, photo: bytes) -> None:
-        """Show a photo, where there is a terminal with colours; before the first one, say how to answer."""
-        if not self._is_introduced:
-            self._say(HELP)
-            self._is_introduced = True
-        self._console.print()
-        self._say(title)
-        print_photo(self._console, decode_photo(photo))
-
-    def ask(self, column: str, candidates: Sequence[Label]) -> Labels:
-        """Return the labels that a person gives for a column; the path of a category, or nothing.
-
-        Raises `GoBack` where that is wished, and `KeyboardInterrupt` where the input ends.
-        """
-        proposals = self._list_proposals(column, candidates)
-        while True:
-            answer = self._read_line(column) or (proposals[0] if proposals else SKIP)
-            if answer == BACK:
-                raise GoBack
-            if answer == SKIP:
-                return {}
-            if answer.isdecimal() and 0 < int(answer) <= len(proposals):
-                answer = proposals[int(answer) - 1]
-            checked = self._check(column, answer)
-            if checked is not None:
-                self._say_taken(column, checked)
-                return checked.labels
-
-    def _read_line(self, column: str) -> str:
-        try:
-            with _completing(self._words(column)):
-                return self._console.input(f"{column}: ").strip()
-        except EOFError:
-            raise KeyboardInterrupt from None
-
-    def _list_proposals(self, column: str, candidates: Sequence[Label]) -> list[str]:
-        labels = [one for one in candidates if self._known.find(column, one.value)]
-        likely = [one for place, one in enumerate(labels) if place == 0 or one.confidence >= LIKELY]
-        for number, one in enumerate(likely, start=1):
-            path = self._path(self._known.check({column: one.value}).labels)
-            self._say(f"  {number}  {path or one.value}  {one.confidence:.0%}")
-        return [one.value for one in likely]
-
-    def _check(self, column: str, answer: str) -> CheckedLabels | None:
-        """Return the labels that an answer means; None, and say so, where it is no label or could be several."""
-        words, names = self._words(column), []
-        parts = [answer] if _complete(answer, words) else answer.replace(SEPARATOR.strip(), "/").split("/")
-        for part in map(str.strip, parts):
-            found = _complete(part, words)
-            if len(found) != 1:
-                self._say_why_not(part, found, words)
-                return None
-            names += found
-        if not self._is_level(column):
-            return self._known.check({column: names[0]})
-        checked = self._known.read_folders(names)
-        if checked.problems:
-            self._say("; ".join(checked.problems))
-            return None
-        return checked
-
-    def _words(self, column: str) -> list[str]:
-        """Return the labels that answer a question for a column; every level answers for the category."""
-        levels = reversed(self._known.levels) if self._is_level(column) else [column]
-        return list(dict.fromkeys(label for level in levels for label in self._known.classes.get(level, ())))
-
-    def _is_level(self, column: str) -> bool:
-        return column in self._known.levels
-
-    def _path(self, labels: Labels) -> str:
-        return format_path([labels[level] for level in self._known.levels if level in labels])
-
-    def _say_taken(self, column: str, checked: CheckedLabels) -> None:
-        if checked.others:
-            self._say(describe_doubt(checked.labels, checked.others))
-        else:
-            self._say(self._path(checked.labels) if self._is_level(column) else checked.labels[column])
-
-    def _say_why_not(self, text: str, found: Sequence[str], words: Sequence[str]) -> None:
-        if found:
-            more = f" and {len(found) - LISTED} more" if len(found) > LISTED else ""
-            self._say(f"{text} is the beginning of {', '.join(found[:LISTED])}{more}.")
-        else:
-            self._say(f"There is no label {text}. {did_you_mean(text, words)}")
-
-    def _say(self, text: str) -> None:
-        self._console.print(printable(text), markup=False, soft_wrap=True)
-
-
-@dataclass(frozen=True)
-class Questions:
-    """What is asked: these columns of these photos, and what a model proposes."""
-
-    names: Sequence[str]
-    columns: Sequence[str]
-    candidates: Candidates
-
-
-def ask_for_labels(
-    folder: Path, questions: Questions, known: KnownLabels, labels: dict[str, Labels]
-) -> Answers:
-    """Ask for what `labels` lacks, but for what was answered before an interruption, and put all answers into it.
-
-    The answers' file is to be removed when the labels are written elsewhere. Ctrl-C, or the end of the input, is a
-    `KeyboardInterrupt`. Raises `CatalogueError` when the file of answers cannot be read.
-    """
-    answers, asker, photos = Answers(folder), Asker(known), custom_photos(folder)
-    open_columns = {
-        name: [
-            column
-            for column in questions.columns
-            if column not in labels.get(name, {}) and not answers.has(name, column)
-        ]
-        for name in questions.names
-    }
-    todo = [name for name, columns in open_columns.items() if columns]
-    place = 0
-    while place < len(todo):
-        name = todo[place]
-        asker.show(f"{place + 1} of {len(todo)}: {photos.folder / name}", photos.read(name))
-        try:
-            for column in open_columns[name]:
-                given = asker.ask(column, questions.candidates.get(name, {}).get(column, ()))
-                answers.keep(name, column, given)
-            place += 1
-        except GoBack:
-            place = place if answers.forget(name) else max(0, place - 1)
-    for name in questions.names:
-        labels[name] = _replace(labels.get(name, {}), answers.labels(name), known.levels)
-    return answers
-
-
-def _replace(labels: Labels, given: Labels, levels: Sequence[str]) -> Labels:
-    """Return labels with those given in their place; a category that is given replaces all levels of the old one."""
-    is_category = any(level in given for level in levels)
-    return {
-        column: label for column, label in labels.items() if not (is_category and column in levels)
-    } | given
-
-
-def _complete(text: str, words: Sequence[str]) -> list[str]:
-    """Return the word that a text is, or else the words that it begins, whatever the capitals."""
-    small = text.casefold()
-    same = [word for word in words if word.casefold() == small]
-    return same[:1] or [word for word in words if small and word.casefold().startswith(small)]
-
-
-@contextlib.contextmanager
-def _completing(words: Sequence[str]) -> Iterator[None]:
-    """Let the Tab key complete words, where Python has line editing."""
-    try:
-        import readline
-    except ImportError:
-        yield
-        return
-
-    def complete(text: str, state: int) -> str | None:
-        found = _complete(text, words)
-        return found[state] if state < len(found) else None
-
-    before, delimiters = readline.get_completer(), readline.get_completer_delims()
-    readline.set_completer(complete)
-    readline.set_completer_delims("")
-    readline.parse_and_bind("tab: complete")
-    try:
-        yield
-    finally:
-        readline.set_completer(before)
-        readline.set_completer_delims(delimiters)

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import track
 
 from hangtag.catalogue.custom_set import custom_photos
-from hangtag.cli.custom_answers import Candidates
+from hangtag.cli.custom_questions import Candidates
 from hangtag.domain.prediction import Prediction
 from hangtag.inference.model import load_model
 

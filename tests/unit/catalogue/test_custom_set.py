@@ -19,13 +19,15 @@ def test_the_custom_set_lies_beside_a_catalogue(tiny_catalogue, write_custom_set
 
 def test_the_custom_set_lies_in_the_catalogue_s_zip(tiny_catalogue, write_custom_set, tmp_path):
     write_custom_set(tiny_catalogue)
-    path = shutil.make_archive(tmp_path / "shop", "zip", tmp_path, "tiny")
+    (tiny_catalogue / "images_custom" / "Shirts").mkdir()
+    shutil.copy(tiny_catalogue / "images_custom" / "2.jpg", tiny_catalogue / "images_custom" / "Shirts")
+    shutil.make_archive(tmp_path / "shop", "zip", tmp_path, "tiny")
     with open_custom_set(tmp_path / "shop.zip") as custom:
-        assert custom.photo_names() == {"1.jpg", "2.jpg"}
+        assert custom.name == "shop (custom)"
+        assert custom.photo_names() == {"1.jpg", "2.jpg", "Shirts/2.jpg"}
         assert custom.read_photo("1.jpg") == (tiny_catalogue / "images_custom" / "1.jpg").read_bytes()
         with custom.open_table() as opened:
             assert opened.read(3) == b"id,"
-    assert path
 
 
 def test_a_catalogue_without_custom_set_has_none(tiny_catalogue, tmp_path):

@@ -173,6 +173,24 @@ def test_a_person_can_go_back(custom, write_photos):
     assert article_types(folder) == {"1": "Jeans", "2": "Watches"}
 
 
+def test_going_back_asks_for_everything_again_also_after_an_interruption(custom, write_photos):
+    folder = write_photos("1.png")
+    columns = ("--ask", "--column", "articleType", "--column", "gender")
+    assert custom(folder, *columns, answers=["Shoes"])[0] == 130
+    assert custom(folder, *columns, answers=["<", "Jeans", "Women"])[0] == 0
+    row = rows_of(folder)["1"]
+    assert (row["articleType"], row["gender"]) == ("Jeans", "Women")
+
+
+def test_files_that_are_no_photos_are_counted(custom, write_photos):
+    folder = write_photos("Jeans/1.png", "Jeans/2.HEIC", "Jeans/3.heic", "readme", ".hidden")
+    status, _, err = custom(folder)
+    assert status == 0
+    assert "passed over, since they do not end like a photo: 2 .heic, 1 readme" in err
+    assert "passed over" in custom(folder, "--force")[2]
+    assert "csv" not in custom(folder, "--force")[2]
+
+
 def test_a_wrong_folder_is_asked_for(custom, write_photos):
     folder = write_photos("Jeens/1.png")
     status, _, err = custom(folder, "--ask", answers=["Jeans"])
