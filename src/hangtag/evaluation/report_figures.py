@@ -15,6 +15,9 @@ from hangtag.reports.figures import heat_map, line_chart, png_bytes, reliability
 FEW_CLASSES: Final = 12
 """So many classes leave room in each cell for a count and the share of the row."""
 
+SMALLEST_BIN: Final = 0.002
+"""A bin with a smaller share of the answers says nothing."""
+
 
 def draw_confusions(title: str, column: str, head: Report) -> dict[str, bytes]:
     """Return the confusion matrix of a head as PNGs, coloured by the share of the true class.
@@ -39,10 +42,9 @@ def draw_confusions(title: str, column: str, head: Report) -> dict[str, bytes]:
 
 
 def draw_reliability(title: str, column: str, head: Report) -> bytes:
-    """Return the reliability diagram of a head as a PNG."""
-    return png_bytes(
-        reliability_diagram(head["reliability"], title=f"{column}, {title}: is its confidence honest?")
-    )
+    """Return the reliability diagram of a head as a PNG; what a handful of answers say is left out of it."""
+    bins = [one for one in head["reliability"] if one["count"] >= head["support"] * SMALLEST_BIN]
+    return png_bytes(reliability_diagram(bins, title=f"{column}, {title}: is its confidence honest?"))
 
 
 def draw_curves(history: Epochs) -> Iterator[tuple[bytes, str]]:

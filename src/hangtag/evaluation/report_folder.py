@@ -77,14 +77,14 @@ def write_sample(
     notes = [
         "An answer is green where it is the true label, by a rule: correct a label, and colours and counts follow.",
         *(
-            f"{title}: {model.card.name} {model.card.version}. {model.card.description}"
+            f"{title}, version {model.card.version}: {model.card.description}"
             for title, model in models.items()
         ),
         *(f"{one.rows.num_rows} photos come from {one.name}." for one in sets),
         f"Photos of a split are chosen by the seed {seed}: the same table and seed give the same photos.",
-        *(judge(model.card, one).reason for one in sets for model in models.values()),
+        *(f"{one.name}: {judge(model.card, one).reason}" for one in sets for model in models.values()),
     ]
-    write_workbook(photos, columns, list(dict.fromkeys(notes)), folder / WORKBOOK)
+    write_workbook(photos, columns, notes, folder / WORKBOOK)
 
 
 def check_report_folder(folder: Path) -> None:

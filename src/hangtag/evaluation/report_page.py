@@ -7,7 +7,7 @@ from typing import Any, Final
 from hangtag.catalogue.source import Catalogue
 from hangtag.domain.errors import PhotoError
 from hangtag.evaluation.comparison import Duel, read_duel
-from hangtag.evaluation.confusions import find_confusions, find_wrong_answers
+from hangtag.evaluation.confusions import Confusion, find_confusions, find_wrong_answers
 from hangtag.evaluation.curves import read_history
 from hangtag.evaluation.evaluate import Measurement
 from hangtag.evaluation.heads import Report
@@ -152,7 +152,13 @@ def _add_confusions(page: Page, column: str, one: Measurement, catalogue: Catalo
             for wrong in find_wrong_answers(one, column, confusion)
             if (thumbnail := _thumbnail(catalogue, wrong.photo)) is not None
         ]
-        page.add_photos(photos, f"{confusion.true} and {confusion.answered}: the surest mistakes")
+        page.add_photos(photos, _caption(confusion))
+
+
+def _caption(one: Confusion) -> str:
+    if one.reverse:
+        return f"{one.true} and {one.answered}, taken for each other: the surest mistakes, with what was answered"
+    return f"{one.true} answered as {one.answered}: the surest mistakes"
 
 
 def _class_table(head: Report, examples: Mapping[str, int] | None) -> tuple[list[str], list[list[Any]]]:

@@ -16,6 +16,8 @@ from hangtag.evaluation.workbook_sheet import AnswerSheet
 from hangtag.evaluation.workbook_styles import Styles, plain
 
 _LONGEST_SHEET_NAME: Final = 31
+_NOTE_WIDTH: Final = 90
+_LINE_HEIGHT: Final = 15
 _RESERVED: Final = "history"
 """Excel keeps this sheet for itself."""
 _FORBIDDEN_SIGNS: Final = "[]:*?/\\'"
@@ -40,10 +42,15 @@ def write_workbook(
 
 
 def _write_notes(sheet: Any, notes: Sequence[str], styles: Styles) -> None:  # noqa: ANN401 - xlsxwriter has no types
-    sheet.set_column(0, 0, 100)
+    sheet.set_column(0, 0, _NOTE_WIDTH)
     sheet.hide_gridlines(2)
+    sheet.fit_to_pages(1, 0)
     sheet.write_string(0, 0, "About this workbook", styles.title)
     for row, note in enumerate(notes, start=1):
+        lines = 1 + len(note) // (
+            _NOTE_WIDTH - 10
+        )  # not every program finds the height of a wrapped text itself
+        sheet.set_row(row, lines * _LINE_HEIGHT)
         sheet.write_string(row, 0, plain(note), styles.note)
 
 
