@@ -94,10 +94,15 @@ def results(client):
     return results
 
 
-def build_zip(files, **options):
+@pytest.fixture
+def zipped():
     """Return the bytes of a zip of files by name."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", **options) as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    return buffer.getvalue()
+
+    def build(files, method=zipfile.ZIP_DEFLATED):
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", method) as archive:
+            for name, data in files.items():
+                archive.writestr(name, data)
+        return buffer.getvalue()
+
+    return build

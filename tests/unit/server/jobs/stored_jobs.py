@@ -1,5 +1,6 @@
 """Jobs that are in a database without ever having run, with whatever answers a test needs."""
 
+import secrets
 from dataclasses import dataclass, field
 
 from hangtag.server.database import open_database, sqlite_url
@@ -28,8 +29,9 @@ def open_store(folder):
     return JobStore(open_database(sqlite_url(folder / "test.db")))
 
 
-def store_job(store, drawn, job_id="one", carried=(), rows=None, title="Test"):
-    """Store a job with a photo `N.jpg` for each answer; those that are None have no result yet."""
+def store_job(store, drawn, carried=(), rows=None, title="Test"):
+    """Store a job with a photo `N.jpg` for each answer; those that are None have no result."""
+    job_id = secrets.token_hex(8)
     photos = [
         JobPhoto(f"{position}.jpg", StoredPhoto(position), None if rows is None else rows[position])
         for position in range(len(drawn))
@@ -43,6 +45,7 @@ def store_job(store, drawn, job_id="one", carried=(), rows=None, title="Test"):
             found.add(position, _answer(position, one))
     if found.results:
         store.add_results(row.number, found.after(1.0))
+    store.finish(row.number, "cancelled")
     return store.find(job_id, with_content=True)
 
 
