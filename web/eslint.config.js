@@ -16,6 +16,7 @@ export default ts.config(
     rules: {
       'svelte/no-navigation-without-resolve': 'off', // the page is served from the root
       'no-undef': 'off', // TypeScript knows better
+      'svelte/prefer-svelte-reactivity': 'off', // a set that is made and read needs no reactivity
       'max-lines': ['error', 300],
       'max-lines-per-function': ['error', { max: 50, skipComments: true }],
       'max-params': ['error', 5],

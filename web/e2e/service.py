@@ -1,9 +1,9 @@
-"""Starts the service that the browser tests speak to: two models, a drawn catalogue, an empty data folder.
+"""Start the service that browser tests speak to: two models, a drawn catalogue, an empty data folder.
 
     python e2e/service.py PORT
 
 The second model is the shipped one with less confidence, so that it doubts everything.
-"""
+"""  # noqa: INP001 - a script
 
 import dataclasses
 import shutil

@@ -9,12 +9,14 @@ const AT_ONCE = 2;
 /** Makes thumbnails in the browser, the last ones asked for first: those are in view. */
 export class Thumbnails {
   #wanted: Photo[] = [];
+  readonly #asked = new WeakSet<Photo>();
   #busy = 0;
 
   constructor(private readonly shrink: (file: File) => Promise<Blob> = shrinkInBrowser) {}
 
   need(photo: Photo) {
-    if (photo.thumbnail || this.#wanted.includes(photo)) return;
+    if (this.#asked.has(photo)) return;
+    this.#asked.add(photo);
     if (photo.file.size <= SMALL_BYTES) photo.thumbnail = URL.createObjectURL(photo.file);
     else {
       this.#wanted.push(photo);

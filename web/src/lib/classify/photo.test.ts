@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest';
+
+import { failed, labelledPhoto, photoNamed, TEE } from './made-up.ts';
+
+describe('a photo', () => {
+  it('has no labels before its answer', () => {
+    const photo = photoNamed('a.jpg');
+    expect(photo.labels).toEqual({});
+    expect([photo.needsLook, photo.edited, photo.confidence]).toEqual([false, false, null]);
+  });
+
+  it('knows its levels, its attributes and the confidence of its leaf', () => {
+    const photo = labelledPhoto('a.jpg');
+    expect(photo.levels).toEqual(['masterCategory', 'subCategory', 'articleType']);
+    expect(photo.attributes).toEqual(['gender']);
+    expect(photo.confidence).toBe(0.9);
+  });
+
+  it('needs a look where its category is in doubt, not for an attribute', () => {
+    expect(labelledPhoto('a.jpg', TEE, ['articleType']).needsLook).toBe(true);
+    expect(labelledPhoto('a.jpg', TEE, ['gender']).needsLook).toBe(false);
+  });
+
+  it('needs a look for any doubt of a model without categories', () => {
+    expect(labelledPhoto('a.jpg', { gender: ['Men', 0.4] }, ['gender']).needsLook).toBe(true);
+  });
+
+  it('believes a person: no doubt is left, and no confidence', () => {
+    const photo = labelledPhoto('a.jpg', TEE, ['articleType']);
+    photo.corrections = { articleType: 'Tops' };
+    expect(photo.labels.articleType).toEqual({ value: 'Tops', confidence: null, doubtful: false });
+    expect([photo.needsLook, photo.edited]).toEqual([false, true]);
+  });
+
+  it('is not edited by a person who agrees', () => {
+    const photo = labelledPhoto('a.jpg', TEE, ['articleType']);
+    photo.corrections = { articleType: 'Tshirts' };
+    expect([photo.needsLook, photo.edited]).toEqual([false, false]);
+  });
+
+  it('gives the likeliest guess first, also where the path chose another', () => {
+    const photo = labelledPhoto('a.jpg', { articleType: ['Briefs', 0.09, ['Jeans', 0.35]] });
+    expect(photo.guesses('articleType').map(({ value }) => value)).toEqual(['Jeans', 'Briefs']);
+  });
+
+  it('keeps a failure apart from labels', () => {
+    const photo = photoNamed('a.jpg');
+    photo.answer = failed('a.jpg');
+    expect(photo.failure?.reason).toBe('truncated');
+    expect(photo.labelled).toBeUndefined();
+  });
+});

@@ -1,0 +1,115 @@
+import { describe, expect, it, vi } from 'vitest';
+
+import { labelled, TEE } from './made-up.ts';
+import type { Ask } from './sending.svelte.ts';
+import { Tray } from './tray.svelte.ts';
+import { Desk, describe as inWords } from './desk.svelte.ts';
+
+const taxonomy = {
+  levels: ['masterCategory', 'subCategory', 'articleType'],
+  paths: [
+    ['Apparel', 'Topwear', 'Tshirts'],
+    ['Apparel', 'Topwear', 'Tops'],
+    ['Apparel', 'Bottomwear', 'Jeans'],
+  ],
+  columns: { gender: ['Men', 'Women'] },
+};
+const files = (count: number) => Array.from({ length: count }, (_, n) => new File(['x'], `${n}.jpg`));
+
+async function filled(count = 3, doubtful: string[] = []) {
+  const ask: Ask = async (photos) => ({
+    model: { id: 'default', version: '1', name: 'default' },
+    latency_ms: 1,
+    photos: photos.map(({ name }) => labelled(name, TEE, doubtful)),
+  });
+  const tray = new Tray(ask);
+  vi.spyOn(tray.model, 'knownTaxonomy').mockReturnValue(taxonomy);
+  vi.spyOn(tray.model, 'taxonomyOf').mockResolvedValue(taxonomy);
+  const photos = tray.add(files(count));
+  await vi.waitFor(() => expect(tray.answered).toBe(count));
+  return { tray, photos, desk: new Desk(tray) };
+}
+
+describe('tray', () => {
+  it('sums up how things stand', async () => {
+    const { tray } = await filled(2, ['articleType']);
+    expect(tray.summary).toBe('2 photos · 2 need a look');
+    tray.remove(tray.photos.slice(1));
+    expect(tray.summary).toBe('1 photo · 1 needs a look');
+  });
+
+  it('lets a leaf bring its parents, and takes it back', async () => {
+    const { tray, photos } = await filled(1);
+    const [photo] = photos;
+    if (!photo) throw new Error('no photo');
+    tray.sayPath(photo, 'Apparel › Bottomwear › Jeans');
+    expect(inWords(photo)).toBe('Apparel › Bottomwear › Jeans, Men');
+    tray.say(photo, 'masterCategory', 'Apparel');
+    tray.say(photo, 'gender', 'Women');
+    expect(inWords(photo)).toBe('Apparel › Bottomwear › Jeans, Women');
+    expect([tray.edits.undo(), tray.edits.undo(), tray.edits.undo(), tray.edits.undo()]).toEqual([
+      photo,
+      photo,
+      photo,
+      undefined,
+    ]);
+    expect(inWords(photo)).toBe('Apparel › Topwear › Tshirts, Men');
+  });
+
+  it('asks again with a person’s word kept', async () => {
+    const { tray, photos } = await filled(1);
+    const [photo] = photos;
+    if (!photo) throw new Error('no photo');
+    tray.say(photo, 'gender', 'Women');
+    tray.askAgain([photo]);
+    await vi.waitFor(() => expect(photo.answer).toBeDefined());
+    expect(photo.labels.gender?.value).toBe('Women');
+  });
+
+  it('forgets everything', async () => {
+    const { tray, photos } = await filled(2);
+    tray.say(photos[0] as never, 'gender', 'Women');
+    tray.view.filter = 'edited';
+    tray.clear();
+    expect([tray.photos.length, tray.edits.unsaved, tray.edits.last, tray.view.filter]).toEqual([
+      0,
+      0,
+      undefined,
+      'all',
+    ]);
+  });
+});
+
+describe('desk', () => {
+  it('gives the keys to the next tag when a filter takes the active one', async () => {
+    const { tray, photos, desk } = await filled(3, ['articleType']);
+    tray.view.filter = 'look';
+    desk.enter(photos[1] as never);
+    await desk.pick(photos[1] as never, 1);
+    expect(photos[1]?.labels.articleType?.value).toBe('Tops');
+    expect(desk.active).toBe(photos[2]);
+  });
+
+  it('picks nothing for a tag without doubt', async () => {
+    const { photos, desk } = await filled(1);
+    await desk.pick(photos[0] as never, 1);
+    expect(photos[0]?.edited).toBe(false);
+  });
+
+  it('edits the finest category first', async () => {
+    const { photos, desk } = await filled(1);
+    await desk.edit(photos[0] as never);
+    expect(desk.editing).toEqual({ photo: photos[0], column: 'articleType' });
+    desk.leave();
+    expect(desk.editing).toBeUndefined();
+  });
+
+  it('moves with the arrows and stays on the table when a photo is removed', async () => {
+    const { photos, desk } = await filled(3);
+    desk.move('End', 2);
+    expect(desk.active).toBe(photos[2]);
+    desk.remove(photos[2] as never);
+    expect(desk.active).toBe(photos[1]);
+    expect(desk.move('x', 2)).toBe(false);
+  });
+});
