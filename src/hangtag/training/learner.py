@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from hangtag.domain.errors import TrainingError
@@ -89,6 +90,31 @@ class Learner:
         if self.recipe.optimisation.ema_decay:
             self.average.update_parameters(self.network)
         return loss.item(), _mean(list(top1_accuracy(logits, targets).values()))
+
+    @torch.no_grad()
+    def measure_statistics(self, samples: Samples) -> None:
+        """Measure the batch norms' statistics anew, on train photos as they are and without dropout, as they will serve.
+
+        Dropout in front of a batch norm makes it see a variance that it never meets in use (Li et al. 2019,
+        "Understanding the disharmony between dropout and batch normalization by variance shift"). The mean over many
+        batches, instead of one that moves, is Wu & Johnson's (2021). The recipe says on how many photos, if any.
+        """
+        count = min(self.recipe.optimisation.statistics_photos, len(samples))
+        norms = [layer for layer in self.result.modules() if isinstance(layer, _BatchNorm)]
+        if not (count and norms):
+            return
+        momenta = [norm.momentum for norm in norms]
+        self.result.eval()
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # average all batches alike
+            norm.train()
+        spread = np.linspace(0, len(samples) - 1, count).astype(np.int64)
+        for photos, _ in iter_batches(samples, spread, _VALIDATION_BATCH):
+            with self._precision():
+                self.result(self.normalise(photos.permute(0, 3, 1, 2).float()))
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
 
     @torch.no_grad()
     def validate(self, samples: Samples) -> tuple[float, dict[str, float]]:

@@ -138,6 +138,7 @@ def _train_epoch(
         accuracies.append(accuracy)
         progress.finish_step(step + 1, seen / (clock() - started), loss)
     trained = clock() - started
+    learner.measure_statistics(data.train)
     validation_loss, validation = learner.validate(data.validation)
     return {
         "epoch": epoch,

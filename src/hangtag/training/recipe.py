@@ -44,7 +44,8 @@ class OptimisationRecipe(_Section):
     It warms up over `warmup_share` of the steps. `gradient_clip` 0 clips nothing.
     `patience` is the number of epochs without a lower validation loss after which training stops and the best epoch's
     weights are kept; 0 trains to the end and keeps the last. `ema_decay` is the share of the averaged weights that
-    survives a step; 0 keeps no average.
+    survives a step; 0 keeps no average. `statistics_photos` is the number of train photos from which the batch norms'
+    statistics are measured anew before each validation; 0 keeps those that training gathered.
     """
 
     epochs: int = Field(ge=1)
@@ -56,6 +57,7 @@ class OptimisationRecipe(_Section):
     gradient_clip: float = Field(ge=0)
     label_smoothing: float = Field(ge=0, lt=1)
     ema_decay: float = Field(ge=0, lt=1)
+    statistics_photos: int = Field(ge=0)
     patience: int = Field(ge=0)
     class_weights: Literal["none", "balanced"]
     precision: Literal["float32", "bfloat16"]

@@ -42,6 +42,27 @@ def test_validation_is_never_augmented(learner, tiny_data):
     assert learner.validate(tiny_data.validation) == learner.validate(tiny_data.validation)
 
 
+def test_statistics_are_measured_without_dropout_on_photos_as_they_are(tiny_recipe, tiny_data):
+    settings = tiny_recipe.optimisation.model_copy(update={"statistics_photos": 16, "ema_decay": 0})
+    recipe = tiny_recipe.model_copy(update={"optimisation": settings})
+    network = build_network("deep_cnn", {"masterCategory": 2, "gender": 3}, (64, 64), dropout=0.5)
+    learner = Learner(recipe, *network, {})
+    samples = Samples(
+        np.repeat(np.repeat(tiny_data.train.pixels, 2, axis=1), 2, axis=2), tiny_data.train.targets
+    )
+    learner.measure_statistics(samples)
+    first = {name: value.clone() for name, value in learner.network.named_buffers()}
+    learner.measure_statistics(samples)
+    again = dict(learner.network.named_buffers())
+    assert all(torch.equal(value, again[name]) for name, value in first.items())  # dropout would be random
+    chosen = torch.from_numpy(samples.pixels[np.linspace(0, 31, 16).astype(int)]).permute(0, 3, 1, 2).float()
+    learner.network.eval()
+    convolution, relu, norm = list(learner.network.backbone.convolutions)[:3]
+    seen = relu(convolution(learner.normalise(chosen)))
+    assert torch.allclose(norm.running_mean, seen.mean(dim=(0, 2, 3)), atol=0.01)
+    assert norm.momentum == 0.1
+
+
 def test_top1_accuracy_counts_known_labels_only():
     logits = {"gender": torch.eye(3)}
     assert top1_accuracy(logits, {"gender": torch.tensor([0, 2, UNKNOWN])}) == {"gender": 0.5}
