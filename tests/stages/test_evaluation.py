@@ -2,15 +2,18 @@
 
 import json
 
+import pyarrow.compute as pc
 import pytest
+from openpyxl import load_workbook
 
 from hangtag.bundle.file import read_card, write_bundle
 from hangtag.catalogue.clean import clean_catalogue, load_cleaned
 from hangtag.catalogue.source import open_catalogue
 from hangtag.catalogue.split import SplitSettings, split_catalogue
-from hangtag.catalogue.tables import write_table
+from hangtag.catalogue.tables import read_table, write_table
 from hangtag.cli.main import main
-from tiny_bundle import build_tiny_card, build_tiny_graph
+from hangtag.domain.taxonomy import Taxonomy
+from tiny_bundle import build_tiny_card, build_tiny_graph, draw_png
 
 
 @pytest.fixture
@@ -31,7 +34,8 @@ def bundle(tmp_path):
 
 
 def evaluate(capsys, bundle, tiny_catalogue, split_table, *options):
-    arguments = [bundle, "--catalogue", tiny_catalogue, "--split-table", split_table, *options]
+    bundles = bundle if isinstance(bundle, list) else [bundle]
+    arguments = [*bundles, "--catalogue", tiny_catalogue, "--split-table", split_table, *options]
     with pytest.raises(SystemExit) as leaving:
         main(["evaluate", *map(str, arguments)])
     captured = capsys.readouterr()
@@ -81,3 +85,136 @@ def test_a_wrong_table_is_one_line(capsys, bundle, tiny_catalogue, tmp_path):
     assert (status, out) == (2, "")
     assert err.startswith("error: ")
     assert err.count("\n") == 1
+
+
+@pytest.fixture
+def custom_set(tiny_catalogue):
+    """Put a custom set of two photos beside the catalogue, one of which is no photo."""
+    header = (tiny_catalogue / "styles.csv").read_text("utf-8").splitlines()[0]
+    rows = ["1,Men,Apparel,Topwear,Tshirts,,,,,=1+1", "2,Women,Footwear,Shoes,Clogs,,,,,Two"]
+    table = tiny_catalogue / "custom_clothing_metadata.csv"
+    table.write_text("\n".join([header, *rows]) + "\n", "utf-8")
+    (tiny_catalogue / "images_custom").mkdir()
+    (tiny_catalogue / "images_custom" / "1.png").write_bytes(draw_png(5))
+    (tiny_catalogue / "images_custom" / "2.png").write_bytes(b"no photo")
+    return table
+
+
+@pytest.fixture
+def second_bundle(tmp_path):
+    classes = {"masterCategory": ("Apparel", "Footwear", "Accessories")}
+    graph = build_tiny_graph(classes, seed=4)
+    history = [
+        {"epoch": epoch, "train_loss": 1 / epoch, "validation_loss": 1.0, "validation_top1_accuracy": 0.5}
+        for epoch in (1, 2)
+    ]
+    card = build_tiny_card(graph, classes, name="<b>second", taxonomy=Taxonomy((), ()), history=history)
+    write_bundle(graph, card, tmp_path / "second.onnx")
+    return tmp_path / "second.onnx"
+
+
+@pytest.mark.usefixtures("custom_set")
+def test_a_report_holds_everything_about_models_of_different_columns(
+    capsys, bundle, second_bundle, split_table, tmp_path
+):
+    folder = tmp_path / "made" / "report"
+    options = ("--report", folder, "--photos", 4, "--output", tmp_path / "figures.json")
+    status, out, err = evaluate(capsys, [bundle, second_bundle], tmp_path / "tiny", split_table, *options)
+    assert (status, err) == (0, "")
+    assert "side by side" in out
+    names = {path.name for path in folder.iterdir()}
+    assert {"report.html", "report.json", "predictions.xlsx", "confusion-tiny-gender.png"} <= names
+    assert {"confusion-b-second-masterCategory.png", "reliability-b-second-masterCategory.png"} <= names
+    page = (folder / "report.html").read_text("utf-8")
+    assert "&lt;b&gt;second" in page
+    assert "<b>second" not in page
+    assert "http" not in page.replace("http-equiv", "")
+    report = json.loads((folder / "report.json").read_text("utf-8"))
+    assert list(report["models"]) == ["tiny", "<b>second"]
+    assert [duel["column"] for duel in report["comparison"]] == ["masterCategory"]
+    figures = json.loads((tmp_path / "figures.json").read_text("utf-8"))
+    assert [one["heads"] for one in figures] == [one["heads"] for one in report["models"].values()]
+
+
+@pytest.mark.usefixtures("custom_set")
+def test_the_workbook_holds_the_custom_set_and_test_photos_alone(
+    capsys, bundle, tiny_catalogue, split_table, tmp_path
+):
+    options = ("--on", "train", "--report", tmp_path / "report", "--photos", 4)
+    status, out, _ = evaluate(capsys, bundle, tiny_catalogue, split_table, *options)
+    assert status == 0
+    assert "does not say what it was trained on" in out
+    sheet = load_workbook(tmp_path / "report" / "predictions.xlsx")["articleType"]
+    rows = [[cell.value for cell in row] for row in sheet["B7:E12"]]
+    assert [row[:2] for row in rows[:2]] == [["1.png", "custom"], ["2.png", "custom"]]
+    assert rows[1][3] == "no answer: the file is not a photo"
+    test = read_table(split_table).filter(pc.field("split") == "test")["photo"].to_pylist()
+    chosen = [row[0] for row in rows[2:]]
+    assert set(chosen) <= set(test)
+    assert len(set(chosen)) == 4
+
+
+@pytest.mark.usefixtures("custom_set")
+def test_the_custom_set_is_measured_with_its_bad_photos_counted(capsys, bundle, tiny_catalogue, tmp_path):
+    status, out, _ = evaluate(
+        capsys,
+        bundle,
+        tiny_catalogue,
+        tmp_path / "none.parquet",
+        "--on",
+        "custom",
+        "--output",
+        tmp_path / "x.json",
+    )
+    assert status == 0
+    report = json.loads((tmp_path / "x.json").read_text("utf-8"))
+    assert report["split"]["name"] == "custom"
+    assert report["photos"] == {"labelled": 1, "failed": {"not_a_photo": 1}}
+    assert report["heads"]["gender"]["support"] == 1
+    assert "1 photo could not be read, not counted: not_a_photo" in out
+
+
+def test_a_folder_of_classes_is_measured_without_a_catalogue(capsys, bundle, tmp_path, monkeypatch):
+    monkeypatch.delenv("HANGTAG_DATA", raising=False)
+    for label in ("Tshirts", "Clogs"):
+        (tmp_path / "mine" / label).mkdir(parents=True)
+        (tmp_path / "mine" / label / "1.png").write_bytes(draw_png(len(label)))
+    arguments = [
+        "evaluate",
+        str(bundle),
+        "--on",
+        str(tmp_path / "mine"),
+        "--report",
+        str(tmp_path / "report"),
+    ]
+    with pytest.raises(SystemExit) as leaving:
+        main(arguments)
+    out = capsys.readouterr().out
+    assert not leaving.value.code
+    assert "all photos of mine" in out
+    assert "articleType: 1 with a label that the model does not know, counted as wrong" in out
+    sheet = load_workbook(tmp_path / "report" / "predictions.xlsx")["articleType"]
+    assert [sheet[place].value for place in ("B5", "B6")] == ["Clogs/1.png", "Tshirts/1.png"]
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (("--on", "nowhere"), "'nowhere' is no split and no path"),
+        (("--on", "custom"), "there is no custom set beside the catalogue"),
+        (("--on", "test"), "needs the table"),
+    ],
+)
+def test_what_cannot_be_measured_on_is_one_line(capsys, bundle, tiny_catalogue, options, problem):
+    with pytest.raises(SystemExit) as leaving:
+        main(["evaluate", str(bundle), "--catalogue", str(tiny_catalogue), *options])
+    captured = capsys.readouterr()
+    assert (leaving.value.code, captured.out) == (2, "")
+    assert problem in captured.err
+    assert captured.err.count("\n") == 1
+
+
+def test_a_model_that_is_named_twice_is_refused(capsys, bundle, tiny_catalogue, split_table):
+    status, _, err = evaluate(capsys, [bundle, bundle], tiny_catalogue, split_table)
+    assert status == 2
+    assert "a model is named twice" in err

@@ -23,7 +23,8 @@ def print_report(console: Console, report: Report) -> None:
     console.print(Text(_describe_split(report["split"])), soft_wrap=True)
     _print_seen(console, report["seen_in_training"])
     for reason, count in report["photos"]["failed"].items():
-        console.print(Text(f"{count:,} photos could not be read ({reason}) and are not counted", style="red"))
+        photos = "1 photo" if count == 1 else f"{count:,} photos"
+        console.print(Text(f"{photos} could not be read, not counted: {reason}", style="red"))
     console.print(_build_table(report))
     together = report["all_right"]
     interval = _render_interval(together["interval_95"])
