@@ -60,10 +60,12 @@ def say_rare(column: Column) -> str:
     few = [count for _, count in column.counts if count < FEW_EXAMPLES]
     if not few:
         return ""
-    filled = sum(count for _, count in column.counts)
+    if len(few) == column.classes:
+        return f"No class has {FEW_EXAMPLES} products: hard to learn, and hard to measure."
+    share = render_share(sum(few) / sum(count for _, count in column.counts))
     return (
-        f"{len(few):,} of {render_count(column.classes, 'class', 'classes')} have fewer than {FEW_EXAMPLES} products, "
-        f"{render_share(sum(few) / filled)} of all products together: hard to learn, and hard to measure."
+        f"{len(few):,} of {column.classes:,} classes {'has' if len(few) == 1 else 'have'} fewer than {FEW_EXAMPLES} "
+        f"products, {share} of all products together: hard to learn, and hard to measure."
     )
 
 

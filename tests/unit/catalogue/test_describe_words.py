@@ -53,6 +53,8 @@ def test_rare_classes_are_counted():
         "hard to learn, and hard to measure."
     )
     assert say_rare(build_column(Shirts=100)) == ""
+    assert say_rare(build_column(Shirts=9)).startswith("No class has 100 products")
+    assert say_rare(build_column(Shirts=900, Ties=9)).startswith("1 of 2 classes has fewer than 100 products")
 
 
 def test_a_custom_set_is_compared():
@@ -71,7 +73,7 @@ def test_what_is_notable_in_a_catalogue(tiny):
     assert balance.startswith(
         "masterCategory: Apparel is the largest of 3 classes with 60.0 % of the products"
     )
-    assert rare.startswith("articleType: 5 of 5 classes have fewer than 100 products")
+    assert rare.startswith("articleType: No class has 100 products")
     assert others == [
         "1 product has no photo.",
         "33.3 % of the products are of 2010 and 2011; the years reach from 2010 to 2015.",
