@@ -1,4 +1,4 @@
-"""The shipped model: small, as good as its card says, and no less so in the arithmetic that it is served in."""
+"""The shipped models: small, as good as their cards say, and no less so in the arithmetic that they are served in."""
 
 import pytest
 
@@ -34,6 +34,23 @@ def test_it_is_small_and_its_card_says_how_good_it_is():
     assert card.metrics["test"]["heads"]["masterCategory"]["top1_accuracy"] >= 0.993
     assert card.metrics["test"]["heads"]["articleType"]["top1_accuracy"] >= 0.87
     assert card.metrics["test"]["mean_top1_accuracy"] >= 0.87
+
+
+@pytest.mark.parametrize("name", ["basic_cnn", "deep_cnn"])
+def test_the_original_networks_ship_too_small_and_with_all_that_the_page_shows(name):
+    path = SHIPPED_FOLDER / f"{name}.onnx"
+    assert path.stat().st_size <= 8_000_000
+    card = load_model(name).card
+    assert card.columns == ("masterCategory",)
+    assert card.architecture == name
+    assert card.history
+    measured = card.metrics["test"]["heads"]["masterCategory"]
+    assert {"per_class", "confusion", "reliability"} <= set(measured)
+    labels, counts = measured["confusion"]["labels"], measured["confusion"]["counts"]
+    assert set(card.head("masterCategory").classes) <= set(labels)
+    assert sum(count for *_, count in counts) == measured["support"]
+    right = sum(count for true, answered, count in counts if true == answered)
+    assert right / measured["support"] == pytest.approx(measured["top1_accuracy"])
 
 
 def test_it_knows_what_the_drawn_photos_show(tmp_path):
