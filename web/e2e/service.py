@@ -2,7 +2,7 @@
 
     python e2e/service.py PORT
 
-The second model is the shipped one with less confidence, so that it doubts everything.
+The second model is the shipped one with less confidence, so that it doubts everything, and with made-up figures.
 """  # noqa: INP001 - a script
 
 import dataclasses
@@ -18,6 +18,7 @@ from hangtag.server.run import build_settings, run_server
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 from conftest import build_tiny_catalogue  # noqa: E402 - found only now
+from figures import make_up_metrics  # noqa: E402
 
 DOUBT = 6.0
 """What the temperatures of the doubting model are multiplied with."""
@@ -31,7 +32,8 @@ def write_doubting_model(folder: Path) -> None:
     card = read_card(path)
     heads = [dataclasses.replace(head, temperature=head.temperature * DOUBT) for head in card.heads]
     description = "The shipped model, less sure of everything."
-    replace_card(path, dataclasses.replace(card, name="doubter", description=description, heads=heads))
+    doubter = dataclasses.replace(card, name="doubter", description=description, heads=heads)
+    replace_card(path, dataclasses.replace(doubter, metrics=make_up_metrics(doubter)))
 
 
 def main() -> None:

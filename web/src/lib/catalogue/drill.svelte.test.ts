@@ -61,7 +61,12 @@ it('gives a label up when it is chosen once more', () => {
   expect(drill.path).toEqual([]);
 });
 
-it('knows what is typical of a main category', () => {
+it('knows what is typical of a main category, and of no other', () => {
+  drill = new Drill(statistics, [['Footwear', 'Shirts'], ...paths]);
+  expect(drill.typical('Apparel')).toBe('Tops');
+});
+
+it('knows what is most frequent in a main category', () => {
   expect(drill.typical('Apparel')).toBe('Shirts');
   expect(drill.typical('Home')).toBeUndefined();
 });

@@ -29,13 +29,16 @@ export class Drill {
     this.path = this.path[depth] === label ? above : [...above, label];
   }
 
-  /** The most frequent label of the deepest level under a label of the root: what is typical of it. */
+  /** The most frequent label of the deepest level that lies under this label of the root only: what is typical of it. */
   typical(root: string): string | undefined {
     const leaf = this.statistics.levels.length - 1;
-    const under = this.paths.filter((path) => path[0] === root).map((path) => path[leaf]);
     const counts =
       this.statistics.columns.find(({ name }) => name === this.statistics.levels[leaf])?.counts ?? [];
-    return counts.map(([label]) => label).find((label) => under.includes(label));
+    const rootsOf = (label: string) =>
+      this.paths.filter((path) => path[leaf] === label).map((path) => path[0]);
+    return counts
+      .map(([label]) => label)
+      .find((label) => rootsOf(label).length > 0 && rootsOf(label).every((one) => one === root));
   }
 
   #level(name: string, depth: number): { name: string; bars: Bar[] } {

@@ -1,0 +1,60 @@
+import { expect, expectAccessible, expectNoSidewaysScroll, test } from './fixtures.ts';
+
+test('the catalogue is counted, and narrowed from the root down', async ({ page }) => {
+  await page.goto('/catalogue');
+  await expect(page.getByText('products', { exact: true })).toBeVisible();
+  const categories = page.locator('section').filter({ has: page.getByRole('heading', { name: 'Categories' }) });
+  await categories
+    .getByRole('button', { name: /^Footwear/ })
+    .first()
+    .click();
+  await expect(categories.getByRole('button', { name: /^Footwear/ }).first()).toHaveAttribute(
+    'aria-pressed',
+    'true',
+  );
+  await expect(categories.getByRole('button', { name: /^Topwear/ })).toHaveCount(0);
+  await expect(
+    page.getByRole('region', { name: 'Samples of Footwear' }).getByRole('img').first(),
+  ).toBeVisible();
+  await page.getByRole('button', { name: 'Show everything' }).click();
+  await expect(categories.getByRole('button', { name: /^Topwear/ })).toHaveCount(1);
+});
+
+test('what the check found is listed by kind, with photos', async ({ page }) => {
+  await page.goto('/catalogue');
+  const kind = page.getByRole('button', { name: /the row has no photo/ });
+  await kind.click();
+  await expect(kind).toHaveAttribute('aria-pressed', 'true');
+  await expect(page.getByText(/1–1 of 1 findings/)).toBeVisible();
+});
+
+test('without a catalogue the page says how to load one', async ({ page }) => {
+  const absent = {
+    available: false,
+    state: 'absent',
+    message: 'no catalogue is loaded',
+    done: 0,
+    total: null,
+  };
+  await page.route('**/api/v1/catalogue', (route) => route.fulfill({ json: absent }));
+  await page.goto('/catalogue');
+  await expect(page.getByText(/hangtag serve --catalogue/)).toBeVisible();
+  await expectAccessible(page);
+});
+
+for (const [place, width] of [
+  ['a desk', 1440],
+  ['a phone', 360],
+] as const) {
+  for (const colorScheme of ['light', 'dark'] as const) {
+    test(`nothing to complain about on ${place}, ${colorScheme}`, async ({ page }) => {
+      test.slow();
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      await page.setViewportSize({ width, height: 800 });
+      await page.goto('/catalogue');
+      await expect(page.getByRole('button', { name: /the row has no photo/ })).toBeVisible();
+      await expectNoSidewaysScroll(page);
+      await expectAccessible(page);
+    });
+  }
+}

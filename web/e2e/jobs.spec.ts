@@ -1,0 +1,138 @@
+import { readFile } from 'node:fs/promises';
+
+import type { Page } from '@playwright/test';
+
+import {
+  expect,
+  expectAccessible,
+  expectNoSidewaysScroll,
+  samplePhotos,
+  test,
+  type NamedFile,
+} from './fixtures.ts';
+
+const broken = { name: 'broken.jpg', mimeType: 'image/jpeg', buffer: Buffer.from('no photo at all') };
+
+/** Starts a batch of the sample photos, as often as asked for, and ends on its page. */
+async function start(page: Page, title: string, { times = 1, more = [] as NamedFile[] } = {}): Promise<void> {
+  await page.goto('/jobs');
+  const samples = await samplePhotos(page);
+  const photos = Array.from({ length: times }, (_, round) =>
+    samples.map((photo) => ({ ...photo, name: `${round}-${photo.name}` })),
+  ).flat();
+  await page.locator('input[type=file]').setInputFiles([...photos, ...more]);
+  await page.getByRole('textbox', { name: 'Name' }).fill(title);
+  await page.getByRole('button', { name: 'Start labelling' }).click();
+  await expect(page.getByRole('heading', { level: 1, name: title })).toBeVisible();
+}
+
+const done = (page: Page) =>
+  expect(page.getByText('Done.', { exact: true })).toBeVisible({ timeout: 60_000 });
+const rows = (page: Page) => page.getByRole('list', { name: 'Results' }).getByRole('listitem');
+
+test('a batch is labelled, summed up, filtered and downloaded', async ({ page }) => {
+  await start(page, 'Spring delivery', { more: [broken] });
+  await done(page);
+  await expect(page.getByText('1 photo could not be read')).toBeVisible();
+  await expect(rows(page)).toHaveCount(9);
+  await page.getByRole('radio', { name: 'Without a label' }).check();
+  await expect(rows(page)).toHaveCount(1);
+  await expect(rows(page)).toContainText('No label: not a photo');
+  await page.getByRole('radio', { name: 'All', exact: true }).check();
+  await page
+    .getByRole('button', { name: /^Tshirts/ })
+    .first()
+    .click();
+  await expect(rows(page)).toHaveCount(1);
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByRole('link', { name: 'CSV' }).click(),
+  ]);
+  expect(download.suggestedFilename()).toBe('Spring delivery.csv');
+  expect((await readFile(await download.path(), 'utf-8')).trim().split('\n')).toHaveLength(10);
+});
+
+test('a label is corrected, by keyboard, and stays', async ({ page }) => {
+  await start(page, 'To be corrected');
+  await done(page);
+  const row = rows(page).filter({ hasText: 'tshirt.png' });
+  await row.getByRole('button', { name: /^Change/ }).focus();
+  await page.keyboard.press('Enter');
+  const dialog = page.getByRole('dialog', { name: 'What is it?' });
+  await expectAccessible(page);
+  await dialog.getByRole('combobox', { name: 'Category' }).fill('sandal');
+  await page.getByRole('option', { name: /^Sandals/ }).click();
+  await expect(row).toContainText('Footwear');
+  await page.keyboard.press('Escape');
+  await expect(dialog).toBeHidden();
+  await page.reload();
+  await expect(rows(page).filter({ hasText: 'tshirt.png' })).toContainText('Sandals');
+  await expect(rows(page).filter({ hasText: 'tshirt.png' })).toContainText('by hand');
+});
+
+test('arrow keys go from result to result', async ({ page }) => {
+  await start(page, 'With the keyboard');
+  await done(page);
+  await rows(page).first().getByRole('button').focus();
+  await page.keyboard.press('ArrowDown');
+  await expect(rows(page).nth(1).getByRole('button')).toBeFocused();
+});
+
+test('a running batch survives a reload, can be cancelled and deleted', async ({ page }) => {
+  await start(page, 'A long one', { times: 45 });
+  await expect(page.getByRole('progressbar')).toBeVisible();
+  await page.reload();
+  await expect(page.getByRole('progressbar')).toBeVisible();
+  await expect(page.getByText('0 of 360', { exact: true })).toHaveCount(0);
+  await page.getByRole('button', { name: 'Cancel' }).click();
+  await expect(page.getByText('Cancelled.', { exact: true })).toBeVisible();
+  await page.getByRole('button', { name: 'Delete…' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Delete this batch?' });
+  await expectAccessible(page);
+  await dialog.getByRole('button', { name: 'Delete', exact: true }).click();
+  await expect(page).toHaveURL(/\/jobs$/);
+  await expect(page.getByRole('link', { name: 'A long one' })).toHaveCount(0);
+});
+
+test('the list follows a batch without a reload', async ({ page }) => {
+  await start(page, 'Watched from the list', { times: 5 });
+  await page.getByRole('navigation', { name: 'Up' }).getByRole('link').click();
+  const card = page.getByRole('article').filter({ hasText: 'Watched from the list' });
+  await expect(card).toContainText('Done: 40 photos', { timeout: 60_000 });
+});
+
+test('a table without photos is not sent', async ({ page }) => {
+  await page.goto('/jobs');
+  const table = { name: 'list.csv', mimeType: 'text/csv', buffer: Buffer.from('photo\na.jpg\n') };
+  await page.locator('input[type=file]').setInputFiles([table]);
+  await expect(page.getByText('add the photos')).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Start labelling' })).toBeDisabled();
+});
+
+test('a batch that is not there is said so', async ({ page, tolerated }) => {
+  tolerated.push(/404/);
+  await page.goto('/jobs/nothing');
+  await expect(page.getByRole('alert')).toBeVisible();
+  await expectAccessible(page);
+});
+
+for (const [place, width] of [
+  ['a desk', 1440],
+  ['a phone', 360],
+] as const) {
+  test(`nothing to complain about on ${place}, light and dark`, async ({ page }) => {
+    test.slow();
+    await page.setViewportSize({ width, height: 800 });
+    await start(page, `Looked at on ${place}`, { more: [broken] });
+    await done(page);
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      await expectNoSidewaysScroll(page);
+      await expectAccessible(page);
+    }
+    await page.goto('/jobs');
+    await expect(page.getByRole('article').first()).toBeVisible();
+    await expectNoSidewaysScroll(page);
+    await expectAccessible(page);
+  });
+}

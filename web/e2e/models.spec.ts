@@ -1,0 +1,86 @@
+import { expect, expectAccessible, expectNoSidewaysScroll, test } from './fixtures.ts';
+
+test('the models tell how good they are', async ({ page }) => {
+  await page.goto('/models');
+  const doubter = page.getByRole('article').filter({ has: page.getByRole('link', { name: 'doubter' }) });
+  await expect(doubter).toContainText('80.0%');
+  await expect(doubter).toContainText('of the test split');
+  await expect(page.getByRole('article').first()).toContainText('used by default');
+  await doubter.getByRole('link').click();
+  await expect(page.getByRole('heading', { level: 1, name: 'doubter' })).toBeVisible();
+});
+
+test('the confusion matrix is read with the keyboard', async ({ page }) => {
+  await page.goto('/models/doubter');
+  const matrix = page.getByRole('application', { name: /^Confusion matrix of Main category/ });
+  await matrix.focus();
+  await matrix.press('ArrowRight');
+  await expect(page.getByText(/Accessories was recognised in 80 of 100 photos \(80.0%\)/)).toBeVisible();
+  await matrix.press('ArrowRight');
+  await expect(page.getByText(/Accessories was called Apparel in 20 of 100 photos \(20.0%\)/)).toBeVisible();
+});
+
+test('many classes start with the most confused ones, and a mistake shows its cell', async ({ page }) => {
+  await page.goto('/models/doubter');
+  await page.getByRole('radio', { name: 'Article type' }).check();
+  await expect(page.getByRole('application', { name: /of Article type/ })).toBeVisible();
+  const shown = page.getByRole('combobox', { name: 'Classes shown' });
+  await expect(shown).toHaveValue('confused');
+  await shown.selectOption('Only Footwear');
+  const mistakes = page.getByRole('region', { name: 'Most frequent mistakes' });
+  await mistakes.getByRole('button').first().click();
+  await expect(page.getByText(/was called .* in 20 of 100 photos/)).toBeVisible();
+  await shown.selectOption({ label: 'All 141 classes' });
+  await expect(mistakes.getByRole('button')).toHaveCount(12);
+});
+
+test('classes are sorted and found', async ({ page }) => {
+  await page.goto('/models/doubter');
+  const table = page.getByRole('region', { name: 'Figures of each class of Main category' });
+  await table.getByRole('button', { name: 'Class' }).click();
+  await expect(table.getByRole('columnheader', { name: 'Class' })).toHaveAttribute('aria-sort', 'ascending');
+  await expect(table.getByRole('row').nth(1)).toContainText('Accessories');
+  await page.getByRole('searchbox', { name: 'Find a class' }).fill('foot');
+  await expect(table.getByRole('row')).toHaveCount(2);
+});
+
+test('the training is read epoch by epoch, and as a table', async ({ page }) => {
+  await page.goto('/models/default');
+  const curve = page.getByRole('slider', { name: 'Loss, Epoch' });
+  await curve.focus();
+  await curve.press('Home');
+  await expect(curve).toHaveAttribute('aria-valuetext', /^Epoch 1: training \d\.\d\d, validation \d\.\d\d$/);
+  const figure = page.getByRole('figure').filter({ has: curve });
+  await figure.getByText('As a table').click();
+  await expect(figure.getByRole('row')).toHaveCount(17);
+});
+
+test('a model that is not there is said so', async ({ page, tolerated }) => {
+  tolerated.push(/404/);
+  await page.goto('/models/nothing');
+  await expect(page.getByRole('alert')).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Try again' })).toBeVisible();
+});
+
+for (const [place, width] of [
+  ['a desk', 1440],
+  ['a phone', 360],
+] as const) {
+  for (const colorScheme of ['light', 'dark'] as const) {
+    test(`nothing to complain about on ${place}, ${colorScheme}`, async ({ page }) => {
+      test.slow();
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      await page.setViewportSize({ width, height: 800 });
+      for (const [address, name] of [
+        ['/models', 'default'],
+        ['/models/doubter', 'How often it is right'],
+      ] as const) {
+        await page.goto(address);
+        await expect(page.getByRole('heading', { name }).first()).toBeVisible();
+        await page.waitForLoadState('networkidle');
+        await expectNoSidewaysScroll(page);
+        await expectAccessible(page);
+      }
+    });
+  }
+}
