@@ -1,4 +1,4 @@
-"""Made-up figures of a model, in the form of an evaluation's: enough for every chart of the page."""
+"""Made-up figures of a model, in the form of an evaluation: enough for every chart of the page."""  # noqa: INP001 - a script
 
 from typing import Any
 
@@ -27,10 +27,20 @@ def _figures(head: HeadCard) -> dict[str, Any]:
     classes, share = len(head.classes), RIGHT / PHOTOS
     cells = [[[one, one, RIGHT], [one, (one + 1) % classes, PHOTOS - RIGHT]] for one in range(classes)]
     per_class = [
-        {"label": label, "support": PHOTOS, "answered": PHOTOS, "precision": share, "recall": share, "f1": share}
+        {
+            "label": label,
+            "support": PHOTOS,
+            "answered": PHOTOS,
+            "precision": share,
+            "recall": share,
+            "f1": share,
+        }
         for label in head.classes
     ]
-    bins = [{"low": low, "high": low + 0.2, "count": 20, "confidence": low + 0.1, "accuracy": low} for low in (0.4, 0.6, 0.8)]
+    bins = [
+        {"low": low, "high": low + 0.2, "count": 20, "confidence": low + 0.1, "accuracy": low}
+        for low in (0.4, 0.6, 0.8)
+    ]
     return {
         "top1_accuracy": share,
         "interval_95": [share - 0.02, share + 0.02],
