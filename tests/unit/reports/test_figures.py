@@ -10,6 +10,7 @@ from PIL import Image
 from hangtag.domain.errors import UsageError
 from hangtag.reports.figures import (
     bar_chart,
+    bar_panels,
     heat_map,
     line_chart,
     png_bytes,
@@ -39,21 +40,27 @@ def test_bars_are_as_long_as_their_values():
     assert {"Types", "share", "shop", "own"} <= set(texts(figure))
 
 
-def test_upright_bars_and_texts_at_the_ends():
+def test_bars_may_stand_upright():
     upright = bar_chart(
         {"shop": {"2011": 3, "2012": 4}}, title="Years", value_name="products", horizontal=False
     )
     assert [bar.get_height() for bar in upright.axes[0].patches] == [3, 4]
     assert upright.legends == []  # one series needs no name
-    written = bar_chart(
-        {"shop": {"Shirts": 2}}, title="", value_name="", texts={"shop": {"Shirts": "2 of 3"}}
-    )
-    assert "2 of 3" in texts(written)
+
+
+def test_panels_share_their_labels_and_their_scale():
+    shares = {"shop": {"Shirts": 40.0, "Belts": 60.0}, "own": {"Shirts": 100.0}}
+    written = {"shop": {"Shirts": "2 of 5", "Belts": "3 of 5"}, "own": {"Shirts": "1 of 1"}}
+    figure = bar_panels(shares, written, title="Types", value_name="share, %")
+    assert [[bar.get_width() for bar in axes.patches] for axes in figure.axes] == [[40, 60], [100, 0]]
+    assert figure.axes[0].get_xlim() == figure.axes[1].get_xlim()
+    assert max(figure.axes[0].get_xticks()) == 100
+    assert {"Types", "shop", "own", "Shirts", "Belts", "2 of 5", "3 of 5", "1 of 1"} <= set(texts(figure))
 
 
 def test_no_bars_are_a_figure_too():
     assert png_bytes(bar_chart({"shop": {}}, title="", value_name="")).startswith(b"\x89PNG")
-    assert png_bytes(bar_chart({}, title="", value_name="", texts={})).startswith(b"\x89PNG")
+    assert png_bytes(bar_panels({}, {}, title="", value_name="")).startswith(b"\x89PNG")
 
 
 def test_mistakes_stand_out_of_a_heat_map_and_right_answers_do_not():

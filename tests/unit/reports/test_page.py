@@ -102,11 +102,16 @@ def test_columns_of_numbers_are_aligned_at_the_right(page):
     html = page.render()
     tree = Tree(html)
     assert ["class" in cell for cell in tree.find("th")] == [False, True, True, True, False]
-    assert re.findall(r"<td[^>]*>(.*?)</td>", html) == [
+    assert re.findall(r"<td[^>]*>(.*?)</td>", html.replace("\N{NO-BREAK SPACE}%", " %")) == [
         *("Tshirts", "12,345", "50.0 %", "90.1 % (89.0–91.2)", "1"),
         *("2XL", "–", "&lt; 0.1 %", "–", "none"),
     ]
     assert [cell["style"] for cell in tree.find("td") if "style" in cell] == ["--bar: 50.0%", "--bar: 0.01%"]
+
+
+def test_no_number_is_parted_from_its_percent_sign(page):
+    page.add_text("It is 5.0 % of all.")
+    assert "It is 5.0\N{NO-BREAK SPACE}% of all." in page.render()
 
 
 def test_a_long_table_scrolls_and_many_photos_are_folded(page):
