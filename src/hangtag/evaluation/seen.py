@@ -55,21 +55,36 @@ def judge(card: Card, photos: PhotoSet) -> Seen:
 
 
 def is_own_table(card: Card, photos: PhotoSet) -> bool:
-    """Say whether the photos' split table is the one that the model was trained with."""
+    """Say whether the photos' split table holds just the rows of the catalogue that the model was trained with."""
+    return _has_same_hash(card, photos) or (_is_same_split(card, photos) and not _was_limited(card))
+
+
+def _has_same_hash(card: Card, photos: PhotoSet) -> bool:
     table = photos.split_table
     if table is None or not set(card.columns) <= set(table.column_names):
         return False
-    if data_fingerprint(table, card.columns, card.preprocessing) == card.data.get("sha256"):
-        return True
-    # The rows of joined sets are in the card's hash and not in the table: what is left is how it was split.
-    return bool(_joined(card.data)) and card.data.get(_SPLIT_FACTS) == photos.facts
+    return data_fingerprint(table, card.columns, card.preprocessing) == card.data.get("sha256")
+
+
+def _is_same_split(card: Card, photos: PhotoSet) -> bool:
+    """Say whether a run that joined sets or left rows out, which its hash shows, was split as the table was."""
+    if not (_joined(card.data) or _was_limited(card)):
+        return False
+    return bool(photos.facts) and card.data.get(_SPLIT_FACTS) == photos.facts
+
+
+def _was_limited(card: Card) -> bool:
+    """Say whether the model was trained with fewer photos than its split had for it."""
+    split = card.data.get(_SPLIT_FACTS)
+    counts = split.get("counts") if isinstance(split, dict) else None
+    return isinstance(counts, dict) and card.data.get("train_photos") != counts.get(TRAIN)
 
 
 def _judge_split(card: Card, photos: PhotoSet) -> Seen:
     if "sha256" not in card.data:
         reason = f"The card of {card.name} does not say what it was trained on: whether it saw these photos is unknown."
         return Seen(Verdict.UNKNOWN, reason)
-    if not is_own_table(card, photos):
+    if not (_has_same_hash(card, photos) or _is_same_split(card, photos)):
         return Seen(
             Verdict.PERHAPS_TRAINED_ON,
             f"The split table is not the one that {card.name} was trained with: some of these photos may have been in "

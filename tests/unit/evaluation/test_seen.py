@@ -24,7 +24,9 @@ def split_table(first="1.png"):
 
 def trained_card(**data):
     sha256 = data_fingerprint(split_table(), list(HEADS), FAKE_PREPROCESSING)
-    return build_card(heads=HEADS, data={"catalogue": "shop", "sha256": sha256, "split": FACTS, **data})
+    return build_card(
+        heads=HEADS, data={"catalogue": "shop", "sha256": sha256, "split": FACTS, "train_photos": 1, **data}
+    )
 
 
 @pytest.mark.parametrize(
@@ -60,6 +62,23 @@ def test_a_model_with_joined_sets_is_known_by_how_its_table_was_split():
     assert judge(card, split_photos(split_table(), None, "test")).verdict is Verdict.HELD_OUT
     other = split_table().replace_schema_metadata({b"hangtag.split": json.dumps(FACTS | {"seed": 8})})
     assert judge(card, split_photos(other, None, "test")).verdict is Verdict.PERHAPS_TRAINED_ON
+
+
+@pytest.mark.parametrize("joined", [[], ["custom"]])
+def test_a_limited_run_is_known_by_how_its_table_was_split(joined):
+    card = trained_card(sha256="of fewer rows", train_photos=0, joined=joined)
+    photos = split_photos(split_table(), None, "test")
+    assert judge(card, photos).verdict is Verdict.HELD_OUT
+    assert not is_own_table(card, photos)  # which of its rows were left out is not known
+    assert is_own_table(trained_card(sha256="of more rows", joined=["custom"]), photos)
+
+
+def test_the_way_of_splitting_is_no_proof_where_nothing_else_differs():
+    card = trained_card(sha256="of other rows")
+    assert judge(card, split_photos(split_table(), None, "test")).verdict is Verdict.PERHAPS_TRAINED_ON
+    silent = split_table().replace_schema_metadata(None)
+    no_facts = trained_card(sha256="of more rows", joined=["custom"], split={})
+    assert judge(no_facts, split_photos(silent, None, "test")).verdict is Verdict.PERHAPS_TRAINED_ON
 
 
 def test_a_card_that_does_not_know_its_data_leaves_it_open():
