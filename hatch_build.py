@@ -39,7 +39,10 @@ class PageBuildHook(BuildHookInterface):  # type: ignore[type-arg] # hatchling n
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Build the page, so that the wheel holds it."""
         del version, build_data
-        build_page()
+        try:
+            build_page()
+        except PageError as error:
+            self.app.abort(str(error))
 
 
 def build_page() -> None:

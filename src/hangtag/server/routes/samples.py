@@ -2,7 +2,7 @@
 
 import io
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter
 from fastapi.responses import Response
@@ -12,7 +12,7 @@ from hangtag.server.problems import NotFoundError, problem_responses
 from hangtag.server.schemas import Samples
 
 router = APIRouter(prefix="/samples", tags=["samples"])
-_PHOTO: Final = {
+_PHOTO: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "The photo.",
         "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}},
