@@ -1,12 +1,10 @@
 """The form that starts a job: its files go to the job's folder while they arrive."""
 
 import asyncio
-import errno
 from dataclasses import dataclass
 from enum import Enum, auto
-from http import HTTPStatus
 from pathlib import Path, PurePath
-from typing import Annotated, BinaryIO, ClassVar, Final
+from typing import Annotated, BinaryIO, Final
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, InstanceOf, WithJsonSchema
@@ -16,20 +14,13 @@ from hangtag.server.forms import validate_form
 from hangtag.server.jobs.archive import ZIP_STARTS
 from hangtag.server.jobs.folder import upload_path
 from hangtag.server.jobs.given_table import MAX_TABLE_BYTES, TABLE_SUFFIXES
-from hangtag.server.problems import InvalidRequestError, RequestError, TooLargeError, UploadStalledError
+from hangtag.server.problems import InvalidRequestError, TooLargeError, UploadStalledError
 from hangtag.server.schemas import InvalidValue
 from hangtag.server.settings import Settings
 from hangtag.server.uploads import Form, FormLimits, FormReader, check_size
 
 _PIECE_BYTES: Final = 512 * 1024
 """How much is gathered before a thread writes it: a change of thread for every network packet would cost more."""
-
-
-class DiskFullError(RequestError):
-    """The upload does not fit on the disk."""
-
-    status: ClassVar[HTTPStatus] = HTTPStatus.INSUFFICIENT_STORAGE
-    code = "disk_full"
 
 
 class UploadKind(Enum):
@@ -111,7 +102,7 @@ class JobForm(BaseModel):
 async def receive_form(request: Request, folder: Path, settings: Settings) -> ReceivedForm:
     """Read the form of a job; its files lie in `folder` then, under their numbers.
 
-    Raises the errors of `FormReader`, `UploadStalledError` when nothing comes for too long, and `DiskFullError`.
+    Raises the errors of `FormReader`, and `UploadStalledError` when nothing comes for too long.
     """
     limits = FormLimits(settings.max_job_bytes, settings.max_job_photos + 1, settings.upload_timeout_s)
     declared = request.headers.get("content-length", "")
@@ -127,10 +118,6 @@ async def receive_form(request: Request, folder: Path, settings: Settings) -> Re
     reader = FormReader(request.headers.get("content-type", ""), limits, open_file)
     try:
         form = await _read(request, reader, limits.timeout_s)
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise DiskFullError("the upload does not fit on the service's disk") from None
-        raise
     finally:
         for writer in writers:
             writer.close()

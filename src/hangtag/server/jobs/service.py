@@ -10,6 +10,7 @@ from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.server.database import open_database, sqlite_url
 from hangtag.server.jobs.claim import FolderClaim
+from hangtag.server.jobs.disk import telling_of_a_full_disk
 from hangtag.server.jobs.folder import JobFolders
 from hangtag.server.jobs.intake import build_content
 from hangtag.server.jobs.news import JobNews
@@ -64,13 +65,15 @@ class Jobs:
     async def receive(self, request: Request) -> Job:
         """Take a new job from the form of a request.
 
-        Raises the errors of `receive_form` and `build_content`, `ModelNotFoundError` and `QueueFullError`.
+        Raises the errors of `receive_form` and `build_content`, `ModelNotFoundError`, `QueueFullError` and
+        `DiskFullError`.
         """
         job_id = secrets.token_hex(8)
-        folder = await asyncio.to_thread(self.folders.make, job_id)
         try:
-            form = await receive_form(request, folder, self._settings)
-            job = await asyncio.to_thread(self._create, job_id, form)
+            with telling_of_a_full_disk():
+                folder = await asyncio.to_thread(self.folders.make, job_id)
+                form = await receive_form(request, folder, self._settings)
+                job = await asyncio.to_thread(self._create, job_id, form)
         except BaseException:
             await asyncio.to_thread(self.folders.remove, job_id)
             raise

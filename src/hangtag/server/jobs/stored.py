@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Engine, select
 from sqlalchemy import Row as DatabaseRow
@@ -13,6 +13,8 @@ from hangtag.server.jobs.folder import StoredPhoto
 from hangtag.server.jobs.tables import JobRow, PhotoRow, ResultRow
 from hangtag.server.problems import NotFoundError
 from hangtag.server.schemas import ChosenLabel, FailedResult, Label, LabelledResult
+
+PHOTOS_AT_A_TIME: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +56,12 @@ def read_result(connection: Connection, job: JobRow, position: int) -> StoredRes
     return found[0]
 
 
-def iter_results(engine: Engine, job: JobRow, photos_at_a_time: int = 1000) -> Iterator[list[StoredResult]]:
+def iter_results(engine: Engine, job: JobRow) -> Iterator[list[StoredResult]]:
     """Yield all photos of a job in their order, with or without a result, some at a time."""
-    for start in range(0, job.total, photos_at_a_time):
+    for start in range(0, job.total, PHOTOS_AT_A_TIME):
         with engine.connect() as connection:
             yield read_results(
-                connection, job, PhotoRow.position.between(start, start + photos_at_a_time - 1)
+                connection, job, PhotoRow.position.between(start, start + PHOTOS_AT_A_TIME - 1)
             )
 
 

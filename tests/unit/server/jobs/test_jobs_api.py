@@ -1,14 +1,19 @@
 import csv
+import errno
 import io
 import json
+import sqlite3
 
 import pytest
 import xlsxwriter
 from PIL import Image
+from sqlalchemy.exc import OperationalError
 
 from tiny_bundle import draw_png
 
 API = "/api/v1"
+SQLITE_IS_FULL = sqlite3.OperationalError("database or disk is full")
+SQLITE_IS_FULL.sqlite_errorcode = sqlite3.SQLITE_FULL
 
 
 def test_photos_become_results_in_their_order(run, results, photos):
@@ -111,29 +116,46 @@ def test_a_table_in_the_zip_counts_if_it_names_photos(run, results, photos, zipp
 
 
 @pytest.mark.parametrize(
-    ("files", "fields", "status", "detail"),
+    ("files", "fields", "problem"),
     [
-        ([], {"title": "x"}, 422, "files"),
-        ([("list.csv", b"photo\na.png\n")], {}, 422, "there is no photo in what was sent"),
-        ([("a.png", b"x"), ("1.csv", b"a\n"), ("2.csv", b"a\n")], {}, 422, "there can be one table"),
-        ([("a.png", b"x"), ("list.csv", b"size\nXL\n")], {}, 422, "no column of list.csv names the photos"),
-        ([("a.png", b"x")], {"model": "none"}, 404, "there is no model 'none'"),
-        ([("a.png", b"x")], {"colour": "red"}, 422, "colour"),
-        ([("broken.zip", b"PK\x03\x04")], {}, 422, "the zip cannot be read"),
+        ([("list.csv", b"photo\na.png\n")], {}, (422, "there is no photo in what was sent")),
+        ([("a.png", b"x"), ("1.csv", b"a\n"), ("2.csv", b"a\n")], {}, (422, "there can be one table")),
+        ([("a.png", b"x"), ("list.csv", b"size\nXL\n")], {}, (422, "no column of list.csv names the photos")),
+        ([("a.png", b"x")], {"model": "none"}, (404, "there is no model 'none'")),
+        ([("a.png", b"x")], {"colour": "red"}, (422, "colour")),
+        ([("broken.zip", b"PK\x03\x04")], {}, (422, "the zip cannot be read")),
+        ([], {"title": "x"}, (415, "not a form with files")),
     ],
 )
-def test_what_cannot_be_a_job_is_a_problem_and_leaves_nothing(
-    client, send, settings, files, fields, status, detail
-):
-    if not files:
-        response = client.post(f"{API}/jobs", files=[("title", (None, "x"))])
-    else:
-        response = send(*files, **fields)
-    assert response.status_code == status
+def test_what_cannot_be_a_job_leaves_nothing(send, settings, files, fields, problem):
+    response = send(*files, **fields)
+    assert response.status_code == problem[0]
     assert response.headers["content-type"] == "application/problem+json"
-    assert detail in response.json()["detail"]
+    assert problem[1] in response.json()["detail"]
     assert list((settings.data_folder / "jobs").iterdir()) == []
+
+
+def test_a_form_needs_its_files(client):
+    response = client.post(f"{API}/jobs", files=[("title", (None, "x"))])
+    assert (response.status_code, response.json()["errors"][0]["field"]) == (422, "files")
     assert client.get(f"{API}/jobs").json() == {"jobs": [], "total": 0}
+
+
+@pytest.mark.parametrize(
+    ("place", "error"),
+    [
+        ("receive.UploadWriter.write", OSError(errno.ENOSPC, "No space left on device")),
+        ("store.JobStore.create", OperationalError("INSERT", {}, SQLITE_IS_FULL)),
+    ],
+)
+def test_a_full_disk_is_a_problem_and_leaves_nothing(send, settings, monkeypatch, place, error):
+    def fail(*_given):
+        raise error
+
+    monkeypatch.setattr(f"hangtag.server.jobs.{place}", fail)
+    response = send(("a.png", b"x"))
+    assert (response.status_code, response.json()["code"]) == (507, "disk_full")
+    assert list((settings.data_folder / "jobs").iterdir()) == []
 
 
 def test_jobs_are_listed_the_newest_first(client, run, photos):

@@ -57,7 +57,7 @@ def test_two_columns_of_photos_are_a_question_to_the_sender():
     two = table(["front", "back", "price"], ["a1.jpg", "a2.jpg", "5"], ["b1.jpg", "b2.jpg", "6"])
     names = ["a1.jpg", "a2.jpg", "b1.jpg", "b2.jpg"]
     with pytest.raises(
-        InvalidRequestError, match="'front' and 'back' of list.csv name different photos"
+        InvalidRequestError, match=r"'front' and 'back' of list.csv name different photos"
     ) as refused:
         match_rows(two, names)
     assert "its columns are front, back, price" in str(refused.value)
@@ -66,7 +66,7 @@ def test_two_columns_of_photos_are_a_question_to_the_sender():
 
 def test_a_table_about_something_else_says_its_columns():
     with pytest.raises(
-        InvalidRequestError, match="no column of list.csv names the photos; its columns are id, price"
+        InvalidRequestError, match=r"no column of list.csv names the photos; its columns are id, price"
     ):
         match_rows(table(["id", "price"], ["1", "2"]), ["a.jpg"])
 
