@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from hangtag.bundle.card import Card
 from hangtag.evaluation.reading import percent
 
 LEVEL: Final = 0.01
@@ -16,6 +17,26 @@ Epochs = Sequence[Mapping[str, Any]]
 
 LOSSES: Final = ("train_loss", "validation_loss")
 ACCURACIES: Final = ("train_top1_accuracy", "validation_top1_accuracy")
+
+
+def read_training(card: Card) -> list[str]:
+    """Return what the history of a model's training says, and whether the model is from before a turn."""
+    optimisation = card.recipe.get("optimisation", {})
+    sentences = read_history(card.history)
+    best = _best_epoch(card.history)
+    if optimisation.get("patience", 0) and best is not None and best < len(card.history):
+        sentences.append(
+            f"The training was stopped early, and the model has the weights of epoch {best}, its best: what came after "
+            "it did no harm."
+        )
+    return sentences
+
+
+def _best_epoch(history: Epochs) -> int | None:
+    """Return the number of the epoch with the lowest validation loss, None where it is not known."""
+    losses = [row.get(LOSSES[1]) for row in history]
+    known = [float(loss) for loss in losses if loss is not None]
+    return losses.index(min(known)) + 1 if known else None
 
 
 def read_history(history: Epochs) -> list[str]:
@@ -100,6 +121,6 @@ def _read_gap(history: Epochs) -> Iterator[str]:
     elif gap > SMALL_GAP:
         yield f"{says}: a small gap of {100 * gap:.1f} points."
     elif gap >= -SMALL_GAP:
-        yield f"{says}: no gap, so no sign of overfitting."
+        yield f"{says}: hardly any gap."
     else:
         yield f"{says}: training photos are varied at random and the network is thinned out, which makes them harder."

@@ -15,7 +15,7 @@ from hangtag.catalogue.parallel import OnProgress, silent
 from hangtag.catalogue.split import SPLIT_COLUMN
 from hangtag.domain.errors import UsageError
 from hangtag.evaluation.comparison import compare_models, read_duel
-from hangtag.evaluation.curves import read_history
+from hangtag.evaluation.curves import read_training
 from hangtag.evaluation.evaluate import Measurement
 from hangtag.evaluation.photo_set import PhotoSet
 from hangtag.evaluation.reading import TrainingCounts, read_head, read_overview
@@ -135,7 +135,7 @@ def file_names(titles: Sequence[str]) -> dict[str, str]:
 def _read(one: Measurement, counts: TrainingCounts) -> dict[str, Any]:
     return {
         "overview": read_overview(one.report),
-        "training": read_history(one.card.history),
+        "training": read_training(one.card),
         "heads": {
             column: read_head(head, counts.get(column)) for column, head in one.report["heads"].items()
         },

@@ -8,7 +8,7 @@ from hangtag.catalogue.source import Catalogue
 from hangtag.domain.errors import PhotoError
 from hangtag.evaluation.comparison import Duel, read_duel
 from hangtag.evaluation.confusions import Confusion, find_confusions, find_wrong_answers
-from hangtag.evaluation.curves import read_history
+from hangtag.evaluation.curves import read_training
 from hangtag.evaluation.evaluate import Measurement
 from hangtag.evaluation.heads import Report
 from hangtag.evaluation.reading import TrainingCounts, percent, read_head, read_overview
@@ -119,7 +119,7 @@ def _add_model(page: Page, title: str, one: Measurement, findings: Findings) -> 
     page.add_section(f"{title} {one.card.version}" if title == one.card.name else title)
     page.add_text(one.card.description)
     page.add_heading("How it learnt")
-    page.add_list(read_history(one.card.history))
+    page.add_list(read_training(one.card))
     for png, alternative in draw_curves(one.card.history):
         page.add_picture(png, alternative)
     counts = findings.training_counts.get(title, {})

@@ -12,7 +12,7 @@ import xlsxwriter
 
 from hangtag.catalogue.files import whole_file
 from hangtag.evaluation.sample import SamplePhoto
-from hangtag.evaluation.workbook_sheet import AnswerSheet
+from hangtag.evaluation.workbook_sheet import A4, AnswerSheet
 from hangtag.evaluation.workbook_styles import Styles, plain
 
 _LONGEST_SHEET_NAME: Final = 31
@@ -44,7 +44,8 @@ def write_workbook(
 def _write_notes(sheet: Any, notes: Sequence[str], styles: Styles) -> None:  # noqa: ANN401 - xlsxwriter has no types
     sheet.set_column(0, 0, _NOTE_WIDTH)
     sheet.hide_gridlines(2)
-    sheet.fit_to_pages(1, 0)
+    sheet.set_landscape()
+    sheet.set_paper(A4)
     sheet.write_string(0, 0, "About this workbook", styles.title)
     for row, note in enumerate(notes, start=1):
         lines = 1 + len(note) // (

@@ -22,7 +22,7 @@ _PHOTO_CELL: Final = (82, 90)
 """The size of a photo's cell in pixels; its width is that of 11 characters."""
 _THUMBNAIL: Final = (60, 80)
 _POINTS_A_PIXEL: Final = 0.75
-_A4: Final = 9
+A4: Final = 9
 
 
 @dataclass(slots=True)
@@ -132,7 +132,7 @@ class AnswerSheet:
         self.sheet.autofilter(self.header_row, 0, self._last_row, last_column)
         self.sheet.hide_gridlines(2)
         self.sheet.set_landscape()
-        self.sheet.set_paper(_A4)
+        self.sheet.set_paper(A4)
         self.sheet.fit_to_pages(1, 0)
         self.sheet.repeat_rows(self.header_row)
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from hangtag.evaluation.curves import curve, read_history
+from fakes import build_card
+from hangtag.evaluation.curves import curve, read_history, read_training
 
 
 def history(train, validation, train_accuracy=0.9, validation_accuracies=None):
@@ -57,7 +58,7 @@ def test_overfitting_may_or_may_not_cost_right_answers(after, words):
     [
         (0.97, "a gap of 7.0 points, which is overfitting"),
         (0.93, "a small gap of 3.0 points"),
-        (0.91, "no gap, so no sign of overfitting"),
+        (0.91, "hardly any gap"),
         (0.8, "which makes them harder"),
     ],
 )
@@ -69,3 +70,20 @@ def test_the_gap_of_the_accuracies_is_told(train_accuracy, words):
 def test_a_history_without_figures_is_no_curve():
     assert read_history([{"epoch": 1}, {"epoch": 2}]) == []
     assert curve([{"epoch": 3, "x": 1}, {"epoch": 4}, {"x": 2}], "x") == ([3.0, 3.0], [1.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("patience", "validation", "kept"),
+    [(3, [1.0, 0.5, 0.8], True), (0, [1.0, 0.5, 0.8], False), (3, [1.0, 0.8, 0.5], False)],
+)
+def test_a_model_that_was_stopped_early_is_its_best_epoch(patience, validation, kept):
+    card = build_card(
+        recipe={"optimisation": {"patience": patience}}, history=history([1.0, 0.5, 0.2], validation)
+    )
+    sentences = read_training(card)
+    assert sentences[0] == read_history(card.history)[0]
+    assert any("the weights of epoch 2, its best" in sentence for sentence in sentences) == kept
+
+
+def test_a_card_without_history_or_recipe_is_read_as_it_is():
+    assert read_training(build_card()) == read_history([])
