@@ -19,9 +19,8 @@ help: ## List the targets.
 		printf '  make %-14s %s\n' "$$name" "$$does"; done
 
 .PHONY: run
-run: $(venv)/.base ## Label the sample photos with the shipped model.
-	@$(bin)/hangtag samples build/samples
-	@$(bin)/hangtag predict build/samples
+run: $(venv)/.base ## Serve the page and the HTTP API; prints the address.
+	@$(bin)/hangtag serve
 
 .PHONY: test
 test: $(venv)/.dev ## Run all tests; `make test ARGS="-k split"` runs some.

@@ -78,7 +78,10 @@ async def receive_photos(
 
     limits = FormLimits(settings.max_request_bytes, settings.max_files, settings.upload_timeout_s)
     try:
-        yield validate_form(kind, await read_form(request, limits, open_file))
+        form = await read_form(request, limits, open_file)
+        # A page's form in which no file was chosen sends one without a name and without bytes.
+        form.files = [(field, photo) for field, photo in form.files if photo.name or photo.size]
+        yield validate_form(kind, form)
     finally:
         for photo in opened:
             photo.release()

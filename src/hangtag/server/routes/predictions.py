@@ -1,5 +1,6 @@
 """Photos in, labels out."""
 
+import logging
 import time
 from typing import Final
 
@@ -10,18 +11,21 @@ from hangtag.inference.model import Model
 from hangtag.server.answers import AnswerStyle, build_answers, doubt_thresholds
 from hangtag.server.forms import describe_body
 from hangtag.server.held import UploadedPhoto
+from hangtag.server.logs import log_event
 from hangtag.server.problems import problem_responses
 from hangtag.server.routes.photo_forms import ComparisonForm, PredictionForm, receive_photos
 from hangtag.server.schemas import (
     Comparison,
+    FailedPhoto,
+    LabelledPhoto,
     ModelComparisonAnswer,
     ModelName,
-    PhotoAnswer,
     Predictions,
 )
 from hangtag.server.service import Service, ServiceDependency
 
 router = APIRouter(tags=["predictions"])
+_log = logging.getLogger(__name__)
 _PROBLEMS: Final = problem_responses(404, 408, 413, 415, 422, 503)
 
 
@@ -39,6 +43,8 @@ async def create_predictions(request: Request, service: ServiceDependency) -> Re
         model = await service.shelf.get(id_)
         answers = await _answer(service, model, form.photos, (form.top_k, form.probabilities))
     service.metrics.count_photos(id_, answers)
+    if service.settings.log_photo_names:
+        _log_failed(answers)
     predictions = Predictions.model_construct(
         model=name_model(id_, model), latency_ms=_milliseconds_since(started), photos=answers
     )
@@ -77,11 +83,19 @@ def name_model(id_: str, model: Model) -> ModelName:
 
 async def _answer(
     service: Service, model: Model, photos: list[UploadedPhoto], style: tuple[int, bool]
-) -> list[PhotoAnswer]:
+) -> list[LabelledPhoto | FailedPhoto]:
     answered = await service.batcher(model).label(photos)
     names = [photo.name for photo in photos]
     thresholds = doubt_thresholds(model.card, service.settings)
     return build_answers(names, answered.errors, answered.scores, model.card, AnswerStyle(thresholds, *style))
+
+
+def _log_failed(answers: list[LabelledPhoto | FailedPhoto]) -> None:
+    for answer in answers:
+        if isinstance(answer, FailedPhoto):
+            log_event(
+                _log, logging.INFO, "a photo has no label", photo=answer.photo, reason=answer.reason.value
+            )
 
 
 def _milliseconds_since(started: float) -> float:

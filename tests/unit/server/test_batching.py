@@ -1,0 +1,164 @@
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from fakes import FakeModel, encode, paint
+from hangtag.imaging.batches import PhotoDecoder
+from hangtag.inference.photos import NamedPhoto
+from hangtag.server.batching import Batcher, BatchSettings
+from hangtag.server.problems import QueueFullError, ShuttingDownError
+
+RED, GREEN, BLUE = (encode(paint(colour)) for colour in ("Red", "Green", "Blue"))
+
+
+class GatedModel(FakeModel):
+    """A fake model that answers only once its gate is open; `entered` says that a batch waits there."""
+
+    def __init__(self):
+        super().__init__()
+        self.gate = threading.Event()
+        self.entered = threading.Event()
+
+    def label(self, pixels):
+        self.entered.set()
+        assert self.gate.wait(20)
+        return super().label(pixels)
+
+
+def photos(*data):
+    return [NamedPhoto(f"{number}.png", one) for number, one in enumerate(data)]
+
+
+def run_with(model, work, **settings):
+    """Run `work(batcher)` in an event loop of its own."""
+
+    async def run():
+        with ThreadPoolExecutor(2) as decoding:
+            decoder = PhotoDecoder(frozenset({model.card.preprocessing}), 8, 1)
+            batcher = Batcher(model, BatchSettings(**settings), decoder, decoding)
+            try:
+                return await asyncio.wait_for(work(batcher), 30)
+            finally:
+                await batcher.close()
+
+    return asyncio.run(run())
+
+
+def colours(answered):
+    return [("Red", "Green", "Blue")[index] for index in answered.scores.chosen["baseColour"].tolist()]
+
+
+async def until(condition):
+    while not condition():  # noqa: ASYNC110 - what is waited for knows no events
+        await asyncio.sleep(0.001)
+
+
+def test_every_request_gets_its_own_answers_in_order():
+    model = FakeModel()
+    requests = [[RED, GREEN], [BLUE], [GREEN] * 20, [b"no photo", BLUE, b""], [b"none"]]
+
+    async def work(batcher):
+        return await asyncio.gather(*(batcher.label(photos(*one)) for one in requests))
+
+    answers = run_with(model, work)
+    assert [colours(answered) for answered in answers] == [
+        ["Red", "Green"],
+        ["Blue"],
+        ["Green"] * 20,
+        ["Blue"],
+        [],
+    ]
+    assert [error is None for error in answers[3].errors] == [False, True, False]
+    assert sum(model.batches) == 24
+
+
+def test_what_arrives_while_the_engine_works_is_answered_together():
+    model = GatedModel()
+
+    async def work(batcher):
+        first = []
+        for count in (1, 2):  # as many as are with the engine at a time
+            first.append(asyncio.create_task(batcher.label(photos(RED))))
+            await until(lambda count=count: len(batcher._running) == count)  # noqa: SLF001
+        later = [asyncio.create_task(batcher.label(photos(GREEN, BLUE))) for _ in range(5)]
+        await until(lambda: len(batcher._queue) == 5)  # noqa: SLF001
+        model.gate.set()
+        return await asyncio.gather(*first, *later)
+
+    answers = run_with(model, work, wait_ms=0.0, max_photos=64)
+    assert sorted(model.batches) == [1, 1, 10]
+    assert [colours(one) for one in answers[2:]] == [["Green", "Blue"]] * 5
+
+
+def test_no_batch_is_larger_than_the_setting():
+    model = FakeModel()
+
+    async def work(batcher):
+        await asyncio.gather(*(batcher.label(photos(*[RED] * 5)) for _ in range(10)))
+
+    run_with(model, work, max_photos=6)
+    assert sum(model.batches) == 50
+    assert max(model.batches) <= 6
+
+
+def test_without_sharing_every_request_is_a_batch():
+    model = GatedModel()
+    model.gate.set()
+
+    async def work(batcher):
+        await asyncio.gather(*(batcher.label(photos(RED, RED)) for _ in range(6)))
+
+    run_with(model, work, is_shared=False)
+    assert model.batches == [2] * 6
+
+
+def test_a_full_queue_refuses():
+    model = GatedModel()
+
+    async def work(batcher):
+        waiting = asyncio.create_task(batcher.label(photos(RED, RED, RED)))
+        await until(lambda: batcher.photos_waiting == 3)
+        with pytest.raises(QueueFullError, match="3 photos wait"):
+            await batcher.label(photos(RED, RED))
+        model.gate.set()
+        await waiting
+        assert batcher.photos_waiting == 0
+        return await batcher.label(photos(*[BLUE] * 9))  # however many, when nothing else waits
+
+    assert colours(run_with(model, work, queue_photos=4)) == ["Blue"] * 9
+
+
+def test_an_error_reaches_all_who_wait_and_stops_nobody_else():
+    class BrokenModel(FakeModel):
+        def label(self, pixels):
+            if len(self.batches) < 1:
+                self.batches.append(0)
+                raise RuntimeError("broken")
+            return super().label(pixels)
+
+    async def work(batcher):
+        with pytest.raises(RuntimeError, match="broken"):
+            await batcher.label(photos(RED))
+        return await batcher.label(photos(GREEN))
+
+    assert colours(run_with(BrokenModel(), work)) == ["Green"]
+
+
+def test_closing_finishes_what_is_under_way_and_takes_on_nothing_more():
+    model = GatedModel()
+
+    async def work(batcher):
+        waiting = asyncio.create_task(batcher.label(photos(RED)))
+        await asyncio.to_thread(model.entered.wait)
+        closing = asyncio.create_task(batcher.close())
+        await asyncio.sleep(0)
+        with pytest.raises(ShuttingDownError):
+            await batcher.label(photos(GREEN))
+        model.gate.set()
+        await closing
+        assert waiting.done() or await waiting
+        return await waiting
+
+    assert colours(run_with(model, work)) == ["Red"]

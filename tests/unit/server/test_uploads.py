@@ -1,0 +1,126 @@
+import asyncio
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hangtag.server.problems import (
+    InvalidRequestError,
+    TooLargeError,
+    TooManyFilesError,
+    UnsupportedMediaError,
+    UploadStalledError,
+)
+from hangtag.server.uploads import MAX_FIELD_BYTES, MAX_FIELDS, FormLimits, FormReader, read_form
+
+KIND = "multipart/form-data; boundary=cut"
+LIMITS = FormLimits(max_bytes=1_000_000, max_files=10, timeout_s=5)
+
+
+@dataclass
+class KeptFile:
+    name: str
+    data: bytes = b""
+    is_closed: bool = False
+
+    def write(self, data):
+        self.data += data
+
+    def close(self):
+        self.is_closed = True
+
+
+@dataclass
+class FakeRequest:
+    """What `read_form` needs of a request: its headers, and its body in pieces."""
+
+    pieces: list
+    headers: dict = field(default_factory=lambda: {"content-type": KIND})
+
+    async def stream(self):
+        for piece in self.pieces:
+            if isinstance(piece, float):
+                await asyncio.sleep(piece)
+            else:
+                yield piece
+
+
+def open_file(_field, name):
+    return KeptFile(name)
+
+
+def part(name, value, file=None):
+    disposition = f'form-data; name="{name}"' + ("" if file is None else f'; filename="{file}"')
+    return b"--cut\r\nContent-Disposition: " + disposition.encode() + b"\r\n\r\n" + value + b"\r\n"
+
+
+def read(*parts, end=b"--cut--\r\n", limits=LIMITS):
+    return asyncio.run(read_form(FakeRequest([*parts, end]), limits, open_file))
+
+
+@given(
+    files=st.lists(st.binary(max_size=60), max_size=4),
+    value=st.text(st.characters(blacklist_categories=("Cs",)), max_size=20),
+    size=st.integers(1, 50),
+)
+def test_a_form_is_the_same_however_it_arrives(files, value, size):
+    body = part("model", value.encode())
+    body += b"".join(part("photos", data, f"{number}.jpg") for number, data in enumerate(files))
+    body += b"--cut--\r\n"
+    reader = FormReader(KIND, LIMITS, open_file)
+    for start in range(0, len(body), size):
+        reader.feed(body[start : start + size])
+    form = reader.finish()
+    assert form.fields == [("model", value)]
+    assert [(field, file.name, file.data) for field, file in form.files] == [
+        ("photos", f"{number}.jpg", data) for number, data in enumerate(files)
+    ]
+    assert all(file.is_closed for _, file in form.files)
+
+
+def test_a_form_that_is_cut_off_is_refused():
+    with pytest.raises(InvalidRequestError, match="cut off"):
+        read(part("photos", b"data", "a.jpg")[:-4], end=b"")
+
+
+def test_an_empty_body_is_an_empty_form():
+    form = read(end=b"")
+    assert (form.fields, form.files) == ([], [])
+
+
+@pytest.mark.parametrize("kind", ["", "text/plain", "multipart/form-data", "multipart/mixed; boundary=cut"])
+def test_another_kind_of_body_is_refused(kind):
+    with pytest.raises(UnsupportedMediaError):
+        FormReader(kind, LIMITS, open_file)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [part("f", b"x" * (MAX_FIELD_BYTES + 1))],
+        [part(str(number), b"x") for number in range(MAX_FIELDS + 1)],
+        [b"--cut\r\nContent-Disposition: form-data\r\n\r\nx\r\n"],
+        [b"--cut\r\nX: y\r\n\r\nx\r\n"],
+        [b"--other\r\n"],
+    ],
+)
+def test_a_strange_form_is_refused(body):
+    with pytest.raises(InvalidRequestError):
+        read(*body)
+
+
+def test_the_limits_hold():
+    with pytest.raises(TooManyFilesError, match="more than 2 files"):
+        read(*[part("f", b"", "a")] * 3, limits=FormLimits(1000, 2, 5))
+    with pytest.raises(TooLargeError, match="larger than 1,000 bytes"):
+        read(part("f", bytes(2000), "a"), limits=FormLimits(1000, 2, 5))
+    declared = FakeRequest([AssertionError], {"content-type": KIND, "content-length": "1001"})
+    with pytest.raises(TooLargeError):
+        asyncio.run(read_form(declared, FormLimits(1000, 2, 5), open_file))
+
+
+def test_an_upload_that_stands_still_is_ended():
+    request = FakeRequest([b"--cut\r\n", 20.0])
+    with pytest.raises(UploadStalledError, match=r"0\.05 seconds"):
+        asyncio.run(read_form(request, FormLimits(1000, 2, 0.05), open_file))
