@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from rich.progress import track
 
+from hangtag.catalogue.data_fingerprint import data_fingerprint
 from hangtag.catalogue.source import Catalogue
 from hangtag.domain.columns import CATEGORY_COLUMNS
 from hangtag.domain.errors import PhotoError, TrainingError
@@ -74,7 +75,7 @@ def load_training_data(
     levels = [column for column in CATEGORY_COLUMNS if column in columns]
     paths = zip(*(rows["train"].column(level).to_pylist() for level in levels), strict=True)
     taxonomy = Taxonomy.from_paths(levels, paths)
-    fingerprint = _fingerprint(rows, columns, preprocessing)
+    fingerprint = data_fingerprint(split_table, columns, preprocessing)
     return TrainingData(parts["train"], parts["validation"], classes, taxonomy, fingerprint)
 
 
@@ -158,11 +159,6 @@ def _decode_all(
             pass
     pixels.flush()
     partial.replace(cache)
-
-
-def _fingerprint(rows: Mapping[str, pa.Table], columns: Sequence[str], preprocessing: Preprocessing) -> str:
-    seen = {name: table.select(["photo", *columns]).to_pydict() for name, table in rows.items()}
-    return _hash([seen, preprocessing.to_json()])
 
 
 def _hash(value: object) -> str:

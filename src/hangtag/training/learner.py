@@ -93,7 +93,7 @@ class Learner:
 
     @torch.no_grad()
     def measure_statistics(self, samples: Samples) -> None:
-        """Measure the batch norms' statistics anew, on train photos as they are and without dropout, as they will serve.
+        """Measure the batch norms' statistics anew, on train photos as they are and without dropout, as they serve.
 
         Dropout in front of a batch norm makes it see a variance that it never meets in use (Li et al. 2019,
         "Understanding the disharmony between dropout and batch normalization by variance shift"). The mean over many
