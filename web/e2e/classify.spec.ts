@@ -104,7 +104,7 @@ test('filters and sorting say which tags are shown, and how many', async ({ page
   await expect(tray.tag('tshirt.png')).toBeVisible();
   await expect(tray.tag('watch.png')).toHaveCount(0);
   await page.getByLabel('Only this category').selectOption('');
-  await page.getByLabel('Sort', { exact: true }).selectOption('By name');
+  await page.getByRole('combobox', { name: 'Sort', exact: true }).selectOption('By name');
   await expect(tray.tags.first()).toHaveAttribute('aria-label', /^cap\.png/);
 });
 

@@ -13,6 +13,9 @@ import {
 
 const broken = { name: 'broken.jpg', mimeType: 'image/jpeg', buffer: Buffer.from('no photo at all') };
 
+// Jobs are labelled one after the other: side by side, these tests would only wait for each other.
+test.describe.configure({ mode: 'default' });
+
 /** Starts a batch of the sample photos, as often as asked for, and ends on its page. */
 async function start(page: Page, title: string, { times = 1, more = [] as NamedFile[] } = {}): Promise<void> {
   await page.goto('/jobs');
@@ -34,7 +37,7 @@ test('a batch is labelled, summed up, filtered and downloaded', async ({ page })
   await start(page, 'Spring delivery', { more: [broken] });
   await done(page);
   await expect(page.getByText('1 photo could not be read')).toBeVisible();
-  await expect(rows(page)).toHaveCount(9);
+  await expect(page.getByText('9 photos', { exact: true })).toBeVisible();
   await page.getByRole('radio', { name: 'Without a label' }).check();
   await expect(rows(page)).toHaveCount(1);
   await expect(rows(page)).toContainText('No label: not a photo');
@@ -61,7 +64,7 @@ test('a label is corrected, by keyboard, and stays', async ({ page }) => {
   const dialog = page.getByRole('dialog', { name: 'What is it?' });
   await expectAccessible(page);
   await dialog.getByRole('combobox', { name: 'Category' }).fill('sandal');
-  await page.getByRole('option', { name: /^Sandals/ }).click();
+  await page.getByRole('option', { name: /^Sandals/ }).first().click();
   await expect(row).toContainText('Footwear');
   await page.keyboard.press('Escape');
   await expect(dialog).toBeHidden();
@@ -79,11 +82,11 @@ test('arrow keys go from result to result', async ({ page }) => {
 });
 
 test('a running batch survives a reload, can be cancelled and deleted', async ({ page }) => {
-  await start(page, 'A long one', { times: 45 });
+  await start(page, 'A long one', { times: 60 });
   await expect(page.getByRole('progressbar')).toBeVisible();
   await page.reload();
   await expect(page.getByRole('progressbar')).toBeVisible();
-  await expect(page.getByText('0 of 360', { exact: true })).toHaveCount(0);
+  await expect(page.getByRole('progressbar')).not.toHaveAttribute('aria-valuenow', '0');
   await page.getByRole('button', { name: 'Cancel' }).click();
   await expect(page.getByText('Cancelled.', { exact: true })).toBeVisible();
   await page.getByRole('button', { name: 'Delete…' }).click();
