@@ -3,7 +3,9 @@ import { expect, expectAccessible, expectNoSidewaysScroll, test } from './fixtur
 test('the catalogue is counted, and narrowed from the root down', async ({ page }) => {
   await page.goto('/catalogue');
   await expect(page.getByRole('term').filter({ hasText: /^products$/ })).toBeVisible();
-  const categories = page.locator('section').filter({ has: page.getByRole('heading', { name: 'Categories' }) });
+  const categories = page
+    .locator('section')
+    .filter({ has: page.getByRole('heading', { name: 'Categories' }) });
   await categories
     .getByRole('button', { name: /^Footwear/ })
     .first()

@@ -64,7 +64,10 @@ test('a label is corrected, by keyboard, and stays', async ({ page }) => {
   const dialog = page.getByRole('dialog', { name: 'What is it?' });
   await expectAccessible(page);
   await dialog.getByRole('combobox', { name: 'Category' }).fill('sandal');
-  await page.getByRole('option', { name: /^Sandals/ }).first().click();
+  await page
+    .getByRole('option', { name: /^Sandals/ })
+    .first()
+    .click();
   await expect(row).toContainText('Footwear');
   await page.keyboard.press('Escape');
   await expect(dialog).toBeHidden();

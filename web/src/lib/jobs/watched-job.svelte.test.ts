@@ -42,6 +42,7 @@ it('does not follow a job that has ended', async () => {
   calls.ask.mockResolvedValue(detail('done', 9));
   await watched.load();
   expect(calls.follow).not.toHaveBeenCalled();
+  expect(onResults).toHaveBeenCalledOnce();
 });
 
 it('asks for the summary at a calm pace, and at once at the end', async () => {
@@ -50,7 +51,7 @@ it('asks for the summary at a calm pace, and at once at the end', async () => {
   expect(calls.ask).toHaveBeenCalledTimes(1);
   await vi.advanceTimersByTimeAsync(2000);
   expect(calls.ask).toHaveBeenCalledTimes(2);
-  expect(onResults).toHaveBeenCalledTimes(1);
+  expect(onResults).toHaveBeenCalledTimes(2);
   tell(job('done', 9));
   await vi.advanceTimersByTimeAsync(0);
   expect(calls.ask).toHaveBeenCalledTimes(3);

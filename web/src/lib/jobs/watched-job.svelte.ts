@@ -35,6 +35,7 @@ export class WatchedJob {
     this.problem = undefined;
     await this.#try(async () => {
       this.#take(await this.calls.ask());
+      this.onResults();
       if (this.job && !isFinished(this.job) && !this.#closed) this.#follow();
     });
   }
