@@ -1,0 +1,205 @@
+import httpx
+import pytest
+from fastapi.testclient import TestClient
+
+from hangtag.bundle.file import write_bundle
+from hangtag.client import Client, FailedPhoto, LabelledPhoto
+from hangtag.domain.errors import ServiceError, UsageError
+from hangtag.domain.reasons import Reason
+from hangtag.server.app import create_app
+from hangtag.server.settings import Settings
+from tiny_bundle import TINY_HEADS, TINY_TAXONOMY, build_tiny_card, build_tiny_graph, draw_png
+
+PROBLEM = {"title": "x", "status": 503, "detail": "too busy", "code": "queue_full", "fix": "Wait."}
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory):
+    """A client of a real service, which it reaches without a network."""
+    folder = tmp_path_factory.mktemp("service")
+    graph = build_tiny_graph()
+    write_bundle(graph, build_tiny_card(graph), folder / "tiny.onnx")
+    settings = Settings(
+        models=str(folder), model="tiny", precision="fp32", data_folder=folder / "data", catalogue=None
+    )
+    with TestClient(create_app(settings)) as service:
+
+        def pass_on(request):
+            answer = service.request(
+                request.method,
+                str(request.url),
+                content=request.read(),
+                headers=dict(request.headers) | {"accept-encoding": "identity"},
+            )
+            return httpx.Response(answer.status_code, headers=dict(answer.headers), content=answer.content)
+
+        with Client("http://testserver", transport=httpx.MockTransport(pass_on)) as client:
+            yield client
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Three files: two photos and none."""
+    paths = [tmp_path / name for name in ("a.png", "b.png", "c.txt")]
+    for number, path in enumerate(paths):
+        path.write_bytes(draw_png(number) if path.suffix == ".png" else b"none")
+    return paths
+
+
+def answering(*responses):
+    """Return a client of a service that answers so, in turn, and the requests that it gets."""
+    seen, left = [], list(responses)
+
+    def answer(request):
+        seen.append(request)
+        response = left.pop(0) if len(left) > 1 else left[0]
+        if isinstance(response, Exception):
+            raise response
+        return response
+
+    return Client(transport=httpx.MockTransport(answer)), seen
+
+
+def test_photos_are_labelled(client, photos):
+    found = client.predict([photos[0], str(photos[1]), photos[2], draw_png(1)], top_k=2, probabilities=True)
+    assert (found.model.id, found.model.version) == ("tiny", "1")
+    first, second, third, fourth = found.photos
+    assert [one.photo for one in found.photos] == ["a.png", "b.png", "c.txt", "photo 4"]
+    assert isinstance(first, LabelledPhoto)
+    assert first["gender"].value in TINY_HEADS["gender"]
+    assert len(first["articleType"].candidates) == 2
+    assert len(first.probabilities["articleType"]) == 5
+    assert first.path[0] == first["masterCategory"].value
+    assert third == FailedPhoto(photo="c.txt", reason=Reason.NOT_A_PHOTO, detail=third.detail)
+    assert fourth.labels == second.labels
+
+
+def test_models_are_compared_and_described(client, photos):
+    found = client.compare(photos[0], models=["tiny"], top_k=1)
+    assert found.photo == "a.png"
+    assert [answer.model.name for answer in found.answers] == ["tiny"]
+    models = client.models()
+    assert (models[0].id, models[0].is_default, models[0].figures) == ("tiny", True, None)
+    shipped = next(model for model in models if model.id == "default")
+    assert shipped.figures.heads["articleType"].top1_accuracy > 0.5
+    taxonomy = client.taxonomy()
+    assert taxonomy.paths == TINY_TAXONOMY.paths
+    assert taxonomy.columns["gender"] == TINY_HEADS["gender"]
+
+
+def test_a_job_from_its_start_to_its_end(client, photos, tmp_path):
+    job = client.create_job(photos, title="Three")
+    states = []
+    ended = client.wait(job.id, states.append)
+    assert (ended.state, ended.total, ended.done, ended.failed) == ("done", 3, 3, 1)
+    assert states[-1] == ended
+    assert client.jobs()[0] == client.job(job.id)
+    results = list(client.iter_results(job.id))
+    assert [result.position for result in results] == [0, 1, 2]
+    assert [result.photo for result in client.iter_results(job.id, status="failed")] == ["c.txt"]
+    assert client.results(job.id, limit=1).total == 3
+    corrected = client.correct(job.id, 0, {"gender": "Women"})
+    assert corrected.corrections == {"gender": "Women"}
+    for ending in ("csv", "xlsx", "jsonl"):
+        path = client.download(job.id, tmp_path / f"labels.{ending}")
+        assert path.stat().st_size > 100
+    assert [path.name for path in tmp_path.glob(".*")] == []
+    with pytest.raises(ServiceError) as refused:
+        client.cancel(job.id)
+    assert (refused.value.status, refused.value.service_code) == (409, "job_finished")
+    client.delete(job.id)
+    with pytest.raises(ServiceError) as gone:
+        client.wait(job.id)
+    assert (gone.value.status, gone.value.service_code) == (404, "job_not_found")
+
+
+def test_a_problem_is_raised_with_all_that_the_service_says(client):
+    with pytest.raises(ServiceError) as refused:
+        client.predict([draw_png(1)], model="nix")
+    assert (refused.value.status, refused.value.service_code) == (404, "model_not_found")
+    assert str(refused.value).startswith("http://testserver: there is no model 'nix'")
+    assert refused.value.fix == "GET /api/v1/models lists them."
+
+
+def test_what_cannot_be_meant_is_refused_here(client, tmp_path):
+    with pytest.raises(UsageError, match="a list of photos"):
+        client.predict("a.png")
+    with pytest.raises(UsageError, match=r"\.csv, \.xlsx or \.jsonl"):
+        client.download("any", tmp_path / "labels.txt")
+    with pytest.raises(FileNotFoundError):
+        client.predict([tmp_path / "nothing.png"])
+
+
+def test_a_busy_service_is_asked_again(monkeypatch):
+    pauses = []
+    monkeypatch.setattr("time.sleep", pauses.append)
+    busy = httpx.Response(503, json=PROBLEM, headers={"retry-after": "2"})
+    client, seen = answering(busy, busy, httpx.Response(200, json={"models": []}))
+    assert client.models() == []
+    assert (len(seen), pauses) == (3, [2.0, 2.0])
+    client, seen = answering(busy)
+    with pytest.raises(ServiceError, match="too busy") as refused:
+        client.models()
+    assert (len(seen), refused.value.service_code) == (4, "queue_full")
+
+
+def test_the_start_of_a_job_is_not_sent_twice(tmp_path, monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    (tmp_path / "a.png").write_bytes(b"x")
+    client, seen = answering(httpx.Response(503, json=PROBLEM, headers={"retry-after": "1"}))
+    with pytest.raises(ServiceError):
+        client.create_job([tmp_path / "a.png"])
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("response", "message"),
+    [
+        (httpx.ConnectError("refused"), "cannot be reached"),
+        (httpx.Response(502, text="<html>proxy</html>"), "it answers 502"),
+        (httpx.Response(500, json=["odd"]), "it answers 500"),
+        (httpx.Response(200, json={"models": [{"id": 1}]}), "not what was expected"),
+        (httpx.Response(200, text="no json"), "not what was expected"),
+    ],
+)
+def test_a_service_that_is_none_is_an_error_that_says_so(response, message):
+    client, _ = answering(response)
+    with pytest.raises(ServiceError, match=message):
+        client.models()
+
+
+def test_a_newer_service_may_say_more(client):
+    model = {"id": "m", "name": "m", "version": "1", "colour": "green"}
+    client, _ = answering(
+        httpx.Response(200, json={"model": model, "latency_ms": 1.5, "photos": [], "mood": "good"})
+    )
+    assert client.predict([b"x"]).model.id == "m"
+
+
+def test_waiting_lives_through_a_restart(monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    job = {
+        "id": "j",
+        "title": "",
+        "state": "running",
+        "model": {"id": "m", "name": "m", "version": "1"},
+        "created": "2026-01-01T00:00:00Z",
+        "started": None,
+        "finished": None,
+        "total": 2,
+        "done": 1,
+        "failed": 0,
+        "images_per_s": None,
+        "seconds_left": None,
+        "message": None,
+    }
+
+    def event(state):
+        text = httpx.Response(200, json=job | {"state": state}).text
+        return httpx.Response(200, text=f"retry: 1000\n\nevent: progress\ndata: {text}\n\n: heartbeat\n\n")
+
+    stopping = httpx.Response(503, json=PROBLEM)
+    client, seen = answering(event("running"), httpx.ConnectError("refused"), stopping, event("done"))
+    states = []
+    assert client.wait("j", lambda one: states.append(one.state)).state == "done"
+    assert (states, len(seen)) == (["running", "done"], 4)
