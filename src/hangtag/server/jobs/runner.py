@@ -1,24 +1,21 @@
 """The worker: one thread that labels the jobs, the oldest first, and goes on where the last process stopped."""
 
 import logging
-import os
-import sys
 import threading
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import closing
 from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from hangtag.domain.errors import BundleError, HangtagError
-from hangtag.inference.model import Model, load_model
+from hangtag.inference.model import Model
 from hangtag.server.answers import doubt_thresholds
 from hangtag.server.jobs.folder import JobFolders
 from hangtag.server.jobs.labelling import JobLabeller, iter_waiting, lost_uploads
 from hangtag.server.jobs.news import JobNews
 from hangtag.server.jobs.store import JobStore, NewResults, WaitingPhoto
 from hangtag.server.jobs.tables import JobRow
-from hangtag.server.models import ModelShelf
 from hangtag.server.schemas import Job, JobState
 from hangtag.server.settings import Settings
 
@@ -28,33 +25,11 @@ COMMIT_S: Final = 0.2
 """How long results gather before they are stored: as often as someone who watches can see."""
 
 _FETCHED_PHOTOS: Final = 500
-_NICENESS: Final = 10
 _SECONDS_AFTER_A_FAULT: Final = 5.0
 
 
 class JobFolderError(HangtagError):
     """What was uploaded for a job cannot be read any more."""
-
-
-class JobModels:
-    """Loads the models of jobs onto engines of their own, and keeps the last one.
-
-    The threads of an engine have the priority of the one that loads it, so that jobs give way to requests.
-    """
-
-    def __init__(self, shelf: ModelShelf, settings: Settings) -> None:
-        self._shelf = shelf
-        self._settings = settings
-        self._model: Model | None = None
-
-    def load(self, id_: str) -> Model:
-        """Return the model of an id; raises `ModelNotFoundError` or `BundleError`."""
-        shelved = self._shelf.card(id_)
-        if self._model is None or self._model.sha256 != shelved.sha256:
-            self._model = load_model(
-                shelved.path, precision=self._settings.precision, threads=self._settings.threads
-            )
-        return self._model
 
 
 class JobRunner:
@@ -93,7 +68,6 @@ class JobRunner:
             self._thread.join()
 
     def _run(self) -> None:
-        _give_way()
         while not self._stopping.is_set():
             self._wake.clear()
             try:
@@ -162,13 +136,6 @@ class JobRunner:
 
     def _end(self, job: JobRow, state: JobState, message: str | None = None) -> None:
         self._tell(self._store.finish(job.number, state, message))
-
-
-def _give_way() -> None:
-    """Lower the priority of this thread, and of those that it starts. Only Linux has one for each thread."""
-    if sys.platform == "linux":
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
 
 def _cause(error: OSError | SQLAlchemyError) -> str:

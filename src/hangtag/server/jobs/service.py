@@ -13,9 +13,10 @@ from hangtag.server.jobs.claim import FolderClaim
 from hangtag.server.jobs.disk import telling_of_a_full_disk
 from hangtag.server.jobs.folder import JobFolders
 from hangtag.server.jobs.intake import build_content
+from hangtag.server.jobs.models import JobModels
 from hangtag.server.jobs.news import JobNews
 from hangtag.server.jobs.receive import ReceivedForm, receive_form
-from hangtag.server.jobs.runner import JobModels, JobRunner
+from hangtag.server.jobs.runner import JobRunner
 from hangtag.server.jobs.store import JobModel, JobStore
 from hangtag.server.jobs.stored import read_result
 from hangtag.server.jobs.thumbnails import render_photo
