@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 
@@ -112,7 +112,7 @@ def test_a_stop_finishes_what_is_under_way(start):
     process = start("--port", "0", HANGTAG_DRAIN_S="2")
     address = address_of(process)
     watching = http.client.HTTPConnection(address.removeprefix("http://"), timeout=SLOW_START_S)
-    with slow_upload(address) as finish:
+    with closing(watching), slow_upload(address) as finish:
         process.terminate()
         status = 200
         while status == 200:  # the signal takes a moment to arrive

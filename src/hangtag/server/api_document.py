@@ -1,5 +1,7 @@
 """The OpenAPI document of an app."""
 
+import re
+from functools import cache
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -27,6 +29,21 @@ def describe_api(app: FastAPI) -> dict[str, Any]:
             for operation in operations.values():
                 _tidy(operation)
     return app.openapi_schema or {}
+
+
+def find_methods(document: dict[str, Any], address: str) -> frozenset[str]:
+    """Return the methods that the document knows for an address; none for an address that it does not know."""
+    return frozenset(
+        method.upper()
+        for template, operations in document["paths"].items()
+        if _pattern(template).fullmatch(address)
+        for method in operations
+    )
+
+
+@cache
+def _pattern(template: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(template)))
 
 
 def _tidy(operation: dict[str, Any]) -> None:

@@ -10,19 +10,21 @@ from fastapi.routing import APIRoute
 from starlette.middleware.gzip import GZipMiddleware
 
 from hangtag import __version__
-from hangtag.server.api_document import describe_api
+from hangtag.server.api_document import describe_api, find_methods
 from hangtag.server.api_page import render_api_page
 from hangtag.server.jobs import routes as jobs
 from hangtag.server.metrics import Metrics
 from hangtag.server.observing import Observer
 from hangtag.server.page import Page
-from hangtag.server.problems import add_problem_handlers
+from hangtag.server.problems import MethodNotAllowedError, add_problem_handlers
 from hangtag.server.routes import catalogue, models, predictions, samples, status
 from hangtag.server.service import run_service
 from hangtag.server.settings import Settings
 
 API: Final = "/api/v1"
 _COMPRESSED_FROM_BYTES: Final = 2_000
+_METHODS_OF_FILES: Final = frozenset({"GET", "HEAD"})
+_METHODS: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -68,6 +70,10 @@ def _add_pages(app: FastAPI, page: Page) -> None:
         return render_api_page(app.openapi())
 
     async def show_page(request: Request) -> Response:
+        # Routing comes here with every method that an address of the API does not know.
+        allowed = find_methods(app.openapi(), request.url.path) or _METHODS_OF_FILES
+        if request.method not in allowed or allowed is not _METHODS_OF_FILES:
+            raise MethodNotAllowedError(allowed)
         return page.answer(request)
 
-    app.router.add_route("/{address:path}", show_page, methods=["GET", "HEAD"], include_in_schema=False)
+    app.router.add_route("/{address:path}", show_page, methods=_METHODS, include_in_schema=False)

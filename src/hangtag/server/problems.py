@@ -1,7 +1,7 @@
 """Errors as problem details (RFC 9457): what each error of the domain and of a request is to a client, in one place."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from http import HTTPStatus
 from typing import Any, ClassVar, Final
 
@@ -29,12 +29,33 @@ class RequestError(HangtagError):
     status: ClassVar[HTTPStatus] = HTTPStatus.BAD_REQUEST
     retry_after_s: ClassVar[int | None] = None
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """What the answer says in its headers."""
+        return {} if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s)}
+
 
 class NotFoundError(RequestError):
     """There is no such thing."""
 
     status = HTTPStatus.NOT_FOUND
     code = "not_found"
+
+
+class MethodNotAllowedError(RequestError):
+    """The address knows other methods, those that are `allowed`."""
+
+    status = HTTPStatus.METHOD_NOT_ALLOWED
+    code = "method_not_allowed"
+
+    def __init__(self, allowed: Collection[str]) -> None:
+        self.allowed = sorted(allowed)
+        super().__init__(f"this address knows {', '.join(self.allowed)}")
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The methods."""
+        return {"Allow": ", ".join(self.allowed)}
 
 
 class ModelNotFoundError(NotFoundError):
@@ -134,7 +155,7 @@ _STATUS_OF_DOMAIN: Final[Mapping[type[HangtagError], HTTPStatus]] = {
 _CODES: Final[Mapping[int, str]] = {
     400: "bad_request",
     404: NotFoundError.code,
-    405: "method_not_allowed",
+    405: MethodNotAllowedError.code,
     413: TooLargeError.code,
     415: UnsupportedMediaError.code,
     422: InvalidRequestError.code,
@@ -196,12 +217,10 @@ def add_problem_handlers(app: FastAPI) -> None:
 
 async def _on_hangtag_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HangtagError)  # noqa: S101 - for the type checker
-    retry_after_s = error.retry_after_s if isinstance(error, RequestError) else None
-    headers = None if retry_after_s is None else {"Retry-After": str(retry_after_s)}
-    problem = describe_error(error)
-    if not isinstance(error, RequestError):
-        _log.warning("%s", error)
-    return problem_response(problem, headers)
+    if isinstance(error, RequestError):
+        return problem_response(describe_error(error), error.headers)
+    _log.warning("%s", error)
+    return problem_response(describe_error(error))
 
 
 async def _on_invalid_request(request: Request, error: Exception) -> Response:

@@ -153,3 +153,18 @@ def test_the_lines_of_the_log(caplog):
     written = json.loads(JsonFormatter().format(record))
     assert (written["message"], written["status"], written["level"]) == ("done", 200, "info")
     assert written["time"].endswith("+00:00")
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "allowed"),
+    [
+        ("GET", "/api/v1/predictions", "POST"),
+        ("OPTIONS", "/api/v1/jobs", "GET, POST"),
+        ("PUT", "/api/v1/jobs/4", "DELETE, GET"),
+        ("POST", "/", "GET, HEAD"),
+        ("DELETE", "/jobs/4", "GET, HEAD"),
+    ],
+)
+def test_an_address_says_all_methods_that_it_knows(client, method, address, allowed):
+    response = client.request(method, address)
+    assert (response.status_code, response.headers["allow"]) == (405, allowed)

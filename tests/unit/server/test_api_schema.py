@@ -1,0 +1,49 @@
+"""The service does what its OpenAPI document says, whatever it is sent: schemathesis draws the requests."""
+
+import socket
+import threading
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+import schemathesis
+import uvicorn
+from hypothesis import HealthCheck, Phase, settings
+
+from hangtag.server.app import create_app
+
+STREAMS = ("watch_job",)
+"""Operations whose answer need not end."""
+
+
+schema = schemathesis.openapi.from_path(Path(__file__).parents[3] / "web" / "openapi.json")
+
+
+@pytest.fixture(scope="module")
+def address(build_settings):
+    """The address of a running service."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(uvicorn.Config(create_app(build_settings()), log_config=None))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        while not server.started:
+            assert thread.is_alive()
+            time.sleep(0.02)
+        urllib.request.urlopen(f"{address}/readyz").close()  # noqa: S310 - an address of our own
+        yield address
+        server.should_exit = True
+        thread.join()
+
+
+@schema.exclude(operation_id=STREAMS).parametrize()
+@settings(
+    max_examples=12,
+    derandomize=True,
+    deadline=None,
+    phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=list(HealthCheck),
+)
+def test_the_service_does_what_its_document_says(case, address):
+    case.call_and_validate(base_url=address)
