@@ -6,6 +6,7 @@ The second model is the shipped one with less confidence, so that it doubts ever
 """  # noqa: INP001 - a script
 
 import dataclasses
+import logging
 import shutil
 import sys
 import tempfile
@@ -39,6 +40,7 @@ def write_doubting_model(folder: Path) -> None:
 
 def main() -> None:
     """Serve until a signal says to stop; what was written is removed then."""
+    logging.disable(logging.INFO)  # a line a request would bury what the tests say
     with tempfile.TemporaryDirectory(prefix="hangtag-e2e-") as name:
         folder = Path(name)
         write_doubting_model(folder / "models")
