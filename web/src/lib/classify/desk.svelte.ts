@@ -2,7 +2,7 @@ import { announcer } from '../layout/announcer.svelte.ts';
 import { failureWords } from './failure.ts';
 import type { Photo } from './photo.svelte.ts';
 import { step } from './steps.ts';
-import { ARROW } from './taxonomy.ts';
+import { ARROW } from '../api/taxonomy.ts';
 import { tray, type Tray } from './tray.svelte.ts';
 
 /** What a person is doing with the tags: where they are, what they edit, what they have opened. */

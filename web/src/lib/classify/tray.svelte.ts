@@ -5,7 +5,7 @@ import { ChosenModel } from './chosen-model.svelte.ts';
 import { Edits } from './edits.svelte.ts';
 import { Photo } from './photo.svelte.ts';
 import { Sending, type Ask } from './sending.svelte.ts';
-import { consistent, labelsOfPath } from './taxonomy.ts';
+import { consistent, labelsOfPath } from '../api/taxonomy.ts';
 import { Thumbnails } from './thumbnails.ts';
 import { View } from './view.svelte.ts';
 

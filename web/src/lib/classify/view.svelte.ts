@@ -1,5 +1,5 @@
 import type { Photo } from './photo.svelte.ts';
-import { ARROW } from './taxonomy.ts';
+import { ARROW } from '../api/taxonomy.ts';
 
 export type Filter = 'all' | 'look' | 'attributes' | 'failed' | 'edited';
 export type Order = 'added' | 'doubt' | 'class' | 'name';

@@ -1,4 +1,4 @@
-import type { Label, Taxonomy } from '../api/types.ts';
+import type { Label, Taxonomy } from './types.ts';
 
 export const ARROW = ' › ';
 
