@@ -150,7 +150,9 @@ def open_server(arguments: argparse.Namespace, *, batching: bool) -> Iterator[in
         command += ["--model", arguments.model, "--precision", arguments.precision]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("HANGTAG_D")}
         environment["HANGTAG_BATCHING"] = str(batching)
-        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as server:
+        with subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        ) as server:
             try:
                 assert server.stdout is not None  # noqa: S101 - for the type checker
                 yield int(server.stdout.readline().rpartition(":")[2])

@@ -176,7 +176,7 @@ def test_a_gigabyte_that_nobody_announced_is_not_kept(start):
     [
         (["--model", "nix"], "there is no model named 'nix'"),
         (["--host", "no such host"], "cannot be listened on"),
-        (["--port", "99999"], "99999"),
+        (["--port", "99999"], "--port"),
     ],
 )
 def test_what_cannot_be_served_is_said_in_a_line(start, options, message):
