@@ -19,8 +19,12 @@ help: ## List the targets.
 		printf '  make %-14s %s\n' "$$name" "$$does"; done
 
 .PHONY: run
-run: $(venv)/.base ## Serve the page and the HTTP API; prints the address.
+run: page ## Serve the page and the HTTP API; prints the address.
 	@$(bin)/hangtag serve
+
+.PHONY: page
+page: $(venv)/.base ## Bring the built page up to date with web/.
+	@$(bin)/python hatch_build.py
 
 .PHONY: test
 test: $(venv)/.dev ## Run all tests; `make test ARGS="-k split"` runs some.
