@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 
-import { toShades } from './shades.ts';
+import { isStrong, toShades } from './shades.ts';
 
 it('draws squares of one weight as one path', () => {
   const shades = toShades(
@@ -25,6 +25,10 @@ it('keeps even the smallest share visible, and heavier ones darker', () => {
     ],
     5,
   );
-  expect(faint?.opacity).toBeGreaterThan(0.2);
+  expect(faint?.opacity).toBeGreaterThan(0.1);
   expect(half?.opacity).toBeGreaterThan(faint?.opacity ?? 1);
+});
+
+it('wants light counts on the dark half only', () => {
+  expect([0.001, 0.39, 0.4, 1].map(isStrong)).toEqual([false, false, true, true]);
 });
