@@ -43,7 +43,7 @@ COMMANDS: Final = (
     Command("clean", "Repair a catalogue's table without losing a row."),
     Command("check", "Find what is wrong with a catalogue and its photos."),
     Command("count", "Count products by one column or several."),
-    Command("describe", "Show what is in a catalogue: a page with tables, figures and photos."),
+    Command("describe", "Show what is in a catalogue, as a page with plots."),
     Command("custom", "Make a labelled set of your own photos."),
     Command("split", "Split a cleaned table into train, validation and test."),
     Command("train", "Train a model from a recipe."),
