@@ -52,15 +52,29 @@ def train(
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Also write events for TensorBoard.")
     ] = False,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            help="Train so many times, each without another part of the photos, and write out-of-fold predictions.",
+        ),
+    ] = None,
+    fold: Annotated[
+        int | None, typer.Option(min=1, help="Train this one of the folds only; the others another time.")
+    ] = None,
 ) -> None:
     """Train a model from a recipe and export it as a bundle.
 
     The run's folder holds the cleaned table, the split table, a checkpoint after every epoch, history.csv, a plot,
     and at the end RECIPE.onnx. Ctrl-C loses at most the running epoch; --resume goes on and ends at the same result.
+
+    With --folds the end is out_of_fold.parquet instead, by which `hangtag check --labels` finds suspect labels.
     """
     _require_training()
     from hangtag.catalogue.joined import JoinedCatalogue
     from hangtag.catalogue.source import open_catalogue
+    from hangtag.cli.train_folds import choose_folds, train_folds
+    from hangtag.training.folds import fold_folder, plan_folds
     from hangtag.training.loop import RunSettings
     from hangtag.training.recipe import find_recipe, read_recipe
     from hangtag.training.rows import join_sets, limit_rows
@@ -70,8 +84,12 @@ def train(
         chosen = chosen.from_scratch()
     folder = run or Path("runs") / chosen.name
     settings = RunSettings(folder, resume=resume, threads=threads, tensorboard=tensorboard)
-    _refuse_to_overwrite(settings.checkpoint, resume=resume)
-    if not settings.checkpoint.exists():
+    chosen_folds = choose_folds(folds, fold)
+    if folds is None:
+        _refuse_to_overwrite(settings.checkpoint, resume=resume)
+    for one in chosen_folds:
+        _refuse_to_overwrite(fold_folder(folder, one) / settings.checkpoint.name, resume=resume)
+    if chosen_folds or not settings.checkpoint.exists():
         settings = replace(settings, weights=_read_weights(chosen, weights))
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
@@ -81,8 +99,16 @@ def train(
         if limit is not None:
             table = limit_rows(table, limit, chosen.seed)
         facts = {**_facts(main, table), "joined": list(sets), "weights": weights and Path(weights).name}
-        table = join_sets(table, sets, chosen.columns, folder)
-        bundle = _train(chosen, settings, JoinedCatalogue(main, sets), table, facts)
+        joined = JoinedCatalogue(main, sets)
+
+        def train_once(rows: "pa.Table", place: Path) -> Path:
+            rows = join_sets(rows, sets, chosen.columns, place)
+            return _train(chosen, replace(settings, folder=place), joined, rows, facts)
+
+        if folds is not None:
+            train_folds(plan_folds(table, chosen, folds), chosen_folds, folder, joined, train_once)
+            return
+        bundle = train_once(table, folder)
     typer.echo(f"{bundle} written; label photos with it: hangtag predict PHOTOS --model {bundle}")
 
 

@@ -1,0 +1,198 @@
+"""Cross-fitting: every photo of train and validation is answered by a model that was trained without it.
+
+The rows are divided into K folds. For each fold the recipe is trained as ever, on a split table of its own: the fold
+takes the place of the test split, the validation rows of the other folds stay validation (the temperatures are fitted
+on them), the other rows are learnt from. Test rows of the split table take part in nothing.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hangtag.bundle.card import REFERENCE_PRECISION
+from hangtag.catalogue.assign import DROPPED, TEST, TRAIN, VALIDATION, Item, assign_stratified
+from hangtag.catalogue.out_of_fold import (
+    HeadGuesses,
+    OutOfFold,
+    join_out_of_fold,
+    read_out_of_fold,
+    write_out_of_fold,
+)
+from hangtag.catalogue.source import Catalogue
+from hangtag.catalogue.split import GROUP_COLUMN, NOTE_COLUMN, PHOTO_COLUMN, SPLIT_COLUMN
+from hangtag.catalogue.tables import need_columns
+from hangtag.domain.columns import ID
+from hangtag.domain.errors import TrainingError
+from hangtag.inference.model import Model, load_model
+from hangtag.training.data import load_pixels
+from hangtag.training.recipe import Recipe
+
+OUT_OF_FOLD: Final = "out_of_fold.parquet"
+NOT_IN_FOLDS: Final = "not_in_folds"
+"""The note on test rows, which no fold sees."""
+
+_NO_FOLD: Final = 0
+_BATCH: Final = 256
+
+TrainFold = Callable[[pa.Table, Path], Path]
+"""Trains the recipe on a split table, in a folder, and returns the bundle."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoldPlan:
+    """Which fold holds out which row of a split table: `fold_of` int64 (rows,), counted from 1; 0 is none."""
+
+    recipe: Recipe
+    table: pa.Table
+    folds: int
+    fold_of: npt.NDArray[np.int64]
+
+    def held_out(self, fold: int) -> pa.Table:
+        """Return the rows that a fold holds out, as they are in the split table."""
+        return self.table.filter(pa.array(self.fold_of == fold))
+
+    def table_of(self, fold: int) -> pa.Table:
+        """Return the split table by which a fold is trained.
+
+        A label of a validation row that no train row of this fold has is unknown in it: it could not be learnt.
+        """
+        split = np.array(self.table[SPLIT_COLUMN].to_pylist(), dtype=object)
+        note = np.array(self.table[NOTE_COLUMN].to_pylist(), dtype=object)
+        out = split == TEST
+        note[out], split[out] = NOT_IN_FOLDS, DROPPED
+        split[self.fold_of == fold] = TEST
+        table = _replace(self.table, SPLIT_COLUMN, pa.array(split, pa.string()))
+        table = _replace(table, NOTE_COLUMN, pa.array(note, pa.string()))
+        for column in self.recipe.columns:
+            learnt = pc.unique(table[column].filter(pa.array(split == TRAIN)))
+            lost = pc.and_(
+                pa.array(split == VALIDATION), pc.invert(pc.is_in(table[column], value_set=learnt))
+            )
+            table = _replace(table, column, pc.if_else(lost, None, table[column]))
+        return table
+
+    def classes(self, column: str) -> tuple[str, ...]:
+        """Return the labels of all folds' rows in a column, sorted."""
+        labels = self.table[column].filter(pa.array(self.fold_of != _NO_FOLD)).to_pylist()
+        return tuple(sorted({label for label in labels if label}))
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of the recipe, the rows and their folds."""
+        rows = self.table.select([ID, PHOTO_COLUMN, SPLIT_COLUMN, *self.recipe.columns]).to_pydict()
+        text = json.dumps([self.recipe.fingerprint(), rows, self.fold_of.tolist()])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def plan_folds(table: pa.Table, recipe: Recipe, folds: int) -> FoldPlan:
+    """Divide the train and validation rows of a split table into folds: stratified, duplicates in one fold.
+
+    The column and the seed are those of the recipe's split. Raises `CatalogueError` for a table that lacks a column,
+    and `TrainingError` when there are fewer groups of duplicates than folds.
+    """
+    label_column = recipe.split.stratify_by
+    need_columns(table, [ID, PHOTO_COLUMN, GROUP_COLUMN, label_column, *recipe.columns], "the split table")
+    splits, ids, groups, labels = (
+        table[name].to_pylist() for name in (SPLIT_COLUMN, ID, GROUP_COLUMN, label_column)
+    )
+    members: dict[int, list[int]] = {}
+    for row, (split, group) in enumerate(zip(splits, groups, strict=True)):
+        if split in {TRAIN, VALIDATION}:
+            members.setdefault(group, []).append(row)
+    if len(members) < folds:
+        raise TrainingError(f"{len(members)} groups of photos are too few for {folds} folds")
+    items = [
+        Item(min(ids[row] for row in rows), str(labels[rows[0]]), len(rows)) for rows in members.values()
+    ]
+    names = [str(fold) for fold in range(1, folds)]
+    drawn = assign_stratified(items, dict.fromkeys(names, 1 / folds), recipe.split.seed)
+    fold_of = np.full(len(splits), _NO_FOLD, np.int64)
+    for rows, name in zip(members.values(), drawn, strict=True):
+        fold_of[rows] = folds if name == TRAIN else int(name)  # what is not drawn is the last fold
+    return FoldPlan(recipe, table, folds, fold_of)
+
+
+def fold_folder(run: Path, fold: int) -> Path:
+    """Return the folder in which a run keeps one fold: it is the folder of a run like any other."""
+    return run / f"fold-{fold}"
+
+
+def finish_fold(
+    plan: FoldPlan, fold: int, run: Path, catalogue: Catalogue, train_fold: TrainFold
+) -> OutOfFold:
+    """Train without a fold and answer its photos; a fold that is finished already is only read.
+
+    `train_fold` resumes what it finds begun in the fold's folder. The pixels there are removed in the end.
+
+    Raises `TrainingError` when what is there was made by another recipe or with other rows.
+    """
+    folder = fold_folder(run, fold)
+    path, own = folder / OUT_OF_FOLD, plan.fingerprint()
+    if path.is_file():
+        found = read_out_of_fold(path)
+        if found.facts.get("sha256") != own:
+            raise TrainingError(
+                "this fold was trained by another recipe, or with other rows",
+                where=folder,
+                fix="Delete it, or choose another folder with --run.",
+            )
+        return found
+    bundle = train_fold(plan.table_of(fold), folder)
+    answers = _answer(load_model(bundle, precision=REFERENCE_PRECISION), plan, fold, catalogue, folder)
+    write_out_of_fold(answers, path)
+    shutil.rmtree(folder / "pixels", ignore_errors=True)
+    return answers
+
+
+def join_folds(plan: FoldPlan, run: Path) -> Path | None:
+    """Write the predictions of all folds as one table and return it; None while a fold is lacking."""
+    paths = [fold_folder(run, fold) / OUT_OF_FOLD for fold in range(1, plan.folds + 1)]
+    if not all(path.is_file() for path in paths):
+        return None
+    write_out_of_fold(join_out_of_fold([read_out_of_fold(path) for path in paths]), run / OUT_OF_FOLD)
+    return run / OUT_OF_FOLD
+
+
+def _answer(model: Model, plan: FoldPlan, fold: int, catalogue: Catalogue, folder: Path) -> OutOfFold:
+    rows = plan.held_out(fold)
+    photos = rows[PHOTO_COLUMN].to_pylist()
+    pixels = load_pixels(photos, catalogue, model.card.preprocessing, folder / "pixels" / "held_out.npy")
+    batches = (np.array(pixels[start : start + _BATCH]) for start in range(0, len(pixels), _BATCH))
+    scores = list(model.iter_label(batches))
+    heads = {
+        column: HeadGuesses(
+            tuple(rows[column].to_pylist()),
+            plan.classes(column),
+            _align(
+                np.concatenate([one.probabilities[column] for one in scores]),
+                model.card.head(column).classes,
+                plan.classes(column),
+            ),
+        )
+        for column in plan.recipe.columns
+    }
+    facts = {"recipe": plan.recipe.name, "folds": plan.folds, "sha256": plan.fingerprint()}
+    return OutOfFold(tuple(rows[ID].to_pylist()), tuple(photos), (fold,) * len(photos), heads, facts)
+
+
+def _align(
+    probabilities: npt.NDArray[np.float32], known: Sequence[str], classes: Sequence[str]
+) -> npt.NDArray[np.float32]:
+    """Return the probabilities (n, known) in the order of `classes`; NaN for a class that is not known."""
+    aligned = np.full((len(probabilities), len(classes)), np.nan, np.float32)
+    for index, label in enumerate(classes):
+        if label in known:
+            aligned[:, index] = probabilities[:, known.index(label)]
+    return aligned
+
+
+def _replace(table: pa.Table, column: str, values: pa.Array | pa.ChunkedArray) -> pa.Table:
+    return table.set_column(table.schema.get_field_index(column), column, values)
