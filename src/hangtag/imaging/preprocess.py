@@ -6,7 +6,7 @@ and the server cannot differ.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,15 @@ from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits, decode_photo
 
 Pixels = npt.NDArray[np.uint8]
 """Pixels of one photo, uint8 of shape (height, width, 3), RGB."""
+
+
+class Box(NamedTuple):
+    """A rectangle of pixels."""
+
+    left: int
+    top: int
+    width: int
+    height: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +67,24 @@ class Preprocessing:
 
     def apply(self, image: Image.Image) -> Pixels:
         """Return the image as uint8 of shape (height, width, 3)."""
-        target = (self.width, self.height)
         image = _reduce(image, (self.detail_width, self.detail_height))
-        if self.fit == "stretch" or image.width * self.height == image.height * self.width:
-            return np.array(_resize(image, target))  # a copy: Pillow's own pixels cannot be written to
-        scale = min(self.width / image.width, self.height / image.height)
-        inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-        fitted = np.asarray(_resize(image, inner))
+        left, top, width, height = self.box_of(image.size)
+        fitted = np.asarray(_resize(image, (width, height)))
+        if (width, height) == (self.width, self.height):
+            return np.array(fitted)  # a copy: Pillow's own pixels cannot be written to
         pixels = np.empty((self.height, self.width, 3), np.uint8)
         pixels[:] = border_colour(fitted)
-        top, left = (self.height - inner[1]) // 2, (self.width - inner[0]) // 2
-        pixels[top : top + inner[1], left : left + inner[0]] = fitted
+        pixels[top : top + height, left : left + width] = fitted
         return pixels
+
+    def box_of(self, size: tuple[int, int]) -> Box:
+        """Return where a photo of a size (width, height) comes to stand among the pixels of `apply`."""
+        width, height = _reduced_size(size, (self.detail_width, self.detail_height))
+        if self.fit == "stretch" or width * self.height == height * self.width:
+            return Box(0, 0, self.width, self.height)
+        scale = min(self.width / width, self.height / height)
+        inner = (max(1, round(width * scale)), max(1, round(height * scale)))
+        return Box((self.width - inner[0]) // 2, (self.height - inner[1]) // 2, *inner)
 
 
 def prepare_photo(data: bytes, preprocessing: Preprocessing, limits: DecodeLimits = DEFAULT_LIMITS) -> Pixels:
@@ -90,11 +105,17 @@ def border_colour(pixels: Pixels) -> Pixels:
 
 
 def _reduce(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    scale = min(size[0] / image.width, size[1] / image.height)
-    if scale >= 1:
+    reduced = _reduced_size(image.size, size)
+    if reduced == image.size:
         return image
-    reduced = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     return image.resize(reduced, Image.Resampling.LANCZOS, reducing_gap=3.0)
+
+
+def _reduced_size(size: tuple[int, int], limit: tuple[int, int]) -> tuple[int, int]:
+    scale = min(limit[0] / size[0], limit[1] / size[1])
+    if scale >= 1:
+        return size
+    return (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
 
 
 def _resize(image: Image.Image, size: tuple[int, int]) -> Image.Image:
