@@ -1,5 +1,6 @@
 import os
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -124,3 +125,40 @@ def test_counting_finds_what_walking_finds(tmp_path):
     for name in ["1.jpg", "a/2.png", "a/b/3.gif", "a/other.txt"]:
         touch(tmp_path / name)
     assert count_photos([tmp_path, tmp_path / "missing"]) == 4
+
+
+def test_a_large_folder_is_walked_in_order_and_in_flat_memory(tmp_path, monkeypatch):
+    class FakeEntry:
+        def __init__(self, number):
+            self.name = f"{number * 999_983 % 1_000_003:07}.jpg"
+            self.path = f"folder/{self.name}"
+
+        def is_symlink(self):
+            return False
+
+        is_dir = is_symlink
+
+        def is_file(self, *, follow_symlinks):
+            return not follow_symlinks
+
+    class Endless:
+        def __init__(self, _folder):
+            pass
+
+        def __enter__(self):
+            return (FakeEntry(number) for number in range(100_000))
+
+        def __exit__(self, *error):
+            pass
+
+    monkeypatch.setattr(os, "scandir", Endless)
+    tracemalloc.start()
+    last, count = "", 0
+    for photo in PhotoWalk([tmp_path]):
+        assert photo.path > last
+        last = photo.path
+        count += 1
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert count == 100_000
+    assert peak < 6_000_000, "100,000 names alone are over eight megabytes"

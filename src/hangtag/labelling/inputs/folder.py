@@ -1,0 +1,120 @@
+"""Photos in folders: walked in the order of their names, by pattern if need be, and never listed whole."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from hangtag.domain.errors import UsageError
+from hangtag.domain.reasons import Reason
+from hangtag.imaging.decode import PHOTO_SUFFIXES
+from hangtag.labelling.inputs.pattern import EVERYTHING, Pattern
+from hangtag.labelling.inputs.photo import PhotoFile
+from hangtag.labelling.inputs.sorting import Entry, sort_entries
+
+PHOTO_ENDINGS: Final = tuple(sorted(PHOTO_SUFFIXES))
+
+_PHOTO: Final = "p"
+_FOLDER: Final = "f"
+_SPECIAL: Final = "s"
+
+
+@dataclass
+class FolderWalk:
+    """The photos in a folder and its sub-folders that a pattern accepts, each folder in the order of its names.
+
+    Names that start with a dot are passed over unless the pattern asks for them, and files that do not end like a
+    photo are counted in `other_files`. A folder that cannot be opened is an entry with a reason. Memory does not
+    grow with the number of photos, not even in one folder.
+    """
+
+    folder: str
+    pattern: Pattern = EVERYTHING
+    other_files: int = field(default=0, init=False)
+
+    def __iter__(self) -> Iterator[PhotoFile]:
+        self.other_files = 0
+        return self._walk(self.folder, self.pattern, frozenset())
+
+    def _walk(self, folder: str, pattern: Pattern, above: frozenset[tuple[int, int]]) -> Iterator[PhotoFile]:
+        try:
+            identity = _identity(folder)
+            if identity in above:  # a link to a folder above itself would never end
+                return
+            entries = sort_entries(self._list(folder, pattern))
+        except OSError:
+            yield PhotoFile(folder, Reason.UNREADABLE)
+            return
+        for name, kind in entries:
+            path = os.path.join(folder, name)  # noqa: PTH118 - a Path costs more than the rest of the walk
+            if kind != _FOLDER:
+                yield PhotoFile(path, Reason.UNREADABLE if kind == _SPECIAL else None)
+            elif (inner := pattern.enter(name)) is not None:
+                yield from self._walk(path, inner, above | {identity})
+
+    def _list(self, folder: str, pattern: Pattern) -> Iterator[Entry]:
+        with os.scandir(folder or os.curdir) as entries:
+            for entry in entries:
+                name = entry.name
+                if _is_folder(entry):
+                    if pattern.enter(name) is not None:
+                        yield Entry(name, _FOLDER)
+                elif not pattern.accepts(name):
+                    continue
+                elif not name.lower().endswith(PHOTO_ENDINGS):
+                    self.other_files += 1
+                elif not entry.is_file(follow_symlinks=False) and _is_special(entry.path):
+                    yield Entry(name, _SPECIAL)  # opening a pipe or a device could wait for ever
+                else:
+                    yield Entry(name, _PHOTO)
+
+
+@dataclass
+class PhotoWalk:
+    """The photos of files and folders. A named file is always a photo to label, whatever its name.
+
+    Raises `UsageError` when there is no input at all.
+    """
+
+    inputs: Sequence[Path]
+    other_files: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        if not self.inputs:
+            raise UsageError("there is nothing to label", fix="Name photos or folders of photos.")
+
+    def __iter__(self) -> Iterator[PhotoFile]:
+        self.other_files = 0
+        for path in self.inputs:
+            if not is_folder(path):
+                yield PhotoFile(os.fspath(path))
+                continue
+            walk = FolderWalk(os.fspath(path))
+            yield from walk
+            self.other_files += walk.other_files
+
+
+def is_folder(path: str | Path) -> bool:
+    """Say whether a path is a folder; `Path.is_dir` raises where a folder above may not be entered."""
+    return os.path.isdir(path)  # noqa: PTH112 - see above
+
+
+def count_photos(inputs: Sequence[Path]) -> int:
+    """Count the photos of files and folders without opening any."""
+    return sum(1 for _ in PhotoWalk(inputs))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Say whether an entry is a folder or leads to one; `DirEntry.is_dir` alone raises at a link to itself."""
+    return is_folder(entry.path) if entry.is_symlink() else entry.is_dir()
+
+
+def _is_special(path: str) -> bool:
+    """Say whether a path leads to something that is neither a file nor nothing."""
+    return os.path.exists(path) and not os.path.isfile(path)  # noqa: PTH110, PTH113 - as in the walk
+
+
+def _identity(folder: str) -> tuple[int, int]:
+    status = os.stat(folder or os.curdir)  # noqa: PTH116 - as in the walk
+    return (status.st_dev, status.st_ino)

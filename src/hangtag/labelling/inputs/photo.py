@@ -1,0 +1,87 @@
+"""The port between inputs and the rest: a photo with a name, its bytes, and what its row carries along."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final, Protocol
+
+from hangtag.domain.errors import PhotoError
+from hangtag.domain.reasons import Reason
+from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits, read_photo_bytes
+
+Carried = Mapping[str, object]
+"""What a row of a given table says of its photo: values by the name of their column in the table of labels."""
+
+_NOTHING: Final[Carried] = MappingProxyType({})
+
+
+def carry_nothing() -> Carried:
+    """Return the values of a photo that no table names."""
+    return _NOTHING
+
+
+class InputPhoto(Protocol):
+    """A photo of an input. Compatible with `hangtag.imaging.batches.PhotoSource`: `read` is called on any thread."""
+
+    @property
+    def name(self) -> str:
+        """What a table calls this photo; the same for the same photo in every run."""
+        ...
+
+    @property
+    def carried(self) -> Carried:
+        """The values that go into this photo's row as they are."""
+        ...
+
+    def read(self, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
+        """Return the photo's bytes; raises `PhotoError` with the reason why they cannot be had."""
+        ...
+
+
+class PhotoInput(Protocol):
+    """Photos to walk, in an order that is the same as long as the photos are.
+
+    `other_files` is how many files were passed over, as far as the walk has come.
+    """
+
+    @property
+    def other_files(self) -> int:
+        """How many files were passed over so far, since they do not end like a photo."""
+        ...
+
+    def __iter__(self) -> Iterator[InputPhoto]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoFile:
+    """A photo to label. `fault` is the reason, known before it is opened, why that cannot be."""
+
+    path: str
+    fault: Reason | None = None
+    carried: Carried = field(default_factory=carry_nothing, kw_only=True, hash=False)
+
+    @property
+    def name(self) -> str:
+        r"""What tables call this photo: its path. Bytes that are not UTF-8 are written as `\xe9`."""
+        return os.fsencode(self.path).decode("utf-8", "backslashreplace")
+
+    def read(self, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
+        """Return the file's bytes; raises `PhotoError` with the reason why they cannot be had."""
+        if self.fault is not None:
+            raise PhotoError(self.fault)
+        return read_photo_bytes(Path(self.path), limits)
+
+
+@dataclass(frozen=True, slots=True)
+class FaultyPhoto:
+    """A photo that is named and cannot be had, for a reason known at once."""
+
+    name: str
+    error: PhotoError
+    carried: Carried = field(default_factory=carry_nothing, kw_only=True, hash=False)
+
+    def read(self, _limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
+        """Raise the photo's `PhotoError`."""
+        raise self.error
