@@ -3,7 +3,7 @@
 import heapq
 import os
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from tempfile import TemporaryFile
 from typing import IO, Final, NamedTuple
 
@@ -29,16 +29,18 @@ def sort_entries(entries: Iterable[Entry], held: int = HELD_ENTRIES) -> Iterator
     Names may hold any bytes but the slash and the zero, as file systems have it.
     """
     remaining = iter(entries)
-    first = sorted(islice(remaining, held))
+    chunk = sorted(islice(remaining, held))
     after = next(remaining, None)
     if after is None:
-        return iter(first)
+        return iter(chunk)
+    remaining = chain([after], remaining)
     file = TemporaryFile(prefix="hangtag-")  # noqa: SIM115 - closed when the last entry has been taken
-    runs = [_write_run(file, first)]
-    chunk = [after, *islice(remaining, held - 1)]
+    runs: list[range] = []
     while chunk:
-        runs.append(_write_run(file, sorted(chunk)))
-        chunk = list(islice(remaining, held))
+        runs.append(_write_run(file, chunk))
+        chunk.clear()  # before the next is held beside it
+        chunk += islice(remaining, held)
+        chunk.sort()
     return _merge(file, runs)
 
 
