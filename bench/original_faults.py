@@ -20,6 +20,7 @@ from hangtag.networks.registry import build_network
 from hangtag.training.checkpoint import read_checkpoint
 from hangtag.training.data import load_training_data
 from hangtag.training.learner import Learner, iter_batches
+from hangtag.training.losses import Losses
 from hangtag.training.recipe import find_recipe, read_recipe
 
 COLUMN = "masterCategory"
@@ -37,7 +38,7 @@ def main(folder: Path, recipe_name: str, catalogue: Path) -> None:
     _, tensors = read_checkpoint(folder / "checkpoint.safetensors")
     best = {name.removeprefix("best/"): value for name, value in tensors.items() if name.startswith("best/")}
     network.load_state_dict(best)
-    learner = Learner(recipe, normalise, network.eval(), {})
+    learner = Learner(recipe, normalise, network.eval(), Losses(recipe.columns))
 
     truth = data.validation.targets[COLUMN]
     as_they_are, augmented = [], []

@@ -18,6 +18,7 @@ import torch
 from hangtag.networks.registry import build_network
 from hangtag.training.data import Samples
 from hangtag.training.learner import Learner, iter_batches
+from hangtag.training.losses import Losses
 from hangtag.training.recipe import find_recipe, read_recipe
 
 PHOTOS = 8192
@@ -49,7 +50,7 @@ def main() -> None:
     recipe = read_recipe(find_recipe("default"))
     batch = recipe.optimisation.batch_size
     normalise, network = build_network("efficientnet_lite0", CLASSES, (112, 84), dropout=0.2)
-    learner = Learner(recipe, normalise, network, {})
+    learner = Learner(recipe, normalise, network, Losses(recipe.columns))
     generator = torch.Generator().manual_seed(0)
     with tempfile.TemporaryDirectory() as folder:
         samples = build_samples(Path(folder), recipe.preprocessing.height, recipe.preprocessing.width)

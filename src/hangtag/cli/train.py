@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from hangtag.catalogue.source import Catalogue
+    from hangtag.evaluation.photo_set import PhotoSet
     from hangtag.networks.pretrained import Weights
     from hangtag.training.loop import RunSettings
     from hangtag.training.recipe import Recipe
 
 NO_WEIGHTS: Final = "none"
+CUSTOM: Final = "custom"
 
 
 def train(
@@ -46,6 +48,13 @@ def train(
             metavar="FILE",
         ),
     ] = None,
+    join: Annotated[
+        list[str] | None,
+        typer.Option(help="Where a set is that the recipe joins: people=own_photos.", metavar="NAME=PATH"),
+    ] = None,
+    negatives: Annotated[
+        Path | None, typer.Option(help="A folder of photos of no product, for a recipe with a gate.")
+    ] = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads for training. Default: torch's choice.")
     ] = None,
@@ -71,20 +80,20 @@ def train(
     With --folds the end is out_of_fold.parquet instead, by which `hangtag check --labels` finds suspect labels.
     """
     _require_training()
-    from hangtag.catalogue.joined import JoinedCatalogue
     from hangtag.catalogue.source import open_catalogue
     from hangtag.cli.train_folds import choose_folds, train_folds
     from hangtag.training.folds import fold_folder, plan_folds
+    from hangtag.training.joining import join_photos
     from hangtag.training.loop import RunSettings
     from hangtag.training.recipe import find_recipe, read_recipe
-    from hangtag.training.rows import join_sets, limit_rows
+    from hangtag.training.rows import limit_rows
 
     chosen = read_recipe(find_recipe(recipe)).with_epochs(epochs)
     if weights == NO_WEIGHTS:
         chosen = chosen.from_scratch()
     folder = run or Path("runs") / chosen.name
     settings = RunSettings(folder, resume=resume, threads=threads, tensorboard=tensorboard)
-    chosen_folds = choose_folds(folds, fold)
+    chosen_folds, places = choose_folds(folds, fold), _read_places(chosen, join or [], negatives)
     if folds is None:
         _refuse_to_overwrite(settings.checkpoint, resume=resume)
     for one in chosen_folds:
@@ -94,19 +103,20 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         main = stack.enter_context(open_catalogue(catalogue))
-        sets = {str(name): stack.enter_context(_open_set(name, catalogue)) for name in chosen.joins}
+        sets = {
+            name: stack.enter_context(_open_set(name, places.get(name), catalogue)) for name in chosen.joins
+        }
         table = _split(main, chosen, split_table, folder)
         if limit is not None:
             table = limit_rows(table, limit, chosen.seed)
         facts = {**_facts(main, table), "joined": list(sets), "weights": weights and Path(weights).name}
-        joined = JoinedCatalogue(main, sets)
 
         def train_once(rows: "pa.Table", place: Path) -> Path:
-            rows = join_sets(rows, sets, chosen.columns, place)
-            return _train(chosen, replace(settings, folder=place), joined, rows, facts)
+            joined = join_photos(rows, (main, sets), chosen, place, negatives)
+            return _train(chosen, replace(settings, folder=place), *joined, facts)
 
         if folds is not None:
-            train_folds(plan_folds(table, chosen, folds), chosen_folds, folder, joined, train_once)
+            train_folds(plan_folds(table, chosen, folds), chosen_folds, folder, main, train_once)
             return
         bundle = train_once(table, folder)
     typer.echo(f"{bundle} written; label photos with it: hangtag predict PHOTOS --model {bundle}")
@@ -139,15 +149,33 @@ def _read_weights(recipe: "Recipe", given: str | None) -> "Weights | None":
     return read_weights(recipe.network.architecture, None if given is None else Path(given))
 
 
-def _open_set(name: str, catalogue: Path) -> "Catalogue":
-    from hangtag.catalogue.source import open_custom_set
+def _read_places(recipe: "Recipe", given: list[str], negatives: Path | None) -> dict[str, Path]:
+    """Read where joined sets are, and refuse what the recipe has no use for."""
+    places = {name: Path(path) for name, _, path in (text.partition("=") for text in given)}
+    for name, path in places.items():
+        if name not in recipe.joins or path == Path():
+            raise UsageError(
+                f"the recipe joins no set {name!r}" if name not in recipe.joins else f"where is {name}?",
+                where="--join",
+                fix=f"Write NAME=PATH; the recipe joins {', '.join(recipe.joins) or 'none'}.",
+            )
+    if negatives is not None and recipe.gate is None:
+        raise UsageError("the recipe has no [gate] that could learn from them", where="--negatives")
+    return places
 
-    found = open_custom_set(catalogue)
+
+def _open_set(name: str, place: Path | None, catalogue: Path) -> "Catalogue":
+    """Open a set that a recipe joins: where the run was told it is, or the custom set beside the catalogue."""
+    from hangtag.catalogue.source import open_catalogue, open_custom_set
+
+    if place is not None:
+        return open_catalogue(place)
+    found = open_custom_set(catalogue) if name == CUSTOM else None
     if found is None:
         raise UsageError(
-            f"the recipe joins the set {name!r}, and there is none beside the catalogue",
-            where=catalogue,
-            fix="Make one with `hangtag custom`, or remove it from `joins`.",
+            f"the recipe joins the set {name!r}, and nothing says where it is",
+            where=catalogue if name == CUSTOM else "--join",
+            fix=f"Name it with --join {name}=PATH, make a custom set with `hangtag custom`, or remove it from `joins`.",
         )
     return found
 
@@ -173,7 +201,7 @@ def _facts(source: "Catalogue", table: "pa.Table") -> dict[str, Any]:
 
 
 def _train(
-    recipe: "Recipe", settings: "RunSettings", source: "Catalogue", table: "pa.Table", facts: dict[str, Any]
+    recipe: "Recipe", settings: "RunSettings", table: "pa.Table", source: "Catalogue", facts: dict[str, Any]
 ) -> Path:
     """Train, export and measure; return the bundle."""
     from hangtag.training.bundling import write_trained_bundle
@@ -201,19 +229,20 @@ def _measure(bundle: Path, table: "pa.Table", source: "Catalogue") -> None:
 
     from hangtag.bundle.card import REFERENCE_PRECISION
     from hangtag.bundle.file import replace_card
-    from hangtag.evaluation.evaluate import evaluate_model
+    from hangtag.evaluation.evaluate import measure
     from hangtag.evaluation.precision import compare_precisions, is_free
     from hangtag.evaluation.report import add_to_card, print_report
     from hangtag.inference.model import load_model
+    from hangtag.training.rows import own_rows
 
     model = load_model(bundle, precision=REFERENCE_PRECISION)
     card = model.card
-    for split in ("validation", "test"):
-        report = evaluate_model(model, table, source, split)
+    for photos in _unlearnt(table, source):
+        report = measure(model, photos).report
         print_report(Console(), report)
         card = add_to_card(card, report)
     fast = load_model(bundle, precision="bf16")
-    costs = compare_precisions(model, fast, table, source, "validation")
+    costs = compare_precisions(model, fast, own_rows(table), source, "validation")
     for column, cost in costs.items():
         typer.echo(
             f"{fast.engine.precision} on validation: {column} loses {cost.lost_points:+.2f} points", err=True
@@ -221,3 +250,21 @@ def _measure(bundle: Path, table: "pa.Table", source: "Catalogue") -> None:
     if fast.engine.precision != REFERENCE_PRECISION and is_free(costs):
         card = replace(card, precisions=(REFERENCE_PRECISION, fast.engine.precision))
     replace_card(bundle, card)
+
+
+def _unlearnt(table: "pa.Table", source: "Catalogue") -> "list[PhotoSet]":
+    """Return what a run can be measured on: validation, test, and what it kept back of joined sets with labels."""
+    import pyarrow.compute as pc
+
+    from hangtag.evaluation.photo_set import PhotoSet, split_photos
+    from hangtag.training.negatives import NEGATIVES
+    from hangtag.training.rows import own_rows, rows_by_set
+
+    own = own_rows(table)
+    kept_back = {
+        name: rows.filter(pc.equal(rows.column("split"), "validation"))
+        for name, rows in rows_by_set(table).items()
+        if name != NEGATIVES
+    }
+    sets = [PhotoSet(name, rows, source) for name, rows in kept_back.items() if rows.num_rows]
+    return [split_photos(own, source, "validation"), split_photos(own, source, "test"), *sets]

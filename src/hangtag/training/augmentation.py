@@ -1,25 +1,32 @@
 """Augmentation: each time a training photo is seen, it is seen a little differently.
 
-One resampling does flips, rotation, shear, zoom and shift at once, for a whole batch; light is varied by one factor for
-all channels, so that a colour stays the colour that its label says.
+One resampling does flips, rotation, shear, zoom and shift at once, for a whole batch. Light is varied by one factor for
+all channels, and a tint is slight, so that a colour stays the colour that its label says.
 """
 
 import math
+from typing import Final
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from hangtag.training.backgrounds import replace_backgrounds
 from hangtag.training.recipe import AugmentationRecipe
+
+_STRONGEST_BLUR: Final = 0.4
+"""To which share of its size a photo is reduced at most before it is enlarged again."""
 
 
 def augment(photos: Tensor, recipe: AugmentationRecipe, generator: torch.Generator) -> Tensor:
     """Return varied copies of photos: float (N, 3, H, W), values 0 to 255. Edges are continued outwards."""
     height, width = photos.shape[-2:]
+    if recipe.background_probability:
+        photos = replace_backgrounds(photos, recipe.background_probability, generator)
     transforms = _random_transforms(len(photos), height / width, recipe, generator)
     grid = functional.affine_grid(transforms, list(photos.shape), align_corners=False)
     moved = functional.grid_sample(photos, grid, mode="bilinear", padding_mode="border", align_corners=False)
-    return _vary_light(moved, recipe, generator)
+    return _vary_sharpness(_vary_light(moved, recipe, generator), recipe, generator)
 
 
 def _random_transforms(
@@ -48,7 +55,26 @@ def _vary_light(photos: Tensor, recipe: AugmentationRecipe, generator: torch.Gen
     brightness = _uniform(count, 1 - recipe.brightness, 1 + recipe.brightness, generator).view(-1, 1, 1, 1)
     contrast = _uniform(count, 1 - recipe.contrast, 1 + recipe.contrast, generator).view(-1, 1, 1, 1)
     mean = photos.mean(dim=(1, 2, 3), keepdim=True)
-    return (((photos - mean) * contrast + mean) * brightness).clamp_(0, 255)
+    varied = ((photos - mean) * contrast + mean) * brightness
+    if recipe.tint:
+        varied = varied * _uniform(3 * count, 1 - recipe.tint, 1 + recipe.tint, generator).view(-1, 3, 1, 1)
+    return varied.clamp_(0, 255)
+
+
+def _vary_sharpness(photos: Tensor, recipe: AugmentationRecipe, generator: torch.Generator) -> Tensor:
+    """Blur some photos, by reducing and enlarging them, and lay noise of a random strength over others."""
+    if recipe.blur_probability:
+        blurred = torch.nonzero(_uniform(len(photos), 0, 1, generator) < recipe.blur_probability)[:, 0]
+        scale = _uniform(1, _STRONGEST_BLUR, 1, generator).item()
+        size = [max(1, round(side * scale)) for side in photos.shape[-2:]]
+        reduced = functional.interpolate(photos[blurred], size, mode="bilinear", antialias=True)
+        enlarged = functional.interpolate(reduced, list(photos.shape[-2:]), mode="bilinear")
+        photos = photos.index_copy(0, blurred, enlarged)
+    if recipe.noise_levels:
+        strength = _uniform(len(photos), -recipe.noise_levels, recipe.noise_levels, generator).clamp_(min=0)
+        noise = torch.randn(photos.shape, generator=generator)
+        photos = (photos + strength.view(-1, 1, 1, 1) * noise).clamp_(0, 255)
+    return photos
 
 
 def _signs(count: int, share_of_minus: float, generator: torch.Generator) -> Tensor:

@@ -47,7 +47,7 @@ def write_trained_bundle(
 
     Raises `TrainingError` when the exported graph does not give torch's logits within the recipe's tolerance.
     """
-    graph = export_graph(trained.network, recipe.columns, recipe)
+    graph = export_graph(trained.network, recipe)
     card = _first_card(trained.history, recipe, data, facts)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".draft.onnx")

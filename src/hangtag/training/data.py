@@ -3,9 +3,10 @@
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -20,9 +21,14 @@ from hangtag.domain.columns import CATEGORY_COLUMNS
 from hangtag.domain.errors import PhotoError, TrainingError
 from hangtag.domain.taxonomy import Taxonomy
 from hangtag.imaging.preprocess import Pixels, Preprocessing, prepare_photo
+from hangtag.training.negatives import NEGATIVES
+from hangtag.training.rows import SOURCE_COLUMN, own_rows, rows_by_set
 
 UNKNOWN: Final = -1
 """The class index of a label that is missing: it contributes no loss and counts in no figure."""
+
+GATE: Final = "not_a_product"
+"""The target, 0 or 1, that says whether a photo shows no product, and the output of a network that learns it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +45,25 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """The train and validation samples, the ordered classes of every column, and the category tree."""
+    """The train and validation samples, the ordered classes of every column, and the category tree.
+
+    `fingerprint` is that of the catalogue's own photos and labels. `kept_back` are the validation samples of joined
+    sets, by the set's name, and `joined` the positions of their train samples among `train`.
+    """
 
     train: Samples
     validation: Samples
     classes: Mapping[str, tuple[str, ...]]
     taxonomy: Taxonomy
     fingerprint: str
+    kept_back: Mapping[str, Samples] = field(default_factory=dict)
+    joined: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+
+    @property
+    def run_fingerprint(self) -> str:
+        """What a resumed run must find again: the catalogue's fingerprint, and the number of joined samples."""
+        sizes = [len(self.joined), *(len(samples) for samples in self.kept_back.values())]
+        return f"{self.fingerprint} {sizes}" if len(self.joined) else self.fingerprint
 
 
 def load_training_data(
@@ -60,23 +78,48 @@ def load_training_data(
     Raises `TrainingError` for a column that is not in the table, a class without a training photo, an empty split, or
     a photo that cannot be decoded.
     """
-    rows = {name: _rows_of(split_table, name) for name in ("train", "validation")}
+    own, others = own_rows(split_table), rows_by_set(split_table)
+    rows = {name: _rows_of(own, name) for name in ("train", "validation")}
     _require_columns(split_table, columns)
     classes = {column: _classes_of(rows, column) for column in columns}
-    parts = {
-        name: Samples(
-            load_pixels(
-                table.column("photo").to_pylist(), catalogue, preprocessing, cache_folder / f"{name}.npy"
-            ),
-            {column: _class_indices(table, column, classes[column]) for column in columns},
-        )
-        for name, table in rows.items()
-    }
+
+    def load(table: pa.Table, cache: str) -> Samples:
+        photos = table.column("photo").to_pylist()
+        pixels = load_pixels(photos, catalogue, preprocessing, cache_folder / f"{cache}.npy")
+        targets = {column: _class_indices(table, column, classes[column]) for column in columns}
+        return Samples(pixels, {**targets, GATE: _is_negative(table)})
+
+    train = _rows_of(split_table, "train")
+    kept_back = {name: table for name, table in others.items() if "validation" in table["split"].to_pylist()}
+    return TrainingData(
+        load(train, "train"),
+        load(rows["validation"], "validation"),
+        classes,
+        _find_taxonomy(rows["train"], columns),
+        data_fingerprint(own, columns, preprocessing),
+        {name: load(_rows_of(table, "validation"), name) for name, table in kept_back.items()},
+        np.flatnonzero(_is_joined(train)),
+    )
+
+
+def _is_joined(table: pa.Table) -> npt.NDArray[np.bool_]:
+    names = table.column(SOURCE_COLUMN).to_pylist() if SOURCE_COLUMN in table.column_names else []
+    return np.array([name is not None for name in names], np.bool_)
+
+
+def _is_negative(table: pa.Table) -> npt.NDArray[np.int64]:
+    if SOURCE_COLUMN not in table.column_names:
+        return np.zeros(table.num_rows, np.int64)
+    return np.array([name == NEGATIVES for name in table.column(SOURCE_COLUMN).to_pylist()], np.int64)
+
+
+def _find_taxonomy(train: pa.Table, columns: Sequence[str]) -> Taxonomy:
+    """Return the catalogue's paths; one that a single product has is a slip of the catalogue, where others exist."""
     levels = [column for column in CATEGORY_COLUMNS if column in columns]
-    paths = zip(*(rows["train"].column(level).to_pylist() for level in levels), strict=True)
-    taxonomy = Taxonomy.from_paths(levels, paths)
-    fingerprint = data_fingerprint(split_table, columns, preprocessing)
-    return TrainingData(parts["train"], parts["validation"], classes, taxonomy, fingerprint)
+    counts = Counter(zip(*(train.column(level).to_pylist() for level in levels), strict=True))
+    leaves = Counter(path[-1] for path, count in counts.items() if count > 1)
+    paths = (path for path, count in counts.items() if count > 1 or not leaves[path[-1]])
+    return Taxonomy.from_paths(levels, paths)
 
 
 def _rows_of(split_table: pa.Table, name: str) -> pa.Table:

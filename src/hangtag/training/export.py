@@ -3,7 +3,6 @@
 import contextlib
 import io
 import warnings
-from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -21,8 +20,8 @@ _SMALL: Final = (
 )
 
 
-def export_graph(network: ServedNetwork, columns: Sequence[str], recipe: Recipe) -> onnx.ModelProto:
-    """Return the ONNX graph: input `photos` uint8 (N, height, width, 3), one float32 output of logits per column.
+def export_graph(network: ServedNetwork, recipe: Recipe) -> onnx.ModelProto:
+    """Return the ONNX graph: input `photos` uint8 (N, height, width, 3), one float32 output of logits per head.
 
     Batch normalisation is folded into the convolutions. Raises `TrainingError` when torch cannot translate the network.
     """
@@ -35,7 +34,7 @@ def export_graph(network: ServedNetwork, columns: Sequence[str], recipe: Recipe)
             (example,),
             dynamo=True,
             input_names=["photos"],
-            output_names=list(columns),
+            output_names=list(network.network.heads),
             dynamic_shapes=({0: count},),
             opset_version=_OPSET,
         )

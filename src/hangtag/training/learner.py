@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager, nullcontext
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -16,6 +15,7 @@ from hangtag.networks.multihead import HeadedNetwork, Normalise
 from hangtag.training.augmentation import augment
 from hangtag.training.checkpoint import pack_optimiser, unpack_optimiser
 from hangtag.training.data import UNKNOWN, Samples
+from hangtag.training.losses import Losses
 from hangtag.training.recipe import OptimisationRecipe, Recipe
 
 Targets = Mapping[str, Tensor]
@@ -23,19 +23,19 @@ _VALIDATION_BATCH = 256
 
 
 class Learner:
-    """Turns batches into better weights. `class_weights` holds, by column, one loss weight per class."""
+    """Turns batches into better weights: those that make `losses` small."""
 
     def __init__(
         self,
         recipe: Recipe,
         normalise: Normalise,
         network: HeadedNetwork,
-        class_weights: Mapping[str, Tensor],
+        losses: Losses,
     ) -> None:
         self.recipe = recipe
         self.normalise = normalise
         self.network = network.to(memory_format=torch.channels_last)
-        self.class_weights = class_weights
+        self.losses = losses
         decay = recipe.optimisation.ema_decay
         averaging = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
         self.average = AveragedModel(self.network, multi_avg_fn=averaging, use_buffers=True)
@@ -76,7 +76,7 @@ class Learner:
             group["lr"] = learning_rate
         with self._precision():
             logits = self.network(photos)
-        loss = self.loss(logits, targets)
+        loss = self.losses.training(logits, targets)
         if not math.isfinite(loss.item()):
             raise TrainingError(
                 f"the loss became {loss.item()}",
@@ -89,7 +89,8 @@ class Learner:
         self.optimiser.step()
         if self.recipe.optimisation.ema_decay:
             self.average.update_parameters(self.network)
-        return loss.item(), _mean(list(top1_accuracy(logits, targets).values()))
+        heads = {column: logits[column] for column in self.recipe.columns}
+        return loss.item(), _mean(list(top1_accuracy(heads, targets).values()))
 
     @torch.no_grad()
     def measure_statistics(self, samples: Samples) -> None:
@@ -120,34 +121,15 @@ class Learner:
     def validate(self, samples: Samples) -> tuple[float, dict[str, float]]:
         """Return the mean loss and the top-1 accuracy by column, on photos as they are: validation never augments."""
         network = self.result.eval()
-        batches = list(iter_batches(samples, np.arange(len(samples)), _VALIDATION_BATCH))
         logits: dict[str, list[Tensor]] = {column: [] for column in self.recipe.columns}
-        for photos, _ in batches:
+        for photos, _ in iter_batches(samples, np.arange(len(samples)), _VALIDATION_BATCH):
             with self._precision():
                 answers = network(self.normalise(photos.permute(0, 3, 1, 2).float()))
-            for column, values in answers.items():
-                logits[column].append(values.float())
+            for column, values in logits.items():
+                values.append(answers[column].float())
         joined = {column: torch.cat(values) for column, values in logits.items()}
         targets = {column: torch.from_numpy(values) for column, values in samples.targets.items()}
-        return self.loss(joined, targets, weighted=False).item(), top1_accuracy(joined, targets)
-
-    def loss(self, logits: Mapping[str, Tensor], targets: Targets, *, weighted: bool = True) -> Tensor:
-        """Return the cross-entropy, averaged over the columns; an unknown label contributes nothing.
-
-        Class weights are a means of training: validation does without, so that a rare photo does not rule it.
-        """
-        losses = [
-            functional.cross_entropy(
-                logits[column].float(),
-                targets[column],
-                weight=self.class_weights.get(column) if weighted else None,
-                ignore_index=UNKNOWN,
-                label_smoothing=self.recipe.optimisation.label_smoothing,
-            )
-            for column in self.recipe.columns
-            if bool((targets[column] != UNKNOWN).any())
-        ]
-        return torch.stack(losses).mean()
+        return self.losses.validation(joined, targets).item(), top1_accuracy(joined, targets)
 
     def tensors(self) -> dict[str, Tensor]:
         """Return all weights and the optimiser's state by name, for a checkpoint."""
@@ -200,16 +182,6 @@ def learning_rate_at(step: int, total_steps: int, recipe: OptimisationRecipe) ->
         return recipe.peak_learning_rate
     progress = (step - warmup) / max(1, total_steps - warmup)
     return recipe.peak_learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
-
-
-def balanced_class_weights(samples: Samples, classes: Mapping[str, Sequence[str]]) -> dict[str, Tensor]:
-    """Return, by column, weights that give every class the same say: examples / (classes x examples of the class)."""
-    weights = {}
-    for column, names in classes.items():
-        known = samples.targets[column][samples.targets[column] != UNKNOWN]
-        counts = np.bincount(known, minlength=len(names))
-        weights[column] = torch.from_numpy(len(known) / (len(names) * counts)).float()
-    return weights
 
 
 def _build_optimiser(network: nn.Module, recipe: OptimisationRecipe) -> torch.optim.AdamW:

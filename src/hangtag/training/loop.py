@@ -1,5 +1,6 @@
 """The training loop, read from top to bottom."""
 
+import math
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -16,9 +18,10 @@ from hangtag.networks.multihead import ServedNetwork
 from hangtag.networks.pretrained import Weights
 from hangtag.networks.registry import build_network
 from hangtag.training.checkpoint import History, RunState, read_checkpoint, require_same_run, write_checkpoint
-from hangtag.training.data import TrainingData
+from hangtag.training.data import GATE, TrainingData
 from hangtag.training.history import write_history
-from hangtag.training.learner import Learner, balanced_class_weights, iter_batches, learning_rate_at
+from hangtag.training.learner import Learner, iter_batches, learning_rate_at
+from hangtag.training.losses import Losses
 from hangtag.training.progress import TrainingProgress
 from hangtag.training.recipe import Recipe
 
@@ -91,23 +94,23 @@ def train(
 def _build_learner(recipe: Recipe, data: TrainingData, weights: Weights | None) -> Learner:
     torch.manual_seed(recipe.seed)
     class_counts = {column: len(data.classes[column]) for column in recipe.columns}
+    if recipe.gate:
+        class_counts[GATE] = 1
     settings = recipe.network
     size = (recipe.preprocessing.height, recipe.preprocessing.width)
     normalise, network = build_network(
         settings.architecture, class_counts, size, dropout=settings.dropout, weights=weights
     )
-    balanced = recipe.optimisation.class_weights == "balanced"
-    class_weights = balanced_class_weights(data.train, data.classes) if balanced else {}
-    return Learner(recipe, normalise, network, class_weights)
+    return Learner(recipe, normalise, network, Losses.from_recipe(recipe, data))
 
 
 def _start_or_resume(
     recipe: Recipe, data: TrainingData, settings: RunSettings, learner: Learner
 ) -> tuple[RunState, dict[str, Tensor]]:
     if not (settings.resume and settings.checkpoint.exists()):
-        return RunState(recipe.fingerprint(), data.fingerprint), {}
+        return RunState(recipe.fingerprint(), data.run_fingerprint), {}
     state, tensors = read_checkpoint(settings.checkpoint)
-    require_same_run(state, recipe.fingerprint(), data.fingerprint, settings.checkpoint)
+    require_same_run(state, recipe.fingerprint(), data.run_fingerprint, settings.checkpoint)
     learner.load_tensors(tensors)
     return state, {name: tensor for name, tensor in tensors.items() if name.startswith("best/")}
 
@@ -118,7 +121,7 @@ def _train_epoch(
     """Train one epoch and validate; everything random in it comes from the recipe's seed and the epoch's number."""
     recipe = learner.recipe
     order_seed, torch_seed = np.random.SeedSequence([recipe.seed, epoch]).generate_state(2)
-    order = np.random.default_rng(order_seed).permutation(len(data.train))
+    order = np.random.default_rng(order_seed).permutation(_positions_of_epoch(recipe, data))
     torch.manual_seed(int(torch_seed))
     generator = torch.Generator().manual_seed(int(torch_seed))
     learner.begin_epoch(epoch)
@@ -140,6 +143,7 @@ def _train_epoch(
     trained = clock() - started
     learner.measure_statistics(data.train)
     validation_loss, validation = learner.validate(data.validation)
+    elsewhere = {name: learner.validate(samples)[1] for name, samples in data.kept_back.items()}
     return {
         "epoch": epoch,
         "learning_rate": rate,
@@ -148,6 +152,12 @@ def _train_epoch(
         "validation_loss": validation_loss,
         "validation_top1_accuracy": float(np.nanmean(list(validation.values()))),
         **{f"validation_{column}_top1_accuracy": value for column, value in validation.items()},
+        **{
+            f"{name}_{column}_top1_accuracy": value
+            for name, figures in elsewhere.items()
+            for column, value in figures.items()
+            if not math.isnan(value)
+        },
         "images_per_s": seen / trained,
         "seconds": clock() - started,
     }
@@ -161,8 +171,13 @@ def _learning_rate(recipe: Recipe, epoch: int, step: int, steps: int) -> float:
     return learning_rate_at((epoch - 1) * steps + step, optimisation.epochs * steps, optimisation)
 
 
+def _positions_of_epoch(recipe: Recipe, data: TrainingData) -> npt.NDArray[np.int64]:
+    """Return which train photos an epoch shows: each once, those of joined sets as often as the recipe says."""
+    return np.concatenate([np.arange(len(data.train)), np.repeat(data.joined, recipe.joining.repeats - 1)])
+
+
 def _steps_per_epoch(recipe: Recipe, data: TrainingData) -> int:
-    full, rest = divmod(len(data.train), recipe.optimisation.batch_size)
+    full, rest = divmod(len(_positions_of_epoch(recipe, data)), recipe.optimisation.batch_size)
     return full + (rest > 1)
 
 

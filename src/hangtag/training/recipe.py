@@ -42,6 +42,8 @@ class OptimisationRecipe(_Section):
     """How the weights are found: AdamW under a learning rate that stays (`constant`), or falls to zero (`cosine`).
 
     It warms up over `warmup_share` of the steps. `gradient_clip` 0 clips nothing.
+    `logit_adjustment` is how much of the log of a class's share is added to its logit while training, which is
+    what keeps a rare class from being forgotten (Menon et al. 2021, "Long-tail learning via logit adjustment").
     `patience` is the number of epochs without a lower validation loss after which training stops and the best epoch's
     weights are kept; 0 trains to the end and keeps the last. `ema_decay` is the share of the averaged weights that
     survives a step; 0 keeps no average. `statistics_photos` is the number of train photos from which the batch norms'
@@ -56,6 +58,7 @@ class OptimisationRecipe(_Section):
     weight_decay: float = Field(ge=0)
     gradient_clip: float = Field(ge=0)
     label_smoothing: float = Field(ge=0, lt=1)
+    logit_adjustment: float = Field(default=0, ge=0)
     ema_decay: float = Field(ge=0, lt=1)
     statistics_photos: int = Field(ge=0)
     patience: int = Field(ge=0)
@@ -67,7 +70,9 @@ class AugmentationRecipe(_Section):
     """How training photos are varied. Shares are of the photo's side, zoom and light are factors around 1.
 
     `flip_probability` mirrors left and right, `vertical_flip_probability` top and bottom. `shear_share` is how far the
-    top edge is pushed sideways against the bottom edge.
+    top edge is pushed sideways against the bottom edge. `background_probability` puts a photo with a plain background
+    on another one. `tint` is a factor around 1 for each channel on its own. Half of the photos get some noise, of up to
+    `noise_levels` of 255.
     """
 
     flip_probability: float = Field(ge=0, le=1)
@@ -79,6 +84,30 @@ class AugmentationRecipe(_Section):
     zoom_in: float = Field(ge=1)
     brightness: float = Field(ge=0, lt=1)
     contrast: float = Field(ge=0, lt=1)
+    background_probability: float = Field(default=0, ge=0, le=1)
+    tint: float = Field(default=0, ge=0, lt=1)
+    blur_probability: float = Field(default=0, ge=0, le=1)
+    noise_levels: float = Field(default=0, ge=0)
+
+
+class JoiningRecipe(_Section):
+    """How joined sets are learnt from: `validation` is the share of each that is kept back to see how well they go.
+
+    A photo of theirs is seen `repeats` times in an epoch.
+    """
+
+    validation: float = Field(default=0, ge=0, lt=1)
+    repeats: int = Field(default=1, ge=1)
+
+
+class GateRecipe(_Section):
+    """How a network learns what is no product at all: from so many `drawn` photos, and those named as `negatives`.
+
+    `loss_weight` is what the gate counts beside one head.
+    """
+
+    drawn: int = Field(ge=0)
+    loss_weight: float = Field(gt=0)
 
 
 class ExportRecipe(_Section):
@@ -91,8 +120,9 @@ class ExportRecipe(_Section):
 class Recipe(_Section):
     """Everything that decides what a training run makes.
 
-    `joins` names further sets of photos that training learns from: `custom` is the set beside the catalogue. Without
-    `fine_tuning`, every layer learns from the first step on.
+    `joins` names further sets of photos that training learns from, whatever labels they have: `custom` is the set
+    beside the catalogue, and the run is told where others are. Without `fine_tuning`, every layer learns from the first
+    step on. With `gate`, the network also learns to tell what is no product.
     """
 
     name: str = Field(pattern=r"^[a-z0-9_-]+$")
@@ -100,13 +130,15 @@ class Recipe(_Section):
     licence: str
     columns: tuple[str, ...] = Field(min_length=1)
     seed: int
-    joins: tuple[Literal["custom"], ...] = ()
+    joins: tuple[str, ...] = ()
+    joining: JoiningRecipe = JoiningRecipe()
     split: SplitSettings
     preprocessing: Preprocessing
     network: NetworkRecipe
     fine_tuning: FineTuningRecipe | None = None
     optimisation: OptimisationRecipe
     augmentation: AugmentationRecipe
+    gate: GateRecipe | None = None
     export: ExportRecipe
 
     def fingerprint(self) -> str:

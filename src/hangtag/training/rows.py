@@ -1,6 +1,7 @@
 """Which rows of a split table a run learns from: a part of them, or more than the catalogue has."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,11 @@ from hangtag.domain.columns import ID
 LEFT_OUT: Final = "left_out"
 """The note on rows that a limited run does without."""
 
-_NO_GROUP: Final = -1
+SOURCE_COLUMN: Final = "source"
+"""Which joined set a row comes from; null for the catalogue itself. Only a table with joined sets has it."""
+
+NO_GROUP: Final = -1
+"""The group of a photo that was compared with no other."""
 
 
 def limit_rows(table: pa.Table, train_photos: int, seed: int) -> pa.Table:
@@ -38,26 +43,69 @@ def limit_rows(table: pa.Table, train_photos: int, seed: int) -> pa.Table:
     return _replace(table, NOTE_COLUMN, pc.if_else(left_out, LEFT_OUT, table.column(NOTE_COLUMN)))
 
 
-def join_sets(
-    table: pa.Table, sets: Mapping[str, Catalogue], columns: Sequence[str], folder: Path
-) -> pa.Table:
-    """Return the split table with the rows of further sets behind it, all of them in the train split.
+@dataclass(frozen=True, slots=True)
+class Joining:
+    """How sets are joined: which `columns` are learnt, and the share of each set that is kept back, drawn by `seed`."""
 
-    Their photos are called `set:photo`, as `JoinedCatalogue` does. A label that no train row of the catalogue has is
-    unknown, and a row without photo or known label is `dropped`, with a note. Each set is cleaned into a folder of its
-    own. Raises `CatalogueError` for a set that cannot be read.
+    columns: Sequence[str]
+    validation: float = 0.0
+    seed: int = 0
+
+
+def join_sets(table: pa.Table, sets: Mapping[str, Catalogue], joining: Joining, folder: Path) -> pa.Table:
+    """Return the split table with the rows of further sets behind it, in the train split or kept back for validation.
+
+    Their photos are called `set:photo`, as `JoinedCatalogue` does, and the column `source` names their set. A label
+    that no train row of the catalogue has is unknown, and a row without photo or known label is `dropped`, with a
+    note. Each set is cleaned into a folder of its own. Raises `CatalogueError` for a set that cannot be read.
     """
+    if not sets:
+        return table
     trained = table.filter(pc.equal(table.column(SPLIT_COLUMN), TRAIN))
-    known = {column: set(trained.column(column).to_pylist()) for column in columns}
+    known = {column: set(trained.column(column).to_pylist()) for column in joining.columns}
+    table = table.append_column(SOURCE_COLUMN, pa.nulls(table.num_rows, pa.string()))
     for name, catalogue in sets.items():
         clean_catalogue(catalogue, folder / name)
         cleaned = read_table(folder / name / "cleaned.parquet")
         photos = photos_by_id(catalogue.photo_names())
         rows = [_join_row(row, name, photos, known) for row in cleaned.to_pylist()]
-        empty: dict[str, str | int | None] = dict.fromkeys(table.column_names)
-        more = pa.Table.from_pylist([{**empty, **row} for row in rows], _columns_only(table))
-        table = pa.concat_tables([table, more.replace_schema_metadata(table.schema.metadata)])
+        _keep_back(rows, joining)
+        table = append_rows(table, rows)
     return table
+
+
+def append_rows(table: pa.Table, rows: Sequence[Mapping[str, str | int | None]]) -> pa.Table:
+    """Return a table with rows behind it; columns that they lack are null, those that the table lacks left out."""
+    columns = {name: [row.get(name) for row in rows] for name in table.column_names}
+    more = pa.table(columns, _columns_only(table))
+    return pa.concat_tables([table, more.replace_schema_metadata(table.schema.metadata)])
+
+
+def own_rows(table: pa.Table) -> pa.Table:
+    """Return the catalogue's own rows of a table that may have joined sets."""
+    return (
+        table.filter(pc.is_null(table.column(SOURCE_COLUMN)))
+        if SOURCE_COLUMN in table.column_names
+        else table
+    )
+
+
+def rows_by_set(table: pa.Table) -> dict[str, pa.Table]:
+    """Return the rows of each joined set, by its name."""
+    if SOURCE_COLUMN not in table.column_names:
+        return {}
+    source = table.column(SOURCE_COLUMN)
+    return {
+        name: table.filter(pc.equal(source, name))
+        for name in sorted(filter(None, source.unique().to_pylist()))
+    }
+
+
+def _keep_back(rows: list[dict[str, str | int | None]], joining: Joining) -> None:
+    usable = [row for row in rows if row[SPLIT_COLUMN] == TRAIN]
+    order = np.random.default_rng(joining.seed).permutation(len(usable))
+    for position in order[: round(joining.validation * len(usable))]:
+        usable[position][SPLIT_COLUMN] = VALIDATION
 
 
 def _join_row(
@@ -69,9 +117,10 @@ def _join_row(
     return {
         **row,
         **labels,
+        SOURCE_COLUMN: name,
         ID: f"{name}:{row[ID]}",
         PHOTO_COLUMN: photo and f"{name}:{photo}",
-        GROUP_COLUMN: _NO_GROUP,
+        GROUP_COLUMN: NO_GROUP,
         SPLIT_COLUMN: DROPPED if problem else TRAIN,
         NOTE_COLUMN: problem,
     }

@@ -88,3 +88,31 @@ def test_the_generator_alone_decides(photos):
     }
     assert torch.equal(varied(photos, **everything), varied(photos, **everything))
     assert not torch.allclose(varied(photos, **everything), photos, atol=1)
+
+
+def test_blur_takes_away_detail_from_some_photos(photos):
+    blurred = varied(photos, blur_probability=1)
+    assert (blurred.std(dim=(1, 2, 3)) < photos.std(dim=(1, 2, 3))).all()
+    assert blurred.mean() == pytest.approx(photos.mean().item(), rel=0.05)
+
+
+def test_noise_is_laid_over_half_of_the_photos():
+    grey = torch.full((64, 3, 12, 9), 128.0)
+    noisy = varied(grey, noise_levels=20).std(dim=(1, 2, 3))
+    assert 16 < (noisy > 0.1).sum() < 48
+    assert noisy.max() < 21
+
+
+def test_a_tint_moves_each_channel_on_its_own_and_no_further_than_said():
+    grey = torch.full((64, 3, 12, 9), 100.0)
+    tinted = varied(grey, tint=0.1).mean(dim=(2, 3))
+    assert ((tinted > 89.9) & (tinted < 110.1)).all()
+    assert (tinted.std(dim=1) > 1).any()
+
+
+def test_a_background_is_replaced_before_the_photo_is_moved():
+    photo = torch.full((6, 3, 40, 30), 250.0)
+    photo[:, :, 10:30, 8:22] = 20
+    changed = varied(photo, background_probability=1, shift_share=0.1)
+    assert (changed[:, :, 0, 0] - changed[:, :, -1, 0]).abs().max() < 130  # one paper from edge to edge
+    assert len({tuple(corner) for corner in changed[:, :, 0, 0].round().tolist()}) == 6

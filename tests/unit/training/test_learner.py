@@ -3,39 +3,23 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from torch.nn import functional
 
 from hangtag.networks.registry import build_network
 from hangtag.training.data import UNKNOWN, Samples
 from hangtag.training.learner import (
     Learner,
-    balanced_class_weights,
     iter_batches,
     learning_rate_at,
     top1_accuracy,
 )
+from hangtag.training.losses import Losses
 from hangtag.training.recipe import FineTuningRecipe
 
 
 @pytest.fixture
 def learner(tiny_recipe) -> Learner:
     normalise, network = build_network("efficientnet_lite0", {"masterCategory": 2, "gender": 3}, (32, 32))
-    return Learner(tiny_recipe, normalise, network, {})
-
-
-def test_an_unknown_label_contributes_no_loss(learner):
-    logits = {"masterCategory": torch.randn(4, 2), "gender": torch.randn(4, 3)}
-    all_known = {"masterCategory": torch.tensor([0, 1, 0, 1]), "gender": torch.tensor([0, 1, 2, 0])}
-    one_unknown = {**all_known, "gender": torch.tensor([0, 1, 2, UNKNOWN])}
-    smoothing = learner.recipe.optimisation.label_smoothing
-    expected = (
-        functional.cross_entropy(
-            logits["masterCategory"], all_known["masterCategory"], label_smoothing=smoothing
-        )
-        + functional.cross_entropy(logits["gender"][:3], all_known["gender"][:3], label_smoothing=smoothing)
-    ) / 2
-    assert learner.loss(logits, one_unknown).item() == pytest.approx(expected.item(), rel=1e-6)
-    assert learner.loss(logits, all_known).item() != pytest.approx(expected.item(), rel=1e-6)
+    return Learner(tiny_recipe, normalise, network, Losses(tiny_recipe.columns))
 
 
 def test_validation_is_never_augmented(learner, tiny_data):
@@ -46,7 +30,7 @@ def test_statistics_are_measured_without_dropout_on_photos_as_they_are(tiny_reci
     settings = tiny_recipe.optimisation.model_copy(update={"statistics_photos": 16, "ema_decay": 0})
     recipe = tiny_recipe.model_copy(update={"optimisation": settings})
     network = build_network("deep_cnn", {"masterCategory": 2, "gender": 3}, (64, 64), dropout=0.5)
-    learner = Learner(recipe, *network, {})
+    learner = Learner(recipe, *network, Losses(recipe.columns))
     samples = Samples(
         np.repeat(np.repeat(tiny_data.train.pixels, 2, axis=1), 2, axis=2), tiny_data.train.targets
     )
@@ -94,20 +78,11 @@ def test_a_constant_learning_rate_stays(tiny_recipe):
     assert {learning_rate_at(step, 50, settings) for step in range(50)} == {settings.peak_learning_rate}
 
 
-def test_class_weights_count_in_training_and_not_in_validation(learner):
-    learner.class_weights = {"masterCategory": torch.tensor([1.0, 9.0])}
-    logits = {"masterCategory": torch.tensor([[2.0, 0.0], [2.0, 0.0]]), "gender": torch.zeros(2, 3)}
-    targets = {"masterCategory": torch.tensor([0, 1]), "gender": torch.tensor([0, 0])}
-    weighted = learner.loss(logits, targets).item()
-    learner_without = learner.loss(logits, targets, weighted=False).item()
-    learner.class_weights = {}
-    assert learner_without == learner.loss(logits, targets).item() < weighted
-
-
 def test_a_schedule_freezes_the_backbone_and_then_lets_its_last_blocks_learn(tiny_recipe, tiny_data):
     schedule = FineTuningRecipe(frozen_epochs=1, last_blocks=1, learning_rate=0.01)
     recipe = tiny_recipe.model_copy(update={"fine_tuning": schedule})
-    learner = Learner(recipe, *build_network("vgg16", {"masterCategory": 2, "gender": 3}, (32, 32)), {})
+    network = build_network("vgg16", {"masterCategory": 2, "gender": 3}, (32, 32))
+    learner = Learner(recipe, *network, Losses(recipe.columns))
     moved = []
     for epoch in (1, 2):
         learner.begin_epoch(epoch)
@@ -121,9 +96,3 @@ def test_a_schedule_freezes_the_backbone_and_then_lets_its_last_blocks_learn(tin
     assert {name for name in moved[1] if "features" in name} == {
         f"backbone.features.{layer}.{part}" for layer in (24, 26, 28) for part in ("weight", "bias")
     }
-
-
-def test_balanced_class_weights_give_every_class_the_same_say():
-    samples = Samples(np.zeros((7, 2, 2, 3), np.uint8), {"gender": np.array([0, 0, 0, 0, 1, 1, UNKNOWN])})
-    weights = balanced_class_weights(samples, {"gender": ("Men", "Women")})["gender"]
-    assert (weights * torch.tensor([4.0, 2.0])).tolist() == pytest.approx([3.0, 3.0])

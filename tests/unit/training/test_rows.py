@@ -9,7 +9,7 @@ from hangtag.catalogue.clean import clean_catalogue
 from hangtag.catalogue.source import open_catalogue
 from hangtag.catalogue.split import SplitSettings, read_split_facts, split_catalogue
 from hangtag.catalogue.tables import read_table
-from hangtag.training.rows import LEFT_OUT, join_sets, limit_rows
+from hangtag.training.rows import LEFT_OUT, Joining, join_sets, limit_rows, own_rows, rows_by_set
 
 COLUMNS = ("masterCategory", "articleType")
 
@@ -53,10 +53,26 @@ def test_a_joined_set_is_learnt_from_and_its_foreign_labels_are_unknown(
     for number in (1, 2, 3):
         (own / "images" / f"{number}.jpg").write_bytes(b"")
     with open_catalogue(own) as custom:
-        joined = join_sets(split_table, {"custom": custom}, COLUMNS, tmp_path / "run")
+        joined = join_sets(split_table, {"custom": custom}, Joining(COLUMNS), tmp_path / "run")
     added = {row["id"]: row for row in joined.slice(split_table.num_rows).to_pylist()}
-    assert joined.slice(0, split_table.num_rows).equals(split_table)
+    assert own_rows(joined).drop_columns("source").equals(split_table)
     assert added["custom:1"]["photo"] == "custom:1.jpg"
     assert [added[f"custom:{n}"]["split"] for n in (1, 2, 3, 4)] == ["train", "train", "dropped", "dropped"]
     assert (added["custom:2"]["masterCategory"], added["custom:2"]["articleType"]) == ("Apparel", None)
     assert [added[f"custom:{n}"]["note"] for n in (3, 4)] == ["no_label", "no_photo"]
+
+
+def test_a_share_of_a_joined_set_is_kept_back_for_validation(split_table, tmp_path, write_catalogue):
+    rows = b"".join(b"%d,Apparel,Shirts\n" % number for number in range(1, 21))
+    own = write_catalogue(b"id,masterCategory,articleType\n" + rows)
+    for number in range(1, 21):
+        (own / "images" / f"{number}.jpg").write_bytes(b"")
+    with open_catalogue(own) as custom:
+        joining = Joining(COLUMNS, validation=0.25, seed=3)
+        joined = join_sets(split_table, {"people": custom}, joining, tmp_path / "run")
+        again = join_sets(split_table, {"people": custom}, joining, tmp_path / "again")
+    people = rows_by_set(joined)["people"]
+    assert count_splits(people) == {"train": 15, "validation": 5}
+    assert again.equals(joined)
+    assert rows_by_set(split_table) == {}
+    assert own_rows(split_table).equals(split_table)

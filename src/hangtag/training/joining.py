@@ -1,0 +1,67 @@
+"""All that a run learns from behind one door: the catalogue, the sets that join it, and photos of no product."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from hangtag.catalogue.assign import TRAIN, VALIDATION
+from hangtag.catalogue.joined import JoinedCatalogue, joined_name
+from hangtag.catalogue.source import Catalogue
+from hangtag.catalogue.split import GROUP_COLUMN, NOTE_COLUMN, PHOTO_COLUMN, SPLIT_COLUMN
+from hangtag.domain.columns import ID
+from hangtag.training.negatives import NEGATIVES, Negatives
+from hangtag.training.recipe import Recipe
+from hangtag.training.rows import NO_GROUP, SOURCE_COLUMN, Joining, append_rows, join_sets
+
+
+def join_photos(
+    table: pa.Table,
+    catalogues: tuple[Catalogue, Mapping[str, Catalogue]],
+    recipe: Recipe,
+    folder: Path,
+    negatives: Path | None = None,
+) -> tuple[pa.Table, Catalogue]:
+    """Return the split table with what a recipe joins behind it, and the catalogue that has the photos of all of it.
+
+    `catalogues` are the main one and the sets by name; `negatives` is a folder of photos that show no product, for a
+    recipe with a gate. Joined sets are cleaned into `folder`.
+
+    Raises as `join_sets` and `Negatives` do.
+    """
+    main, sets = catalogues
+    joining = Joining(recipe.columns, recipe.joining.validation, recipe.seed)
+    table = join_sets(table, sets, joining, folder)
+    if recipe.gate is None:
+        return table, JoinedCatalogue(main, sets)
+    own = JoinedCatalogue(main, sets)
+    none = Negatives(recipe.gate.drawn, negatives, own, _photos_to_cut(table, recipe.seed), recipe.seed)
+    if SOURCE_COLUMN not in table.column_names:
+        table = table.append_column(SOURCE_COLUMN, pa.nulls(table.num_rows, pa.string()))
+    return append_rows(table, _negative_rows(none, joining)), JoinedCatalogue(main, {**sets, NEGATIVES: none})
+
+
+def _photos_to_cut(table: pa.Table, seed: int) -> list[str]:
+    """Return train photos of the joined sets, which have backgrounds, and as many of the catalogue's."""
+    train = [row for row in table.to_pylist() if row[SPLIT_COLUMN] == TRAIN]
+    joined = [row[PHOTO_COLUMN] for row in train if row.get(SOURCE_COLUMN)]
+    own = [row[PHOTO_COLUMN] for row in train if not row.get(SOURCE_COLUMN)]
+    chosen = np.random.default_rng(seed).permutation(len(own))[: max(len(joined), 1000)]
+    return joined + [own[position] for position in chosen]
+
+
+def _negative_rows(negatives: Negatives, joining: Joining) -> list[dict[str, str | int | None]]:
+    names = sorted(negatives.photo_names())
+    kept_back = np.random.default_rng(joining.seed).random(len(names)) < joining.validation
+    return [
+        {
+            ID: joined_name(NEGATIVES, Path(name).stem),
+            PHOTO_COLUMN: joined_name(NEGATIVES, name),
+            GROUP_COLUMN: NO_GROUP,
+            SPLIT_COLUMN: VALIDATION if back else TRAIN,
+            NOTE_COLUMN: None,
+            SOURCE_COLUMN: NEGATIVES,
+        }
+        for name, back in zip(names, kept_back.tolist(), strict=True)
+    ]

@@ -1,0 +1,121 @@
+"""What a step is to make small: cross-entropy over what is known of each label, and of the gate."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Self
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from hangtag.domain.taxonomy import Taxonomy
+from hangtag.training.data import GATE, UNKNOWN, TrainingData
+from hangtag.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Losses:
+    """The loss of each head. All mappings are by column.
+
+    `class_weights` holds a weight per class, `adjustments` what is added to its logit while training, and
+    `allowed` for a column the columns above it in the tree, the nearest first, each with a matrix: which classes
+    (second axis) lie under a class of the column above (first axis).
+    """
+
+    columns: tuple[str, ...]
+    label_smoothing: float = 0.0
+    gate_weight: float = 0.0
+    class_weights: Mapping[str, Tensor] = field(default_factory=dict)
+    adjustments: Mapping[str, Tensor] = field(default_factory=dict)
+    allowed: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
+
+    @classmethod
+    def from_recipe(cls, recipe: Recipe, data: TrainingData) -> Self:
+        """Build what the recipe asks for, from the shares of the classes in the train split."""
+        optimisation = recipe.optimisation
+        counts = {column: _count_classes(data, column) for column in recipe.columns}
+        weights = {column: count.sum() / (len(count) * count) for column, count in counts.items()}
+        shares = {column: torch.log(count / count.sum()) for column, count in counts.items()}
+        return cls(
+            recipe.columns,
+            optimisation.label_smoothing,
+            recipe.gate.loss_weight if recipe.gate else 0.0,
+            weights if optimisation.class_weights == "balanced" else {},
+            {column: optimisation.logit_adjustment * share for column, share in shares.items()}
+            if optimisation.logit_adjustment
+            else {},
+            _find_allowed(data.taxonomy, data.classes) if len(data.joined) else {},
+        )
+
+    def training(self, logits: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
+        """Return the loss of a batch, averaged over the columns; what is not known of a label contributes nothing."""
+        losses = []
+        for column in self.columns:
+            values = logits[column].float()
+            if column in self.adjustments:
+                values = values + self.adjustments[column]
+            total, known = self._known(column, values, targets[column])
+            beneath, counted = self._beneath(column, values, targets)
+            if known + counted:
+                losses.append((total + beneath) / (known + counted))
+        if self.gate_weight:
+            scores = logits[GATE][:, 0].float()
+            gate = functional.binary_cross_entropy_with_logits(scores, targets[GATE].float())
+            return (torch.stack(losses).sum() + self.gate_weight * gate) / len(losses)
+        return torch.stack(losses).mean()
+
+    def validation(self, logits: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
+        """Return the plain loss of labels: means of training, such as weights of rare classes, must not rule it."""
+        return Losses(self.columns, self.label_smoothing).training(logits, targets)
+
+    def _known(self, column: str, logits: Tensor, targets: Tensor) -> tuple[Tensor, float]:
+        """Return the summed loss of the known labels, and what they weigh."""
+        weight = self.class_weights.get(column)
+        known = targets != UNKNOWN
+        if not bool(known.any()):
+            return logits.new_zeros(()), 0
+        total = functional.cross_entropy(
+            logits,
+            targets,
+            weight=weight,
+            ignore_index=UNKNOWN,
+            label_smoothing=self.label_smoothing,
+            reduction="sum",
+        )
+        return total, float(known.sum() if weight is None else weight[targets[known]].sum())
+
+    def _beneath(self, column: str, logits: Tensor, targets: Mapping[str, Tensor]) -> tuple[Tensor, int]:
+        """Return the summed loss of unknown labels under a known one above, and their number.
+
+        It is the negative log of the probability of all classes that lie under it: learning from partial labels
+        (Jin & Ghahramani 2002, "Learning with multiple labels").
+        """
+        open_rows = targets[column] == UNKNOWN
+        total, count = logits.new_zeros(()), 0
+        for above, allowed in self.allowed.get(column, {}).items():
+            rows = open_rows & (targets[above] != UNKNOWN)
+            if bool(rows.any()):
+                inside = allowed[targets[above][rows]]
+                log_probabilities = functional.log_softmax(logits[rows], dim=1)
+                total = total - log_probabilities.masked_fill(~inside, -torch.inf).logsumexp(dim=1).sum()
+                count += int(rows.sum())
+            open_rows = open_rows & ~rows
+        return total, count
+
+
+def _count_classes(data: TrainingData, column: str) -> Tensor:
+    targets = torch.from_numpy(data.train.targets[column])
+    return torch.bincount(targets[targets != UNKNOWN], minlength=len(data.classes[column])).float()
+
+
+def _find_allowed(taxonomy: Taxonomy, classes: Mapping[str, tuple[str, ...]]) -> dict[str, dict[str, Tensor]]:
+    """Return for each level the levels above it, the nearest first, with the classes that lie under each class."""
+    allowed: dict[str, dict[str, Tensor]] = {level: {} for level in taxonomy.levels}
+    for (upper, above), (lower, below) in reversed(list(combinations(enumerate(taxonomy.levels), 2))):
+        matrix = torch.zeros(len(classes[above]), len(classes[below]), dtype=torch.bool)
+        for path in taxonomy.paths:
+            matrix[classes[above].index(path[upper]), classes[below].index(path[lower])] = True
+        matrix[~matrix.any(dim=1)] = True  # nothing is known to lie under it
+        allowed[below][above] = matrix
+    return allowed
