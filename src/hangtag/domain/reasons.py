@@ -16,6 +16,10 @@ class Reason(StrEnum):
     UNSUPPORTED_FORMAT = "unsupported_format"
     TRUNCATED = "truncated"
     CORRUPT = "corrupt"
+    NOT_NAMED = "not_named"
+    TIMED_OUT = "timed_out"
+    UNREACHABLE = "unreachable"
+    REFUSED = "refused"
 
     @property
     def explanation(self) -> str:
@@ -34,4 +38,8 @@ _EXPLANATIONS = {
     Reason.UNSUPPORTED_FORMAT: "the photo is in a format that hangtag does not read",
     Reason.TRUNCATED: "the file is cut off",
     Reason.CORRUPT: "the file is damaged",
+    Reason.NOT_NAMED: "the row of the table names no photo",
+    Reason.TIMED_OUT: "the server took too long to send the photo",
+    Reason.UNREACHABLE: "the server cannot be reached or has broken off",
+    Reason.REFUSED: "the server does not give the photo away",
 }
