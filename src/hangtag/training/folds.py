@@ -110,7 +110,9 @@ def plan_folds(table: pa.Table, recipe: Recipe, folds: int) -> FoldPlan:
     if len(members) < folds:
         raise TrainingError(f"{len(members)} groups of photos are too few for {folds} folds")
     items = [
-        Item(min(ids[row] for row in rows), str(labels[rows[0]]), len(rows)) for rows in members.values()
+        # The key has the split's seed, so that without the prefix fold 1 would be the validation split itself.
+        Item("fold:" + min(ids[row] for row in rows), str(labels[rows[0]]), len(rows))
+        for rows in members.values()
     ]
     names = [str(fold) for fold in range(1, folds)]
     drawn = assign_stratified(items, dict.fromkeys(names, 1 / folds), recipe.split.seed)
