@@ -1,27 +1,33 @@
-"""Where a table of labels goes: CSV, XLSX, JSONL or Parquet by the file's ending, or standard output."""
+"""Where a table of labels goes: CSV, XLSX, JSONL or Parquet, a folder of Parquet parts, or standard output."""
 
 import contextlib
-import os
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final, Protocol
+from typing import BinaryIO, Final, Literal, Protocol
 
 from hangtag.domain.errors import UsageError
+from hangtag.labelling.durable import replacing
 from hangtag.labelling.layout import Layout, Rows
 
 STANDARD_OUTPUT: Final = Path("-")
 
+Format = Literal["csv", "xlsx", "jsonl", "parquet"]
+
+_STREAMED: Final = ("csv", "jsonl")
+"""The formats of which every row is written when it comes, so that standard output can take them."""
+
 
 class TableWriter(Protocol):
-    """Writes a table row by row, in flat memory, into an open binary file."""
+    """Writes a table row by row, in flat memory."""
 
     def write(self, rows: Rows) -> None:
         """Append rows."""
         ...
 
     def finish(self) -> None:
-        """Write what is still held back and the end of the table. The file stays open."""
+        """Write what is still held back and the end of the table."""
         ...
 
     def discard(self) -> None:
@@ -29,34 +35,88 @@ class TableWriter(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A table to write: its path, its format, and whether it is a folder of parts instead of one file."""
+
+    path: Path
+    format: Format
+    is_folder: bool = False
+
+    @classmethod
+    def parse(cls, name: str, chosen: Format | None = None) -> "Output":
+        """Understand what a person calls an output, and check that it can be written, before any photo is labelled.
+
+        `-` is standard output; a name that ends in `/` is a folder of Parquet parts; the ending of any other name says
+        the format, unless one is `chosen`. Raises `UsageError` for what is none of these.
+        """
+        path, is_folder = Path(name), name.endswith(("/", "\\")) and name != "-"
+        if path == STANDARD_OUTPUT:
+            output = cls(path, chosen or "csv")
+        elif is_folder:
+            output = cls(path, chosen or "parquet", is_folder=True)
+        else:
+            output = cls(path, chosen or _format_of(path))
+        output.check()
+        return output
+
+    @property
+    def is_standard_output(self) -> bool:
+        """Whether the table goes to standard output."""
+        return self.path == STANDARD_OUTPUT
+
+    def check(self) -> None:
+        """Raise `UsageError` when the table cannot be written."""
+        if self.is_standard_output:
+            if self.format not in _STREAMED:
+                raise UsageError(f"{self.format} cannot go to standard output", fix="Name a file.")
+            return
+        if self.is_folder and self.format != "parquet":
+            raise UsageError(
+                "the parts of a folder are Parquet",
+                where=self.path,
+                fix=f"Write --output FILE.{self.format}.",
+            )
+        if not self.path.parent.is_dir():
+            raise UsageError(
+                "there is no such folder", where=self.path.parent, fix="Make it, or choose another --output."
+            )
+        if self.path.is_dir() and not self.is_folder:
+            raise UsageError(
+                "this is a folder", where=self.path, fix=f"Write {self.path}/ to fill it with Parquet parts."
+            )
+        if self.path.exists() and self.path.is_dir() != self.is_folder:
+            raise UsageError("this is not a file that can be replaced", where=self.path)
+
+
 def check_output(path: Path) -> None:
     """Raise `UsageError` when a table cannot be written to `path`, before any photo is labelled."""
-    if path == STANDARD_OUTPUT:
-        return
-    _builder(path)
-    if not path.parent.is_dir():
-        raise UsageError(
-            "there is no such folder", where=path.parent, fix="Make it, or choose another --output."
-        )
-    if path.exists() and not path.is_file():
-        raise UsageError("this is not a file that can be replaced", where=path)
+    Output.parse(str(path))
 
 
 @contextlib.contextmanager
 def open_output(path: Path, layout: Layout) -> Iterator[TableWriter]:
-    """Open a table of labels; `-` is CSV on standard output.
+    """Open a table of labels by the ending of its name; `-` is CSV on standard output.
 
     The file appears under its name when the block ends. When the block fails, or is interrupted, nothing
     appears and what was there before stays. Raises `UsageError` as `check_output` does.
     """
-    check_output(path)
+    with open_table(Output.parse(str(path)), layout) as writer:
+        yield writer
+
+
+@contextlib.contextmanager
+def open_table(output: Output, layout: Layout, workplace: Path | None = None) -> Iterator[TableWriter]:
+    """Open the table of an output that is no folder, as `open_output` does.
+
+    Until it is complete it lies in the folder `workplace`, which is on the same file system, or beside its place.
+    """
     with contextlib.ExitStack() as stack:
-        if path == STANDARD_OUTPUT:
+        if output.is_standard_output:
             file: BinaryIO = sys.stdout.buffer
-            writer = _build_csv(file, layout)
         else:
-            file = stack.enter_context(_replacing(path.resolve()))
-            writer = _builder(path)(file, layout)
+            file = stack.enter_context(replacing(output.path.resolve(), workplace))
+        writer = _BUILDERS[output.format](file, layout)
         try:
             yield writer
         except BaseException:
@@ -64,19 +124,6 @@ def open_output(path: Path, layout: Layout) -> Iterator[TableWriter]:
             raise
         writer.finish()
         file.flush()
-
-
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with temporary.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _build_csv(file: BinaryIO, layout: Layout) -> TableWriter:
@@ -103,20 +150,21 @@ def _build_parquet(file: BinaryIO, layout: Layout) -> TableWriter:
     return ParquetTable(file, layout)
 
 
-_BUILDERS: Final = {
-    ".csv": _build_csv,
-    ".xlsx": _build_xlsx,
-    ".jsonl": _build_jsonl,
-    ".parquet": _build_parquet,
+_BUILDERS: Final[dict[Format, Callable[[BinaryIO, Layout], TableWriter]]] = {
+    "csv": _build_csv,
+    "xlsx": _build_xlsx,
+    "jsonl": _build_jsonl,
+    "parquet": _build_parquet,
 }
 
 
-def _builder(path: Path) -> Callable[[BinaryIO, Layout], TableWriter]:
-    try:
-        return _BUILDERS[path.suffix.lower()]
-    except KeyError:
-        raise UsageError(
-            f"no table format ends in {path.suffix!r}" if path.suffix else "the name has no ending",
-            where=path,
-            fix=f"Use one of {', '.join(_BUILDERS)}, or - for CSV on standard output.",
-        ) from None
+def _format_of(path: Path) -> Format:
+    for name in _BUILDERS:
+        if path.suffix.lower() == f".{name}":
+            return name
+    raise UsageError(
+        f"no table format ends in {path.suffix!r}" if path.suffix else "the name has no ending",
+        where=path,
+        fix="Use one of .csv, .xlsx, .jsonl, .parquet; a name that ends in / is a folder of Parquet parts, and - is "
+        "standard output.",
+    )

@@ -245,7 +245,7 @@ def test_a_dash_is_csv_on_standard_output(capfdbinary):
         ("out.txt", "no table format ends in '.txt'"),
         ("out", "the name has no ending"),
         ("missing/out.csv", "there is no such folder"),
-        ("folder.csv", "not a file that can be replaced"),
+        ("folder.csv", "this is a folder. Write .*folder.csv/ to fill it"),
     ],
 )
 def test_an_impossible_output_is_refused_with_a_way_out(tmp_path, name, problem):

@@ -1,0 +1,75 @@
+"""What a job's answers depend on. Rows of different answers never come into one table."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from hangtag.inference.model import Model
+from hangtag.labelling.layout import Layout
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """The models' files by their SHA-256, the arithmetic each really computes in, and the columns of the table.
+
+    A model's file holds its preprocessing, its thresholds and its taxonomy too. `columns` are the kinds of the
+    columns by name, and `top_k` is how many candidates there are.
+    """
+
+    models: Mapping[str, str]
+    precisions: Mapping[str, str]
+    top_k: int
+    columns: Mapping[str, str]
+
+    @classmethod
+    def of(cls, models: Mapping[str, Model], layout: Layout) -> "Fingerprint":
+        """Return the fingerprint of a job with these models, given by name, that writes this layout."""
+        return cls(
+            {name: model.sha256 for name, model in models.items()},
+            {name: model.engine.precision for name, model in models.items()},
+            layout.top_k,
+            {name: kind.name.lower() for name, kind in layout.kinds.items()},
+        )
+
+    @property
+    def sha256(self) -> str:
+        """All of it as one number, in hexadecimal."""
+        return hashlib.sha256(json.dumps(self.to_json()).encode()).hexdigest()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as JSON values."""
+        return asdict(self)
+
+    def describe_changes(self, now: "Fingerprint") -> list[str]:
+        """Say in words how `now` differs; each is a clause of its own. Empty when it does not."""
+        changes = []
+        if list(self.models) != list(now.models):
+            changes.append(f"the models were {', '.join(self.models)} and are now {', '.join(now.models)}")
+        for name in self.models.keys() & now.models.keys():
+            before, after = self.models[name], now.models[name]
+            if before != after:
+                changes.append(
+                    f"the file of model {name} has changed (SHA-256 {before[:12]}… to {after[:12]}…)"
+                )
+            elif self.precisions[name] != now.precisions[name]:
+                changes.append(
+                    f"model {name} computed in {self.precisions[name]} and would in {now.precisions[name]}"
+                )
+        if self.top_k != now.top_k:
+            changes.append(f"--top-k was {self.top_k} and is now {now.top_k}")
+        elif not changes and list(self.columns.items()) != list(now.columns.items()):
+            changes.append(_describe_columns(self.columns, now.columns))
+        return changes
+
+
+def _describe_columns(before: Mapping[str, str], after: Mapping[str, str]) -> str:
+    gone = [name for name in before if name not in after]
+    new = [name for name in after if name not in before]
+    said = [f"{verb} {', '.join(names)}" for verb, names in (("lost", gone), ("gained", new)) if names]
+    return (
+        f"the table has {' and '.join(said)}"
+        if said
+        else "the columns of the table have another order or type"
+    )

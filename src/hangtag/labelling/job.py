@@ -1,0 +1,209 @@
+"""A job: a table that is being made, which can be stopped at any moment and goes on where it was.
+
+Its rows lie in a folder: that of the output itself, or, for an output that is a file, a hidden one beside it.
+"""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from pathlib import Path
+from typing import Final
+
+from hangtag.domain.errors import UsageError
+from hangtag.labelling.fingerprint import Fingerprint
+from hangtag.labelling.finished import Photo
+from hangtag.labelling.layout import FAILED, STATUS, Layout, Rows
+from hangtag.labelling.manifest import Manifest, has_manifest, read_manifest, remove_manifest
+from hangtag.labelling.outputs import Output, TableWriter, open_table
+from hangtag.labelling.parquet_table import ParquetTable
+from hangtag.labelling.part_folder import ROWS_A_PART, PartFolder, holds_rows, remove_rows
+
+_WAYS_ON: Final = "Go on with --resume, start again with --restart, or choose another --output."
+
+
+class Start(Enum):
+    """What is to happen when there is a job for this output already."""
+
+    NEW = auto()
+    """Replace the table of a finished job; refuse to lose what is begun, or a folder of parts."""
+    RESUME = auto()
+    """Go on: label the photos that have no row."""
+    RETRY = auto()
+    """Go on, and label the failed photos again."""
+    RESTART = auto()
+    """Drop what is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a job is to write, and what its answers depend on. `inputs` are called what a person called them."""
+
+    output: Output
+    layout: Layout
+    fingerprint: Fingerprint
+    inputs: Sequence[str]
+    start: Start = Start.NEW
+    rows_a_part: int = ROWS_A_PART
+
+    @property
+    def folder(self) -> Path:
+        """Where the job's rows lie."""
+        path = self.output.path.resolve()
+        return path if self.output.is_folder else path.with_name(f".{path.name}.job")
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether rows of an earlier run are to stay."""
+        return self.start in {Start.RESUME, Start.RETRY}
+
+
+class Job:
+    """A job that is open in this process; a `TableWriter`. `photos_before` were finished when it was opened."""
+
+    def __init__(self, plan: Plan, parts: PartFolder, manifest: Manifest) -> None:
+        self._plan = plan
+        self._parts = parts
+        self._manifest = manifest
+        self.photos_before = parts.photos
+
+    @property
+    def photos(self) -> int:
+        """How many photos are finished."""
+        return self._parts.photos
+
+    def iter_unfinished(self, photos: Iterable[Photo]) -> Iterator[Photo]:
+        """Yield the photos that have no row yet, in their order."""
+        return self._parts.read_finished().iter_unfinished(photos)
+
+    def iter_rows(self, columns: Sequence[str] | None = None) -> Iterator[Rows]:
+        """Yield the rows of all finished photos, in the order in which they came; some columns of them, or all."""
+        return self._parts.iter_rows(columns)
+
+    def write(self, rows: Rows) -> None:
+        """Add rows. Those of one photo come together."""
+        self._parts.write(rows)
+
+    def finish(self) -> None:
+        """Write the output from the rows. The job's own folder stays only where it may be of use again."""
+        plan = self._plan
+        if plan.output.is_folder:
+            self._parts.complete_part()
+        else:
+            self._parts.make_durable()
+            with open_table(plan.output, plan.layout, workplace=plan.folder) as table:
+                self._copy_rows(table)
+        self._manifest.finish(plan.folder)
+        self._parts.close()
+        if not (plan.output.is_folder or plan.goes_on or self._has_failed()):
+            self._remove()
+
+    def discard(self) -> None:
+        """Keep the rows for another run, if there are any."""
+        with contextlib.suppress(OSError):  # the disk may be what was wrong
+            self._parts.make_durable()
+        self._parts.close()
+        if not holds_rows(self._plan.folder):
+            self._remove()
+
+    def _copy_rows(self, table: TableWriter) -> None:
+        if isinstance(table, ParquetTable):
+            for batch in self._parts.iter_batches():
+                table.write_batch(batch)
+        else:
+            for rows in self._parts.iter_rows():
+                table.write(rows)
+
+    def _has_failed(self) -> bool:
+        return any(FAILED in rows[STATUS] for rows in self._parts.iter_rows([STATUS]))
+
+    def _remove(self) -> None:
+        remove_rows(self._plan.folder)
+        remove_manifest(self._plan.folder)
+
+
+@contextlib.contextmanager
+def open_job(plan: Plan) -> Iterator[Job]:
+    """Open a job, finish it when the block ends, and keep its rows for another run when the block fails.
+
+    Raises `UsageError` when another process works on it, when it cannot go on as planned, and when it would lose
+    rows of an earlier one.
+    """
+    folder = plan.folder
+    with _claim(folder):
+        manifest = _prepare(plan)
+        parts = PartFolder(folder, plan.layout, plan.rows_a_part)
+        if plan.start is Start.RETRY:
+            parts.drop_failed()
+        manifest.write(folder)
+        job = Job(plan, parts, manifest)
+        try:
+            yield job
+            job.finish()
+        except BaseException:
+            job.discard()
+            raise
+
+
+def _prepare(plan: Plan) -> Manifest:
+    """Return what the job is from now on. Where it does not go on, the rows of an earlier one are removed."""
+    known = has_manifest(plan.folder)
+    if plan.output.is_folder and not known and any(_visible(plan.folder)):
+        raise UsageError(
+            "this folder holds other things than labels",
+            where=plan.output.path,
+            fix="Choose another --output.",
+        )
+    manifest = Manifest(plan.fingerprint, plan.inputs)
+    if not known or plan.start is Start.RESTART:
+        remove_rows(plan.folder)
+        return manifest
+    earlier = read_manifest(plan.folder)
+    if plan.goes_on:
+        _check_same(plan, earlier)
+        return Manifest(plan.fingerprint, tuple(dict.fromkeys([*earlier.inputs, *plan.inputs])))
+    if holds_rows(plan.folder) and (plan.output.is_folder or not earlier.is_finished):
+        state = "holds labels" if earlier.is_finished else "is not finished"
+        raise UsageError(f"an earlier job for this output {state}", where=plan.output.path, fix=_WAYS_ON)
+    remove_rows(plan.folder)
+    return manifest
+
+
+def _check_same(plan: Plan, earlier: Manifest) -> None:
+    changes = earlier.fingerprint.describe_changes(plan.fingerprint)
+    if set(earlier.inputs).isdisjoint(plan.inputs):
+        changes.append(f"its photos were {_shorten(earlier.inputs)} and are now {_shorten(plan.inputs)}")
+    if changes:
+        raise UsageError(
+            f"this job was begun in another way: {'; '.join(changes)}",
+            where=plan.output.path,
+            fix="Go on as it was begun, start again with --restart, or choose another --output.",
+        )
+
+
+def _shorten(inputs: Sequence[str]) -> str:
+    return inputs[0] if len(inputs) == 1 else f"{inputs[0]} and {len(inputs) - 1:,} more"
+
+
+def _visible(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.iterdir() if not path.name.startswith("."))
+
+
+@contextlib.contextmanager
+def _claim(folder: Path) -> Iterator[None]:
+    """Make a folder and keep other processes from it; the kernel gives it back however this one ends."""
+    folder.mkdir(exist_ok=True)
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(opened)
+        raise UsageError("another process works on this job", where=folder) from None
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            folder.rmdir()  # it goes if nothing is left in it
+        os.close(opened)

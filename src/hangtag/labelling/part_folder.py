@@ -1,0 +1,192 @@
+"""A folder of finished rows: parts that are complete and never change, and the log of the part that is being filled.
+
+`part-00000.parquet`, `part-00001.parquet` … are the parts; `_part-00002.rows` is the log (`row_log.py`). Nothing else
+says which photos are finished, so nothing can contradict the rows. What happens in which order, and why no crash
+loses or repeats a row, is written in `docs/labelling.md`.
+"""
+
+import re
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from hangtag.labelling.arrow_rows import ArrowRows
+from hangtag.labelling.durable import replacing, sync_folder
+from hangtag.labelling.finished import FinishedPhotos, keys_of
+from hangtag.labelling.layout import FAILED, MODEL, PATH, STATUS, Layout, Rows
+from hangtag.labelling.parquet_table import ParquetTable
+from hangtag.labelling.row_log import RowLog, iter_log
+
+ROWS_A_PART: Final = 100_000
+
+_BATCH_ROWS: Final = 8192
+"""How many rows of a part are read at a time."""
+
+_PART: Final = re.compile(r"part-(\d{5,})\.parquet")
+_LOG: Final = re.compile(r"_part-(\d{5,})\.rows")
+_UNFINISHED: Final = ".*.part"  # what `replacing` calls a file that is not whole
+
+
+class PartFolder:
+    """The rows in a folder, open to write more. Not for two processes at a time.
+
+    What a crash has left behind is put right when the folder is opened.
+    """
+
+    def __init__(self, folder: Path, layout: Layout, rows_a_part: int = ROWS_A_PART) -> None:
+        self.folder = folder
+        self._layout = layout
+        self._arrow = ArrowRows(layout)
+        self._rows_a_part = rows_a_part
+        self._log: RowLog | None = None
+        self._pace = _Pace()
+        self._tidy()
+
+    @property
+    def parts(self) -> list[Path]:
+        """The files of the complete parts, in their order."""
+        return [path for _, path in sorted(_numbered(self.folder, _PART))]
+
+    @property
+    def photos(self) -> int:
+        """How many photos have their rows."""
+        rows: int = sum(pq.read_metadata(path).num_rows for path in self.parts)
+        return (rows + (self._log.rows if self._log else 0)) // len(self._layout.models)
+
+    def write(self, rows: Rows) -> None:
+        """Add rows. Once this returns they survive the end of the process, and a second later that of the machine."""
+        if self._log is None:
+            number = max((number for number, _ in _numbered(self.folder, _PART)), default=-1) + 1
+            self._log = RowLog(self.folder / f"_part-{number:05}.rows", self._arrow.schema)
+        self._log.append(self._arrow.pack(rows))
+        if self._log.rows >= self._rows_a_part:
+            self.complete_part()
+        elif self._pace.is_time():
+            self.make_durable()
+
+    def make_durable(self) -> None:
+        """Wait until the disk has all rows."""
+        if self._log is not None:
+            with self._pace:
+                self._log.make_durable()
+                sync_folder(self.folder)
+
+    def complete_part(self) -> None:
+        """Make a part of the rows in the log, if there are any."""
+        if self._log is None:
+            return
+        self._log.close()
+        number = int(_LOG.fullmatch(self._log.path.name)[1])  # type: ignore[index] # we named it
+        self._write_part(
+            self.folder / f"part-{number:05}.parquet", iter_log(self._log.path, self._arrow.schema)
+        )
+        self._log.path.unlink()  # the part is on the disk under its name, so it is what counts from here on
+        self._log = None
+
+    def iter_batches(self, columns: Sequence[str] | None = None) -> Iterator[Any]:
+        """Yield all rows as record batches, in the order in which they came; of some `columns`, or of all."""
+        for path in self.parts:
+            with pq.ParquetFile(path) as file:
+                yield from file.iter_batches(_BATCH_ROWS, columns=columns)
+        if self._log is not None:
+            for batch in iter_log(self._log.path, self._arrow.schema):
+                yield batch if columns is None else batch.select(list(columns))
+
+    def iter_rows(self, columns: Sequence[str] | None = None) -> Iterator[Rows]:
+        """Yield all rows, as `iter_batches` does."""
+        return (self._arrow.unpack(batch) for batch in self.iter_batches(columns))
+
+    def read_finished(self) -> FinishedPhotos:
+        """Return which photos have their rows."""
+        columns = [PATH, MODEL] if self._layout.compares_models else [PATH]
+        keys = np.empty(self.photos, np.uint64)
+        filled = 0
+        for batch in self.iter_batches(columns):
+            found = keys_of(self._names(batch))
+            keys[filled : filled + len(found)] = found
+            filled += len(found)
+        return FinishedPhotos(keys)
+
+    def drop_failed(self) -> None:
+        """Drop the rows of photos that failed: these are then no longer finished."""
+        self.complete_part()
+        for path in self.parts:
+            status = pq.read_table(path, columns=[STATUS])[STATUS]
+            if pc.any(pc.equal(status, FAILED)).as_py():
+                with pq.ParquetFile(path) as file:
+                    self._write_part(path, map(_without_failed, file.iter_batches()))
+
+    def close(self) -> None:
+        """Close the log; its rows stay."""
+        if self._log is not None:
+            self._log.close()
+
+    def _names(self, batch: Any) -> list[str]:  # noqa: ANN401 - pyarrow has no types
+        if self._layout.compares_models:  # a photo has a row for each model
+            batch = batch.filter(pc.equal(batch[MODEL], self._layout.models[0]))
+        names: list[str] = batch[PATH].to_pylist()
+        return names
+
+    def _write_part(self, path: Path, batches: Iterator[Any]) -> None:
+        with replacing(path) as file:
+            table = ParquetTable(file, self._layout)
+            for batch in batches:
+                table.write_batch(batch)
+            table.finish()
+
+    def _tidy(self) -> None:
+        """Remove files that were not whole, and a log whose part is; open the log that goes on."""
+        for path in self.folder.glob(_UNFINISHED):
+            path.unlink()
+        complete = {number for number, _ in _numbered(self.folder, _PART)}
+        for number, path in sorted(_numbered(self.folder, _LOG)):
+            if number in complete:
+                path.unlink()
+            else:
+                self._log = RowLog(path, self._arrow.schema)
+
+
+def holds_rows(folder: Path) -> bool:
+    """Say whether there are rows in a folder."""
+    logs = any(path.stat().st_size for _, path in _numbered(folder, _LOG))
+    return logs or any(_numbered(folder, _PART))
+
+
+def remove_rows(folder: Path) -> None:
+    """Remove all rows from a folder."""
+    for pattern in (_PART, _LOG):
+        for _, path in _numbered(folder, pattern):
+            path.unlink()
+
+
+class _Pace:
+    """When it is time again for something that is to happen every second, but not to take a fiftieth of the time."""
+
+    def __init__(self) -> None:
+        self._wait = 1.0
+        self._ended = time.monotonic()
+
+    def is_time(self) -> bool:
+        return time.monotonic() - self._ended >= self._wait
+
+    def __enter__(self) -> None:
+        self._began = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        self._ended = time.monotonic()
+        self._wait = max(1.0, 50 * (self._ended - self._began))
+
+
+def _numbered(folder: Path, pattern: re.Pattern[str]) -> Iterator[tuple[int, Path]]:
+    for path in folder.iterdir():
+        if found := pattern.fullmatch(path.name):
+            yield int(found[1]), path
+
+
+def _without_failed(batch: Any) -> Any:  # noqa: ANN401 - as above
+    return batch.filter(pc.not_equal(batch[STATUS], FAILED))

@@ -1,0 +1,50 @@
+from dataclasses import replace
+
+import pytest
+
+from hangtag.labelling.fingerprint import Fingerprint
+
+BEFORE = Fingerprint(
+    models={"default": "a" * 64},
+    precisions={"default": "fp32"},
+    top_k=1,
+    columns={"path": "text", "season": "text", "season_confidence": "confidence"},
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"models": {"default": "b" * 64}},
+            "the file of model default has changed (SHA-256 aaaaaaaaaaaa… to bbbbbbbbbbbb…)",
+        ),
+        (
+            {"models": {"other": "b" * 64}, "precisions": {"other": "fp32"}},
+            "the models were default and are now other",
+        ),
+        (
+            {"precisions": {"default": "bf16"}},
+            "model default computed in fp32 and would in bf16",
+        ),
+        ({"top_k": 3}, "--top-k was 1 and is now 3"),
+        (
+            {"columns": {"path": "text", "usage": "text"}},
+            "the table has lost season, season_confidence and gained usage",
+        ),
+        (
+            {"columns": dict(reversed(BEFORE.columns.items()))},
+            "the columns of the table have another order or type",
+        ),
+    ],
+)
+def test_every_change_is_said_in_words(changes, said):
+    now = replace(BEFORE, **changes)
+    assert BEFORE.describe_changes(now) == [said]
+    assert now.sha256 != BEFORE.sha256
+
+
+def test_the_same_is_the_same():
+    again = Fingerprint(**BEFORE.to_json())
+    assert again.describe_changes(BEFORE) == []
+    assert again.sha256 == BEFORE.sha256
