@@ -1,0 +1,119 @@
+"""The noise ceiling: how well any model can do that sees nothing but the photo.
+
+Photos of the same pixels that bear different labels cannot all be answered rightly. Within a group of them the best
+answer is the label that most bear, whatever the model; the share of photos that bear it is an upper bound. It is too
+kind, since each group chooses its answer after the fact. How often a photo bears the label of another one drawn
+from its group is, on average, a lower bound: where the labels of a picture have the shares p, the best answer is
+right with max(p), twins agree with sum(p * p), which is less.
+"""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from hangtag.catalogue.check_rows import Rows
+from hangtag.catalogue.photo_names import product_id
+from hangtag.imaging.fingerprint import Fingerprint, near_duplicate_groups
+
+Likeness = Literal["exact", "near"]
+
+_Z_95: Final = 1.959963984540054
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseCeiling:
+    """How far the labels of one column agree among photos that show the same picture.
+
+    `likeness` is `exact` for groups of the same pixels, `near` for groups that hold different pixels of nearly one
+    picture. Only groups with two known labels or more count. `twin_agreement` is the share of photos that bear the
+    label of another one drawn from their group, `best_accuracy` that of the photos with their group's most frequent
+    label, `interval_95` the interval of the latter. Shares are NaN where there is no group.
+    """
+
+    column: str
+    likeness: Likeness
+    groups: int
+    photos: int
+    pairs: int
+    disagreeing_pairs: int
+    twin_agreement: float
+    best_accuracy: float
+    interval_95: tuple[float, float]
+
+    @property
+    def disagreement(self) -> float:
+        """The share of pairs that disagree; NaN without a pair."""
+        return self.disagreeing_pairs / self.pairs if self.pairs else math.nan
+
+
+def measure_noise_ceiling(prints: Mapping[str, Fingerprint], rows: Rows) -> list[NoiseCeiling]:
+    """Return the ceilings of every label column, first of exact, then of near duplicates.
+
+    `prints` holds the fingerprint of each photo by its name.
+    """
+    exact: defaultdict[str, list[str]] = defaultdict(list)
+    near: defaultdict[int, list[str]] = defaultdict(list)
+    for name, number in zip(prints, near_duplicate_groups(list(prints.values())), strict=True):
+        exact[prints[name].pixels_sha256].append(name)
+        near[number].append(name)
+    unlike = [names for names in near.values() if len({prints[name].pixels_sha256 for name in names}) > 1]
+    likenesses: dict[Likeness, Iterable[Sequence[str]]] = {"exact": list(exact.values()), "near": unlike}
+    return [
+        _measure(column, likeness, _count_labels(groups, rows, position))
+        for likeness, groups in likenesses.items()
+        for position, column in enumerate(rows.label_columns)
+    ]
+
+
+def _count_labels(groups: Iterable[Sequence[str]], rows: Rows, position: int) -> list[Counter[str]]:
+    """Return how often each label occurs in each group, for those with two known ones or more."""
+    counts = []
+    for names in groups:
+        ids = (product_id(name) for name in names)
+        labels = (rows.labels[id_][position] for id_ in ids if id_ in rows.labels)
+        counts.append(Counter(label for label in labels if label is not None))
+    return [one for one in counts if one.total() > 1]
+
+
+def _measure(column: str, likeness: Likeness, groups: Sequence[Counter[str]]) -> NoiseCeiling:
+    sizes = [one.total() for one in groups]
+    best = [max(one.values()) for one in groups]
+    # The ordered pairs of different photos, in the whole group and with the same label.
+    ordered = [size * (size - 1) for size in sizes]
+    agreeing = [sum(count * (count - 1) for count in one.values()) for one in groups]
+    photos = sum(sizes)
+    twins = sum(same / (size - 1) for same, size in zip(agreeing, sizes, strict=True))
+    return NoiseCeiling(
+        column=column,
+        likeness=likeness,
+        groups=len(groups),
+        photos=photos,
+        pairs=sum(ordered) // 2,
+        disagreeing_pairs=(sum(ordered) - sum(agreeing)) // 2,
+        twin_agreement=twins / photos if photos else math.nan,
+        best_accuracy=sum(best) / photos if photos else math.nan,
+        interval_95=_interval(best, sizes),
+    )
+
+
+def _interval(hits: Sequence[int], sizes: Sequence[int]) -> tuple[float, float]:
+    """Return the 95 % interval of sum(hits) / sum(sizes), where not photos but their groups are drawn at random.
+
+    It is Wilson's (1927) with the effective number of photos: as many independent ones would give the variance that
+    the groups show (Korn and Graubard 1998, "Confidence intervals for proportions with small expected number of
+    positive counts estimated from survey data"). Where the groups show none, each group counts as one photo.
+    """
+    groups, photos = len(sizes), sum(sizes)
+    if groups == 0:
+        return (0.0, 1.0)
+    rate = sum(hits) / photos
+    squares = sum((hit - rate * size) ** 2 for hit, size in zip(hits, sizes, strict=True))
+    variance = squares / photos**2 * groups / max(1, groups - 1)
+    support = min(float(photos), rate * (1 - rate) / variance) if variance > 0 else float(groups)
+    square = _Z_95 * _Z_95
+    centre = (rate + square / (2 * support)) / (1 + square / support)
+    spread = math.sqrt(rate * (1 - rate) / support + square / (4 * support * support))
+    half = _Z_95 * spread / (1 + square / support)
+    return (max(0.0, centre - half), min(1.0, centre + half))
