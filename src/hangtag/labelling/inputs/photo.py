@@ -85,3 +85,8 @@ class FaultyPhoto:
     def read(self, _limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
         """Raise the photo's `PhotoError`."""
         raise self.error
+
+
+def too_large(limits: DecodeLimits) -> PhotoError:
+    """Return the error of a photo with more bytes than a photo may have."""
+    return PhotoError(Reason.TOO_MANY_BYTES, f"the file is larger than {limits.max_bytes:,} bytes")

@@ -1,0 +1,174 @@
+"""Photos in object stores: `s3://`, `gs://` and `az://`, one or all below a prefix. Needs the extra `cloud`."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final
+
+from hangtag.domain.errors import PhotoError, UsageError
+from hangtag.domain.reasons import Reason
+from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits
+from hangtag.labelling.inputs.folder import PHOTO_ENDINGS
+from hangtag.labelling.inputs.members import Membership, sort_member
+from hangtag.labelling.inputs.photo import Carried, FaultyPhoto, InputPhoto, carry_nothing, too_large
+from hangtag.labelling.inputs.settings import InputSettings
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+CLOUD_SCHEMES: Final = ("s3", "gs", "az")
+
+_LISTED_AT_ONCE: Final = 1000
+_ENDPOINTS: Final = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+_CREDENTIALS: Final = (
+    "Credentials and region are read from the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION; "
+    "GOOGLE_APPLICATION_CREDENTIALS; AZURE_STORAGE_ACCOUNT_NAME, AZURE_STORAGE_ACCOUNT_KEY); see docs/labelling.md."
+)
+
+
+class Stores:
+    """The buckets and containers of a run, opened when they are first needed. Safe to use from any thread.
+
+    Raises `UsageError` when the extra `cloud` is not installed.
+    """
+
+    def __init__(self, settings: InputSettings) -> None:
+        try:
+            import obstore  # noqa: F401, PLC0415 - an extra, and asked for only here
+        except ImportError:
+            raise UsageError(
+                "addresses of object stores need the extra `cloud`", fix="pip install 'hangtag[cloud]'"
+            ) from None
+        self._settings = settings
+        self._open: dict[str, ObjectStore] = {}
+        self._lock = Lock()
+
+    def split(self, url: str) -> tuple["ObjectStore", str]:
+        """Return the store of an address and the key in it.
+
+        Raises `UsageError` when the address names no bucket or the settings of the environment make no sense.
+        """
+        scheme, _, rest = url.partition("://")
+        bucket, _, key = rest.partition("/")
+        if not bucket:
+            raise UsageError("the address names no bucket", where=url, fix=f"Write {scheme}://BUCKET/KEY.")
+        with self._lock:
+            root = f"{scheme.lower()}://{bucket}"
+            if root not in self._open:
+                self._open[root] = self._open_store(root)
+            return self._open[root], key
+
+    def _open_store(self, root: str) -> "ObjectStore":
+        from obstore.exceptions import BaseError  # noqa: PLC0415 - as above
+        from obstore.store import from_url  # noqa: PLC0415 - as above
+
+        settings = self._settings
+        endpoint = next((os.environ[name] for name in _ENDPOINTS if os.environ.get(name)), "")
+        retry_s = settings.timeout_s * settings.attempts
+        options: dict[str, Any] = {
+            "client_options": {
+                "timeout": timedelta(seconds=settings.timeout_s),
+                "allow_http": root.startswith("s3:") and endpoint.startswith("http://"),
+            },
+            "retry_config": {
+                "max_retries": settings.attempts - 1,
+                "retry_timeout": timedelta(seconds=retry_s),
+                "backoff": {"init_backoff": timedelta(seconds=settings.backoff_s), "base": 2.0},
+            },
+        }
+        if root.startswith("s3:") and endpoint:
+            options["endpoint"] = endpoint
+        try:
+            return from_url(root, **options)
+        except (BaseError, ValueError) as error:
+            raise UsageError(f"this store cannot be opened ({error})", where=root, fix=_CREDENTIALS) from None
+
+
+@dataclass(frozen=True, slots=True)
+class CloudPhoto:
+    """An object that is a photo; `url` is its whole address."""
+
+    url: str
+    stores: Stores
+    carried: Carried = field(default_factory=carry_nothing, kw_only=True, hash=False)
+
+    @property
+    def name(self) -> str:
+        """The address."""
+        return self.url
+
+    def read(self, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
+        """Fetch the object; raises `PhotoError` with the reason why it cannot be had."""
+        from obstore import get  # noqa: PLC0415 - an extra
+        from obstore.exceptions import BaseError  # noqa: PLC0415 - as above
+
+        try:
+            store, key = self.stores.split(self.url)
+            found = get(store, key)
+            if found.meta["size"] > limits.max_bytes:
+                raise too_large(limits)
+            return bytes(found.bytes())
+        except (BaseError, FileNotFoundError, PermissionError, ValueError) as error:
+            raise _photo_error(error) from None
+        except UsageError as error:
+            raise PhotoError(Reason.UNREADABLE, str(error)) from None
+
+
+@dataclass
+class CloudWalk:
+    """The photos below a prefix, in the order of their keys, listed as they are walked.
+
+    Raises `UsageError` when the store cannot be listed, or breaks off.
+    """
+
+    url: str
+    stores: Stores
+    other_files: int = field(default=0, init=False)
+
+    def __iter__(self) -> Iterator[InputPhoto]:
+        from obstore.exceptions import BaseError  # noqa: PLC0415 - an extra
+
+        self.other_files = 0
+        found = False
+        try:
+            for photo in self._walk():
+                found = True
+                yield photo
+        except (BaseError, OSError, ValueError) as error:
+            raise UsageError(f"it cannot be listed ({error})", where=self.url, fix=_CREDENTIALS) from None
+        if not found and not self.other_files:
+            yield FaultyPhoto(self.url, PhotoError(Reason.NOT_FOUND, "nothing stands below this prefix"))
+
+    def _walk(self) -> Iterator[InputPhoto]:
+        from obstore import list as list_objects  # noqa: PLC0415 - as above
+
+        store, prefix = self.stores.split(self.url)
+        root = self.url.partition("://")[0] + "://" + self.url.partition("://")[2].partition("/")[0]
+        for chunk in list_objects(store, prefix=prefix or None, chunk_size=_LISTED_AT_ONCE):
+            for found in chunk:
+                membership = sort_member(found["path"].removeprefix(prefix))
+                if membership is Membership.PHOTO:
+                    yield CloudPhoto(f"{root}/{found['path']}", self.stores)
+                self.other_files += membership is Membership.OTHER
+
+
+def is_object(url: str) -> bool:
+    """Say whether an address names one photo; any other is a prefix, as a folder is."""
+    return url.lower().endswith(PHOTO_ENDINGS)
+
+
+def _photo_error(error: Exception) -> PhotoError:
+    from obstore import exceptions  # noqa: PLC0415 - an extra
+
+    detail = str(error).splitlines()[0] if str(error) else type(error).__name__
+    if isinstance(error, (exceptions.NotFoundError, FileNotFoundError)):
+        return PhotoError(Reason.NOT_FOUND, detail)
+    if isinstance(
+        error, (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError, PermissionError)
+    ):
+        return PhotoError(Reason.REFUSED, detail)
+    if isinstance(error, (exceptions.InvalidPathError, ValueError)):
+        return PhotoError(Reason.UNREADABLE, detail)
+    return PhotoError(Reason.TIMED_OUT if "timed out" in detail else Reason.UNREACHABLE, detail)

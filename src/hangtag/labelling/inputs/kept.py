@@ -1,0 +1,70 @@
+"""Bytes that were read ahead and wait for a decoder: some in memory, the rest in files."""
+
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+MEMORY_BYTES: Final = 64 * 1024 * 1024
+"""How many bytes wait in memory: many photos of a shop, a few of a camera."""
+
+
+@dataclass(slots=True)
+class KeptBytes:
+    """The bytes of one photo, to be taken once."""
+
+    store: "ByteStore"
+    length: int
+    data: bytes | None = None
+    file: Path | None = None
+
+    def take(self) -> bytes:
+        """Return the bytes and make room for others."""
+        if self.file is not None:
+            data = self.file.read_bytes()
+            self.file.unlink()
+            return data
+        kept, self.data = self.data, None
+        if kept is None:
+            raise RuntimeError("these bytes have been taken before")
+        self.store.release(self.length)
+        return kept
+
+
+@dataclass
+class ByteStore:
+    """Keeps bytes until they are taken: the first `memory_bytes` in memory, what comes on top in temporary files.
+
+    Nobody ever waits for room, so that readers and decoders cannot block each other. Safe to use from any thread.
+    """
+
+    memory_bytes: int = MEMORY_BYTES
+    _used: int = field(default=0, init=False)
+    _files: int = field(default=0, init=False)
+    _folder: TemporaryDirectory[str] | None = field(default=None, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+
+    def keep(self, data: bytes) -> KeptBytes:
+        """Keep bytes; raises `OSError` when they can be written nowhere."""
+        with self._lock:
+            if self._used + len(data) <= self.memory_bytes:
+                self._used += len(data)
+                return KeptBytes(self, len(data), data)
+            self._folder = self._folder or TemporaryDirectory(prefix="hangtag-")
+            self._files += 1
+            file = Path(self._folder.name) / str(self._files)
+        file.write_bytes(data)
+        return KeptBytes(self, len(data), file=file)
+
+    def release(self, length: int) -> None:
+        """Say that so many bytes are no longer kept in memory."""
+        with self._lock:
+            self._used -= length
+
+    def close(self) -> None:
+        """Remove the files of bytes that nobody took."""
+        with self._lock:
+            if self._folder is not None:
+                self._folder.cleanup()
+                self._folder = None

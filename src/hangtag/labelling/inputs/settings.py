@@ -1,0 +1,30 @@
+"""What can be chosen about inputs."""
+
+from dataclasses import dataclass
+
+from hangtag.domain.errors import UsageError
+from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits
+
+
+@dataclass(frozen=True, slots=True)
+class InputSettings:
+    """How photos are found in tables and fetched from servers and stores.
+
+    `photo_column` names the column of tables, None to find it by its name. `connections` photos are fetched at a time;
+    each of `attempts` may take `timeout_s` seconds and follow `redirects`. After the first failure it waits half to all
+    of `backoff_s` seconds, and twice as long after each further one.
+
+    Raises `UsageError` when a number is too small to mean anything.
+    """
+
+    photo_column: str | None = None
+    connections: int = 16
+    timeout_s: float = 30.0
+    attempts: int = 4
+    redirects: int = 5
+    backoff_s: float = 0.5
+    limits: DecodeLimits = DEFAULT_LIMITS
+
+    def __post_init__(self) -> None:
+        if self.connections < 1 or self.attempts < 1 or self.timeout_s <= 0:
+            raise UsageError("connections and attempts start at 1, and a time-out is longer than 0 seconds")

@@ -1,0 +1,209 @@
+"""Photos in a tar, plain or compressed: read in one pass, and nothing is unpacked."""
+
+import bz2
+import gzip
+import lzma
+import tarfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, Final, Protocol, cast
+
+from hangtag.domain.errors import PhotoError
+from hangtag.domain.reasons import Reason
+from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits
+from hangtag.labelling.inputs.kept import ByteStore, KeptBytes
+from hangtag.labelling.inputs.members import Membership, name_member, sort_member
+from hangtag.labelling.inputs.photo import Carried, FaultyPhoto, InputPhoto, carry_nothing, too_large
+
+_MAX_HEADER_BYTES: Final = 1 << 20
+"""No honest name or attribute of a member is longer; a crafted one would fill the memory."""
+
+_BLOCK: Final = 512
+_PIECE_BYTES: Final = 1 << 20
+
+_DAMAGE: Final = (tarfile.TarError, EOFError, ValueError, zlib.error, lzma.LZMAError)
+
+
+@dataclass(frozen=True, slots=True)
+class TarPhoto:
+    """A photo in a tar that is not compressed: read where it lies, by as many threads as want to."""
+
+    archive: str
+    member: str
+    offset: int
+    length: int
+    carried: Carried = field(default_factory=carry_nothing, kw_only=True, hash=False)
+
+    @property
+    def name(self) -> str:
+        """The path of the tar, a slash, and what the tar calls the photo; this is text and never opened as a path."""
+        return name_member(self.archive, self.member)
+
+    def read(self, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
+        """Return the photo's bytes; raises `PhotoError` with the reason why they cannot be had."""
+        if self.length > limits.max_bytes:
+            raise too_large(limits)
+        try:
+            with Path(self.archive).open("rb") as file:
+                file.seek(self.offset)
+                data = file.read(self.length)
+        except OSError as error:
+            raise PhotoError(Reason.UNREADABLE, f"the tar cannot be read ({error.strerror})") from None
+        if len(data) < self.length:
+            raise PhotoError(Reason.TRUNCATED, "the tar is cut off")
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class UnpackedPhoto:
+    """A photo of a compressed tar, which can only be read in its order: its bytes are kept until they are wanted."""
+
+    name: str
+    kept: KeptBytes
+    carried: Carried = field(default_factory=carry_nothing, kw_only=True, hash=False)
+
+    def read(self, _limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
+        """Return the photo's bytes; only once, since they are kept no longer."""
+        return self.kept.take()
+
+
+@dataclass
+class TarWalk:
+    """The photos of a tar in its order. Links, sparse files and devices are entries with a reason.
+
+    A tar that is damaged or cut off is an entry with a reason too, after those that could be found.
+    """
+
+    path: str
+    store: ByteStore = field(default_factory=ByteStore)
+    limits: DecodeLimits = DEFAULT_LIMITS
+    other_files: int = field(default=0, init=False)
+
+    def __iter__(self) -> Iterator[InputPhoto]:
+        self.other_files = 0
+        try:
+            with closing(_open_stream(self.path)) as stream:
+                yield from self._walk(stream)
+        except _DAMAGE as error:
+            yield FaultyPhoto(self.path, PhotoError(Reason.CORRUPT, f"the tar cannot be read on ({error})"))
+        except OSError as error:
+            yield FaultyPhoto(
+                self.path, PhotoError(Reason.UNREADABLE, f"the tar cannot be read on ({error})")
+            )
+
+    def _walk(self, stream: "_Stream") -> Iterator[InputPhoto]:
+        with tarfile.open(fileobj=cast("BinaryIO", stream), mode="r:") as archive:
+            while (member := archive.next()) is not None:
+                archive.members.clear()  # type: ignore[attr-defined]  # the library keeps them all, for random access
+                membership = sort_member(member.name)
+                if member.isdir() or membership is Membership.IGNORED:
+                    continue
+                if membership is Membership.OTHER:
+                    self.other_files += 1
+                else:
+                    yield self._photo(stream, member)
+        if not stream.has_ended:
+            yield FaultyPhoto(
+                self.path, PhotoError(Reason.TRUNCATED, "the tar has no end; it may be cut off")
+            )
+
+    def _photo(self, stream: "_Stream", member: tarfile.TarInfo) -> InputPhoto:
+        name = name_member(self.path, member.name)
+        if not member.isreg() or member.issparse():
+            return FaultyPhoto(name, PhotoError(Reason.UNREADABLE, "it is no plain file in the tar"))
+        if stream.is_plain:
+            return TarPhoto(self.path, member.name, member.offset_data, member.size)
+        if member.size > self.limits.max_bytes:
+            return FaultyPhoto(name, too_large(self.limits))
+        stream.seek(member.offset_data)
+        return UnpackedPhoto(name, self.store.keep(stream.read_data(member.size)))
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass
+class _Stream:
+    """What `tarfile` reads from: goes only forwards, and refuses headers that would fill the memory."""
+
+    source: _Readable
+    is_plain: bool
+    position: int = 0
+    has_ended: bool = False
+
+    def tell(self) -> int:
+        return self.position
+
+    def seek(self, position: int) -> None:
+        if self.is_plain:
+            cast("BinaryIO", self.source).seek(position)
+            self.position = position
+        while self.position < position:
+            if not self.read_data(min(_PIECE_BYTES, position - self.position)):
+                raise EOFError("it is cut off")
+
+    def read(self, size: int) -> bytes:
+        """Read a header; the last one of a whole tar is a block of zeros."""
+        if size > _MAX_HEADER_BYTES:
+            raise tarfile.ReadError(f"a header claims {size:,} bytes")
+        data = self.read_data(size)
+        self.has_ended = len(data) == _BLOCK and not any(data)
+        return data
+
+    def read_data(self, size: int) -> bytes:
+        """Read so many bytes, or fewer at the end."""
+        pieces = []
+        while size > 0 and (piece := self.source.read(min(_PIECE_BYTES, size))):
+            pieces.append(piece)
+            size -= len(piece)
+            self.position += len(piece)
+        return b"".join(pieces)
+
+    def close(self) -> None:
+        self.source.close()
+
+
+def _open_zstd(path: str) -> _Readable:
+    import pyarrow as pa  # noqa: PLC0415 - it takes long to import, and Python has no zstd of its own before 3.14
+
+    return cast("_Readable", pa.input_stream(path, compression="zstd"))
+
+
+def _open_gzip(path: str) -> _Readable:
+    return gzip.open(path, "rb")
+
+
+def _open_bz2(path: str) -> _Readable:
+    return bz2.open(path, "rb")
+
+
+def _open_xz(path: str) -> _Readable:
+    return lzma.open(path, "rb")
+
+
+_COMPRESSED: Final[Mapping[str, Callable[[str], _Readable]]] = {
+    ".tar.gz": _open_gzip,
+    ".tgz": _open_gzip,
+    ".tar.bz2": _open_bz2,
+    ".tbz2": _open_bz2,
+    ".tar.xz": _open_xz,
+    ".txz": _open_xz,
+    ".tar.zst": _open_zstd,
+    ".tzst": _open_zstd,
+}
+
+TAR_ENDINGS: Final = (".tar", *_COMPRESSED)
+"""The file name endings that a tar is told by."""
+
+
+def _open_stream(path: str) -> _Stream:
+    for ending, opener in _COMPRESSED.items():
+        if path.lower().endswith(ending):
+            return _Stream(opener(path), is_plain=False)
+    return _Stream(Path(path).open("rb"), is_plain=True)

@@ -1,0 +1,174 @@
+"""Photos at `http://` and `https://` addresses: fetched with limits, time-outs, and retries that a server can live with."""
+
+import email.utils
+import random
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Final
+
+import httpx
+
+from hangtag.domain.errors import PhotoError
+from hangtag.domain.reasons import Reason
+from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits
+from hangtag.labelling.inputs.photo import Carried, carry_nothing, too_large
+from hangtag.labelling.inputs.settings import InputSettings
+
+_LONGEST_PAUSE_S: Final = 60.0
+_LONGEST_CONNECT_S: Final = 10.0
+_HEADERS: Final = {
+    "User-Agent": "hangtag",
+    "Accept": "image/*, */*;q=0.5",
+    "Accept-Encoding": "identity",  # photos are compressed already, and nothing can grow on arrival
+}
+_ABSENT: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
+_PASSING: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
+_USER_AND_PASSWORD: Final = re.compile(r"(?<=//)[^/?#@]*@")
+
+
+class _PassingError(Exception):
+    """A failure that may be over when the same is tried again, at the earliest after `pause_s`."""
+
+    def __init__(self, error: PhotoError, pause_s: float = 0.0) -> None:
+        self.error = error
+        self.pause_s = pause_s
+        super().__init__(str(error))
+
+
+class Fetcher:
+    """Fetches photos from any number of threads, over connections that are kept. `transport` is httpx's."""
+
+    def __init__(self, settings: InputSettings, transport: httpx.BaseTransport | None = None) -> None:
+        self._settings = settings
+        self._rests: dict[str, float] = {}
+        self._closed = threading.Event()
+        self._http = httpx.Client(
+            headers=_HEADERS,
+            timeout=httpx.Timeout(
+                settings.timeout_s, connect=min(settings.timeout_s, _LONGEST_CONNECT_S), pool=None
+            ),
+            limits=httpx.Limits(max_connections=settings.connections),
+            follow_redirects=True,
+            max_redirects=settings.redirects,
+            transport=transport,
+        )
+
+    def fetch(self, url: str, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
+        """Return what stands at an address.
+
+        Raises `PhotoError` with NOT_FOUND, REFUSED, TOO_MANY_BYTES or UNREADABLE at once, with TIMED_OUT or UNREACHABLE
+        when that has not changed after the attempts of the settings.
+        """
+        for attempt in range(self._settings.attempts):
+            try:
+                self._wait(_host(url))
+                return self._try(url, limits)
+            except _PassingError as failure:
+                last = failure
+                self._let_rest(_host(url), failure.pause_s, attempt)
+        raise last.error
+
+    def close(self) -> None:
+        """End the connections; what is under way fails."""
+        self._closed.set()
+        self._http.close()
+
+    def _try(self, url: str, limits: DecodeLimits) -> bytes:
+        ends = time.monotonic() + self._settings.timeout_s
+        with _photo_errors(), self._http.stream("GET", url) as response:
+            _check_status(response)
+            if int(response.headers.get("content-length", "0") or 0) > limits.max_bytes:
+                raise too_large(limits)
+            pieces, length = [], 0
+            for piece in response.iter_bytes():
+                length += len(piece)
+                if length > limits.max_bytes:
+                    raise too_large(limits)
+                if time.monotonic() > ends:
+                    raise _PassingError(PhotoError(Reason.TIMED_OUT))
+                pieces.append(piece)
+            return b"".join(pieces)
+
+    def _let_rest(self, host: str, asked_s: float, attempt: int) -> None:
+        """Leave a host alone: as long as it asks for, and longer each time, not all threads for equally long."""
+        own_s = self._settings.backoff_s * 2**attempt * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+        if asked_s:
+            self._rests[host] = time.monotonic() + asked_s
+        self._pause(own_s)
+
+    def _wait(self, host: str) -> None:
+        self._pause(self._rests.get(host, 0.0) - time.monotonic())
+
+    def _pause(self, seconds: float) -> None:
+        if seconds > 0 and self._closed.wait(seconds):
+            raise PhotoError(Reason.UNREACHABLE, "the run was ended")
+
+
+@dataclass(frozen=True, slots=True)
+class WebPhoto:
+    """A photo at an address."""
+
+    url: str
+    fetcher: Fetcher
+    carried: Carried = field(default_factory=carry_nothing, kw_only=True, hash=False)
+
+    @property
+    def name(self) -> str:
+        """The address, without the user and password that may stand in it."""
+        return _USER_AND_PASSWORD.sub("", self.url, count=1)
+
+    def read(self, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
+        """Fetch the photo; raises `PhotoError` with the reason why it cannot be had."""
+        return self.fetcher.fetch(self.url, limits)
+
+
+@contextmanager
+def _photo_errors() -> Iterator[None]:
+    try:
+        yield
+    except httpx.TimeoutException:
+        raise _PassingError(PhotoError(Reason.TIMED_OUT)) from None
+    except (httpx.UnsupportedProtocol, httpx.InvalidURL, ValueError) as error:
+        raise PhotoError(Reason.UNREADABLE, f"this is no address that can be fetched ({error})") from None
+    except httpx.TooManyRedirects:
+        raise PhotoError(Reason.UNREACHABLE, "the address leads from one to the next") from None
+    except (httpx.TransportError, httpx.StreamError) as error:
+        raise _PassingError(
+            PhotoError(Reason.UNREACHABLE, f"the server cannot be reached ({error})")
+        ) from None
+    except httpx.HTTPError as error:
+        raise PhotoError(Reason.UNREADABLE, f"the answer cannot be read ({error})") from None
+
+
+def _check_status(response: httpx.Response) -> None:
+    status = response.status_code
+    if response.is_success:
+        return
+    if status in _ABSENT:
+        raise PhotoError(Reason.NOT_FOUND, f"the server answers {status}")
+    if status in _PASSING or response.is_server_error:
+        raise _PassingError(
+            PhotoError(Reason.UNREACHABLE, f"the server answers {status}"), _asked_pause_s(response)
+        )
+    raise PhotoError(Reason.REFUSED, f"the server answers {status}")
+
+
+def _asked_pause_s(response: httpx.Response) -> float:
+    """Return for how many seconds a server asks to be left alone: given as a number, or as a date (RFC 9110, 10.2.3)."""
+    asked = response.headers.get("retry-after", "").strip()
+    if asked.isdecimal():
+        return min(float(asked), _LONGEST_PAUSE_S)
+    try:
+        until = email.utils.parsedate_to_datetime(asked).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return 0.0
+    return max(0.0, min(until - time.time(), _LONGEST_PAUSE_S))
+
+
+def _host(url: str) -> str:
+    return _USER_AND_PASSWORD.sub("", url).split("/", 3)[2].casefold()

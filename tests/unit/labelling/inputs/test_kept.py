@@ -1,0 +1,29 @@
+import pytest
+
+from hangtag.labelling.inputs.kept import ByteStore
+
+
+def test_what_does_not_fit_in_memory_waits_in_files():
+    store = ByteStore(memory_bytes=100)
+    kept = [store.keep(bytes([number]) * 60) for number in range(4)]
+    assert [one.file is None for one in kept] == [True, False, False, False]
+    folder = kept[1].file.parent
+    assert [one.take() for one in kept] == [bytes([number]) * 60 for number in range(4)]
+    assert list(folder.iterdir()) == []
+    assert store.keep(b"x" * 100).file is None, "what was taken makes room"
+    store.close()
+    assert not folder.exists()
+
+
+def test_closing_removes_what_nobody_took():
+    store = ByteStore(memory_bytes=0)
+    file = store.keep(b"x").file
+    store.close()
+    assert not file.exists()
+
+
+def test_bytes_are_taken_once():
+    kept = ByteStore().keep(b"x")
+    kept.take()
+    with pytest.raises(RuntimeError, match="before"):
+        kept.take()
