@@ -1,19 +1,9 @@
 """The command `hangtag predict`."""
 
-import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import Annotated, Final, Literal
 
 import typer
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from rich.console import Console
-
-    from hangtag.inference.model import Model
-    from hangtag.labelling.layout import Layout
-    from hangtag.labelling.outputs import TableWriter
 
 EXIT_SOME_NOT_LABELLED: Final = 3
 
@@ -31,10 +21,32 @@ def predict(
         ),
     ] = None,
     output: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            "--output", "-o", help="The table to write: .csv, .xlsx, .jsonl or .parquet; - is CSV on stdout."
+            "--output",
+            "-o",
+            help="The table: .csv, .xlsx, .jsonl, .parquet; FOLDER/ for parts; - for stdout.",
         ),
+    ] = None,
+    table_format: Annotated[
+        Literal["csv", "xlsx", "jsonl", "parquet"] | None,
+        typer.Option("--format", help="The table's format, where the name of the output does not say it."),
+    ] = None,
+    rows_per_part: Annotated[
+        int, typer.Option(min=1, help="How many rows a part of a folder has.")
+    ] = 100_000,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the job of this output: label what has no row yet.")
+    ] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Go on, and label again the photos that failed.")
+    ] = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Drop what an earlier job for this output has done.")
+    ] = False,
+    summary_file: Annotated[
+        Path | None,
+        typer.Option("--summary", help="Write the counts of the summary into this file, as JSON."),
     ] = None,
     top_k: Annotated[int, typer.Option(min=1, help="How many candidates to write for each label.")] = 1,
     precision: Annotated[
@@ -48,67 +60,37 @@ def predict(
     """Label photos: files and folders of them.
 
     Every photo becomes a row with its labels and confidences, or with the reason why it has none. Without --output the
-    first rows are shown as a table. Leaves with 0 when all photos were labelled, with 3 when some were not.
+    first rows are shown as a table. An interrupted run goes on with --resume. Leaves with 0 when all photos were
+    labelled, with 3 when some were not, with 130 when it was interrupted.
     """
     from rich.console import Console
 
     from hangtag.cli.console import open_console
+    from hangtag.cli.predict_run import choose_start, label_in_job, label_once, load_models, write_summary
     from hangtag.inference.cpus import count_usable_cpus
+    from hangtag.labelling.fingerprint import Fingerprint
     from hangtag.labelling.inputs import PhotoWalk
-    from hangtag.labelling.outputs import STANDARD_OUTPUT, check_output
+    from hangtag.labelling.outputs import Output
+    from hangtag.labelling.plan import Plan
     from hangtag.labelling.run import Labeller
     from hangtag.labelling.terminal import print_summary
 
     walk = PhotoWalk(inputs)
-    if output is not None:
-        check_output(output)
-    models = _load_models(model or ["default"], precision, threads)
+    destination = None if output is None else Output.parse(output, table_format)
+    start = choose_start(
+        destination, {"--resume": resume, "--retry-failed": retry_failed, "--restart": restart}
+    )
+    models = load_models(model or ["default"], precision, threads)
     labeller = Labeller(models, top_k, threads or count_usable_cpus())
     messages = Console(stderr=True, highlight=False)
-    with _open_writer(output, labeller.layout) as writer, _open_progress(inputs, messages) as on_progress:
-        summary = labeller.label(walk, writer, on_progress)
-    print_summary(messages if output == STANDARD_OUTPUT else open_console(), summary)
+    if destination is None or destination.is_standard_output:
+        summary = label_once(labeller, walk, destination, messages)
+    else:
+        fingerprint = Fingerprint.of(models, labeller.layout)
+        plan = Plan(destination, labeller.layout, fingerprint, [*map(str, inputs)], start, rows_per_part)
+        summary = label_in_job(labeller, walk, plan, messages)
+    print_summary(messages if output == "-" else open_console(), summary)
+    if summary_file is not None:
+        write_summary(summary, summary_file)
     if summary.failed:
         raise typer.Exit(EXIT_SOME_NOT_LABELLED)
-
-
-def _load_models(
-    names: "Sequence[str]", precision: Literal["auto", "fp32", "bf16"], threads: int | None
-) -> "dict[str, Model]":
-    """Load the models, by the name on their card, or as they were called where that would be ambiguous."""
-    from hangtag.domain.errors import UsageError
-    from hangtag.inference.model import load_model
-
-    if len(set(names)) < len(names):
-        raise UsageError("a model is named twice", where="--model")
-    loaded = [load_model(name, precision=precision, threads=threads) for name in names]
-    titles = [model.card.name for model in loaded]
-    return dict(zip(titles if len(set(titles)) == len(titles) else names, loaded, strict=True))
-
-
-def _open_progress(
-    inputs: "Sequence[Path]", messages: "Console"
-) -> "contextlib.AbstractContextManager[Callable[[int], None]]":
-    """Show a bar where a person can see it; its library takes longer to import than a photo to label."""
-    if not messages.is_terminal:
-        from hangtag.labelling.run import ignore_progress
-
-        return contextlib.nullcontext(ignore_progress)
-    from hangtag.labelling.progress import show_progress
-
-    return show_progress(inputs, messages)
-
-
-@contextlib.contextmanager
-def _open_writer(output: Path | None, layout: "Layout") -> "Iterator[TableWriter]":
-    from hangtag.cli.console import open_console
-    from hangtag.labelling.outputs import open_output
-    from hangtag.labelling.terminal import TerminalTable
-
-    if output is not None:
-        with open_output(output, layout) as writer:
-            yield writer
-        return
-    table = TerminalTable(open_console(), layout)
-    yield table
-    table.finish()

@@ -11,13 +11,16 @@ _TYPES: Final = {
     Kind.TEXT: pa.string(),
     Kind.CONFIDENCE: pa.float32(),
     Kind.CANDIDATES: pa.list_(_CANDIDATE),
+    Kind.NAMES: pa.list_(pa.string()),
+    Kind.NAMES: pa.list_(pa.string()),
 }
 
 
 class ArrowRows:
     """Turns the rows of a layout into record batches and back. No value changes on the way.
 
-    `schema` has a field for each column: text, float32 confidences, candidates as lists of (label, confidence).
+    `schema` has a field for each column: text, float32 confidences, lists of codes, candidates as lists of
+    (label, confidence).
     """
 
     def __init__(self, layout: Layout) -> None:
@@ -51,6 +54,10 @@ def _array(cells: list[Cell], kind: Kind) -> Any:  # noqa: ANN401 - as above
 
 def _cells(column: Any, kind: Kind) -> list[Cell]:  # noqa: ANN401 - as above
     values: list[Any] = column.to_pylist()
-    if kind is not Kind.CANDIDATES:
-        return values
-    return [None if cell is None else [(one["label"], one["confidence"]) for one in cell] for cell in values]
+    if kind is Kind.NAMES:
+        return [None if cell is None else tuple(cell) for cell in values]
+    if kind is Kind.CANDIDATES:
+        return [
+            None if cell is None else [(one["label"], one["confidence"]) for one in cell] for cell in values
+        ]
+    return values

@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterable
 from typing import BinaryIO, Final
 
-from hangtag.labelling.layout import PATH, Candidates, Cell, Kind, Layout, Rows
+from hangtag.labelling.layout import PATH, Candidates, Cell, Kind, Layout, Rows, join_names
 
 _STARTS_A_FORMULA: Final = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - the wide signs start one in East Asian Excel
+_MANY_TEXTS: Final = 20_000
 _NEEDS_QUOTES: Final = re.compile(
     r'[",;\t\r\n]|^ | $'
 )  # the semicolon separates where the comma is the decimal sign
@@ -42,8 +43,12 @@ class CsvTable:
             return ["" if cell is None else f"{cell:.4f}" for cell in cells]
         if kind is Kind.CANDIDATES:
             return [_quote(_defuse(render_candidates(cell))) for cell in cells]
+        if kind is Kind.NAMES:
+            return [_quote(join_names(cell)) for cell in cells]
         if name == PATH:
             return [_quote(_defuse_path(str(cell))) for cell in cells]
+        if len(self._labels) > _MANY_TEXTS:  # a column that came with the photos may never repeat itself
+            self._labels = {None: ""}
         for cell in set(cells) - self._labels.keys():
             self._labels[cell] = _quote(_defuse(str(cell)))
         return [self._labels[cell] for cell in cells]

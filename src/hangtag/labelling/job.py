@@ -7,57 +7,19 @@ import contextlib
 import fcntl
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from enum import Enum, auto
 from pathlib import Path
 from typing import Final
 
 from hangtag.domain.errors import UsageError
-from hangtag.labelling.fingerprint import Fingerprint
 from hangtag.labelling.finished import Photo
-from hangtag.labelling.layout import FAILED, STATUS, Layout, Rows
+from hangtag.labelling.layout import FAILED, STATUS, Rows
 from hangtag.labelling.manifest import Manifest, has_manifest, read_manifest, remove_manifest
-from hangtag.labelling.outputs import Output, TableWriter, open_table
+from hangtag.labelling.outputs import TableWriter, open_table
 from hangtag.labelling.parquet_table import ParquetTable
-from hangtag.labelling.part_folder import ROWS_A_PART, PartFolder, holds_rows, remove_rows
+from hangtag.labelling.part_folder import PartFolder, holds_rows, remove_rows
+from hangtag.labelling.plan import Plan, Start
 
 _WAYS_ON: Final = "Go on with --resume, start again with --restart, or choose another --output."
-
-
-class Start(Enum):
-    """What is to happen when there is a job for this output already."""
-
-    NEW = auto()
-    """Replace the table of a finished job; refuse to lose what is begun, or a folder of parts."""
-    RESUME = auto()
-    """Go on: label the photos that have no row."""
-    RETRY = auto()
-    """Go on, and label the failed photos again."""
-    RESTART = auto()
-    """Drop what is there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a job is to write, and what its answers depend on. `inputs` are called what a person called them."""
-
-    output: Output
-    layout: Layout
-    fingerprint: Fingerprint
-    inputs: Sequence[str]
-    start: Start = Start.NEW
-    rows_a_part: int = ROWS_A_PART
-
-    @property
-    def folder(self) -> Path:
-        """Where the job's rows lie."""
-        path = self.output.path.resolve()
-        return path if self.output.is_folder else path.with_name(f".{path.name}.job")
-
-    @property
-    def goes_on(self) -> bool:
-        """Whether rows of an earlier run are to stay."""
-        return self.start in {Start.RESUME, Start.RETRY}
 
 
 class Job:

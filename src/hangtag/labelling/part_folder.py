@@ -20,9 +20,8 @@ from hangtag.labelling.durable import replacing, sync_folder
 from hangtag.labelling.finished import FinishedPhotos, keys_of
 from hangtag.labelling.layout import FAILED, MODEL, PATH, STATUS, Layout, Rows
 from hangtag.labelling.parquet_table import ParquetTable
+from hangtag.labelling.plan import ROWS_A_PART
 from hangtag.labelling.row_log import RowLog, iter_log
-
-ROWS_A_PART: Final = 100_000
 
 _BATCH_ROWS: Final = 8192
 """How many rows of a part are read at a time."""
@@ -80,11 +79,11 @@ class PartFolder:
         """Make a part of the rows in the log, if there are any."""
         if self._log is None:
             return
-        self._log.close()
         number = int(_LOG.fullmatch(self._log.path.name)[1])  # type: ignore[index] # we named it
         self._write_part(
             self.folder / f"part-{number:05}.parquet", iter_log(self._log.path, self._arrow.schema)
         )
+        self._log.close()
         self._log.path.unlink()  # the part is on the disk under its name, so it is what counts from here on
         self._log = None
 

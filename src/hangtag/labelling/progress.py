@@ -2,30 +2,39 @@
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
 from rich.text import Text
 
-from hangtag.labelling.inputs import count_photos
+from hangtag.labelling.progress_lines import render_share
+from hangtag.labelling.run import OnProgress
 
 
 @contextlib.contextmanager
-def show_progress(inputs: Sequence[Path], console: Console) -> Iterator[Callable[[int], None]]:
-    """Show a bar while the block runs, and give it the function to call with the number of photos just done.
+def show_progress(console: Console, count: Callable[[], int], finished: int = 0) -> Iterator[OnProgress]:
+    """Show a bar while the block runs, and give it the function to call with the photos just done.
 
-    The photos are counted beside the work, so the time left appears as soon as their number is known.
+    `finished` photos were done before. `count` is called beside the work, so the time left appears as soon as the
+    number of photos is known.
     """
-    columns = (BarColumn(), MofNCompleteColumn(), _ImagesPerSecond(), TimeRemainingColumn())
+    columns = (BarColumn(), MofNCompleteColumn(), _ImagesPerSecond(), _ShareFailed(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("photos", total=None)
+        task = progress.add_task("photos", total=None, completed=finished, failed=0, done=0)
         counting = threading.Thread(
-            target=lambda: progress.update(task, total=count_photos(inputs)), name="count", daemon=True
+            target=lambda: progress.update(task, total=count()), name="count", daemon=True
         )
         counting.start()
-        yield lambda done: progress.advance(task, done)
+        total_failed = total_done = 0
+
+        def on_progress(done: int, failed: int) -> None:
+            nonlocal total_failed, total_done
+            total_failed += failed
+            total_done += done
+            progress.update(task, advance=done, failed=total_failed, done=total_done)
+
+        yield on_progress
 
 
 class _ImagesPerSecond(ProgressColumn):
@@ -34,3 +43,11 @@ class _ImagesPerSecond(ProgressColumn):
     def render(self, task: Task) -> Text:
         """Return the speed as text."""
         return Text("" if task.speed is None else f"{task.speed:,.0f} images/s", style="dim")
+
+
+class _ShareFailed(ProgressColumn):
+    """How many of the photos of this run failed."""
+
+    def render(self, task: Task) -> Text:
+        """Return the share as text."""
+        return Text(render_share(task.fields["failed"], task.fields["done"]), style="red")

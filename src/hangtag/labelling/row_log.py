@@ -41,7 +41,8 @@ class RowLog:
 
     def make_durable(self) -> None:
         """Wait until the disk has all of it. From here on the end of the machine cannot lose it."""
-        os.fsync(self._file.fileno())
+        if not self._file.closed:
+            os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Close the file."""

@@ -1,11 +1,13 @@
 """One run: every photo of the inputs becomes its rows in the table, and the run its summary."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from hangtag.bundle.card import Card
 from hangtag.domain.errors import UsageError
+from hangtag.imaging.batches import PhotoSource
 from hangtag.inference.answering import AnsweringModel
 from hangtag.labelling.inputs import PhotoWalk
 from hangtag.labelling.label import iter_labelled
@@ -14,8 +16,14 @@ from hangtag.labelling.outputs import TableWriter
 from hangtag.labelling.rows import build_rows
 from hangtag.labelling.summary import Summary
 
+if TYPE_CHECKING:
+    from hangtag.labelling.job import Job
 
-def ignore_progress(_done: int) -> None:
+OnProgress = Callable[[int, int], None]
+"""Called with the number of photos just done, and how many of them failed."""
+
+
+def ignore_progress(_done: int, _failed: int) -> None:
     """Show nothing."""
 
 
@@ -41,24 +49,46 @@ class Labeller:
         return Layout.for_models(self.cards, self.top_k)
 
     def label(
-        self, walk: PhotoWalk, writer: TableWriter, on_progress: Callable[[int], None] = ignore_progress
+        self, walk: PhotoWalk, writer: TableWriter, on_progress: OnProgress = ignore_progress
     ) -> Summary:
         """Write the rows of all photos of a walk, and return what they come to.
 
-        `on_progress` is called with the number of photos just done. Raises `UsageError` when the inputs hold no photo
-        at all.
+        Raises `UsageError` when the inputs hold no photo at all.
         """
-        summary, started = Summary(), time.perf_counter()
+        summary = Summary(self.layout)
+        self._write_rows(walk, writer, on_progress, summary)
+        return _complete(summary, walk)
+
+    def go_on(self, walk: PhotoWalk, job: "Job", on_progress: OnProgress = ignore_progress) -> Summary:
+        """Write the rows of the photos that a job has not finished, and return what all its photos come to.
+
+        Raises `UsageError` when there is no photo at all, neither in the inputs nor in the job.
+        """
+        summary = Summary(self.layout)
+        for rows in job.iter_rows(summary.columns):
+            summary.add(rows)
+        summary.photos_before = summary.photos
+        self._write_rows(job.iter_unfinished(walk), job, on_progress, summary)
+        return _complete(summary, walk)
+
+    def _write_rows(
+        self, photos: Iterable[PhotoSource], writer: TableWriter, on_progress: OnProgress, summary: Summary
+    ) -> None:
+        started = time.perf_counter()
         cards, layout = self.cards, self.layout
-        for batch in iter_labelled(walk, list(self.models.values()), self.threads):
-            writer.write(build_rows(batch, cards, layout))
-            summary.add(batch, cards)
-            on_progress(len(batch.names))
-        if not summary.photos:
-            raise UsageError("there is no photo in what was named", fix=_what_was_there(walk.other_files))
-        summary.other_files = walk.other_files
+        for batch in iter_labelled(photos, list(self.models.values()), self.threads):
+            rows = build_rows(batch, cards, layout)
+            writer.write(rows)
+            summary.add(rows)
+            on_progress(len(batch.names), sum(reason is not None for reason in batch.reasons))
         summary.seconds = time.perf_counter() - started
-        return summary
+
+
+def _complete(summary: Summary, walk: PhotoWalk) -> Summary:
+    if not summary.photos:
+        raise UsageError("there is no photo in what was named", fix=_what_was_there(walk.other_files))
+    summary.other_files = walk.other_files
+    return summary
 
 
 def _what_was_there(other_files: int) -> str:

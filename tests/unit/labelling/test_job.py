@@ -8,9 +8,10 @@ import pytest
 
 from hangtag.domain.errors import UsageError
 from hangtag.labelling.fingerprint import Fingerprint
-from hangtag.labelling.job import Plan, Start, open_job
+from hangtag.labelling.job import open_job
 from hangtag.labelling.layout import Layout
 from hangtag.labelling.outputs import Output
+from hangtag.labelling.plan import Plan, Start
 
 LAYOUT = Layout(("articleType",))
 FINGERPRINT = Fingerprint({"default": "a" * 64}, {"default": "fp32"}, 1, {"path": "text"})
@@ -42,8 +43,10 @@ def file_plan(tmp_path):
 
 
 def rows_of(path, failed):
+    names = ("status", "reason", "articleType", "articleType_confidence")
     values = ("failed", "empty", None, None) if failed else ("labelled", None, "Tshirts", 0.25)
-    return {name: [value] for name, value in zip(LAYOUT.kinds, (path, *values), strict=True)}
+    row = dict.fromkeys(LAYOUT.kinds) | {"path": path} | dict(zip(names, values, strict=True))
+    return {name: [value] for name, value in row.items()}
 
 
 def label(plan, start, photos, *, stop_at=None, failing=""):

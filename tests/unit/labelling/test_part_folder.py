@@ -9,12 +9,13 @@ TWO_MODELS = Layout(("articleType",), models=("one", "two"))
 
 
 def rows_of(*paths, failed=()):
-    return {
+    return dict.fromkeys(LAYOUT.kinds, [None] * len(paths)) | {
         "path": list(paths),
         "status": ["failed" if path in failed else "labelled" for path in paths],
         "reason": ["empty" if path in failed else None for path in paths],
         "articleType": [None if path in failed else "Tshirts" for path in paths],
         "articleType_confidence": [None if path in failed else 0.25 for path in paths],
+        "flags": [None if path in failed else ("blank", "too_dark") for path in paths],
     }
 
 
@@ -55,8 +56,10 @@ def test_it_goes_on_where_it_was(parts, tmp_path):
     assert paths_in(again) == [*"abcdefg"]
 
 
-def test_rows_come_back_as_they_were_written(parts):
+def test_rows_come_back_as_they_were_written(tmp_path):
     rows = rows_of("a", "b", failed="b")
+    rows |= {"articleType_top": [[("Tshirts", 0.25), ("Jeans", 0.125)], None]}
+    parts = PartFolder(tmp_path, Layout(("articleType",), top_k=2))
     parts.write(rows)
     assert list(parts.iter_rows()) == [rows]
     parts.complete_part()
