@@ -50,6 +50,11 @@ class FakeScores:
 
     probabilities: dict
     chosen: dict
+    gate: object = None
+
+    def confidence(self, column):
+        """Return the probability of the chosen class of each photo."""
+        return np.take_along_axis(self.probabilities[column], self.chosen[column][:, None], axis=1)[:, 0]
 
 
 @dataclass

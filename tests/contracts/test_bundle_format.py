@@ -8,7 +8,7 @@ import onnx.reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hangtag.bundle.card import Card, GoldenCheck, HeadCard
+from hangtag.bundle.card import Card, GateCard, GoldenCheck, HeadCard
 from hangtag.bundle.card_json import card_values, parse_card, render_card
 from hangtag.bundle.file import read_bundle, write_bundle
 from hangtag.domain.taxonomy import Taxonomy
@@ -16,6 +16,7 @@ from hangtag.imaging.preprocess import Preprocessing
 from tiny_bundle import TINY_HEADS, build_tiny_card, build_tiny_graph, draw_pixels
 
 FORMAT_1 = Path(__file__).with_name("card_format_1.json")
+FORMAT_2 = Path(__file__).with_name("card_format_2.json")
 
 NAMES = st.text(min_size=1, max_size=12)
 NUMBERS = st.floats(-1e6, 1e6, width=32)
@@ -34,16 +35,19 @@ SIZES = st.integers(1, 1000)
 
 @st.composite
 def cards(draw):
+    columns = draw(st.lists(NAMES, min_size=1, max_size=3, unique=True))
+    levels = tuple(columns[: draw(st.integers(0, len(columns)))])
+    is_weighted = draw(st.booleans())
     heads = [
         HeadCard(
             column,
             draw(st.lists(NAMES, min_size=1, max_size=4, unique=True)),
             draw(st.floats(0.01, 100)),
             draw(st.none() | st.floats(0, 1)),
+            draw(st.floats(0.01, 100)) if is_weighted and column in levels else None,
         )
-        for column in draw(st.lists(NAMES, min_size=1, max_size=3, unique=True))
+        for column in columns
     ]
-    levels = tuple(head.column for head in heads[: draw(st.integers(0, len(heads)))])
     paths = [tuple(draw(st.sampled_from(head.classes)) for head in heads[: len(levels)]) for _ in levels]
     golden = [
         GoldenCheck.from_png(
@@ -71,6 +75,8 @@ def cards(draw):
         golden=golden,
         golden_tolerance=draw(st.floats(1e-6, 10)),
         precisions=draw(st.sampled_from([("fp32",), ("fp32", "bf16")])),
+        target_accuracy=draw(st.none() | st.floats(0.5, 1)),
+        gate=draw(st.none() | st.builds(GateCard, st.just("not a column"), NUMBERS, st.text(max_size=9))),
     )
 
 
@@ -80,12 +86,23 @@ def test_any_card_survives_the_way_through_its_file(card):
     assert parse_card(render_card(card)) == card
 
 
-def test_a_card_of_format_1_is_still_read_and_written_the_same():
+def test_a_card_of_format_1_is_still_read():
     text = FORMAT_1.read_text(encoding="utf-8")
     card = parse_card(text)
-    assert card_values(card) == json.loads(text)
+    values = card_values(card)
+    assert (values.pop("format"), values.pop("gate"), values.pop("target_accuracy")) == (2, None, None)
+    assert [head.pop("path_weight") for head in values["heads"]] == [None, None, None]
+    assert values | {"format": 1} == json.loads(text)
     assert card.head("masterCategory") == HeadCard("masterCategory", TINY_HEADS["masterCategory"], 1.25, 0.5)
     assert card.golden[0].photo.startswith(b"\x89PNG")
+
+
+def test_a_card_of_format_2_is_still_read_and_written_the_same():
+    text = FORMAT_2.read_text(encoding="utf-8")
+    card = parse_card(text)
+    assert card_values(card) == json.loads(text)
+    assert card.gate == GateCard("not_a_product", 3.5, "energy")
+    assert (card.target_accuracy, card.head("articleType").path_weight) == (0.98, 0.75)
 
 
 def test_any_onnx_tool_opens_a_bundle_runs_it_and_finds_its_card(tmp_path):

@@ -12,11 +12,14 @@ from hangtag.domain.errors import BundleError
 from hangtag.domain.taxonomy import Taxonomy
 from hangtag.imaging.preprocess import Preprocessing
 
-CARD_FORMAT: Final = 1
+CARD_FORMAT: Final = 2
 """The newest card format that this version of hangtag reads, and the one that it writes."""
 
 REFERENCE_PRECISION: Final = "fp32"
 """The arithmetic that a model's answers are defined by."""
+
+QUANTISED_PRECISION: Final = "int8"
+"""The one arithmetic of an int8 form, which is a bundle of its own (`bundle/quantised.py`)."""
 
 Json = dict[str, Any]
 """A JSON object whose content is free: a recipe, figures, a record of one epoch."""
@@ -26,14 +29,17 @@ Json = dict[str, Any]
 class HeadCard:
     """One head: the column that it answers and its classes in the order of its logits.
 
-    Probabilities are `softmax(logits / temperature)`. Under `threshold` the answer is doubtful; without one
-    no answer is. Raises `BundleError` for values that cannot be.
+    Probabilities are `softmax(logits / temperature)`, unless the levels of the category path have a `path_weight`:
+    then they are `softmax` over the paths of the sum of `path_weight * logits`, added up over the paths that hold a
+    label. From `threshold` on the chosen label is an answer, under it, it is doubtful. Raises `BundleError` for values
+    that cannot be.
     """
 
     column: str
     classes: Sequence[str]
     temperature: float = 1.0
     threshold: float | None = None
+    path_weight: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", tuple(self.classes))
@@ -48,6 +54,28 @@ class HeadCard:
             raise BundleError(f"{head} has the temperature {self.temperature}, not a positive number")
         if self.threshold is not None and not 0 <= self.threshold <= 1:
             raise BundleError(f"{head} has the threshold {self.threshold}, not between 0 and 1")
+        weight = self.path_weight
+        if weight is not None and not (math.isfinite(weight) and weight > 0):
+            raise BundleError(f"{head} has the path weight {weight}, not a positive number")
+
+
+@dataclass(frozen=True, slots=True)
+class GateCard:
+    """The gate: a score that says how little a photo looks like a product, and from where on it is flagged.
+
+    `output` is the graph's output that holds the score, float32 (N, 1); photos over `threshold` are flagged. `method`
+    says in words what the score is. Raises `BundleError` for values that cannot be.
+    """
+
+    output: str
+    threshold: float
+    method: str
+
+    def __post_init__(self) -> None:
+        if not self.output:
+            raise BundleError("the gate has no output")
+        if not math.isfinite(self.threshold):
+            raise BundleError(f"the gate has the threshold {self.threshold}, not a finite number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +112,8 @@ class Card:
     `taxonomy` without levels means that the model knows none. `golden_tolerance` is the largest absolute
     difference of a logit that the golden check allows at float32. `precisions` are the arithmetics that were
     measured to answer as well as float32 on photos with known labels: only those may be chosen automatically.
+    `target_accuracy` is the share (0 to 1) of what is answered that is to be right, by which the heads' thresholds were
+    chosen; a head without one then did not reach it often enough, and without `target_accuracy` no label is doubted.
     Raises `BundleError` when the parts contradict each other.
     """
 
@@ -103,6 +133,8 @@ class Card:
     golden: Sequence[GoldenCheck] = ()
     golden_tolerance: float = 1e-3
     precisions: Sequence[str] = (REFERENCE_PRECISION,)
+    target_accuracy: float | None = None
+    gate: GateCard | None = None
     format: int = CARD_FORMAT
 
     def __post_init__(self) -> None:
@@ -115,12 +147,16 @@ class Card:
         _check_created(self.created)
         if not (math.isfinite(self.golden_tolerance) and self.golden_tolerance > 0):
             raise BundleError(f"the golden tolerance is {self.golden_tolerance}, not a positive number")
-        if REFERENCE_PRECISION not in self.precisions:
+        if REFERENCE_PRECISION not in self.precisions and self.precisions != (QUANTISED_PRECISION,):
             raise BundleError(
                 f"the card's precisions lack {REFERENCE_PRECISION}, by which all others are measured"
             )
+        if self.target_accuracy is not None and not 0 < self.target_accuracy <= 1:
+            raise BundleError(f"the target accuracy is {self.target_accuracy}, not over 0 and up to 1")
         _check_heads(self.heads)
+        _check_gate(self)
         _check_taxonomy(self)
+        _check_path_weights(self)
         for check in self.golden:
             _check_golden(check, self.heads)
 
@@ -159,6 +195,11 @@ def _check_heads(heads: Sequence[HeadCard]) -> None:
         raise BundleError(f"the card names a head twice: {', '.join(columns)}")
 
 
+def _check_gate(card: Card) -> None:
+    if card.gate is not None and card.gate.output in card.columns:
+        raise BundleError(f"the gate's output {card.gate.output!r} is that of a head")
+
+
 def _check_taxonomy(card: Card) -> None:
     for level in set(card.taxonomy.levels) & set(card.columns):
         unknown = sorted(set(card.taxonomy.labels(level)) - set(card.head(level).classes))
@@ -167,6 +208,12 @@ def _check_taxonomy(card: Card) -> None:
                 f"the taxonomy has labels of {level} that the head cannot answer: {', '.join(unknown[:5])}",
                 fix="Build the taxonomy from the rows that the model was trained on.",
             )
+
+
+def _check_path_weights(card: Card) -> None:
+    weighted = {head.column for head in card.heads if head.path_weight is not None}
+    if weighted and weighted != set(card.taxonomy.levels) & set(card.columns):
+        raise BundleError(f"not all levels of the path have a path weight, but {', '.join(sorted(weighted))}")
 
 
 def _check_golden(check: GoldenCheck, heads: Sequence[HeadCard]) -> None:

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any, TypeVar
 
-from hangtag.bundle.card import CARD_FORMAT, Card, GoldenCheck, HeadCard
+from hangtag.bundle.card import CARD_FORMAT, Card, GateCard, GoldenCheck, HeadCard
 from hangtag.domain.errors import BundleError
 from hangtag.domain.taxonomy import Taxonomy
 from hangtag.imaging.preprocess import Preprocessing
@@ -13,6 +13,8 @@ from hangtag.imaging.preprocess import Preprocessing
 _T = TypeVar("_T")
 _TEXTS = ("name", "version", "description", "licence", "created", "architecture")
 _OBJECTS = ("recipe", "taxonomy", "preprocessing", "data", "metrics")
+_ADDED = frozenset({"target_accuracy", "gate", "path_weight"})
+"""The fields that cards of format 1 do not have."""
 _LISTS = ("heads", "history", "golden", "precisions")
 
 
@@ -37,6 +39,7 @@ def card_values(card: Card) -> dict[str, Any]:
     values["history"] = list(card.history)
     values["precisions"] = list(card.precisions)
     values["golden"] = [_golden_values(check) for check in card.golden]
+    values["gate"] = None if card.gate is None else asdict(card.gate)
     return values
 
 
@@ -52,14 +55,14 @@ def parse_card(text: str) -> Card:
         raise BundleError(f"the card is not JSON ({error})") from None
     if not isinstance(values, dict):
         raise BundleError("the card is not a JSON object")
-    _check_format(values.get("format"))
-    _check_fields("card", values, Card)
+    added = _ADDED if _read_format(values.get("format")) == 1 else frozenset[str]()
+    _check_fields("card", values, Card, added)
     for names, kind in ((_TEXTS, str), (_OBJECTS, dict), (_LISTS, list)):
         for name in names:
             _check_type(f"the card's {name}", values[name], kind)
     return Card(
         **{name: values[name] for name in (*_TEXTS, "recipe", "data", "metrics")},
-        heads=tuple(_parse_head(head) for head in values["heads"]),
+        heads=tuple(_parse_head(head, added) for head in values["heads"]),
         taxonomy=_parse_taxonomy(values["taxonomy"]),
         preprocessing=_parse_preprocessing(values["preprocessing"]),
         history=tuple(
@@ -68,18 +71,30 @@ def parse_card(text: str) -> Card:
         golden=tuple(_parse_golden(check) for check in values["golden"]),
         golden_tolerance=_number("the card's golden_tolerance", values["golden_tolerance"]),
         precisions=_texts("the card's precisions", values["precisions"]),
+        target_accuracy=_number_or_none("the card's target_accuracy", values.get("target_accuracy")),
+        gate=None if values.get("gate") is None else _parse_gate(values["gate"]),
     )
 
 
-def _parse_head(values: object) -> HeadCard:
+def _parse_head(values: object, added: frozenset[str]) -> HeadCard:
     head = _check_type("a head", values, dict)
-    _check_fields("head", head, HeadCard)
-    threshold = head["threshold"]
+    _check_fields("head", head, HeadCard, added)
     return HeadCard(
         column=_check_type("a head's column", head["column"], str),
         classes=_texts("a head's classes", head["classes"]),
         temperature=_number("a head's temperature", head["temperature"]),
-        threshold=None if threshold is None else _number("a head's threshold", threshold),
+        threshold=_number_or_none("a head's threshold", head["threshold"]),
+        path_weight=_number_or_none("a head's path_weight", head.get("path_weight")),
+    )
+
+
+def _parse_gate(values: object) -> GateCard:
+    gate = _check_type("the gate", values, dict)
+    _check_fields("gate", gate, GateCard)
+    return GateCard(
+        output=_check_type("the gate's output", gate["output"], str),
+        threshold=_number("the gate's threshold", gate["threshold"]),
+        method=_check_type("the gate's method", gate["method"], str),
     )
 
 
@@ -114,7 +129,7 @@ def _parse_golden(values: object) -> GoldenCheck:
     return GoldenCheck(_check_type("a golden photo", check["photo_png_base64"], str), rows)
 
 
-def _check_format(found: object) -> None:
+def _read_format(found: object) -> int:
     if type(found) is not int or found < 1:
         raise BundleError("the card does not say its format")
     if found > CARD_FORMAT:
@@ -122,10 +137,14 @@ def _check_format(found: object) -> None:
             f"the card has format {found}, and this version of hangtag reads up to format {CARD_FORMAT}",
             fix="Install a newer hangtag.",
         )
+    return found
 
 
-def _check_fields(what: str, values: Mapping[str, Any], kind: type) -> None:
-    names = {field.name for field in fields(kind)}
+def _check_fields(
+    what: str, values: Mapping[str, Any], kind: type, added: frozenset[str] = frozenset()
+) -> None:
+    """Compare an object's fields with those of its type, of which it does not have the `added` ones."""
+    names = {field.name for field in fields(kind)} - added
     missing, unknown = sorted(names - set(values)), sorted(set(values) - names)
     if missing:
         raise BundleError(f"the {what} lacks {', '.join(missing)}")
@@ -148,6 +167,10 @@ def _number(what: str, value: object) -> float:
         raise BundleError(f"{what} is too large a number") from None
 
 
+def _number_or_none(what: str, value: object) -> float | None:
+    return None if value is None else _number(what, value)
+
+
 def _texts(what: str, values: object) -> tuple[str, ...]:
     return tuple(_check_type(what, value, str) for value in _check_type(what, values, list))
 
@@ -158,6 +181,7 @@ def _head_values(head: HeadCard) -> dict[str, Any]:
         "classes": list(head.classes),
         "temperature": head.temperature,
         "threshold": head.threshold,
+        "path_weight": head.path_weight,
     }
 
 

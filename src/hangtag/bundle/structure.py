@@ -3,7 +3,7 @@
 from typing import Final
 
 from hangtag.bundle.card import Card
-from hangtag.bundle.graph import FLOAT32, UINT8, Graph
+from hangtag.bundle.graph import FLOAT32, UINT8, Graph, Port
 from hangtag.domain.errors import BundleError
 
 INPUT: Final = "photos"
@@ -59,9 +59,12 @@ def _check_input(graph: Graph, card: Card) -> None:
 
 def _check_outputs(graph: Graph, card: Card) -> None:
     outputs = {port.name: port for port in graph.outputs}
-    missing, unknown = sorted(set(card.columns) - set(outputs)), sorted(set(outputs) - set(card.columns))
+    described = {*card.columns, *([card.gate.output] if card.gate else [])}
+    missing, unknown = sorted(set(card.columns) - set(outputs)), sorted(set(outputs) - described)
     if missing:
         raise BundleError(f"the card describes heads that the model does not have: {', '.join(missing)}")
+    if card.gate:
+        _check_gate(outputs.get(card.gate.output), card.gate.output)
     if unknown:
         raise BundleError(f"the model has outputs that the card does not describe: {', '.join(unknown)}")
     for head in card.heads:
@@ -70,6 +73,17 @@ def _check_outputs(graph: Graph, card: Card) -> None:
             found = _render(port.kind, port.shape)
             raise BundleError(f"the output {head.column!r} is {found}, not float32 (N, classes)")
         check_class_count(head.column, port.shape[1], len(head.classes))
+
+
+def _check_gate(port: Port | None, name: str) -> None:
+    if port is None:
+        raise BundleError(
+            f"the card describes the gate {name!r}, and the model has no such output",
+            fix="Export the model again with its gate, or leave the gate out of the card.",
+        )
+    if (port.kind, port.shape) != (FLOAT32, (None, 1)):
+        found = _render(port.kind, port.shape)
+        raise BundleError(f"the gate's output {name!r} is {found}, not float32 (N, 1)")
 
 
 def check_class_count(column: str, outputs: int | None, classes: int) -> None:

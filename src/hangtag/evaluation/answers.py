@@ -19,8 +19,8 @@ from hangtag.evaluation.photo_set import PhotoSet
 from hangtag.imaging.batches import PhotoDecoder
 from hangtag.imaging.decode import DecodeLimits
 from hangtag.inference.answering import AnsweringModel
-from hangtag.inference.model import Scores
 from hangtag.inference.probabilities import rank
+from hangtag.inference.scores import Scores
 
 BATCH_SIZE: Final = 64
 TOP: Final = 3

@@ -5,7 +5,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,8 @@ import numpy.typing as npt
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits
-from hangtag.imaging.preprocess import Pixels, Preprocessing, prepare_photo
+from hangtag.imaging.preprocess import Pixels, Preprocessing, decode_for
+from hangtag.imaging.visibility import Flagged, flag_photos
 
 BATCHES_AHEAD: Final = 4
 """How many batches each thread may be ahead of the model: enough that it never waits, few in memory."""
@@ -37,17 +38,26 @@ class DecodedBatch:
     """Some photos in their order. `errors` says for each why it has no pixels, or is None.
 
     `pixels` holds, for each preprocessing, the photos that could be decoded: uint8 of shape
-    (n, height, width, 3).
+    (n, height, width, 3). `quality` holds their flags, bool of shape (n, flags), in the order of
+    `imaging.visibility.QUALITY_FLAGS`.
     """
 
     names: tuple[str, ...]
     errors: tuple[PhotoError | None, ...]
     pixels: Mapping[Preprocessing, npt.NDArray[np.uint8]]
+    quality: Mapping[Preprocessing, Flagged]
 
     @property
     def reasons(self) -> tuple[Reason | None, ...]:
         """The code of each error, or None."""
         return tuple(None if error is None else error.reason for error in self.errors)
+
+
+class _Decoded(NamedTuple):
+    """A photo's pixels, and its (width, height) as decoded."""
+
+    pixels: Pixels
+    size: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,21 +87,29 @@ class PhotoDecoder:
     def decode(self, photos: list[PhotoSource]) -> DecodedBatch:
         """Decode one batch."""
         decoded = [self._decode_one(photo) for photo in photos]
-        good = [pixels for pixels in decoded if not isinstance(pixels, PhotoError)]
+        good = [photo for photo in decoded if not isinstance(photo, PhotoError)]
+        pixels, quality = {}, {}
+        for chosen in self.preprocessings:
+            pixels[chosen] = _stack([photo[chosen].pixels for photo in good], chosen)
+            quality[chosen] = flag_photos(pixels[chosen], [photo[chosen].size for photo in good], chosen)
         return DecodedBatch(
             names=tuple(photo.name for photo in photos),
-            errors=tuple(pixels if isinstance(pixels, PhotoError) else None for pixels in decoded),
-            pixels={
-                chosen: _stack([pixels[chosen] for pixels in good], chosen) for chosen in self.preprocessings
-            },
+            errors=tuple(photo if isinstance(photo, PhotoError) else None for photo in decoded),
+            pixels=pixels,
+            quality=quality,
         )
 
-    def _decode_one(self, photo: PhotoSource) -> dict[Preprocessing, Pixels] | PhotoError:
+    def _decode_one(self, photo: PhotoSource) -> dict[Preprocessing, _Decoded] | PhotoError:
         try:
             data = photo.read(self.limits)
-            return {chosen: prepare_photo(data, chosen, self.limits) for chosen in self.preprocessings}
+            return {chosen: _prepare(data, chosen, self.limits) for chosen in self.preprocessings}
         except PhotoError as error:
             return error
+
+
+def _prepare(data: bytes, preprocessing: Preprocessing, limits: DecodeLimits) -> _Decoded:
+    image = decode_for(data, preprocessing, limits)
+    return _Decoded(preprocessing.apply(image), image.size)
 
 
 def _iter_chunks(photos: Iterable[PhotoSource], size: int) -> Iterator[list[PhotoSource]]:

@@ -92,9 +92,19 @@ def prepare_photo(data: bytes, preprocessing: Preprocessing, limits: DecodeLimit
 
     Raises `PhotoError` with the reason why the bytes cannot be shown.
     """
+    return preprocessing.apply(decode_for(data, preprocessing, limits))
+
+
+def decode_for(
+    data: bytes, preprocessing: Preprocessing, limits: DecodeLimits = DEFAULT_LIMITS
+) -> Image.Image:
+    """Decode a photo's bytes to the upright RGB image that the preprocessing begins with.
+
+    Raises `PhotoError` with the reason why the bytes cannot be shown.
+    """
     # Twice the detail leaves the final, better filter enough to work with.
     at_least = (2 * preprocessing.detail_width, 2 * preprocessing.detail_height)
-    return preprocessing.apply(decode_photo(data, at_least=at_least, limits=limits))
+    return decode_photo(data, at_least=at_least, limits=limits)
 
 
 def border_colour(pixels: Pixels) -> Pixels:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hangtag.bundle.card import Card
-from hangtag.inference.model import Scores
+from hangtag.inference.scores import Scores
 
 
 class AnsweringModel(Protocol):

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
 
+from hangtag.bundle.card import QUANTISED_PRECISION
 from hangtag.bundle.file import Bundle, read_bundle
+from hangtag.bundle.quantised import is_quantised
 from hangtag.bundle.structure import check_class_count
 from hangtag.domain.errors import BundleError, UsageError
 from hangtag.inference.cpus import count_usable_cpus
@@ -28,21 +30,24 @@ if TYPE_CHECKING:
     Pixels = npt.NDArray[np.uint8]
     Logits = dict[str, npt.NDArray[np.float32]]
 
-Precision = Literal["auto", "fp32", "bf16"]
-"""`auto` is what is fastest on this processor, `fp32` gives the same bits wherever a photo stands in a batch."""
+Precision = Literal["auto", "fp32", "bf16", "int8"]
+"""`auto` is what is fastest on this processor, `fp32` gives the same bits wherever a photo stands in a batch, `int8` is
+that of an int8 form, and its only one."""
 
 BATCH_SIZE: Final = 16
 """Measured: larger batches fall out of the processor's cache, smaller ones pay for more calls."""
 
-_HINTS: Final = {"auto": None, "fp32": "f32", "bf16": "bf16"}
+_HINTS: Final = {"auto": None, "fp32": "f32", "bf16": "bf16", "int8": "f32"}
+"""What the layers compute in whose numbers the graph does not say: in an int8 form, those that are not quantised."""
 _NAMES: Final = {"f32": "fp32", "bf16": "bf16", "f16": "fp16"}
 
 
 class Engine:
     """Runs a bundle. Safe to use from several threads.
 
-    `precision` is `auto`, `fp32` or `bf16`; `threads` defaults to the processors that this process may use;
-    `batch_size` is how many photos go through the network at a time, whatever the size of the batches that come.
+    `precision` is `auto`, `fp32` or `bf16`, and for an int8 form `auto` or `int8`; `threads` defaults to the processors
+    that this process may use; `batch_size` is how many photos go through the network at a time, whatever the size of
+    the batches that come.
 
     Raises `UsageError` for a setting that cannot be and `BundleError` for a graph that OpenVINO cannot run.
     """
@@ -56,15 +61,19 @@ class Engine:
         batch_size: int = BATCH_SIZE,
     ) -> None:
         if precision not in get_args(Precision):
-            raise UsageError(f"the precision is auto, fp32 or bf16, not {precision!r}")
+            raise UsageError(f"the precision is auto, fp32, bf16 or int8, not {precision!r}")
         if batch_size < 1 or (threads is not None and threads < 1):
             raise UsageError("threads and batch size are at least 1")
         bundle = model if isinstance(model, Bundle) else read_bundle(model)
         self.card = bundle.card
+        gate = bundle.card.gate
+        self._widths = {head.column: len(head.classes) for head in bundle.card.heads}
+        self._widths |= {} if gate is None else {gate.output: 1}
         self.threads = count_usable_cpus() if threads is None else threads
         self.batch_size = batch_size
         self._where = bundle.path
-        self._hint = _HINTS[precision]
+        self._quantised = is_quantised(bundle.card)
+        self._hint = _HINTS[_require_possible(precision, bundle, quantised=self._quantised)]
         self._lock = Lock()
         self._graph = _read_graph(bundle, self._hint)
         self._any_size = self._compile("LATENCY", -1)
@@ -73,12 +82,15 @@ class Engine:
 
     @property
     def precision(self) -> str:
-        """In which arithmetic the network really runs on this processor: `fp32`, `bf16` or `fp16`."""
+        """In which arithmetic the network really runs on this processor: `fp32`, `bf16`, `fp16` or `int8`."""
+        if self._quantised:
+            return QUANTISED_PRECISION
         return _NAMES.get(self._any_size.precision, self._any_size.precision)
 
     def run(self, pixels: Pixels) -> Logits:
         """Return the logits by column, float32 (n, classes), of pixels, uint8 (n, height, width, 3), n from 0 up.
 
+        A model with a gate gives that output too, under its name, float32 (n, 1).
         Raises `UsageError` for pixels of another shape or type.
         """
         return next(self.iter_run([pixels]))
@@ -122,12 +134,12 @@ class Engine:
 
     def _finish(self, running: Running | None) -> Logits:
         if running is None:
-            return {head.column: np.empty((0, len(head.classes)), np.float32) for head in self.card.heads}
+            return {name: np.empty((0, width), np.float32) for name, width in self._widths.items()}
         try:
             logits = running.finish()
         except RuntimeError as error:
             raise self._broken(error) from error
-        return {column: logits[column] for column in self.card.columns}
+        return {name: logits[name] for name in self._widths}
 
     def _depth(self, part: Pixels) -> int:
         """Return how many requests are to be under way: one more than run at a time, so that none waits for us."""
@@ -176,6 +188,23 @@ class Engine:
     def _broken(self, error: RuntimeError) -> BundleError:
         reason = str(error).strip().splitlines()[-1]
         return BundleError(f"OpenVINO cannot run this model ({reason})", where=self._where)
+
+
+def preferred_precision() -> str:
+    """Return the arithmetic that OpenVINO would choose on this processor: `fp32`, `bf16` or `fp16`."""
+    name = load_runtime().get_property("CPU", "INFERENCE_PRECISION_HINT").get_type_name()
+    return _NAMES.get(name, name)
+
+
+def _require_possible(precision: Precision, bundle: Bundle, *, quantised: bool) -> Precision:
+    if precision == "auto":
+        return QUANTISED_PRECISION if quantised else precision
+    if (precision == QUANTISED_PRECISION) != quantised:
+        fix = (
+            "Take the model that it was made from." if quantised else "`hangtag quantise` makes an int8 form."
+        )
+        raise UsageError(f"this model cannot compute in {precision}", where=bundle.path, fix=fix)
+    return precision
 
 
 def _read_graph(bundle: Bundle, hint: str | None) -> Any:  # noqa: ANN401 - OpenVINO has no types

@@ -1,39 +1,25 @@
 """A model, ready to label photos: `load_model().predict(["shirt.jpg"])`."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import tee
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from hangtag.bundle.card import REFERENCE_PRECISION, Card
-from hangtag.bundle.file import Bundle, read_bundle
+from hangtag.bundle.card import Card
+from hangtag.bundle.file import read_bundle
 from hangtag.bundle.shipped import DEFAULT_NAME, find_bundle
-from hangtag.domain.errors import BundleError, UsageError
+from hangtag.domain.errors import UsageError
 from hangtag.domain.prediction import Failure, Label, Outcome, Prediction
 from hangtag.imaging.batches import PhotoDecoder
 from hangtag.inference.engine import Engine, Precision
-from hangtag.inference.golden import check_golden
 from hangtag.inference.path import PathDecoder
 from hangtag.inference.photos import GivenPhoto, iter_named
 from hangtag.inference.probabilities import calibrated_log_probabilities, rank
-
-
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """The answers to n photos: calibrated probabilities, float32 (n, classes), and chosen class indices (n,) by column.
-
-    The chosen class is the most probable one, except where the category levels would contradict each other.
-    """
-
-    probabilities: Mapping[str, npt.NDArray[np.float32]]
-    chosen: Mapping[str, npt.NDArray[np.int64]]
-
-    def confidence(self, column: str) -> npt.NDArray[np.float32]:
-        """Return the probability of the chosen class, shape (n,)."""
-        return np.take_along_axis(self.probabilities[column], self.chosen[column][:, None], axis=1)[:, 0]
+from hangtag.inference.scores import Scores
+from hangtag.inference.selection import select_engine
+from hangtag.inference.sureness import count_sure_levels, list_flags
 
 
 class Model:
@@ -82,10 +68,15 @@ class Model:
         for batch, scores in zip(
             own, self.iter_label(one.pixels[preprocessing] for one in decoded), strict=True
         ):
-            answers = self._iter_candidates(scores, top_k)
+            answers = zip(
+                self._iter_candidates(scores, top_k),
+                count_sure_levels(scores, self.card).tolist(),
+                list_flags(scores, self.card, batch.quality[preprocessing]),
+                strict=True,
+            )
             for name, error in zip(batch.names, batch.errors, strict=True):
                 if error is None:
-                    yield Prediction(name, next(answers))
+                    yield Prediction(name, *next(answers))
                 else:
                     yield Failure(name, error.reason, error.detail)
 
@@ -93,10 +84,22 @@ class Model:
         log_probabilities = {
             head.column: calibrated_log_probabilities(logits[head.column], head.temperature)
             for head in self.card.heads
+            if head.column not in self._paths.weights
         }
+        probabilities = {column: np.exp(values) for column, values in log_probabilities.items()}
         chosen = {column: np.argmax(values, axis=1) for column, values in log_probabilities.items()}
-        chosen |= self._paths.choose(log_probabilities)
-        return Scores({column: np.exp(values) for column, values in log_probabilities.items()}, chosen)
+        if self._paths.weights:
+            of_levels, path = self._paths.weigh(logits)
+            probabilities |= of_levels
+            chosen |= path
+        else:
+            chosen |= self._paths.choose(log_probabilities)
+        columns, gate = self.card.columns, self.card.gate
+        return Scores(
+            {column: probabilities[column] for column in columns},
+            {column: chosen[column] for column in columns},
+            None if gate is None else logits[gate.output][:, 0],
+        )
 
     def _iter_candidates(self, scores: Scores, top_k: int) -> Iterator[dict[str, tuple[Label, ...]]]:
         """Yield the candidates of each photo by column, the chosen one first."""
@@ -123,34 +126,14 @@ def load_model(
 ) -> Model:
     """Load a model by the name of a bundle that hangtag can find, or by the path of one.
 
-    `precision` `auto` computes in what is fastest on this processor, among the arithmetics that the card says were
-    measured to answer as well as float32, if the golden check passes in it; otherwise in float32. `fp32` gives the
-    same bits wherever a photo stands in a batch. `threads` defaults to the processors that this process may use.
-    `verify=False` leaves the golden check out.
+    `precision` `auto` computes in what is fastest on this processor, by `hangtag bench` where that was run, among the
+    arithmetics that the card says were measured to answer as well as float32, if the golden check passes in it;
+    otherwise in float32. `fp32` gives the same bits wherever a photo stands in a batch, `int8` is for a model beside
+    which its int8 form lies. `threads` defaults to the processors that this process may use. `verify=False` leaves the
+    golden check out.
 
-    Raises `BundleError` when there is no such bundle, or it cannot be trusted.
+    Raises `BundleError` when there is no such bundle, or it cannot be trusted, `UsageError` for an arithmetic that it
+    does not have.
     """
     bundle = read_bundle(find_bundle(name_or_path))
-    if precision == "auto" and (engine := _find_faster(bundle, threads, verify=verify)):
-        return Model(engine, bundle.sha256)
-    engine = Engine(
-        bundle, precision=REFERENCE_PRECISION if precision == "auto" else precision, threads=threads
-    )
-    if verify:
-        check_golden(engine, bundle.path)
-    return Model(engine, bundle.sha256)
-
-
-def _find_faster(bundle: Bundle, threads: int | None, *, verify: bool) -> Engine | None:
-    """Return the engine in the arithmetic that is fastest here, unless card, engine or golden check speak against."""
-    if set(bundle.card.precisions) == {REFERENCE_PRECISION}:
-        return None
-    try:
-        engine = Engine(bundle, precision="auto", threads=threads)
-        if engine.precision not in bundle.card.precisions:
-            return None
-        if verify:
-            check_golden(engine, bundle.path)
-    except BundleError:
-        return None
-    return engine
+    return Model(select_engine(bundle, precision, threads, verify=verify), bundle.sha256)

@@ -30,6 +30,8 @@ class JsonlTable:
 def _value(cell: Cell, kind: Kind) -> Any:  # noqa: ANN401 - any JSON value
     if kind is Kind.CONFIDENCE and isinstance(cell, float):
         return round(cell, 4)
+    if isinstance(cell, tuple):
+        return list(cell)
     if isinstance(cell, list):
         return [{"label": label, "confidence": round(confidence, 4)} for label, confidence in cell]
     return cell

@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.batches import DecodedBatch, PhotoDecoder, PhotoSource
+from hangtag.imaging.visibility import Flagged
 from hangtag.inference.answering import AnsweringModel
-from hangtag.inference.model import Scores
+from hangtag.inference.scores import Scores
 
 BATCH_SIZE: Final = 32
 """How many photos are decoded at a time: two batches of the engine, so that several threads share few photos too."""
@@ -19,11 +20,15 @@ BATCH_SIZE: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class LabelledBatch:
-    """Some photos in their order, why each has no label (or None), and each model's answers to the others."""
+    """Some photos in their order, why each has no label (or None), and each model's answers to the others.
+
+    `quality` holds, for each model, the quality flags of the photos as it sees them.
+    """
 
     names: tuple[str, ...]
     reasons: tuple[Reason | None, ...]
     scores: tuple[Scores, ...]
+    quality: tuple[Flagged, ...]
 
 
 def iter_labelled(
@@ -45,7 +50,8 @@ def iter_labelled(
     ]
     try:
         for batch, *scores in zip(own, *answers, strict=True):
-            yield LabelledBatch(batch.names, batch.reasons, tuple(scores))
+            quality = tuple(batch.quality[model.card.preprocessing] for model in models)
+            yield LabelledBatch(batch.names, batch.reasons, tuple(scores), quality)
     finally:
         decoded.close()
 

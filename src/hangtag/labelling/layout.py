@@ -13,13 +13,25 @@ MODEL: Final = "model"
 STATUS: Final = "status"
 REASON: Final = "reason"
 
+ANSWER: Final = "answer"
+"""The category path down to the deepest level that is sure."""
+
+ANSWER_LEVEL: Final = "answer_level"
+"""The column of the answer's last label."""
+
+FLAGS: Final = "flags"
+"""What is wrong with the photo."""
+
 LABELLED: Final = "labelled"
 FAILED: Final = "failed"
 
 Candidates = list[tuple[str, float]]
 """Labels with their confidences (0 to 1), the chosen one first."""
 
-Cell = str | float | Candidates | None
+Names = tuple[str, ...]
+"""Several codes in one cell."""
+
+Cell = str | float | Candidates | Names | None
 """A value of a table; None where there is none."""
 
 Rows = dict[str, list[Cell]]
@@ -32,6 +44,12 @@ class Kind(Enum):
     TEXT = auto()
     CONFIDENCE = auto()
     CANDIDATES = auto()
+    NAMES = auto()
+    INTEGER = auto()
+    NUMBER = auto()
+    BOOLEAN = auto()
+    DATE = auto()
+    MOMENT = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +87,17 @@ class Layout:
             kinds |= {column: Kind.TEXT, confidence_of(column): Kind.CONFIDENCE}
             if self.top_k > 1:
                 kinds[candidates_of(column)] = Kind.CANDIDATES
-        return kinds
+        return kinds | {ANSWER: Kind.TEXT, ANSWER_LEVEL: Kind.TEXT, FLAGS: Kind.NAMES}
 
 
 def confidence_of(column: str) -> str:
     """Return the name of the column that holds a label's confidence."""
     return f"{column}_confidence"
+
+
+def join_names(cell: Cell) -> str:
+    """Write several codes into one cell of text: `blank;too_dark`."""
+    return ";".join(cell) if isinstance(cell, tuple) else ""
 
 
 def candidates_of(column: str) -> str:

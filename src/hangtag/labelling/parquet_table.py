@@ -13,7 +13,7 @@ ROWS_A_GROUP: Final = 50_000
 
 
 class ParquetTable:
-    """Writes rows as Parquet: text, float32 confidences, candidates as lists of (label, confidence)."""
+    """Writes rows as Parquet, with the types of `ArrowRows`."""
 
     def __init__(self, file: BinaryIO, layout: Layout) -> None:
         self._arrow = ArrowRows(layout)

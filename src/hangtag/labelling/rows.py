@@ -7,11 +7,17 @@ import numpy as np
 import numpy.typing as npt
 
 from hangtag.bundle.card import Card, HeadCard
-from hangtag.inference.model import Scores
+from hangtag.domain.taxonomy import format_path
+from hangtag.imaging.visibility import Flagged
 from hangtag.inference.probabilities import rank
+from hangtag.inference.scores import Scores
+from hangtag.inference.sureness import category_levels, count_sure_levels, list_flags
 from hangtag.labelling.label import LabelledBatch
 from hangtag.labelling.layout import (
+    ANSWER,
+    ANSWER_LEVEL,
     FAILED,
+    FLAGS,
     LABELLED,
     MODEL,
     PATH,
@@ -30,16 +36,18 @@ _NO_COLUMNS: Final[dict[str, list[Cell]]] = {}
 def build_rows(batch: LabelledBatch, cards: Mapping[str, Card], layout: Layout) -> Rows:
     """Return the rows of a batch: for each photo a row for each model. `cards` are the models' by name."""
     tables = [
-        _rows_of_one(batch, (name, card), scores, layout)
-        for (name, card), scores in zip(cards.items(), batch.scores, strict=True)
+        _rows_of_one(batch, model, (scores, quality), layout)
+        for model, scores, quality in zip(cards.items(), batch.scores, batch.quality, strict=True)
     ]
     if len(tables) == 1:
         return tables[0]
     return {name: _interleave([table[name] for table in tables]) for name in layout.kinds}
 
 
-def _rows_of_one(batch: LabelledBatch, model: tuple[str, Card], scores: Scores, layout: Layout) -> Rows:
-    name, card = model
+def _rows_of_one(
+    batch: LabelledBatch, model: tuple[str, Card], answers: tuple[Scores, Flagged], layout: Layout
+) -> Rows:
+    (name, card), (scores, quality) = model, answers
     rows: Rows = {PATH: list(batch.names)}
     if layout.compares_models:
         rows[MODEL] = [name] * len(batch.names)
@@ -51,6 +59,11 @@ def _rows_of_one(batch: LabelledBatch, model: tuple[str, Card], scores: Scores, 
         answered = _answers(card.head(column), scores, layout.top_k) if known else _NO_COLUMNS
         for part in _columns_of(column, layout):
             rows[part] = _spread(answered.get(part, []), good, len(batch.names))
+    for part, cells in {
+        **_sure_answers(scores, card),
+        FLAGS: list[Cell](list_flags(scores, card, quality)),
+    }.items():
+        rows[part] = _spread(cells, good, len(batch.names))
     return rows
 
 
@@ -76,6 +89,26 @@ def _answers(head: HeadCard, scores: Scores, top_k: int) -> dict[str, list[Cell]
             for indices, row in zip(ranked.tolist(), values, strict=True)
         ]
     return answers
+
+
+def _sure_answers(scores: Scores, card: Card) -> dict[str, list[Cell]]:
+    """Return the values of the answer's columns for the photos that were answered."""
+    levels = category_levels(card)
+    depths = count_sure_levels(scores, card).tolist()
+    chosen = (
+        zip(*(scores.chosen[level].tolist() for level in levels), strict=True)
+        if levels
+        else [()] * len(depths)
+    )
+    classes = [card.head(level).classes for level in levels]
+    answers = [
+        format_path([names[index] for names, index in zip(classes, path[:depth], strict=False)])
+        for path, depth in zip(chosen, depths, strict=True)
+    ]
+    return {
+        ANSWER: [answer or None for answer in answers],
+        ANSWER_LEVEL: [levels[depth - 1] if depth else None for depth in depths],
+    }
 
 
 def _spread(values: list[Cell], positions: npt.NDArray[np.int64], length: int) -> list[Cell]:

@@ -6,13 +6,14 @@ from typing import Any, BinaryIO, Final
 import xlsxwriter
 
 from hangtag.labelling.csv_table import render_candidates
-from hangtag.labelling.layout import PATH, Cell, Kind, Layout, Rows
+from hangtag.labelling.layout import PATH, Cell, Kind, Layout, Rows, join_names
 
 ROWS_A_SHEET: Final = 1_048_576
 """What a sheet of Excel holds, with its header; a longer table goes on in the next sheet."""
 
-_WIDTHS: Final = {Kind.TEXT: 16, Kind.CONFIDENCE: 11, Kind.CANDIDATES: 48}
+_WIDTHS: Final = {Kind.TEXT: 16, Kind.CONFIDENCE: 11, Kind.CANDIDATES: 48, Kind.NAMES: 16}
 _PATH_WIDTH: Final = 40
+_RENDERED: Final = {Kind.CANDIDATES: render_candidates, Kind.NAMES: join_names}
 
 
 class XlsxTable:
@@ -58,7 +59,7 @@ class XlsxTable:
         if kind is Kind.CONFIDENCE:
             self._sheet.write_number(self._next_row, position, cell, self._confidence)
         else:
-            text = render_candidates(cell) if kind is Kind.CANDIDATES else cell
+            text = _RENDERED.get(kind, str)(cell)
             self._sheet.write_string(self._next_row, position, text, self._text)
 
     def _add_sheet(self) -> None:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from hangtag.bundle.card import Card, HeadCard
 from hangtag.domain.columns import CATEGORY_COLUMNS
 from hangtag.domain.errors import PhotoError
-from hangtag.inference.model import Scores
+from hangtag.inference.scores import Scores
 from hangtag.inference.probabilities import rank
 from hangtag.server.schemas import ChosenLabel, FailedPhoto, Label, LabelledPhoto
 from hangtag.server.settings import Settings

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from hangtag.bundle.card import Card
 from hangtag.domain.errors import PhotoError
 from hangtag.imaging.batches import DecodedBatch, PhotoDecoder, PhotoSource
-from hangtag.inference.model import Scores
+from hangtag.inference.scores import Scores
 from hangtag.server.problems import QueueFullError, ShuttingDownError
 
 CHUNK_PHOTOS: Final = 8

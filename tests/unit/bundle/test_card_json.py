@@ -62,7 +62,14 @@ def test_a_value_of_a_wrong_type_is_a_bundle_error(values, name, wrong):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"column": 7}, {"classes": "Men"}, {"classes": [7, 8]}, {"temperature": "1"}, {"threshold": True}],
+    [
+        {"column": 7},
+        {"classes": "Men"},
+        {"classes": [7, 8]},
+        {"temperature": "1"},
+        {"threshold": True},
+        {"path_weight": "1"},
+    ],
 )
 def test_a_head_of_wrong_types_is_a_bundle_error(values, wrong):
     values["heads"][0] |= wrong
@@ -72,9 +79,9 @@ def test_a_head_of_wrong_types_is_a_bundle_error(values, wrong):
 
 def test_a_newer_format_says_to_upgrade_before_anything_else():
     with pytest.raises(
-        BundleError, match=r"format 2, and this version of hangtag reads up to format 1\. Install a newer"
+        BundleError, match=r"format 3, and this version of hangtag reads up to format 2\. Install a newer"
     ):
-        parse_card('{"format": 2, "everything": "else is different"}')
+        parse_card('{"format": 3, "everything": "else is different"}')
 
 
 @pytest.mark.parametrize("found", [None, 0, -1, "1", 1.0, True])
@@ -112,3 +119,36 @@ def test_a_path_of_a_wrong_length_is_refused(values):
     values["taxonomy"]["paths"].append(["Apparel"])
     with pytest.raises(BundleError, match="taxonomy is broken"):
         parse(values)
+
+
+def test_fields_that_came_with_format_2_are_needed_in_it_and_refused_before(values):
+    for missing in ("gate", "target_accuracy"):
+        with pytest.raises(BundleError, match=f"the card lacks {missing}"):
+            parse({name: value for name, value in values.items() if name != missing})
+        with pytest.raises(BundleError, match="unknown fields: gate, target_accuracy"):
+            parse(values | {"format": 1})
+
+
+@pytest.mark.parametrize(
+    ("gate", "problem"),
+    [
+        ("score", "should be a dict"),
+        ({"output": "score"}, "lacks method, threshold"),
+        ({"output": "", "threshold": 1.0, "method": ""}, "no output"),
+        ({"output": "gender", "threshold": 1.0, "method": ""}, "that of a head"),
+        ({"output": "score", "threshold": 1e999, "method": ""}, "card is not JSON|not a finite number"),
+    ],
+)
+def test_a_gate_that_cannot_be_is_refused(values, gate, problem):
+    with pytest.raises(BundleError, match=problem):
+        parse(values | {"gate": gate})
+
+
+def test_some_levels_with_a_path_weight_and_some_without_contradict_each_other(values):
+    values["heads"][0]["path_weight"] = 0.5
+    with pytest.raises(
+        BundleError, match="not all levels of the path have a path weight, but masterCategory"
+    ):
+        parse(values)
+    values["heads"][1]["path_weight"] = 0.5
+    assert parse(values).head("articleType").path_weight == 0.5

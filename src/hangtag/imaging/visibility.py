@@ -1,0 +1,132 @@
+"""Whether a photo can be seen well: flags from its pixels and its size, cheap enough to be asked of every photo."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from hangtag.domain.flags import Flag
+from hangtag.imaging.preprocess import Box, Pixels, Preprocessing
+
+Flagged = npt.NDArray[np.bool_]
+"""Which photos carry which flag: bool of shape (n, flags), in the order of `QUALITY_FLAGS`."""
+
+_Floats = npt.NDArray[np.float32]
+
+QUALITY_FLAGS: Final = (Flag.BLANK, Flag.TOO_SMALL, Flag.TOO_DARK, Flag.BLURRED)
+
+BLANK_CONTRAST: Final = 3.0
+"""Under this standard deviation of the brightness, in levels of 0 to 255, a photo shows nothing.
+
+Of the 39,655 photos of the catalogue that the project was measured on, 5 are under it (the palest ear studs on white);
+one in two thousand is under 4.5.
+"""
+
+DARK_LEVEL: Final = 75.0
+"""A photo is too dark when two standard deviations above its mean brightness are still under this level.
+
+No photo of that catalogue is, black shoes included, and none of 255 that people took themselves; those taken at a fifth
+of the light all are, at three tenths 73 % of them.
+"""
+
+SMALL_SCALE: Final = 2.0
+"""A photo is too small when it would have to be enlarged by more than this to hold the detail that is looked at.
+
+No photo of that catalogue is (they hold 60x80, the smallest 53x80); all are that are reduced to 28x37.
+"""
+
+BLURRED_SHARPNESS: Final = 1.2
+"""A photo is blurred when its `sharpness`, times the square of its enlargement, is under this.
+
+27 photos of that catalogue are, and none of the 255 that people took. Blurred by a Gaussian of a sixtieth of the
+photo's width, 99 to 100 % of both are.
+"""
+
+_EVERY: Final = 2
+"""Of the rows and columns of pixels, every so many are looked at: they say as much as all."""
+
+_AT_A_TIME: Final = 4
+"""So many photos are looked at together: their numbers stay in the processor's cache, and cost no new memory."""
+
+_GREEN: Final = 1
+"""The channel that stands for brightness: the largest part of it, and there without a conversion."""
+
+
+def flag_photos(pixels: Pixels, sizes: Sequence[tuple[int, int]], preprocessing: Preprocessing) -> Flagged:
+    """Return the flags of n preprocessed photos, uint8 of shape (n, height, width, 3), n from 0 up.
+
+    `sizes` are their (width, height) as decoded.
+    """
+    framings = [_frame(size, preprocessing) for size in sizes]
+    parts = [slice(start, start + _AT_A_TIME) for start in range(0, len(pixels), _AT_A_TIME)]
+    flagged = [_flag_some(pixels[part, :, :, _GREEN], framings[part]) for part in parts]
+    return np.concatenate([np.empty((0, len(QUALITY_FLAGS)), np.bool_), *flagged])
+
+
+def _flag_some(brightness: Pixels, framings: Sequence["_Framing"]) -> Flagged:
+    seen = brightness[:, ::_EVERY].astype(np.float32).reshape(len(brightness), -1)
+    mean, contrast = seen.mean(axis=1), seen.std(axis=1)
+    enlarged = np.array([framing.enlarged for framing in framings], np.float32)
+    sharp = sharpness(brightness, [framing.box for framing in framings]) * enlarged**2
+    small = np.array([framing.missing > SMALL_SCALE for framing in framings], np.bool_)
+    blank = contrast < BLANK_CONTRAST
+    dark = mean + 2 * contrast < DARK_LEVEL
+    blurred = ~blank & ~small & (sharp < BLURRED_SHARPNESS)
+    return np.stack([blank, small, dark, blurred], axis=1)
+
+
+class _Framing(NamedTuple):
+    """Where a photo stands among the pixels, how often it lacks the wanted detail, and how often it was enlarged."""
+
+    box: Box
+    missing: float
+    enlarged: float
+
+
+@lru_cache(maxsize=4096)
+def _frame(size: tuple[int, int], preprocessing: Preprocessing) -> _Framing:
+    box = preprocessing.box_of(size)
+    missing = min(preprocessing.detail_width / size[0], preprocessing.detail_height / size[1])
+    return _Framing(box, missing, max(1.0, box.width / (size[0] * min(1.0, missing))))
+
+
+def sharpness(brightness: Pixels, boxes: Sequence[Box]) -> _Floats:
+    """Return how sharp n photos are, shape (n,), from their brightness, uint8 (n, height, width).
+
+    That is the energy of the second differences over that of the first: the mean square of the spatial frequencies,
+    weighted by what they add to the edges, so that neither a plain garment nor a faint one counts as blurred. (The
+    energy of the Laplacian alone, the usual measure, depends on both: Pertuz, Puig, Garcia: Analysis of focus measure
+    operators, Pattern Recognition 2013.) `boxes` say where the photos stand; their edges towards the border
+    colour around them do not count.
+    """
+    first, second = np.zeros(len(brightness), np.float32), np.zeros(len(brightness), np.float32)
+    for axis in (1, 2):
+        lines = brightness[:, :, ::_EVERY] if axis == 1 else brightness[:, ::_EVERY]
+        slopes = np.diff(lines.astype(np.float32), axis=axis)
+        curves = np.diff(slopes, axis=axis)
+        _forget_borders(slopes, curves, boxes, axis)
+        first += _energy(slopes)
+        second += _energy(curves)
+    return np.asarray(second / np.maximum(first, 1), np.float32)
+
+
+def _forget_borders(slopes: _Floats, curves: _Floats, boxes: Sequence[Box], axis: int) -> None:
+    length = slopes.shape[axis] + 1
+    sides = [(box.top, box.height) if axis == 1 else (box.left, box.width) for box in boxes]
+    for photo, (start, size) in enumerate(sides):
+        if size == length:
+            continue
+        for edge in {start, start + size} - {0, length}:
+            _along(slopes[photo], axis)[edge - 1] = 0
+            _along(curves[photo], axis)[max(0, edge - 2) : edge] = 0
+
+
+def _along(photo: _Floats, axis: int) -> _Floats:
+    return photo if axis == 1 else photo.T
+
+
+def _energy(values: _Floats) -> _Floats:
+    flat = values.reshape(len(values), -1)
+    return np.asarray(np.einsum("ij,ij->i", flat, flat), np.float32)
