@@ -7,38 +7,55 @@ from hangtag.catalogue.check_photos import SeenPhoto, find_usual_size, iter_qual
 from hangtag.catalogue.check_rows import Rows, iter_row_findings, read_rows
 from hangtag.catalogue.findings import CheckResult, Finding
 from hangtag.catalogue.interface import Catalogue
+from hangtag.catalogue.label_noise import MIN_EXAMPLES, ColumnNoise
+from hangtag.catalogue.noise_ceiling import NoiseCeiling, measure_noise_ceilings
+from hangtag.catalogue.out_of_fold import OutOfFold
 from hangtag.catalogue.parallel import OnProgress, for_each_photo, silent
+from hangtag.catalogue.suspects import find_suspects
 from hangtag.imaging import fingerprint, quality
 from hangtag.imaging.decode import DEFAULT_LIMITS
 
 
 def check_catalogue(
-    catalogue: Catalogue, *, decode: bool = False, on_progress: OnProgress = silent
+    catalogue: Catalogue,
+    *,
+    decode: bool = False,
+    guesses: OutOfFold | None = None,
+    on_progress: OnProgress = silent,
 ) -> CheckResult:
     """Check a catalogue. With `decode`, every photo is opened, in several threads, and compared to the others.
 
-    Raises `CatalogueError` when the table or the folder of photos cannot be read.
+    With `guesses`, the labels are judged by them. Raises `CatalogueError` when the table or the folder of photos cannot
+    be read, and `UsageError` for guesses about other products.
     """
     rows = read_rows(catalogue)
     names = catalogue.photo_names()
     findings = list(iter_row_findings(rows, names))
     settings: dict[str, object] = {"decode": decode}
+    ceilings: list[NoiseCeiling] = []
+    noise: list[ColumnNoise] = []
+    if guesses is not None:
+        suspects, noise = find_suspects(guesses, rows)
+        findings += suspects
+        settings |= {"out_of_fold": dict(guesses.facts), "min_examples": MIN_EXAMPLES}
     if decode:
-        seen_findings, usual_size = _open_all(catalogue, names, rows, on_progress)
+        seen_findings, usual_size, ceilings = _open_all(catalogue, names, rows, on_progress)
         findings += seen_findings
         settings |= _decode_settings(usual_size)
-    return CheckResult(catalogue.name, len(rows.labels), len(names), decode, settings, findings)
+    seen = (len(rows.labels), len(names), decode)
+    return CheckResult(catalogue.name, *seen, settings, findings, ceilings, noise)
 
 
 def _open_all(
     catalogue: Catalogue, names: frozenset[str], rows: Rows, on_progress: OnProgress
-) -> tuple[list[Finding], tuple[int, int] | None]:
+) -> tuple[list[Finding], tuple[int, int] | None, list[NoiseCeiling]]:
     photos = for_each_photo(names, partial(see_photo, catalogue), on_progress)
     seen = {name: one for name, one in photos.items() if isinstance(one, SeenPhoto)}
     usual_size = find_usual_size(seen)
     findings = list(iter_quality_findings(photos, usual_size))
-    findings += iter_duplicate_findings({name: one.fingerprint for name, one in seen.items()}, rows)
-    return findings, usual_size
+    prints = {name: one.fingerprint for name, one in seen.items()}
+    findings += iter_duplicate_findings(prints, rows)
+    return findings, usual_size, measure_noise_ceilings(prints, rows.label_columns, rows.labels)
 
 
 def _decode_settings(usual_size: tuple[int, int] | None) -> dict[str, object]:

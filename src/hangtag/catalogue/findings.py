@@ -1,12 +1,14 @@
 """What `hangtag check` finds: kinds, severities, the table of findings and its files."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from hangtag.catalogue.files import whole_file, write_json
+from hangtag.catalogue.label_noise import ColumnNoise
+from hangtag.catalogue.noise_ceiling import NoiseCeiling
 from hangtag.catalogue.tables import csv_writer
 
 FINDINGS_CSV: Final = "findings.csv"
@@ -33,6 +35,7 @@ class FindingKind(StrEnum):
     BLANK = "blank"
     NEARLY_BLANK = "nearly_blank"
     DUPLICATES_DISAGREE = "duplicates_disagree"
+    SUSPECT_LABEL = "suspect_label"
     NEAR_DUPLICATES_DISAGREE = "near_duplicates_disagree"
     DUPLICATE = "duplicate"
     NEAR_DUPLICATE = "near_duplicate"
@@ -72,6 +75,9 @@ _MEANINGS: Final[Mapping[FindingKind, _Meaning]] = {
     FindingKind.BLANK: _Meaning(Severity.WARNING, "the photo shows nothing"),
     FindingKind.NEARLY_BLANK: _Meaning(Severity.WARNING, "the photo shows hardly anything"),
     FindingKind.DUPLICATES_DISAGREE: _Meaning(Severity.WARNING, "the same pixels bear different labels"),
+    FindingKind.SUSPECT_LABEL: _Meaning(
+        Severity.WARNING, "models that had not seen the photo are sure of another label"
+    ),
     FindingKind.NEAR_DUPLICATES_DISAGREE: _Meaning(
         Severity.INFO, "nearly the same picture bears different labels"
     ),
@@ -86,14 +92,37 @@ _MEANINGS: Final[Mapping[FindingKind, _Meaning]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Suspect:
+    """A given label that is probably wrong, and the one suggested instead.
+
+    The probabilities are those of a model that had not seen the photo; `rank` 1 is the worst of its column.
+    """
+
+    column: str
+    given: str
+    suggested: str
+    given_probability: float
+    suggested_probability: float
+    rank: int
+
+
+SUSPECT_COLUMNS: Final = tuple(field.name for field in fields(Suspect))
+"""The columns that a table of findings has for suspect labels."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing found: where, and what exactly. `group` numbers the duplicates that belong together."""
+    """One thing found: where, and what exactly. `group` numbers the duplicates that belong together.
+
+    `suspect` is there for a suspect label only.
+    """
 
     kind: FindingKind
     detail: str
     id: str | None = None
     photo: str | None = None
     group: int | None = None
+    suspect: Suspect | None = None
 
     @property
     def subject(self) -> str:
@@ -115,7 +144,10 @@ class KindSummary:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What a check has seen and found. `settings` are the limits that it went by."""
+    """What a check has seen and found. `settings` are the limits that it went by.
+
+    `noise_ceilings` are measured where the photos were opened, `label_noise` where out-of-fold predictions were given.
+    """
 
     catalogue: str
     rows: int
@@ -123,6 +155,8 @@ class CheckResult:
     decoded: bool
     settings: Mapping[str, object]
     findings: Sequence[Finding]
+    noise_ceilings: Sequence[NoiseCeiling] = ()
+    label_noise: Sequence[ColumnNoise] = ()
 
     def summary(self) -> list[KindSummary]:
         """Return one entry for each kind that was found, the worst first."""
@@ -160,9 +194,11 @@ def write_findings(result: CheckResult, folder: Path) -> tuple[Path, Path]:
     table, report = folder / FINDINGS_CSV, folder / FINDINGS_JSON
     with whole_file(table) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv_writer(file)
-        writer.writerow(("kind", "severity", "id", "photo", "detail", "group"))
+        writer.writerow(("kind", "severity", "id", "photo", "detail", "group", *SUSPECT_COLUMNS))
         for one in result.findings:
-            writer.writerow((one.kind, one.kind.severity, one.id, one.photo, one.detail, one.group))
+            suspect = () if one.suspect is None else astuple(one.suspect)
+            row = (one.kind, one.kind.severity, one.id, one.photo, one.detail, one.group, *suspect)
+            writer.writerow(row + (None,) * (len(SUSPECT_COLUMNS) - len(suspect)))
     write_json(
         {
             "catalogue": result.catalogue,
@@ -171,6 +207,8 @@ def write_findings(result: CheckResult, folder: Path) -> tuple[Path, Path]:
             "decoded": result.decoded,
             "severities": result.count_severities(),
             "summary": [asdict(entry) for entry in result.summary()],
+            "noise_ceilings": [one.to_json() for one in result.noise_ceilings],
+            "label_noise": [asdict(one) for one in result.label_noise],
             "settings": dict(result.settings),
         },
         report,

@@ -30,7 +30,8 @@ Bools = npt.NDArray[np.bool_]
 MIN_EXAMPLES: Final = 20
 """A class with fewer labels is not judged: the standard error of its threshold could exceed 0.5 / sqrt(20) = 0.11."""
 
-_UNKNOWN: Final = -1
+UNKNOWN: Final = -1
+"""The class index of a label that is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +60,33 @@ class LabelNoise:
         return float(self.joint.sum() - np.trace(self.joint))
 
 
+@dataclass(frozen=True, slots=True)
+class ColumnNoise:
+    """What is said of a column on the whole.
+
+    `labels` are known, `judged` of them took part, `estimated_wrong` is the share of these that are probably wrong,
+    `suspects` how many are named. `not_judged` lists the classes that no label of was judged.
+    """
+
+    column: str
+    labels: int
+    judged: int
+    estimated_wrong: float
+    suspects: int
+    not_judged: tuple[str, ...]
+
+
 def find_label_noise(
     given: Ints, probabilities: npt.NDArray[np.floating], min_examples: int = MIN_EXAMPLES
 ) -> LabelNoise:
     """Return the suspect labels of one column.
 
-    `given` (n,) holds class indices, -1 where a label is missing. `probabilities` (n, C) are out of fold; NaN where the
+    `given` (n,) holds class indices or `UNKNOWN`. `probabilities` (n, C) are out of fold; NaN where the
     answering model did not know the class. A label whose class has fewer than `min_examples` of them is not judged.
     """
     classes = probabilities.shape[1]
     chances = np.where(np.isnan(probabilities), 0.0, probabilities).astype(np.float64)
-    judged = given != _UNKNOWN
+    judged = given != UNKNOWN
     judged[judged] = ~np.isnan(probabilities[judged, given[judged]])
     counts = np.bincount(given[judged], minlength=classes)
     judged[judged] = counts[given[judged]] >= min_examples

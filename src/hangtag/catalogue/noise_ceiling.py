@@ -10,14 +10,16 @@ right with max(p), twins agree with sum(p * p), which is less.
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal
 
-from hangtag.catalogue.check_rows import Rows
 from hangtag.catalogue.photo_names import product_id
 from hangtag.imaging.fingerprint import Fingerprint, near_duplicate_groups
 
 Likeness = Literal["exact", "near"]
+
+LabelsById = Mapping[str, Sequence[str | None]]
+"""The labels of each product by its id, in the order of the columns."""
 
 _Z_95: Final = 1.959963984540054
 
@@ -47,9 +49,19 @@ class NoiseCeiling:
         """The share of pairs that disagree; NaN without a pair."""
         return self.disagreeing_pairs / self.pairs if self.pairs else math.nan
 
+    def to_json(self) -> dict[str, Any]:
+        """Return all figures; a share of nothing is null."""
+        values = {**asdict(self), "disagreement": self.disagreement, "interval_95": list(self.interval_95)}
+        return {
+            name: None if isinstance(value, float) and math.isnan(value) else value
+            for name, value in values.items()
+        }
 
-def measure_noise_ceiling(prints: Mapping[str, Fingerprint], rows: Rows) -> list[NoiseCeiling]:
-    """Return the ceilings of every label column, first of exact, then of near duplicates.
+
+def measure_noise_ceilings(
+    prints: Mapping[str, Fingerprint], columns: Sequence[str], labels: LabelsById
+) -> list[NoiseCeiling]:
+    """Return the ceilings of every column, first of exact, then of near duplicates.
 
     `prints` holds the fingerprint of each photo by its name.
     """
@@ -61,19 +73,19 @@ def measure_noise_ceiling(prints: Mapping[str, Fingerprint], rows: Rows) -> list
     unlike = [names for names in near.values() if len({prints[name].pixels_sha256 for name in names}) > 1]
     likenesses: dict[Likeness, Iterable[Sequence[str]]] = {"exact": list(exact.values()), "near": unlike}
     return [
-        _measure(column, likeness, _count_labels(groups, rows, position))
+        _measure(column, likeness, _count_labels(groups, labels, position))
         for likeness, groups in likenesses.items()
-        for position, column in enumerate(rows.label_columns)
+        for position, column in enumerate(columns)
     ]
 
 
-def _count_labels(groups: Iterable[Sequence[str]], rows: Rows, position: int) -> list[Counter[str]]:
+def _count_labels(groups: Iterable[Sequence[str]], labels: LabelsById, position: int) -> list[Counter[str]]:
     """Return how often each label occurs in each group, for those with two known ones or more."""
     counts = []
     for names in groups:
         ids = (product_id(name) for name in names)
-        labels = (rows.labels[id_][position] for id_ in ids if id_ in rows.labels)
-        counts.append(Counter(label for label in labels if label is not None))
+        given = (labels[id_][position] for id_ in ids if id_ in labels)
+        counts.append(Counter(label for label in given if label is not None))
     return [one for one in counts if one.total() > 1]
 
 

@@ -6,13 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from hangtag.catalogue.findings import CheckResult
+    from hangtag.catalogue.out_of_fold import OutOfFold
 
 EXIT_FINDINGS: Final = 1
-
-_STYLES: Final = {"error": "red", "warning": "yellow", "info": "dim"}
 
 
 def check(
@@ -21,8 +18,17 @@ def check(
     decode: Annotated[
         bool, typer.Option("--decode", help="Open every photo, and look for blank and duplicate ones.")
     ] = False,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            help="Judge the labels by out-of-fold predictions from `hangtag train --folds`.", metavar="FILE"
+        ),
+    ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="Write findings.csv and findings.json into this folder.")
+        Path | None,
+        typer.Option(
+            help="Write findings.csv and findings.json into this folder; with --labels suspects.csv."
+        ),
     ] = None,
 ) -> None:
     """Find what is wrong with a catalogue and its photos.
@@ -30,17 +36,24 @@ def check(
     Leaves with 0 if nothing was found above info, with 1 if there are warnings or errors.
     """
     from hangtag.catalogue.findings import write_findings
+    from hangtag.catalogue.out_of_fold import read_out_of_fold
+    from hangtag.catalogue.suspects import SUSPECTS_CSV, write_suspects
+    from hangtag.cli.check_tables import print_result
 
-    result = _check_with_progress(path, decode=decode)
-    _print_result(result)
+    guesses = None if labels is None else read_out_of_fold(labels)
+    result = _check_with_progress(path, guesses, decode=decode)
+    print_result(result)
     if output is not None:
-        table, report = write_findings(result, output)
-        typer.echo(f"Written: {table}, {report}")
+        written = [*write_findings(result, output)]
+        if guesses is not None:
+            written.append(output / SUSPECTS_CSV)
+            write_suspects(result.findings, written[-1])
+        typer.echo(f"Written: {', '.join(map(str, written))}")
     if not result.is_good:
         raise typer.Exit(EXIT_FINDINGS)
 
 
-def _check_with_progress(path: Path, *, decode: bool) -> "CheckResult":
+def _check_with_progress(path: Path, guesses: "OutOfFold | None", *, decode: bool) -> "CheckResult":
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -58,37 +71,4 @@ def _check_with_progress(path: Path, *, decode: bool) -> "CheckResult":
         def on_progress(done: int, total: int) -> None:
             progress.update(task, completed=done, total=total)
 
-        return check_catalogue(catalogue, decode=decode, on_progress=on_progress)
-
-
-def _print_result(result: "CheckResult") -> None:
-    from rich.console import Console
-
-    console = Console(highlight=False, markup=False)
-    opened = "all opened" if result.decoded else "none opened: --decode does"
-    console.print(f"{result.catalogue}: {result.rows:,} products, {result.photos:,} photos ({opened})")
-    if result.findings:
-        console.print(_build_table(result))
-    counts = result.count_severities()
-    console.print(", ".join(f"{_plural(count, severity)}" for severity, count in counts.items()))
-
-
-def _build_table(result: "CheckResult") -> "Table":
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table("Severity")
-    table.add_column("Finding", no_wrap=True)
-    table.add_column("Count", justify="right")
-    table.add_column("Groups", justify="right")
-    table.add_column("Example", overflow="fold")
-    for entry in result.summary():
-        groups = f"{entry.groups:,}" if entry.groups else ""
-        severity = Text(entry.severity, style=_STYLES[entry.severity])
-        table.add_row(severity, Text(entry.kind), f"{entry.count:,}", groups, Text(entry.example))
-    return table
-
-
-def _plural(count: int, severity: str) -> str:
-    noun = severity if severity == "info" or count == 1 else f"{severity}s"
-    return f"{count:,} {noun}"
+        return check_catalogue(catalogue, decode=decode, guesses=guesses, on_progress=on_progress)

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from hangtag.catalogue.check import check_catalogue
-from hangtag.catalogue.findings import FindingKind, Severity, write_findings
+from hangtag.catalogue.findings import SUSPECT_COLUMNS, FindingKind, Severity, write_findings
 from hangtag.catalogue.folder import FolderCatalogue
 from hangtag.catalogue.parallel import PHOTOS_AT_ONCE, for_each_photo
 from hangtag.catalogue.source import open_catalogue
@@ -248,6 +248,7 @@ def test_the_files_say_what_the_result_says(tiny_catalogue, tmp_path):
         "photo": "",
         "detail": "no photo bears this id",
         "group": "",
+        **dict.fromkeys(SUSPECT_COLUMNS, ""),
     }
     values = json.loads(report.read_text())
     assert values["severities"] == {"error": 1, "warning": 3, "info": 2}
@@ -257,6 +258,10 @@ def test_the_files_say_what_the_result_says(tiny_catalogue, tmp_path):
         ("duplicate", 2, 1),
     ]
     assert values["settings"]["usual_size"] == [60, 80]
+    ceilings = {(one["column"], one["likeness"]): one for one in values["noise_ceilings"]}
+    assert ceilings["gender", "exact"]["best_accuracy"] == 0.5
+    assert ceilings["usage", "exact"]["disagreement"] == 0.0
+    assert values["label_noise"] == []
     assert sorted(path.name for path in table.parent.iterdir()) == ["findings.csv", "findings.json"]
 
 

@@ -1,30 +1,31 @@
+import json
 import math
 
 import pytest
 
-from hangtag.catalogue.check_rows import Rows
-from hangtag.catalogue.noise_ceiling import measure_noise_ceiling
+from hangtag.catalogue.noise_ceiling import measure_noise_ceilings
 from hangtag.imaging.fingerprint import Fingerprint
 
 
 def photos_of(groups):
-    """Return photos and their rows: each group is one picture, each label a photo of it; pictures are unlike.
+    """Return photos and their labels: each group is one picture, each label a photo of it; pictures are unlike.
 
     A label `Red*` is one of other pixels that shows nearly the same picture.
     """
-    prints, rows = {}, Rows(("baseColour",))
-    for number, labels in enumerate(groups):
+    prints, labels = {}, {}
+    for number, group in enumerate(groups):
         code = bytes([255 if byte // 8 == number else 0 for byte in range(64)])
-        for label in labels:
+        for label in group:
             id_ = f"{len(prints)}"
             digest = f"{number}{'*' if label and label.endswith('*') else ''}"
             prints[f"{id_}.jpg"] = Fingerprint(digest, code, bytes([number * 20] * 900))
-            rows.labels[id_] = (label and label.rstrip("*"),)
-    return prints, rows
+            labels[id_] = (label and label.rstrip("*"),)
+    return prints, labels
 
 
 def measure(groups):
-    return measure_noise_ceiling(*photos_of(groups))
+    prints, labels = photos_of(groups)
+    return measure_noise_ceilings(prints, ("baseColour",), labels)
 
 
 def test_pairs_and_majorities_by_hand():
@@ -48,9 +49,9 @@ def test_near_duplicates_are_groups_of_unlike_pixels():
 
 
 def test_a_missing_label_and_a_photo_without_row_contradict_nothing():
-    prints, rows = photos_of([["Red", None], ["Red", "Red", None, "Red"]])
-    del rows.labels["5"]
-    exact = measure_noise_ceiling(prints, rows)[0]
+    prints, labels = photos_of([["Red", None], ["Red", "Red", None, "Red"]])
+    del labels["5"]
+    exact = measure_noise_ceilings(prints, ("baseColour",), labels)[0]
     assert (exact.groups, exact.photos, exact.disagreeing_pairs) == (1, 2, 0)
 
 
@@ -74,3 +75,10 @@ def test_the_interval_narrows_with_more_groups_and_holds_the_share():
 def test_twins_agree_less_often_than_the_best_answer_is_right():
     exact = measure([["Red", "Blue"], ["Red", "Red", "Blue"], ["Red", "Red"]])[0]
     assert exact.twin_agreement < exact.best_accuracy
+
+
+def test_a_share_of_nothing_is_null_in_json():
+    exact, near = measure([["Red", "Blue"]])
+    assert exact.to_json()["disagreement"] == 1.0
+    assert near.to_json()["best_accuracy"] is None
+    assert json.loads(json.dumps(near.to_json()))["interval_95"] == [0.0, 1.0]
