@@ -141,3 +141,39 @@ def test_a_bad_photo_keeps_its_reason():
     with pytest.raises(PhotoError) as caught:
         prepare_photo(encode(pattern(60, 80)), SMALL, DecodeLimits(max_pixels=100))
     assert caught.value.reason is Reason.TOO_MANY_PIXELS
+
+
+@given(
+    size=st.tuples(sides, sides),
+    into=st.tuples(sides, sides),
+    detail=st.tuples(sides, sides),
+    fit=st.sampled_from(["border", "stretch"]),
+)
+def test_the_box_is_where_the_photo_stands(size, into, detail, fit):
+    preprocessing = Preprocessing(*into, *detail, fit)
+    left, top, width, height = preprocessing.box_of(size)
+    assert left >= 0
+    assert top >= 0
+    assert left + width <= into[0]
+    assert top + height <= into[1]
+    assert width == into[0] or height == into[1]
+    photo = Image.new("RGB", size, (9, 8, 7))
+    reduced = preprocessing.apply(photo)
+    assert reduced.shape[:2] == (into[1], into[0])
+
+
+@pytest.mark.parametrize(
+    ("size", "box"), [((60, 80), (0, 0, 84, 112)), ((80, 20), (0, 45, 84, 21)), ((10, 90), (36, 0, 12, 112))]
+)
+def test_the_box_of_a_photo_that_fits_or_not(size, box):
+    assert Preprocessing(84, 112, 200, 200).box_of(size) == box
+
+
+def test_only_the_box_shows_the_photo():
+    preprocessing = Preprocessing(84, 112, 60, 80)
+    photo = Image.new("RGB", (200, 100), (0, 0, 0))
+    photo.paste((250, 250, 250), (6, 6, 194, 94))  # the border stays black
+    left, top, width, height = preprocessing.box_of(photo.size)
+    is_lit = (preprocessing.apply(photo)[..., 0] > 120).nonzero()
+    assert (is_lit[0].min(), is_lit[0].max()) == (top + 3, top + height - 4)
+    assert (is_lit[1].min(), is_lit[1].max()) == (left + 3, left + width - 4)
