@@ -21,6 +21,13 @@ MIN_ROOT_AGREEMENT: Final = 0.999
 """In what share of photos the first category must stay the same."""
 
 
+MAX_LOST_BY_QUANTISING: Final = {CATEGORY_COLUMNS[0]: 0.1, CATEGORY_COLUMNS[-1]: 0.3}
+"""What these columns may lose, in percentage points, for an int8 form to be chosen without being asked for."""
+
+MAX_LOST_ELSEWHERE: Final = 0.5
+"""What any other column may lose then: on 2,000 photos, chance alone moves an uncertain one by that much."""
+
+
 @dataclass(frozen=True, slots=True)
 class PrecisionCost:
     """One head in two precisions: how often each is right, and how often both say the same (shares of 0 to 1).
@@ -38,12 +45,28 @@ class PrecisionCost:
         """How much accuracy is lost, in percentage points; negative where some is won."""
         return 100 * (self.reference_accuracy - self.accuracy)
 
+    def to_json(self) -> dict[str, float]:
+        """Return what a card keeps of it."""
+        return {
+            "lost_points": round(self.lost_points, 3),
+            "agreement": round(self.agreement, 5),
+            "support": self.support,
+        }
+
 
 def is_free(costs: Mapping[str, PrecisionCost]) -> bool:
     """Tell whether no head loses more than `MAX_LOST_POINTS`, and the first category hardly ever changes."""
     root = costs.get(CATEGORY_COLUMNS[0])
     keeps_root = root is None or root.agreement >= MIN_ROOT_AGREEMENT
     return keeps_root and all(cost.lost_points <= MAX_LOST_POINTS for cost in costs.values())
+
+
+def is_worth_its_speed(costs: Mapping[str, PrecisionCost]) -> bool:
+    """Tell whether an int8 form loses no more than it may: an arithmetic that is not free, but nearly so."""
+    return all(
+        cost.lost_points <= MAX_LOST_BY_QUANTISING.get(column, MAX_LOST_ELSEWHERE)
+        for column, cost in costs.items()
+    )
 
 
 def compare_precisions(

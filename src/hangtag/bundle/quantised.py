@@ -1,0 +1,100 @@
+"""The int8 form of a model: a bundle of its own, `NAME.int8.onnx`, that lies beside the one that it was made from.
+
+Its card is that of its source, except for the precision, the golden answers and what stands under `quantisation` in
+its data: of which graph it is the int8 form, how it was made, and what that costs.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from hangtag.bundle.card import QUANTISED_PRECISION, Card
+from hangtag.bundle.file import METADATA_KEY, Bundle, read_bundle
+from hangtag.bundle.graph import replace_metadata
+from hangtag.domain.errors import BundleError
+
+DATA_KEY: Final = "quantisation"
+_ENDING: Final = f".{QUANTISED_PRECISION}"
+
+
+@dataclass(frozen=True, slots=True)
+class Quantisation:
+    """Where an int8 form comes from and whether it is good enough to be chosen without being asked for.
+
+    `source_graph` is `graph_sha256` of the bundle that it was made from, `method` says how, from `photos` photos,
+    and `costs` by column what it loses against float32: `lost_points`, `agreement`, `support`.
+    """
+
+    source_graph: str
+    method: str
+    photos: int
+    allowed: bool
+    costs: Mapping[str, Mapping[str, float]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as JSON values."""
+        return {
+            "source_graph": self.source_graph,
+            "method": self.method,
+            "photos": self.photos,
+            "allowed": self.allowed,
+            "costs": {column: dict(cost) for column, cost in self.costs.items()},
+        }
+
+
+def is_quantised(card: Card) -> bool:
+    """Tell whether a card is that of an int8 form."""
+    return QUANTISED_PRECISION in card.precisions
+
+
+def read_quantisation(card: Card) -> Quantisation:
+    """Return what an int8 form's card says of its making. Raises `BundleError` when it does not."""
+    values: Any = card.data.get(DATA_KEY)
+    try:
+        return Quantisation(
+            str(values["source_graph"]),
+            str(values["method"]),
+            int(values["photos"]),
+            values["allowed"] is True,
+            {column: dict(cost) for column, cost in values["costs"].items()},
+        )
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise BundleError("the card of an int8 model does not say what it was made from") from None
+
+
+def with_quantisation(card: Card, quantisation: Quantisation) -> Card:
+    """Return the card of the int8 form of a model with this card."""
+    data = {**card.data, DATA_KEY: quantisation.to_json()}
+    return replace(card, data=data, precisions=(QUANTISED_PRECISION,))
+
+
+def graph_sha256(bundle: Bundle) -> str:
+    """Return the SHA-256 of a bundle's file without its card, in hexadecimal: new figures in the card keep it."""
+    return hashlib.sha256(replace_metadata(bundle.model_bytes, METADATA_KEY, "")).hexdigest()
+
+
+def quantised_path(path: Path) -> Path:
+    """Return where the int8 form of a bundle lies."""
+    return path.with_name(f"{path.stem}{_ENDING}{path.suffix}")
+
+
+def find_quantised(bundle: Bundle) -> Bundle | None:
+    """Return the int8 form that lies beside a bundle, None when there is none that was made from it.
+
+    It answers with the heads, temperatures and thresholds of the bundle, whose graph it has; its golden photos are its
+    own. Raises `BundleError` when there is a file that cannot be trusted.
+    """
+    path = quantised_path(bundle.path)
+    if is_quantised(bundle.card) or not path.is_file():
+        return None
+    found = read_bundle(path)
+    if not is_quantised(found.card) or read_quantisation(found.card).source_graph != graph_sha256(bundle):
+        return None
+    card = replace(
+        with_quantisation(bundle.card, read_quantisation(found.card)),
+        golden=found.card.golden,
+        golden_tolerance=found.card.golden_tolerance,
+    )
+    return replace(found, card=card)

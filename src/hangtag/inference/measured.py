@@ -1,0 +1,141 @@
+"""What `hangtag bench` measured on this machine, kept in a small JSON file of this user.
+
+An entry counts for one processor, one model and one version of hangtag; whatever else is asked for, there is none. The
+file holds no more than figures: without it everything works as it does before the first `hangtag bench`.
+"""
+
+import json
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from hangtag import __version__
+from hangtag.inference.choice import EngineSetting, Timing
+from hangtag.inference.cpus import count_usable_cpus
+from hangtag.inference.runtime import load_runtime
+
+FILE_VARIABLE: Final = "HANGTAG_BENCH"
+"""The environment variable that names the file; `none` keeps nothing and uses nothing."""
+
+NO_FILE: Final = "none"
+_FORMAT: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What the speed of a model depends on: the processor's name and abilities, how many of them, hangtag's version."""
+
+    processor: str
+    abilities: tuple[str, ...]
+    processors: int
+    version: str
+
+    @classmethod
+    def here(cls) -> "Host":
+        """Return this machine, as this process may use it."""
+        core = load_runtime()
+        abilities = sorted(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+        name = str(core.get_property("CPU", "FULL_DEVICE_NAME"))
+        return cls(name, tuple(abilities), count_usable_cpus(), __version__)
+
+
+Key = tuple[Host, str, str]
+"""What timings count for: a machine, and the SHA-256 of a model's files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The timings of one model. `model` and `int8` are the SHA-256 of its files; `int8` is empty without one."""
+
+    host: Host
+    model: str
+    int8: str
+    timings: Sequence[Timing]
+
+    @property
+    def key(self) -> Key:
+        """What the timings count for."""
+        return (self.host, self.model, self.int8)
+
+
+def measurements_file(environment: Mapping[str, str] = os.environ) -> Path | None:
+    """Return where measurements are kept: what `HANGTAG_BENCH` names, or else the user's cache; None for nowhere."""
+    named = environment.get(FILE_VARIABLE, "")
+    if named:
+        return None if named == NO_FILE else Path(named)
+    cache = environment.get("XDG_CACHE_HOME", "")
+    if cache:
+        return Path(cache) / "hangtag" / "bench.json"
+    try:
+        return Path.home() / ".cache" / "hangtag" / "bench.json"
+    except RuntimeError:  # a user without a home
+        return None
+
+
+def recall(path: Path, key: Key) -> Measured | None:
+    """Return what was measured of a model on a host, None when nothing was. A broken file holds nothing."""
+    return next((entry for entry in _read(path) if entry.key == key), None)
+
+
+def remember(path: Path, measured: Measured) -> None:
+    """Keep a measurement in place of an older one of the same. The file is whole at every moment.
+
+    Raises `OSError` when it cannot be written.
+    """
+    kept = [entry for entry in _read(path) if entry.key != measured.key]
+    entries = [_entry_values(entry) for entry in [*kept, measured]]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    written = datetime.now(UTC).isoformat(timespec="seconds")
+    try:
+        text = json.dumps({"format": _FORMAT, "written": written, "entries": entries}, indent=2)
+        temporary.write_text(text + "\n", encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def forget(path: Path) -> bool:
+    """Remove the file with all measurements; False when there was none."""
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _read(path: Path) -> list[Measured]:
+    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if values["format"] == _FORMAT:
+            return [_parse_entry(entry) for entry in values["entries"]]
+    return []
+
+
+def _entry_values(entry: Measured) -> dict[str, Any]:
+    timings = [
+        {**asdict(timing.setting), "images_per_s": round(timing.images_per_s, 1)} for timing in entry.timings
+    ]
+    return {"host": asdict(entry.host), "model": entry.model, "int8": entry.int8, "timings": timings}
+
+
+def _parse_entry(values: Mapping[str, Any]) -> Measured:
+    host = values["host"]
+    return Measured(
+        Host(host["processor"], tuple(host["abilities"]), int(host["processors"]), host["version"]),
+        str(values["model"]),
+        str(values["int8"]),
+        tuple(_parse_timing(timing) for timing in values["timings"]),
+    )
+
+
+def _parse_timing(values: Mapping[str, Any]) -> Timing:
+    setting = EngineSetting(str(values["precision"]), int(values["threads"]), int(values["batch_size"]))
+    if setting.threads < 1 or setting.batch_size < 1:
+        raise ValueError(f"no engine has such a setting: {setting}")
+    return Timing(setting, float(values["images_per_s"]))

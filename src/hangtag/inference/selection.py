@@ -1,0 +1,115 @@
+"""Which engine a model gets: by what was asked for, what the card allows, and what `hangtag bench` measured here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from hangtag.bundle.card import QUANTISED_PRECISION, REFERENCE_PRECISION
+from hangtag.bundle.file import Bundle
+from hangtag.bundle.quantised import find_quantised, is_quantised, read_quantisation
+from hangtag.domain.errors import BundleError
+from hangtag.inference.choice import EngineSetting, Timing, choose_setting
+from hangtag.inference.cpus import count_usable_cpus
+from hangtag.inference.engine import BATCH_SIZE, Engine, Precision, preferred_precision
+from hangtag.inference.golden import check_golden
+from hangtag.inference.measured import Host, Measured, measurements_file, recall
+
+
+def select_engine(bundle: Bundle, precision: Precision, threads: int | None, *, verify: bool) -> Engine:
+    """Return the engine that runs a bundle, golden check passed unless `verify` is off.
+
+    `auto` is what `hangtag bench` measured to be the fastest here, among the arithmetics that the cards allow; without
+    a measurement the one that the processor prefers, if the card allows it; and float32 where either fails.
+    Raises `UsageError` for an arithmetic that the bundle does not have, `BundleError` as `Engine` and `check_golden`.
+    """
+    if precision == QUANTISED_PRECISION:
+        return _build(find_quantised(bundle) or bundle, _usual(precision, threads), verify=verify)
+    if precision != "auto":
+        return _build(bundle, _usual(precision, threads), verify=verify)
+    return (
+        _find_measured(bundle, threads, verify=verify)
+        or _find_preferred(bundle, threads, verify=verify)
+        or _build(bundle, _usual(bundle.card.precisions[0], threads), verify=verify)
+    )
+
+
+def build_engine(bundle: Bundle, setting: EngineSetting) -> Engine:
+    """Return an engine with a setting. Raises as `Engine`."""
+    precision: Precision = setting.precision  # type: ignore[assignment]  # `Engine` looks at it
+    return Engine(bundle, precision=precision, threads=setting.threads, batch_size=setting.batch_size)
+
+
+def _usual(precision: str, threads: int | None) -> EngineSetting:
+    return EngineSetting(precision, count_usable_cpus() if threads is None else threads, BATCH_SIZE)
+
+
+@dataclass(frozen=True, slots=True)
+class Forms:
+    """A model's files: its bundle, and the int8 form beside it where there is one."""
+
+    bundle: Bundle
+    quantised: Bundle | None
+
+    @classmethod
+    def of(cls, bundle: Bundle) -> "Forms":
+        """Look beside a bundle. Raises `BundleError` for an int8 form that cannot be trusted."""
+        return cls(bundle, find_quantised(bundle))
+
+    @property
+    def offered(self) -> dict[str, Bundle]:
+        """What computes the model in each arithmetic that this machine and the files offer, by its name."""
+        if is_quantised(self.bundle.card):
+            return {QUANTISED_PRECISION: self.bundle}
+        found = {REFERENCE_PRECISION: self.bundle, preferred_precision(): self.bundle}
+        return found if self.quantised is None else found | {QUANTISED_PRECISION: self.quantised}
+
+    @property
+    def allowed(self) -> tuple[str, ...]:
+        """The arithmetics that the cards allow to be chosen without being asked for."""
+        precisions = tuple(self.bundle.card.precisions)
+        if self.quantised is None or not read_quantisation(self.quantised.card).allowed:
+            return precisions
+        return (*precisions, QUANTISED_PRECISION)
+
+    def record(self, timings: Sequence[Timing]) -> Measured:
+        """Return what is kept of timings of this model on this machine."""
+        int8 = "" if self.quantised is None else self.quantised.sha256
+        return Measured(Host.here(), self.bundle.sha256, int8, timings)
+
+
+def _find_measured(bundle: Bundle, threads: int | None, *, verify: bool) -> Engine | None:
+    """Return the engine that was measured to be the fastest here, None without one that can be trusted."""
+    path = measurements_file()
+    if path is None or not path.is_file():
+        return None
+    try:
+        forms = Forms.of(bundle)
+        measured = recall(path, forms.record(()).key)
+        setting = None if measured is None else choose_setting(measured.timings, forms.allowed)
+        if setting is None:
+            return None
+        setting = replace(setting, threads=setting.threads if threads is None else threads)
+        return _build(forms.offered[setting.precision], setting, verify=verify)
+    except (BundleError, KeyError):
+        return None
+
+
+def _find_preferred(bundle: Bundle, threads: int | None, *, verify: bool) -> Engine | None:
+    """Return the engine in what the processor prefers, unless card, engine or golden check speak against."""
+    if set(bundle.card.precisions) == {REFERENCE_PRECISION}:
+        return None
+    try:
+        engine = Engine(bundle, precision="auto", threads=threads)
+        if engine.precision not in bundle.card.precisions:
+            return None
+        if verify:
+            check_golden(engine, bundle.path)
+    except BundleError:
+        return None
+    return engine
+
+
+def _build(bundle: Bundle, setting: EngineSetting, *, verify: bool) -> Engine:
+    engine = build_engine(bundle, setting)
+    if verify:
+        check_golden(engine, bundle.path)
+    return engine

@@ -1,0 +1,135 @@
+"""The int8 form of a model: weights and activations of 8 bits, with ranges measured on photos of the catalogue.
+
+Static quantisation after training, with weights by channel and the shift in each layer's mean corrected (Nagel, van
+Baalen, Blankevoort, Welling: Data-Free Quantization Through Weight Equalization and Bias Correction, ICCV 2019), by
+NNCF. Why this one: `docs/decisions/0007-int8.md`.
+"""
+
+import contextlib
+import io
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from hangtag.bundle.card import Card, GoldenCheck
+from hangtag.bundle.file import Bundle, read_card, replace_card, write_bundle
+from hangtag.bundle.quantised import Quantisation, graph_sha256, read_quantisation, with_quantisation
+from hangtag.bundle.structure import INPUT
+from hangtag.domain.errors import UsageError
+from hangtag.imaging.preprocess import Pixels, prepare_photo
+from hangtag.inference.engine import Engine
+
+EXACT_CONVOLUTIONS: Final = 1
+"""How many convolutions, from the input on, stay in float32: all colour goes through the first."""
+
+METHOD: Final = "static, by NNCF: symmetric, weights by channel, bias corrected"
+
+_BATCH: Final = 4
+_CONVOLUTION: Final = "Conv"
+
+
+def quantise_graph(bundle: Bundle, pixels: Pixels, exact: int = EXACT_CONVOLUTIONS) -> onnx.ModelProto:
+    """Return a bundle's graph in int8, calibrated on photos, uint8 (n, height, width, 3); inputs and outputs stay.
+
+    The first `exact` convolutions stay in float32. Raises `UsageError` without NNCF, or with too few photos.
+    """
+    nncf = _load_nncf()
+    if len(pixels) < _BATCH:
+        raise UsageError(f"{len(pixels)} photos are too few to calibrate with")
+    model = restore_weights(onnx.load_model_from_string(bundle.model_bytes))
+    convolutions = [node.name for node in model.graph.node if node.op_type == _CONVOLUTION]
+    del model.metadata_props[:]
+    with _quiet():
+        return nncf.quantize(
+            model,
+            nncf.Dataset(list(_iter_inputs(pixels))),
+            subset_size=len(pixels) // _BATCH,
+            preset=nncf.QuantizationPreset.PERFORMANCE,
+            ignored_scope=nncf.IgnoredScope(names=convolutions[:exact]),
+        )
+
+
+def write_quantised_bundle(
+    bundle: Bundle, pixels: Pixels, path: Path, exact: int = EXACT_CONVOLUTIONS
+) -> Card:
+    """Write the int8 form of a bundle, not yet allowed to be chosen, and return its card.
+
+    Its golden photos are those of the bundle, with its own answers; figures it has none. Raises as `quantise_graph`.
+    """
+    graph = quantise_graph(bundle, pixels, exact)
+    method = f"{METHOD}, the first {exact} convolutions in float32"
+    made = Quantisation(graph_sha256(bundle), method, len(pixels), allowed=False, costs={})
+    card = replace(with_quantisation(bundle.card, made), name=f"{bundle.card.name}.int8", metrics={})
+    write_bundle(graph, replace(card, golden=()), path)
+    engine = Engine(path)
+    card = replace(card, golden=[_answer(check, engine) for check in card.golden])
+    replace_card(path, card)
+    return card
+
+
+def allow(path: Path, costs: Mapping[str, Mapping[str, float]], *, allowed: bool) -> None:
+    """Store in an int8 form's card what it costs, by column, and whether it may be chosen without being asked for."""
+    card = read_card(path)
+    made = replace(read_quantisation(card), costs=costs, allowed=allowed)
+    replace_card(path, with_quantisation(card, made))
+
+
+def _answer(check: GoldenCheck, engine: Engine) -> GoldenCheck:
+    answers = engine.run(prepare_photo(check.photo, engine.card.preprocessing)[None])
+    logits = {column: [round(float(value), 4) for value in answers[column][0]] for column in check.logits}
+    return GoldenCheck.from_png(check.photo, logits)
+
+
+def restore_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the model with its float16 weights as float32 in place of their casts, which hide them from NNCF."""
+    weights = {tensor.name: tensor for tensor in model.graph.initializer}
+    nodes, restored = [], []
+    for node in model.graph.node:
+        if node.op_type == "Cast" and node.input[0] in weights:
+            kind = helper.get_node_attr_value(node, "to")
+            values = numpy_helper.to_array(weights[node.input[0]])
+            restored.append(
+                numpy_helper.from_array(values.astype(helper.tensor_dtype_to_np_dtype(kind)), node.output[0])
+            )
+        else:
+            nodes.append(node)
+    read = {name for node in nodes for name in node.input}
+    kept = [tensor for tensor in [*model.graph.initializer, *restored] if tensor.name in read]
+    graph = helper.make_graph(nodes, model.graph.name, model.graph.input, model.graph.output, kept)
+    return helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
+
+
+def _iter_inputs(pixels: Pixels) -> Iterator[dict[str, Pixels]]:
+    for start in range(0, len(pixels) // _BATCH * _BATCH, _BATCH):
+        yield {INPUT: np.ascontiguousarray(pixels[start : start + _BATCH])}
+
+
+def _load_nncf() -> Any:  # noqa: ANN401 - NNCF is optional
+    try:
+        with _quiet():
+            import nncf  # noqa: PLC0415 - only who makes an int8 form needs it
+            import onnxruntime  # noqa: F401, PLC0415 - with this NNCF measures the ranges
+    except ImportError:
+        raise UsageError(
+            "an int8 form is made with the extra `quantise`", fix="Run `pip install 'hangtag[quantise]'`."
+        ) from None
+    return nncf
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep NNCF's tables and bars off the screen."""
+    logger = logging.getLogger("nncf")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logger.setLevel(before)
