@@ -71,6 +71,12 @@ def train(
     fold: Annotated[
         int | None, typer.Option(min=1, help="Train this one of the folds only; the others another time.")
     ] = None,
+    without_suspects: Annotated[
+        Path | None,
+        typer.Option(
+            help="Do not learn the labels in suspects.csv of `hangtag check --labels`.", metavar="FILE"
+        ),
+    ] = None,
 ) -> None:
     """Train a model from a recipe and export it as a bundle.
 
@@ -87,6 +93,7 @@ def train(
     from hangtag.training.loop import RunSettings
     from hangtag.training.recipe import find_recipe, read_recipe
     from hangtag.training.rows import limit_rows
+    from hangtag.training.suspects import forget_labels, read_suspects
 
     chosen = read_recipe(find_recipe(recipe)).with_epochs(epochs)
     if weights == NO_WEIGHTS:
@@ -110,6 +117,9 @@ def train(
         if limit is not None:
             table = limit_rows(table, limit, chosen.seed)
         facts = {**_facts(main, table), "joined": list(sets), "weights": weights and Path(weights).name}
+        if without_suspects is not None:
+            table, facts["without_suspects"] = forget_labels(table, read_suspects(without_suspects))
+            typer.echo(f"not learnt: {facts['without_suspects']}", err=True)
 
         def train_once(rows: "pa.Table", place: Path) -> Path:
             joined = join_photos(rows, (main, sets), chosen, place, negatives)
