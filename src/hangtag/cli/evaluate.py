@@ -47,7 +47,8 @@ def evaluate(
         bool, typer.Option("--write-card", help="Store the figures in each model's own card.")
     ] = False,
     precision: Annotated[
-        Literal["auto", "fp32", "bf16"], typer.Option(help="auto: as hangtag predict answers by default.")
+        Literal["auto", "fp32", "bf16", "int8"],
+        typer.Option(help="auto: as hangtag predict answers by default."),
     ] = "auto",
     threads: Annotated[
         int | None, typer.Option(min=1, help="How many processors to use.  [default: all that there are]")
@@ -110,7 +111,7 @@ def _follow(progress: "Progress", what: str) -> "OnProgress":
 
 
 def _load_models(
-    names: list[str], precision: Literal["auto", "fp32", "bf16"], threads: int | None
+    names: list[str], precision: Literal["auto", "fp32", "bf16", "int8"], threads: int | None
 ) -> "dict[str, Model]":
     """Load the models, by the titles that reports give them."""
     from hangtag.domain.errors import UsageError

@@ -48,6 +48,8 @@ COMMANDS: Final = (
     Command("split", "Split a cleaned table into train, validation and test."),
     Command("train", "Train a model from a recipe."),
     Command("evaluate", "Measure a model on a split of a catalogue."),
+    Command("quantise", "Make the int8 form of a model."),
+    Command("bench", "Measure this machine, and choose what labels fastest on it."),
     Command("samples", "Write the sample photos that hangtag draws itself."),
 )
 

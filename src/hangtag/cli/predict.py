@@ -50,7 +50,7 @@ def predict(
     ] = None,
     top_k: Annotated[int, typer.Option(min=1, help="How many candidates to write for each label.")] = 1,
     precision: Annotated[
-        Literal["auto", "fp32", "bf16"],
+        Literal["auto", "fp32", "bf16", "int8"],
         typer.Option(help="auto: what is fastest here; fp32: always the same bits."),
     ] = "auto",
     threads: Annotated[

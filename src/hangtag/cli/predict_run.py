@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def load_models(
-    names: Sequence[str], precision: Literal["auto", "fp32", "bf16"], threads: int | None
+    names: Sequence[str], precision: Literal["auto", "fp32", "bf16", "int8"], threads: int | None
 ) -> dict[str, Model]:
     """Load the models, by the name on their card, or as they were called where that would be ambiguous."""
     if len(set(names)) < len(names):

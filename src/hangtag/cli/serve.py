@@ -20,7 +20,7 @@ def serve(
         str | None, typer.Option("--model", "-m", help="The model that answers when none is asked for.")
     ] = None,
     precision: Annotated[
-        Literal["auto", "fp32", "bf16"] | None,
+        Literal["auto", "fp32", "bf16", "int8"] | None,
         typer.Option(help="auto: what is fastest here; fp32: always the same bits."),
     ] = None,
     threads: Annotated[

@@ -192,7 +192,7 @@ class Engine:
 
 def preferred_precision() -> str:
     """Return the arithmetic that OpenVINO would choose on this processor: `fp32`, `bf16` or `fp16`."""
-    name = load_runtime().get_property("CPU", "INFERENCE_PRECISION_HINT").get_type_name()
+    name = str(load_runtime().get_property("CPU", "INFERENCE_PRECISION_HINT").get_type_name())
     return _NAMES.get(name, name)
 
 

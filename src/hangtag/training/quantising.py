@@ -46,13 +46,14 @@ def quantise_graph(bundle: Bundle, pixels: Pixels, exact: int = EXACT_CONVOLUTIO
     convolutions = [node.name for node in model.graph.node if node.op_type == _CONVOLUTION]
     del model.metadata_props[:]
     with _quiet():
-        return nncf.quantize(
+        quantised: onnx.ModelProto = nncf.quantize(
             model,
             nncf.Dataset(list(_iter_inputs(pixels))),
             subset_size=len(pixels) // _BATCH,
             preset=nncf.QuantizationPreset.PERFORMANCE,
             ignored_scope=nncf.IgnoredScope(names=convolutions[:exact]),
         )
+    return quantised
 
 
 def write_quantised_bundle(
