@@ -48,6 +48,10 @@ def predict(
         Path | None,
         typer.Option("--summary", help="Write the counts of the summary into this file, as JSON."),
     ] = None,
+    explain: Annotated[
+        Path | None,
+        typer.Option(help="Also write, into this folder, a picture of what each photo's labels rest on."),
+    ] = None,
     top_k: Annotated[int, typer.Option(min=1, help="How many candidates to write for each label.")] = 1,
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "int8"],
@@ -66,6 +70,7 @@ def predict(
     from rich.console import Console
 
     from hangtag.cli.console import open_console
+    from hangtag.cli.predict_pictures import check_pictures, draw_pictures
     from hangtag.cli.predict_run import choose_start, label_in_job, label_once, load_models, write_summary
     from hangtag.inference.cpus import count_usable_cpus
     from hangtag.labelling.fingerprint import Fingerprint
@@ -80,6 +85,8 @@ def predict(
     start = choose_start(
         destination, {"--resume": resume, "--retry-failed": retry_failed, "--restart": restart}
     )
+    if explain is not None:
+        check_pictures(explain, len(model or ["default"]))
     models = load_models(model or ["default"], precision, threads)
     labeller = Labeller(models, top_k, threads or count_usable_cpus())
     messages = Console(stderr=True, highlight=False)
@@ -92,5 +99,7 @@ def predict(
     print_summary(messages if output == "-" else open_console(), summary)
     if summary_file is not None:
         write_summary(summary, summary_file)
+    if explain is not None:
+        draw_pictures(models, walk, explain, messages)
     if summary.failed:
         raise typer.Exit(EXIT_SOME_NOT_LABELLED)

@@ -37,7 +37,7 @@ def load_models(
 
 def label_once(labeller: Labeller, walk: PhotoWalk, output: Output | None, messages: Console) -> Summary:
     """Label photos into a table on the screen, or on standard output, which cannot be gone on with."""
-    with _open_progress(walk, messages, 0) as on_progress:
+    with open_progress(walk, messages, 0) as on_progress:
         if output is not None:
             with open_table(output, labeller.layout) as writer:
                 return labeller.label(walk, writer, on_progress)
@@ -53,7 +53,7 @@ def label_in_job(labeller: Labeller, walk: PhotoWalk, plan: Plan, messages: Cons
 
     job: Job | None = None
     try:
-        with open_job(plan) as job, _open_progress(walk, messages, job.photos_before) as on_progress:
+        with open_job(plan) as job, open_progress(walk, messages, job.photos_before) as on_progress:
             return labeller.go_on(walk, job, on_progress)
     except BaseException:
         if job is not None and job.photos:
@@ -83,7 +83,7 @@ def write_summary(summary: Summary, path: Path) -> None:
         file.write((json.dumps(summary.to_json(), indent=2, ensure_ascii=False) + "\n").encode("utf-8"))
 
 
-def _open_progress(
+def open_progress(
     walk: PhotoWalk, messages: Console, finished: int
 ) -> contextlib.AbstractContextManager[OnProgress]:
     """Show a bar where a person can see it; its library takes longer to import than a photo to label."""
