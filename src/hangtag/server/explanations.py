@@ -1,0 +1,116 @@
+"""What a decision looked at, for the API: heat maps as pictures, made on a thread of their own."""
+
+import asyncio
+import base64
+import io
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+from PIL import Image
+from pydantic import Field
+
+from hangtag.imaging.decode import DecodeLimits, decode_photo
+from hangtag.imaging.heat import render_overlay
+from hangtag.imaging.preprocess import prepare_photo
+from hangtag.inference.explaining.explainer import Explainer, Explanation, HeatMap, Method
+from hangtag.inference.model import Model
+from hangtag.server.held import UploadedPhoto
+from hangtag.server.problems import QueueFullError, ShuttingDownError
+from hangtag.server.schemas import Confidence, ModelName, Schema
+
+MAX_SIDE: Final = 512
+"""The longer side of a picture, in pixels: as large as the page shows it."""
+
+MAX_WAITING: Final = 32
+"""How many photos may wait to be explained; each takes as long as some hundred that are labelled."""
+
+_JPEG_QUALITY: Final = 88
+
+
+class ExplainedLabel(Schema):
+    """What a decision looked at: the photo in grey, bright where it spoke for the label, dark where it did not.
+
+    `image` is a data URL. `method` says how it was made: by what the label lost while parts of the photo were covered,
+    or by what the network's last features say.
+    """
+
+    column: str
+    value: str
+    confidence: Confidence
+    method: Method
+    image: str = Field(json_schema_extra={"format": "uri"})
+
+
+class ExplainedPhoto(Schema):
+    """What the decisions about a photo looked at. `width` and `height`, in pixels, are those of the pictures."""
+
+    photo: str
+    model: ModelName
+    latency_ms: float
+    width: int
+    height: int
+    labels: list[ExplainedLabel]
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """The pictures of an explanation and their size (width, height)."""
+
+    size: tuple[int, int]
+    labels: list[ExplainedLabel]
+
+
+class ExplainingRoom:
+    """Explains photos one after the other, so that those who only want labels keep most of the processors."""
+
+    def __init__(self, limits: DecodeLimits) -> None:
+        self._limits = limits
+        self._waiting = 0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="explain")
+        self._is_closed = False
+
+    async def explain(self, model: Model, photo: UploadedPhoto, columns: Sequence[str] | None) -> Pictures:
+        """Return the pictures of a photo.
+
+        Raises `PhotoError` for one that cannot be decoded, `QueueFullError` when too many wait already, and
+        `ShuttingDownError` after `close`.
+        """
+        if self._is_closed:
+            raise ShuttingDownError("the service is stopping")
+        if self._waiting >= MAX_WAITING:
+            raise QueueFullError(f"{self._waiting} photos wait to be explained", fix="Try again in a second.")
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                self._thread, self._draw, model, photo.read(self._limits), columns
+            )
+        finally:
+            self._waiting -= 1
+
+    def close(self) -> None:
+        """Take on nothing more, finish what is under way, and end the thread."""
+        self._is_closed = True
+        self._thread.shutdown()
+
+    def _draw(self, model: Model, data: bytes, columns: Sequence[str] | None) -> Pictures:
+        shown = decode_photo(data, at_least=(MAX_SIDE, MAX_SIDE), limits=self._limits)
+        shown.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
+        pixels = prepare_photo(data, model.card.preprocessing, self._limits)
+        explanation = Explainer(model).explain(pixels, columns)
+        labels = [_picture(shown, explanation, found) for found in explanation.maps.values()]
+        return Pictures(shown.size, labels)
+
+
+def _picture(shown: Image.Image, explanation: Explanation, found: HeatMap) -> ExplainedLabel:
+    file = io.BytesIO()
+    overlay = render_overlay(shown, explanation.heat_of_photo(found.column, shown.size))
+    overlay.save(file, "JPEG", quality=_JPEG_QUALITY)
+    return ExplainedLabel(
+        column=found.column,
+        value=found.label,
+        confidence=found.confidence,
+        method=found.method,
+        image=f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode('ascii')}",
+    )

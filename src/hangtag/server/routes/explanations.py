@@ -1,0 +1,69 @@
+"""A photo in, pictures of what the model looked at out."""
+
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
+
+from hangtag.bundle.card import Card
+from hangtag.server.explanations import ExplainedPhoto
+from hangtag.server.forms import describe_body
+from hangtag.server.problems import InvalidRequestError, problem_responses
+from hangtag.server.routes.photo_forms import Photo, receive_photos
+from hangtag.server.routes.predictions import name_model
+from hangtag.server.schemas import InvalidValue
+from hangtag.server.service import ServiceDependency
+
+router = APIRouter(tags=["predictions"])
+_PROBLEMS: Final = problem_responses(404, 408, 413, 415, 422, 503)
+
+
+class ExplanationForm(BaseModel):
+    """A photo whose labels are to be explained."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    photo: Photo = Field(description="The photo.")
+    model: str | SkipJsonSchema[None] = Field(
+        None, description="The model's id; without it the default one is asked."
+    )
+    columns: list[str] = Field(
+        [], description="Which labels to explain; without any, master category and article type."
+    )
+
+
+@router.post(
+    "/explanations",
+    response_model=ExplainedPhoto,
+    responses=_PROBLEMS,
+    openapi_extra=describe_body(ExplanationForm),
+)
+async def explain_photo(request: Request, service: ServiceDependency) -> Response:
+    """Show what the labels of a photo rest on: where the model looked, as pictures."""
+    started = time.perf_counter()
+    async with receive_photos(request, service, ExplanationForm) as form:
+        shelved = service.shelf.card(form.model)
+        _check_columns(form.columns, shelved.card)
+        model = await service.shelf.get(shelved.id)
+        pictures = await service.explaining.explain(model, form.photo, form.columns or None)
+    explained = ExplainedPhoto(
+        photo=form.photo.name,
+        model=name_model(shelved.id, model),
+        latency_ms=round(1000 * (time.perf_counter() - started), 2),
+        width=pictures.size[0],
+        height=pictures.size[1],
+        labels=pictures.labels,
+    )
+    return Response(explained.model_dump_json(), media_type="application/json")
+
+
+def _check_columns(columns: Sequence[str], card: Card) -> None:
+    unknown = [column for column in columns if column not in card.columns]
+    if unknown:
+        raise InvalidRequestError(
+            *(InvalidValue(field="columns", message=f"the model does not answer {one!r}") for one in unknown)
+        )
