@@ -17,7 +17,7 @@ from hangtag.server.metrics import Metrics
 from hangtag.server.observing import Observer
 from hangtag.server.page import Page
 from hangtag.server.problems import MethodNotAllowedError, add_problem_handlers
-from hangtag.server.routes import catalogue, models, predictions, samples, status
+from hangtag.server.routes import catalogue, explanations, models, predictions, samples, status
 from hangtag.server.service import run_service
 from hangtag.server.settings import Settings
 
@@ -47,7 +47,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=_name_operation,
     )
-    for part in (predictions, models, jobs, catalogue, samples, status):
+    for part in (predictions, explanations, models, jobs, catalogue, samples, status):
         app.include_router(part.router, prefix=API)
     app.include_router(status.health_router)
     _add_pages(app, Page(settings.page_folder))

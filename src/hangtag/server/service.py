@@ -15,6 +15,7 @@ from hangtag.inference.model import Model
 from hangtag.server.batching import CHUNK_PHOTOS, Batcher, BatchSettings
 from hangtag.server.catalogue import ShownCatalogue
 from hangtag.server.examples import ExampleFinder
+from hangtag.server.explanations import ExplainingRoom
 from hangtag.server.held import HeldBytes
 from hangtag.server.jobs.service import Jobs
 from hangtag.server.metrics import Metrics
@@ -36,6 +37,7 @@ class Service:
         self.shelf = ModelShelf(settings)
         self.catalogue = ShownCatalogue(settings.catalogue, settings.data_folder / CATALOGUE_FOLDER)
         self.held = HeldBytes(settings.max_held_bytes)
+        self.explaining = ExplainingRoom(settings.decode_limits)
         self.is_ready = False
         self.is_stopping = False
         self._on_stop: list[Callable[[], object]] = []
@@ -72,6 +74,7 @@ class Service:
         for _, batcher in self._batchers.values():
             await batcher.close()
         self._decoding.shutdown()
+        await asyncio.to_thread(self.explaining.close)
         await self.jobs.close()
         await asyncio.to_thread(self.catalogue.stop)
 
