@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from hangtag.client.connection import Connection
 from hangtag.client.values import (
     Comparison,
+    ExplainedPhoto,
     Job,
     JobPage,
     JobResult,
@@ -83,6 +84,17 @@ class Client:
         fields = _known(model=model, top_k=str(top_k), probabilities=str(probabilities).lower())
         files = [("photos", _name_and_bytes(photo, position)) for position, photo in enumerate(photos, 1)]
         return self._connection.call(Predictions, "POST", "/predictions", data=fields, files=files)
+
+    def explain(
+        self, photo: GivenPhoto, *, model: str | None = None, columns: Sequence[str] = ()
+    ) -> ExplainedPhoto:
+        """Return pictures of what the labels of a photo rest on: of the usual columns, or of those named.
+
+        Raises `OSError` for a file that cannot be read.
+        """
+        fields = _known(model=model) | {"columns": list(columns)}
+        files = {"photo": _name_and_bytes(photo, 1)}
+        return self._connection.call(ExplainedPhoto, "POST", "/explanations", data=fields, files=files)
 
     def compare(
         self, photo: GivenPhoto, *, models: Sequence[str] | None = None, top_k: int = 5

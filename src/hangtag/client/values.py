@@ -1,5 +1,6 @@
 """What the service answers, as values. A newer service may say more; what is not named here is left out."""
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -75,6 +76,44 @@ class Predictions:
     model: ModelName
     latency_ms: float
     photos: tuple[PhotoAnswer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedLabel:
+    """What a decision looked at: the photo, bright where it spoke for the label. `image` is a data URL.
+
+    `method` is occlusion or activation; a newer service may know others.
+    """
+
+    column: str
+    value: str
+    confidence: float
+    method: str
+    image: str
+
+    @property
+    def picture(self) -> bytes:
+        """The bytes of the picture's file, a JPEG."""
+        return base64.b64decode(self.image.partition(",")[2])
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedPhoto:
+    """What the decisions about a photo looked at, as pictures of `width` x `height` pixels."""
+
+    photo: str
+    model: ModelName
+    latency_ms: float
+    width: int
+    height: int
+    labels: tuple[ExplainedLabel, ...]
+
+    def __getitem__(self, column: str) -> ExplainedLabel:
+        """Return the explained label of a column; `KeyError` for one that was not asked for."""
+        for label in self.labels:
+            if label.column == column:
+                return label
+        raise KeyError(column)
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,20 @@ def answering(*responses):
     return Client(transport=httpx.MockTransport(answer)), seen
 
 
+def test_a_photo_is_explained(client, photos):
+    explained = client.explain(photos[0])
+    assert explained.photo == "a.png"
+    assert [label.column for label in explained.labels] == ["masterCategory", "articleType"]
+    assert explained["articleType"].value == client.predict([photos[0]]).photos[0]["articleType"].value
+    assert explained["articleType"].picture.startswith(b"\xff\xd8")
+    (label,) = client.explain(photos[0].read_bytes(), model="tiny", columns=["gender"]).labels
+    assert label.column == "gender"
+    with pytest.raises(KeyError):
+        explained["gender"]
+    with pytest.raises(ServiceError, match="photo"):
+        client.explain(photos[2])
+
+
 def test_photos_are_labelled(client, photos):
     found = client.predict([photos[0], str(photos[1]), photos[2], draw_png(1)], top_k=2, probabilities=True)
     assert (found.model.id, found.model.version) == ("tiny", "1")
