@@ -1,7 +1,7 @@
 """Photos in object stores: `s3://`, `gs://` and `az://`, one or all below a prefix. Needs the extra `cloud`."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from threading import Lock
@@ -17,8 +17,6 @@ from hangtag.labelling.inputs.settings import InputSettings
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
-
-CLOUD_SCHEMES: Final = ("s3", "gs", "az")
 
 _LISTED_AT_ONCE: Final = 1000
 _ENDPOINTS: Final = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
@@ -118,13 +116,14 @@ class CloudPhoto:
 
 @dataclass
 class CloudWalk:
-    """The photos below a prefix, in the order of their keys, listed as they are walked.
+    """The photos below a prefix, in the order of their keys, listed as they are walked; `start` begins to fetch one.
 
     Raises `UsageError` when the store cannot be listed, or breaks off.
     """
 
     url: str
     stores: Stores
+    start: Callable[[InputPhoto], InputPhoto]
     other_files: int = field(default=0, init=False)
 
     def __iter__(self) -> Iterator[InputPhoto]:
@@ -141,6 +140,9 @@ class CloudWalk:
         if not found and not self.other_files:
             yield FaultyPhoto(self.url, PhotoError(Reason.NOT_FOUND, "nothing stands below this prefix"))
 
+    def count(self) -> None:
+        """Return None: a second listing would cost as much as the first."""
+
     def _walk(self) -> Iterator[InputPhoto]:
         from obstore import list as list_objects  # noqa: PLC0415 - as above
 
@@ -150,7 +152,7 @@ class CloudWalk:
             for found in chunk:
                 membership = sort_member(found["path"].removeprefix(prefix))
                 if membership is Membership.PHOTO:
-                    yield CloudPhoto(f"{root}/{found['path']}", self.stores)
+                    yield self.start(CloudPhoto(f"{root}/{found['path']}", self.stores))
                 self.other_files += membership is Membership.OTHER
 
 

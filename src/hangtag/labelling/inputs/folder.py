@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from hangtag.domain.errors import UsageError
+from hangtag.domain.errors import PhotoError, UsageError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.decode import PHOTO_SUFFIXES
-from hangtag.labelling.inputs.pattern import EVERYTHING, Pattern
-from hangtag.labelling.inputs.photo import PhotoFile
+from hangtag.labelling.inputs.pattern import EVERYTHING, Pattern, split_pattern
+from hangtag.labelling.inputs.photo import FaultyPhoto, InputPhoto, PhotoFile
 from hangtag.labelling.inputs.sorting import Entry, sort_entries
 
 PHOTO_ENDINGS: Final = tuple(sorted(PHOTO_SUFFIXES))
@@ -36,6 +36,10 @@ class FolderWalk:
     def __iter__(self) -> Iterator[PhotoFile]:
         self.other_files = 0
         return self._walk(self.folder, self.pattern, frozenset())
+
+    def count(self) -> int:
+        """Count the photos without opening any, in a walk of its own."""
+        return sum(1 for _ in FolderWalk(self.folder, self.pattern))
 
     def _walk(self, folder: str, pattern: Pattern, above: frozenset[tuple[int, int]]) -> Iterator[PhotoFile]:
         try:
@@ -68,6 +72,31 @@ class FolderWalk:
                     yield Entry(name, _SPECIAL)  # opening a pipe or a device could wait for ever
                 else:
                     yield Entry(name, _PHOTO)
+
+
+class PatternWalk:
+    """The photos that a pattern matches. One without a match is a file that is not there, as in a shell."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._walk = FolderWalk(*split_pattern(text))
+
+    def __iter__(self) -> Iterator[InputPhoto]:
+        found = False
+        for photo in self._walk:
+            found = True
+            yield photo
+        if not found and not self.other_files:
+            yield FaultyPhoto(self._text, PhotoError(Reason.NOT_FOUND, "no file matches this pattern"))
+
+    @property
+    def other_files(self) -> int:
+        """How many files match and do not end like a photo."""
+        return self._walk.other_files
+
+    def count(self) -> int:
+        """Count the photos without opening any, in a walk of its own."""
+        return self._walk.count()
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Photos that are far away are fetched ahead, by more threads than decode: these wait for processors, those for answers."""
+"""Photos that are far away are fetched ahead, by more threads than decode: most of the time they only wait."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -26,8 +26,8 @@ class FetchedPhoto:
 class Prefetch:
     """Fetches photos on `connections` threads.
 
-    How far ahead it gets is up to whoever walks the photos: a decoder takes so many batches and no more. What has arrived
-    waits in `store`.
+    How far ahead it gets is up to whoever walks the photos: a decoder takes so many batches and no more. What has
+    arrived waits in `store`.
     """
 
     def __init__(self, connections: int, store: ByteStore, limits: DecodeLimits = DEFAULT_LIMITS) -> None:

@@ -90,9 +90,11 @@ class TarWalk:
         except _DAMAGE as error:
             yield FaultyPhoto(self.path, PhotoError(Reason.CORRUPT, f"the tar cannot be read on ({error})"))
         except OSError as error:
-            yield FaultyPhoto(
-                self.path, PhotoError(Reason.UNREADABLE, f"the tar cannot be read on ({error})")
-            )
+            reason = Reason.UNREADABLE if error.errno else Reason.CORRUPT  # decompressors give no number
+            yield FaultyPhoto(self.path, PhotoError(reason, f"the tar cannot be read on ({error})"))
+
+    def count(self) -> None:
+        """Return None: a tar has no index."""
 
     def _walk(self, stream: "_Stream") -> Iterator[InputPhoto]:
         with tarfile.open(fileobj=cast("BinaryIO", stream), mode="r:") as archive:

@@ -1,4 +1,4 @@
-"""Photos at `http://` and `https://` addresses: fetched with limits, time-outs, and retries that a server can live with."""
+"""Photos at `http://` and `https://` addresses: fetched with limits, time-outs and patient retries."""
 
 import email.utils
 import random
@@ -159,7 +159,7 @@ def _check_status(response: httpx.Response) -> None:
 
 
 def _asked_pause_s(response: httpx.Response) -> float:
-    """Return for how many seconds a server asks to be left alone: given as a number, or as a date (RFC 9110, 10.2.3)."""
+    """Return for how many seconds a server asks to be left alone, in a number or by a date (RFC 9110, 10.2.3)."""
     asked = response.headers.get("retry-after", "").strip()
     if asked.isdecimal():
         return min(float(asked), _LONGEST_PAUSE_S)

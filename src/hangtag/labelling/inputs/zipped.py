@@ -101,6 +101,10 @@ class ZipWalk:
         except (zipfile.BadZipFile, struct.error) as error:
             yield FaultyPhoto(self.path, PhotoError(Reason.CORRUPT, f"the zip cannot be read ({error})"))
 
+    def count(self) -> int:
+        """Count the photos; reads the index in a walk of its own."""
+        return sum(1 for _ in ZipWalk(self.path))
+
 
 def _inflate(packed: bytes, method: int, max_bytes: int) -> bytes:
     if method == zipfile.ZIP_STORED:

@@ -1,0 +1,153 @@
+"""From what a person names to the photos that are meant: files, folders, patterns, archives, tables, addresses."""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Protocol, Self
+
+from hangtag.domain.errors import UsageError
+from hangtag.labelling.inputs.folder import FolderWalk, PatternWalk, is_folder
+from hangtag.labelling.inputs.named import ListedPhotos, NamedPhoto
+from hangtag.labelling.inputs.pattern import is_pattern
+from hangtag.labelling.inputs.photo import InputPhoto, PhotoInput
+from hangtag.labelling.inputs.reference import CLOUD_SCHEMES, WEB_SCHEMES, References, scheme_of
+from hangtag.labelling.inputs.settings import InputSettings
+from hangtag.labelling.inputs.table import TABLE_ENDINGS, TableWalk, open_table
+from hangtag.labelling.inputs.tarred import TAR_ENDINGS, TarWalk
+from hangtag.labelling.inputs.zipped import ZipWalk
+from hangtag.labelling.layout import Kind
+
+STANDARD_INPUT: Final = "-"
+
+_KINDS: Final = (
+    "Name photos, folders, patterns, zips, tars, tables, or addresses with http, https, s3, gs or az."
+)
+
+
+class _Part(PhotoInput, Protocol):
+    """One input."""
+
+    def count(self) -> int | None:
+        """Count the photos, None where that cannot be known before they have been walked."""
+        ...
+
+
+class Inputs:
+    """The photos of all inputs, one input after the other; to be closed, or used as a context.
+
+    Every input has an order that is the same in every run: folders that of their names, archives and tables their own,
+    stores that of their keys. `columns` are those that tables bring along, with their kinds.
+    """
+
+    def __init__(self, parts: Sequence[_Part], references: References) -> None:
+        self._parts = parts
+        self._references = references
+        self._other_files = 0
+        self.columns = _join_columns(part for part in parts if isinstance(part, TableWalk))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[InputPhoto]:
+        self._other_files = 0
+        for part in self._parts:
+            yield from part
+            self._other_files += part.other_files
+
+    @property
+    def other_files(self) -> int:
+        """How many files were passed over in the inputs walked so far, since they do not end like a photo."""
+        return self._other_files
+
+    def count(self) -> int | None:
+        """Count the photos without opening any, None where that cannot be known beforehand."""
+        total = 0
+        for part in self._parts:
+            counted = part.count()
+            if counted is None:
+                return None
+            total += counted
+        return total
+
+    def close(self) -> None:
+        """End connections, and remove what was kept for photos that nobody read."""
+        self._references.close()
+
+
+def open_inputs(inputs: Sequence[str | Path], settings: InputSettings | None = None) -> Inputs:
+    """Open what was named. Only the headers of tables are read; everything else when its turn comes.
+
+    Raises `UsageError` when nothing is named, a table cannot be read or names no photos, or an address is of a kind
+    that hangtag does not know.
+    """
+    if not inputs:
+        raise UsageError("there is nothing to label", fix=_KINDS)
+    references = References(settings or InputSettings())
+    try:
+        return Inputs([_open_part(os.fspath(text), references) for text in inputs], references)
+    except BaseException:
+        references.close()
+        raise
+
+
+def _open_part(text: str, references: References) -> _Part:
+    if text == STANDARD_INPUT:
+        return ListedPhotos(sys.stdin.buffer, references)
+    scheme = scheme_of(text)
+    if scheme is not None:
+        return _open_address(text, scheme, references)
+    if is_folder(text):
+        return FolderWalk(text)
+    if os.path.isfile(text):  # noqa: PTH113 - never raises
+        return _open_file(text, references)
+    if is_pattern(text) and not os.path.lexists(text):
+        return PatternWalk(text)
+    return NamedPhoto(text, references)
+
+
+def _open_file(path: str, references: References) -> _Part:
+    name = path.lower()
+    if name.endswith(".zip"):
+        return ZipWalk(path)
+    if name.endswith(TAR_ENDINGS):
+        return TarWalk(path, references.store, references.settings.limits)
+    if name.endswith(TABLE_ENDINGS):
+        return open_table(path, references)
+    return NamedPhoto(path, references)
+
+
+def _open_address(text: str, scheme: str, references: References) -> _Part:
+    if scheme not in WEB_SCHEMES + CLOUD_SCHEMES:
+        raise UsageError(
+            f"hangtag does not read addresses that start with {scheme}://", where=text, fix=_KINDS
+        )
+    if text.partition("?")[0].lower().endswith((".zip", *TAR_ENDINGS, *TABLE_ENDINGS)):
+        raise UsageError(
+            "archives and tables are read from this machine only",
+            where=text,
+            fix="Download it, and name the file.",
+        )
+    if scheme in WEB_SCHEMES:
+        return NamedPhoto(text, references)
+    from hangtag.labelling.inputs.cloud import CloudWalk, is_object  # noqa: PLC0415 - an extra
+
+    references.stores.split(text)  # complains now, not when half of the photos are labelled
+    if is_object(text):
+        return NamedPhoto(text, references)
+    return CloudWalk(text, references.stores, references.start)
+
+
+def _join_columns(tables: Iterable[TableWalk]) -> tuple[tuple[str, Kind], ...]:
+    """Return the columns of all tables; one that stands in several as different kinds is text."""
+    kinds: dict[str, Kind] = {}
+    for table in tables:
+        for name, kind in table.rows.columns:
+            kinds[name] = kind if kinds.get(name, kind) is kind else Kind.TEXT
+    return tuple(kinds.items())

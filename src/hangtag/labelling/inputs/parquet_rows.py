@@ -1,0 +1,96 @@
+"""A Parquet table that names photos, read batch by batch; its values keep their types."""
+
+import datetime as dt
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hangtag.labelling.inputs.given_rows import GivenColumn, GivenRow, broken_table, name_columns
+from hangtag.labelling.layout import Kind
+
+_ROWS_AT_ONCE: Final = 1000
+_BUFFER_BYTES: Final = 1 << 18
+
+_ARROW_TYPES: Final = {
+    Kind.TEXT: pa.string(),
+    Kind.INTEGER: pa.int64(),
+    Kind.NUMBER: pa.float64(),
+    Kind.BOOLEAN: pa.bool_(),
+    Kind.DATE: pa.date32(),
+    Kind.MOMENT: pa.timestamp("us"),
+}
+
+
+class ParquetRows:
+    """The rows of a Parquet table. Types that no other table knows become text, lists and structs as JSON."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        try:
+            schema = pq.read_schema(path)
+        except (pa.ArrowException, OSError) as error:
+            raise broken_table(path, None, error) from None
+        kinds = [_kind_of(field.type) for field in schema]
+        named = zip(name_columns(schema.names), kinds, strict=True)
+        self.columns = tuple(GivenColumn(name, kind) for name, kind in named)
+
+    def iter_rows(self) -> Iterator[GivenRow]:
+        """Iterate the rows, numbered from 1."""
+        number = 0
+        try:
+            with pq.ParquetFile(self._path, buffer_size=_BUFFER_BYTES) as file:
+                for batch in file.iter_batches(_ROWS_AT_ONCE):
+                    columns = [
+                        _values(column, kind)
+                        for column, (_, kind) in zip(batch.columns, self.columns, strict=True)
+                    ]
+                    for number, values in enumerate(zip(*columns, strict=True), start=number + 1):  # noqa: B020
+                        yield GivenRow(number, values)
+        except (pa.ArrowException, OSError) as error:
+            raise broken_table(self._path, number, error) from None
+
+    def count(self) -> int:
+        """Return how many rows there are, as the table says itself."""
+        with pq.ParquetFile(self._path) as file:
+            return int(file.metadata.num_rows)
+
+
+def _kind_of(arrow_type: Any) -> Kind:  # noqa: ANN401 - pyarrow has no types
+    types = pa.types
+    if types.is_integer(arrow_type) and not types.is_uint64(arrow_type):
+        return Kind.INTEGER
+    if types.is_floating(arrow_type):
+        return Kind.NUMBER
+    if types.is_boolean(arrow_type):
+        return Kind.BOOLEAN
+    if types.is_date(arrow_type):
+        return Kind.DATE
+    if types.is_timestamp(arrow_type) and arrow_type.tz is None:
+        return Kind.MOMENT
+    return Kind.TEXT
+
+
+def _values(column: Any, kind: Kind) -> list[object]:  # noqa: ANN401 - as above
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.timestamp("us", tz=column.type.tz), safe=False)  # Python knows no nanoseconds
+    if kind is not Kind.TEXT or pa.types.is_large_string(column.type):
+        column = column.cast(_ARROW_TYPES[kind], safe=False)
+    values: list[object] = column.to_pylist()
+    return values if kind is not Kind.TEXT else [_text(value) for value in values]
+
+
+def _text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    if isinstance(value, dt.datetime | dt.time):
+        return value.isoformat()
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)

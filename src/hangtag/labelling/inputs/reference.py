@@ -1,0 +1,89 @@
+"""What a name in a table or a list leads to: a file, an address on a server, an object in a store."""
+
+import os
+import re
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from hangtag.domain.errors import PhotoError
+from hangtag.domain.reasons import Reason
+from hangtag.labelling.inputs.kept import ByteStore
+from hangtag.labelling.inputs.photo import Carried, FaultyPhoto, InputPhoto, PhotoFile, carry_nothing
+from hangtag.labelling.inputs.prefetch import Prefetch
+from hangtag.labelling.inputs.settings import InputSettings
+
+if TYPE_CHECKING:
+    from hangtag.labelling.inputs.cloud import Stores
+    from hangtag.labelling.inputs.web import Fetcher
+
+WEB_SCHEMES: Final = ("http", "https")
+CLOUD_SCHEMES: Final = ("s3", "gs", "az")
+
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+
+
+def scheme_of(text: str) -> str | None:
+    """Return what stands before the `://` of an address, in small letters; None for a path."""
+    found = _SCHEME.match(text)
+    return found.group(1).lower() if found else None
+
+
+class References:
+    """Finds photos by their names. Those that are far away begin to be fetched when they are found.
+
+    Connections are opened when the first photo needs them, and closed by `close`.
+    """
+
+    def __init__(self, settings: InputSettings) -> None:
+        self.settings = settings
+        self.store = ByteStore()
+
+    def find(self, text: str, folder: str = "", carried: Carried | None = None) -> InputPhoto:
+        """Return the photo of a name; relative paths start from `folder`.
+
+        Raises `UsageError` when an object store is named and the extra `cloud` is not installed.
+        """
+        carried = carry_nothing() if carried is None else carried
+        scheme = scheme_of(text)
+        if scheme is None:
+            return PhotoFile(os.path.join(folder, text), carried=carried)  # noqa: PTH118 - as in the walk of folders
+        if scheme in WEB_SCHEMES:
+            from hangtag.labelling.inputs.web import WebPhoto  # noqa: PLC0415 - httpx takes long to import
+
+            return self.start(WebPhoto(text, self.fetcher, carried=carried))
+        if scheme in CLOUD_SCHEMES:
+            from hangtag.labelling.inputs.cloud import CloudPhoto  # noqa: PLC0415 - an extra
+
+            return self.start(CloudPhoto(text, self.stores, carried=carried))
+        detail = f"hangtag does not read addresses that start with {scheme}://"
+        return FaultyPhoto(text, PhotoError(Reason.UNREADABLE, detail), carried=carried)
+
+    def start(self, photo: InputPhoto) -> InputPhoto:
+        """Begin to fetch a photo that is far away."""
+        return self._prefetch.start(photo)
+
+    def close(self) -> None:
+        """End what is under way, and remove what was kept."""
+        if "fetcher" in vars(self):
+            self.fetcher.close()
+        if "_prefetch" in vars(self):
+            self._prefetch.close()
+        self.store.close()
+
+    @cached_property
+    def fetcher(self) -> "Fetcher":
+        """What fetches from servers."""
+        from hangtag.labelling.inputs.web import Fetcher  # noqa: PLC0415 - as above
+
+        return Fetcher(self.settings)
+
+    @cached_property
+    def stores(self) -> "Stores":
+        """The object stores of this run; raises `UsageError` without the extra `cloud`."""
+        from hangtag.labelling.inputs.cloud import Stores  # noqa: PLC0415 - as above
+
+        return Stores(self.settings)
+
+    @cached_property
+    def _prefetch(self) -> Prefetch:
+        return Prefetch(self.settings.connections, self.store, self.settings.limits)

@@ -1,0 +1,237 @@
+import csv
+import datetime as dt
+import tracemalloc
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import xlsxwriter
+
+from hangtag.domain.errors import PhotoError, UsageError
+from hangtag.domain.reasons import Reason
+from hangtag.labelling.inputs.given_rows import name_columns
+from hangtag.labelling.inputs.opening import open_inputs
+from hangtag.labelling.inputs.settings import InputSettings
+from hangtag.labelling.inputs.table import PHOTO_COLUMNS
+from hangtag.labelling.layout import Kind
+
+HEADER = ["id", "Image", "price", "listed"]
+ROWS = [
+    [1, "1.jpg", 9.5, dt.date(2024, 5, 1)],
+    [2, "sub/2.jpg", None, None],
+    [3, None, 7.0, dt.date(2024, 5, 2)],
+]
+
+
+def write_csv(path, rows, header=HEADER, **options):
+    with path.open("w", newline="", encoding=options.pop("encoding", "utf-8")) as file:
+        csv.writer(file, **options).writerows([header, *rows])
+    return path
+
+
+def write_xlsx(path, rows, header=HEADER):
+    book = xlsxwriter.Workbook(path, {"default_date_format": "yyyy-mm-dd"})
+    hidden, sheet = book.add_worksheet("hidden"), book.add_worksheet("products")
+    hidden.write(0, 0, "not this one")
+    hidden.hide()
+    sheet.activate()
+    sheet.set_first_sheet()
+    for number, row in enumerate([header, *rows]):
+        for position, cell in enumerate(row):
+            if isinstance(cell, dt.date):
+                sheet.write_datetime(number, position, cell)
+            elif cell is not None:
+                sheet.write(number, position, cell)
+    book.close()
+    return path
+
+
+def write_parquet(path, rows, header=HEADER):
+    columns = [[row[position] for row in rows] for position in range(len(header))]
+    pq.write_table(pa.table(dict(zip(header, columns, strict=True))), path)
+    return path
+
+
+WRITERS = {".csv": write_csv, ".xlsx": write_xlsx, ".parquet": write_parquet}
+
+
+def walk(path, **settings):
+    with open_inputs([path], InputSettings(**settings)) as inputs:
+        return list(inputs)
+
+
+@pytest.mark.parametrize("ending", WRITERS)
+def test_a_table_names_photos_in_its_folder_and_carries_its_columns(tmp_path, ending):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "2.jpg").write_bytes(b"two")
+    path = WRITERS[ending](tmp_path / f"products{ending}", ROWS)
+    first, second, third = walk(path)
+    assert [first.name, second.name] == [str(tmp_path / "1.jpg"), str(tmp_path / "sub/2.jpg")]
+    assert second.read() == b"two"
+    with pytest.raises(PhotoError) as caught:
+        third.read()
+    assert caught.value.reason is Reason.NOT_NAMED
+    number = 3 if ending == ".parquet" else 4
+    assert third.name == f"{path}:{number}"
+    assert list(first.carried) == HEADER
+    if ending == ".csv":
+        assert dict(first.carried) == {"id": "1", "Image": "1.jpg", "price": "9.5", "listed": "2024-05-01"}
+        assert second.carried["price"] is None
+    else:
+        assert [tuple(photo.carried.values()) for photo in (first, second, third)] == [
+            tuple(row) for row in ROWS
+        ]
+        assert type(first.carried["id"]) is int
+
+
+def test_the_kinds_of_columns_are_known_before_the_first_row(tmp_path):
+    kinds = (Kind.INTEGER, Kind.TEXT, Kind.NUMBER, Kind.DATE)
+    for name in ("a.xlsx", "a.parquet"):
+        path = WRITERS[name[1:]](tmp_path / name, ROWS)
+        with open_inputs([path]) as inputs:
+            assert inputs.columns == tuple(zip(HEADER, kinds, strict=True))
+            assert inputs.count() == 3
+    with open_inputs([write_csv(tmp_path / "b.csv", ROWS), tmp_path / "a.xlsx"]) as inputs:
+        assert inputs.columns == tuple((name, Kind.TEXT) for name in HEADER)
+        assert inputs.count() == 6
+
+
+def test_a_workbook_keeps_what_all_cells_of_a_column_are(tmp_path):
+    header = ["photo", "whole", "mixed", "truth", "number", "moment"]
+    moment = dt.datetime(2024, 1, 2, 3, 4)  # noqa: DTZ001 - a workbook knows no time zones
+    rows = [["1.jpg", 1163, 5, True, 0.5, moment], ["2.jpg", None, "five", False, 2, moment]]
+    first, second = walk(write_xlsx(tmp_path / "a.xlsx", rows, header))
+    assert tuple(first.carried.values()) == ("1.jpg", 1163, "5", True, 0.5, moment)
+    assert tuple(second.carried.values()) == ("2.jpg", None, "five", False, 2.0, moment)
+
+
+def test_types_that_only_parquet_has_become_text(tmp_path):
+    table = pa.table(
+        {
+            "path": pa.array(["1.jpg"]).dictionary_encode(),
+            "tags": [["a", "ü"]],
+            "big": pa.array([2**63], pa.uint64()),
+            "cents": pa.array([pa.scalar("1.50").cast(pa.decimal128(5, 2))]),
+            "zoned": pa.array([0], pa.timestamp("ns", tz="UTC")),
+            "nano": pa.array([1_001], pa.timestamp("ns")),
+            "small": pa.array([7], pa.int8()),
+            "large": pa.array(["x"], pa.large_string()),
+            "raw": pa.array([b"x\xff"]),
+        }
+    )
+    pq.write_table(table, tmp_path / "a.parquet", store_schema=True)
+    (photo,) = walk(tmp_path / "a.parquet")
+    values = list(photo.carried.values())
+    assert values[:5] == ["1.jpg", '["a", "ü"]', "9223372036854775808", "1.50", "1970-01-01T00:00:00+00:00"]
+    assert values[5:] == [dt.datetime(1970, 1, 1, 0, 0, 0, 1), 7, "x", r"x\xff"]  # noqa: DTZ001 - as above
+    assert photo.name == str(tmp_path / "1.jpg")
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_a_csv_is_read_however_it_was_saved(tmp_path, delimiter, encoding):
+    path = write_csv(
+        tmp_path / "a.csv",
+        [["1", "été.jpg", "a, b; c"]],
+        ["id", "file", "note"],
+        delimiter=delimiter,
+        encoding=encoding,
+    )
+    (photo,) = walk(path)
+    assert photo.name == str(tmp_path / "été.jpg")
+    assert photo.carried["note"] == "a, b; c"
+
+
+def test_odd_rows_of_a_csv_keep_their_values(tmp_path):
+    (tmp_path / "a.csv").write_text('path,name,,name\n1.jpg,"two\nlines",x,y,z,"q, r"\n\n2.jpg\n')
+    first, second = walk(tmp_path / "a.csv")
+    assert dict(first.carried) == {
+        "path": "1.jpg",
+        "name": "two\nlines",
+        "column 3": "x",
+        "name (2)": "y,z,q, r",
+    }
+    assert dict(second.carried) == {"path": "2.jpg", "name": None, "column 3": None, "name (2)": None}
+
+
+def test_columns_without_names_of_their_own_are_given_some():
+    assert name_columns(["a", "", "a", " a ", "a (2)"]) == ("a", "column 2", "a (2)", "a (3)", "a (2) (2)")
+
+
+@pytest.mark.parametrize(
+    ("header", "chosen"),
+    [
+        (["id", "Photo URL", "link"], "Photo URL"),
+        (["url", "image_path"], "image_path"),
+        (["link", "filename"], "filename"),
+        (["IMAGE LINK", "link"], "IMAGE LINK"),
+        (["x", "path"], "path"),
+    ],
+)
+def test_the_column_of_photos_is_told_by_its_name(tmp_path, header, chosen):
+    (photo,) = walk(write_csv(tmp_path / "a.csv", [[name for name in header]], header))  # noqa: C416
+    assert photo.name == str(tmp_path / chosen)
+
+
+def test_usual_names_are_written_as_they_are_compared():
+    assert all(name.isalnum() and name == name.casefold() for name in PHOTO_COLUMNS)
+
+
+def test_the_column_of_photos_can_be_said(tmp_path):
+    path = write_csv(tmp_path / "a.csv", [["1.jpg", "2.jpg"]], ["path", "other"])
+    assert walk(path, photo_column="other")[0].name == str(tmp_path / "2.jpg")
+    with pytest.raises(UsageError, match=r"no column 'Other'.*Its columns are path, other"):
+        walk(path, photo_column="Other")
+
+
+def test_a_table_without_such_a_column_is_refused(tmp_path):
+    path = write_csv(tmp_path / "a.csv", [], [f"c{number}" for number in range(30)])
+    with pytest.raises(UsageError, match=r"--photo-column.*c19 and 10 more"):
+        walk(path)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".xlsx", ".parquet"])
+@pytest.mark.parametrize("content", [b"", b"\x00\x01\x02 not a table"])
+def test_what_is_no_table_is_refused(tmp_path, ending, content):
+    (tmp_path / f"a{ending}").write_bytes(content)
+    with pytest.raises(UsageError, match=r"a\."):
+        walk(tmp_path / f"a{ending}")
+
+
+def test_a_table_that_breaks_off_is_an_entry_behind_its_rows(tmp_path):
+    (tmp_path / "a.csv").write_text('path\n1.jpg\n"opened' + "x" * 200_000)
+    first, last = walk(tmp_path / "a.csv")
+    assert first.name.endswith("1.jpg")
+    with pytest.raises(PhotoError, match="beyond row 2") as caught:
+        last.read()
+    assert caught.value.reason is Reason.UNREADABLE
+    assert last.name == str(tmp_path / "a.csv")
+
+
+def test_absolute_paths_and_addresses_are_taken_as_they_are(tmp_path):
+    rows = [["/photos/1.jpg"], ["ftp://host/1.jpg"], [" 2.jpg "]]
+    absolute, unknown, relative = walk(write_csv(tmp_path / "a.csv", rows, ["path"]))
+    assert absolute.name == "/photos/1.jpg"
+    assert relative.name == str(tmp_path / "2.jpg")
+    assert unknown.name == "ftp://host/1.jpg"
+    with pytest.raises(PhotoError, match="ftp://"):
+        unknown.read()
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_a_long_table_is_walked_in_flat_memory(tmp_path, ending):
+    path = tmp_path / f"long{ending}"
+    if ending == ".csv":
+        with path.open("w") as file:
+            file.write("path,name\n")
+            file.writelines(f"photos/{number}.jpg,product {number}\n" for number in range(100_000))
+    else:
+        names = [f"photos/{number}.jpg" for number in range(100_000)]
+        pq.write_table(pa.table({"path": names, "name": names}), path)
+    tracemalloc.start()
+    with open_inputs([path]) as inputs:
+        count = sum(1 for _ in inputs)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert count == 100_000
+    assert peak < 12_000_000, "100,000 photos with their values are over forty megabytes"
