@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -203,6 +204,12 @@ def test_models_are_compared_photo_by_photo(run):
     [
         ([], "Missing argument"),
         (["photos", "-o", "out.txt"], "no table format ends in '.txt'"),
+        (["photos", "--resume"], "this needs an --output that is a file or a folder"),
+        (["photos", "-o", "-", "--format", "xlsx"], "xlsx cannot go to standard output"),
+        (
+            ["photos", "-o", "out.csv", "--retry-failed", "--restart"],
+            "--retry-failed keeps what --restart drops",
+        ),
         (["photos", "-m", "defualt"], "Did you mean default?"),
         (["photos", "-m", "other", "-m", "other"], "a model is named twice"),
         (["photos", "--top-k", "0"], "--top-k"),
@@ -230,9 +237,9 @@ def many(tmp_path):
     return folder
 
 
-def wait_for_a_part(folder):
+def wait_for_rows(folder):
     deadline = time.monotonic() + 60
-    while not list(folder.glob(".out.*.part")):
+    while not any(log.stat().st_size for log in folder.glob(".out.csv.job/*.rows")):
         assert time.monotonic() < deadline, "the run never began to write"
         time.sleep(0.02)
 
@@ -247,20 +254,24 @@ def interruptible():
 
 @pytest.mark.usefixtures("interruptible")
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a child")
-def test_an_interrupted_run_leaves_no_table(start, tmp_path, many):
+def test_an_interrupted_run_leaves_no_table_and_says_how_to_go_on(start, tmp_path, many):
     process = start("predict", many, "--output", "out.csv")
-    wait_for_a_part(tmp_path)
+    wait_for_rows(tmp_path)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert err.strip() == "interrupted"
-    assert not list(tmp_path.glob("*out*"))
+    kept, interrupted = err.splitlines()
+    assert re.fullmatch(
+        r"[\d,]+ photos are finished: the same command with --resume goes on from there", kept
+    )
+    assert interrupted == "interrupted"
+    assert [path.name for path in tmp_path.glob("*out*")] == [".out.csv.job"]
 
 
 def test_a_killed_run_leaves_no_table_under_the_name(start, tmp_path, many):
     (tmp_path / "out.csv").write_text("yesterday")
     process = start("predict", many, "--output", "out.csv")
-    wait_for_a_part(tmp_path)
+    wait_for_rows(tmp_path)
     process.kill()
     process.communicate(timeout=60)
     assert (tmp_path / "out.csv").read_text() == "yesterday"
