@@ -117,19 +117,24 @@ class Learner:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
 
-    @torch.no_grad()
     def validate(self, samples: Samples) -> tuple[float, dict[str, float]]:
         """Return the mean loss and the top-1 accuracy by column, on photos as they are: validation never augments."""
+        logits = self.answer(samples)
+        targets = {column: torch.from_numpy(values) for column, values in samples.targets.items()}
+        heads = {column: logits[column] for column in self.recipe.columns}
+        return self.losses.validation(heads, targets).item(), top1_accuracy(heads, targets)
+
+    @torch.no_grad()
+    def answer(self, samples: Samples) -> dict[str, Tensor]:
+        """Return the logits of every output, for photos as they are."""
         network = self.result.eval()
-        logits: dict[str, list[Tensor]] = {column: [] for column in self.recipe.columns}
+        logits: dict[str, list[Tensor]] = {name: [] for name in network.heads}
         for photos, _ in iter_batches(samples, np.arange(len(samples)), _VALIDATION_BATCH):
             with self._precision():
                 answers = network(self.normalise(photos.permute(0, 3, 1, 2).float()))
             for column, values in logits.items():
                 values.append(answers[column].float())
-        joined = {column: torch.cat(values) for column, values in logits.items()}
-        targets = {column: torch.from_numpy(values) for column, values in samples.targets.items()}
-        return self.losses.validation(joined, targets).item(), top1_accuracy(joined, targets)
+        return {column: torch.cat(values) for column, values in logits.items()}
 
     def tensors(self) -> dict[str, Tensor]:
         """Return all weights and the optimiser's state by name, for a checkpoint."""

@@ -143,7 +143,6 @@ def _train_epoch(
     trained = clock() - started
     learner.measure_statistics(data.train)
     validation_loss, validation = learner.validate(data.validation)
-    elsewhere = {name: learner.validate(samples)[1] for name, samples in data.kept_back.items()}
     return {
         "epoch": epoch,
         "learning_rate": rate,
@@ -152,15 +151,28 @@ def _train_epoch(
         "validation_loss": validation_loss,
         "validation_top1_accuracy": float(np.nanmean(list(validation.values()))),
         **{f"validation_{column}_top1_accuracy": value for column, value in validation.items()},
-        **{
-            f"{name}_{column}_top1_accuracy": value
-            for name, figures in elsewhere.items()
-            for column, value in figures.items()
-            if not math.isnan(value)
-        },
+        **_validate_elsewhere(data, learner),
         "images_per_s": seen / trained,
         "seconds": clock() - started,
     }
+
+
+def _validate_elsewhere(data: TrainingData, learner: Learner) -> dict[str, float]:
+    """Return how well it goes on what was kept back of joined sets, and which share of them the gate would flag.
+
+    The gate's threshold is, for the moment, the score that one in fifty validation photos exceeds.
+    """
+    figures: dict[str, float] = {}
+    for name, samples in data.kept_back.items():
+        accuracies = learner.validate(samples)[1]
+        known = {column: value for column, value in accuracies.items() if not math.isnan(value)}
+        figures |= {f"{name}_{column}_top1_accuracy": value for column, value in known.items()}
+    if learner.recipe.gate:
+        threshold = torch.quantile(learner.answer(data.validation)[GATE][:, 0], 0.98)
+        for name, samples in data.kept_back.items():
+            flagged = learner.answer(samples)[GATE][:, 0] > threshold
+            figures[f"{name}_flagged_share"] = flagged.float().mean().item()
+    return figures
 
 
 def _learning_rate(recipe: Recipe, epoch: int, step: int, steps: int) -> float:

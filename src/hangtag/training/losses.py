@@ -1,5 +1,6 @@
 """What a step is to make small: cross-entropy over what is known of each label, and of the gate."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -49,7 +50,10 @@ class Losses:
         )
 
     def training(self, logits: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
-        """Return the loss of a batch, averaged over the columns; what is not known of a label contributes nothing."""
+        """Return the loss of a batch, averaged over the columns; what is not known of a label contributes nothing.
+
+        It is NaN when nothing is known at all.
+        """
         losses = []
         for column in self.columns:
             values = logits[column].float()
@@ -59,11 +63,12 @@ class Losses:
             beneath, counted = self._beneath(column, values, targets)
             if known + counted:
                 losses.append((total + beneath) / (known + counted))
+        heads = max(1, len(losses))
         if self.gate_weight:
             scores = logits[GATE][:, 0].float()
             gate = functional.binary_cross_entropy_with_logits(scores, targets[GATE].float())
-            return (torch.stack(losses).sum() + self.gate_weight * gate) / len(losses)
-        return torch.stack(losses).mean()
+            losses.append(self.gate_weight * gate)
+        return torch.stack(losses).sum() / heads if losses else torch.tensor(math.nan)
 
     def validation(self, logits: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
         """Return the plain loss of labels: means of training, such as weights of rare classes, must not rule it."""
