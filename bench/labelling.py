@@ -24,9 +24,12 @@ from rich.table import Table
 from hangtag.imaging.batches import PhotoDecoder
 from hangtag.inference.cpus import count_usable_cpus
 from hangtag.inference.model import Model, load_model
+from hangtag.labelling.fingerprint import Fingerprint
 from hangtag.labelling.inputs import PhotoFile, PhotoWalk
+from hangtag.labelling.job import open_job
 from hangtag.labelling.label import BATCH_SIZE, iter_labelled
-from hangtag.labelling.outputs import open_output
+from hangtag.labelling.outputs import Output
+from hangtag.labelling.plan import Plan
 from hangtag.labelling.rows import build_rows
 from hangtag.labelling.run import Labeller
 
@@ -69,15 +72,16 @@ class Bench:
         for _ in iter_labelled(self.photos, [self.model], self.threads):
             pass
 
-    def predict(self, ending: str) -> None:
-        """Go the whole way, from files to a table."""
-        labeller = Labeller({"model": self.model}, threads=self.threads)
-        with (
-            tempfile.TemporaryDirectory() as folder,
-            open_output(Path(folder) / f"out{ending}", labeller.layout) as out,
-        ):
-            for batch in iter_labelled(self.photos, [self.model], self.threads):
-                out.write(build_rows(batch, labeller.cards, labeller.layout))
+    def predict(self, name: str) -> None:
+        """Go the whole way, from files to a table, as the command does: in a job that could be gone on with."""
+        models = {"model": self.model}
+        labeller = Labeller(models, threads=self.threads)
+        with tempfile.TemporaryDirectory() as folder:
+            output = Output.parse(f"{folder}/{name}")
+            fingerprint = Fingerprint.of(models, labeller.layout)
+            with open_job(Plan(output, labeller.layout, fingerprint, ("photos",))) as job:
+                for batch in iter_labelled(self.photos, [self.model], self.threads):
+                    job.write(build_rows(batch, labeller.cards, labeller.layout))
 
     @property
     def _ready(self) -> npt.NDArray[np.uint8]:
@@ -103,9 +107,10 @@ def main() -> None:
         "read and decode": bench.decode,
         "engine on ready pixels": bench.run_engine,
         "label, no table": bench.label,
-        "predict to .parquet": lambda: bench.predict(".parquet"),
-        "predict to .csv": lambda: bench.predict(".csv"),
-        "predict to .xlsx": lambda: bench.predict(".xlsx"),
+        "predict to .parquet": lambda: bench.predict("out.parquet"),
+        "predict to parts": lambda: bench.predict("out/"),
+        "predict to .csv": lambda: bench.predict("out.csv"),
+        "predict to .xlsx": lambda: bench.predict("out.xlsx"),
     }
     for work in parts.values():  # the first time pays for caches and compilation
         work()
