@@ -222,6 +222,10 @@ def _train(
     data = load_training_data(table, source, recipe.columns, recipe.preprocessing, settings.folder / "pixels")
     typer.echo(f"{len(data.train):,} train and {len(data.validation):,} validation photos", err=True)
     typer.echo(f"heads: {describe_classes(data.classes)}", err=True)
+    if recipe.names:
+        from hangtag.training.names import teach_by_names
+
+        data = teach_by_names(data, table, recipe.seed)
     with TrainingProgress() as progress:
         trained = train(recipe, data, settings, progress)
     bundle = settings.folder / f"{recipe.name}.onnx"

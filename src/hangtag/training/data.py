@@ -33,10 +33,15 @@ GATE: Final = "not_a_product"
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Photos of one split: pixels uint8 (N, height, width, 3) and, per column, class indices int64 (N,)."""
+    """Photos of one split: pixels uint8 (N, height, width, 3) and, per column, class indices int64 (N,).
+
+    `soft` holds, for the columns of which a teacher knows something, its probabilities float16 (N, classes), all zero
+    where it knows nothing.
+    """
 
     pixels: Pixels
     targets: Mapping[str, npt.NDArray[np.int64]]
+    soft: Mapping[str, npt.NDArray[np.float16]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Return the number of photos."""

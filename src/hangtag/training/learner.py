@@ -15,7 +15,7 @@ from hangtag.networks.multihead import HeadedNetwork, Normalise
 from hangtag.training.augmentation import augment
 from hangtag.training.checkpoint import pack_optimiser, unpack_optimiser
 from hangtag.training.data import UNKNOWN, Samples
-from hangtag.training.losses import Losses
+from hangtag.training.losses import Losses, soft_name
 from hangtag.training.recipe import OptimisationRecipe, Recipe
 
 Targets = Mapping[str, Tensor]
@@ -157,12 +157,18 @@ class Learner:
 def iter_batches(
     samples: Samples, order: np.ndarray[tuple[int], np.dtype[np.int64]], batch_size: int
 ) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
-    """Yield photos uint8 (N, H, W, 3) and targets by column; a last batch of one is left out (batch norm needs two)."""
+    """Yield photos uint8 (N, H, W, 3) and targets by column, soft ones as `soft_name` says.
+
+    A last batch of one is left out: batch norm needs two.
+    """
     for start in range(0, len(order), batch_size):
         chosen = order[start : start + batch_size]
         if len(chosen) > 1 or len(order) == 1:
             targets = {column: torch.from_numpy(values[chosen]) for column, values in samples.targets.items()}
-            yield torch.from_numpy(samples.pixels[chosen]), targets
+            soft = {
+                soft_name(column): torch.from_numpy(rows[chosen]) for column, rows in samples.soft.items()
+            }
+            yield torch.from_numpy(samples.pixels[chosen]), targets | soft
 
 
 def top1_accuracy(logits: Mapping[str, Tensor], targets: Targets) -> dict[str, float]:

@@ -21,7 +21,8 @@ class Losses:
 
     `class_weights` holds a weight per class, `adjustments` what is added to its logit while training, and
     `allowed` for a column the columns above it in the tree, the nearest first, each with a matrix: which classes
-    (second axis) lie under a class of the column above (first axis).
+    (second axis) lie under a class of the column above (first axis). `teacher_weight` is what a teacher's
+    probabilities count beside the label, where it has any.
     """
 
     columns: tuple[str, ...]
@@ -30,6 +31,7 @@ class Losses:
     class_weights: Mapping[str, Tensor] = field(default_factory=dict)
     adjustments: Mapping[str, Tensor] = field(default_factory=dict)
     allowed: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
+    teacher_weight: float = 0.0
 
     @classmethod
     def from_recipe(cls, recipe: Recipe, data: TrainingData) -> Self:
@@ -47,6 +49,7 @@ class Losses:
             if optimisation.logit_adjustment
             else {},
             _find_allowed(data.taxonomy, data.classes) if len(data.joined) else {},
+            recipe.names.weight if recipe.names else 0.0,
         )
 
     def training(self, logits: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
@@ -59,7 +62,7 @@ class Losses:
             values = logits[column].float()
             if column in self.adjustments:
                 values = values + self.adjustments[column]
-            total, known = self._known(column, values, targets[column])
+            total, known = self._known(column, values, targets)
             beneath, counted = self._beneath(column, values, targets)
             if known + counted:
                 losses.append((total + beneath) / (known + counted))
@@ -74,21 +77,25 @@ class Losses:
         """Return the plain loss of labels: means of training, such as weights of rare classes, must not rule it."""
         return Losses(self.columns, self.label_smoothing).training(logits, targets)
 
-    def _known(self, column: str, logits: Tensor, targets: Tensor) -> tuple[Tensor, float]:
+    def _known(self, column: str, logits: Tensor, targets: Mapping[str, Tensor]) -> tuple[Tensor, float]:
         """Return the summed loss of the known labels, and what they weigh."""
         weight = self.class_weights.get(column)
-        known = targets != UNKNOWN
-        if not bool(known.any()):
+        known = targets[column] != UNKNOWN
+        labels = targets[column][known]
+        if not len(labels):
             return logits.new_zeros(()), 0
-        total = functional.cross_entropy(
-            logits,
-            targets,
-            weight=weight,
-            ignore_index=UNKNOWN,
-            label_smoothing=self.label_smoothing,
-            reduction="sum",
+        each = functional.cross_entropy(
+            logits[known], labels, weight=weight, label_smoothing=self.label_smoothing, reduction="none"
         )
-        return total, float(known.sum() if weight is None else weight[targets[known]].sum())
+        soft = targets.get(soft_name(column))
+        if soft is not None and self.teacher_weight:
+            taught = soft[known].float()
+            share = self.teacher_weight * taught.sum(dim=1).clamp(
+                max=1
+            )  # zero where the teacher knows nothing
+            teacher = functional.cross_entropy(logits[known], taught, reduction="none")
+            each = (1 - share) * each + self.teacher_weight * teacher
+        return each.sum(), float(len(labels) if weight is None else weight[labels].sum())
 
     def _beneath(self, column: str, logits: Tensor, targets: Mapping[str, Tensor]) -> tuple[Tensor, int]:
         """Return the summed loss of unknown labels under a known one above, and their number.
@@ -107,6 +114,11 @@ class Losses:
                 count += int(rows.sum())
             open_rows = open_rows & ~rows
         return total, count
+
+
+def soft_name(column: str) -> str:
+    """Return the name under which a batch's targets hold a teacher's probabilities for a column."""
+    return f"{column}/soft"
 
 
 def _count_classes(data: TrainingData, column: str) -> Tensor:

@@ -110,6 +110,12 @@ class GateRecipe(_Section):
     loss_weight: float = Field(gt=0)
 
 
+class NamesRecipe(_Section):
+    """What the products' names make likely is learnt beside the labels, and counts `weight` of the two."""
+
+    weight: float = Field(gt=0, le=1)
+
+
 class ExportRecipe(_Section):
     """How the bundle is written, and how far its logits may be from the trained network's before export fails."""
 
@@ -122,7 +128,8 @@ class Recipe(_Section):
 
     `joins` names further sets of photos that training learns from, whatever labels they have: `custom` is the set
     beside the catalogue, and the run is told where others are. Without `fine_tuning`, every layer learns from the first
-    step on. With `gate`, the network also learns to tell what is no product.
+    step on. With `gate`, the network also learns to tell what is no product; with `names`, it learns from what the
+    products are called, too.
     """
 
     name: str = Field(pattern=r"^[a-z0-9_-]+$")
@@ -139,6 +146,7 @@ class Recipe(_Section):
     optimisation: OptimisationRecipe
     augmentation: AugmentationRecipe
     gate: GateRecipe | None = None
+    names: NamesRecipe | None = None
     export: ExportRecipe
 
     def fingerprint(self) -> str:

@@ -1,0 +1,138 @@
+"""What the products' names say of their labels: knowledge that training has and use has not.
+
+A name such as `Acme Men Navy Blue Shirt` often says more than a thumbnail shows, and contradicts a slip of the label
+column. A small text model reads the names of the train split, each name by a model that has not seen it, and its
+answers become soft targets beside the labels: generalised distillation of privileged information (Lopez-Paz et al.
+2016, "Unifying distillation and privileged information"). The text model is a bag of hashed words and word pairs
+(Joulin et al. 2017, "Bag of tricks for efficient text classification").
+"""
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from hangtag.catalogue.assign import TRAIN
+from hangtag.catalogue.split import SPLIT_COLUMN
+from hangtag.catalogue.tables import need_columns
+from hangtag.domain.columns import NAME
+from hangtag.training.data import UNKNOWN, TrainingData
+
+_FOLDS: Final = 5
+_BUCKETS: Final = 1 << 17
+_SIZE: Final = 64
+_EPOCHS: Final = 6
+_BATCH: Final = 128
+_LEARNING_RATE: Final = 5e-3
+
+Targets = Mapping[str, npt.NDArray[np.int64]]
+
+
+class _NameReader(nn.Module):
+    """Words to one row of logits per column."""
+
+    def __init__(self, class_counts: Mapping[str, int]) -> None:
+        super().__init__()
+        self.words = nn.EmbeddingBag(_BUCKETS, _SIZE, mode="mean", sparse=True)
+        self.dropout = nn.Dropout(0.3)
+        self.heads = nn.ModuleDict(
+            {column: nn.Linear(_SIZE, count) for column, count in class_counts.items()}
+        )
+
+    def forward(self, words: Tensor, starts: Tensor) -> dict[str, Tensor]:
+        features = self.dropout(self.words(words, starts))
+        return {column: head(features) for column, head in self.heads.items()}
+
+
+def teach_by_names(data: TrainingData, table: pa.Table, seed: int) -> TrainingData:
+    """Return the data with what the names of its train photos make likely as soft targets.
+
+    `table` is the split table that the data was loaded from. Raises `CatalogueError` when it has no names.
+    """
+    need_columns(table, [NAME], "the split table")
+    names = table.filter(pc.equal(table.column(SPLIT_COLUMN), TRAIN)).column(NAME).to_pylist()
+    counts = {column: len(classes) for column, classes in data.classes.items()}
+    return replace(data, train=replace(data.train, soft=read_names(names, data.train.targets, counts, seed)))
+
+
+def read_names(
+    names: Sequence[str | None], targets: Targets, class_counts: Mapping[str, int], seed: int
+) -> dict[str, npt.NDArray[np.float16]]:
+    """Return by column what each name makes likely: probabilities (N, classes), all zero where there is no name.
+
+    `targets` holds class indices (N,), or `UNKNOWN`. Equal names are read by the same model, which saw none of them.
+    """
+    bags = [_bag_words(name) if name else np.empty(0, np.int64) for name in names]
+    folds = np.array([zlib.crc32(f"{seed} {name}".encode()) % _FOLDS for name in names])
+    readable = np.array([len(bag) > 0 for bag in bags])
+    answers = {column: np.zeros((len(names), count), np.float16) for column, count in class_counts.items()}
+    for fold in range(_FOLDS):
+        learnt, held_out = (np.flatnonzero(readable & part) for part in (folds != fold, folds == fold))
+        if not (len(learnt) and len(held_out)):
+            continue
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed + fold)
+            reader = _train_reader(bags, targets, class_counts, learnt)
+        for column, rows in _read(reader, bags, held_out).items():
+            answers[column][held_out] = rows
+    return answers
+
+
+def _bag_words(name: str) -> npt.NDArray[np.int64]:
+    """Return the buckets of a name's words and pairs of neighbouring words."""
+    words = name.lower().replace("-", " ").split()
+    pairs = [f"{first} {second}" for first, second in pairwise(words)]
+    return np.array([zlib.crc32(word.encode()) % _BUCKETS for word in [*words, *pairs]], np.int64)
+
+
+def _train_reader(
+    bags: Sequence[npt.NDArray[np.int64]],
+    targets: Targets,
+    class_counts: Mapping[str, int],
+    rows: npt.NDArray[np.int64],
+) -> _NameReader:
+    reader = _NameReader(class_counts)
+    # A step touches few words: the gradients of all others would be 130,000 rows of zeros.
+    optimisers: tuple[Any, ...] = (
+        torch.optim.SparseAdam(list(reader.words.parameters()), lr=_LEARNING_RATE),
+        torch.optim.Adam(reader.heads.parameters(), lr=_LEARNING_RATE),
+    )
+    for _ in range(_EPOCHS):
+        order = rows[torch.randperm(len(rows)).numpy()]
+        for start in range(0, len(order), _BATCH):
+            chosen = order[start : start + _BATCH]
+            logits = reader(*_join_bags(bags, chosen))
+            losses = [
+                functional.cross_entropy(logits[column], wanted, ignore_index=UNKNOWN)
+                for column in class_counts
+                if bool(((wanted := torch.from_numpy(targets[column][chosen])) != UNKNOWN).any())
+            ]
+            reader.zero_grad(set_to_none=True)
+            torch.stack(losses).sum().backward()  # type: ignore[no-untyped-call]
+            for optimiser in optimisers:
+                optimiser.step()
+    return reader.eval()
+
+
+@torch.no_grad()
+def _read(
+    reader: _NameReader, bags: Sequence[npt.NDArray[np.int64]], rows: npt.NDArray[np.int64]
+) -> dict[str, npt.NDArray[np.float16]]:
+    logits = reader(*_join_bags(bags, rows))
+    return {column: values.softmax(dim=1).numpy().astype(np.float16) for column, values in logits.items()}
+
+
+def _join_bags(bags: Sequence[npt.NDArray[np.int64]], rows: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+    """Return the words of several names one after the other, and where each name starts."""
+    chosen = [bags[row] for row in rows]
+    starts = np.cumsum([0, *(len(bag) for bag in chosen[:-1])])
+    return torch.from_numpy(np.concatenate(chosen)), torch.from_numpy(starts)
