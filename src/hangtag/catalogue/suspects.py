@@ -64,7 +64,7 @@ def _judge(column: str, head: HeadGuesses) -> tuple[list[tuple[int, Suspect]], C
     for rank, (row, other) in enumerate(
         zip(noise.suspects.tolist(), noise.suggested.tolist(), strict=True), start=1
     ):
-        own, better = (round(float(head.probabilities[row, index]), 4) for index in (given[row], other))
+        own, better = (round(float(head.probabilities[row, index]), 3) for index in (given[row], other))
         label = head.classes[given[row]]
         suspects.append((row, Suspect(column, label, head.classes[other], own, better, rank)))
     unjudged = tuple(

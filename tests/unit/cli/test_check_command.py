@@ -1,9 +1,12 @@
 import json
+import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
+from hangtag.catalogue.out_of_fold import HeadGuesses, OutOfFold, write_out_of_fold
 from hangtag.cli.main import main
 
 
@@ -63,6 +66,45 @@ def test_the_files_are_written_only_when_asked_for(run, tiny_catalogue, tmp_path
     assert status == 1
     assert "findings.csv" in out
     assert json.loads((tmp_path / "found" / "findings.json").read_text())["catalogue"] == "tiny"
+
+
+def write_guesses(path, wrong):
+    """Write out-of-fold predictions of the gender that agree with the tiny catalogue but for one product."""
+    ids = tuple(str(number) for number in range(1000, 1060))
+    labels = tuple("Women" if int(id_) % 2 else "Men" for id_ in ids)
+    probabilities = np.array([[0.9, 0.1] if label == "Men" else [0.1, 0.9] for label in labels], np.float32)
+    probabilities[ids.index(wrong)] = probabilities[ids.index(wrong)][::-1]
+    head = HeadGuesses(labels, ("Men", "Women"), probabilities)
+    photos = tuple(f"{id_}.jpg" for id_ in ids)
+    write_out_of_fold(OutOfFold(ids, photos, (1,) * len(ids), {"gender": head}, {"folds": 2}), path)
+
+
+def test_suspect_labels_are_shown_and_written(run, tiny_catalogue, tmp_path):
+    repair(tiny_catalogue)
+    write_guesses(tmp_path / "guesses.parquet", "1007")
+    status, out, _ = run(
+        tiny_catalogue, "--labels", tmp_path / "guesses.parquet", "--output", tmp_path / "found"
+    )
+    assert status == 1
+    assert "suspect_label" in out
+    assert re.search(r"gender\W+60\W+60\W+1\W+1.7%", out)
+    assert "suspects.csv" in out
+    assert "1007,1007.jpg,gender,Women,Men,0.1,0.9,1" in (tmp_path / "found" / "suspects.csv").read_text()
+
+
+def test_a_model_is_no_witness_of_its_own_labels(run, tiny_catalogue, tmp_path):
+    (tmp_path / "own.onnx").write_bytes(b"")
+    status, out, err = run(tiny_catalogue, "--labels", tmp_path / "own.onnx")
+    assert (status, out) == (2, "")
+    assert "--folds" in err
+
+
+def test_the_noise_ceiling_is_shown_where_photos_were_opened(run, tiny_catalogue):
+    _, out, _ = run(tiny_catalogue, "--decode")
+    assert "Noise ceiling, photos of the same pixels" in out
+    assert re.search(r"gender\W+1\W+2\W+100.0%\W+50.0%", out)
+    assert "nearly the same picture:" not in out
+    assert "Noise ceiling" not in run(tiny_catalogue)[1]
 
 
 def test_something_that_is_no_catalogue_is_wrong_usage(run, tmp_path):
