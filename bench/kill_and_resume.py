@@ -1,0 +1,146 @@
+"""Kill `hangtag predict` with SIGKILL at random moments until its table is complete, and compare it with a quiet run.
+
+    python bench/kill_and_resume.py [--photos N] [--kills N] [--seed S] [--output NAME] [--model NAME]
+
+Photos are drawn, some of them broken. The output's name chooses what is tested: `labels.csv`, `labels.parquet`,
+`labels/` … Leaves with 1 when a row is lost, twice there, or another than in the quiet run.
+"""
+
+import argparse
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pyarrow.csv as pc
+import pyarrow.parquet as pq
+
+from hangtag.bundle.file import read_card
+from hangtag.bundle.shipped import find_bundle
+from hangtag.imaging.samples import draw_sample_photos
+from hangtag.labelling.arrow_rows import ArrowRows
+from hangtag.labelling.layout import Layout
+from hangtag.labelling.row_log import iter_log
+
+ROWS_A_PART = 1000
+BROKEN_EVERY = 100
+SOME_FAILED = 3  # what the command leaves with, since some photos are broken
+
+
+def draw_photos(folder: Path, count: int) -> None:
+    """Write photos, 1 in 100 of which cannot be decoded."""
+    folder.mkdir()
+    drawn = list(draw_sample_photos().values())
+    for number in range(count):
+        path = folder / f"{number:06}.jpg"
+        if number % BROKEN_EVERY == 0:
+            path.write_bytes(b"no photo at all")
+        else:
+            drawn[number % len(drawn)].resize((300, 400)).save(path, quality=60 + number % 30)
+
+
+class Runs:
+    """Runs of the command on the same photos, in a folder of their own."""
+
+    def __init__(self, folder: Path, model: str) -> None:
+        self.folder = folder
+        self.model = model
+        card = read_card(find_bundle(model))
+        self.schema = ArrowRows(Layout.for_models({card.name: card})).schema
+
+    def start(self, output: str) -> subprocess.Popen[bytes]:
+        """Start one run that goes on with what is there."""
+        command = [sys.executable, "-m", "hangtag.cli.main", "predict", "photos", "--model", self.model]
+        settings = ["--precision", "fp32", "--rows-per-part", str(ROWS_A_PART), "--resume"]
+        return subprocess.Popen(
+            [*command, *settings, "--output", output],
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def count_kept(self, output: str) -> tuple[int, int]:
+        """Return how many parts are complete, and how many photos have their rows."""
+        path = self.folder / output
+        folder = path if output.endswith("/") else path.with_name(f".{path.name}.job")
+        parts = sorted(folder.glob("part-*.parquet"))
+        logs = [
+            log
+            for log in folder.glob("_part-*.rows")
+            if not folder.joinpath(f"{log.stem[1:]}.parquet").exists()
+        ]
+        rows = sum(pq.read_metadata(part).num_rows for part in parts)
+        return len(parts), rows + sum(batch.num_rows for log in logs for batch in iter_log(log, self.schema))
+
+    def read(self, output: str) -> Counter[str]:
+        """Return how often each row is in an output."""
+        path = self.folder / output
+        if path.suffix == ".csv":
+            return Counter(map(str, pc.read_csv(path).to_pylist()))
+        return Counter(map(str, pq.read_table(path).to_pylist()))
+
+
+def main() -> None:
+    """Kill, go on, compare, and print the log."""
+    arguments = _parse()
+    dice = random.Random(arguments.seed)  # noqa: S311 - a moment needs no cryptography
+    with tempfile.TemporaryDirectory(prefix="hangtag-") as name:
+        runs = Runs(Path(name), _place(arguments.model))
+        draw_photos(runs.folder / "photos", arguments.photos)
+        quiet = f"quiet-{arguments.output}"
+        began = time.monotonic()
+        if runs.start(quiet).wait() != SOME_FAILED:
+            sys.exit("the command does not work here")
+        usual = time.monotonic() - began
+        print(f"a quiet run: {arguments.photos:,} photos in {usual:.1f} s")
+        kept = 0
+        for number in range(1, arguments.kills + 1):
+            kept = _kill_one(runs, arguments.output, number, (dice.uniform(0, usual), kept))
+        began = time.monotonic()
+        status = runs.start(arguments.output).wait()
+        print(f"last run: ended by itself with {status} after {time.monotonic() - began:.2f} s")
+        sys.exit(_compare(runs.read(quiet), runs.read(arguments.output)))
+
+
+def _kill_one(runs: Runs, output: str, number: int, moment: tuple[float, int]) -> int:
+    seconds, before = moment
+    process = runs.start(output)
+    time.sleep(seconds)
+    ended = process.poll() is not None
+    process.kill()
+    process.wait()
+    parts, kept = runs.count_kept(output)
+    how = "ended by itself" if ended else "SIGKILL"
+    print(
+        f"run {number:2}: {how} after {seconds:5.2f} s: {kept:6,} photos kept ({kept - before:+,}), {parts} parts"
+    )
+    return kept
+
+
+def _compare(expected: Counter[str], found: Counter[str]) -> int:
+    twice = sum(count - 1 for count in found.values())
+    lost, other = (expected - found).total(), (found - expected).total()
+    print(f"{found.total():,} rows: {twice} twice, {lost} lost, {other} that the quiet run does not have")
+    return int(found != expected or bool(twice))
+
+
+def _place(model: str) -> str:
+    return str(Path(model).resolve()) if Path(model).exists() else model
+
+
+def _parse() -> Any:  # noqa: ANN401 - argparse has no types
+    parser = argparse.ArgumentParser(description="Kill a labelling run again and again.")
+    parser.add_argument("--photos", type=int, default=5000)
+    parser.add_argument("--kills", type=int, default=12)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--output", default="labels.parquet")
+    parser.add_argument("--model", default="default")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
