@@ -3,6 +3,7 @@
 import secrets
 from dataclasses import dataclass, field
 
+from hangtag.domain.columns import CATEGORY_COLUMNS
 from hangtag.server.database import open_database, sqlite_url
 from hangtag.server.jobs.folder import StoredPhoto
 from hangtag.server.jobs.intake import JobContent, JobPhoto
@@ -17,11 +18,16 @@ TINY = JobModel("tiny", "tiny", "1", "0" * 64, Vocabulary.from_card(build_tiny_c
 
 @dataclass(frozen=True)
 class Drawn:
-    """What came of a photo: labels with their confidences by column, and which are doubtful; or a reason."""
+    """What came of a photo: labels with their confidences by column, and which are doubtful; or a reason.
+
+    `sure` is how many levels of its path are sure, all by default.
+    """
 
     labels: dict = field(default_factory=dict)
     doubtful: tuple = ()
     reason: str | None = None
+    sure: int | None = None
+    flags: tuple = ()
 
 
 def open_store(folder):
@@ -56,7 +62,17 @@ def _answer(position, drawn):
         column: ChosenLabel(value=label, confidence=confidence, candidates=_rank(column, label, confidence))
         for column, (label, confidence) in drawn.labels.items()
     }
-    return LabelledPhoto(photo=f"{position}.jpg", path=[], labels=labels, doubtful=list(drawn.doubtful))
+    levels = [level for level in CATEGORY_COLUMNS if level in labels]
+    sure = levels[: drawn.sure]
+    return LabelledPhoto(
+        photo=f"{position}.jpg",
+        path=[labels[level].value for level in levels],
+        answer=[labels[level].value for level in sure],
+        answer_level=sure[-1] if sure else None,
+        flags=list(drawn.flags),
+        labels=labels,
+        doubtful=list(drawn.doubtful),
+    )
 
 
 def _rank(column, label, confidence):

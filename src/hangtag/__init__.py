@@ -7,14 +7,16 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hangtag.domain.flags import Flag
     from hangtag.domain.prediction import Failure, Label, Outcome, Prediction
     from hangtag.inference.model import Model, load_model
 
 __version__ = "0.1.0"
-__all__ = ["Failure", "Label", "Model", "Outcome", "Prediction", "load_model"]
+__all__ = ["Failure", "Flag", "Label", "Model", "Outcome", "Prediction", "load_model"]
 
 _HOMES = {
     "Failure": "hangtag.domain.prediction",
+    "Flag": "hangtag.domain.flags",
     "Label": "hangtag.domain.prediction",
     "Outcome": "hangtag.domain.prediction",
     "Prediction": "hangtag.domain.prediction",

@@ -7,7 +7,7 @@ import hangtag
 
 
 def test_the_public_names():
-    assert hangtag.__all__ == ["Failure", "Label", "Model", "Outcome", "Prediction", "load_model"]
+    assert hangtag.__all__ == ["Failure", "Flag", "Label", "Model", "Outcome", "Prediction", "load_model"]
 
 
 def test_every_public_name_exists():

@@ -21,6 +21,7 @@ from hangtag.client.values import (
     Taxonomy,
 )
 from hangtag.domain.errors import ServiceError
+from hangtag.domain.flags import Flag
 from hangtag.domain.prediction import Label
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "ExplainedPhoto",
     "FailedPhoto",
     "Figures",
+    "Flag",
     "HeadFigures",
     "Job",
     "JobResult",

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from hangtag.domain.flags import Flag
 from hangtag.domain.prediction import Label
 from hangtag.domain.reasons import Reason
 
@@ -34,12 +35,17 @@ class ChosenLabel:
 class LabelledPhoto:
     """The label of a photo. `path` is the category path from the root to the leaf, `labels` are by column.
 
+    `answer` is the part of the path that the model is sure of, down to the column `answer_level`; `flags` say what is
+    wrong with the photo.
     `doubtful` names the columns whose confidence is low. `probabilities`, in descending order, are there when asked
     for. In a job, `position` is the photo's, `row` what its table says of it, and `corrections` what a person does.
     """
 
     photo: str
     path: tuple[str, ...]
+    answer: tuple[str, ...]
+    answer_level: str | None
+    flags: tuple[Flag, ...]
     labels: Mapping[str, ChosenLabel]
     doubtful: tuple[str, ...]
     probabilities: Mapping[str, tuple[Label, ...]] | None = None

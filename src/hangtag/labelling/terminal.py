@@ -9,10 +9,23 @@ from rich.text import Text
 
 from hangtag.domain.columns import CATEGORY_COLUMNS
 from hangtag.domain.reasons import Reason
-from hangtag.domain.taxonomy import format_path
+from hangtag.domain.taxonomy import SEPARATOR, format_path
 from hangtag.domain.text import printable
-from hangtag.labelling.layout import FAILED, MODEL, PATH, REASON, STATUS, Cell, Layout, Rows, confidence_of
-from hangtag.labelling.summary import Summary
+from hangtag.labelling.layout import (
+    ANSWER_LEVEL,
+    FAILED,
+    FLAGS,
+    MODEL,
+    PATH,
+    REASON,
+    STATUS,
+    Cell,
+    Layout,
+    Rows,
+    confidence_of,
+    join_names,
+)
+from hangtag.labelling.summary import BANDS, Summary
 
 SHOWN_ROWS: Final = 100
 """How many rows are shown; a longer table is for a file, and memory stays flat."""
@@ -84,11 +97,13 @@ class TerminalTable:
             yield Text(Reason(str(row[REASON])).explanation, style="red")
             return
         category = [_render_category(row)] if self._has_path else []
+        flags = [_render_flags(row)] if row[FLAGS] else []
         attributes = [_render_label(row[column], row[confidence_of(column)]) for column in self._attributes]
         if self._is_wide:
-            yield from category + attributes
+            first, *others = category + attributes
+            yield from (Text("\n").join([first, *flags]), *others)
         else:
-            yield Text("\n").join([*category, Text(" · ", style="dim").join(attributes)])
+            yield Text("\n").join([*category, Text(" · ", style="dim").join(attributes), *flags])
 
 
 def print_summary(console: Console, summary: Summary) -> None:
@@ -104,25 +119,64 @@ def print_summary(console: Console, summary: Summary) -> None:
         shown = [f"{label} {count:,}" for label, count in counts.most_common(SHOWN_CATEGORIES)]
         others = [f"{len(counts) - len(shown)} others"] if len(counts) > len(shown) else []
         console.print(Text(printable(f"  {model}{', '.join(shown + others)}")))
+        console.print(Text(printable(f"  {model}{_render_bands(summary, name)}"), style="dim"))
+        if (
+            set(summary.answers[name]) - {summary.deepest_column}
+            and summary.deepest_column in CATEGORY_COLUMNS
+        ):
+            console.print(Text(f"  {printable(model)}{_render_answers(summary, name)}", style="dim"))
+        for flag, count in summary.flags[name].most_common():
+            console.print(
+                Text(f"  {printable(model)}{count:,} × {flag.value}: {flag.explanation}", style="yellow")
+            )
+
+
+def _render_bands(summary: Summary, model: str) -> str:
+    counts = list(zip(BANDS, summary.bands[model], strict=True))[::-1]
+    shown = [f"{count:,} {f'from {low:.0%}' if low else 'under that'}" for low, count in counts]
+    return f"confidence in {summary.deepest_column}: {', '.join(shown)}"
+
+
+def _render_answers(summary: Summary, model: str) -> str:
+    counts = summary.answers[model]
+    levels = [*reversed(CATEGORY_COLUMNS), None]
+    shown = [
+        f"{counts[level]:,} {f'to {level}' if level else 'not at all'}" for level in levels if counts[level]
+    ]
+    return f"sure of the category: {', '.join(shown)}"
 
 
 def _headline(summary: Summary) -> Text:
     failed = f", {summary.failed:,} not" if summary.failed else ""
+    failed += f", {summary.photos_before:,} of them before" if summary.photos_before else ""
     speed = f"{summary.seconds:.1f} s, {summary.images_per_second:,.0f} images/s"
     return Text(f"{summary.labelled:,} of {summary.photos:,} photos labelled{failed} ({speed})", style="bold")
 
 
 def _render_category(row: dict[str, Cell]) -> Text:
-    answered = [column for column in CATEGORY_COLUMNS if row.get(column) is not None]
-    if not answered:
+    """Return the category path; what the model is not sure of is dim and said to be so."""
+    levels = [column for column in CATEGORY_COLUMNS if row.get(column) is not None]
+    if not levels:
         return Text("–", style="dim")
-    return _render_label(
-        format_path([str(row[column]) for column in answered]), row[confidence_of(answered[-1])]
-    )
+    sure = levels.index(str(row[ANSWER_LEVEL])) + 1 if row[ANSWER_LEVEL] else 0
+    labels = [str(row[column]) for column in levels]
+    text = Text(printable(format_path(labels[:sure])))
+    if sure < len(levels):
+        rest = f"{SEPARATOR if sure else ''}{format_path(labels[sure:])}"
+        text.append(printable(rest), style="dim").append(" not sure", style="yellow")
+    confidence = row[confidence_of(levels[-1])]
+    return text.append(_render_confidence(confidence)) if isinstance(confidence, float) else text
+
+
+def _render_flags(row: dict[str, Cell]) -> Text:
+    return Text(f"⚑ {join_names(row[FLAGS]).replace(';', ', ').replace('_', ' ')}", style="yellow")
 
 
 def _render_label(label: Cell, confidence: Cell) -> Text:
     if not isinstance(label, str) or not isinstance(confidence, float):
         return Text("–", style="dim")
-    text = Text(printable(label))
-    return text.append(f" {confidence:.0%}", style="yellow" if confidence < _DOUBTFUL else "dim")
+    return Text(printable(label)).append(_render_confidence(confidence))
+
+
+def _render_confidence(confidence: float) -> Text:
+    return Text(f" {confidence:.0%}", style="yellow" if confidence < _DOUBTFUL else "dim")

@@ -9,10 +9,16 @@ import numpy.typing as npt
 from hangtag.bundle.card import Card, HeadCard
 from hangtag.domain.columns import CATEGORY_COLUMNS
 from hangtag.domain.errors import PhotoError
-from hangtag.inference.scores import Scores
+from hangtag.domain.flags import Flag
+from hangtag.imaging.visibility import Flagged
 from hangtag.inference.probabilities import rank
+from hangtag.inference.scores import Scores
+from hangtag.inference.sureness import category_levels, count_sure_levels, list_flags
 from hangtag.server.schemas import ChosenLabel, FailedPhoto, Label, LabelledPhoto
 from hangtag.server.settings import Settings
+
+_Found = tuple[dict[str, ChosenLabel], dict[str, list[Label]] | None]
+"""The labels of a photo by column and, where asked for, all of its probabilities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +44,33 @@ def doubt_thresholds(card: Card, settings: Settings) -> dict[str, float]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The answers to some photos, in order: why each has none (or None), and the scores and flags of all others."""
+
+    errors: tuple[PhotoError | None, ...]
+    scores: Scores
+    quality: Flagged
+
+
 def build_answers(
-    names: Sequence[str],
-    errors: Sequence[PhotoError | None],
-    scores: Scores,
-    card: Card,
-    style: AnswerStyle,
+    names: Sequence[str], answered: Answered, card: Card, style: AnswerStyle
 ) -> list[LabelledPhoto | FailedPhoto]:
-    """Return an answer for each photo, in order. `scores` hold those photos that have no error."""
-    labelled = _iter_labels(scores, card, style)
+    """Return what the API says of each photo, in order."""
+    scores = answered.scores
+    labelled = zip(
+        _iter_labels(scores, card, style),
+        count_sure_levels(scores, card).tolist(),
+        list_flags(scores, card, answered.quality),
+        strict=True,
+    )
+    levels = category_levels(card)
     answers: list[LabelledPhoto | FailedPhoto] = []
-    for name, error in zip(names, errors, strict=True):
+    for name, error in zip(names, answered.errors, strict=True):
         if error is None:
-            labels, probabilities = next(labelled)
-            answers.append(_answer(name, labels, probabilities, style))
+            (labels, probabilities), sure, flags = next(labelled)
+            sureness = _Sureness(levels, sure, flags)
+            answers.append(_answer(name, (labels, probabilities), sureness, style))
         else:
             answers.append(
                 FailedPhoto.model_construct(
@@ -61,26 +80,33 @@ def build_answers(
     return answers
 
 
-def _answer(
-    name: str,
-    labels: dict[str, ChosenLabel],
-    probabilities: dict[str, list[Label]] | None,
-    style: AnswerStyle,
-) -> LabelledPhoto:
+@dataclass(frozen=True, slots=True)
+class _Sureness:
+    """Of how many levels of a photo's path the model is sure, and what is wrong with the photo."""
+
+    levels: tuple[str, ...]
+    sure: int
+    flags: tuple[Flag, ...]
+
+
+def _answer(name: str, found: _Found, sureness: _Sureness, style: AnswerStyle) -> LabelledPhoto:
+    labels, probabilities = found
+    sure = sureness.levels[: sureness.sure]
     # The values come from a model and not from outside, so that checking them again would only cost time.
     return LabelledPhoto.model_construct(
         photo=name,
         status="labelled",
-        path=[labels[column].value for column in CATEGORY_COLUMNS if column in labels],
+        path=[labels[level].value for level in sureness.levels],
+        answer=[labels[level].value for level in sure],
+        answer_level=sure[-1] if sure else None,
+        flags=list(sureness.flags),
         labels=labels,
         probabilities=probabilities,
         doubtful=[column for column, label in labels.items() if label.confidence < style.thresholds[column]],
     )
 
 
-def _iter_labels(
-    scores: Scores, card: Card, style: AnswerStyle
-) -> Iterator[tuple[dict[str, ChosenLabel], dict[str, list[Label]] | None]]:
+def _iter_labels(scores: Scores, card: Card, style: AnswerStyle) -> Iterator[_Found]:
     """Yield the chosen labels of each photo and, where asked for, all of its probabilities."""
     by_column = {head.column: _rank_head(head, scores, style.top_k) for head in card.heads}
     all_labels = (

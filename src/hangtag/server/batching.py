@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hangtag.bundle.card import Card
-from hangtag.domain.errors import PhotoError
 from hangtag.imaging.batches import DecodedBatch, PhotoDecoder, PhotoSource
 from hangtag.inference.scores import Scores
+from hangtag.server.answers import Answered
 from hangtag.server.problems import QueueFullError, ShuttingDownError
 
 CHUNK_PHOTOS: Final = 8
@@ -52,14 +52,6 @@ class BatchSettings:
     wait_ms: float = 2.0
     queue_photos: int = 2048
     is_shared: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """The answers to some photos, in order: why each has none (or None), and the scores of all others."""
-
-    errors: tuple[PhotoError | None, ...]
-    scores: Scores
 
 
 @dataclass(slots=True)
@@ -140,13 +132,14 @@ class Batcher:
 
     async def _label_chunk(self, chunk: list[PhotoSource]) -> Answered:
         decoded = await self._decode(chunk)
-        pixels = decoded.pixels[self._model.card.preprocessing]
+        preprocessing = self._model.card.preprocessing
+        pixels, quality = decoded.pixels[preprocessing], decoded.quality[preprocessing]
         if not len(pixels):
-            return Answered(decoded.errors, _no_scores(self._model.card))
+            return Answered(decoded.errors, _no_scores(self._model.card), quality)
         waiting = _Waiting(pixels, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         self._changed.set()
-        return Answered(decoded.errors, await waiting.answer)
+        return Answered(decoded.errors, await waiting.answer, quality)
 
     async def _decode(self, chunk: list[PhotoSource]) -> DecodedBatch:
         self._photos_in_decoding += len(chunk)
@@ -224,20 +217,25 @@ def _slice(scores: Scores, start: int, end: int) -> Scores:
     return Scores(
         {column: values[start:end] for column, values in scores.probabilities.items()},
         {column: values[start:end] for column, values in scores.chosen.items()},
+        None if scores.gate is None else scores.gate[start:end],
     )
 
 
 def _join(answers: Sequence[Answered]) -> Answered:
     columns = answers[0].scores.chosen
+    gates = [one.scores.gate for one in answers if one.scores.gate is not None]
     scores = Scores(
         {column: np.concatenate([one.scores.probabilities[column] for one in answers]) for column in columns},
         {column: np.concatenate([one.scores.chosen[column] for one in answers]) for column in columns},
+        np.concatenate(gates) if gates else None,
     )
-    return Answered(tuple(error for one in answers for error in one.errors), scores)
+    errors = tuple(error for one in answers for error in one.errors)
+    return Answered(errors, scores, np.concatenate([one.quality for one in answers]))
 
 
 def _no_scores(card: Card) -> Scores:
     return Scores(
         {head.column: np.empty((0, len(head.classes)), np.float32) for head in card.heads},
         {head.column: np.empty(0, np.int64) for head in card.heads},
+        None if card.gate is None else np.empty(0, np.float32),
     )

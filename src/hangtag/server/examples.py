@@ -18,7 +18,8 @@ from hangtag.catalogue.tables import need_columns, read_table
 from hangtag.domain.columns import ID
 from hangtag.imaging.decode import DecodeLimits
 from hangtag.inference.model import Model
-from hangtag.server.batching import Answered, Batcher
+from hangtag.server.answers import Answered
+from hangtag.server.batching import Batcher
 
 MAX_EXAMPLES: Final = 12
 MAX_ASKED: Final = 400

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from hangtag.domain.flags import Flag
 from hangtag.domain.reasons import Reason
 
 Confidence = Annotated[float, Field(ge=0, le=1)]
@@ -60,13 +61,17 @@ class ChosenLabel(Label):
 class LabelledPhoto(Schema):
     """The label of a photo.
 
-    `path` is the category path from the root to the leaf. `doubtful` names the columns whose confidence is low.
-    `probabilities` are those of all classes, in descending order, where they were asked for.
+    `path` is the category path from the root to the leaf, `answer` the part of it that the model is sure of, from the
+    root down to the column `answer_level`. `flags` say what is wrong with the photo. `doubtful` names the columns
+    whose confidence is low. `probabilities` are those of all classes, in descending order, where they were asked for.
     """
 
     photo: str
     status: Literal["labelled"] = "labelled"
     path: list[str]
+    answer: list[str]
+    answer_level: str | None
+    flags: list[Flag]
     labels: dict[str, ChosenLabel]
     probabilities: dict[str, list[Label]] | None = None
     doubtful: list[str]
@@ -154,8 +159,18 @@ class ModelList(Schema):
     models: list[ModelSummary]
 
 
+class Gate(Schema):
+    """What flags a photo as no product: a score, by this method, over this threshold."""
+
+    threshold: float
+    method: str
+
+
 class Head(Schema):
-    """One head: the column that it answers, and its classes in the order of the confusion matrix."""
+    """One head: the column that it answers, and its classes in the order of the confusion matrix.
+
+    From `threshold` on its label is an answer.
+    """
 
     column: str
     classes: list[str]
@@ -164,11 +179,17 @@ class Head(Schema):
 
 
 class ModelDetail(ModelSummary):
-    """All that is known about a model: its card. `metrics` are by split; confusion matrices are asked for singly."""
+    """All that is known about a model: its card. `metrics` are by split; confusion matrices are asked for singly.
+
+    `target_accuracy` is the share of what is answered that is to be right, by which the heads' thresholds were chosen;
+    a head without one did not reach it often enough. Models without a target doubt nothing.
+    """
 
     sha256: str
     precision: str | None
     heads: list[Head]
+    target_accuracy: float | None
+    gate: Gate | None
     preprocessing: dict[str, int | str]
     recipe: dict[str, Any]
     data: dict[str, Any]
@@ -348,10 +369,16 @@ class Job(Schema):
 
 
 class JobSummary(Schema):
-    """What a job came to. `by_confidence` are ten bins of the leaf's confidence: [lower bound, count]."""
+    """What a job came to.
+
+    `by_confidence` are ten bins of the leaf's confidence: [lower bound, count]. `by_answer` counts the levels that the
+    sure part of the path ends at, null where no level is sure.
+    """
 
     by_class: dict[str, list[tuple[str, int]]]
     by_reason: list[tuple[str, int]]
+    by_answer: list[tuple[str | None, int]]
+    by_flag: list[tuple[Flag, int]]
     by_confidence: list[tuple[float, int]]
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from openpyxl.utils.escape import unescape
 
 from hangtag.domain.errors import UsageError
+from hangtag.domain.flags import Flag
 from hangtag.labelling import parquet_table
 from hangtag.labelling.layout import Kind, Layout
 from hangtag.labelling.outputs import STANDARD_OUTPUT, check_output, open_output
@@ -25,6 +26,9 @@ ROWS = {
     "articleType": ["Tshirts", None],
     "articleType_confidence": [0.93127, None],
     "articleType_top": [[("Tshirts", 0.93127), ("Shirts", 0.05)], None],
+    "answer": ["Apparel › Topwear", None],
+    "answer_level": ["subCategory", None],
+    "flags": [(Flag.TOO_DARK, Flag.BLURRED), None],
 }
 FORMATS = [".csv", ".xlsx", ".jsonl", ".parquet"]
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20)
@@ -44,6 +48,9 @@ def rows_of(paths, labels):
         "articleType": labels,
         "articleType_confidence": [0.5] * count,
         "articleType_top": [[(label, 0.5)] for label in labels],
+        "answer": labels,
+        "answer_level": ["articleType"] * count,
+        "flags": [()] * count,
     }
 
 
@@ -55,9 +62,10 @@ def read_csv(path):
 def test_csv_has_a_line_a_row(tmp_path):
     write(tmp_path / "out.csv", ROWS)
     assert (tmp_path / "out.csv").read_bytes().decode() == (
-        "path,status,reason,articleType,articleType_confidence,articleType_top\n"
-        "a.jpg,labelled,,Tshirts,0.9313,Tshirts:0.9313|Shirts:0.0500\n"
-        '"b, c.jpg",failed,empty,,,\n'
+        "path,status,reason,articleType,articleType_confidence,articleType_top,answer,answer_level,flags\n"
+        "a.jpg,labelled,,Tshirts,0.9313,Tshirts:0.9313|Shirts:0.0500,Apparel › Topwear,subCategory,"
+        '"too_dark;blurred"\n'
+        '"b, c.jpg",failed,empty,,,,,,\n'
     )
 
 
@@ -74,8 +82,12 @@ def test_jsonl_has_an_object_a_row(tmp_path):
             {"label": "Tshirts", "confidence": 0.9313},
             {"label": "Shirts", "confidence": 0.05},
         ],
+        "answer": "Apparel › Topwear",
+        "answer_level": "subCategory",
+        "flags": ["too_dark", "blurred"],
     }
     assert (second["path"], second["articleType"], second["articleType_top"]) == ("b, c.jpg", None, None)
+    assert second["flags"] is None
 
 
 def test_parquet_is_typed(tmp_path):
@@ -85,7 +97,10 @@ def test_parquet_is_typed(tmp_path):
         *["string"] * 4,
         "float",
         "list<element: struct<label: string, confidence: float>>",
+        *["string"] * 2,
+        "list<element: string>",
     ]
+    assert table["flags"].to_pylist() == [["too_dark", "blurred"], None]
     assert table["articleType"].to_pylist() == ["Tshirts", None]
     assert table["articleType_confidence"].to_pylist() == [pytest.approx(0.93127), None]
     assert [entry["label"] for entry in table["articleType_top"][0].as_py()] == ["Tshirts", "Shirts"]
@@ -101,6 +116,10 @@ def test_xlsx_holds_text_as_text_and_confidence_as_number(tmp_path):
     assert {cell.number_format for row in cells for cell in row[:2]} == {"@"}
     assert [row[4].value for row in cells] == [0.5] * 3
     assert all(row[0].hyperlink is None for row in cells)
+    write(tmp_path / "out.xlsx", ROWS)
+    first, second = openpyxl.load_workbook(tmp_path / "out.xlsx").active.iter_rows(min_row=2, min_col=7)
+    assert [cell.value for cell in first] == ["Apparel › Topwear", "subCategory", "too_dark;blurred"]
+    assert [cell.value for cell in second] == [None] * 3
     assert sheet.freeze_panes == "B2"
 
 

@@ -1,13 +1,16 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from fakes import FakeScores, build_card
+from fakes import FakeScores, build_card, build_path_card
 from hangtag.domain.columns import LABEL_COLUMNS
+from hangtag.domain.flags import Flag
 from hangtag.domain.reasons import Reason
+from hangtag.imaging.visibility import QUALITY_FLAGS
 from hangtag.labelling.label import LabelledBatch
 from hangtag.labelling.layout import Kind, Layout
 from hangtag.labelling.rows import build_rows
-from hangtag.labelling.summary import Summary
 
 CARD = build_card(heads={"masterCategory": ("Apparel", "Footwear"), "fabric": ("cotton", "wool", "silk")})
 SCORES = FakeScores(
@@ -18,7 +21,8 @@ SCORES = FakeScores(
     # The chosen class need not be the most probable one: the category path decides.
     {"masterCategory": np.array([0, 0]), "fabric": np.array([1, 2])},
 )
-BATCH = LabelledBatch(("a.jpg", "b.jpg", "c.jpg"), (None, Reason.EMPTY, None), (SCORES,))
+QUALITY = np.array([[False] * len(QUALITY_FLAGS), [flag is Flag.BLURRED for flag in QUALITY_FLAGS]])
+BATCH = LabelledBatch(("a.jpg", "b.jpg", "c.jpg"), (None, Reason.EMPTY, None), (SCORES,), (QUALITY,))
 
 
 def test_a_row_for_every_photo_with_its_answer_or_its_reason():
@@ -35,7 +39,8 @@ def test_a_row_for_every_photo_with_its_answer_or_its_reason():
 def test_columns_stand_in_the_order_of_the_catalogue_and_others_follow():
     kinds = Layout.for_models({"fake": CARD}).kinds
     expected = [name for column in (*LABEL_COLUMNS, "fabric") for name in (column, f"{column}_confidence")]
-    assert list(kinds) == ["path", "status", "reason", *expected]
+    assert list(kinds) == ["path", "status", "reason", *expected, "answer", "answer_level", "flags"]
+    assert kinds["flags"] is Kind.NAMES
     assert kinds["season"] is Kind.TEXT
     assert kinds["season_confidence"] is Kind.CONFIDENCE
 
@@ -60,30 +65,40 @@ def test_candidates_start_with_the_chosen_one():
 def test_models_stand_side_by_side_for_each_photo():
     cards = {"one": CARD, "two": build_card(heads={"season": ("Summer",)})}
     season = FakeScores({"season": np.ones((2, 1), np.float32)}, {"season": np.zeros(2, np.int64)})
-    batch = LabelledBatch(BATCH.names, BATCH.reasons, (SCORES, season))
+    batch = LabelledBatch(BATCH.names, BATCH.reasons, (SCORES, season), (QUALITY, QUALITY))
     rows = build_rows(batch, cards, Layout.for_models(cards))
     assert rows["path"] == ["a.jpg", "a.jpg", "b.jpg", "b.jpg", "c.jpg", "c.jpg"]
     assert rows["model"] == ["one", "two"] * 3
     assert rows["reason"] == [None, None, "empty", "empty", None, None]
     assert rows["season"] == [None, "Summer", None, None, None, "Summer"]
     assert rows["fabric"] == ["wool", None, None, None, "silk", None]
+    assert rows["answer_level"] == ["masterCategory", None, None, None, "masterCategory", None]
 
 
-def test_a_summary_counts_photos_reasons_and_categories():
-    summary = Summary()
+def test_the_answer_ends_where_the_model_is_no_longer_sure():
+    card = build_path_card([("Apparel", "Topwear", "Tshirts"), ("Footwear", "Shoes", "Heels")])
+    heads = [replace(head, threshold=0.5) for head in card.heads]
+    card = replace(card, heads=heads, target_accuracy=0.98)
+    sure = np.float32([[0.9, 0.1]] * 3)
+    first = np.zeros(3, np.int64)
+    scores = FakeScores(
+        {
+            "masterCategory": np.float32([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6]]),
+            "subCategory": sure[:, ::-1],
+            "articleType": np.float32([[0.1, 0.9], [0.8, 0.2], [0.1, 0.9]]),
+        },
+        {"masterCategory": first, "subCategory": first + 1, "articleType": first + 1},
+    )
+    quality = np.zeros((3, len(QUALITY_FLAGS)), np.bool_)
+    batch = LabelledBatch(("a.jpg", "b.jpg", "c.jpg"), (None,) * 3, (scores,), (quality,))
+    rows = build_rows(batch, {"fake": card}, Layout.for_models({"fake": card}))
+    assert rows["answer"] == ["Apparel › Topwear › Tshirts", "Apparel › Topwear", None]
+    assert rows["answer_level"] == ["articleType", "subCategory", None]
+    assert rows["articleType"] == ["Tshirts"] * 3
+
+
+def test_flags_are_none_where_there_is_no_label_and_empty_where_nothing_is_wrong():
     cards = {"fake": CARD}
-    summary.add(BATCH, cards)
-    summary.add(BATCH, cards)
-    assert (summary.photos, summary.labelled, summary.failed) == (6, 4, 2)
-    assert summary.reasons == {Reason.EMPTY: 2}
-    assert summary.categories == {"fake": {"Apparel": 4}}
-    summary.seconds = 2.0
-    assert summary.images_per_second == 3
-
-
-def test_a_summary_of_a_model_without_categories_counts_its_first_head():
-    card = build_card(heads={"season": ("Summer", "Winter")})
-    scores = FakeScores({"season": np.eye(2, dtype=np.float32)}, {"season": np.array([0, 1])})
-    summary = Summary()
-    summary.add(LabelledBatch(("a", "b"), (None, None), (scores,)), {"fake": card})
-    assert summary.categories == {"fake": {"Summer": 1, "Winter": 1}}
+    rows = build_rows(BATCH, cards, Layout.for_models(cards))
+    assert rows["flags"] == [(), None, (Flag.BLURRED,)]
+    assert rows["answer"] == ["Apparel", None, "Apparel"]

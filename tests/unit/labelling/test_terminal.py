@@ -1,11 +1,14 @@
 import io
 import time
+from collections import Counter
 
 from rich.console import Console
 
+from hangtag.domain.flags import Flag
 from hangtag.domain.reasons import Reason
 from hangtag.labelling.layout import Layout
 from hangtag.labelling.progress import show_progress
+from hangtag.labelling.progress_lines import ProgressLines
 from hangtag.labelling.summary import Summary
 from hangtag.labelling.terminal import TerminalTable, print_summary
 
@@ -24,6 +27,8 @@ def rows(count=1, **changes):
         "articleType_confidence": 0.87,
         "baseColour": "Red",
         "baseColour_confidence": 0.41,
+        "answer_level": "articleType",
+        "flags": (),
     }
     return {name: [value] * count for name, value in (values | changes).items()}
 
@@ -52,8 +57,24 @@ def test_a_narrow_terminal_has_the_attributes_below_the_category():
     ]
 
 
+def test_what_is_not_sure_is_said_to_be_so():
+    assert show(rows(answer_level="masterCategory"))[1] == "a.jpg Apparel › Tshirts not sure 87% Red 41%"
+    assert show(rows(answer_level=None))[1] == "a.jpg Apparel › Tshirts not sure 87% Red 41%"
+
+
+def test_flags_stand_below_the_label():
+    flagged = rows(flags=("not_a_product", "too_dark"))
+    assert show(flagged)[1:] == ["a.jpg Apparel › Tshirts 87% Red 41%", "⚑ not a product, too dark"]
+    assert show(flagged, width=80)[1:] == [
+        "a.jpg Apparel › Tshirts 87%",
+        "Red 41%",
+        "⚑ not a product, too dark",
+    ]
+
+
 def test_a_failure_says_why():
-    failed = rows(status="failed", reason="too_small", articleType=None, articleType_confidence=None)
+    nothing = dict.fromkeys(("articleType", "articleType_confidence", "answer_level", "flags"))
+    failed = rows(status="failed", reason="too_small", **nothing)
     assert show(failed)[1] == "a.jpg the photo is too small to show anything"
 
 
@@ -75,17 +96,24 @@ def test_a_name_cannot_steer_the_terminal():
 
 def test_the_summary_says_what_a_run_came_to():
     console = Console(file=io.StringIO(), width=140)
-    summary = Summary(photos=1200, other_files=1, seconds=2.0)
+    summary = Summary(Layout(("masterCategory",), frozenset(["masterCategory"])), photos=1200, other_files=1)
+    summary.seconds, summary.photos_before = 2.0, 200
     summary.reasons.update({Reason.EMPTY: 2, Reason.CORRUPT: 5})
-    summary.categories = {"default": {"Apparel": 1000, "Footwear": 193}}
-    summary.categories = {name: type(summary.reasons)(counts) for name, counts in summary.categories.items()}
+    summary.labels = {"default": {"masterCategory": Counter({"Apparel": 1000, "Footwear": 193})}}
+    summary.bands = {"default": [3, 0, 1190, 0]}
+    summary.answers = {"default": Counter({"masterCategory": 1100, None: 93})}
+    summary.flags = {"default": Counter({Flag.BLURRED: 4, Flag.NOT_A_PRODUCT: 9})}
     print_summary(console, summary)
     assert console.file.getvalue().splitlines() == [
-        "1,193 of 1,200 photos labelled, 7 not (2.0 s, 600 images/s)",
+        "1,193 of 1,200 photos labelled, 7 not, 200 of them before (2.0 s, 500 images/s)",
         "  5 × corrupt: the file is damaged",
         "  2 × empty: the file is empty",
         "  1 file that does not end like a photo: passed over",
         "  Apparel 1,000, Footwear 193",
+        "  confidence in masterCategory: 0 from 90%, 1,190 from 70%, 0 from 50%, 3 under that",
+        "  sure of the category: 1,100 to masterCategory, 93 not at all",
+        "  9 × not_a_product: the photo does not look like a fashion product",
+        "  4 × blurred: the photo is blurred",
     ]
 
 
@@ -93,9 +121,22 @@ def test_progress_shows_how_many_of_how_many(tmp_path):
     for number in range(4):
         (tmp_path / f"{number}.jpg").touch()
     console = Console(file=io.StringIO(), force_terminal=True, width=100)
-    with show_progress([tmp_path], console) as on_progress:
-        on_progress(3)
+    with show_progress(console, lambda: 4) as on_progress:
+        on_progress(3, 1)
         deadline = time.monotonic() + 30
         while "3/4" not in console.file.getvalue():
             assert time.monotonic() < deadline
             time.sleep(0.05)
+
+
+def test_a_log_gets_a_line_a_minute():
+    console = Console(file=io.StringIO(), width=100)
+    now = [0.0]
+    on_progress = ProgressLines(console, 1000, lambda: now[0])
+    for seconds, done, failed in [(10, 50, 0), (60, 70, 0), (90, 100, 1), (120, 80, 0)]:
+        now[0] = float(seconds)
+        on_progress(done, failed)
+    assert console.file.getvalue().splitlines() == [
+        "1,120 photos, 2 images/s",
+        "1,300 photos, 3 images/s, 0.33% failed",
+    ]

@@ -10,9 +10,10 @@ from hangtag.domain.reasons import Reason
 from hangtag.imaging.batches import PhotoDecoder
 from hangtag.imaging.decode import DecodeLimits
 from hangtag.inference.answering import AnsweringModel
-from hangtag.server.answers import AnswerStyle, build_answers
+from hangtag.server.answers import Answered, AnswerStyle, build_answers
 from hangtag.server.jobs.folder import JobFolders
 from hangtag.server.jobs.store import NewResults, WaitingPhoto, failed_result
+from hangtag.server.jobs.tables import encode_flags
 from hangtag.server.jobs.vocabulary import Vocabulary
 from hangtag.server.schemas import FailedPhoto, LabelledPhoto
 
@@ -64,7 +65,8 @@ class JobLabeller:
         try:
             for batch, scores in zip(own, answers, strict=True):
                 rows = ResultRows(self.number, leaf)
-                for answer in build_answers(batch.names, batch.errors, scores, card, style):
+                answered = Answered(batch.errors, scores, batch.quality[card.preprocessing])
+                for answer in build_answers(batch.names, answered, card, style):
                     rows.add(next(taken).photo.position, answer)
                 now = time.perf_counter()
                 yield rows.after(now - since)
@@ -100,6 +102,8 @@ class ResultRows:
                 "detail": None,
                 "confidence": chosen[self._leaf][1],
                 "doubtful": len(answer.doubtful),
+                "sure": len(answer.answer),
+                "flags": encode_flags(answer.flags),
                 "answer": {"candidates": candidates, "doubtful": answer.doubtful},
                 "corrections": None,
             }

@@ -11,7 +11,7 @@ from hangtag.server.jobs.vocabulary import Vocabulary
 from hangtag.server.problems import InvalidRequestError
 from hangtag.server.schemas import InvalidValue
 
-Status = Literal["labelled", "failed", "doubtful"]
+Status = Literal["labelled", "failed", "doubtful", "flagged"]
 Sort = Literal["position", "confidence"]
 
 
@@ -20,8 +20,8 @@ class ResultFilter:
     """Which results, in which order.
 
     `label` is one of `column`, as corrected; the confidences are the model's own: of `column`, or of the leaf without
-    one. `doubtful` are labelled ones with a doubtful label that nobody corrected. Sorted by confidence, the least
-    certain come first and those without any last.
+    one. `doubtful` are labelled ones with a doubtful label that nobody corrected, `flagged` those with a flag. Sorted
+    by confidence, the least certain come first and those without any last.
     """
 
     column: str | None = None
@@ -79,6 +79,8 @@ def _has_status(status: Status | None) -> Any:  # noqa: ANN401 - a condition
         return ResultRow.reason.is_not(None)
     if status == "doubtful":
         return ResultRow.doubtful > 0
+    if status == "flagged":
+        return ResultRow.flags > 0
     return true() if status is None else ResultRow.reason.is_(None)
 
 

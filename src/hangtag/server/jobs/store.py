@@ -243,13 +243,14 @@ def _insert_photos(connection: Connection, number: int, content: JobContent) -> 
 
 def failed_result(number: int, position: int, reason: Reason, detail: str) -> dict[str, Any]:
     """Return the row of a photo that has no label."""
-    empty = dict.fromkeys(("confidence", "answer", "corrections"))
+    empty = dict.fromkeys(("confidence", "answer", "corrections", "sure"))
     return {
         "job": number,
         "position": position,
         "reason": reason.value,
         "detail": detail,
         "doubtful": 0,
+        "flags": 0,
         **empty,
     }
 

@@ -8,9 +8,10 @@ from sqlalchemy import ColumnElement, Connection, Engine, select
 from sqlalchemy import Row as DatabaseRow
 
 from hangtag.domain.columns import CATEGORY_COLUMNS
+from hangtag.domain.flags import Flag
 from hangtag.domain.reasons import Reason
 from hangtag.server.jobs.folder import StoredPhoto
-from hangtag.server.jobs.tables import JobRow, PhotoRow, ResultRow
+from hangtag.server.jobs.tables import JobRow, PhotoRow, ResultRow, decode_flags
 from hangtag.server.problems import NotFoundError
 from hangtag.server.schemas import ChosenLabel, FailedResult, Label, LabelledResult
 
@@ -29,6 +30,8 @@ class StoredResult:
     detail: str | None
     answer: dict[str, Any] | None
     corrections: dict[str, str]
+    sure: int | None
+    flags: tuple[Flag, ...]
 
     @property
     def is_waiting(self) -> bool:
@@ -40,6 +43,12 @@ class StoredResult:
         """The model's labels by column, with their confidences."""
         candidates = self.answer["candidates"] if self.answer else {}
         return {column: (ranked[0][0], ranked[0][1]) for column, ranked in candidates.items()}
+
+    @property
+    def sure_levels(self) -> list[str]:
+        """The levels of the category path that the model is sure of, from the root on."""
+        levels: list[str] = [column for column in CATEGORY_COLUMNS if column in self.chosen]
+        return levels[: self.sure]
 
     @property
     def doubtful(self) -> list[str]:
@@ -87,9 +96,13 @@ def describe_result(result: StoredResult, columns: list[str]) -> LabelledResult 
         )
         for column, ranked in result.answer["candidates"].items()
     }
+    sure = result.sure_levels
     return LabelledResult(
         photo=result.name,
         path=[labels[column].value for column in CATEGORY_COLUMNS if column in labels],
+        answer=[labels[level].value for level in sure],
+        answer_level=sure[-1] if sure else None,
+        flags=list(result.flags),
         labels=labels,
         doubtful=result.doubtful,
         position=result.position,
@@ -112,6 +125,8 @@ def read_results(connection: Connection, job: JobRow, condition: ColumnElement[b
             ResultRow.detail,
             ResultRow.answer,
             ResultRow.corrections,
+            ResultRow.sure,
+            ResultRow.flags,
         )
         .outerjoin(ResultRow, same)
         .where(PhotoRow.job == job.number, condition)
@@ -130,4 +145,6 @@ def _build_result(row: DatabaseRow[Any]) -> StoredResult:
         detail=row.detail,
         answer=row.answer,
         corrections=row.corrections or {},
+        sure=row.sure,
+        flags=decode_flags(row.flags or 0),
     )

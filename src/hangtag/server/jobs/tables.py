@@ -4,8 +4,9 @@ A job's photos are written when it comes and never change; its results are added
 is therefore never stored: it is the photos that have no result.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     JSON,
@@ -20,6 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from hangtag.domain.flags import Flag
 from hangtag.server.database import Base, UtcTime
 
 _Number = BigInteger().with_variant(Integer, "sqlite")  # only an INTEGER counts up by itself there
@@ -77,7 +79,9 @@ class ResultRow(Base):
     """What came of a photo: an answer with the confidence of its leaf, or the reason why there is none.
 
     `answer` holds the candidates of each column as `[label, confidence]`, the chosen one first. `doubtful` counts the
-    columns whose label is doubtful and was not yet corrected.
+    columns whose label is doubtful and was not yet corrected. `sure` counts the levels of the path that the model is
+    sure of (NULL for a photo without labels, and for one of a job from before there were thresholds). `flags` is what
+    `encode_flags` gives.
     """
 
     __tablename__ = "job_results"
@@ -88,6 +92,7 @@ class ResultRow(Base):
         Index("job_results_by_reason", "job", "reason", "position"),
         Index("job_results_by_doubt", "job", "doubtful", "position"),
         Index("job_results_by_confidence", "job", "confidence", "position"),
+        Index("job_results_by_flags", "job", "flags", "position"),
     )
 
     job: Mapped[int] = mapped_column(_Number, primary_key=True, autoincrement=False)
@@ -96,6 +101,8 @@ class ResultRow(Base):
     detail: Mapped[str | None] = mapped_column(Text)
     confidence: Mapped[float | None] = mapped_column(Double)
     doubtful: Mapped[int] = mapped_column(Integer)
+    sure: Mapped[int | None] = mapped_column(Integer)
+    flags: Mapped[int] = mapped_column(Integer)
     answer: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     corrections: Mapped[dict[str, str] | None] = mapped_column(JSON(none_as_null=True))
 
@@ -117,3 +124,23 @@ class LabelRow(Base):
     column: Mapped[str] = mapped_column(Text, primary_key=True)
     label: Mapped[str] = mapped_column(Text)
     confidence: Mapped[float] = mapped_column(Double)
+
+
+_BITS: Final = {
+    Flag.NOT_A_PRODUCT: 1,
+    Flag.BLANK: 2,
+    Flag.TOO_SMALL: 4,
+    Flag.TOO_DARK: 8,
+    Flag.BLURRED: 16,
+}
+"""The flags as they are stored: what a bit means never changes."""
+
+
+def encode_flags(flags: Iterable[Flag]) -> int:
+    """Return flags as one number, 0 for none."""
+    return sum(_BITS[flag] for flag in flags)
+
+
+def decode_flags(number: int) -> tuple[Flag, ...]:
+    """Return the flags that `encode_flags` made a number of."""
+    return tuple(flag for flag, bit in _BITS.items() if number & bit)

@@ -10,6 +10,7 @@ from hangtag.server.problems import NotFoundError, problem_responses
 from hangtag.server.schemas import (
     Confusion,
     Figures,
+    Gate,
     Head,
     HeadFigures,
     InputSize,
@@ -50,6 +51,8 @@ async def show_model(model_id: str, service: ServiceDependency) -> ModelDetail:
             )
             for head in card.heads
         ],
+        target_accuracy=card.target_accuracy,
+        gate=None if card.gate is None else Gate(threshold=card.gate.threshold, method=card.gate.method),
         preprocessing=card.preprocessing.to_json(),
         recipe=card.recipe,
         data=card.data,

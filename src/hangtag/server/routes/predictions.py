@@ -87,7 +87,7 @@ async def _answer(
     answered = await service.batcher(model).label(photos)
     names = [photo.name for photo in photos]
     thresholds = doubt_thresholds(model.card, service.settings)
-    return build_answers(names, answered.errors, answered.scores, model.card, AnswerStyle(thresholds, *style))
+    return build_answers(names, answered, model.card, AnswerStyle(thresholds, *style))
 
 
 def _log_failed(answers: list[LabelledPhoto | FailedPhoto]) -> None:

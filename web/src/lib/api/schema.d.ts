@@ -38,6 +38,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/explanations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Show what the labels of a photo rest on: where the model looked, as pictures. */
+        post: operations["explain_photo"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/models": {
         parameters: {
             query?: never;
@@ -615,6 +632,44 @@ export interface components {
             photos: string[];
         };
         /**
+         * ExplainedLabel
+         * @description What a decision looked at: the photo in grey, bright where it spoke for the label, dark where it did not.
+         *
+         *     `image` is a data URL. `method` says how it was made: by what the label lost while parts of the photo were covered,
+         *     or by what the network's last features say.
+         */
+        ExplainedLabel: {
+            /** Column */
+            column: string;
+            /** Value */
+            value: string;
+            /** Confidence */
+            confidence: number;
+            method: components["schemas"]["Method"];
+            /**
+             * Image
+             * Format: uri
+             */
+            image: string;
+        };
+        /**
+         * ExplainedPhoto
+         * @description What the decisions about a photo looked at. `width` and `height`, in pixels, are those of the pictures.
+         */
+        ExplainedPhoto: {
+            /** Photo */
+            photo: string;
+            model: components["schemas"]["ModelName"];
+            /** Latency Ms */
+            latency_ms: number;
+            /** Width */
+            width: number;
+            /** Height */
+            height: number;
+            /** Labels */
+            labels: components["schemas"]["ExplainedLabel"][];
+        };
+        /**
          * FailedPhoto
          * @description Why a photo has no label: a stable code, and a sentence for people.
          */
@@ -716,8 +771,26 @@ export interface components {
             findings: components["schemas"]["CatalogueFinding"][];
         };
         /**
+         * Flag
+         * @description Why a photo's label deserves a look. The value is the stable code; `explanation` is for people.
+         * @enum {string}
+         */
+        Flag: "not_a_product" | "blank" | "too_small" | "too_dark" | "blurred";
+        /**
+         * Gate
+         * @description What flags a photo as no product: a score, by this method, over this threshold.
+         */
+        Gate: {
+            /** Threshold */
+            threshold: number;
+            /** Method */
+            method: string;
+        };
+        /**
          * Head
          * @description One head: the column that it answers, and its classes in the order of the confusion matrix.
+         *
+         *     From `threshold` on its label is an answer.
          */
         Head: {
             /** Column */
@@ -868,7 +941,10 @@ export interface components {
         };
         /**
          * JobSummary
-         * @description What a job came to. `by_confidence` are ten bins of the leaf's confidence: [lower bound, count].
+         * @description What a job came to.
+         *
+         *     `by_confidence` are ten bins of the leaf's confidence: [lower bound, count]. `by_answer` counts the levels that the
+         *     sure part of the path ends at, null where no level is sure.
          */
         JobSummary: {
             /** By Class */
@@ -881,6 +957,16 @@ export interface components {
             /** By Reason */
             by_reason: [
                 string,
+                number
+            ][];
+            /** By Answer */
+            by_answer: [
+                string | null,
+                number
+            ][];
+            /** By Flag */
+            by_flag: [
+                components["schemas"]["Flag"],
                 number
             ][];
             /** By Confidence */
@@ -903,8 +989,9 @@ export interface components {
          * LabelledPhoto
          * @description The label of a photo.
          *
-         *     `path` is the category path from the root to the leaf. `doubtful` names the columns whose confidence is low.
-         *     `probabilities` are those of all classes, in descending order, where they were asked for.
+         *     `path` is the category path from the root to the leaf, `answer` the part of it that the model is sure of, from the
+         *     root down to the column `answer_level`. `flags` say what is wrong with the photo. `doubtful` names the columns
+         *     whose confidence is low. `probabilities` are those of all classes, in descending order, where they were asked for.
          */
         LabelledPhoto: {
             /** Photo */
@@ -916,6 +1003,12 @@ export interface components {
             status: "labelled";
             /** Path */
             path: string[];
+            /** Answer */
+            answer: string[];
+            /** Answer Level */
+            answer_level: string | null;
+            /** Flags */
+            flags: components["schemas"]["Flag"][];
             /** Labels */
             labels: {
                 [key: string]: components["schemas"]["ChosenLabel"];
@@ -941,6 +1034,12 @@ export interface components {
             status: "labelled";
             /** Path */
             path: string[];
+            /** Answer */
+            answer: string[];
+            /** Answer Level */
+            answer_level: string | null;
+            /** Flags */
+            flags: components["schemas"]["Flag"][];
             /** Labels */
             labels: {
                 [key: string]: components["schemas"]["ChosenLabel"];
@@ -984,6 +1083,12 @@ export interface components {
             max_pixels: number;
         };
         /**
+         * Method
+         * @description How a heat map is made. Occlusion is the usual one: `docs/explanations.md` has the figures.
+         * @enum {string}
+         */
+        Method: "occlusion" | "activation";
+        /**
          * ModelComparisonAnswer
          * @description What one model says about a photo, and how long it took to say it.
          */
@@ -997,6 +1102,9 @@ export interface components {
         /**
          * ModelDetail
          * @description All that is known about a model: its card. `metrics` are by split; confusion matrices are asked for singly.
+         *
+         *     `target_accuracy` is the share of what is answered that is to be right, by which the heads' thresholds were chosen;
+         *     a head without one did not reach it often enough. Models without a target doubt nothing.
          */
         ModelDetail: {
             /** Id */
@@ -1027,6 +1135,9 @@ export interface components {
             precision: string | null;
             /** Heads */
             heads: components["schemas"]["Head"][];
+            /** Target Accuracy */
+            target_accuracy: number | null;
+            gate: components["schemas"]["Gate"] | null;
             /** Preprocessing */
             preprocessing: {
                 [key: string]: number | string;
@@ -1343,6 +1454,102 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Comparison"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    explain_photo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /**
+                     * Photo
+                     * Format: binary
+                     * @description The photo.
+                     */
+                    photo: string;
+                    /**
+                     * Model
+                     * @description The model's id; without it the default one is asked.
+                     */
+                    model?: string;
+                    /**
+                     * Columns
+                     * @description Which labels to explain; without any, master category and article type.
+                     * @default []
+                     */
+                    columns?: string[];
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExplainedPhoto"];
                 };
             };
             /** @description Not Found */
@@ -1860,7 +2067,7 @@ export interface operations {
                 label?: string | null;
                 min_confidence?: number | null;
                 max_confidence?: number | null;
-                status?: ("labelled" | "failed" | "doubtful") | null;
+                status?: ("labelled" | "failed" | "doubtful" | "flagged") | null;
                 sort?: "position" | "confidence";
             };
             header?: never;
