@@ -13,6 +13,7 @@ export class Desk {
   editing = $state.raw<{ photo: Photo; column: string }>();
   details = $state.raw<Photo>();
   comparing = $state.raw<Photo>();
+  looking = $state.raw<Photo>();
   keysOpen = $state(false);
   /** Counts up when the active tag should take the keyboard's focus. */
   focusAsked = $state(0);

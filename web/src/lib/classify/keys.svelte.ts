@@ -10,6 +10,7 @@ export const tagKeys: readonly { keys: readonly string[]; does: string; single?:
   { keys: ['1', '2'], does: 'Pick the first, the second guess', single: true },
   { keys: ['D'], does: 'Show all probabilities', single: true },
   { keys: ['C'], does: 'Compare models', single: true },
+  { keys: ['L'], does: 'Show what the model looked at', single: true },
   { keys: ['Delete'], does: 'Remove the photo' },
   { keys: ['Ctrl', 'Z'], does: 'Take the last change back' },
   { keys: ['?'], does: 'Show these keys', single: true },
@@ -40,6 +41,7 @@ class SingleKeys {
       '2': () => void desk.pick(photo, 1),
       d: () => (desk.details = photo.labelled ? photo : undefined),
       c: () => (desk.comparing = photo.labelled ? photo : undefined),
+      l: () => (desk.looking = photo.labelled ? photo : undefined),
     };
     return actions[key.toLowerCase()];
   }
