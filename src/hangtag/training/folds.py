@@ -137,30 +137,41 @@ def finish_fold(
     Raises `TrainingError` when what is there was made by another recipe or with other rows.
     """
     folder = fold_folder(run, fold)
-    path, own = folder / OUT_OF_FOLD, plan.fingerprint()
-    if path.is_file():
-        found = read_out_of_fold(path)
-        if found.facts.get("sha256") != own:
-            raise TrainingError(
-                "this fold was trained by another recipe, or with other rows",
-                where=folder,
-                fix="Delete it, or choose another folder with --run.",
-            )
-        return found
+    finished = _read_fold(plan, fold, run)
+    if finished is not None:
+        return finished
     bundle = train_fold(plan.table_of(fold), folder)
     answers = _answer(load_model(bundle, precision=REFERENCE_PRECISION), plan, fold, catalogue, folder)
-    write_out_of_fold(answers, path)
+    write_out_of_fold(answers, folder / OUT_OF_FOLD)
     shutil.rmtree(folder / "pixels", ignore_errors=True)
     return answers
 
 
 def join_folds(plan: FoldPlan, run: Path) -> Path | None:
-    """Write the predictions of all folds as one table and return it; None while a fold is lacking."""
-    paths = [fold_folder(run, fold) / OUT_OF_FOLD for fold in range(1, plan.folds + 1)]
-    if not all(path.is_file() for path in paths):
+    """Write the predictions of all folds as one table and return it; None while a fold is lacking.
+
+    Raises `TrainingError` when a fold was made by another recipe or with other rows.
+    """
+    parts = [_read_fold(plan, fold, run) for fold in range(1, plan.folds + 1)]
+    finished = [part for part in parts if part is not None]
+    if len(finished) < plan.folds:
         return None
-    write_out_of_fold(join_out_of_fold([read_out_of_fold(path) for path in paths]), run / OUT_OF_FOLD)
+    write_out_of_fold(join_out_of_fold(finished), run / OUT_OF_FOLD)
     return run / OUT_OF_FOLD
+
+
+def _read_fold(plan: FoldPlan, fold: int, run: Path) -> OutOfFold | None:
+    path = fold_folder(run, fold) / OUT_OF_FOLD
+    if not path.is_file():
+        return None
+    found = read_out_of_fold(path)
+    if found.facts.get("sha256") != plan.fingerprint():
+        raise TrainingError(
+            "this fold was trained by another recipe, or with other rows",
+            where=path.parent,
+            fix="Delete it, or choose another folder with --run.",
+        )
+    return found
 
 
 def _answer(model: Model, plan: FoldPlan, fold: int, catalogue: Catalogue, folder: Path) -> OutOfFold:
