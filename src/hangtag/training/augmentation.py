@@ -21,12 +21,16 @@ _STRONGEST_BLUR: Final = 0.4
 def augment(photos: Tensor, recipe: AugmentationRecipe, generator: torch.Generator) -> Tensor:
     """Return varied copies of photos: float (N, 3, H, W), values 0 to 255. Edges are continued outwards."""
     height, width = photos.shape[-2:]
+    plain = _uniform(len(photos), 0, 1, generator) < recipe.plain_share
+    rest = torch.nonzero(~plain)[:, 0]
     if recipe.background_probability:
-        photos = replace_backgrounds(photos, recipe.background_probability, generator)
+        other = replace_backgrounds(photos[rest], recipe.background_probability, generator)
+        photos = photos.index_copy(0, rest, other)
     transforms = _random_transforms(len(photos), height / width, recipe, generator)
     grid = functional.affine_grid(transforms, list(photos.shape), align_corners=False)
     moved = functional.grid_sample(photos, grid, mode="bilinear", padding_mode="border", align_corners=False)
-    return _vary_sharpness(_vary_light(moved, recipe, generator), recipe, generator)
+    lit = _vary_light(moved[rest], recipe, generator)
+    return moved.index_copy_(0, rest, _vary_sharpness(lit, recipe, generator))
 
 
 def _random_transforms(

@@ -22,12 +22,14 @@ from hangtag.domain.errors import TrainingError
 from hangtag.imaging.preprocess import Pixels, prepare_photo
 from hangtag.imaging.samples import draw_sample_photos
 from hangtag.inference.engine import Engine
-from hangtag.training.calibration import fit_temperature
+from hangtag.inference.scoring import Scorer
+from hangtag.training.calibration import calibrate
 from hangtag.training.checkpoint import History
 from hangtag.training.data import TrainingData
 from hangtag.training.export import export_graph
 from hangtag.training.loop import TrainedNetwork
 from hangtag.training.recipe import Recipe
+from hangtag.training.thresholds import choose_thresholds
 
 Logits = Mapping[str, npt.NDArray[np.float32]]
 
@@ -57,7 +59,7 @@ def write_trained_bundle(
         require_parity(
             trained, engine, np.array(data.validation.pixels[:_PARITY_PHOTOS]), recipe.export.logit_tolerance
         )
-        card = _calibrated(card, engine, data)
+        card = _calibrated(card, engine, data, recipe.answers.target_accuracy)
         card = replace(card, golden=_golden_checks(engine, recipe), golden_tolerance=_GOLDEN_TOLERANCE)
         write_bundle(graph, card, path)
     finally:
@@ -102,13 +104,11 @@ def _first_card(history: History, recipe: Recipe, data: TrainingData, facts: Map
     )
 
 
-def _calibrated(card: Card, engine: Engine, data: TrainingData) -> Card:
-    logits = engine.run(np.asarray(data.validation.pixels))
-    heads = [
-        replace(head, temperature=fit_temperature(logits[head.column], data.validation.targets[head.column]))
-        for head in card.heads
-    ]
-    return replace(card, heads=heads)
+def _calibrated(card: Card, engine: Engine, data: TrainingData, target_accuracy: float) -> Card:
+    """Return the card with honest confidences and the thresholds for a target, both by the validation split."""
+    outputs, targets = engine.run(np.asarray(data.validation.pixels)), data.validation.targets
+    card = calibrate(card, outputs, targets)
+    return choose_thresholds(card, Scorer(card).score(outputs), targets, target_accuracy)
 
 
 def _golden_checks(engine: Engine, recipe: Recipe) -> list[GoldenCheck]:
@@ -120,6 +120,8 @@ def _golden_checks(engine: Engine, recipe: Recipe) -> list[GoldenCheck]:
         file = io.BytesIO()
         small.quantize(64).save(file, "PNG", optimize=True)
         answers = engine.run(prepare_photo(file.getvalue(), recipe.preprocessing)[None])
-        logits = {column: [round(float(value), 4) for value in row[0]] for column, row in answers.items()}
+        logits = {
+            column: [round(float(value), 4) for value in answers[column][0]] for column in recipe.columns
+        }
         checks.append(GoldenCheck.from_png(file.getvalue(), logits))
     return checks

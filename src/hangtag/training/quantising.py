@@ -88,10 +88,11 @@ def _answer(check: GoldenCheck, engine: Engine) -> GoldenCheck:
 
 
 def restore_weights(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the model with its float16 weights as float32 in place of their casts, which hide them from NNCF."""
+    """Return the model as NNCF needs it: float32 weights in place of float16 ones and their casts, and named nodes."""
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
     nodes, restored = [], []
-    for node in model.graph.node:
+    for position, node in enumerate(model.graph.node):
+        node.name = node.name or f"{node.op_type}_{position}"
         if node.op_type == "Cast" and node.input[0] in weights:
             kind = helper.get_node_attr_value(node, "to")
             values = numpy_helper.to_array(weights[node.input[0]])

@@ -72,7 +72,8 @@ class AugmentationRecipe(_Section):
     `flip_probability` mirrors left and right, `vertical_flip_probability` top and bottom. `shear_share` is how far the
     top edge is pushed sideways against the bottom edge. `background_probability` puts a photo with a plain background
     on another one. `tint` is a factor around 1 for each channel on its own. Half of the photos get some noise, of up to
-    `noise_levels` of 255.
+    `noise_levels` of 255. A `plain_share` of the photos is only moved: they keep background, light and sharpness, since
+    the last nuance of a colour is lost in other light.
     """
 
     flip_probability: float = Field(ge=0, le=1)
@@ -84,6 +85,7 @@ class AugmentationRecipe(_Section):
     zoom_in: float = Field(ge=1)
     brightness: float = Field(ge=0, lt=1)
     contrast: float = Field(ge=0, lt=1)
+    plain_share: float = Field(default=0, ge=0, le=1)
     background_probability: float = Field(default=0, ge=0, le=1)
     tint: float = Field(default=0, ge=0, lt=1)
     blur_probability: float = Field(default=0, ge=0, le=1)
@@ -114,6 +116,12 @@ class NamesRecipe(_Section):
     """What the products' names make likely is learnt beside the labels, and counts `weight` of the two."""
 
     weight: float = Field(gt=0, le=1)
+
+
+class AnswersRecipe(_Section):
+    """How often what the model answers is to be right: the heads' thresholds are chosen for that on validation."""
+
+    target_accuracy: float = Field(gt=0.5, lt=1)
 
 
 class ExportRecipe(_Section):
@@ -147,6 +155,7 @@ class Recipe(_Section):
     augmentation: AugmentationRecipe
     gate: GateRecipe | None = None
     names: NamesRecipe | None = None
+    answers: AnswersRecipe
     export: ExportRecipe
 
     def fingerprint(self) -> str:

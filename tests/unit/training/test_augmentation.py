@@ -116,3 +116,9 @@ def test_a_background_is_replaced_before_the_photo_is_moved():
     changed = varied(photo, background_probability=1, shift_share=0.1)
     assert (changed[:, :, 0, 0] - changed[:, :, -1, 0]).abs().max() < 130  # one paper from edge to edge
     assert len({tuple(corner) for corner in changed[:, :, 0, 0].round().tolist()}) == 6
+
+
+def test_a_share_of_the_photos_keeps_its_light():
+    grey = torch.full((200, 3, 12, 9), 100.0)
+    changed = (varied(grey, brightness=0.3, plain_share=0.6) - 100).abs().amax(dim=(1, 2, 3)) > 0.01
+    assert 50 < changed.sum() < 110
