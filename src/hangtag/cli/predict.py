@@ -10,8 +10,11 @@ EXIT_SOME_NOT_LABELLED: Final = 3
 
 def predict(
     inputs: Annotated[
-        list[Path],
-        typer.Argument(help="Photos, and folders that are searched for photos.", metavar="INPUT"),
+        list[str],
+        typer.Argument(
+            help="Photos, folders, 'patterns', zips, tars, tables, addresses (http, s3, gs, az); - reads names.",
+            metavar="INPUT",
+        ),
     ],
     *,
     model: Annotated[
@@ -52,6 +55,18 @@ def predict(
         Path | None,
         typer.Option(help="Also write, into this folder, a picture of what each photo's labels rest on."),
     ] = None,
+    photo_column: Annotated[
+        str | None,
+        typer.Option(
+            "--photo-column", help="The column of a table that names photos.  [default: by its name]"
+        ),
+    ] = None,
+    connections: Annotated[
+        int, typer.Option(min=1, help="How many photos to fetch at a time from servers and stores.")
+    ] = 16,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, help="How many seconds an attempt to fetch may take.")
+    ] = 30.0,
     top_k: Annotated[int, typer.Option(min=1, help="How many candidates to write for each label.")] = 1,
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "int8"],
@@ -61,7 +76,7 @@ def predict(
         int | None, typer.Option(min=1, help="How many processors to use.  [default: all that there are]")
     ] = None,
 ) -> None:
-    """Label photos: files and folders of them.
+    """Label photos: files, folders, archives, tables that name them, addresses.
 
     Every photo becomes a row with its labels and confidences, or with the reason why it has none. Without --output the
     first rows are shown as a table. An interrupted run goes on with --resume. Leaves with 0 when all photos were
@@ -74,32 +89,33 @@ def predict(
     from hangtag.cli.predict_run import choose_start, label_in_job, label_once, load_models, write_summary
     from hangtag.inference.cpus import count_usable_cpus
     from hangtag.labelling.fingerprint import Fingerprint
-    from hangtag.labelling.inputs import PhotoWalk
+    from hangtag.labelling.inputs import InputSettings, open_inputs
     from hangtag.labelling.outputs import Output
     from hangtag.labelling.plan import Plan
     from hangtag.labelling.run import Labeller
     from hangtag.labelling.terminal import print_summary
 
-    walk = PhotoWalk(inputs)
     destination = None if output is None else Output.parse(output, table_format)
     start = choose_start(
         destination, {"--resume": resume, "--retry-failed": retry_failed, "--restart": restart}
     )
     if explain is not None:
-        check_pictures(explain, len(model or ["default"]))
-    models = load_models(model or ["default"], precision, threads)
-    labeller = Labeller(models, top_k, threads or count_usable_cpus())
+        check_pictures(explain, len(model or ["default"]), inputs)
     messages = Console(stderr=True, highlight=False)
-    if destination is None or destination.is_standard_output:
-        summary = label_once(labeller, walk, destination, messages)
-    else:
-        fingerprint = Fingerprint.of(models, labeller.layout)
-        plan = Plan(destination, labeller.layout, fingerprint, [*map(str, inputs)], start, rows_per_part)
-        summary = label_in_job(labeller, walk, plan, messages)
-    print_summary(messages if output == "-" else open_console(), summary)
-    if summary_file is not None:
-        write_summary(summary, summary_file)
-    if explain is not None:
-        draw_pictures(models, walk, explain, messages)
+    settings = InputSettings(photo_column, connections, timeout)
+    with open_inputs(inputs, settings) as walk:
+        models = load_models(model or ["default"], precision, threads)
+        labeller = Labeller(models, top_k, threads or count_usable_cpus(), walk.columns)
+        if destination is None or destination.is_standard_output:
+            summary = label_once(labeller, walk, destination, messages)
+        else:
+            fingerprint = Fingerprint.of(models, labeller.layout)
+            plan = Plan(destination, labeller.layout, fingerprint, inputs, start, rows_per_part)
+            summary = label_in_job(labeller, walk, plan, messages)
+        print_summary(messages if output == "-" else open_console(), summary)
+        if summary_file is not None:
+            write_summary(summary, summary_file)
+        if explain is not None:
+            draw_pictures(models, walk, explain, messages)
     if summary.failed:
         raise typer.Exit(EXIT_SOME_NOT_LABELLED)

@@ -12,7 +12,7 @@ from hangtag.cli.console import open_console
 from hangtag.domain.errors import UsageError
 from hangtag.inference.model import Model, load_model
 from hangtag.labelling.durable import replacing
-from hangtag.labelling.inputs import PhotoWalk, count_photos
+from hangtag.labelling.inputs.photo import PhotoInput
 from hangtag.labelling.outputs import Output, open_table
 from hangtag.labelling.plan import Plan, Start
 from hangtag.labelling.progress_lines import ProgressLines
@@ -35,7 +35,7 @@ def load_models(
     return dict(zip(titles if len(set(titles)) == len(titles) else names, loaded, strict=True))
 
 
-def label_once(labeller: Labeller, walk: PhotoWalk, output: Output | None, messages: Console) -> Summary:
+def label_once(labeller: Labeller, walk: PhotoInput, output: Output | None, messages: Console) -> Summary:
     """Label photos into a table on the screen, or on standard output, which cannot be gone on with."""
     with open_progress(walk, messages, 0) as on_progress:
         if output is not None:
@@ -47,7 +47,7 @@ def label_once(labeller: Labeller, walk: PhotoWalk, output: Output | None, messa
     return summary
 
 
-def label_in_job(labeller: Labeller, walk: PhotoWalk, plan: Plan, messages: Console) -> Summary:
+def label_in_job(labeller: Labeller, walk: PhotoInput, plan: Plan, messages: Console) -> Summary:
     """Label photos into a table that can be gone on with, and say so when the run ends before it is complete."""
     from hangtag.labelling.job import open_job
 
@@ -84,11 +84,11 @@ def write_summary(summary: Summary, path: Path) -> None:
 
 
 def open_progress(
-    walk: PhotoWalk, messages: Console, finished: int
+    walk: PhotoInput, messages: Console, finished: int
 ) -> contextlib.AbstractContextManager[OnProgress]:
     """Show a bar where a person can see it; its library takes longer to import than a photo to label."""
     if not messages.is_terminal:
         return contextlib.nullcontext(ProgressLines(messages, finished))
     from hangtag.labelling.progress import show_progress
 
-    return show_progress(messages, lambda: count_photos(walk.inputs), finished)
+    return show_progress(messages, walk.count, finished)

@@ -12,7 +12,11 @@ _TYPES: Final = {
     Kind.CONFIDENCE: pa.float32(),
     Kind.CANDIDATES: pa.list_(_CANDIDATE),
     Kind.NAMES: pa.list_(pa.string()),
-    Kind.NAMES: pa.list_(pa.string()),
+    Kind.INTEGER: pa.int64(),
+    Kind.NUMBER: pa.float64(),
+    Kind.BOOLEAN: pa.bool_(),
+    Kind.DATE: pa.date32(),
+    Kind.MOMENT: pa.timestamp("us"),
 }
 
 

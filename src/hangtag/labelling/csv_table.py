@@ -4,7 +4,17 @@ import re
 from collections.abc import Iterable
 from typing import BinaryIO, Final
 
-from hangtag.labelling.layout import PATH, Candidates, Cell, Kind, Layout, Rows, join_names
+from hangtag.labelling.layout import (
+    GIVEN_KINDS,
+    PATH,
+    Candidates,
+    Cell,
+    Kind,
+    Layout,
+    Rows,
+    join_names,
+    render_given,
+)
 
 _STARTS_A_FORMULA: Final = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - the wide signs start one in East Asian Excel
 _MANY_TEXTS: Final = 20_000
@@ -45,6 +55,8 @@ class CsvTable:
             return [_quote(_defuse(render_candidates(cell))) for cell in cells]
         if kind is Kind.NAMES:
             return [_quote(join_names(cell)) for cell in cells]
+        if kind in GIVEN_KINDS:  # never the start of a formula, even with a minus
+            return ["" if cell is None else render_given(cell) for cell in cells]
         if name == PATH:
             return [_quote(_defuse_path(str(cell))) for cell in cells]
         if len(self._labels) > _MANY_TEXTS:  # a column that came with the photos may never repeat itself

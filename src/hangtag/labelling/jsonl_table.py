@@ -1,6 +1,8 @@
 """Labels as JSON Lines: one object a row, all columns in every one, null where there is no value."""
 
+import datetime as dt
 import json
+import math
 from typing import Any, BinaryIO
 
 from hangtag.labelling.layout import Cell, Kind, Layout, Rows
@@ -30,6 +32,10 @@ class JsonlTable:
 def _value(cell: Cell, kind: Kind) -> Any:  # noqa: ANN401 - any JSON value
     if kind is Kind.CONFIDENCE and isinstance(cell, float):
         return round(cell, 4)
+    if isinstance(cell, float) and not math.isfinite(cell):
+        return None  # JSON has no word for it
+    if isinstance(cell, dt.date):
+        return cell.isoformat()
     if isinstance(cell, tuple):
         return list(cell)
     if isinstance(cell, list):

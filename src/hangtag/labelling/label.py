@@ -1,5 +1,6 @@
 """The pipeline: photos are decoded on several threads while the models answer; none is lost."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import tee
@@ -9,10 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from hangtag.domain.reasons import Reason
-from hangtag.imaging.batches import DecodedBatch, PhotoDecoder, PhotoSource
+from hangtag.imaging.batches import DecodedBatch, PhotoDecoder
 from hangtag.imaging.visibility import Flagged
 from hangtag.inference.answering import AnsweringModel
 from hangtag.inference.scores import Scores
+from hangtag.labelling.inputs.photo import Carried, InputPhoto
+from hangtag.labelling.inputs.prefetch import fetch_ahead
 
 BATCH_SIZE: Final = 32
 """How many photos are decoded at a time: two batches of the engine, so that several threads share few photos too."""
@@ -22,27 +25,31 @@ BATCH_SIZE: Final = 32
 class LabelledBatch:
     """Some photos in their order, why each has no label (or None), and each model's answers to the others.
 
-    `quality` holds, for each model, the quality flags of the photos as it sees them.
+    `quality` holds, for each model, the quality flags of the photos as it sees them; `carried`, for each photo, what
+    came along with it.
     """
 
     names: tuple[str, ...]
     reasons: tuple[Reason | None, ...]
     scores: tuple[Scores, ...]
     quality: tuple[Flagged, ...]
+    carried: tuple[Carried, ...] = ()
 
 
 def iter_labelled(
-    photos: Iterable[PhotoSource],
+    photos: Iterable[InputPhoto],
     models: Sequence[AnsweringModel],
     threads: int,
     batch_size: int = BATCH_SIZE,
 ) -> Iterator[LabelledBatch]:
     """Yield the photos' labels batch by batch, in order.
 
-    `threads` decode photos beside the models. Only a few batches are in memory, however many photos come.
+    `threads` decode photos beside the models, and photos that are far away are fetched ahead of them. Only a few
+    batches are in memory, however many photos come.
     """
     decoder = PhotoDecoder(frozenset(model.card.preprocessing for model in models), batch_size, threads)
-    decoded = decoder.iter_batches(photos)
+    waiting: deque[Carried] = deque()
+    decoded = decoder.iter_batches(_set_aside(fetch_ahead(photos), waiting))
     # Each model takes batches a little ahead of its answers; tee keeps those that not all have taken.
     own, *streams = tee(decoded, len(models) + 1)
     answers = [
@@ -51,9 +58,17 @@ def iter_labelled(
     try:
         for batch, *scores in zip(own, *answers, strict=True):
             quality = tuple(batch.quality[model.card.preprocessing] for model in models)
-            yield LabelledBatch(batch.names, batch.reasons, tuple(scores), quality)
+            carried = tuple(waiting.popleft() for _ in batch.names)
+            yield LabelledBatch(batch.names, batch.reasons, tuple(scores), quality, carried)
     finally:
         decoded.close()
+
+
+def _set_aside(photos: Iterable[InputPhoto], waiting: deque[Carried]) -> Iterator[InputPhoto]:
+    """Yield photos and keep what they carry, in their order, which is also that of the batches."""
+    for photo in photos:
+        waiting.append(photo.carried)
+        yield photo
 
 
 def _pixels_for(model: AnsweringModel, batches: Iterable[DecodedBatch]) -> Iterator[npt.NDArray[np.uint8]]:

@@ -13,7 +13,9 @@ from hangtag.labelling.run import OnProgress
 
 
 @contextlib.contextmanager
-def show_progress(console: Console, count: Callable[[], int], finished: int = 0) -> Iterator[OnProgress]:
+def show_progress(
+    console: Console, count: Callable[[], int | None], finished: int = 0
+) -> Iterator[OnProgress]:
     """Show a bar while the block runs, and give it the function to call with the photos just done.
 
     `finished` photos were done before. `count` is called beside the work, so the time left appears as soon as the

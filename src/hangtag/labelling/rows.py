@@ -26,6 +26,7 @@ from hangtag.labelling.layout import (
     Cell,
     Layout,
     Rows,
+    as_kind,
     candidates_of,
     confidence_of,
 )
@@ -48,7 +49,8 @@ def _rows_of_one(
     batch: LabelledBatch, model: tuple[str, Card], answers: tuple[Scores, Flagged], layout: Layout
 ) -> Rows:
     (name, card), (scores, quality) = model, answers
-    rows: Rows = {PATH: list(batch.names)}
+    rows: Rows = _given_columns(batch, layout)
+    rows[PATH] = list(batch.names)
     if layout.compares_models:
         rows[MODEL] = [name] * len(batch.names)
     rows[STATUS] = [LABELLED if reason is None else FAILED for reason in batch.reasons]
@@ -65,6 +67,15 @@ def _rows_of_one(
     }.items():
         rows[part] = _spread(cells, good, len(batch.names))
     return rows
+
+
+def _given_columns(batch: LabelledBatch, layout: Layout) -> Rows:
+    """Return the columns that came with the photos; None for photos that came without."""
+    carried = batch.carried or ({},) * len(batch.names)
+    names = layout.given_names
+    return {
+        names[name]: [as_kind(values.get(name), kind) for values in carried] for name, kind in layout.given
+    }
 
 
 def _columns_of(column: str, layout: Layout) -> tuple[str, ...]:

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from hangtag.bundle.card import Card
 from hangtag.domain.errors import UsageError
-from hangtag.imaging.batches import PhotoSource
 from hangtag.inference.answering import AnsweringModel
-from hangtag.labelling.inputs import PhotoWalk
+from hangtag.labelling.inputs.photo import InputPhoto, PhotoInput
 from hangtag.labelling.label import iter_labelled
-from hangtag.labelling.layout import Layout
+from hangtag.labelling.layout import Kind, Layout
 from hangtag.labelling.outputs import TableWriter
 from hangtag.labelling.rows import build_rows
 from hangtag.labelling.summary import Summary
@@ -31,12 +30,14 @@ def ignore_progress(_done: int, _failed: int) -> None:
 class Labeller:
     """Labels photos with one model or several, given by name.
 
-    `top_k` candidates are written for each label; `threads` decode photos beside the models.
+    `top_k` candidates are written for each label; `threads` decode photos beside the models; `given` are the columns
+    that come with the photos.
     """
 
     models: Mapping[str, AnsweringModel]
     top_k: int = 1
     threads: int = 2
+    given: tuple[tuple[str, Kind], ...] = ()
 
     @property
     def cards(self) -> dict[str, Card]:
@@ -46,10 +47,10 @@ class Labeller:
     @property
     def layout(self) -> Layout:
         """The columns of the table that is written."""
-        return Layout.for_models(self.cards, self.top_k)
+        return Layout.for_models(self.cards, self.top_k, self.given)
 
     def label(
-        self, walk: PhotoWalk, writer: TableWriter, on_progress: OnProgress = ignore_progress
+        self, walk: PhotoInput, writer: TableWriter, on_progress: OnProgress = ignore_progress
     ) -> Summary:
         """Write the rows of all photos of a walk, and return what they come to.
 
@@ -59,7 +60,7 @@ class Labeller:
         self._write_rows(walk, writer, on_progress, summary)
         return _complete(summary, walk)
 
-    def go_on(self, walk: PhotoWalk, job: "Job", on_progress: OnProgress = ignore_progress) -> Summary:
+    def go_on(self, walk: PhotoInput, job: "Job", on_progress: OnProgress = ignore_progress) -> Summary:
         """Write the rows of the photos that a job has not finished, and return what all its photos come to.
 
         Raises `UsageError` when there is no photo at all, neither in the inputs nor in the job.
@@ -72,7 +73,7 @@ class Labeller:
         return _complete(summary, walk)
 
     def _write_rows(
-        self, photos: Iterable[PhotoSource], writer: TableWriter, on_progress: OnProgress, summary: Summary
+        self, photos: Iterable[InputPhoto], writer: TableWriter, on_progress: OnProgress, summary: Summary
     ) -> None:
         started = time.perf_counter()
         cards, layout = self.cards, self.layout
@@ -84,7 +85,7 @@ class Labeller:
         summary.seconds = time.perf_counter() - started
 
 
-def _complete(summary: Summary, walk: PhotoWalk) -> Summary:
+def _complete(summary: Summary, walk: PhotoInput) -> Summary:
     if not summary.photos:
         raise UsageError("there is no photo in what was named", fix=_what_was_there(walk.other_files))
     summary.other_files = walk.other_files

@@ -9,13 +9,14 @@ import numpy as np
 
 from hangtag.bundle.file import Bundle
 from hangtag.domain.errors import PhotoError
-from hangtag.imaging.batches import PhotoDecoder, PhotoSource
+from hangtag.imaging.batches import PhotoDecoder
 from hangtag.imaging.decode import DEFAULT_LIMITS
 from hangtag.imaging.preprocess import Pixels, Preprocessing
 from hangtag.inference.choice import Named, Timing, list_settings
 from hangtag.inference.engine import BATCH_SIZE, Engine
 from hangtag.inference.model import Model
 from hangtag.inference.selection import build_engine
+from hangtag.labelling.inputs.photo import InputPhoto
 from hangtag.labelling.label import BATCH_SIZE as DECODED_AT_A_TIME
 from hangtag.labelling.label import iter_labelled
 
@@ -38,7 +39,7 @@ class Timer(Protocol):
 class Workload:
     """What is measured: photos, the processors to use, and the bundle of each arithmetic that is offered."""
 
-    photos: Sequence[PhotoSource]
+    photos: Sequence[InputPhoto]
     processors: int
     offered: Mapping[str, Bundle]
 
@@ -48,7 +49,7 @@ class Workload:
         return next(iter(self.offered.values())).card.preprocessing
 
 
-def read_all(photos: Sequence[PhotoSource]) -> None:
+def read_all(photos: Sequence[InputPhoto]) -> None:
     """Read every photo; one that cannot be read costs what it costs."""
     for photo in photos:
         try:
@@ -57,7 +58,7 @@ def read_all(photos: Sequence[PhotoSource]) -> None:
             continue
 
 
-def decode_all(photos: Sequence[PhotoSource], preprocessing: Preprocessing, threads: int) -> None:
+def decode_all(photos: Sequence[InputPhoto], preprocessing: Preprocessing, threads: int) -> None:
     """Read, decode and preprocess every photo."""
     for _ in PhotoDecoder(frozenset([preprocessing]), DECODED_AT_A_TIME, threads).iter_batches(photos):
         pass
@@ -70,7 +71,7 @@ def run_engine(engine: Engine, pixels: Pixels) -> None:
         pass
 
 
-def label_all(photos: Sequence[PhotoSource], engine: Engine, threads: int) -> None:
+def label_all(photos: Sequence[InputPhoto], engine: Engine, threads: int) -> None:
     """Go the whole way, from files to answers."""
     for _ in iter_labelled(photos, [Model(engine)], threads):
         pass

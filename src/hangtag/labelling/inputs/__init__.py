@@ -1,6 +1,6 @@
 """Which photos to label: whatever a person can name, walked as it is labelled and never listed whole."""
 
-from hangtag.labelling.inputs.folder import PhotoWalk, count_photos
+from hangtag.labelling.inputs.folder import PhotoWalk
 from hangtag.labelling.inputs.opening import Inputs, open_inputs
 from hangtag.labelling.inputs.photo import InputPhoto, PhotoFile, PhotoInput
 from hangtag.labelling.inputs.settings import InputSettings
@@ -12,6 +12,5 @@ __all__ = [
     "PhotoFile",
     "PhotoInput",
     "PhotoWalk",
-    "count_photos",
     "open_inputs",
 ]

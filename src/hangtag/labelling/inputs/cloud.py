@@ -116,14 +116,16 @@ class CloudPhoto:
 
 @dataclass
 class CloudWalk:
-    """The photos below a prefix, in the order of their keys, listed as they are walked; `start` begins to fetch one.
+    """The photos below a prefix, in the order of their keys, listed as they are walked.
+
+    `far` makes of each a photo that can be fetched ahead.
 
     Raises `UsageError` when the store cannot be listed, or breaks off.
     """
 
     url: str
     stores: Stores
-    start: Callable[[InputPhoto], InputPhoto]
+    far: Callable[[InputPhoto], InputPhoto]
     other_files: int = field(default=0, init=False)
 
     def __iter__(self) -> Iterator[InputPhoto]:
@@ -152,7 +154,7 @@ class CloudWalk:
             for found in chunk:
                 membership = sort_member(found["path"].removeprefix(prefix))
                 if membership is Membership.PHOTO:
-                    yield self.start(CloudPhoto(f"{root}/{found['path']}", self.stores))
+                    yield self.far(CloudPhoto(f"{root}/{found['path']}", self.stores))
                 self.other_files += membership is Membership.OTHER
 
 

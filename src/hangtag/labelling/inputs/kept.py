@@ -12,18 +12,26 @@ MEMORY_BYTES: Final = 64 * 1024 * 1024
 
 @dataclass(slots=True)
 class KeptBytes:
-    """The bytes of one photo, to be taken once."""
+    """The bytes of one photo, to be taken once; they go when this does."""
 
     store: "ByteStore"
     length: int
     data: bytes | None = None
     file: Path | None = None
 
+    def __del__(self) -> None:
+        """Make room when nobody took the bytes, as when a photo is labelled already and is passed over."""
+        if self.file is not None:
+            self.file.unlink(missing_ok=True)
+        elif self.data is not None:
+            self.store.release(self.length)
+
     def take(self) -> bytes:
         """Return the bytes and make room for others."""
         if self.file is not None:
             data = self.file.read_bytes()
             self.file.unlink()
+            self.file = None
             return data
         kept, self.data = self.data, None
         if kept is None:
@@ -43,7 +51,9 @@ class ByteStore:
     _used: int = field(default=0, init=False)
     _files: int = field(default=0, init=False)
     _folder: TemporaryDirectory[str] | None = field(default=None, init=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _lock: threading.RLock = field(
+        default_factory=threading.RLock, init=False
+    )  # freeing may happen while keeping
 
     def keep(self, data: bytes) -> KeptBytes:
         """Keep bytes; raises `OSError` when they can be written nowhere."""

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Final, Self
 
 from hangtag.domain.errors import UsageError
 from hangtag.labelling.inputs.folder import FolderWalk, PatternWalk, is_folder
@@ -26,14 +26,6 @@ _KINDS: Final = (
 )
 
 
-class _Part(PhotoInput, Protocol):
-    """One input."""
-
-    def count(self) -> int | None:
-        """Count the photos, None where that cannot be known before they have been walked."""
-        ...
-
-
 class Inputs:
     """The photos of all inputs, one input after the other; to be closed, or used as a context.
 
@@ -41,7 +33,7 @@ class Inputs:
     stores that of their keys. `columns` are those that tables bring along, with their kinds.
     """
 
-    def __init__(self, parts: Sequence[_Part], references: References) -> None:
+    def __init__(self, parts: Sequence[PhotoInput], references: References) -> None:
         self._parts = parts
         self._references = references
         self._other_files = 0
@@ -97,7 +89,7 @@ def open_inputs(inputs: Sequence[str | Path], settings: InputSettings | None = N
         raise
 
 
-def _open_part(text: str, references: References) -> _Part:
+def _open_part(text: str, references: References) -> PhotoInput:
     if text == STANDARD_INPUT:
         return ListedPhotos(sys.stdin.buffer, references)
     scheme = scheme_of(text)
@@ -112,7 +104,7 @@ def _open_part(text: str, references: References) -> _Part:
     return NamedPhoto(text, references)
 
 
-def _open_file(path: str, references: References) -> _Part:
+def _open_file(path: str, references: References) -> PhotoInput:
     name = path.lower()
     if name.endswith(".zip"):
         return ZipWalk(path)
@@ -123,7 +115,7 @@ def _open_file(path: str, references: References) -> _Part:
     return NamedPhoto(path, references)
 
 
-def _open_address(text: str, scheme: str, references: References) -> _Part:
+def _open_address(text: str, scheme: str, references: References) -> PhotoInput:
     if scheme not in WEB_SCHEMES + CLOUD_SCHEMES:
         raise UsageError(
             f"hangtag does not read addresses that start with {scheme}://", where=text, fix=_KINDS
@@ -141,7 +133,7 @@ def _open_address(text: str, scheme: str, references: References) -> _Part:
     references.stores.split(text)  # complains now, not when half of the photos are labelled
     if is_object(text):
         return NamedPhoto(text, references)
-    return CloudWalk(text, references.stores, references.start)
+    return CloudWalk(text, references.stores, references.far)
 
 
 def _join_columns(tables: Iterable[TableWalk]) -> tuple[tuple[str, Kind], ...]:

@@ -53,6 +53,10 @@ class PhotoInput(Protocol):
 
     def __iter__(self) -> Iterator[InputPhoto]: ...
 
+    def count(self) -> int | None:
+        """Count the photos without opening any, None where that cannot be known before they have been walked."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class PhotoFile:

@@ -9,7 +9,7 @@ from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.labelling.inputs.kept import ByteStore
 from hangtag.labelling.inputs.photo import Carried, FaultyPhoto, InputPhoto, PhotoFile, carry_nothing
-from hangtag.labelling.inputs.prefetch import Prefetch
+from hangtag.labelling.inputs.prefetch import FarPhoto, Prefetch
 from hangtag.labelling.inputs.settings import InputSettings
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def scheme_of(text: str) -> str | None:
 
 
 class References:
-    """Finds photos by their names. Those that are far away begin to be fetched when they are found.
+    """Finds photos by their names.
 
     Connections are opened when the first photo needs them, and closed by `close`.
     """
@@ -44,23 +44,28 @@ class References:
         Raises `UsageError` when an object store is named and the extra `cloud` is not installed.
         """
         carried = carry_nothing() if carried is None else carried
+        if "\0" in text:
+            return FaultyPhoto(
+                text, PhotoError(Reason.UNREADABLE, "no path or address has a zero"), carried=carried
+            )
         scheme = scheme_of(text)
         if scheme is None:
             return PhotoFile(os.path.join(folder, text), carried=carried)  # noqa: PTH118 - as in the walk of folders
+        text = os.fsencode(text).decode("utf-8", "backslashreplace")
         if scheme in WEB_SCHEMES:
             from hangtag.labelling.inputs.web import WebPhoto  # noqa: PLC0415 - httpx takes long to import
 
-            return self.start(WebPhoto(text, self.fetcher, carried=carried))
+            return self.far(WebPhoto(text, self.fetcher, carried=carried))
         if scheme in CLOUD_SCHEMES:
             from hangtag.labelling.inputs.cloud import CloudPhoto  # noqa: PLC0415 - an extra
 
-            return self.start(CloudPhoto(text, self.stores, carried=carried))
+            return self.far(CloudPhoto(text, self.stores, carried=carried))
         detail = f"hangtag does not read addresses that start with {scheme}://"
         return FaultyPhoto(text, PhotoError(Reason.UNREADABLE, detail), carried=carried)
 
-    def start(self, photo: InputPhoto) -> InputPhoto:
-        """Begin to fetch a photo that is far away."""
-        return self._prefetch.start(photo)
+    def far(self, photo: InputPhoto) -> FarPhoto:
+        """Return a photo that is far away as one that can be fetched ahead."""
+        return FarPhoto(photo, self._prefetch)
 
     def close(self) -> None:
         """End what is under way, and remove what was kept."""

@@ -56,9 +56,12 @@ class TableWalk:
                 fault = PhotoError(Reason.NOT_NAMED)
                 yield FaultyPhoto(f"{self.path}:{row.number}", fault, carried=carried)
 
-    def count(self) -> int:
-        """Count the rows."""
-        return self.rows.count()
+    def count(self) -> int | None:
+        """Count the rows, None where they cannot be read to the end."""
+        try:
+            return self.rows.count()
+        except UsageError:
+            return None
 
 
 def open_table(path: str, references: References) -> TableWalk:

@@ -8,6 +8,7 @@ from hangtag.domain.errors import PhotoError, UsageError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.decode import DecodeLimits
 from hangtag.labelling.inputs.opening import open_inputs
+from hangtag.labelling.inputs.prefetch import fetch_ahead
 from hangtag.labelling.inputs.settings import InputSettings
 
 boto3 = pytest.importorskip("boto3")
@@ -55,13 +56,13 @@ def bucket(server, monkeypatch):
 
 def walk(*urls, settings=QUICK):
     with open_inputs(urls, settings) as inputs:
-        photos = [(photo, photo.read) for photo in inputs]
-        return [(photo.name, read_or_reason(read)) for photo, read in photos], inputs.other_files
+        photos = list(fetch_ahead(inputs))
+        return [(photo.name, read_or_reason(photo)) for photo in photos], inputs.other_files
 
 
-def read_or_reason(read):
+def read_or_reason(photo):
     try:
-        return read()
+        return photo.read()
     except PhotoError as error:
         return error.reason
 

@@ -7,7 +7,7 @@ import pytest
 
 from hangtag.domain.errors import PhotoError, UsageError
 from hangtag.domain.reasons import Reason
-from hangtag.labelling.inputs import PhotoFile, PhotoWalk, count_photos
+from hangtag.labelling.inputs import PhotoFile, PhotoWalk
 
 
 def touch(path):
@@ -124,7 +124,7 @@ def test_no_inputs_are_refused():
 def test_counting_finds_what_walking_finds(tmp_path):
     for name in ["1.jpg", "a/2.png", "a/b/3.gif", "a/other.txt"]:
         touch(tmp_path / name)
-    assert count_photos([tmp_path, tmp_path / "missing"]) == 4
+    assert PhotoWalk([tmp_path, tmp_path / "missing"]).count() == 4
 
 
 def test_a_large_folder_is_walked_in_order_and_in_flat_memory(tmp_path, monkeypatch):

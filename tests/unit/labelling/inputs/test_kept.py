@@ -27,3 +27,13 @@ def test_bytes_are_taken_once():
     kept.take()
     with pytest.raises(RuntimeError, match="before"):
         kept.take()
+
+
+def test_bytes_of_photos_that_are_passed_over_make_room():
+    store = ByteStore(memory_bytes=100)
+    first, second = store.keep(b"x" * 100), store.keep(b"y")
+    file = second.file
+    del first, second
+    assert not file.exists()
+    assert store.keep(b"z" * 100).file is None
+    store.close()

@@ -11,6 +11,7 @@ from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.decode import DecodeLimits
 from hangtag.labelling.inputs.opening import open_inputs
+from hangtag.labelling.inputs.prefetch import fetch_ahead
 from hangtag.labelling.inputs.settings import InputSettings
 from hangtag.labelling.inputs.web import Fetcher, WebPhoto
 
@@ -260,7 +261,7 @@ def test_addresses_are_fetched_side_by_side_and_no_more_than_allowed(shop):
         [*urls, f"{shop}/missing"], InputSettings(connections=4, timeout_s=PATIENCE_S)
     ) as inputs:
         assert inputs.count() == 25
-        *photos, missing = list(inputs)
+        *photos, missing = list(fetch_ahead(inputs))
         assert [photo.name for photo in photos] == urls
         assert [photo.read() for photo in photos] == [b"x"] * 24
         assert reason(missing.read) is Reason.NOT_FOUND
@@ -271,7 +272,15 @@ def test_a_run_that_ends_early_leaves_nothing_behind(shop):
     with open_inputs(
         [f"{shop}/slow-{number}" for number in range(200)], InputSettings(connections=2)
     ) as inputs:
-        first = next(iter(inputs))
+        first = next(fetch_ahead(inputs))
         assert first.read() == b"x"
     assert sum(Shop.calls.values()) < 10
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("fetch")]
+
+
+def test_photos_that_are_passed_over_are_not_fetched(shop):
+    with open_inputs([f"{shop}/photo", f"{shop}/slow"], QUICK) as inputs:
+        skipped, wanted = inputs
+        assert skipped.name == f"{shop}/photo"
+        assert wanted.read() == b"x"
+    assert dict(Shop.calls) == {"slow": 1}
