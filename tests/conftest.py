@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 
 settings.register_profile("hangtag", deadline=None)  # a busy machine is no defect
 settings.load_profile("hangtag")
+os.environ["HANGTAG_BENCH"] = "none"  # what was measured on this machine must not choose for the tests
 
 REAL_NAME = "Clothing_Dataset_small"
 HEADER = "id,gender,masterCategory,subCategory,articleType,baseColour,season,year,usage,productDisplayName"
