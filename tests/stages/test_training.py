@@ -2,6 +2,7 @@
 
 import csv
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -171,3 +172,35 @@ def write_small_recipe(name: str, folder: Path) -> Path:
     path = folder / f"{name}.toml"
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def test_sets_join_with_the_labels_that_they_have_and_photos_of_no_product_make_a_gate(
+    recipe, tiny_catalogue, tmp_path
+):
+    text = recipe.read_text(encoding="utf-8")
+    start = text.index("seed = 42\n") + len("seed = 42\n")
+    recipe.write_text(
+        text[:start]
+        + 'joins = ["people"]\n\n[joining]\nvalidation = 0.25\nrepeats = 2\n\n[names]\nweight = 0.3\n\n'
+        + "[gate]\ndrawn = 40\nloss_weight = 1.0\n\n"
+        + text[start:].lstrip(),
+        encoding="utf-8",
+    )
+    people = tmp_path / "people"
+    for number in range(8):
+        folder = people / ("Shirts" if number % 2 else "Jeans")
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(tiny_catalogue / "images" / f"{1012 + 12 * (number % 2) + 1 + number}.jpg", folder)
+    join = ["--join", f"people={people}", "--epochs", "2"]
+    output, errors = finish(start_training(recipe, tiny_catalogue, tmp_path / "run", *join))
+    assert "Apparel" not in errors
+    [history] = read_history(tmp_path / "run")[-1:]
+    assert {"people_articleType_top1_accuracy", "negatives_flagged_share"} <= set(history)
+    bundle = tmp_path / "run" / "tiny.onnx"
+    card = read_card(bundle)
+    assert card.gate is not None
+    assert card.data["joined"] == ["people"]
+    assert {"validation", "test", "people"} <= set(card.metrics)
+    scores = load_model(bundle).label(np.zeros((3, 32, 32, 3), np.uint8))
+    assert scores.gate is not None
+    assert "people" in output

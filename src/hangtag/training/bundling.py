@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from hangtag.bundle.card import Card, GoldenCheck, HeadCard
+from hangtag.bundle.card import Card, GateCard, GoldenCheck, HeadCard
 from hangtag.bundle.file import write_bundle
 from hangtag.domain.errors import TrainingError
 from hangtag.imaging.preprocess import Pixels, prepare_photo
@@ -25,7 +25,7 @@ from hangtag.inference.engine import Engine
 from hangtag.inference.scoring import Scorer
 from hangtag.training.calibration import calibrate
 from hangtag.training.checkpoint import History
-from hangtag.training.data import TrainingData
+from hangtag.training.data import GATE, TrainingData
 from hangtag.training.export import export_graph
 from hangtag.training.loop import TrainedNetwork
 from hangtag.training.recipe import Recipe
@@ -100,6 +100,7 @@ def _first_card(history: History, recipe: Recipe, data: TrainingData, facts: Map
         taxonomy=data.taxonomy,
         preprocessing=recipe.preprocessing,
         data={**facts, "sha256": data.fingerprint},
+        gate=GateCard(GATE, 0.0, "head trained on photos of no product") if recipe.gate else None,
         history=[{name: value for name, value in row.items() if math.isfinite(value)} for row in history],
     )
 
