@@ -7,10 +7,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hangtag.catalogue.findings import CheckResult
+from hangtag.catalogue.findings import CheckResult, Suspect
 from hangtag.catalogue.noise_ceiling import NoiseCeiling
 
 _STYLES: Final = {"error": "red", "warning": "yellow", "info": "dim"}
+_WORST: Final = 3
+"""So many suspect labels of each column are printed; the files have all of them."""
 _LIKENESS: Final = {"exact": "photos of the same pixels", "near": "photos of nearly the same picture"}
 
 
@@ -24,6 +26,11 @@ def print_result(result: CheckResult) -> None:
     if result.label_noise:
         console.print("Labels, judged by models that had not seen the photo:")
         console.print(_build_label_noise(result))
+    worst = [(one.subject, one.suspect) for one in result.findings if one.suspect is not None]
+    worst = [(photo, suspect) for photo, suspect in worst if suspect.rank <= _WORST]
+    if worst:
+        console.print(f"The worst {_WORST} of each column:")
+        console.print(_build_suspects(worst))
     for likeness, meaning in _LIKENESS.items():
         ceilings = [one for one in result.noise_ceilings if one.likeness == likeness and one.groups]
         if ceilings:
@@ -60,6 +67,17 @@ def _build_label_noise(result: CheckResult) -> Table:
         for one in result.label_noise
     )
     return _build_figures(headings, rows)
+
+
+def _build_suspects(suspects: Iterable[tuple[str, Suspect]]) -> Table:
+    table = Table()
+    for heading in ("Suspect", "Photo", "Given", "Rather"):
+        table.add_column(heading, overflow="fold")
+    for photo, one in sorted(suspects, key=lambda suspect: (suspect[1].column, suspect[1].rank)):
+        given = f"{one.given} ({one.given_probability:.0%})"
+        suggested = f"{one.suggested} ({one.suggested_probability:.0%})"
+        table.add_row(*map(Text, (one.column, photo, given, suggested)))
+    return table
 
 
 def _build_ceilings(ceilings: Sequence[NoiseCeiling]) -> Table:

@@ -88,6 +88,7 @@ def test_suspect_labels_are_shown_and_written(run, tiny_catalogue, tmp_path):
     assert status == 1
     assert "suspect_label" in out
     assert re.search(r"gender\W+60\W+60\W+1\W+1.7%", out)
+    assert re.search(r"gender\W+1007.jpg\W+Women \(10%\)\W+Men \(90%\)", out)
     assert "suspects.csv" in out
     assert "1007,1007.jpg,gender,Women,Men,0.1,0.9,1" in (tmp_path / "found" / "suspects.csv").read_text()
 
