@@ -1,6 +1,6 @@
 """A model, ready to label photos: `load_model().predict(["shirt.jpg"])`."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import tee
 from pathlib import Path
 
@@ -14,10 +14,10 @@ from hangtag.domain.errors import UsageError
 from hangtag.domain.prediction import Failure, Label, Outcome, Prediction
 from hangtag.imaging.batches import PhotoDecoder
 from hangtag.inference.engine import Engine, Precision
-from hangtag.inference.path import PathDecoder
 from hangtag.inference.photos import GivenPhoto, iter_named
-from hangtag.inference.probabilities import calibrated_log_probabilities, rank
+from hangtag.inference.probabilities import rank
 from hangtag.inference.scores import Scores
+from hangtag.inference.scoring import Scorer
 from hangtag.inference.selection import select_engine
 from hangtag.inference.sureness import count_sure_levels, list_flags
 
@@ -28,7 +28,7 @@ class Model:
     def __init__(self, engine: Engine, sha256: str = "") -> None:
         self.engine = engine
         self.sha256 = sha256
-        self._paths = PathDecoder.from_card(engine.card)
+        self._score = Scorer(engine.card).score
 
     @property
     def card(self) -> Card:
@@ -79,27 +79,6 @@ class Model:
                     yield Prediction(name, *next(answers))
                 else:
                     yield Failure(name, error.reason, error.detail)
-
-    def _score(self, logits: Mapping[str, npt.NDArray[np.float32]]) -> Scores:
-        log_probabilities = {
-            head.column: calibrated_log_probabilities(logits[head.column], head.temperature)
-            for head in self.card.heads
-            if head.column not in self._paths.weights
-        }
-        probabilities = {column: np.exp(values) for column, values in log_probabilities.items()}
-        chosen = {column: np.argmax(values, axis=1) for column, values in log_probabilities.items()}
-        if self._paths.weights:
-            of_levels, path = self._paths.weigh(logits)
-            probabilities |= of_levels
-            chosen |= path
-        else:
-            chosen |= self._paths.choose(log_probabilities)
-        columns, gate = self.card.columns, self.card.gate
-        return Scores(
-            {column: probabilities[column] for column in columns},
-            {column: chosen[column] for column in columns},
-            None if gate is None else logits[gate.output][:, 0],
-        )
 
     def _iter_candidates(self, scores: Scores, top_k: int) -> Iterator[dict[str, tuple[Label, ...]]]:
         """Yield the candidates of each photo by column, the chosen one first."""

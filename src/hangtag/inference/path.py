@@ -61,7 +61,7 @@ class PathDecoder:
         """Return by level the probabilities, float32 (n, classes), and the chosen class index, shape (n,).
 
         The probability of a path is the softmax, over all paths, of the weighted sum of its labels' logits; that of a
-        label is the sum over the paths that hold it. So a path is never surer at a leaf than at the levels above it.
+        label is the sum over the paths that hold it. So a label with one parent is never surer than that parent.
         """
         scores = sum(
             np.float32(self.weights[level]) * logits[level][:, classes]

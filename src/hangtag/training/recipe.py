@@ -121,7 +121,7 @@ class NamesRecipe(_Section):
 class AnswersRecipe(_Section):
     """How often what the model answers is to be right: the heads' thresholds are chosen for that on validation."""
 
-    target_accuracy: float = Field(gt=0.5, lt=1)
+    target_accuracy: float = Field(default=0.98, gt=0.5, lt=1)
 
 
 class ExportRecipe(_Section):
@@ -155,7 +155,7 @@ class Recipe(_Section):
     augmentation: AugmentationRecipe
     gate: GateRecipe | None = None
     names: NamesRecipe | None = None
-    answers: AnswersRecipe
+    answers: AnswersRecipe = AnswersRecipe()
     export: ExportRecipe
 
     def fingerprint(self) -> str:

@@ -1,3 +1,6 @@
+from dataclasses import replace
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -79,3 +82,60 @@ def test_a_single_level_and_a_missing_taxonomy_leave_nothing_to_decide():
     empty = build_tiny_card(taxonomy=Taxonomy(TINY_TAXONOMY.levels, ()))
     for card in (alone, without, empty):
         assert PathDecoder.from_card(card).choose({}) == {}
+
+
+def weighted(card, weights):
+    heads = [replace(head, path_weight=weights.get(head.column)) for head in card.heads]
+    return replace(card, heads=heads, golden=())
+
+
+@given(log_probabilities(FULL, TINY_TAXONOMY.levels))
+def test_with_weights_no_label_is_surer_than_its_only_parent(logits):
+    decoder = PathDecoder.from_card(weighted(FULL, dict.fromkeys(TINY_TAXONOMY.levels, 0.7)))
+    probabilities, chosen = decoder.weigh(logits)
+    confidence = {
+        level: np.take_along_axis(probabilities[level], chosen[level][:, None], axis=1)[:, 0]
+        for level in TINY_TAXONOMY.levels
+    }
+    assert set(named(FULL, chosen)) <= set(TINY_TAXONOMY.paths)
+    has_one_parent = np.array([path[-1] != "Socks" for path in named(FULL, chosen)], np.bool_)
+    for upper, lower in pairwise(TINY_TAXONOMY.levels):
+        assert (confidence[upper] >= confidence[lower] - 1e-6)[has_one_parent].all()
+    for level, values in probabilities.items():
+        np.testing.assert_allclose(values.sum(axis=1), 1, atol=1e-5)
+        assert values.shape == logits[level].shape
+        assert values.max(initial=0) <= 1
+
+
+def test_a_label_is_as_probable_as_the_paths_that_hold_it():
+    weights = {"masterCategory": 0.5, "articleType": 2.0}
+    logits = {
+        "masterCategory": np.float32([[1, 0, -1]]),
+        "articleType": np.float32([[0.5, 1, 0, 0, 0.25]]),
+    }
+    probabilities, _ = PathDecoder.from_card(weighted(TWO, weights)).weigh(logits)
+    classes = {level: TWO.head(level).classes for level in weights}
+    shares = {
+        (master, article): np.exp(
+            sum(
+                weights[level] * logits[level][0, classes[level].index(label)]
+                for level, label in (("masterCategory", master), ("articleType", article))
+            )
+        )
+        for master, _, article in TINY_TAXONOMY.paths
+    }
+    expected = [
+        sum(share for path, share in shares.items() if path[0] == master) / sum(shares.values())
+        for master in classes["masterCategory"]
+    ]
+    np.testing.assert_allclose(probabilities["masterCategory"][0], expected, rtol=1e-5)
+
+
+@given(log_probabilities(FULL, TINY_TAXONOMY.levels))
+def test_a_photo_has_the_same_bits_alone_and_in_a_batch(logits):
+    decoder = PathDecoder.from_card(weighted(FULL, dict.fromkeys(TINY_TAXONOMY.levels, 0.7)))
+    together, _ = decoder.weigh(logits)
+    for photo in range(len(logits["articleType"])):
+        alone, _ = decoder.weigh({level: rows[photo : photo + 1] for level, rows in logits.items()})
+        for level, rows in alone.items():
+            np.testing.assert_array_equal(rows[0], together[level][photo])

@@ -1,0 +1,100 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fakes import FakeScores, build_card
+from hangtag.bundle.card import GateCard
+from hangtag.training.data import UNKNOWN
+from hangtag.training.thresholds import (
+    FEWEST_ANSWERED,
+    LOWEST_THRESHOLD,
+    choose_gate_threshold,
+    choose_threshold,
+    choose_thresholds,
+    lower_bound,
+)
+
+
+def draw(photos, random):
+    """Return confidences, and hits that are as likely as the confidences say."""
+    confidence = random.uniform(0.5, 1, photos).astype(np.float32)
+    return confidence, random.random(photos) < confidence
+
+
+@pytest.mark.parametrize("target", [0.8, 0.85, 0.9])
+def test_what_is_answered_is_right_as_often_as_was_asked_for_and_no_rarer_than_needed(target):
+    random = np.random.default_rng(0)
+    threshold = choose_threshold(*draw(20_000, random), target)
+    confidence, hits = draw(20_000, random)
+    # Right in (1 + threshold) / 2 of the cases on average.
+    assert threshold == pytest.approx(2 * target - 1, abs=0.03)
+    assert hits[confidence >= threshold].mean() == pytest.approx(target, abs=0.012)
+
+
+def test_it_is_the_lowest_threshold_that_will_do():
+    confidence = np.linspace(1, 0.6, 1000, dtype=np.float32)
+    hits = np.arange(1000) < 700
+    threshold = choose_threshold(confidence, hits, 0.9)
+    answered = confidence >= threshold
+    bound = lower_bound(np.array([hits[answered].sum()]), np.array([answered.sum()]))
+    assert bound[0] >= 0.9 > lower_bound(np.array([700]), np.array([answered.sum() + 1]))[0]
+
+
+def test_photos_of_equal_confidence_are_answered_together():
+    confidence = np.float32([0.9] * 100 + [0.8] * 100)
+    hits = np.array([True] * 100 + [True] * 60 + [False] * 40)
+    assert choose_threshold(confidence, hits, 0.9) == pytest.approx(0.9)
+    assert choose_threshold(np.full(200, 0.9, np.float32), hits, 0.9) is None
+
+
+def test_few_photos_are_no_reason_for_a_threshold():
+    few = FEWEST_ANSWERED - 1
+    assert choose_threshold(np.full(few, 0.9), np.ones(few, np.bool_), 0.5) is None
+    assert choose_threshold(np.empty(0), np.empty(0, np.bool_), 0.5) is None
+    confidence, hits = np.linspace(1, 0.5, 1000), np.arange(1000) < 200  # right at the surest fifth only
+    assert choose_threshold(confidence, hits, 0.98) is None
+
+
+def test_what_is_more_likely_wrong_than_right_is_no_answer():
+    assert choose_threshold(np.linspace(1, 0.1, 1000), np.ones(1000, np.bool_), 0.98) == LOWEST_THRESHOLD
+
+
+def test_the_bound_is_below_the_share_and_comes_closer_with_more_photos():
+    shares = [lower_bound(np.array([98 * n]), np.array([100 * n]))[0] for n in (1, 10, 100)]
+    assert 0.96 < shares[0] < shares[1] < shares[2] < 0.98
+    # Wilson's 95 % interval of 9 in 10 begins at 0.596 (1.96 deviations).
+    assert lower_bound(np.array([9]), np.array([10]), 1.96)[0] == pytest.approx(0.596, abs=1e-3)
+
+
+@pytest.mark.parametrize(("share", "over"), [(0.02, 2), (0.0, 0), (0.5, 50)])
+def test_the_gate_flags_at_most_its_share_of_the_products(share, over):
+    scores = np.random.default_rng(0).permutation(100).astype(np.float32)
+    assert (scores > choose_gate_threshold(scores, share)).sum() == over
+    assert (np.ones(100) > choose_gate_threshold(np.ones(100))).sum() == 0
+
+
+def test_a_gate_without_products_has_no_threshold():
+    with pytest.raises(ValueError, match="photos of products"):
+        choose_gate_threshold(np.empty(0))
+
+
+def test_the_card_gains_what_was_chosen_and_unknown_labels_do_not_count():
+    card = build_card(
+        heads={"gender": ("Men", "Women"), "season": ("Summer", "Winter")},
+        gate=GateCard("not_a_product", 0.0, "a drawn score"),
+    )
+    sure = np.tile(np.float32([[0.9, 0.1]]), (300, 1))
+    nobody_knows = np.arange(300) >= 200
+    scores = FakeScores(
+        {"gender": sure, "season": sure},
+        dict.fromkeys(("gender", "season"), np.zeros(300, np.int64)),
+        gate=np.where(nobody_knows, 9, 1).astype(np.float32),
+    )
+    right = np.where(nobody_knows, UNKNOWN, 0)
+    wrong = np.where(nobody_knows, UNKNOWN, np.arange(300) % 2)
+    found = choose_thresholds(card, scores, {"gender": right, "season": wrong}, 0.98)
+    assert found.head("gender").threshold == pytest.approx(0.9)
+    assert found.head("season").threshold is None
+    assert found.target_accuracy == 0.98
+    assert found.gate == replace(card.gate, threshold=1.0)
