@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 from hangtag.labelling.arrow_rows import ArrowRows
 from hangtag.labelling.layout import Layout, Rows
 
-ROWS_A_GROUP: Final = 50_000
+ROWS_A_GROUP: Final = 32_768
 """How many rows are held back before a row group is written: small groups make a table slow to read."""
 
 
