@@ -2,13 +2,14 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 from hangtag.domain.errors import PhotoError, UsageError
 from hangtag.domain.reasons import Reason
-from hangtag.labelling.inputs.given_rows import GivenColumn, GivenRows
+from hangtag.labelling.inputs.folder import PHOTO_ENDINGS
+from hangtag.labelling.inputs.given_rows import GivenRows
 from hangtag.labelling.inputs.photo import FaultyPhoto, InputPhoto
 from hangtag.labelling.inputs.reference import References
 
@@ -70,29 +71,35 @@ def open_table(path: str, references: References) -> TableWalk:
     Raises `UsageError` when it cannot be read, or when no column or more than one could be meant.
     """
     rows = _READERS[os.path.splitext(path)[1].lower()](path)  # noqa: PTH122 - as above
-    photo = find_photo_column(rows.columns, references.settings.photo_column, path)
+    photo = find_photo_column(rows, references.settings.photo_column, path)
     return TableWalk(path, rows, photo, references)
 
 
-def find_photo_column(columns: Sequence[GivenColumn], wanted: str | None, where: str) -> int:
+def find_photo_column(rows: GivenRows, wanted: str | None, where: str) -> int:
     """Return the position of the column that names the photos: the wanted one, or the likeliest by its name.
 
-    Raises `UsageError` when there is none, naming those that there are.
+    Of several that are called so, it is the first whose value in the first row ends like a photo. Raises `UsageError`
+    when there is none, naming those that there are.
     """
-    names = [column.name for column in columns]
+    names = [column.name for column in rows.columns]
     if wanted is not None:
         if wanted in names:
             return names.index(wanted)
         raise UsageError(f"the table has no column {wanted!r}", where=where, fix=_list_columns(names))
     written = [re.sub(r"[\W_]", "", name).casefold() for name in names]
-    for usual in PHOTO_COLUMNS:
-        if usual in written:
-            return written.index(usual)
-    raise UsageError(
-        "no column of the table is called like one of paths or addresses of photos",
-        where=where,
-        fix=f"Say which one it is with --photo-column. {_list_columns(names)}",
-    )
+    likely = [written.index(usual) for usual in PHOTO_COLUMNS if usual in written]
+    if not likely:
+        raise UsageError(
+            "no column of the table is called like one of paths or addresses of photos",
+            where=where,
+            fix=f"Say which one it is with --photo-column. {_list_columns(names)}",
+        )
+    first = next(rows.iter_rows(), None) if len(likely) > 1 else None
+    return next((one for one in likely if first and _ends_like_photo(first.values[one])), likely[0])
+
+
+def _ends_like_photo(value: object) -> bool:
+    return str(value).strip().partition("?")[0].lower().endswith(PHOTO_ENDINGS)
 
 
 def _list_columns(names: list[str]) -> str:

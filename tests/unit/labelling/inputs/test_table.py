@@ -235,3 +235,17 @@ def test_a_long_table_is_walked_in_flat_memory(tmp_path, ending):
     tracemalloc.stop()
     assert count == 100_000
     assert peak < 12_000_000, "100,000 photos with their values are over forty megabytes"
+
+
+@pytest.mark.parametrize(
+    ("row", "chosen"),
+    [
+        (["/shop/1", "1.JPG", "x"], "1.JPG"),
+        (["a.jpg", "b.jpg", "x"], "a.jpg"),
+        (["x", "y", "https://host/1.webp?w=9"], "https://host/1.webp?w=9"),
+        (["x", "y", "z"], "x"),
+    ],
+)
+def test_of_several_likely_columns_the_first_row_decides(tmp_path, row, chosen):
+    (photo,) = walk(write_csv(tmp_path / "a.csv", [row], ["path", "image", "url"]))
+    assert photo.name.endswith(chosen)
