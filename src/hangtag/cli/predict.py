@@ -85,7 +85,6 @@ def predict(
     from rich.console import Console
 
     from hangtag.cli.console import open_console
-    from hangtag.cli.predict_pictures import check_pictures, draw_pictures
     from hangtag.cli.predict_run import choose_start, label_in_job, label_once, load_models, write_summary
     from hangtag.inference.cpus import count_usable_cpus
     from hangtag.labelling.fingerprint import Fingerprint
@@ -100,6 +99,8 @@ def predict(
         destination, {"--resume": resume, "--retry-failed": retry_failed, "--restart": restart}
     )
     if explain is not None:
+        from hangtag.cli.predict_pictures import check_pictures, draw_pictures
+
         check_pictures(explain, len(model or ["default"]), inputs)
     messages = Console(stderr=True, highlight=False)
     settings = InputSettings(photo_column, connections, timeout)

@@ -54,7 +54,7 @@ def label_in_job(labeller: Labeller, walk: PhotoInput, plan: Plan, messages: Con
     job: Job | None = None
     try:
         with open_job(plan) as job, open_progress(walk, messages, job.photos_before) as on_progress:
-            return labeller.go_on(walk, job, on_progress)
+            summary = labeller.go_on(walk, job, on_progress)
     except BaseException:
         if job is not None and job.photos:
             messages.print(

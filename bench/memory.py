@@ -1,0 +1,132 @@
+"""Measure the memory of `hangtag predict` while it labels few photos and many: the curve has to be flat.
+
+    python bench/memory.py PHOTOS [--counts N N …] [--given links|table] [--output NAME] [--model NAME] [--plot FILE]
+
+Photos of the folder are repeated until there are so many, by symbolic links in sub-folders of a thousand, or by a table
+that names their paths. Prints the peak of each run (resident set, as the kernel counted it), and draws the curves.
+"""
+
+import argparse
+import csv
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Final
+
+from hangtag.labelling.inputs import PhotoWalk
+
+LINKS_A_FOLDER: Final = 1000
+MIB: Final = 1024 * 1024
+SOME_FAILED: Final = 3
+
+
+@dataclass
+class Memory:
+    """What one run needed: its peak in MiB, and the resident set over its time, in MiB by seconds."""
+
+    photos: int
+    peak: float = 0.0
+    seconds: list[float] = field(default_factory=list)
+    resident: list[float] = field(default_factory=list)
+
+    @property
+    def shares(self) -> list[float]:
+        """How far the run was at each moment, in percent of its time."""
+        return [100 * moment / self.seconds[-1] for moment in self.seconds]
+
+
+def repeat(photos: Sequence[str], count: int, folder: Path, given: str) -> Path:
+    """Return an input that names so many photos."""
+    repeated = islice(cycle(photos), count)
+    if given == "table":
+        with (folder / "photos.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["sku", "path"])
+            writer.writerows((f"S{number:08}", path) for number, path in enumerate(repeated))
+        return folder / "photos.csv"
+    for number, path in enumerate(repeated):
+        place = folder / "photos" / f"{number // LINKS_A_FOLDER:05}"
+        if number % LINKS_A_FOLDER == 0:
+            place.mkdir(parents=True)
+        os.symlink(path, place / f"{number:08}{Path(path).suffix}")  # noqa: PTH211 - a million of them
+    return folder / "photos"
+
+
+def watch(command: Sequence[str], folder: Path, photos: int) -> Memory:
+    """Run a command and return what memory it took."""
+    memory = Memory(photos)
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
+    started = time.monotonic()
+    while True:
+        ended, status, usage = os.wait4(process.pid, os.WNOHANG)
+        if ended:
+            break
+        memory.seconds.append(time.monotonic() - started)
+        memory.resident.append(_resident(process.pid))
+        time.sleep(0.2)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode not in {0, SOME_FAILED}:
+        sys.exit(f"the command left with {process.returncode}")
+    memory.peak = usage.ru_maxrss / 1024
+    return memory
+
+
+def _resident(process: int) -> float:
+    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / MIB
+
+
+def main() -> None:
+    """Measure, print and draw."""
+    arguments = _parse()
+    photos = [photo.path for photo in PhotoWalk([arguments.photos.resolve()])]
+    model = str(Path(arguments.model).resolve()) if Path(arguments.model).exists() else arguments.model
+    found = []
+    for count in arguments.counts:
+        with tempfile.TemporaryDirectory(prefix="hangtag-", dir=arguments.folder) as name:
+            given = repeat(photos, count, Path(name), arguments.given)
+            command = [sys.executable, "-m", "hangtag.cli.main", "predict", str(given), "--model", model]
+            memory = watch([*command, "--output", arguments.output], Path(name), count)
+        found.append(memory)
+        print(f"{count:>11,} photos: {memory.peak:6.1f} MiB at most, {memory.seconds[-1]:,.1f} s", flush=True)
+    print(
+        f"largest over smallest: {max(run.peak for run in found) / min(run.peak for run in found) - 1:+.1%}"
+    )
+    if arguments.json:
+        arguments.json.write_text(json.dumps({run.photos: run.peak for run in found}) + "\n")
+    if arguments.plot:
+        _draw(found, arguments.plot)
+
+
+def _draw(found: Sequence[Memory], path: Path) -> None:
+    from hangtag.reports.figures import line_chart, write_png  # noqa: PLC0415 - the extra `report` is for the plot alone
+
+    series = {f"{run.photos:,} photos": (run.shares, run.resident) for run in found}
+    figure = line_chart(
+        series, title="Memory of hangtag predict", x_name="of the run (%)", y_name="resident set (MiB)"
+    )
+    write_png(figure, path)
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Measure the memory of labelling many photos.")
+    parser.add_argument("photos", type=Path)
+    parser.add_argument("--counts", type=int, nargs="+", default=[40_000, 1_000_000])
+    parser.add_argument("--given", choices=["links", "table"], default="links")
+    parser.add_argument("--output", default="labels/")
+    parser.add_argument("--model", default="default")
+    parser.add_argument("--folder", type=Path, help="where the links and tables are made")
+    parser.add_argument("--plot", type=Path)
+    parser.add_argument("--json", type=Path)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
