@@ -61,6 +61,9 @@ def label_in_job(labeller: Labeller, walk: PhotoInput, plan: Plan, messages: Con
                 f"{job.photos:,} photos are finished: the same command with --resume goes on from there"
             )
         raise
+    if summary.failed:
+        messages.print("--retry-failed labels again those that failed")
+    return summary
 
 
 def choose_start(output: Output | None, options: dict[str, bool]) -> Start:
