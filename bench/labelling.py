@@ -1,37 +1,49 @@
-"""Measure labelling against its floor: what decoding and the network cost alone, on the same photos.
+"""Measure labelling, from files on disk to a written table, against its floor.
 
-    python bench/labelling.py PHOTOS [--model NAME] [--count N] [--rounds N] [--threads N] [--precision P]
+    python bench/labelling.py PHOTOS [--model NAME] [--count N] [--rounds N] [--threads N] [--precision P] [--steps]
+    python bench/labelling.py --large 1000
 
-The ideal end to end is (CPU seconds of decoding alone + CPU seconds of the engine alone) / threads. Every round
-measures all parts, and the medians are compared, so that whatever else the machine does burdens all of them alike.
+The floor is what nothing can save: the ideal time is (CPU seconds of reading, decoding and preparing all photos alone +
+CPU seconds of the network alone, on ready pixels) / processors. The table says which share of the ideal labelling
+comes to: 100 % would be labelling whose every other work is free. Every round measures all parts in turn, in one
+process, and medians are compared, so that whatever else the machine does burdens all of them alike.
+
+`--large` draws photos of 1,200 x 1,600 pixels instead of taking PHOTOS. `--steps` also measures labelling without a
+table, and the other formats.
 """
 
 import argparse
+import contextlib
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
-from rich.console import Console
+from PIL import Image
 from rich.table import Table
 
-from hangtag.imaging.batches import PhotoDecoder
+from hangtag.cli.console import open_console
+from hangtag.imaging.preprocess import Preprocessing, prepare_photo
+from hangtag.imaging.samples import draw_sample_photos
 from hangtag.inference.cpus import count_usable_cpus
 from hangtag.inference.model import Model, load_model
 from hangtag.labelling.fingerprint import Fingerprint
 from hangtag.labelling.inputs import PhotoFile, PhotoWalk
 from hangtag.labelling.job import open_job
-from hangtag.labelling.label import BATCH_SIZE, iter_labelled
 from hangtag.labelling.outputs import Output
 from hangtag.labelling.plan import Plan
-from hangtag.labelling.rows import build_rows
 from hangtag.labelling.run import Labeller
+from hangtag.labelling.trial import decode_all, label_all, read_all, run_engine
+
+LARGE: Final = (1200, 1600)
+WHOLE: Final = ("label", "predict")
+"""How the names of the parts begin that go the whole way."""
 
 
 @dataclass(frozen=True)
@@ -46,47 +58,72 @@ class Cost:
 class Bench:
     """The photos, the model and the threads of a measurement."""
 
-    photos: Sequence[PhotoFile]
+    folder: Path
+    count: int
     model: Model
     threads: int
 
-    def read(self) -> None:
-        """Read every file."""
-        for photo in self.photos:
-            photo.read()
+    def parts(self, *, steps: bool) -> dict[str, Callable[[], object]]:
+        """Return what is measured, by name."""
+        photos = list(islice(PhotoWalk([self.folder]), self.count))
+        size, engine = self.model.card.preprocessing, self.model.engine
+        pixels = np.full((len(photos), size.height, size.width, 3), 200, np.uint8)
+        parts: dict[str, Callable[[], object]] = {
+            "read files": partial(read_all, photos),
+            "read, decode, prepare": partial(prepare_all, photos, size),
+            "network on ready pixels": partial(run_engine, engine, pixels),
+            "predict to .parquet": partial(self.predict, photos, ".parquet"),
+        }
+        if steps:
+            parts |= {
+                "decode on threads, with flags": partial(decode_all, photos, size, self.threads),
+                "label, no table": partial(label_all, photos, engine, self.threads),
+                "predict to .csv": partial(self.predict, photos, ".csv"),
+                "predict to .xlsx": partial(self.predict, photos, ".xlsx"),
+            }
+        return parts
 
-    def decode(self) -> None:
-        """Read, decode and preprocess every photo."""
-        decoder = PhotoDecoder(frozenset([self.model.card.preprocessing]), BATCH_SIZE, self.threads)
-        for _ in decoder.iter_batches(self.photos):
-            pass
-
-    def run_engine(self) -> None:
-        """Run the network on ready pixels."""
-        batches = (self._ready for _ in range(len(self.photos) // BATCH_SIZE))
-        for _ in self.model.engine.iter_run(batches):
-            pass
-
-    def label(self) -> None:
-        """Do everything but the table."""
-        for _ in iter_labelled(self.photos, [self.model], self.threads):
-            pass
-
-    def predict(self, name: str) -> None:
-        """Go the whole way, from files to a table, as the command does: in a job that could be gone on with."""
+    def predict(self, photos: Sequence[PhotoFile], ending: str) -> None:
+        """Go the whole way as `hangtag predict` does: a job that survives any end, then the table."""
         models = {"model": self.model}
         labeller = Labeller(models, threads=self.threads)
         with tempfile.TemporaryDirectory() as folder:
-            output = Output.parse(f"{folder}/{name}")
-            fingerprint = Fingerprint.of(models, labeller.layout)
-            with open_job(Plan(output, labeller.layout, fingerprint, ("photos",))) as job:
-                for batch in iter_labelled(self.photos, [self.model], self.threads):
-                    job.write(build_rows(batch, labeller.cards, labeller.layout))
+            output = Output.parse(str(Path(folder) / f"out{ending}"))
+            plan = Plan(output, labeller.layout, Fingerprint.of(models, labeller.layout), [str(self.folder)])
+            with open_job(plan) as job:
+                labeller.go_on(Listed(photos), job)
 
-    @property
-    def _ready(self) -> npt.NDArray[np.uint8]:
-        size = self.model.card.preprocessing
-        return np.full((BATCH_SIZE, size.height, size.width, 3), 200, np.uint8)
+
+@dataclass(frozen=True)
+class Listed:
+    """Photos as an input of a job."""
+
+    photos: Sequence[PhotoFile]
+    other_files: int = 0
+
+    def __iter__(self) -> Iterator[PhotoFile]:
+        return iter(self.photos)
+
+
+def prepare_all(photos: Sequence[PhotoFile], preprocessing: Preprocessing) -> None:
+    """Turn every file into pixels, one after the other, and do nothing else."""
+    for photo in photos:
+        prepare_photo(photo.read(), preprocessing)
+
+
+def write_large_photos(folder: Path, count: int) -> None:
+    """Draw photos of 1,200 x 1,600 pixels with the noise of a camera, some different ones and links to them."""
+    dice = np.random.default_rng(0)
+    drawn = list(draw_sample_photos().values())
+    for number in range(count):
+        path, first = folder / f"{number:05}.jpg", folder / f"{number % (2 * len(drawn)):05}.jpg"
+        if number >= 2 * len(drawn):
+            path.hardlink_to(first)
+            continue
+        image = drawn[number % len(drawn)].resize(LARGE, Image.Resampling.BICUBIC)
+        noise = dice.normal(0, 6, (LARGE[1], LARGE[0], 1))
+        noisy = np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8)
+        Image.fromarray(noisy).save(path, quality=90)
 
 
 def measure(work: Callable[[], Any]) -> Cost:
@@ -100,34 +137,42 @@ def main() -> None:
     """Measure and print a table."""
     arguments = _parse()
     threads = arguments.threads or count_usable_cpus()
-    model = load_model(arguments.model, precision=arguments.precision, threads=threads)
-    bench = Bench(list(islice(PhotoWalk([arguments.photos]), arguments.count)), model, threads)
-    parts: dict[str, Callable[[], None]] = {
-        "read files": bench.read,
-        "read and decode": bench.decode,
-        "engine on ready pixels": bench.run_engine,
-        "label, no table": bench.label,
-        "predict to .parquet": lambda: bench.predict("out.parquet"),
-        "predict to parts": lambda: bench.predict("out/"),
-        "predict to .csv": lambda: bench.predict("out.csv"),
-        "predict to .xlsx": lambda: bench.predict("out.xlsx"),
-    }
-    for work in parts.values():  # the first time pays for caches and compilation
-        work()
-    rounds = [{name: measure(work) for name, work in parts.items()} for _ in range(arguments.rounds)]
+    model = load_model(arguments.model, precision=arguments.precision, threads=arguments.threads)
+    with _open_photos(arguments) as folder:
+        bench = Bench(folder, arguments.large or arguments.count, model, threads)
+        parts = bench.parts(steps=arguments.steps)
+        for work in parts.values():  # the first time pays for caches and compilation
+            work()
+        rounds = [{name: measure(work) for name, work in parts.items()} for _ in range(arguments.rounds)]
+        count = min(bench.count, sum(1 for _ in PhotoWalk([folder])))
     costs = {name: _median([one[name] for one in rounds]) for name in parts}
-    _print(costs, len(bench.photos), threads, model.engine.precision)
+    _print(costs, count, threads, _describe(model))
 
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure labelling against its floor.")
-    parser.add_argument("photos", type=Path)
+    parser.add_argument("photos", type=Path, nargs="?")
+    parser.add_argument("--large", type=int, default=0, help="draw so many large photos instead")
     parser.add_argument("--model", default="default")
     parser.add_argument("--count", type=int, default=40_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int)
-    parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16"])
-    return parser.parse_args()
+    parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16", "int8"])
+    parser.add_argument("--steps", action="store_true", help="measure what lies between the parts, too")
+    arguments = parser.parse_args()
+    if bool(arguments.photos) == bool(arguments.large):
+        parser.error("name a folder of photos, or a number with --large")
+    return arguments
+
+
+@contextlib.contextmanager
+def _open_photos(arguments: argparse.Namespace) -> Iterator[Path]:
+    if arguments.photos:
+        yield arguments.photos
+        return
+    with tempfile.TemporaryDirectory(prefix="hangtag-bench-") as folder:
+        write_large_photos(Path(folder), arguments.large)
+        yield Path(folder)
 
 
 def _median(costs: Sequence[Cost]) -> Cost:
@@ -137,13 +182,20 @@ def _median(costs: Sequence[Cost]) -> Cost:
     )
 
 
-def _print(costs: dict[str, Cost], photos: int, threads: int, precision: str) -> None:
-    ideal_cpu = costs["read and decode"].cpu_seconds + costs["engine on ready pixels"].cpu_seconds
-    table = Table("part", title=f"{photos:,} photos, {threads} threads, {precision}", title_justify="left")
+def _describe(model: Model) -> str:
+    engine = model.engine
+    return f"{engine.precision}, {engine.threads} threads, batches of {engine.batch_size}"
+
+
+def _print(costs: dict[str, Cost], photos: int, threads: int, setting: str) -> None:
+    floor = [costs["read, decode, prepare"], costs["network on ready pixels"]]
+    ideal_cpu = sum(cost.cpu_seconds for cost in floor)
+    title = f"{photos:,} photos, {threads} processors; {setting}"
+    table = Table("part", title=title, title_justify="left", box=None)
     for heading in ("seconds", "CPU seconds", "images/s", "of the ideal", "CPU over the ideal"):
         table.add_column(heading, justify="right")
     for name, cost in costs.items():
-        whole = name.startswith(("label", "predict"))
+        whole = name.startswith(WHOLE)
         table.add_row(
             name,
             f"{cost.seconds:.2f}",
@@ -155,7 +207,7 @@ def _print(costs: dict[str, Cost], photos: int, threads: int, precision: str) ->
     table.add_row(
         "ideal", f"{ideal_cpu / threads:.2f}", f"{ideal_cpu:.2f}", f"{photos * threads / ideal_cpu:,.0f}"
     )
-    Console().print(table)
+    open_console().print(table)
 
 
 if __name__ == "__main__":

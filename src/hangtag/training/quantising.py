@@ -28,30 +28,35 @@ from hangtag.inference.engine import Engine
 EXACT_CONVOLUTIONS: Final = 1
 """How many convolutions, from the input on, stay in float32: all colour goes through the first."""
 
-METHOD: Final = "static, by NNCF: symmetric, weights by channel, bias corrected"
+METHOD: Final = (
+    "static, by NNCF: symmetric, weights by channel, bias corrected layer by layer, heads in float32"
+)
 
 _BATCH: Final = 4
 _CONVOLUTION: Final = "Conv"
+_HEADS: Final = frozenset({"Gemm", "MatMul"})
 
 
 def quantise_graph(bundle: Bundle, pixels: Pixels, exact: int = EXACT_CONVOLUTIONS) -> onnx.ModelProto:
     """Return a bundle's graph in int8, calibrated on photos, uint8 (n, height, width, 3); inputs and outputs stay.
 
-    The first `exact` convolutions stay in float32. Raises `UsageError` without NNCF, or with too few photos.
+    The heads and the first `exact` convolutions stay in float32. Raises `UsageError` without NNCF or with too few
+    photos.
     """
     nncf = _load_nncf()
     if len(pixels) < _BATCH:
         raise UsageError(f"{len(pixels)} photos are too few to calibrate with")
     model = restore_weights(onnx.load_model_from_string(bundle.model_bytes))
     convolutions = [node.name for node in model.graph.node if node.op_type == _CONVOLUTION]
-    del model.metadata_props[:]
+    heads = [node.name for node in model.graph.node if node.op_type in _HEADS]
     with _quiet():
         quantised: onnx.ModelProto = nncf.quantize(
             model,
             nncf.Dataset(list(_iter_inputs(pixels))),
             subset_size=len(pixels) // _BATCH,
             preset=nncf.QuantizationPreset.PERFORMANCE,
-            ignored_scope=nncf.IgnoredScope(names=convolutions[:exact]),
+            fast_bias_correction=False,
+            ignored_scope=nncf.IgnoredScope(names=convolutions[:exact] + heads),
         )
     return quantised
 
