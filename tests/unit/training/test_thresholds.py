@@ -10,6 +10,7 @@ from hangtag.training.thresholds import (
     FEWEST_ANSWERED,
     LOWEST_THRESHOLD,
     choose_gate_threshold,
+    choose_path_thresholds,
     choose_threshold,
     choose_thresholds,
     lower_bound,
@@ -98,3 +99,40 @@ def test_the_card_gains_what_was_chosen_and_unknown_labels_do_not_count():
     assert found.head("season").threshold is None
     assert found.target_accuracy == 0.98
     assert found.gate == replace(card.gate, threshold=1.0)
+
+
+def test_answers_that_end_above_the_leaf_are_right_as_often_as_the_others():
+    random = np.random.default_rng(5)
+    leaf = random.uniform(0.3, 1, 40_000).astype(np.float32)
+    parent = np.minimum(1, leaf + np.float32(0.2))  # sure of more, and right more often, in the same order
+    lucky = random.random(len(leaf))
+    right = {"articleType": lucky < leaf, "subCategory": lucky < parent}
+    scores = FakeScores(
+        {
+            level: np.stack([values, 1 - values], axis=1)
+            for level, values in (("articleType", leaf), ("subCategory", parent))
+        },
+        dict.fromkeys(right, np.zeros(len(leaf), np.int64)),
+    )
+    targets = {level: np.where(hits, 0, 1) for level, hits in right.items()}
+    found = choose_path_thresholds(("subCategory", "articleType"), scores, targets, 0.9)
+    at_leaf = leaf >= found["articleType"]
+    above = ~at_leaf & (parent >= found["subCategory"])
+    assert right["articleType"][at_leaf].mean() == pytest.approx(0.9, abs=0.01)
+    assert right["subCategory"][above].mean() == pytest.approx(0.9, abs=0.015)
+    assert above.mean() > 0.1
+
+
+def test_a_level_that_fails_takes_the_threshold_of_the_one_below_it():
+    sure = np.linspace(1, 0.5, 1000, dtype=np.float32)
+    rows = np.stack([sure, 1 - sure], axis=1)
+    scores = FakeScores(
+        dict.fromkeys(("masterCategory", "articleType"), rows),
+        dict.fromkeys(("masterCategory", "articleType"), np.zeros(1000, np.int64)),
+    )
+    targets = dict.fromkeys(("masterCategory", "articleType"), (np.arange(1000) >= 500).astype(np.int64))
+    found = choose_path_thresholds(("masterCategory", "articleType"), scores, targets, 0.98)
+    assert found["masterCategory"] == found["articleType"] == pytest.approx(0.75, abs=0.01)
+    wrong = {level: np.ones(1000, np.int64) for level in targets}
+    assert set(choose_path_thresholds(tuple(wrong), scores, wrong, 0.98).values()) == {None}
+    assert choose_path_thresholds((), scores, targets, 0.98) == {}
