@@ -13,9 +13,10 @@ from openpyxl.utils.escape import unescape
 
 from hangtag.domain.errors import UsageError
 from hangtag.domain.flags import Flag
-from hangtag.labelling import parquet_table
+from hangtag.labelling import csv_table, parquet_table
+from hangtag.labelling.csv_table import CsvTable
 from hangtag.labelling.layout import GIVEN_KINDS, Kind, Layout
-from hangtag.labelling.outputs import STANDARD_OUTPUT, check_output, open_output
+from hangtag.labelling.outputs import STANDARD_OUTPUT, Output, check_output, open_output
 from hangtag.labelling.xlsx_table import XlsxTable
 
 LAYOUT = Layout(("articleType",), top_k=2)
@@ -273,6 +274,39 @@ def test_an_impossible_output_is_refused_with_a_way_out(tmp_path, name, problem)
         check_output(tmp_path / name)
 
 
+@pytest.mark.parametrize(
+    ("name", "chosen", "problem"),
+    [
+        ("-", "parquet", "parquet cannot go to standard output"),
+        ("parts/", "csv", "the parts of a folder are Parquet"),
+        ("folder.csv", "csv", "this is a folder"),
+        ("file.csv/", None, "this is not a file that can be replaced"),
+    ],
+)
+def test_an_impossible_format_is_refused(tmp_path, name, chosen, problem):
+    (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "file.csv").touch()
+    with pytest.raises(UsageError, match=problem):
+        Output.parse(name if name == "-" else f"{tmp_path}/{name}", chosen)
+
+
+@pytest.mark.parametrize(
+    ("name", "chosen", "expected"),
+    [
+        ("-", None, ("csv", False)),
+        ("-", "jsonl", ("jsonl", False)),
+        ("out", "csv", ("csv", False)),
+        ("out.data", "xlsx", ("xlsx", False)),
+        ("out.JSONL", None, ("jsonl", False)),
+        ("out/", None, ("parquet", True)),
+    ],
+)
+def test_an_output_is_understood(name, chosen, expected):
+    output = Output.parse(name, chosen)
+    assert (output.format, output.is_folder) == expected
+    assert output.is_standard_output == (name == "-")
+
+
 def test_endings_may_be_written_large(tmp_path):
     write(tmp_path / "OUT.CSV", ROWS)
     assert len(read_csv(tmp_path / "OUT.CSV")) == 2
@@ -280,3 +314,15 @@ def test_endings_may_be_written_large(tmp_path):
 
 def test_every_column_has_a_kind():
     assert set(LAYOUT.kinds.values()) == set(Kind) - GIVEN_KINDS
+
+
+def test_a_column_that_never_repeats_itself_is_not_remembered(monkeypatch):
+    monkeypatch.setattr(csv_table, "_MANY_TEXTS", 3)
+    file = io.BytesIO()
+    writer = CsvTable(file, LAYOUT)
+    for number in range(9):
+        writer.write(
+            {name: [None] for name in LAYOUT.kinds} | {"path": ["a"], "articleType": [f"label {number}"]}
+        )
+        assert len(writer._labels) <= 6  # noqa: SLF001 - what is to stay small
+    assert file.getvalue().count(b"label ") == 9
