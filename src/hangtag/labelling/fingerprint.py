@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from hangtag.bundle.card import QUANTISED_PRECISION
+from hangtag.bundle.card_json import card_values
 from hangtag.inference.model import Model
 from hangtag.labelling.layout import Layout
 
@@ -28,7 +30,7 @@ class Fingerprint:
         """Return the fingerprint of a job with these models, given by name, that writes this layout."""
         return cls(
             {name: model.sha256 for name, model in models.items()},
-            {name: model.engine.precision for name, model in models.items()},
+            {name: _describe_arithmetic(model) for name, model in models.items()},
             layout.top_k,
             {name: kind.name.lower() for name, kind in layout.kinds.items()},
         )
@@ -62,6 +64,15 @@ class Fingerprint:
         elif not changes and list(self.columns.items()) != list(now.columns.items()):
             changes.append(_describe_columns(self.columns, now.columns))
         return changes
+
+
+def _describe_arithmetic(model: Model) -> str:
+    """Return the arithmetic of a model, and of an int8 form, which is a file of its own, what tells it from others."""
+    precision = model.engine.precision
+    if precision != QUANTISED_PRECISION:
+        return precision
+    card = json.dumps(card_values(model.engine.card), sort_keys=True)
+    return f"{precision} of {hashlib.sha256(card.encode()).hexdigest()[:12]}…"
 
 
 def _describe_columns(before: Mapping[str, str], after: Mapping[str, str]) -> str:

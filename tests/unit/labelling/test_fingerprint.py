@@ -1,8 +1,11 @@
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
+from fakes import build_card
 from hangtag.labelling.fingerprint import Fingerprint
+from hangtag.labelling.layout import Layout
 
 BEFORE = Fingerprint(
     models={"default": "a" * 64},
@@ -48,3 +51,17 @@ def test_the_same_is_the_same():
     again = Fingerprint(**BEFORE.to_json())
     assert again.describe_changes(BEFORE) == []
     assert again.sha256 == BEFORE.sha256
+
+
+def fingerprint_of(precision, card):
+    model = SimpleNamespace(
+        sha256="a" * 64, card=card, engine=SimpleNamespace(precision=precision, card=card)
+    )
+    return Fingerprint.of({"default": model}, Layout())
+
+
+def test_int8_forms_of_one_model_are_told_apart():
+    first, second = (build_card(created=day) for day in ("2025-01-01", "2025-01-02"))
+    assert fingerprint_of("int8", first) == fingerprint_of("int8", first)
+    assert fingerprint_of("int8", first) != fingerprint_of("int8", second)
+    assert fingerprint_of("fp32", first) == fingerprint_of("fp32", second)
