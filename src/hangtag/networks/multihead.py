@@ -1,20 +1,40 @@
 """One backbone, one head per column."""
 
-from collections.abc import Mapping, Sequence
-from typing import Self
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Self
 
 import torch
 from torch import Tensor, nn
+
+from hangtag.domain.errors import RecipeError
+
+_TINY: Final = 1e-5  # the root of nothing has no slope
+
+
+@dataclass(frozen=True, slots=True)
+class Tap:
+    """A way to what a backbone sees early on, where the last layers have not yet mixed colours into things.
+
+    `run` turns a backbone and its photos (N, 3, H, W) into its features (N, F) and an early feature map (N, `channels`,
+    H', W').
+    """
+
+    run: Callable[[nn.Module, Tensor], tuple[Tensor, Tensor]]
+    channels: int
 
 
 class HeadedNetwork(nn.Module):
     """Photos to one row of logits per column.
 
     `backbone` turns float photos (N, 3, H, W) into features (N, `feature_count`); `class_counts` names the columns, in
-    order, with the number of classes of each. `blocks` are the backbone's pretrained parts, from the photo inwards.
+    order, with the number of classes of each. `blocks` are the backbone's pretrained parts, from the photo inwards, and
+    `early` leads to its early features, where it has some to show.
     """
 
     blocks: Sequence[nn.Module] = ()
+    early: Tap | None = None
+    _tapped: Sequence[str] = ()
     _frozen: Sequence[nn.Module] = ()
 
     def __init__(
@@ -27,10 +47,32 @@ class HeadedNetwork(nn.Module):
             {column: nn.Linear(feature_count, count) for column, count in class_counts.items()}
         )
 
+    def tap(self, columns: Sequence[str]) -> None:
+        """Let the heads of `columns` also see the mean and the deviation of each channel of the early feature map.
+
+        Raises `RecipeError` for a backbone that shows none, or a column without a head.
+        """
+        if columns and (self.early is None or not set(columns) <= set(self.heads)):
+            raise RecipeError(f"{', '.join(columns)} cannot be shown early features of this network")
+        self._tapped = tuple(columns)
+        for column in columns:
+            head = self.heads[column]
+            assert isinstance(head, nn.Linear) and self.early is not None  # noqa: S101, PT018 - as they are made above
+            self.heads[column] = nn.Linear(head.in_features + 2 * self.early.channels, head.out_features)
+
     def forward(self, photos: Tensor) -> dict[str, Tensor]:
         """Return logits (N, classes) by column, for normalised float photos (N, 3, H, W)."""
-        features = self.dropout(self.backbone(photos))
-        return {column: head(features) for column, head in self.heads.items()}
+        if self.early is None or not self._tapped:
+            features = self.dropout(self.backbone(photos))
+            return {column: head(features) for column, head in self.heads.items()}
+        features, early = self.early.run(self.backbone, photos)
+        features = self.dropout(features)
+        mean = early.mean(dim=(2, 3))
+        deviation = (early - mean[:, :, None, None]).square().mean(dim=(2, 3)).add(_TINY).sqrt()
+        more = torch.cat([features, mean, deviation], dim=1)
+        return {
+            column: head(more if column in self._tapped else features) for column, head in self.heads.items()
+        }
 
     def freeze(self, *, all_but_last: int) -> None:
         """Let only so many of the last pretrained blocks learn, beside all layers that are not pretrained."""

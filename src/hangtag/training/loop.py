@@ -101,6 +101,7 @@ def _build_learner(recipe: Recipe, data: TrainingData, weights: Weights | None) 
     normalise, network = build_network(
         settings.architecture, class_counts, size, dropout=settings.dropout, weights=weights
     )
+    network.tap(settings.tapped)
     return Learner(recipe, normalise, network, Losses.from_recipe(recipe, data))
 
 

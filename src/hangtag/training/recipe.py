@@ -20,11 +20,15 @@ class _Section(BaseModel):
 
 
 class NetworkRecipe(_Section):
-    """Which network is trained, and from where it starts."""
+    """Which network is trained, and from where it starts.
+
+    The heads of the columns `tapped` also see the means and deviations of an early feature map.
+    """
 
     architecture: str
     pretrained: bool
     dropout: float = Field(ge=0, lt=1)
+    tapped: tuple[str, ...] = ()
 
 
 class FineTuningRecipe(_Section):

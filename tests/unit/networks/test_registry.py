@@ -1,3 +1,5 @@
+from copy import deepcopy
+
 import pytest
 
 torch = pytest.importorskip("torch", reason="the extra `train` is not installed")
@@ -63,3 +65,31 @@ def test_a_frozen_batch_norm_keeps_its_statistics():
         "backbone.bn2.running_var",
         "backbone.bn2.num_batches_tracked",
     }
+
+
+def test_tapped_heads_also_see_what_the_backbone_sees_early():
+    _, network = build_network("efficientnet_lite0", COUNTS, SIZE)
+    network.tap(["gender"])
+    _, plain = build_network("efficientnet_lite0", COUNTS, SIZE)
+    network.eval()
+    assert network.heads["gender"].in_features == plain.heads["gender"].in_features + 2 * 40
+    assert network.heads["masterCategory"].in_features == plain.heads["masterCategory"].in_features
+    photos = torch.rand(2, 3, *SIZE)
+    with torch.no_grad():
+        before = network(photos)
+        features = network.backbone(photos)
+        assert torch.allclose(network.heads["masterCategory"](features), before["masterCategory"], atol=1e-5)
+        network.heads["gender"].weight[:, features.shape[1] :] = 0
+        after = network(photos)
+    assert torch.equal(after["masterCategory"], before["masterCategory"])
+    assert not torch.allclose(after["gender"], before["gender"])
+    assert torch.allclose(deepcopy(network)(photos)["gender"], after["gender"])
+
+
+@pytest.mark.parametrize(
+    ("architecture", "tapped"), [("basic_cnn", ["gender"]), ("efficientnet_lite0", ["colour"])]
+)
+def test_what_cannot_be_tapped_is_said(architecture, tapped):
+    _, network = build_network(architecture, COUNTS, (64, 64))
+    with pytest.raises(RecipeError, match="early features"):
+        network.tap(tapped)
