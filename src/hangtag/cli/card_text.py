@@ -51,6 +51,8 @@ def _facts(card: Card, path: Path) -> Table:
         "photos": f"{size.width}x{size.height}, detail of {size.detail_width}x{size.detail_height}, {size.fit}",
         "taxonomy": f"{len(paths)} paths, such as {format_path(paths[0])}" if paths else "none",
         "arithmetic": ", ".join(card.precisions),
+        "answers": _describe_target(card),
+        "gate": f"{card.gate.method}, over {card.gate.threshold:.3g}" if card.gate else "none",
         "checked by": f"{len(card.golden)} golden photos, logits within {card.golden_tolerance:g}",
     }
     return _pairs(facts)
@@ -59,21 +61,32 @@ def _facts(card: Card, path: Path) -> Table:
 def _heads(card: Card) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("head")
-    for heading in ("classes", "top-1", "top-3", "macro-F1", "temper.", "threshold"):
+    for heading in ("classes", "top-1", "top-3", "macro-F1", "ECE", "threshold", "answered", "right"):
         table.add_column(heading, justify="right")
     for head in card.heads:
         measured = [
             card.figure("test", "heads", head.column, name)
-            for name in ("top1_accuracy", "top3_accuracy", "macro_f1")
+            for name in ("top1_accuracy", "top3_accuracy", "macro_f1", "expected_calibration_error")
+        ]
+        answered = [
+            card.figure("test", "heads", head.column, "answered", name) for name in ("coverage", "accuracy")
         ]
         table.add_row(
             printable(head.column),
             str(len(head.classes)),
             *(_figure(value) for value in measured),
-            f"{head.temperature:.2f}",
             _figure(head.threshold),
+            *(_figure(value) for value in answered),
         )
     return table
+
+
+def _describe_target(card: Card) -> str:
+    if card.target_accuracy is None:
+        return "every label, however doubtful"
+    lacking = [head.column for head in card.heads if head.threshold is None]
+    never = f"; never that sure: {', '.join(lacking)}" if lacking else ""
+    return f"from the thresholds on, {card.target_accuracy:.1%} of which are to be right{never}"
 
 
 def _classes(head: HeadCard) -> str:

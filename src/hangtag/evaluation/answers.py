@@ -21,6 +21,7 @@ from hangtag.imaging.decode import DecodeLimits
 from hangtag.inference.answering import AnsweringModel
 from hangtag.inference.probabilities import rank
 from hangtag.inference.scores import Scores
+from hangtag.inference.sureness import count_sure_levels, over_gate
 
 BATCH_SIZE: Final = 64
 TOP: Final = 3
@@ -48,12 +49,15 @@ class HeadAnswers:
 class PhotoAnswers:
     """The rows whose photos were answered and the answers to them, by column.
 
-    `reasons` says for every photo that was asked for, in its order, why it has no answer, or is None.
+    `reasons` says for every photo that was asked for, in its order, why it has no answer, or is None. `sure`, shape
+    (n,), counts the levels of the category path that the model is sure of, `flagged` says which photos its gate flags.
     """
 
     rows: pa.Table
     heads: Mapping[str, HeadAnswers]
     reasons: tuple[Reason | None, ...]
+    sure: Ints
+    flagged: Bools
 
     @property
     def failed(self) -> Counter[Reason]:
@@ -71,13 +75,17 @@ def answer_photos(
     answers = model.iter_label(batch.pixels[preprocessing] for batch in fed)
     reasons: list[Reason | None] = []
     parts: list[dict[str, HeadAnswers]] = []
+    sure, flagged = [np.empty(0, np.int64)], [np.empty(0, np.bool_)]
     for batch, scores in zip(own, answers, strict=True):
         reasons += batch.reasons
         parts.append({column: _head_answers(scores, column) for column in model.card.columns})
+        sure.append(count_sure_levels(scores, model.card))
+        flagged.append(over_gate(scores, model.card))
         on_progress(len(reasons), len(sources))
     answered = pa.array([reason is None for reason in reasons])
     heads = {column: _join([part[column] for part in parts]) for column in model.card.columns}
-    return PhotoAnswers(photos.rows.filter(answered), heads, tuple(reasons))
+    rows = photos.rows.filter(answered)
+    return PhotoAnswers(rows, heads, tuple(reasons), np.concatenate(sure), np.concatenate(flagged))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,12 @@ from hangtag.catalogue.parallel import OnProgress, silent
 from hangtag.catalogue.source import Catalogue
 from hangtag.catalogue.tables import need_columns
 from hangtag.evaluation.answers import PhotoAnswers, Truth, answer_photos, read_truth
+from hangtag.evaluation.coverage import measure_answers, measure_gate
 from hangtag.evaluation.heads import Report, measure_head, measure_together
 from hangtag.evaluation.photo_set import PhotoSet, split_photos
 from hangtag.evaluation.seen import judge
 from hangtag.inference.answering import AnsweringModel
+from hangtag.inference.sureness import category_levels
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +66,23 @@ def measure(
             "failed": {reason.value: count for reason, count in answers.failed.most_common()},
         },
         "heads": heads,
+        "answers": _measure_answers(card, answers, truths),
+        "not_a_product": measure_gate(card, answers.flagged),
         "all_right": measure_together(answers.heads, truths),
         "mean_top1_accuracy": _mean(head["top1_accuracy"] for head in heads.values()),
         "mean_macro_f1": _mean(head["macro_f1"] for head in heads.values()),
     }
     return Measurement(card, answers, truths, report)
+
+
+def _measure_answers(card: Card, answers: PhotoAnswers, truths: Mapping[str, Truth]) -> Report | None:
+    """Return how far the answers go that back off; None where the photos have no labels at some level."""
+    levels = category_levels(card)
+    if not levels or not set(levels) <= set(truths):
+        return None
+    right = {level: answers.heads[level].chosen == truths[level].indices for level in levels}
+    known = {level: truths[level].counted for level in levels}
+    return measure_answers(card, levels, answers.sure, right, known)
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

@@ -9,7 +9,9 @@ import numpy as np
 
 from hangtag.bundle.card import HeadCard
 from hangtag.evaluation.answers import HeadAnswers, Truth
+from hangtag.evaluation.coverage import coverage_curve, measure_answered
 from hangtag.evaluation.metrics import (
+    CALIBRATION_BINS,
     ClassScores,
     class_scores,
     confusion_counts,
@@ -39,6 +41,8 @@ def measure_head(head: HeadCard, answers: HeadAnswers, truth: Truth) -> Report:
         "top3_accuracy": as_json_number(share((top == known[:, None]).any(axis=1))),
         "macro_f1": as_json_number(macro_f1(known, chosen)),
         "expected_calibration_error": as_json_number(expected_calibration_error(confidence, hits)),
+        "calibration_bins": CALIBRATION_BINS,
+        "answered": measure_answered(head, confidence, hits),
         "support": len(known),
         "classes": len(np.unique(known)),
         "missing_labels": int((~counted).sum()),
@@ -49,6 +53,7 @@ def measure_head(head: HeadCard, answers: HeadAnswers, truth: Truth) -> Report:
             "counts": confusion_counts(known, chosen).tolist(),
         },
         "reliability": [_rounded(asdict(one)) for one in reliability_bins(confidence, hits)],
+        "coverage_curve": coverage_curve(confidence, hits),
     }
 
 

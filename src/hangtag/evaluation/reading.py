@@ -31,7 +31,7 @@ _TWO_ERRORS: Final = 1.96
 
 def read_overview(report: Report) -> list[str]:
     """Return what a model's figures say in all: what speaks against them, the best and the hardest head."""
-    return [*_read_origin(report), *_read_heads(report)]
+    return [*_read_origin(report), *_read_heads(report), *read_answers(report)]
 
 
 def read_head(head: Report, examples: Mapping[str, int] | None = None) -> list[str]:
@@ -44,6 +44,29 @@ def read_head(head: Report, examples: Mapping[str, int] | None = None) -> list[s
         *_read_unknown_labels(head),
         *_read_confidence(head),
     ]
+
+
+def read_answers(report: Report) -> list[str]:
+    """Return what the report says of the answers that back off, and of the gate; older reports say nothing."""
+    lines = []
+    answers, gate = report.get("answers"), report.get("not_a_product")
+    if answers and answers["target_accuracy"] is not None and answers["support"]:
+        reached = [
+            f"{percent(row['share'])} down to {row['level']} (right in {percent(row['accuracy'])})"
+            for row in answers["levels"]
+            if row["level"] and row["photos"]
+        ]
+        if reached:
+            lines.append(
+                f"Of the photos, {percent(answers['coverage'])} have an answer that the model is sure of, and "
+                f"{percent(answers['accuracy'])} of these answers are right (the target is "
+                f"{percent(answers['target_accuracy'])}): {join_words(reached)}."
+            )
+    if gate:
+        lines.append(
+            f"The gate flags {gate['flagged']:,} of {_count(gate['photos'], 'photo')} as no product."
+        )
+    return lines
 
 
 def percent(share: float) -> str:

@@ -12,6 +12,7 @@ from hangtag.bundle.card import Card
 from hangtag.domain.text import printable
 from hangtag.evaluation.comparison import Duel, read_duel
 from hangtag.evaluation.heads import Report
+from hangtag.evaluation.reading import read_answers
 from hangtag.evaluation.seen import FLATTERED, Verdict
 
 _ABSENT = "–"
@@ -31,9 +32,12 @@ def print_report(console: Console, report: Report) -> None:
     console.print(
         Text(f"all of them right {_percent(together['rate'])} ({interval}) of {together['support']:,} photos")
     )
+    for line in read_answers(report):
+        console.print(Text(printable(line)), soft_wrap=True)
     for remark in _remarks(report):
         console.print(Text(remark, style="dim"))
     console.print(Text("macro-F1 is the mean over the classes that occur", style="dim"))
+    console.print(Text("answered: from the head's threshold on; right: of what is answered", style="dim"))
 
 
 def print_comparison(console: Console, reports: Mapping[str, Report], duels: Sequence[Duel]) -> None:
@@ -88,7 +92,17 @@ def _print_seen(console: Console, seen: dict[str, str]) -> None:
 def _build_table(report: Report) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("head", no_wrap=True)
-    for heading in ("top-1", "95 % interval", "top-3", "macro-F1", "ECE", "photos", "classes"):
+    for heading in (
+        "top-1",
+        "95 % interval",
+        "top-3",
+        "macro-F1",
+        "ECE",
+        "answered",
+        "right",
+        "photos",
+        "classes",
+    ):
         table.add_column(heading, justify="right", no_wrap=True)
     for column, head in report["heads"].items():
         table.add_row(Text(printable(column)), *_figures(head))
@@ -104,6 +118,8 @@ def _figures(head: dict[str, Any]) -> list[str]:
         _percent(head["top3_accuracy"]),
         _share(head["macro_f1"]),
         _percent(head["expected_calibration_error"]),
+        _percent(head["answered"]["coverage"]),
+        _percent(head["answered"]["accuracy"]),
         f"{head['support']:,}",
         f"{head['classes']:,}",
     ]

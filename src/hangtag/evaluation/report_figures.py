@@ -47,6 +47,26 @@ def draw_reliability(title: str, column: str, head: Report) -> bytes:
     return png_bytes(reliability_diagram(bins, title=f"{column}, {title}: is its confidence honest?"))
 
 
+def draw_coverage(title: str, report: Report) -> bytes:
+    """Return as a PNG how much is right of what each head answers, over how much that is."""
+    series = {
+        column: (
+            [point["coverage"] for point in head["coverage_curve"]],
+            [point["accuracy"] for point in head["coverage_curve"]],
+        )
+        for column, head in report["heads"].items()
+        if head["support"]
+    }
+    return png_bytes(
+        line_chart(
+            series,
+            title=f"{title}: what is right of what is answered",
+            x_name="share of the photos that is answered",
+            y_name="share of the answers that is right",
+        )
+    )
+
+
 def draw_curves(history: Epochs) -> Iterator[tuple[bytes, str]]:
     """Yield the curves of a training as PNGs, each with what it shows; of one epoch there is none."""
     if len(history) < 2:  # noqa: PLR2004 - two points make a curve

@@ -19,8 +19,8 @@ from hangtag.evaluation.curves import read_training
 from hangtag.evaluation.evaluate import Measurement
 from hangtag.evaluation.photo_set import PhotoSet
 from hangtag.evaluation.reading import TrainingCounts, read_head, read_overview
-from hangtag.evaluation.report_figures import draw_confusions, draw_reliability
-from hangtag.evaluation.report_page import Findings, Picture, build_page
+from hangtag.evaluation.report_figures import draw_confusions, draw_coverage, draw_reliability
+from hangtag.evaluation.report_page import OF_ALL_HEADS, Findings, Picture, build_page
 from hangtag.evaluation.sample import answer_sample
 from hangtag.evaluation.seen import is_own_table, judge
 from hangtag.evaluation.workbook import write_workbook
@@ -167,4 +167,9 @@ def _write_pictures(
                 write_whole(png, folder / f"{name}.png")
             pictures[title, column] = [(png, words) for _, png, words in drawn]
         on_progress(done, len(todo))
+    for title, one in measurements.items():
+        if any(head["support"] for head in one.report["heads"].values()):
+            png = draw_coverage(title, one.report)
+            write_whole(png, folder / f"coverage-{titles[title]}.png")
+            pictures[title, OF_ALL_HEADS] = [(png, "Accuracy of each head over the share that it answers")]
     return pictures

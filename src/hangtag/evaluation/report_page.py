@@ -12,12 +12,20 @@ from hangtag.evaluation.curves import read_training
 from hangtag.evaluation.evaluate import Measurement
 from hangtag.evaluation.heads import Report
 from hangtag.evaluation.reading import TrainingCounts, percent, read_head, read_overview
+from hangtag.evaluation.report_answers import answers_table, as_share, coverage_table, render_interval
 from hangtag.evaluation.report_figures import draw_curves
 from hangtag.evaluation.thumbnails import draw_thumbnail
 from hangtag.reports.page import Page, Share
 
 LISTED_CONFUSIONS: Final = 15
 SHOWN_CONFUSIONS: Final = 5
+
+_ANSWERS_CAPTION: Final = (
+    "The category path down to the deepest level that is sure. Right: every label of it is."
+)
+
+OF_ALL_HEADS: Final = ""
+"""Stands for a column where a picture shows all heads."""
 
 Picture = tuple[bytes, str]
 """A PNG and what it shows, in words."""
@@ -52,7 +60,7 @@ def build_page(findings: Findings) -> Page:
     page.add_table(*_headline_table(reports))
     page.add_text(
         "The interval is what other photos of the same kind could have given, 95 times of 100 (Wilson). Macro-F1 "
-        "counts each class that occurs alike, however rare. ECE is how far confidence lies from accuracy."
+        "counts each class that occurs alike, however rare. ECE is how far confidence lies from accuracy, in 15 bins."
     )
     if len(reports) > 1:
         _add_comparison(page, reports, findings.duels)
@@ -79,7 +87,7 @@ def _headline_table(reports: Mapping[str, Report]) -> tuple[list[str], list[list
         together = report["all_right"]
         if len(together["heads"]) > 1:
             figures = [
-                _share(together["rate"]),
+                as_share(together["rate"]),
                 _interval(together),
                 None,
                 None,
@@ -93,9 +101,9 @@ def _headline_table(reports: Mapping[str, Report]) -> tuple[list[str], list[list
 
 def _headline(head: Report) -> list[Any]:
     return [
-        _share(head["top1_accuracy"]),
+        as_share(head["top1_accuracy"]),
         _interval(head),
-        _share(head["top3_accuracy"]),
+        as_share(head["top3_accuracy"]),
         head["macro_f1"],
         _percent(head["expected_calibration_error"]),
         head["support"],
@@ -121,6 +129,12 @@ def _add_model(page: Page, title: str, one: Measurement, findings: Findings) -> 
     page.add_heading("How it learnt")
     page.add_list(read_training(one.card))
     for png, alternative in draw_curves(one.card.history):
+        page.add_picture(png, alternative)
+    page.add_heading("What it answers, and when it says nothing")
+    page.add_table(*coverage_table(one.report))
+    if one.report["answers"]:
+        page.add_table(*answers_table(one.report["answers"]))
+    for png, alternative in findings.pictures.get((title, OF_ALL_HEADS), ()):
         page.add_picture(png, alternative)
     counts = findings.training_counts.get(title, {})
     for column, head in one.report["heads"].items():
@@ -168,8 +182,8 @@ def _class_table(head: Report, examples: Mapping[str, int] | None) -> tuple[list
             row["label"],
             row["support"],
             row["answered"],
-            _share(row["precision"]),
-            _share(row["recall"]),
+            as_share(row["precision"]),
+            as_share(row["recall"]),
             row["f1"],
         ]
         for row in head["per_class"]
@@ -181,11 +195,7 @@ def _class_table(head: Report, examples: Mapping[str, int] | None) -> tuple[list
 
 def _accuracy(report: Report, column: str) -> Share | None:
     head = report["heads"].get(column)
-    return None if head is None else _share(head["top1_accuracy"])
-
-
-def _share(value: float | None) -> Share | None:
-    return None if value is None else Share(value)
+    return None if head is None else as_share(head["top1_accuracy"])
 
 
 def _percent(value: float | None) -> str | None:
@@ -193,8 +203,7 @@ def _percent(value: float | None) -> str | None:
 
 
 def _interval(figures: Report) -> str | None:
-    low, high = figures["interval_95"]
-    return f"{100 * low:.1f}–{100 * high:.1f} %" if figures["support"] else None
+    return render_interval(figures["interval_95"]) if figures["support"] else None
 
 
 def _thumbnail(catalogue: Catalogue, name: str) -> bytes | None:

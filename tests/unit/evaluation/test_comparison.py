@@ -26,9 +26,9 @@ def measured(photos, hits, column="gender"):
     """Build what was measured of a model: class 0 is true throughout; None is a photo without a label."""
     truth = np.array([-1 if hit is None else 0 for hit in hits])
     chosen = np.array([[0 if hit else 1] for hit in hits])
-    answers = PhotoAnswers(
-        pa.table({"photo": photos}), {column: HeadAnswers(chosen, np.ones(len(hits)))}, (None,) * len(hits)
-    )
+    nothing = np.zeros(len(hits))
+    heads = {column: HeadAnswers(chosen, np.ones(len(hits)))}
+    answers = PhotoAnswers(pa.table({"photo": photos}), heads, (None,) * len(hits), nothing, nothing)
     return Measurement(build_card(), answers, {column: Truth(truth, ("a", "b"))}, {})
 
 

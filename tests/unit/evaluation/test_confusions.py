@@ -38,7 +38,9 @@ def test_without_a_mistake_there_is_no_confusion():
 def test_the_photos_of_a_confusion_are_its_surest_mistakes():
     truth = Truth(np.array([0, 0, 1, 0, -1, 0]), tuple(LABELS))
     answers = HeadAnswers(np.array([[1], [1], [0], [2], [1], [0]]), np.array([0.6, 0.9, 0.7, 1.0, 1.0, 1.0]))
-    photos = PhotoAnswers(pa.table({"photo": list("abcdef")}), {"colour": answers}, (None,) * 6)
+    photos = PhotoAnswers(
+        pa.table({"photo": list("abcdef")}), {"colour": answers}, (None,) * 6, np.zeros(6), np.zeros(6)
+    )
     measured = Measurement(build_card(), photos, {"colour": truth}, {})
     both = find_wrong_answers(measured, "colour", Confusion("Red", "Green", 2, 4, 1))
     assert both == [
