@@ -104,6 +104,10 @@ class Listed:
     def __iter__(self) -> Iterator[PhotoFile]:
         return iter(self.photos)
 
+    def count(self) -> int:
+        """Return how many photos there are."""
+        return len(self.photos)
+
 
 def prepare_all(photos: Sequence[PhotoFile], preprocessing: Preprocessing) -> None:
     """Turn every file into pixels, one after the other, and do nothing else."""

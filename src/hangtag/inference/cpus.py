@@ -26,17 +26,23 @@ def _count_allowed() -> int:
 
 
 def _iter_cgroup_folders(cgroups: Path, own_cgroup: Path) -> list[Path]:
-    """Return the folders that may limit this process, of both versions of cgroups: its own and those above."""
-    own = Path(_read_own_path(own_cgroup).lstrip("/"))
-    inner = [cgroups / folder for folder in (own, *own.parents)]
-    return [*dict.fromkeys([*inner, cgroups, cgroups / "cpu"])]
-
-
-def _read_own_path(own_cgroup: Path) -> str:
+    """Return the folders that may limit this process: its own groups and those above, of both versions of cgroups."""
+    folders = []
     for line in _read_text(own_cgroup).splitlines():
-        if line.startswith("0::"):
-            return line.removeprefix("0::")
-    return ""
+        number, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if number == "0":  # version 2: one tree for everything
+            folders += _upwards(cgroups, path)
+        elif "cpu" in controllers.split(","):  # version 1: a tree for each controller, or for a few together
+            folders += _upwards(cgroups / controllers, path)
+            folders += _upwards(cgroups / "cpu", path)
+    # Inside a container the paths are often those of the host, and only the roots can be seen.
+    return [*dict.fromkeys([*folders, cgroups, cgroups / "cpu", cgroups / "cpu,cpuacct"])]
+
+
+def _upwards(root: Path, path: str) -> list[Path]:
+    own = Path(path.lstrip("/"))
+    return [root / folder for folder in (own, *own.parents)]
 
 
 def _read_quota(folder: Path) -> float | None:

@@ -16,7 +16,7 @@ def count(tmp_path, monkeypatch):
             path = tmp_path / "cgroup" / name.replace("__", "/").replace("_dot_", ".")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
-        (tmp_path / "own").write_text(f"0::{own}\n")
+        (tmp_path / "own").write_text(own if ":" in own else f"0::{own}\n")
         return count_usable_cpus(tmp_path / "cgroup", tmp_path / "own")
 
     return count
@@ -48,6 +48,25 @@ def test_the_first_version_of_cgroups(count):
     files = {"cpu__cpu_dot_cfs_quota_us": "400000", "cpu__cpu_dot_cfs_period_us": "100000"}
     assert count(**files) == 4
     assert count(**(files | {"cpu__cpu_dot_cfs_quota_us": "-1"})) == 8
+
+
+@pytest.mark.parametrize("controllers", ["cpu", "cpu,cpuacct"])
+def test_the_own_group_of_the_first_version(count, controllers):
+    own = f"3:memory:/else\n2:{controllers}:/shop/job\n1:cpuset:/other\n0::/\n"
+    quota = {"cpu_dot_cfs_quota_us": "300000", "cpu_dot_cfs_period_us": "100000"}
+    assert count(own, **{f"{controllers}__shop__{name}": text for name, text in quota.items()}) == 3
+    tighter = {"cpu_dot_cfs_quota_us": "150000", "cpu_dot_cfs_period_us": "100000"}
+    assert count(own, **{f"{controllers}__shop__job__{name}": text for name, text in tighter.items()}) == 1
+
+
+def test_a_container_that_sees_the_path_of_its_host(count):
+    assert count(own="/docker/0123abcd", cpu_dot_max="200000 100000") == 2
+
+
+def test_the_group_of_another_controller_does_not_count(count):
+    own = "2:cpuacct:/shop\n1:cpu:/\n"
+    quota = {"cpu_dot_cfs_quota_us": "100000", "cpu_dot_cfs_period_us": "100000"}
+    assert count(own, **{f"cpu__shop__{name}": text for name, text in quota.items()}) == 8
 
 
 @pytest.mark.parametrize("text", ["", "garbage", "1 2 3", "100000 0", "\xff"])
