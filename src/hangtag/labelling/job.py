@@ -4,9 +4,9 @@ Its rows lie in a folder: that of the output itself, or, for an output that is a
 """
 
 import contextlib
-import fcntl
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -155,17 +155,27 @@ def _visible(folder: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _claim(folder: Path) -> Iterator[None]:
-    """Make a folder and keep other processes from it; the kernel gives it back however this one ends."""
+    """Make a folder, remove it if nothing is left in it, and keep other processes from it meanwhile."""
     folder.mkdir(exist_ok=True)
+    release = _lock(folder)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+        release()
+
+
+def _lock(folder: Path) -> Callable[[], None]:
+    """Lock a folder, and return what unlocks it; the kernel does so however this process ends. Not on Windows."""
+    if sys.platform == "win32":
+        return lambda: None
+    import fcntl  # noqa: PLC0415 - Windows has none
+
     opened = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(opened)
         raise UsageError("another process works on this job", where=folder) from None
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            folder.rmdir()  # it goes if nothing is left in it
-        os.close(opened)
+    return lambda: os.close(opened)

@@ -85,7 +85,8 @@ class Output:
             raise UsageError(
                 "this is a folder", where=self.path, fix=f"Write {self.path}/ to fill it with Parquet parts."
             )
-        if self.path.exists() and self.path.is_dir() != self.is_folder:
+        is_usual = self.path.is_dir() if self.is_folder else self.path.is_file()  # and no device or pipe
+        if self.path.exists() and not is_usual:
             raise UsageError("this is not a file that can be replaced", where=self.path)
 
 

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import os
 import tempfile
 from pathlib import Path
 
@@ -281,9 +282,11 @@ def test_an_impossible_output_is_refused_with_a_way_out(tmp_path, name, problem)
         ("parts/", "csv", "the parts of a folder are Parquet"),
         ("folder.csv", "csv", "this is a folder"),
         ("file.csv/", None, "this is not a file that can be replaced"),
+        ("pipe.csv", None, "this is not a file that can be replaced"),
     ],
 )
 def test_an_impossible_format_is_refused(tmp_path, name, chosen, problem):
+    os.mkfifo(tmp_path / "pipe.csv")
     (tmp_path / "folder.csv").mkdir()
     (tmp_path / "file.csv").touch()
     with pytest.raises(UsageError, match=problem):
