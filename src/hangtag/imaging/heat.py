@@ -16,6 +16,9 @@ SHADES: Final = 256
 _STRENGTH: Final = 0.55
 """How much of the colour covers the photo: below a half the colours are hard to read, above 0.75 the photo is."""
 
+_PAPER: Final = 0.8
+"""What white becomes under the colours, so that cold places of the usual white background look dark."""
+
 # OKLab colours (lightness, a, b) from cold to hot: indigo, purple, red, orange, pale yellow. Lightness always rises.
 _STOPS: Final = (
     (0.22, 0.015, -0.105),
@@ -46,7 +49,7 @@ def render_overlay(image: Image.Image, heat: Heat) -> Image.Image:
     values = _resize(heat, image.size)
     grey = np.asarray(image.convert("L"), np.float32)[..., None]
     colours = heat_colours()[np.rint(values * (SHADES - 1)).astype(np.uint8)]
-    mixed = (1 - _STRENGTH) * grey + _STRENGTH * colours
+    mixed = (1 - _STRENGTH) * _PAPER * grey + _STRENGTH * colours
     return Image.fromarray(np.rint(mixed).astype(np.uint8))
 
 
