@@ -13,6 +13,7 @@ from hangtag.catalogue.tables import need_columns
 from hangtag.evaluation.answers import PhotoAnswers, Truth, answer_photos, read_truth
 from hangtag.evaluation.coverage import measure_answers, measure_gate
 from hangtag.evaluation.heads import Report, measure_head, measure_together
+from hangtag.evaluation.parts import measure_parts
 from hangtag.evaluation.photo_set import PhotoSet, split_photos
 from hangtag.evaluation.seen import judge
 from hangtag.inference.answering import AnsweringModel
@@ -71,6 +72,7 @@ def measure(
         "all_right": measure_together(answers.heads, truths),
         "mean_top1_accuracy": _mean(head["top1_accuracy"] for head in heads.values()),
         "mean_macro_f1": _mean(head["macro_f1"] for head in heads.values()),
+        "parts": measure_parts(photos, answers, truths),
     }
     return Measurement(card, answers, truths, report)
 
