@@ -62,8 +62,8 @@ def decode_photo(
     """Decode a photo to an upright RGB image.
 
     EXIF rotation is applied, CMYK and grey become RGB, transparency is laid on white. `at_least` is a (width,
-    height) below which the image need not be reduced: large JPEG photos are then decoded at a half, a quarter or an
-    eighth of their size, which is several times faster.
+    height) that the image is to be fitted into and need not be larger than: large JPEG photos are then decoded at a
+    half, a quarter or an eighth of their size, which is up to twice as fast.
 
     Raises `PhotoError` with the reason why the bytes cannot be shown.
     """
@@ -124,11 +124,11 @@ def _check_size(size: tuple[int, int], limits: DecodeLimits) -> None:
         )
 
 
-def _drafted_size(size: tuple[int, int], at_least: tuple[int, int]) -> tuple[int, int]:
-    """Return the size to ask of the JPEG decoder; rotation is not yet known, so both sides keep the longer need."""
-    need = max(at_least)
-    scale = max(need / size[0], need / size[1])
-    return (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
+def _drafted_size(size: tuple[int, int], box: tuple[int, int]) -> tuple[int, int]:
+    """Return the size to ask of the JPEG decoder; rotation is not yet known, so the box counts upright and lying."""
+    width, height = size
+    scale = max(min(across / width, down / height) for across, down in (box, box[::-1]))
+    return (max(1, round(width * scale)), max(1, round(height * scale)))
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
