@@ -81,7 +81,9 @@ class Stores:
         try:
             return from_url(root, **options)
         except (BaseError, ValueError) as error:
-            raise UsageError(f"this store cannot be opened ({error})", where=root, fix=_CREDENTIALS) from None
+            raise UsageError(
+                f"this store cannot be opened ({_first_line(error)})", where=root, fix=_CREDENTIALS
+            ) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,9 @@ class CloudWalk:
                 found = True
                 yield photo
         except (BaseError, OSError, ValueError) as error:
-            raise UsageError(f"it cannot be listed ({error})", where=self.url, fix=_CREDENTIALS) from None
+            raise UsageError(
+                f"it cannot be listed ({_first_line(error)})", where=self.url, fix=_CREDENTIALS
+            ) from None
         if not found and not self.other_files:
             yield FaultyPhoto(self.url, PhotoError(Reason.NOT_FOUND, "nothing stands below this prefix"))
 
@@ -166,7 +170,7 @@ def is_object(url: str) -> bool:
 def _photo_error(error: Exception) -> PhotoError:
     from obstore import exceptions  # noqa: PLC0415 - an extra
 
-    detail = str(error).splitlines()[0] if str(error) else type(error).__name__
+    detail = _first_line(error)
     if isinstance(error, (exceptions.NotFoundError, FileNotFoundError)):
         return PhotoError(Reason.NOT_FOUND, detail)
     if isinstance(
@@ -176,3 +180,8 @@ def _photo_error(error: Exception) -> PhotoError:
     if isinstance(error, (exceptions.InvalidPathError, ValueError)):
         return PhotoError(Reason.UNREADABLE, detail)
     return PhotoError(Reason.TIMED_OUT if "timed out" in detail else Reason.UNREACHABLE, detail)
+
+
+def _first_line(error: Exception) -> str:
+    """Return what an error says without the pages of its inner causes."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
