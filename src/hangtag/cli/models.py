@@ -63,6 +63,19 @@ def show_model(
     print_card(Console(highlight=False), card, path)
 
 
+@models.command("card")
+def write_model_card(
+    name: Annotated[str, typer.Argument(help="A model's name, or its file.", metavar="MODEL")],
+) -> None:
+    """Print the model card of a model as Markdown: use, data, figures, limits and cost."""
+    from hangtag.bundle.file import read_card
+    from hangtag.bundle.shipped import find_bundle
+    from hangtag.evaluation.model_card import render_model_card
+
+    path = find_bundle(name)
+    typer.echo(render_model_card(read_card(path), path.stat().st_size), nl=False)
+
+
 def _describe(path: Path) -> dict[str, Any]:
     """Return what the list says of one file; a file that cannot be read is listed with the problem."""
     from hangtag.bundle.file import read_card
