@@ -3,6 +3,7 @@ import { failureWords } from './failure.ts';
 import type { Photo } from './photo.svelte.ts';
 import { step } from './steps.ts';
 import { ARROW } from '../api/taxonomy.ts';
+import { flagWords } from '../ui/flags.ts';
 import { tray, type Tray } from './tray.svelte.ts';
 
 /** What a person is doing with the tags: where they are, what they edit, what they have opened. */
@@ -103,7 +104,8 @@ export function describe(photo: Photo): string {
   if (!photo.labelled) return 'not labelled yet';
   const path = photo.levels.map((column) => photo.labels[column]?.value).join(ARROW);
   const attributes = photo.attributes.map((column) => photo.labels[column]?.value);
-  return [path, ...attributes, photo.needsLook ? 'needs a look' : ''].filter(Boolean).join(', ');
+  const flags = photo.flags.map((flag) => flagWords(flag).toLowerCase());
+  return [path, ...attributes, photo.needsLook ? 'needs a look' : '', ...flags].filter(Boolean).join(', ');
 }
 
 export const desk = new Desk(tray);

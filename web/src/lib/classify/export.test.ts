@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
 
 import { renderCsv, renderTabs } from './csv.ts';
-import { failed, labelledPhoto, photoNamed, TEE } from './made-up.ts';
+import { failed, labelled, labelledPhoto, photoNamed, TEE } from './made-up.ts';
 import { labelTable } from './table.ts';
 import { renderXlsx } from './xlsx.ts';
 
 function made() {
   const tee = labelledPhoto('tee, red.jpg', TEE, ['articleType', 'gender']);
+  tee.answer = labelled('tee, red.jpg', TEE, ['articleType', 'gender'], ['too_dark', 'blurred']);
   tee.corrections = { gender: 'Women' };
   const broken = photoNamed('=cmd.jpg');
   broken.answer = failed('=cmd.jpg');
@@ -23,8 +24,16 @@ describe('the table of labels', () => {
       'masterCategory',
       'masterCategory_confidence',
     ]);
-    expect(header.slice(-2)).toEqual(['doubtful', 'corrected']);
-    expect(rows[0]?.slice(-4)).toEqual(['Women', null, 'articleType', 'gender']);
+    expect(header.slice(-5)).toEqual(['answer', 'answer_level', 'flags', 'doubtful', 'corrected']);
+    expect(rows[0]?.slice(-7)).toEqual([
+      'Women',
+      null,
+      'Apparel › Topwear',
+      'subCategory',
+      'too_dark;blurred',
+      'articleType',
+      'gender',
+    ]);
     expect(rows[1]?.slice(0, 4)).toEqual(['=cmd.jpg', 'failed', 'truncated', null]);
   });
 });
@@ -33,7 +42,7 @@ describe('CSV', () => {
   it('quotes what needs it', () => {
     const [, first] = renderCsv(labelTable(made())).split('\n');
     expect(first).toBe(
-      '"tee, red.jpg",labelled,,Apparel,0.9900,Topwear,0.9500,Tshirts,0.9000,Women,,articleType,gender',
+      '"tee, red.jpg",labelled,,Apparel,0.9900,Topwear,0.9500,Tshirts,0.9000,Women,,Apparel › Topwear,subCategory,"too_dark;blurred",articleType,gender',
     );
   });
 

@@ -1,4 +1,5 @@
 import type { LabelledPhoto, PhotoAnswer } from '../api/types.ts';
+import { CATEGORY_COLUMNS } from '../ui/columns.ts';
 import { Photo } from './photo.svelte.ts';
 
 /** What tests make up: a photo, and an answer to it. Labels are `column: [value, confidence, ...more candidates]`. */
@@ -15,14 +16,33 @@ export const TEE: Said = {
   gender: ['Men', 0.97],
 };
 
-export function labelled(photo: string, said: Said = TEE, doubtful: string[] = []): LabelledPhoto {
+export function labelled(
+  photo: string,
+  said: Said = TEE,
+  doubtful: string[] = [],
+  flags: LabelledPhoto['flags'] = [],
+): LabelledPhoto {
   const labels = Object.fromEntries(
     Object.entries(said).map(([column, [value, confidence, ...others]]) => {
       const more = others.map(([other, share]) => ({ value: other, confidence: share }));
       return [column, { value, confidence, candidates: [{ value, confidence }, ...more] }];
     }),
   );
-  return { status: 'labelled', photo, path: [], labels, doubtful, probabilities: null };
+  const levels = CATEGORY_COLUMNS.filter((column) => column in said);
+  const doubt = levels.findIndex((column) => doubtful.includes(column));
+  const sure = doubt < 0 ? levels : levels.slice(0, doubt);
+  const values = (columns: readonly string[]) => columns.map((column) => said[column]?.[0] ?? '');
+  return {
+    status: 'labelled',
+    photo,
+    path: values(levels),
+    answer: values(sure),
+    answer_level: sure.at(-1) ?? null,
+    flags,
+    labels,
+    doubtful,
+    probabilities: null,
+  };
 }
 
 export function failed(photo: string): PhotoAnswer {

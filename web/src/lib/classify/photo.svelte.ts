@@ -47,14 +47,16 @@ export class Photo {
   );
   /** The category's columns that this photo has an answer for, from the root to the leaf. */
   readonly levels = $derived(CATEGORY_COLUMNS.filter((column) => column in this.labels));
+  /** How many of them, from the root on, are sure: the model's answer reaches that far, or a person said so. */
+  readonly sure = $derived(sureLevels(this.levels, this.labelled, this.doubtful, this.corrections));
+  /** What is wrong with the photo, as the API's codes. */
+  readonly flags = $derived<readonly string[]>(this.labelled?.flags ?? []);
   readonly attributes = $derived(
     Object.keys(this.labels).filter((column) => !CATEGORY_COLUMNS.includes(column)),
   );
   /** Whether the category is in doubt (of a model without one: any label). */
   readonly needsLook = $derived(
-    this.levels.length === 0
-      ? this.doubtful.length > 0
-      : this.levels.some((column) => this.doubtful.includes(column)),
+    this.levels.length === 0 ? this.doubtful.length > 0 : this.sure < this.levels.length,
   );
   /** Whether a person said something else than the model. */
   readonly edited = $derived(
@@ -83,6 +85,19 @@ export class Photo {
     if (this.thumbnail) URL.revokeObjectURL(this.thumbnail);
     this.thumbnail = undefined;
   }
+}
+
+function sureLevels(
+  levels: readonly string[],
+  answer: LabelledPhoto | undefined,
+  doubtful: readonly string[],
+  corrections: Labels,
+): number {
+  const first = levels.findIndex(
+    (column, depth) =>
+      doubtful.includes(column) || (depth >= (answer?.answer.length ?? 0) && !(column in corrections)),
+  );
+  return first < 0 ? levels.length : first;
 }
 
 function showLabels(answer: LabelledPhoto | undefined, corrections: Labels): Record<string, ShownLabel> {

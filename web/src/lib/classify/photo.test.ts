@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { failed, labelledPhoto, photoNamed, TEE } from './made-up.ts';
+import { failed, labelled, labelledPhoto, photoNamed, TEE } from './made-up.ts';
 
 describe('a photo', () => {
   it('has no labels before its answer', () => {
@@ -23,6 +23,21 @@ describe('a photo', () => {
 
   it('needs a look for any doubt of a model without categories', () => {
     expect(labelledPhoto('a.jpg', { gender: ['Men', 0.4] }, ['gender']).needsLook).toBe(true);
+  });
+
+  it('is sure as far down as its answer goes, or a person said so', () => {
+    const photo = labelledPhoto('a.jpg');
+    photo.answer = { ...labelled('a.jpg'), answer: ['Apparel'], answer_level: 'masterCategory' };
+    expect([photo.sure, photo.needsLook]).toEqual([1, true]);
+    photo.corrections = { subCategory: 'Topwear', articleType: 'Tops' };
+    expect([photo.sure, photo.needsLook]).toEqual([3, false]);
+  });
+
+  it('has the flags of its answer', () => {
+    const photo = photoNamed('a.jpg');
+    expect(photo.flags).toEqual([]);
+    photo.answer = labelled('a.jpg', TEE, [], ['blank', 'too_dark']);
+    expect(photo.flags).toEqual(['blank', 'too_dark']);
   });
 
   it('believes a person: no doubt is left, and no confidence', () => {

@@ -1,3 +1,4 @@
+import { ARROW } from '../api/taxonomy.ts';
 import type { Photo } from './photo.svelte.ts';
 
 export type Cell = string | number | null;
@@ -13,7 +14,8 @@ export function labelTable(photos: readonly Photo[]): LabelTable {
   const columns = [...new Set(photos.flatMap((photo) => Object.keys(photo.labels)))];
   const header = ['path', 'status', 'reason'];
   for (const column of columns) header.push(column, `${column}_confidence`);
-  return { header: [...header, 'doubtful', 'corrected'], rows: photos.map((photo) => row(photo, columns)) };
+  header.push('answer', 'answer_level', 'flags', 'doubtful', 'corrected');
+  return { header, rows: photos.map((photo) => row(photo, columns)) };
 }
 
 function row(photo: Photo, columns: readonly string[]): Cell[] {
@@ -25,5 +27,8 @@ function row(photo: Photo, columns: readonly string[]): Cell[] {
   const corrected = Object.entries(photo.corrections)
     .filter(([column, value]) => photo.labelled?.labels[column]?.value !== value)
     .map(([column]) => column);
+  const sure = photo.levels.slice(0, photo.sure);
+  const answer = sure.map((column) => photo.labels[column]?.value).join(ARROW);
+  cells.push(answer || null, sure.at(-1) ?? null, photo.flags.join(';') || null);
   return [...cells, photo.doubtful.join('|') || null, corrected.join('|') || null];
 }

@@ -1,13 +1,14 @@
 import type { Photo } from './photo.svelte.ts';
 import { ARROW } from '../api/taxonomy.ts';
 
-export type Filter = 'all' | 'look' | 'attributes' | 'failed' | 'edited';
+export type Filter = 'all' | 'look' | 'attributes' | 'flagged' | 'failed' | 'edited';
 export type Order = 'added' | 'doubt' | 'class' | 'name';
 
 const passes: Record<Filter, (photo: Photo) => boolean> = {
   all: () => true,
   look: (photo) => photo.needsLook,
   attributes: (photo) => !photo.needsLook && photo.doubtful.length > 0,
+  flagged: (photo) => photo.flags.length > 0,
   failed: (photo) => photo.failure !== undefined,
   edited: (photo) => photo.edited,
 };
@@ -32,7 +33,7 @@ export class View {
   constructor(private readonly all: () => readonly Photo[]) {}
 
   readonly counts = $derived.by(() => {
-    const counts = { all: 0, look: 0, attributes: 0, failed: 0, edited: 0 };
+    const counts = { all: 0, look: 0, attributes: 0, flagged: 0, failed: 0, edited: 0 };
     for (const photo of this.all())
       for (const filter of Object.keys(counts) as Filter[]) if (passes[filter](photo)) counts[filter] += 1;
     return counts;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { failed, labelledPhoto, photoNamed, TEE } from './made-up.ts';
+import { failed, labelled, labelledPhoto, photoNamed, TEE } from './made-up.ts';
 import { View } from './view.svelte.ts';
 
 const WATCH = {
@@ -13,6 +13,7 @@ function made() {
   const tee = labelledPhoto('b10.jpg', TEE, ['gender']);
   const doubt = labelledPhoto('b9.jpg', { ...TEE, articleType: ['Tops', 0.4] }, ['articleType']);
   const watch = labelledPhoto('a.jpg', structuredClone(WATCH) as never);
+  watch.answer = labelled('a.jpg', structuredClone(WATCH) as never, [], ['blurred']);
   const broken = photoNamed('c.jpg');
   broken.answer = failed('c.jpg');
   const waiting = photoNamed('d.jpg');
@@ -24,15 +25,17 @@ describe('view', () => {
   it('counts each filter', () => {
     const { view, watch } = made();
     watch.corrections = { articleType: 'Clocks' };
-    expect(view.counts).toEqual({ all: 5, look: 1, attributes: 1, failed: 1, edited: 1 });
+    expect(view.counts).toEqual({ all: 5, look: 1, attributes: 1, flagged: 1, failed: 1, edited: 1 });
   });
 
   it('shows what passes the filter', () => {
-    const { view, doubt, broken } = made();
+    const { view, doubt, broken, watch } = made();
     view.filter = 'look';
     expect(view.shown).toEqual([doubt]);
     view.filter = 'failed';
     expect(view.shown).toEqual([broken]);
+    view.filter = 'flagged';
+    expect(view.shown).toEqual([watch]);
   });
 
   it('drops a tag from its filter when a person settles it', () => {

@@ -8,6 +8,9 @@ const result: LabelledResult = {
   photo: 'a.jpg',
   status: 'labelled',
   path: ['Apparel', 'Topwear', 'Tops'],
+  answer: ['Apparel', 'Topwear'],
+  answer_level: 'subCategory',
+  flags: [],
   labels: {
     masterCategory: label('Apparel', 0.99),
     subCategory: label('Topwear', 0.9),
@@ -21,15 +24,26 @@ const result: LabelledResult = {
 it('takes the path from the root to the leaf, and the leaf’s confidence', () => {
   const said = describeResult(result);
   expect(said.path.map(({ value }) => value)).toEqual(['Apparel', 'Topwear', 'Tops']);
-  expect(said.attributes).toEqual([{ column: 'season', value: 'Fall', isDoubtful: true }]);
+  expect(said.attributes).toEqual([{ column: 'season', value: 'Fall', isDoubtful: true, isSure: true }]);
   expect(said).toMatchObject({ confidence: 0.5, isDoubtful: true, isCorrected: false });
 });
 
 it('lets a person have the last word, and doubts it no more', () => {
   const corrections = { articleType: 'Tshirts' };
   const said = describeResult({ ...result, corrections });
-  expect(said.path.at(-1)).toEqual({ column: 'articleType', value: 'Tshirts', isDoubtful: false });
+  expect(said.path.at(-1)).toEqual({
+    column: 'articleType',
+    value: 'Tshirts',
+    isDoubtful: false,
+    isSure: true,
+  });
   expect(said).toMatchObject({ isDoubtful: false, isCorrected: true });
+});
+
+it('is in doubt where the answer ends before the leaf', () => {
+  const said = describeResult({ ...result, doubtful: [] });
+  expect(said.path.map(({ isSure }) => isSure)).toEqual([true, true, false]);
+  expect(said.isDoubtful).toBe(true);
 });
 
 it('has something to say where the model answers no category', () => {

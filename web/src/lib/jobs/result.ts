@@ -9,6 +9,8 @@ export interface Said {
   column: string;
   value: string;
   isDoubtful: boolean;
+  /** Of the path: whether the answer, or a person, reaches down to here. */
+  isSure: boolean;
 }
 
 export interface Description {
@@ -24,13 +26,15 @@ export interface Description {
 export function describeResult(result: LabelledResult): Description {
   const columns = Object.keys(result.labels);
   const levels = CATEGORY_COLUMNS.filter((column) => columns.includes(column));
-  const path = levels.map((column) => say(result, column));
+  const path = levels.map((column, depth) => say(result, column, depth < result.answer.length));
   const leaf = levels.at(-1) ?? columns[0] ?? '';
   return {
     path,
-    attributes: columns.filter((column) => !levels.includes(column)).map((column) => say(result, column)),
+    attributes: columns
+      .filter((column) => !levels.includes(column))
+      .map((column) => say(result, column, true)),
     confidence: result.labels[leaf]?.confidence ?? null,
-    isDoubtful: path.some(({ isDoubtful }) => isDoubtful),
+    isDoubtful: path.some(({ isDoubtful, isSure }) => isDoubtful || !isSure),
     isCorrected: levels.some((column) => column in (result.corrections ?? {})),
   };
 }
@@ -40,11 +44,12 @@ export function valueOf(result: LabelledResult, column: string): string {
   return result.corrections?.[column] ?? result.labels[column]?.value ?? '';
 }
 
-function say(result: LabelledResult, column: string): Said {
+function say(result: LabelledResult, column: string, isAnswered: boolean): Said {
   const isCorrected = column in (result.corrections ?? {});
   return {
     column,
     value: valueOf(result, column),
     isDoubtful: !isCorrected && result.doubtful.includes(column),
+    isSure: isCorrected || isAnswered,
   };
 }

@@ -4,7 +4,7 @@ import type { JobResult } from '../api/types.ts';
 export const PAGE = 50;
 
 export interface ResultFilter {
-  status: 'all' | 'doubtful' | 'failed';
+  status: 'all' | 'doubtful' | 'flagged' | 'failed';
   /** The column that `label` belongs to; both empty for all classes. */
   column: string;
   label: string;
@@ -29,7 +29,7 @@ export interface ResultQuery {
   label?: string;
   min_confidence?: number;
   max_confidence?: number;
-  status?: 'doubtful' | 'failed';
+  status?: 'doubtful' | 'flagged' | 'failed';
   sort: 'position' | 'confidence';
 }
 

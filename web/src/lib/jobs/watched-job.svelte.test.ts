@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { Job, JobDetail } from '../api/types.ts';
 import { WatchedJob, type JobCalls } from './watched-job.svelte.ts';
 
-const summary = { by_class: {}, by_reason: [], by_confidence: [] };
+const summary = { by_class: {}, by_reason: [], by_answer: [], by_flag: [], by_confidence: [] };
 const job = (state: Job['state'], done = 0) => ({ id: '1', state, done, total: 9 }) as Job;
 const detail = (state: Job['state'], done = 0): JobDetail => ({ ...job(state, done), summary });
 

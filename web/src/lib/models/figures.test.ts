@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 
-import { readFigures } from './figures.ts';
+import { coverageSeries, readFigures } from './figures.ts';
 
 const head = { top1_accuracy: 0.9, support: 10 };
 
@@ -43,4 +43,21 @@ it('says null for what a card does not say', () => {
     mean_top1_accuracy: null,
     all_right: null,
   });
+});
+
+it('draws the curve of coverage in per cent of the photos', () => {
+  const curve = [
+    { coverage: 0.02, accuracy: 1, confidence: 0.99 },
+    { coverage: 1, accuracy: 0.9, confidence: 0.2 },
+  ];
+  expect(coverageSeries(curve)).toEqual([
+    {
+      name: 'right',
+      tone: 'accent',
+      points: [
+        { x: 2, y: 1 },
+        { x: 100, y: 0.9 },
+      ],
+    },
+  ]);
 });

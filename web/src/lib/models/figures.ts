@@ -1,5 +1,7 @@
 /** The figures of a model's card: free JSON in the API, read here into what the page shows. */
 
+import type { Series } from '../charts/series.ts';
+
 export type Interval = readonly [low: number, high: number];
 
 export interface ClassFigures {
@@ -19,6 +21,12 @@ export interface ReliabilityBin {
   accuracy: number;
 }
 
+export interface CoveragePoint {
+  coverage: number;
+  accuracy: number;
+  confidence: number;
+}
+
 export interface HeadFigures {
   column: string;
   top1_accuracy: number | null;
@@ -30,7 +38,9 @@ export interface HeadFigures {
   classes: number;
   missing_labels: number;
   unknown_labels: number;
-  /** Cards of older evaluations lack these two. */
+  /** What is answered at the head's threshold. Cards of older evaluations lack this and what follows. */
+  answered?: { threshold: number | null; coverage: number | null; accuracy: number | null };
+  coverage_curve?: CoveragePoint[];
   per_class?: ClassFigures[];
   reliability?: ReliabilityBin[];
 }
@@ -44,6 +54,15 @@ export interface SplitFigures {
   heads: HeadFigures[];
   mean_top1_accuracy: number | null;
   all_right: { rate: number | null; interval_95: Interval | null; support: number } | null;
+}
+
+/** The curve of coverage as a chart draws it, in per cent of the photos. */
+export function coverageSeries(curve: readonly CoveragePoint[]): Series[] {
+  const points = curve.map(({ coverage, accuracy }) => ({
+    x: Math.round(1000 * coverage) / 10,
+    y: accuracy,
+  }));
+  return [{ name: 'right', points, tone: 'accent' }];
 }
 
 type Json = Readonly<Record<string, unknown>>;
