@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 
 import { expect, samplePhotos, test } from './fixtures.ts';
-import { broken, TrayPage } from './tray.ts';
+import { blank, broken, TrayPage } from './tray.ts';
 
 test('an empty page offers samples, and labels them', async ({ page }) => {
   const tray = new TrayPage(page);
@@ -44,6 +44,24 @@ test('a broken file says why, and can be removed', async ({ page }) => {
   await expect(page.getByText('No photo is like this')).toBeVisible();
   await page.getByRole('button', { name: 'Show all photos' }).click();
   await expect(tray.tags).toHaveCount(8);
+});
+
+test('a photo that shows nothing is flagged, and found by its flag', async ({ page }) => {
+  const tray = new TrayPage(page);
+  await tray.withSamples([blank]);
+  await tray.filter('Flagged 1').check();
+  await expect(tray.tags).toHaveCount(1);
+  await expect(tray.tag('blank.png').getByRole('list', { name: 'Flags' })).toHaveText('Blank');
+});
+
+test('what a model is not sure of is said to be so', async ({ page }) => {
+  const tray = new TrayPage(page);
+  await tray.withSamples();
+  await tray.useModel('doubter');
+  await page.getByRole('button', { name: 'Label them again' }).click();
+  await tray.settled();
+  await expect(tray.tag('watch.png')).toContainText('not sure');
+  await expect(tray.tag('watch.png').getByRole('group', { name: 'Best guesses' })).toContainText('Watches');
 });
 
 test('archives and tables are sent to Jobs', async ({ page }) => {

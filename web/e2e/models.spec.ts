@@ -34,6 +34,17 @@ test('many classes start with the most confused ones, and a mistake shows its ce
   await expect(mistakes.getByRole('button')).toHaveCount(12);
 });
 
+test('how much a head can answer is read point by point', async ({ page }) => {
+  await page.goto('/models/doubter');
+  const curve = page.getByRole('slider', { name: /^Main category, % answered/ });
+  await curve.focus();
+  await curve.press('Home');
+  await expect(curve).toHaveAttribute('aria-valuetext', /10: right 98.0%$/);
+  await expect(page.getByText(/From a confidence of 80.0% on it answers/)).toBeVisible();
+  await page.getByRole('radio', { name: 'Gender' }).check();
+  await expect(page.getByText(/does not reach the target of 98.0%/)).toBeVisible();
+});
+
 test('classes are sorted and found', async ({ page }) => {
   await page.goto('/models/doubter');
   const table = page.getByRole('region', { name: 'Figures of each class of Main category' });

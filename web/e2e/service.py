@@ -12,8 +12,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from hangtag.bundle.card import HeadCard
 from hangtag.bundle.file import read_card, replace_card
 from hangtag.bundle.shipped import find_bundle
+from hangtag.domain.columns import CATEGORY_COLUMNS
 from hangtag.server.run import build_settings, run_server
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,6 +27,9 @@ from conftest import build_tiny_catalogue  # noqa: E402 - found only now
 DOUBT = 6.0
 """What the temperatures of the doubting model are multiplied with."""
 
+THRESHOLD = 0.8
+"""From this confidence on, its category labels are answers."""
+
 
 def write_doubting_model(folder: Path) -> None:
     """Write the shipped model as `doubter`, less sure of everything."""
@@ -32,10 +37,24 @@ def write_doubting_model(folder: Path) -> None:
     path = folder / "doubter.onnx"
     shutil.copy(find_bundle("default"), path)
     card = read_card(path)
-    heads = [dataclasses.replace(head, temperature=head.temperature * DOUBT) for head in card.heads]
-    description = "The shipped model, less sure of everything."
-    doubter = dataclasses.replace(card, name="doubter", description=description, heads=heads)
+    changes = {
+        "name": "doubter",
+        "description": "The shipped model, less sure of everything.",
+        "heads": [_doubting(head) for head in card.heads],
+        "target_accuracy": 0.98,
+    }
+    doubter = dataclasses.replace(card, **changes)
     replace_card(path, dataclasses.replace(doubter, metrics=make_up_metrics(doubter)))
+
+
+def _doubting(head: HeadCard) -> HeadCard:
+    weight = head.path_weight
+    return dataclasses.replace(
+        head,
+        temperature=head.temperature * DOUBT,
+        path_weight=None if weight is None else weight / DOUBT,
+        threshold=THRESHOLD if head.column in CATEGORY_COLUMNS else None,
+    )
 
 
 def main() -> None:

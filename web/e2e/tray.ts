@@ -46,6 +46,16 @@ export class TrayPage {
   }
 }
 
+/** A white page: a photo that shows nothing. */
+export const blank: NamedFile = {
+  name: 'blank.png',
+  mimeType: 'image/png',
+  buffer: Buffer.from(
+    'iVBORw0KGgoAAAANSUhEUgAAADwAAABQCAAAAABgoUmPAAAAK0lEQVR42u3LsQ0AAAgDoOr/P+sPbiawU5O7jizLsizLsizLsizLsiy/ygsFeAGfVj9KewAAAABJRU5ErkJggg==',
+    'base64',
+  ),
+};
+
 export const broken: NamedFile = {
   name: 'broken.jpg',
   mimeType: 'image/jpeg',
