@@ -7,6 +7,7 @@ Photos are drawn, some of them broken. The output's name chooses what is tested:
 """
 
 import argparse
+import json
 import random
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from hangtag.labelling.row_log import iter_log
 
 ROWS_A_PART = 1000
 BROKEN_EVERY = 100
+EARLY = 0.25  # how many of the kills may hit before anything is labelled
 SOME_FAILED = 3  # what the command leaves with, since some photos are broken
 
 
@@ -52,12 +54,12 @@ class Runs:
         card = read_card(find_bundle(model))
         self.schema = ArrowRows(Layout.for_models({card.name: card})).schema
 
-    def start(self, output: str) -> subprocess.Popen[bytes]:
+    def start(self, output: str, *options: str) -> subprocess.Popen[bytes]:
         """Start one run that goes on with what is there."""
         command = [sys.executable, "-m", "hangtag.cli.main", "predict", "photos", "--model", self.model]
         settings = ["--precision", "fp32", "--rows-per-part", str(ROWS_A_PART), "--resume"]
         return subprocess.Popen(
-            [*command, *settings, "--output", output],
+            [*command, *settings, "--output", output, *options],
             cwd=self.folder,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -92,33 +94,37 @@ def main() -> None:
         runs = Runs(Path(name), _place(arguments.model))
         draw_photos(runs.folder / "photos", arguments.photos)
         quiet = f"quiet-{arguments.output}"
-        began = time.monotonic()
-        if runs.start(quiet).wait() != SOME_FAILED:
+        if runs.start(quiet, "--summary", "quiet.json").wait() != SOME_FAILED:
             sys.exit("the command does not work here")
-        usual = time.monotonic() - began
+        usual = json.loads((runs.folder / "quiet.json").read_text())["seconds"]
         print(f"a quiet run: {arguments.photos:,} photos in {usual:.1f} s")
-        kept = 0
+        step = 2 * usual / arguments.kills
         for number in range(1, arguments.kills + 1):
-            kept = _kill_one(runs, arguments.output, number, (dice.uniform(0, usual), kept))
+            _kill_one(runs, arguments.output, number, (dice.random() < EARLY, dice.uniform(0, step)))
         began = time.monotonic()
         status = runs.start(arguments.output).wait()
         print(f"last run: ended by itself with {status} after {time.monotonic() - began:.2f} s")
         sys.exit(_compare(runs.read(quiet), runs.read(arguments.output)))
 
 
-def _kill_one(runs: Runs, output: str, number: int, moment: tuple[float, int]) -> int:
-    seconds, before = moment
+def _kill_one(runs: Runs, output: str, number: int, moment: tuple[bool, float]) -> None:
+    """Start a run and kill it: so many seconds after its start, or after it has begun to add rows."""
+    early, seconds = moment
+    _, before = runs.count_kept(output)
+    started = time.monotonic()
     process = runs.start(output)
+    while not early and process.poll() is None and runs.count_kept(output)[1] == before:
+        time.sleep(0.05)
     time.sleep(seconds)
     ended = process.poll() is not None
     process.kill()
     process.wait()
     parts, kept = runs.count_kept(output)
     how = "ended by itself" if ended else "SIGKILL"
+    after = time.monotonic() - started
     print(
-        f"run {number:2}: {how} after {seconds:5.2f} s: {kept:6,} photos kept ({kept - before:+,}), {parts} parts"
+        f"run {number:2}: {how} after {after:5.2f} s: {kept:6,} photos kept ({kept - before:+,}), {parts} parts"
     )
-    return kept
 
 
 def _compare(expected: Counter[str], found: Counter[str]) -> int:
