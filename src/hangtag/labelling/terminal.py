@@ -9,7 +9,7 @@ from rich.text import Text
 
 from hangtag.domain.columns import CATEGORY_COLUMNS
 from hangtag.domain.reasons import Reason
-from hangtag.domain.taxonomy import SEPARATOR, format_path
+from hangtag.domain.taxonomy import format_path
 from hangtag.domain.text import printable
 from hangtag.labelling.layout import (
     ANSWER_LEVEL,
@@ -154,7 +154,7 @@ def _headline(summary: Summary) -> Text:
 
 
 def _render_category(row: dict[str, Cell]) -> Text:
-    """Return the category path; what the model is not sure of is dim and said to be so."""
+    """Return the category path; what the model is not sure of is set apart."""
     levels = [column for column in CATEGORY_COLUMNS if row.get(column) is not None]
     if not levels:
         return Text("–", style="dim")
@@ -162,8 +162,8 @@ def _render_category(row: dict[str, Cell]) -> Text:
     labels = [str(row[column]) for column in levels]
     text = Text(printable(format_path(labels[:sure])))
     if sure < len(levels):
-        rest = f"{SEPARATOR if sure else ''}{format_path(labels[sure:])}"
-        text.append(printable(rest), style="dim").append(" not sure", style="yellow")
+        text.append(f"{' · ' if sure else ''}not sure: ", style="yellow")
+        text.append(printable(format_path(labels[sure:])), style="dim")
     confidence = row[confidence_of(levels[-1])]
     return text.append(_render_confidence(confidence)) if isinstance(confidence, float) else text
 

@@ -58,8 +58,8 @@ def test_a_narrow_terminal_has_the_attributes_below_the_category():
 
 
 def test_what_is_not_sure_is_said_to_be_so():
-    assert show(rows(answer_level="masterCategory"))[1] == "a.jpg Apparel › Tshirts not sure 87% Red 41%"
-    assert show(rows(answer_level=None))[1] == "a.jpg Apparel › Tshirts not sure 87% Red 41%"
+    assert show(rows(answer_level="masterCategory"))[1] == "a.jpg Apparel · not sure: Tshirts 87% Red 41%"
+    assert show(rows(answer_level=None))[1] == "a.jpg not sure: Apparel › Tshirts 87% Red 41%"
 
 
 def test_flags_stand_below_the_label():
