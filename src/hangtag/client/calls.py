@@ -15,6 +15,8 @@ from hangtag.client.connection import Connection
 from hangtag.client.values import (
     Comparison,
     ExplainedPhoto,
+    ExplanationAnswer,
+    FailedPhoto,
     Job,
     JobPage,
     JobResult,
@@ -87,14 +89,20 @@ class Client:
 
     def explain(
         self, photo: GivenPhoto, *, model: str | None = None, columns: Sequence[str] = ()
-    ) -> ExplainedPhoto:
+    ) -> ExplainedPhoto | FailedPhoto:
         """Return pictures of what the labels of a photo rest on: of the usual columns, or of those named.
 
-        Raises `OSError` for a file that cannot be read.
+        Of a photo that cannot be opened, return the reason. Raises `OSError` for a file that cannot be read.
         """
         fields = _known(model=model) | {"columns": list(columns)}
         files = {"photo": _name_and_bytes(photo, 1)}
-        return self._connection.call(ExplainedPhoto, "POST", "/explanations", data=fields, files=files)
+        return self._connection.call(
+            ExplanationAnswer,  # type: ignore[arg-type]  # an annotated union is no class, and pydantic reads it
+            "POST",
+            "/explanations",
+            data=fields,
+            files=files,
+        )
 
     def compare(
         self, photo: GivenPhoto, *, models: Sequence[str] | None = None, top_k: int = 5

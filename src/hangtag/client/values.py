@@ -113,6 +113,7 @@ class ExplainedPhoto:
     width: int
     height: int
     labels: tuple[ExplainedLabel, ...]
+    status: Literal["explained"] = "explained"
 
     def __getitem__(self, column: str) -> ExplainedLabel:
         """Return the explained label of a column; `KeyError` for one that was not asked for."""
@@ -120,6 +121,9 @@ class ExplainedPhoto:
             if label.column == column:
                 return label
         raise KeyError(column)
+
+
+ExplanationAnswer = Annotated[ExplainedPhoto | FailedPhoto, Field(discriminator="status")]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import io
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final
+from typing import Annotated, Final, Literal
 
 from PIL import Image
 from pydantic import Field
@@ -18,7 +18,7 @@ from hangtag.inference.explaining.explainer import Explainer, Explanation, HeatM
 from hangtag.inference.model import Model
 from hangtag.server.held import UploadedPhoto
 from hangtag.server.problems import QueueFullError, ShuttingDownError
-from hangtag.server.schemas import Confidence, ModelName, Schema
+from hangtag.server.schemas import Confidence, FailedPhoto, ModelName, Schema
 
 MAX_SIDE: Final = 512
 """The longer side of a picture, in pixels: as large as the page shows it."""
@@ -47,11 +47,15 @@ class ExplainedPhoto(Schema):
     """What the decisions about a photo looked at. `width` and `height`, in pixels, are those of the pictures."""
 
     photo: str
+    status: Literal["explained"] = "explained"
     model: ModelName
     latency_ms: float
     width: int
     height: int
     labels: list[ExplainedLabel]
+
+
+ExplanationAnswer = Annotated[ExplainedPhoto | FailedPhoto, Field(discriminator="status")]
 
 
 @dataclass(frozen=True, slots=True)

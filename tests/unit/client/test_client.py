@@ -70,8 +70,9 @@ def test_a_photo_is_explained(client, photos):
     assert label.column == "gender"
     with pytest.raises(KeyError):
         explained["gender"]
-    with pytest.raises(ServiceError, match="photo"):
-        client.explain(photos[2])
+    assert client.explain(photos[2]).reason == Reason.NOT_A_PHOTO
+    with pytest.raises(ServiceError, match="season"):
+        client.explain(photos[0], columns=["season"])
 
 
 def test_photos_are_labelled(client, photos):

@@ -37,7 +37,7 @@ def test_the_usual_labels_have_a_picture_each(client):
     response = explain(client)
     assert response.status_code == 200
     body = response.json()
-    assert (body["photo"], body["model"]["id"]) == ("shirt.png", "tiny")
+    assert (body["photo"], body["status"], body["model"]["id"]) == ("shirt.png", "explained", "tiny")
     assert body["latency_ms"] > 0
     assert (body["width"], body["height"]) == (240, 180)
     assert [label["column"] for label in body["labels"]] == ["masterCategory", "articleType"]
@@ -84,7 +84,7 @@ def test_the_pictures_are_of_the_photo(client):
 @pytest.mark.parametrize(
     ("fields", "status", "code"),
     [
-        ({"columns": ["season"]}, 422, "validation"),
+        ({"columns": ["season"]}, 404, "not_found"),
         ({"model": "nobody"}, 404, "model_not_found"),
         ({"colour": "red"}, 422, "validation"),
     ],
@@ -97,11 +97,12 @@ def test_what_cannot_be_asked_is_a_problem(client, fields, status, code):
 
 
 @pytest.mark.parametrize("data", [b"hello", b"", draw_png(2)[:60]])
-def test_a_bad_photo_is_a_problem_with_its_reason(client, data):
+def test_a_bad_photo_has_its_reason_as_when_it_is_labelled(client, data):
     response = explain(client, data)
-    assert response.status_code == 422
-    assert response.json()["code"] == "photo"
-    assert response.json()["detail"]
+    assert response.status_code == 200
+    (predicted,) = client.post(PREDICTIONS, files=[("photos", ("shirt.png", data))]).json()["photos"]
+    assert response.json() == predicted
+    assert predicted["status"] == "failed"
 
 
 def test_a_photo_is_needed(client):
@@ -111,7 +112,7 @@ def test_a_photo_is_needed(client):
 
 def test_the_limits_of_predictions_hold(open_client):
     client = open_client(max_file_bytes=500, max_request_bytes=100_000)
-    assert explain(client, b"\x89PNG" + bytes(600)).json()["code"] == "photo"
+    assert explain(client, b"\x89PNG" + bytes(600)).json()["reason"] == "too_many_bytes"
     assert explain(client, bytes(200_000)).status_code == 413
 
 

@@ -10,12 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from hangtag.bundle.card import Card
-from hangtag.server.explanations import ExplainedPhoto
+from hangtag.domain.errors import PhotoError
+from hangtag.server.explanations import ExplainedPhoto, ExplanationAnswer
 from hangtag.server.forms import describe_body
-from hangtag.server.problems import InvalidRequestError, problem_responses
+from hangtag.server.problems import NotFoundError, problem_responses
 from hangtag.server.routes.photo_forms import Photo, receive_photos
 from hangtag.server.routes.predictions import name_model
-from hangtag.server.schemas import InvalidValue
+from hangtag.server.schemas import FailedPhoto
 from hangtag.server.service import ServiceDependency
 
 router = APIRouter(tags=["predictions"])
@@ -38,32 +39,38 @@ class ExplanationForm(BaseModel):
 
 @router.post(
     "/explanations",
-    response_model=ExplainedPhoto,
+    response_model=ExplanationAnswer,
     responses=_PROBLEMS,
     openapi_extra=describe_body(ExplanationForm),
 )
 async def explain_photo(request: Request, service: ServiceDependency) -> Response:
-    """Show what the labels of a photo rest on: where the model looked, as pictures."""
+    """Show what the labels of a photo rest on: where the model looked, as pictures, or why it cannot be opened."""
     started = time.perf_counter()
     async with receive_photos(request, service, ExplanationForm) as form:
         shelved = service.shelf.card(form.model)
         _check_columns(form.columns, shelved.card)
         model = await service.shelf.get(shelved.id)
-        pictures = await service.explaining.explain(model, form.photo, form.columns or None)
-    explained = ExplainedPhoto(
-        photo=form.photo.name,
-        model=name_model(shelved.id, model),
-        latency_ms=round(1000 * (time.perf_counter() - started), 2),
-        width=pictures.size[0],
-        height=pictures.size[1],
-        labels=pictures.labels,
-    )
-    return Response(explained.model_dump_json(), media_type="application/json")
+        answer: ExplainedPhoto | FailedPhoto
+        try:
+            pictures = await service.explaining.explain(model, form.photo, form.columns or None)
+        except PhotoError as error:
+            answer = FailedPhoto(photo=form.photo.name, reason=error.reason, detail=error.detail)
+        else:
+            answer = ExplainedPhoto(
+                photo=form.photo.name,
+                model=name_model(shelved.id, model),
+                latency_ms=round(1000 * (time.perf_counter() - started), 2),
+                width=pictures.size[0],
+                height=pictures.size[1],
+                labels=pictures.labels,
+            )
+    return Response(answer.model_dump_json(), media_type="application/json")
 
 
 def _check_columns(columns: Sequence[str], card: Card) -> None:
     unknown = [column for column in columns if column not in card.columns]
     if unknown:
-        raise InvalidRequestError(
-            *(InvalidValue(field="columns", message=f"the model does not answer {one!r}") for one in unknown)
+        raise NotFoundError(
+            f"the model does not answer {', '.join(map(repr, unknown))}",
+            fix=f"It answers {', '.join(card.columns)}.",
         )

@@ -47,7 +47,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Show what the labels of a photo rest on: where the model looked, as pictures. */
+        /** @description Show what the labels of a photo rest on: where the model looked, as pictures, or why it cannot be opened. */
         post: operations["explain_photo"];
         delete?: never;
         options?: never;
@@ -659,6 +659,11 @@ export interface components {
         ExplainedPhoto: {
             /** Photo */
             photo: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            status: "explained";
             model: components["schemas"]["ModelName"];
             /** Latency Ms */
             latency_ms: number;
@@ -1549,7 +1554,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ExplainedPhoto"];
+                    "application/json": components["schemas"]["ExplainedPhoto"] | components["schemas"]["FailedPhoto"];
                 };
             };
             /** @description Not Found */

@@ -1,4 +1,5 @@
 import { answered, api, formOf } from '../api/client.ts';
+import { ProblemError } from '../api/problem.ts';
 import { Resource } from '../api/resource.svelte.ts';
 import type { ExplainedLabel, ExplainedPhoto } from '../api/types.ts';
 import { columnName } from '../ui/columns.ts';
@@ -37,5 +38,8 @@ export class Look {
 /** Pictures of what the labels of a photo rest on. Throws a `ProblemError`. */
 async function askWhatItLookedAt(photo: Photo): Promise<ExplainedPhoto> {
   const form = formOf({ photo: photo.file, model: photo.modelId });
-  return answered(api.POST('/api/v1/explanations', { body: form as never, bodySerializer: () => form }));
+  const call = api.POST('/api/v1/explanations', { body: form as never, bodySerializer: () => form });
+  const answer = await answered(call);
+  if (answer.status === 'failed') throw new ProblemError(answer.detail, 200, answer.reason);
+  return answer;
 }

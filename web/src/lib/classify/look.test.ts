@@ -5,6 +5,7 @@ import { labelledPhoto } from './made-up.ts';
 
 const EXPLAINED = {
   photo: 'tee.jpg',
+  status: 'explained',
   model: { id: 'default', name: 'default', version: '1' },
   latency_ms: 140,
   width: 240,
@@ -57,6 +58,13 @@ describe('what the model looked at', () => {
       { value: 'articleType', label: 'Article type' },
       { value: PHOTO, label: 'The photo' },
     ]);
+  });
+
+  it('says why a photo cannot be opened', async () => {
+    serviceSays({ photo: 'tee.jpg', status: 'failed', reason: 'truncated', detail: 'the file is cut off' });
+    const look = new Look(labelledPhoto('tee.jpg'));
+    await look.answer.load();
+    expect(look.answer.problem).toBe('The file is cut off.');
   });
 
   it('says why there is nothing to show, and shows it after another try', async () => {
