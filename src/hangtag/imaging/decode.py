@@ -1,6 +1,7 @@
 """Safe decoding: any bytes become an upright RGB image or a `PhotoError` with a reason."""
 
 import io
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -38,6 +39,8 @@ class DecodeLimits:
 
 DEFAULT_LIMITS: Final = DecodeLimits()
 
+_READ_AT_A_TIME: Final = 1 << 18
+
 
 def read_photo_bytes(path: Path, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
     """Read a photo's file.
@@ -45,8 +48,7 @@ def read_photo_bytes(path: Path, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes
     Raises `PhotoError` with NOT_FOUND, UNREADABLE or TOO_MANY_BYTES.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(limits.max_bytes + 1)
+        data = _read_file(path, limits.max_bytes + 1)
     except FileNotFoundError:
         raise PhotoError(Reason.NOT_FOUND) from None
     except OSError as error:
@@ -54,6 +56,22 @@ def read_photo_bytes(path: Path, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes
     if len(data) > limits.max_bytes:
         raise PhotoError(Reason.TOO_MANY_BYTES, f"the file is larger than {limits.max_bytes:,} bytes")
     return data
+
+
+def _read_file(path: Path, most: int) -> bytes:
+    """Return a file's bytes, and of a larger one the first `most`.
+
+    Python's own files ask the system twice as much as this: of a small photo, a seventh of all that it costs.
+    """
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        pieces = []
+        while most > 0 and (piece := os.read(descriptor, min(most, _READ_AT_A_TIME))):
+            pieces.append(piece)
+            most -= len(piece)
+    finally:
+        os.close(descriptor)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def decode_photo(
