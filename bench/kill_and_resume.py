@@ -17,8 +17,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import pyarrow.csv as pc
 import pyarrow.parquet as pq
+from pyarrow.csv import read_csv
+from pyarrow.json import read_json
+from python_calamine import CalamineWorkbook
 
 from hangtag.bundle.file import read_card
 from hangtag.bundle.shipped import find_bundle
@@ -81,9 +83,10 @@ class Runs:
     def read(self, output: str) -> Counter[str]:
         """Return how often each row is in an output."""
         path = self.folder / output
-        if path.suffix == ".csv":
-            return Counter(map(str, pc.read_csv(path).to_pylist()))
-        return Counter(map(str, pq.read_table(path).to_pylist()))
+        if path.suffix == ".xlsx":
+            return Counter(map(str, CalamineWorkbook.from_path(path).get_sheet_by_index(0).to_python()[1:]))
+        readers = {".csv": read_csv, ".jsonl": read_json}
+        return Counter(map(str, readers.get(path.suffix, pq.read_table)(path).to_pylist()))
 
 
 def main() -> None:
