@@ -3,12 +3,12 @@ import { gzipSync } from 'node:zlib';
 import type { Page } from '@playwright/test';
 
 import { expect, expectAccessible, expectNoSidewaysScroll, test } from './fixtures.ts';
-import { broken, TrayPage } from './tray.ts';
+import { blank, broken, TrayPage } from './tray.ts';
 
 /** Every state of Classify, each as it is reached from the one before. */
 const states: readonly [string, (tray: TrayPage) => Promise<void>][] = [
   ['empty', (tray) => tray.open()],
-  ['many tags', (tray) => tray.withSamples([broken])],
+  ['many tags', (tray) => tray.withSamples([broken, blank])],
   [
     'editing',
     async ({ page, tags }) => {

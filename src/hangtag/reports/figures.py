@@ -200,13 +200,17 @@ def _write_in_cells(axes: "Axes", colours: "NDArray[np.float64]", texts: Sequenc
 def line_chart(
     series: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, title: str, x_name: str, y_name: str
 ) -> "Figure":
-    """Draw a line for each series: name -> (xs, ys). Short series show their points."""
+    """Draw a line for each series: name -> (xs, ys). Short series show their points.
+
+    Where there are more series than colours, the further ones are dashed.
+    """
     figure = new_figure(3.4)
     axes = figure.subplots()
     quieten(axes, title=title, x_name=x_name, y_name=y_name)
     for number, (name, (xs, ys)) in enumerate(series.items()):
         marker = "o" if len(xs) <= 30 else ""  # noqa: PLR2004 - beyond it points run together
-        axes.plot(xs, ys, color=_colour(number), linewidth=1.8, marker=marker, markersize=3.5, label=name)
+        drawn = axes.plot(xs, ys, color=_colour(number), linewidth=1.8, marker=marker, markersize=3.5)
+        drawn[0].set(label=name, linestyle="-" if number < len(SERIES_COLOURS) else (0, (4, 2)))
     add_legend(figure, axes)
     return figure
 

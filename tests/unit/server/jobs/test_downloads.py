@@ -1,10 +1,12 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import openpyxl
 import pytest
 
+from hangtag.domain.flags import Flag
 from hangtag.server.jobs.corrections import correct_result
 from hangtag.server.jobs.downloads import iter_download
 from stored_jobs import Drawn, open_store, store_job
@@ -48,6 +50,30 @@ def test_every_photo_has_a_row_and_corrections_win(store, job):
     assert [row["gender_confidence"] for row in rows] == ["0.5500", "0.5500", "", ""]
     assert set(rows[1]["corrected"].split(", ")) == {"articleType", "masterCategory", "gender"}
     assert rows[0]["corrected"] == rows[0]["season"] == ""
+
+
+def test_the_answer_ends_where_neither_model_nor_person_is_sure(store):
+    unsure = replace(SHIRT, sure=1, flags=(Flag.BLURRED, Flag.TOO_DARK))
+    job = store_job(store, [SHIRT, unsure, unsure, replace(SHIRT, sure=0), Drawn(reason="empty")])
+    correct_result(store.engine, job, 2, {"articleType": "Watches"})
+    rows = read_csv(download(store, job, "csv"))
+    assert [row["answer"] for row in rows] == [
+        "Apparel › Tshirts",
+        "Apparel",
+        "Accessories › Watches",
+        "",
+        "",
+    ]
+    assert [row["answer_level"] for row in rows] == ["articleType", "masterCategory", "articleType", "", ""]
+    assert [row["flags"] for row in rows] == ["", "too_dark;blurred", "too_dark;blurred", "", ""]
+    lines = [json.loads(line) for line in download(store, job, "jsonl").decode().splitlines()]
+    assert [line["flags"] for line in lines] == [
+        [],
+        ["too_dark", "blurred"],
+        ["too_dark", "blurred"],
+        [],
+        None,
+    ]
 
 
 def test_columns_that_came_along_go_along(store, job):

@@ -1,12 +1,17 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import event
+from sqlalchemy import event, update
 
+from hangtag.domain.flags import Flag
+from hangtag.server.database import writing
 from hangtag.server.jobs.corrections import correct_result
 from hangtag.server.jobs.results import ResultFilter, check_filter, query_results
 from hangtag.server.jobs.stored import describe_result, iter_results
 from hangtag.server.jobs.summary import summarise
+from hangtag.server.jobs.tables import ResultRow, decode_flags, encode_flags
 from hangtag.server.problems import InvalidRequestError, NotFoundError
 from stored_jobs import TINY, Drawn, open_store, store_job
 from tiny_bundle import TINY_HEADS
@@ -18,6 +23,8 @@ labelled = st.builds(
         {column: st.tuples(st.sampled_from(classes), confidences) for column, classes in TINY_HEADS.items()}
     ),
     doubtful=st.lists(st.sampled_from(sorted(TINY_HEADS)), unique=True).map(tuple),
+    sure=st.integers(0, 2),
+    flags=st.lists(st.sampled_from(Flag), unique=True).map(tuple),
 )
 outcomes = st.one_of(
     labelled, labelled, st.builds(Drawn, reason=st.sampled_from(["empty", "corrupt"])), st.none()
@@ -31,7 +38,7 @@ filters = st.one_of(st.none(), st.sampled_from(sorted(TINY_HEADS))).flatmap(
         label=st.none() if column is None else st.one_of(st.none(), st.sampled_from(TINY_HEADS[column])),
         min_confidence=optional,
         max_confidence=optional,
-        status=st.sampled_from([None, "labelled", "failed", "doubtful"]),
+        status=st.sampled_from([None, "labelled", "failed", "doubtful", "flagged"]),
         sort=st.sampled_from(["position", "confidence"]),
     )
 )
@@ -80,7 +87,12 @@ def choose(drawn, corrected, wanted):
         label = {column: value for column, (value, _) in one.labels.items()}
         if position in corrected:
             label["gender"] = corrected[position]
-        statuses = {"labelled": bool(one.labels), "failed": bool(one.reason), "doubtful": bool(doubtful)}
+        statuses = {
+            "labelled": bool(one.labels),
+            "failed": bool(one.reason),
+            "doubtful": bool(doubtful),
+            "flagged": bool(one.flags),
+        }
         return all(
             [
                 wanted.column is None or wanted.column in one.labels,
@@ -110,6 +122,11 @@ def test_a_summary_counts_what_there_is(store, drawn):
         assert summary.by_class[column] == sorted(summary.by_class[column], key=lambda one: (-one[1], one[0]))
     reasons = [one.reason for one in drawn if one and one.reason]
     assert dict(summary.by_reason) == {reason: reasons.count(reason) for reason in reasons}
+    flags = [flag for one in answered for flag in one.flags]
+    assert dict(summary.by_flag) == {flag: flags.count(flag) for flag in flags}
+    depths = [one.sure for one in answered]
+    levels = (("articleType", 2), ("masterCategory", 1), (None, 0))
+    assert summary.by_answer == [(level, depths.count(sure)) for level, sure in levels if depths.count(sure)]
     leaves = [one.labels["articleType"][1] for one in answered]
     bins = [min(9, int(round(leaf * 1000) // 100)) for leaf in leaves]
     assert summary.by_confidence == [(step / 10, bins.count(step)) for step in range(10)]
@@ -131,6 +148,32 @@ def test_a_correction_stands_beside_the_answer(store):
     assert summarise(store.engine, job).by_class["articleType"] == [("Tshirts", 1), ("Watches", 1)]
     (other,), _ = query_results(store.engine, job, ResultFilter(status="doubtful"), (0, 9))
     assert other.position == 0
+
+
+def test_what_the_model_is_sure_of_and_the_flags_are_kept(store):
+    job = store_job(store, [replace(SHIRT, sure=1, flags=(Flag.NOT_A_PRODUCT, Flag.BLANK))])
+    (result,), _ = query_results(store.engine, job, ResultFilter(status="flagged"), (0, 9))
+    found = describe_result(result, [])
+    assert (found.path, found.answer, found.answer_level) == (
+        ["Apparel", "Tshirts"],
+        ["Apparel"],
+        "masterCategory",
+    )
+    assert found.flags == [Flag.NOT_A_PRODUCT, Flag.BLANK]
+
+
+def test_a_result_from_before_there_were_thresholds_is_sure_of_all(store):
+    job = store_job(store, [SHIRT])
+    with writing(store.engine) as connection:
+        connection.execute(update(ResultRow).where(ResultRow.job == job.number).values(sure=None))
+    (result,), _ = query_results(store.engine, job, ResultFilter(), (0, 9))
+    assert describe_result(result, []).answer == ["Apparel", "Tshirts"]
+    assert summarise(store.engine, job).by_answer == [("articleType", 1)]
+
+
+@pytest.mark.parametrize("flags", [(), tuple(Flag), (Flag.BLURRED,), (Flag.NOT_A_PRODUCT, Flag.TOO_SMALL)])
+def test_flags_come_back_from_their_number(flags):
+    assert decode_flags(encode_flags(flags)) == flags
 
 
 def test_only_a_label_can_be_corrected(store):
@@ -177,6 +220,7 @@ def test_a_filter_that_cannot_be_is_refused(wanted, problem):
     ("wanted", "index"),
     [
         (ResultFilter(status="doubtful"), "job_results_by_doubt"),
+        (ResultFilter(status="flagged"), "job_results_by_flags"),
         (ResultFilter(max_confidence=0.2), "job_results_by_confidence"),
         (ResultFilter(sort="confidence"), "job_results_by_confidence"),
     ],

@@ -1,0 +1,87 @@
+"""A model with a gate, from its graph to what it says of a photo."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fakes import encode, paint
+from hangtag.bundle.card import GateCard
+from hangtag.bundle.file import read_bundle, write_bundle
+from hangtag.domain.errors import BundleError
+from hangtag.domain.flags import Flag
+from hangtag.inference.model import load_model
+from tiny_bundle import TINY_HEADS, build_tiny_card, build_tiny_graph, draw_pixels, draw_png, reference_logits
+
+OUTPUT = "not_a_product"
+GRAPH = build_tiny_graph(TINY_HEADS | {OUTPUT: ("score",)})
+PLAIN = build_tiny_card(build_tiny_graph())
+PIXELS = draw_pixels(6)
+SCORES = reference_logits(GRAPH, PIXELS)[OUTPUT][:, 0]
+CARD = replace(PLAIN, gate=GateCard(OUTPUT, float(np.median(SCORES)), "drawn weights"))
+
+
+@pytest.fixture
+def model(tmp_path):
+    write_bundle(GRAPH, CARD, tmp_path / "gate.onnx")
+    return load_model(tmp_path / "gate.onnx", precision="fp32", threads=1)
+
+
+def test_the_gate_is_answered_beside_the_heads(model):
+    scores = model.label(PIXELS)
+    assert (scores.gate.shape, scores.gate.dtype) == ((6,), np.float32)
+    np.testing.assert_allclose(scores.gate, SCORES, atol=1e-4)
+    assert set(scores.probabilities) == set(TINY_HEADS)
+    assert model.label(PIXELS[:0]).gate.shape == (0,)
+
+
+def test_without_a_gate_there_is_no_score(tmp_path):
+    write_bundle(build_tiny_graph(), PLAIN, tmp_path / "plain.onnx")
+    assert load_model(tmp_path / "plain.onnx").label(PIXELS).gate is None
+
+
+def test_a_photo_over_the_threshold_is_flagged(tmp_path):
+    for threshold, flags in ((1e9, ()), (-1e9, (Flag.NOT_A_PRODUCT,))):
+        card = replace(CARD, gate=replace(CARD.gate, threshold=threshold))
+        write_bundle(GRAPH, card, tmp_path / "gate.onnx")
+        (found,) = load_model(tmp_path / "gate.onnx", precision="fp32").predict([draw_png()])
+        assert found.flags == flags
+
+
+def test_a_prediction_says_what_is_wrong_and_how_far_it_is_sure(tmp_path):
+    heads = [replace(head, threshold=0.0 if head.column == "masterCategory" else 1.0) for head in PLAIN.heads]
+    write_bundle(build_tiny_graph(), replace(PLAIN, heads=heads, target_accuracy=0.9), tmp_path / "t.onnx")
+    (found,) = load_model(tmp_path / "t.onnx").predict([encode(paint((250, 250, 250)))])
+    assert found.flags == (Flag.BLANK,)
+    assert found.answer == found.path[:1]
+    assert found.answer_level == "masterCategory"
+    (doubtless,) = load_model(_write_plain(tmp_path)).predict([draw_png()])
+    assert (doubtless.answer, doubtless.answer_level) == (doubtless.path, "articleType")
+
+
+def _write_plain(folder):
+    write_bundle(build_tiny_graph(), PLAIN, folder / "plain.onnx")
+    return folder / "plain.onnx"
+
+
+def test_a_gate_that_the_graph_lacks_is_refused(tmp_path):
+    with pytest.raises(
+        BundleError, match="describes the gate 'not_a_product', and the model has no such output"
+    ):
+        write_bundle(build_tiny_graph(), CARD, tmp_path / "gate.onnx")
+
+
+def test_a_gate_that_the_card_does_not_describe_is_refused(tmp_path):
+    with pytest.raises(BundleError, match="outputs that the card does not describe: not_a_product"):
+        write_bundle(GRAPH, PLAIN, tmp_path / "gate.onnx")
+
+
+def test_a_gate_of_another_shape_is_refused(tmp_path):
+    wide = build_tiny_graph(TINY_HEADS | {OUTPUT: ("one", "two")})
+    with pytest.raises(BundleError, match=r"the gate's output 'not_a_product' is float32 \(N, 2\), not"):
+        write_bundle(wide, CARD, tmp_path / "gate.onnx")
+
+
+def test_the_gate_goes_through_the_file(tmp_path):
+    write_bundle(GRAPH, CARD, tmp_path / "gate.onnx")
+    assert read_bundle(tmp_path / "gate.onnx").card.gate == CARD.gate
