@@ -50,7 +50,7 @@ def _compose(output: Any, size: tuple[int, int]) -> tuple[Pair, Pair] | None:  #
 def _step(node: Any) -> tuple[Pair, Pair] | None:  # noqa: ANN401
     """Return by how much a layer strides and what it adds to a position, None for one that does neither."""
     kind, attributes = node.get_type_name(), node.get_attributes()
-    if kind == "Pad":
+    if kind == "Pad" and node.input_value(1).get_node().get_type_name() == "Constant":
         return np.ones(2), -np.asarray(node.input_value(1).get_node().data[-2:], float)
     if kind not in _CONVOLUTIONS | _POOLS:
         return None

@@ -18,8 +18,13 @@ def build(layers):
     for place, (kind, kernel, stride, pads) in enumerate(layers):
         geometry = {"kernel_shape": [kernel, kernel], "strides": [stride, stride], "pads": pads}
         inputs = [str(place)]
+        if kind == "Pad":
+            amounts = np.array([0, 0, *pads[:2], 0, 0, *pads[2:]], np.int64)
+            weights.append(numpy_helper.from_array(amounts, f"w{place}"))
+            nodes.append(helper.make_node("Pad", [str(place), f"w{place}"], [str(place + 1)]))
+            continue
         if kind == "Conv":
-            channels = 3 if place == 0 else 1
+            channels = 1 if any(kind == "Conv" for kind, *_ in layers[:place]) else 3
             weights.append(
                 numpy_helper.from_array(np.ones((1, channels, kernel, kernel), np.float32), f"w{place}")
             )
@@ -53,6 +58,7 @@ def seen_centres(graph, axis):
         [("Conv", 3, 2, [1, 1, 1, 1])],
         [("Conv", 3, 2, [0, 0, 1, 1])],
         [("Conv", 3, 2, [0, 0, 1, 1]), ("Conv", 5, 1, [2, 2, 2, 2]), ("Conv", 5, 2, [1, 1, 2, 2])],
+        [("Pad", 1, 1, [2, 1, 1, 0]), ("Conv", 3, 2, [0, 0, 0, 0])],
         [("Conv", 3, 1, [0, 0, 0, 0]), ("AveragePool", 2, 2, [0, 0, 0, 0]), ("Conv", 3, 2, [1, 1, 1, 1])],
     ],
 )
