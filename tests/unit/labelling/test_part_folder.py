@@ -103,3 +103,20 @@ def test_removing_rows_touches_nothing_else(parts, tmp_path):
     remove_rows(tmp_path)
     assert names_in(tmp_path) == ["part-one.parquet"]
     assert not holds_rows(tmp_path)
+
+
+def test_the_disk_is_waited_for_every_second_but_not_for_a_fiftieth_of_the_time(parts, monkeypatch):
+    now, waits = [1000.0], []
+
+    def make_durable(_log):
+        waits.append(now[0])
+        now[0] += 0.1  # a slow disk
+
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    monkeypatch.setattr("hangtag.labelling.row_log.RowLog.make_durable", make_durable)
+    opened = PartFolder(parts.folder, LAYOUT)
+    for tick in range(100):
+        now[0] = max(now[0], 1000 + tick / 4)
+        opened.write(rows_of(f"{tick}"))
+    opened.close()
+    assert [round(moment) for moment in waits] == [1001, 1006, 1011, 1016, 1022]
