@@ -2,7 +2,7 @@
 
 Static quantisation after training, with weights by channel and the shift in each layer's mean corrected (Nagel, van
 Baalen, Blankevoort, Welling: Data-Free Quantization Through Weight Equalization and Bias Correction, ICCV 2019), by
-NNCF. Why this one: `docs/decisions/0007-int8.md`.
+NNCF. Why this one: `docs/decisions/0012-int8.md`.
 """
 
 import contextlib
