@@ -97,9 +97,9 @@ def open_job(plan: Plan) -> Iterator[Job]:
     with _claim(folder):
         manifest = _prepare(plan)
         parts = PartFolder(folder, plan.layout, plan.rows_a_part)
+        manifest.write(folder)
         if plan.start is Start.RETRY:
             parts.drop_failed()
-        manifest.write(folder)
         job = Job(plan, parts, manifest)
         try:
             yield job

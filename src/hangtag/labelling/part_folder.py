@@ -134,9 +134,13 @@ class PartFolder:
     def _write_part(self, path: Path, batches: Iterator[Any]) -> None:
         with replacing(path) as file:
             table = ParquetTable(file, self._layout)
-            for batch in batches:
-                table.write_batch(batch)
-            table.finish()
+            try:
+                for batch in batches:
+                    table.write_batch(batch)
+                table.finish()
+            except BaseException:
+                table.discard()
+                raise
 
     def _tidy(self) -> None:
         """Remove files that were not whole, and a log whose part is; open the log that goes on."""

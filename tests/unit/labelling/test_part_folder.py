@@ -124,3 +124,14 @@ def test_the_disk_is_waited_for_every_second_but_not_for_a_fiftieth_of_the_time(
     assert waits[0] == 1001
     assert all(5 <= after - before < 5.5 for before, after in pairwise(waits))
     assert len(waits) == 5
+
+
+def test_a_part_that_cannot_be_completed_leaves_its_log(parts, tmp_path, monkeypatch):
+    parts.write(rows_of("a", "b"))
+    monkeypatch.setattr("hangtag.labelling.parquet_table.ParquetTable.finish", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        parts.complete_part()
+    monkeypatch.undo()
+    assert names_in(tmp_path) == ["_part-00000.rows"]
+    parts.write(rows_of("c"))
+    assert paths_in(parts) == ["a", "b", "c"]
