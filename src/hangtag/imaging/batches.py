@@ -1,7 +1,7 @@
 """Photos become batches of pixels on several threads, in order, with only a few batches held at a time."""
 
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -53,6 +53,10 @@ class DecodedBatch:
         return tuple(None if error is None else error.reason for error in self.errors)
 
 
+def _do_nothing() -> None:
+    pass
+
+
 class _Decoded(NamedTuple):
     """A photo's pixels, and its (width, height) as decoded."""
 
@@ -62,12 +66,16 @@ class _Decoded(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PhotoDecoder:
-    """Decodes photos for one model or several; each preprocessing is applied once."""
+    """Decodes photos for one model or several; each preprocessing is applied once.
+
+    `give_up` is called when the batches end early, before the threads are waited for: it ends waits for photos.
+    """
 
     preprocessings: frozenset[Preprocessing]
     batch_size: int
     threads: int
     limits: DecodeLimits = DEFAULT_LIMITS
+    give_up: Callable[[], None] = _do_nothing
 
     def iter_batches(self, photos: Iterable[PhotoSource]) -> Generator[DecodedBatch]:
         """Yield the photos batch by batch. A photo that cannot be decoded costs its batch nothing."""
@@ -81,6 +89,9 @@ class PhotoDecoder:
                     yield pending.popleft().result()
             while pending:
                 yield pending.popleft().result()
+        except BaseException:
+            self.give_up()
+            raise
         finally:
             pool.shutdown(cancel_futures=True)
 

@@ -15,7 +15,7 @@ from hangtag.imaging.visibility import Flagged
 from hangtag.inference.answering import AnsweringModel
 from hangtag.inference.scores import Scores
 from hangtag.labelling.inputs.photo import Carried, InputPhoto
-from hangtag.labelling.inputs.prefetch import fetch_ahead
+from hangtag.labelling.inputs.prefetch import FetchingAhead
 
 BATCH_SIZE: Final = 32
 """How many photos are decoded at a time: two batches of the engine, so that several threads share few photos too."""
@@ -47,9 +47,11 @@ def iter_labelled(
     `threads` decode photos beside the models, and photos that are far away are fetched ahead of them. Only a few
     batches are in memory, however many photos come.
     """
-    decoder = PhotoDecoder(frozenset(model.card.preprocessing for model in models), batch_size, threads)
+    preprocessings = frozenset(model.card.preprocessing for model in models)
+    ahead = FetchingAhead()
+    decoder = PhotoDecoder(preprocessings, batch_size, threads, give_up=ahead.give_up)
     waiting: deque[Carried] = deque()
-    decoded = decoder.iter_batches(_set_aside(fetch_ahead(photos), waiting))
+    decoded = decoder.iter_batches(_set_aside(ahead.start(photos), waiting))
     # Each model takes batches a little ahead of its answers; tee keeps those that not all have taken.
     own, *streams = tee(decoded, len(models) + 1)
     answers = [

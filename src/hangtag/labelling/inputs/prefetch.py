@@ -1,14 +1,19 @@
 """Photos that are far away are fetched ahead, by more threads than decode: most of the time they only wait."""
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Final
 
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits
 from hangtag.labelling.inputs.kept import ByteStore, KeptBytes
 from hangtag.labelling.inputs.photo import Carried, InputPhoto
+
+_LOOKED_UP_S: Final = 0.5
+"""How often somebody who waits for a photo looks whether the run goes on."""
 
 
 class Prefetch:
@@ -17,15 +22,22 @@ class Prefetch:
     def __init__(self, connections: int, store: ByteStore, limits: DecodeLimits = DEFAULT_LIMITS) -> None:
         self._store = store
         self._limits = limits
+        self.has_ended = False
         self._pool = ThreadPoolExecutor(connections, thread_name_prefix="fetch")
 
     def start(self, photo: InputPhoto) -> Future[KeptBytes]:
         """Begin to fetch a photo."""
         return self._pool.submit(self._fetch, photo)
 
+    def give_up(self) -> None:
+        """Fetch nothing more, and end all waits for what has not arrived."""
+        self.has_ended = True
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
     def close(self) -> None:
         """Fetch nothing more, and wait for what is under way."""
-        self._pool.shutdown(cancel_futures=True)
+        self.give_up()
+        self._pool.shutdown()
 
     def _fetch(self, photo: InputPhoto) -> KeptBytes:
         data = photo.read(self._limits)
@@ -64,15 +76,30 @@ class FarPhoto:
         if self._arriving is None:
             return self.photo.read(limits)
         arriving, self._arriving = self._arriving, None
-        return arriving.result().take()
+        while not self.prefetch.has_ended:
+            with contextlib.suppress(TimeoutError):
+                return arriving.result(_LOOKED_UP_S).take()
+        raise PhotoError(Reason.UNREACHABLE, "the run was ended")
 
 
-def fetch_ahead(photos: Iterable[InputPhoto]) -> Iterator[InputPhoto]:
-    """Yield photos, and begin to fetch those that are far away.
+class FetchingAhead:
+    """Begins to fetch the photos of a walk that are far away.
 
-    How far ahead this gets is up to whoever takes them: a decoder takes so many batches and no more.
+    How far ahead it gets is up to whoever takes them: a decoder takes so many batches and no more.
     """
-    for photo in photos:
-        if isinstance(photo, FarPhoto):
-            photo.start()
-        yield photo
+
+    def __init__(self) -> None:
+        self._prefetch: Prefetch | None = None
+
+    def start(self, photos: Iterable[InputPhoto]) -> Iterator[InputPhoto]:
+        """Yield photos, and begin to fetch each that is far away."""
+        for photo in photos:
+            if isinstance(photo, FarPhoto):
+                self._prefetch = photo.prefetch
+                photo.start()
+            yield photo
+
+    def give_up(self) -> None:
+        """Let nobody wait for a photo any more; the photos of a walk share their threads."""
+        if self._prefetch is not None:
+            self._prefetch.give_up()

@@ -8,7 +8,7 @@ from hangtag.domain.errors import PhotoError, UsageError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.decode import DecodeLimits
 from hangtag.labelling.inputs.opening import open_inputs
-from hangtag.labelling.inputs.prefetch import fetch_ahead
+from hangtag.labelling.inputs.prefetch import FetchingAhead
 from hangtag.labelling.inputs.settings import InputSettings
 
 boto3 = pytest.importorskip("boto3")
@@ -56,7 +56,7 @@ def bucket(server, monkeypatch):
 
 def walk(*urls, settings=QUICK):
     with open_inputs(urls, settings) as inputs:
-        photos = list(fetch_ahead(inputs))
+        photos = list(FetchingAhead().start(inputs))
         return [(photo.name, read_or_reason(photo)) for photo in photos], inputs.other_files
 
 

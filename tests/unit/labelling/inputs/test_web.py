@@ -9,9 +9,10 @@ import pytest
 
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
+from hangtag.imaging.batches import PhotoDecoder
 from hangtag.imaging.decode import DecodeLimits
 from hangtag.labelling.inputs.opening import open_inputs
-from hangtag.labelling.inputs.prefetch import fetch_ahead
+from hangtag.labelling.inputs.prefetch import FetchingAhead
 from hangtag.labelling.inputs.settings import InputSettings
 from hangtag.labelling.inputs.web import Fetcher, WebPhoto
 
@@ -261,7 +262,7 @@ def test_addresses_are_fetched_side_by_side_and_no_more_than_allowed(shop):
         [*urls, f"{shop}/missing"], InputSettings(connections=4, timeout_s=PATIENCE_S)
     ) as inputs:
         assert inputs.count() == 25
-        *photos, missing = list(fetch_ahead(inputs))
+        *photos, missing = list(FetchingAhead().start(inputs))
         assert [photo.name for photo in photos] == urls
         assert [photo.read() for photo in photos] == [b"x"] * 24
         assert reason(missing.read) is Reason.NOT_FOUND
@@ -272,7 +273,7 @@ def test_a_run_that_ends_early_leaves_nothing_behind(shop):
     with open_inputs(
         [f"{shop}/slow-{number}" for number in range(200)], InputSettings(connections=2)
     ) as inputs:
-        first = next(fetch_ahead(inputs))
+        first = next(FetchingAhead().start(inputs))
         assert first.read() == b"x"
     assert sum(Shop.calls.values()) < 10
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("fetch")]
@@ -284,3 +285,16 @@ def test_photos_that_are_passed_over_are_not_fetched(shop):
         assert skipped.name == f"{shop}/photo"
         assert wanted.read() == b"x"
     assert dict(Shop.calls) == {"slow": 1}
+
+
+def test_a_run_that_is_interrupted_waits_for_no_photo(shop):
+    urls = [f"{shop}/photo", *(f"{shop}/silent-{number}" for number in range(60))]
+    with open_inputs(urls, InputSettings(connections=2, timeout_s=PATIENCE_S * 10, attempts=1)) as inputs:
+        ahead = FetchingAhead()
+        batches = PhotoDecoder(frozenset(), 1, 1, give_up=ahead.give_up).iter_batches(ahead.start(inputs))
+        next(batches)
+        closing = threading.Thread(target=batches.close)
+        closing.start()
+        closing.join(PATIENCE_S)
+        assert not closing.is_alive()
+        Shop.release.set()
