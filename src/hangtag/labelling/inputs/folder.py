@@ -83,7 +83,7 @@ class PatternWalk:
 
     def __iter__(self) -> Iterator[InputPhoto]:
         found = False
-        for photo in self._walk:
+        for photo in self._walk if is_folder(self._walk.folder or os.curdir) else ():
             found = True
             yield photo
         if not found and not self.other_files:

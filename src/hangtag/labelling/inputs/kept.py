@@ -6,6 +6,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from hangtag.domain.errors import UsageError
+
 MEMORY_BYTES: Final = 64 * 1024 * 1024
 """How many bytes wait in memory: many photos of a shop, a few of a camera."""
 
@@ -56,7 +58,7 @@ class ByteStore:
     )  # freeing may happen while keeping
 
     def keep(self, data: bytes) -> KeptBytes:
-        """Keep bytes; raises `OSError` when they can be written nowhere."""
+        """Keep bytes; raises `UsageError` when there is no room for them."""
         with self._lock:
             if self._used + len(data) <= self.memory_bytes:
                 self._used += len(data)
@@ -64,7 +66,11 @@ class ByteStore:
             self._folder = self._folder or TemporaryDirectory(prefix="hangtag-")
             self._files += 1
             file = Path(self._folder.name) / str(self._files)
-        file.write_bytes(data)
+        try:
+            file.write_bytes(data)
+        except OSError as error:
+            problem = f"there is no room for photos that were read ahead ({error.strerror})"
+            raise UsageError(problem, where=file.parent, fix="Let TMPDIR name a larger disk.") from None
         return KeptBytes(self, len(data), file=file)
 
     def release(self, length: int) -> None:

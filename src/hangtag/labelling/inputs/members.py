@@ -4,6 +4,7 @@ from enum import Enum, auto
 from typing import Final
 
 from hangtag.labelling.inputs.folder import PHOTO_ENDINGS
+from hangtag.labelling.inputs.photo import as_utf8
 
 _MAC_FOLDER: Final = "__MACOSX"
 
@@ -26,8 +27,7 @@ def sort_member(name: str) -> Membership:
 
 def name_member(archive: str, member: str) -> str:
     """Return what a table calls a member: the archive's name, a slash, the member's."""
-    name = f"{archive}/{member.removeprefix('./')}"
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return as_utf8(f"{archive}/{member.removeprefix('./')}")
 
 
 def _is_hidden(part: str) -> bool:

@@ -58,6 +58,11 @@ class PhotoInput(Protocol):
         ...
 
 
+def as_utf8(path: str) -> str:
+    r"""Return a path as text that can be written: bytes that are not UTF-8 become `\xe9`."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 @dataclass(frozen=True, slots=True)
 class PhotoFile:
     """A photo to label. `fault` is the reason, known before it is opened, why that cannot be."""
@@ -69,7 +74,7 @@ class PhotoFile:
     @property
     def name(self) -> str:
         r"""What tables call this photo: its path. Bytes that are not UTF-8 are written as `\xe9`."""
-        return os.fsencode(self.path).decode("utf-8", "backslashreplace")
+        return as_utf8(self.path)
 
     def read(self, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
         """Return the file's bytes; raises `PhotoError` with the reason why they cannot be had."""
@@ -82,9 +87,14 @@ class PhotoFile:
 class FaultyPhoto:
     """A photo that is named and cannot be had, for a reason known at once."""
 
-    name: str
+    path: str
     error: PhotoError
     carried: Carried = field(default_factory=carry_nothing, kw_only=True, hash=False)
+
+    @property
+    def name(self) -> str:
+        """What tables call this photo: what it was called."""
+        return as_utf8(self.path)
 
     def read(self, _limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
         """Raise the photo's `PhotoError`."""

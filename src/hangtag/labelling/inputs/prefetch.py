@@ -40,13 +40,7 @@ class Prefetch:
         self._pool.shutdown()
 
     def _fetch(self, photo: InputPhoto) -> KeptBytes:
-        data = photo.read(self._limits)
-        try:
-            return self._store.keep(data)
-        except OSError as error:
-            raise PhotoError(
-                Reason.UNREADABLE, f"there is no room for the photo ({error.strerror})"
-            ) from None
+        return self._store.keep(photo.read(self._limits))
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.labelling.inputs.kept import ByteStore
-from hangtag.labelling.inputs.photo import Carried, FaultyPhoto, InputPhoto, PhotoFile, carry_nothing
+from hangtag.labelling.inputs.photo import Carried, FaultyPhoto, InputPhoto, PhotoFile, as_utf8, carry_nothing
 from hangtag.labelling.inputs.prefetch import FarPhoto, Prefetch
 from hangtag.labelling.inputs.settings import InputSettings
 
@@ -45,13 +45,12 @@ class References:
         """
         carried = carry_nothing() if carried is None else carried
         if "\0" in text:
-            return FaultyPhoto(
-                text, PhotoError(Reason.UNREADABLE, "no path or address has a zero"), carried=carried
-            )
+            fault = PhotoError(Reason.UNREADABLE, "no path or address has a zero in it")
+            return FaultyPhoto(text, fault, carried=carried)
         scheme = scheme_of(text)
         if scheme is None:
             return PhotoFile(os.path.join(folder, text), carried=carried)  # noqa: PTH118 - as in the walk of folders
-        text = os.fsencode(text).decode("utf-8", "backslashreplace")
+        text = as_utf8(text)
         if scheme in WEB_SCHEMES:
             from hangtag.labelling.inputs.web import WebPhoto  # noqa: PLC0415 - httpx takes long to import
 
@@ -60,8 +59,8 @@ class References:
             from hangtag.labelling.inputs.cloud import CloudPhoto  # noqa: PLC0415 - an extra
 
             return self.far(CloudPhoto(text, self.stores, carried=carried))
-        detail = f"hangtag does not read addresses that start with {scheme}://"
-        return FaultyPhoto(text, PhotoError(Reason.UNREADABLE, detail), carried=carried)
+        fault = PhotoError(Reason.UNREADABLE, f"hangtag does not read addresses that start with {scheme}://")
+        return FaultyPhoto(text, fault, carried=carried)
 
     def far(self, photo: InputPhoto) -> FarPhoto:
         """Return a photo that is far away as one that can be fetched ahead."""

@@ -68,7 +68,7 @@ class TableWalk:
 def open_table(path: str, references: References) -> TableWalk:
     """Open a table that names photos, told by its ending.
 
-    Raises `UsageError` when it cannot be read, or when no column or more than one could be meant.
+    Raises `UsageError` when it cannot be read, and when no column names photos.
     """
     rows = _READERS[os.path.splitext(path)[1].lower()](path)  # noqa: PTH122 - as above
     photo = find_photo_column(rows, references.settings.photo_column, path)

@@ -69,9 +69,11 @@ class Fetcher:
                 self._wait(_host(url))
                 return self._try(url, limits)
             except _PassingError as failure:
-                last = failure
-                self._let_rest(_host(url), failure.pause_s, attempt)
-        raise last.error
+                self._let_rest(_host(url), failure.pause_s)
+                if attempt == self._settings.attempts - 1:
+                    raise failure.error from None
+                self._back_off(attempt)
+        raise AssertionError("there is at least one attempt")
 
     def close(self) -> None:
         """End the connections; what is under way fails."""
@@ -94,12 +96,14 @@ class Fetcher:
                 pieces.append(piece)
             return b"".join(pieces)
 
-    def _let_rest(self, host: str, asked_s: float, attempt: int) -> None:
-        """Leave a host alone: as long as it asks for, and longer each time, not all threads for equally long."""
-        own_s = self._settings.backoff_s * 2**attempt * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+    def _let_rest(self, host: str, asked_s: float) -> None:
+        """Remember for how long a host asks to be left alone, by all threads."""
         if asked_s:
             self._rests[host] = time.monotonic() + asked_s
-        self._pause(own_s)
+
+    def _back_off(self, attempt: int) -> None:
+        """Wait longer after each attempt, not all threads for equally long."""
+        self._pause(self._settings.backoff_s * 2**attempt * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
 
     def _wait(self, host: str) -> None:
         self._pause(self._rests.get(host, 0.0) - time.monotonic())

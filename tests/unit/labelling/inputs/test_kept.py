@@ -1,5 +1,9 @@
+import errno
+from pathlib import Path
+
 import pytest
 
+from hangtag.domain.errors import UsageError
 from hangtag.labelling.inputs.kept import ByteStore
 
 
@@ -36,4 +40,15 @@ def test_bytes_of_photos_that_are_passed_over_make_room():
     del first, second
     assert not file.exists()
     assert store.keep(b"z" * 100).file is None
+    store.close()
+
+
+def test_where_there_is_no_room_the_run_ends(monkeypatch):
+    def fail(*_arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    store = ByteStore(memory_bytes=0)
+    with pytest.raises(UsageError, match="TMPDIR"):
+        store.keep(b"x")
     store.close()

@@ -1,8 +1,10 @@
 import io
+import os
 import sys
 import tarfile
 import tracemalloc
 import zipfile
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -71,10 +73,11 @@ def test_files_passed_over_are_counted_anew_in_every_walk():
 
 
 @pytest.mark.usefixtures("shelf")
-def test_a_pattern_that_matches_nothing_is_a_file_that_is_not_there():
-    with open_inputs(["photos/*.gif"]) as inputs:
+@pytest.mark.parametrize("pattern", ["photos/*.gif", "nowhere/*.jpg"])
+def test_a_pattern_that_matches_nothing_is_a_file_that_is_not_there(pattern):
+    with open_inputs([pattern]) as inputs:
         (photo,) = inputs
-    assert photo.name == "photos/*.gif"
+    assert photo.name == pattern
     with pytest.raises(PhotoError) as caught:
         photo.read()
     assert caught.value.reason is Reason.NOT_FOUND
@@ -135,3 +138,17 @@ def test_a_long_list_is_walked_in_flat_memory():
     tracemalloc.stop()
     assert count == 100_000
     assert peak < 100_000
+
+
+def test_names_that_are_no_text_can_be_written_into_a_table(tmp_path):
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/\xe9")
+    for ending in (".zip", ".tar", ".tar.gz"):
+        Path(odd + ending).write_bytes(b"x")
+    Path(odd + ".csv").write_text("path\n\0.jpg\nhttp://\n")
+    with open_inputs([odd + ending for ending in (".zip", ".tar", ".tar.gz", ".csv", "*.gif")]) as inputs:
+        photos = list(inputs)
+        for photo in photos:
+            assert photo.name.encode("utf-8")
+            with pytest.raises(PhotoError):
+                photo.read()
+    assert len(photos) == 6
