@@ -13,7 +13,7 @@ from hangtag.domain.errors import BundleError, UsageError
 from hangtag.domain.prediction import Failure, Label, Prediction
 from hangtag.domain.reasons import Reason
 from hangtag.domain.taxonomy import Taxonomy
-from hangtag.inference import model as model_module
+from hangtag.inference import selection
 from hangtag.inference.engine import Engine
 from hangtag.inference.model import load_model
 from tiny_bundle import (
@@ -193,8 +193,8 @@ def test_a_model_that_fails_its_golden_check_is_not_loaded(spoiled, precision):
 class FastEngine(Engine):
     """An engine on a processor that computes in bf16 unless it is told not to."""
 
-    def __init__(self, bundle, *, precision, threads):
-        super().__init__(bundle, precision="fp32", threads=threads)
+    def __init__(self, bundle, *, precision, **settings):
+        super().__init__(bundle, precision="fp32", **settings)
         self.asked = precision
 
     @property
@@ -210,8 +210,8 @@ def test_auto_falls_back_to_fp32_where_a_faster_precision_fails(path, monkeypatc
         if engine.precision == "bf16":
             raise BundleError("too far off", where=where)
 
-    monkeypatch.setattr(model_module, "check_golden", check)
-    monkeypatch.setattr(model_module, "Engine", FastEngine)
+    monkeypatch.setattr(selection, "check_golden", check)
+    monkeypatch.setattr(selection, "Engine", FastEngine)
     assert load_model(path).engine.precision == "fp32"
     assert checked == ["bf16", "fp32"]
     with pytest.raises(BundleError, match="too far off"):
@@ -219,7 +219,7 @@ def test_auto_falls_back_to_fp32_where_a_faster_precision_fails(path, monkeypatc
 
 
 def test_auto_takes_no_arithmetic_that_the_card_does_not_allow(tmp_path, monkeypatch):
-    monkeypatch.setattr(model_module, "Engine", FastEngine)
+    monkeypatch.setattr(selection, "Engine", FastEngine)
     for allowed, chosen in ((("fp32", "bf16"), "bf16"), (("fp32",), "fp32"), (("fp32", "fp16"), "fp32")):
         path = tmp_path / f"{'-'.join(allowed)}.onnx"
         write_bundle(GRAPH, replace(CARD, precisions=allowed), path)
