@@ -2,11 +2,13 @@
 
 import csv
 import json
+import os
 import random
 import subprocess
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -132,3 +134,13 @@ def test_failed_photos_that_were_mended_are_labelled(start, tmp_path, material):
     rows = [dict(row) for row in read(tmp_path / "labels.csv").elements()]
     assert len(rows) == PHOTOS
     assert [row["status"] for row in rows if row["path"].endswith("0007.png")] == ["labelled"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="only a process of its own can end without cleaning up")
+def test_no_crash_between_two_operations_loses_a_row_or_has_one_twice():
+    script = Path(__file__).parents[1] / "crashing_jobs.py"
+    done = subprocess.run(
+        [sys.executable, script, "1", "24"], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert int(done.stdout) > 100
