@@ -91,20 +91,15 @@ def train(
     from hangtag.training.folds import fold_folder, plan_folds
     from hangtag.training.joining import join_photos
     from hangtag.training.loop import RunSettings
-    from hangtag.training.recipe import find_recipe, read_recipe
     from hangtag.training.rows import limit_rows
     from hangtag.training.suspects import forget_labels, read_suspects
 
-    chosen = read_recipe(find_recipe(recipe)).with_epochs(epochs)
-    if weights == NO_WEIGHTS:
-        chosen = chosen.from_scratch()
+    chosen = _read_recipe(recipe, epochs, weights)
     folder = run or Path("runs") / chosen.name
     settings = RunSettings(folder, resume=resume, threads=threads, tensorboard=tensorboard)
     chosen_folds, places = choose_folds(folds, fold), _read_places(chosen, join or [], negatives)
-    if folds is None:
-        _refuse_to_overwrite(settings.checkpoint, resume=resume)
-    for one in chosen_folds:
-        _refuse_to_overwrite(fold_folder(folder, one) / settings.checkpoint.name, resume=resume)
+    for place in [folder] if folds is None else [fold_folder(folder, one) for one in chosen_folds]:
+        _refuse_to_overwrite(place / settings.checkpoint.name, resume=resume)
     if chosen_folds or not settings.checkpoint.exists():
         settings = replace(settings, weights=_read_weights(chosen, weights))
     folder.mkdir(parents=True, exist_ok=True)
@@ -139,6 +134,13 @@ def _require_training() -> None:
         raise UsageError(
             "training needs the extra `train`", fix="Run `pip install 'hangtag[train]'`."
         ) from None
+
+
+def _read_recipe(name: str, epochs: int | None, weights: str | None) -> "Recipe":
+    from hangtag.training.recipe import find_recipe, read_recipe
+
+    recipe = read_recipe(find_recipe(name)).with_epochs(epochs)
+    return recipe.from_scratch() if weights == NO_WEIGHTS else recipe
 
 
 def _refuse_to_overwrite(checkpoint: Path, *, resume: bool) -> None:
