@@ -214,6 +214,10 @@ def test_models_are_compared_photo_by_photo(run):
         (["photos", "-m", "other", "-m", "other"], "a model is named twice"),
         (["photos", "--top-k", "0"], "--top-k"),
         (["bare"], "there is no photo"),
+        (["bare", "-o", "out.csv"], "there is no photo"),
+        (["ftp://host/1.jpg"], "does not read addresses that start with ftp://"),
+        (["https://host/1.zip"], "are read from this machine only"),
+        (["photos", "--connections", "0"], "--connections"),
     ],
 )
 @pytest.mark.usefixtures("photos")

@@ -186,7 +186,7 @@ class _Pace:
 
 
 def _numbered(folder: Path, pattern: re.Pattern[str]) -> Iterator[tuple[int, Path]]:
-    for path in folder.iterdir():
+    for path in folder.iterdir() if folder.exists() else ():  # a job that came to nothing leaves none
         if found := pattern.fullmatch(path.name):
             yield int(found[1]), path
 
