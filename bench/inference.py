@@ -18,7 +18,7 @@ from functools import partial
 from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -29,14 +29,15 @@ from hangtag import load_model
 from hangtag.bundle.file import Bundle, read_bundle
 from hangtag.bundle.shipped import find_bundle
 from hangtag.imaging.samples import write_sample_photos
+from hangtag.inference.choice import EngineSetting
 from hangtag.inference.cpus import count_usable_cpus
-from hangtag.inference.engine import BATCH_SIZE, Engine
+from hangtag.inference.engine import BATCH_SIZE
 from hangtag.inference.runtime import load_runtime
+from hangtag.inference.selection import Forms, build_engine
 
 Pixels = npt.NDArray[np.uint8]
 Work = Callable[[Pixels], object]
 
-PRECISIONS: Final[tuple[Literal["fp32", "auto"], ...]] = ("fp32", "auto")
 COLD_STARTS: Final = 5
 SINGLE_PHOTOS: Final = 200
 
@@ -70,9 +71,9 @@ def _parse() -> argparse.Namespace:
 
 def _engines(bundle: Bundle, threads: int) -> dict[str, Work]:
     works: dict[str, Work] = {}
-    for precision in PRECISIONS:
+    for precision, form in Forms.of(bundle).offered.items():
         for size in (1, 8, BATCH_SIZE, 32, 64):
-            engine = Engine(bundle, precision=precision, threads=threads, batch_size=size)
+            engine = build_engine(form, EngineSetting(precision, threads, size))
             works[f"hangtag {engine.precision}, {size} at a time"] = engine.run
     if find_spec("onnxruntime"):
         works |= {
@@ -82,7 +83,7 @@ def _engines(bundle: Bundle, threads: int) -> dict[str, Work]:
 
 
 def _onnx_runtime(bundle: Bundle, threads: int, size: int) -> Work:
-    import onnxruntime  # type: ignore[import-not-found, import-untyped, unused-ignore]  # noqa: PLC0415 - optional
+    import onnxruntime  # noqa: PLC0415 - optional
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

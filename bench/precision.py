@@ -29,7 +29,7 @@ from hangtag.inference.engine import Engine
 
 Logits = dict[str, npt.NDArray[np.float32]]
 
-EXACT_LAYERS: Final = (0, 1, 2, 3, 6)
+EXACT_LAYERS: Final = (0, 1, 2, 3, 4, 6)
 
 
 def main() -> None:
