@@ -1,6 +1,5 @@
 """What the API says, as types: the OpenAPI document and the clients are made from these."""
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -345,82 +344,3 @@ class Health(Schema):
     """Whether the service lives; whether it can answer."""
 
     status: Literal["ok"] = "ok"
-
-
-JobState = Literal["queued", "running", "done", "cancelled", "failed"]
-
-
-class Job(Schema):
-    """A batch of photos that is labelled in the background. `message` says why it failed, or what was left out."""
-
-    id: str
-    title: str
-    state: JobState
-    model: ModelName
-    created: datetime
-    started: datetime | None
-    finished: datetime | None
-    total: int
-    done: int
-    failed: int
-    images_per_s: float | None
-    seconds_left: float | None
-    message: str | None
-
-
-class JobSummary(Schema):
-    """What a job came to.
-
-    `by_confidence` are ten bins of the leaf's confidence: [lower bound, count]. `by_answer` counts the levels that the
-    sure part of the path ends at, null where no level is sure.
-    """
-
-    by_class: dict[str, list[tuple[str, int]]]
-    by_reason: list[tuple[str, int]]
-    by_answer: list[tuple[str | None, int]]
-    by_flag: list[tuple[Flag, int]]
-    by_confidence: list[tuple[float, int]]
-
-
-class JobDetail(Job):
-    """A job and what it came to so far."""
-
-    summary: JobSummary
-
-
-class JobList(Schema):
-    """A page of the jobs, the newest first."""
-
-    jobs: list[Job]
-    total: int
-
-
-class LabelledResult(LabelledPhoto):
-    """The label of a job's photo. `row` are the columns carried from the job's table, `corrections` a person's."""
-
-    position: int
-    row: dict[str, str] | None = None
-    corrections: dict[str, str] = {}
-
-
-class FailedResult(FailedPhoto):
-    """Why a job's photo has no label."""
-
-    position: int
-    row: dict[str, str] | None = None
-
-
-JobResult = Annotated[LabelledResult | FailedResult, Field(discriminator="status")]
-
-
-class JobResults(Schema):
-    """A page of the results that were asked for; `total` counts them all."""
-
-    total: int
-    results: list[JobResult]
-
-
-class Correction(Schema):
-    """What a person says instead, by column. The labels must exist, and those of the category form a path."""
-
-    labels: Annotated[dict[str, str], Field(min_length=1)]

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from hangtag.server.jobs.news import JobNews
+from hangtag.server.jobs.schemas import Job
 from hangtag.server.jobs.store import UNFINISHED, JobStore
-from hangtag.server.schemas import Job
 
 EVENT_INTERVAL_S: Final = 0.25
 HEARTBEAT_S: Final = 15.0

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import RLock
 
-from hangtag.server.schemas import Job
+from hangtag.server.jobs.schemas import Job
 
 
 class Watch:

@@ -13,12 +13,12 @@ from hangtag.server.jobs.downloads import MEDIA_TYPES, Format, iter_download
 from hangtag.server.jobs.events import iter_events
 from hangtag.server.jobs.receive import JobForm
 from hangtag.server.jobs.results import ResultFilter, Sort, Status, check_filter, query_results
+from hangtag.server.jobs.schemas import Correction, Job, JobDetail, JobList, JobResult, JobResults
 from hangtag.server.jobs.stored import describe_result
 from hangtag.server.jobs.summary import summarise
 from hangtag.server.jobs.thumbnails import LARGEST, SMALLEST
 from hangtag.server.jobs.vocabulary import Vocabulary
 from hangtag.server.problems import ShuttingDownError, problem_responses
-from hangtag.server.schemas import Correction, Job, JobDetail, JobList, JobResult, JobResults
 from hangtag.server.service import ServiceDependency
 
 router = APIRouter(tags=["jobs"])

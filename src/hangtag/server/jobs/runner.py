@@ -14,9 +14,9 @@ from hangtag.server.answers import doubt_thresholds
 from hangtag.server.jobs.folder import JobFolders
 from hangtag.server.jobs.labelling import JobLabeller, iter_waiting, lost_uploads
 from hangtag.server.jobs.news import JobNews
+from hangtag.server.jobs.schemas import Job, JobState
 from hangtag.server.jobs.store import JobStore, NewResults, WaitingPhoto
 from hangtag.server.jobs.tables import JobRow
-from hangtag.server.schemas import Job, JobState
 from hangtag.server.settings import Settings
 
 _log = logging.getLogger(__name__)

@@ -17,13 +17,13 @@ from hangtag.server.jobs.models import JobModels
 from hangtag.server.jobs.news import JobNews
 from hangtag.server.jobs.receive import ReceivedForm, receive_form
 from hangtag.server.jobs.runner import JobRunner
+from hangtag.server.jobs.schemas import Job
 from hangtag.server.jobs.store import JobModel, JobStore
 from hangtag.server.jobs.stored import read_result
 from hangtag.server.jobs.thumbnails import render_photo
 from hangtag.server.jobs.vocabulary import Vocabulary
 from hangtag.server.models import ModelShelf
 from hangtag.server.problems import NotFoundError
-from hangtag.server.schemas import Job
 from hangtag.server.settings import Settings
 
 DATABASE_NAME: Final = "hangtag.db"

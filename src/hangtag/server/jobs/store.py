@@ -11,10 +11,11 @@ from hangtag.domain.reasons import Reason
 from hangtag.server.database import writing
 from hangtag.server.jobs.folder import StoredPhoto
 from hangtag.server.jobs.intake import JobContent
+from hangtag.server.jobs.schemas import Job, JobState
 from hangtag.server.jobs.tables import JobRow, LabelRow, PhotoRow, ResultRow
 from hangtag.server.jobs.vocabulary import Vocabulary
 from hangtag.server.problems import JobFinishedError, JobNotFoundError, QueueFullError
-from hangtag.server.schemas import Job, JobState, ModelName
+from hangtag.server.schemas import ModelName
 
 UNFINISHED: Final = ("queued", "running")
 MAX_UNFINISHED: Final = 100

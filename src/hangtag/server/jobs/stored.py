@@ -11,9 +11,10 @@ from hangtag.domain.columns import CATEGORY_COLUMNS
 from hangtag.domain.flags import Flag
 from hangtag.domain.reasons import Reason
 from hangtag.server.jobs.folder import StoredPhoto
+from hangtag.server.jobs.schemas import FailedResult, LabelledResult
 from hangtag.server.jobs.tables import JobRow, PhotoRow, ResultRow, decode_flags
 from hangtag.server.problems import NotFoundError
-from hangtag.server.schemas import ChosenLabel, FailedResult, Label, LabelledResult
+from hangtag.server.schemas import ChosenLabel, Label
 
 PHOTOS_AT_A_TIME: Final = 1000
 

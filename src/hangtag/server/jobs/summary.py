@@ -7,8 +7,8 @@ from sqlalchemy import Engine, case, func, select
 
 from hangtag.domain.columns import CATEGORY_COLUMNS
 from hangtag.domain.flags import Flag
+from hangtag.server.jobs.schemas import JobSummary
 from hangtag.server.jobs.tables import JobRow, LabelRow, ResultRow, decode_flags
-from hangtag.server.schemas import JobSummary
 
 _BINS: Final = 10
 

@@ -8,7 +8,8 @@ import pytest
 from hangtag.server.jobs import events
 from hangtag.server.jobs.events import iter_events
 from hangtag.server.jobs.news import JobNews
-from hangtag.server.schemas import Job, ModelName
+from hangtag.server.jobs.schemas import Job
+from hangtag.server.schemas import ModelName
 
 
 def build_job(done=0, state="running"):
