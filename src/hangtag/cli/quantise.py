@@ -38,7 +38,7 @@ def quantise(
     Ranges are measured on train photos, the loss against float32 on the validation photos. The new file lies beside
     the model, and is chosen by itself only where it loses next to nothing and `hangtag bench` finds it the fastest.
     """
-    _require_training()
+    _require_nncf()
     from hangtag.bundle.file import read_bundle
     from hangtag.bundle.quantised import is_quantised, quantised_path
     from hangtag.bundle.shipped import find_bundle
@@ -57,14 +57,13 @@ def quantise(
         _measure(bundle, path, table, source)
 
 
-def _require_training() -> None:
-    try:
-        import onnxruntime  # noqa: F401
-        import torch  # noqa: F401
-    except ImportError:
+def _require_nncf() -> None:
+    from importlib.util import find_spec
+
+    if find_spec("nncf") is None or find_spec("onnxruntime") is None:
         raise UsageError(
             "an int8 form is made with the extra `quantise`", fix="Run `pip install 'hangtag[quantise]'`."
-        ) from None
+        )
 
 
 def _read_pixels(

@@ -10,10 +10,7 @@ from hangtag.inference.model import load_model
 from hangtag.training.quantising import allow, quantise_graph, restore_weights, write_quantised_bundle
 from tiny_bundle import build_tiny_card, build_tiny_graph, draw_pixels, reference_logits
 
-pytestmark = [
-    pytest.mark.training,
-    pytest.mark.filterwarnings("ignore"),  # NNCF and what it brings warn of themselves
-]
+pytestmark = pytest.mark.filterwarnings("ignore")  # NNCF and what it brings warn of themselves
 pytest.importorskip("nncf", reason="the extra `quantise` is not installed")
 pytest.importorskip("onnxruntime", reason="the extra `quantise` is not installed")
 
