@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from hangtag.bundle.card import GateCard
 from hangtag.bundle.file import read_bundle, write_bundle
 from hangtag.bundle.quantised import find_quantised, quantised_path, read_quantisation
 from hangtag.domain.errors import UsageError
@@ -51,6 +54,26 @@ def test_the_card_says_how_it_was_made_and_is_not_allowed_until_it_was_measured(
 def test_the_first_convolutions_stay_exact(bundle):
     one, both = (quantise_graph(bundle, draw_pixels(8), exact) for exact in (1, 2))
     assert count(one, "QuantizeLinear") > count(both, "QuantizeLinear")
+
+
+def test_a_gate_stays(bundle, tmp_path):
+    graph = build_tiny_graph()
+    graph.graph.initializer.append(numpy_helper.from_array(np.array([1], np.int64), "axes"))
+    graph.graph.node.append(
+        helper.make_node("ReduceMax", ["features", "axes"], ["not_a_product"], keepdims=1)
+    )
+    score = helper.make_tensor_value_info("not_a_product", TensorProto.FLOAT, ["N", 1])
+    graph.graph.output.append(score)
+    card = replace(bundle.card, gate=GateCard("not_a_product", 3.0, "the largest feature"))
+    write_bundle(graph, card, tmp_path / "gated.onnx")
+    gated = read_bundle(tmp_path / "gated.onnx")
+    write_quantised_bundle(gated, draw_pixels(16), quantised_path(gated.path))
+    pixels = draw_pixels(5)
+    exact, found = (
+        load_model(gated.path, precision=precision).label(pixels).gate for precision in ("fp32", "int8")
+    )
+    assert found.shape == exact.shape == (5,)
+    np.testing.assert_allclose(found, exact, rtol=0.1)
 
 
 def test_too_few_photos(bundle):
