@@ -101,7 +101,9 @@ def test_a_rare_class_neither_suspects_nor_is_suspected():
     given, probabilities, _ = draw_noisy(4)
     rare = CLASSES - 1
     few = np.flatnonzero(given == rare)[: MIN_EXAMPLES - 1]
-    given[(given == rare) & ~np.isin(np.arange(len(given)), few)] = 0  # a heap of wrong labels that are really rare
+    given[(given == rare) & ~np.isin(np.arange(len(given)), few)] = (
+        0  # a heap of wrong labels that are really rare
+    )
     noise = find_label_noise(given, probabilities)
     assert not noise.judged[few].any()
     assert np.isnan(noise.thresholds[rare])
