@@ -1,5 +1,7 @@
 """Text made fit to be shown: what came from outside, and figures."""
 
+import datetime as dt
+
 
 def printable(text: str) -> str:
     """Return a file's name, a label or a message with its control characters spelled out.
@@ -17,3 +19,14 @@ def render_share(share: float) -> str:
 def render_count(count: int, one: str, several: str) -> str:
     """Write a number with what it counts: `1 photo`, `39,655 photos`."""
     return f"{count:,} {one if count == 1 else several}"
+
+
+def render_cell(cell: object) -> str:
+    """Return the value of a workbook's cell as text, as Excel shows it in its plainest format."""
+    if isinstance(cell, bool):
+        return "TRUE" if cell else "FALSE"
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    if isinstance(cell, dt.datetime):
+        return cell.isoformat(sep=" ")
+    return cell.isoformat() if isinstance(cell, dt.date | dt.time) else str(cell)

@@ -7,6 +7,7 @@ from typing import Final
 
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetVisibleEnum, load_workbook
 
+from hangtag.domain.text import render_cell
 from hangtag.labelling.inputs.given_rows import GivenColumn, GivenRow, broken_table, name_columns
 from hangtag.labelling.layout import Kind
 
@@ -100,14 +101,3 @@ def _value(cell: object, kind: Kind) -> object:
     if kind is Kind.MOMENT and not isinstance(cell, dt.datetime) and isinstance(cell, dt.date):
         return dt.datetime.combine(cell, dt.time())
     return cell
-
-
-def render_cell(cell: object) -> str:
-    """Return a cell's value as text, as Excel shows it in its plainest format."""
-    if isinstance(cell, bool):
-        return "TRUE" if cell else "FALSE"
-    if isinstance(cell, float) and cell.is_integer():
-        return str(int(cell))
-    if isinstance(cell, dt.datetime):
-        return cell.isoformat(sep=" ")
-    return cell.isoformat() if isinstance(cell, dt.date | dt.time) else str(cell)

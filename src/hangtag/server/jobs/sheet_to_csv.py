@@ -6,11 +6,12 @@ Memory, time and output are limited, since a workbook can be small and claim eno
 import csv
 import resource
 import sys
-from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Final
 
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetVisibleEnum, load_workbook
+
+from hangtag.domain.text import render_cell
 
 _MIB: Final = 1024 * 1024
 _LIMITS: Final = {
@@ -19,8 +20,6 @@ _LIMITS: Final = {
     resource.RLIMIT_FSIZE: 128 * _MIB,
     resource.RLIMIT_CORE: 0,
 }
-
-Value = float | str | bool | date | datetime | time | timedelta
 
 
 def main(source: Path, target: Path) -> None:
@@ -36,7 +35,7 @@ def main(source: Path, target: Path) -> None:
     with target.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         for row in sheet.iter_rows():
-            writer.writerow([render_value(value) for value in row])
+            writer.writerow([render_cell(value) for value in row])
 
 
 def _find_sheet(workbook: CalamineWorkbook) -> CalamineSheet | None:
@@ -46,17 +45,6 @@ def _find_sheet(workbook: CalamineWorkbook) -> CalamineSheet | None:
             if sheet.height:
                 return sheet
     return None
-
-
-def render_value(value: Value) -> str:
-    """Return a cell's value as text, as Excel shows it in its plainest format."""
-    if isinstance(value, bool):
-        return "TRUE" if value else "FALSE"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    if isinstance(value, datetime | date | time):
-        return value.isoformat(sep=" ") if isinstance(value, datetime) else value.isoformat()
-    return str(value)
 
 
 if __name__ == "__main__":
