@@ -1,49 +1,94 @@
 """Depthwise convolutions whose backward pass is fast on a CPU.
 
-oneDNN has fast kernels for the forward pass of a depthwise convolution in bfloat16, but its backward pass in bfloat16
-falls back to a slow reference for strides above 1 and for 5x5 weights: there it took 78 % of a training step of
-EfficientNet-Lite0. In float32 and channels-last the same gradients are 5 to 300 times faster. So these layers go
-forward in the precision of their input and backward in float32, which about doubles the images per second of a whole
-training step (`bench/training_step.py`).
+oneDNN has fast bfloat16 kernels for a depthwise convolution's forward pass at any size, and for the gradient of its
+weight at 3x3. Its other gradients fall back to slow references, for strides above 1 and for 5x5 weights: they took
+78 % of a training step of EfficientNet-Lite0. So both gradients are put together from what is fast: that of the input
+from forward passes, one for each phase of the stride, and that of the weight from the gradients of its 3x3 parts. The
+arithmetic is that of bfloat16 all along. It more than doubles the images per second of a training step
+(`bench/training_step.py`).
 """
 
-from typing import Any, Self, cast
+from typing import Any, Final, Self, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+_FAST: Final = 3
+"""The side of the weights whose gradient is fast."""
 
-class _Float32Backward(torch.autograd.Function):
+
+class _FastBackward(torch.autograd.Function):
+    """A depthwise convolution of unpadded photos (N, C, H, W) with a weight (C, 1, K, K)."""
+
     @staticmethod
-    def forward(ctx: Any, photos: Tensor, weight: Tensor, stride: list[int], padding: list[int]) -> Tensor:  # noqa: ANN401 - torch's context has no type
+    def forward(ctx: Any, photos: Tensor, weight: Tensor, stride: int) -> Tensor:  # noqa: ANN401 - torch's context has no type
         ctx.save_for_backward(photos, weight)
-        ctx.geometry = (stride, padding)
-        return functional.conv2d(photos, weight.to(photos.dtype), None, stride, padding, 1, weight.shape[0])
+        ctx.stride = stride
+        return functional.conv2d(photos, weight.to(photos.dtype), None, stride, groups=len(weight))
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:  # noqa: ANN401 - as above
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:  # noqa: ANN401 - as above
         (gradient,) = gradients
         photos, weight = ctx.saved_tensors
-        stride, padding = ctx.geometry
-        to_photos, to_weight, _ = torch.ops.aten.convolution_backward(
-            gradient.float(),
-            photos.float(),
-            weight.float(),
-            [0],
-            stride,
-            padding,
-            [1, 1],
-            False,
-            [0, 0],
-            weight.shape[0],
-            [True, True, False],
-        )
-        return to_photos.to(photos.dtype), to_weight.to(weight.dtype), None, None
+        to_photos = gradient_to_photos(gradient, photos, weight.to(photos.dtype), ctx.stride)
+        to_weight = gradient_to_weight(gradient, photos, weight.shape[-1], ctx.stride)
+        return to_photos, to_weight.to(weight.dtype), None
+
+
+def gradient_to_photos(gradient: Tensor, photos: Tensor, weight: Tensor, stride: int) -> Tensor:
+    """Return the gradient to the photos (N, C, H, W), from that of the output and the weight (C, 1, K, K).
+
+    The pixels whose row and column leave a certain rest when divided by the stride, a phase, see a part of the weight's
+    rows and columns only. Their gradient is an ordinary convolution of the output's with that part, turned around.
+    """
+    turned, kernel = weight.flip(2, 3), weight.shape[-1]
+    if stride == 1:
+        return functional.conv2d(gradient, turned, None, 1, kernel - 1, groups=len(weight))
+    used = [(side - 1) * stride + kernel for side in gradient.shape[2:]]
+    result = torch.empty_like(photos) if used == list(photos.shape[2:]) else torch.zeros_like(photos)
+    for down in range(stride):
+        for across in range(stride):
+            part = turned[
+                :, :, (kernel - 1 - down) % stride :: stride, (kernel - 1 - across) % stride :: stride
+            ]
+            padding = (part.shape[2] - 1, part.shape[3] - 1)
+            phase = functional.conv2d(gradient, part.contiguous(), None, 1, padding, groups=len(weight))
+            result[:, :, down::stride, across::stride][:, :, : phase.shape[2], : phase.shape[3]] = phase
+    return result
+
+
+def gradient_to_weight(gradient: Tensor, photos: Tensor, kernel: int, stride: int) -> Tensor:
+    """Return the gradient to the weight (C, 1, K, K), put together from 3x3 parts, which overlap where they must."""
+    channels, height, width = gradient.shape[1:]
+    result = photos.new_empty(channels, 1, kernel, kernel)
+    side = min(kernel, _FAST)
+    example = photos.new_empty(channels, 1, side, side)
+    rows, columns = (height - 1) * stride + side, (width - 1) * stride + side
+    starts = sorted({*range(0, kernel - side, side - 1), kernel - side})
+    for top in starts:
+        for left in starts:
+            seen = photos[:, :, top : top + rows, left : left + columns]
+            seen = seen.contiguous(memory_format=torch.channels_last)
+            _, found, _ = torch.ops.aten.convolution_backward(
+                gradient,
+                seen,
+                example,
+                [0],
+                [stride] * 2,
+                [0, 0],
+                [1, 1],
+                False,
+                [0, 0],
+                channels,
+                [False, True, False],
+            )
+            result[:, :, top : top + side, left : left + side] = found
+    return result
 
 
 class DepthwiseConv2d(nn.Conv2d):
-    """A bias-free depthwise convolution, equal to `nn.Conv2d` except for the precision of its backward pass."""
+    """A bias-free, square depthwise convolution, equal to `nn.Conv2d` except for how it computes its gradients."""
 
     same_padding = False
 
@@ -68,10 +113,11 @@ class DepthwiseConv2d(nn.Conv2d):
         """Convolve (N, C, H, W)."""
         if self.same_padding:
             photos = functional.pad(photos, self._same_padding(photos.shape[-2], photos.shape[-1]))
-        stride, padding = list(self.stride), list(cast("tuple[int, int]", self.padding))
+        down, across = cast("tuple[int, int]", self.padding)
         if photos.dtype == torch.bfloat16 and torch.is_grad_enabled():
-            return cast("Tensor", _Float32Backward.apply(photos, self.weight, stride, padding))
-        return functional.conv2d(photos, self.weight, None, stride, padding, 1, self.groups)
+            padded = functional.pad(photos, [across, across, down, down]) if down or across else photos
+            return cast("Tensor", _FastBackward.apply(padded, self.weight, self.stride[0]))
+        return functional.conv2d(photos, self.weight, None, self.stride, (down, across), 1, self.groups)
 
     def _same_padding(self, height: int, width: int) -> list[int]:
         """Return (left, right, top, bottom) so that the output has ceil(size / stride) pixels a side."""
@@ -95,5 +141,7 @@ def speed_up_depthwise(module: nn.Module) -> None:
 
 def _is_slow(layer: nn.Conv2d) -> bool:
     depthwise = layer.groups == layer.in_channels == layer.out_channels > 1 and layer.bias is None
+    square = len(set(layer.kernel_size)) == len(set(layer.stride)) == 1 and not isinstance(layer.padding, str)
+    square &= layer.stride[0] <= layer.kernel_size[0]
     undilated = set(layer.dilation) == {1}
-    return depthwise and undilated and (max(layer.kernel_size) > 3 or max(layer.stride) > 1)  # noqa: PLR2004
+    return depthwise and square and undilated and (max(layer.kernel_size) > _FAST or max(layer.stride) > 1)
