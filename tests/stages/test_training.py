@@ -181,7 +181,7 @@ def test_sets_join_with_the_labels_that_they_have_and_photos_of_no_product_make_
     start = text.index("seed = 42\n") + len("seed = 42\n")
     recipe.write_text(
         text[:start]
-        + 'joins = ["people"]\n\n[joining]\nvalidation = 0.25\nrepeats = 2\n\n[names]\nweight = 0.3\n\n'
+        + "\n[joining]\nvalidation = 0.25\nrepeats = 2\n\n[names]\nweight = 0.3\n\n"
         + "[gate]\ndrawn = 40\nloss_weight = 1.0\n\n"
         + text[start:].lstrip(),
         encoding="utf-8",

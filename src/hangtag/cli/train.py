@@ -50,7 +50,10 @@ def train(
     ] = None,
     join: Annotated[
         list[str] | None,
-        typer.Option(help="Where a set is that the recipe joins: people=own_photos.", metavar="NAME=PATH"),
+        typer.Option(
+            help="Learn from a further set, too: people=own_photos. `custom` alone is the one beside the catalogue.",
+            metavar="NAME=PATH",
+        ),
     ] = None,
     negatives: Annotated[
         Path | None, typer.Option(help="A folder of photos of no product, for a recipe with a gate.")
@@ -94,10 +97,13 @@ def train(
     from hangtag.training.rows import limit_rows
     from hangtag.training.suspects import forget_labels, read_suspects
 
-    chosen = _read_recipe(recipe, epochs, weights)
+    places = _read_places(join or [])
+    chosen = _read_recipe(recipe, epochs, weights).with_joins(places)
+    if negatives is not None and chosen.gate is None:
+        raise UsageError("the recipe has no [gate] that could learn from them", where="--negatives")
     folder = run or Path("runs") / chosen.name
     settings = RunSettings(folder, resume=resume, threads=threads, tensorboard=tensorboard)
-    chosen_folds, places = choose_folds(folds, fold), _read_places(chosen, join or [], negatives)
+    chosen_folds = choose_folds(folds, fold)
     for place in [folder] if folds is None else [fold_folder(folder, one) for one in chosen_folds]:
         _refuse_to_overwrite(place / settings.checkpoint.name, resume=resume)
     if chosen_folds or not settings.checkpoint.exists():
@@ -161,18 +167,14 @@ def _read_weights(recipe: "Recipe", given: str | None) -> "Weights | None":
     return read_weights(recipe.network.architecture, None if given is None else Path(given))
 
 
-def _read_places(recipe: "Recipe", given: list[str], negatives: Path | None) -> dict[str, Path]:
-    """Read where joined sets are, and refuse what the recipe has no use for."""
-    places = {name: Path(path) for name, _, path in (text.partition("=") for text in given)}
-    for name, path in places.items():
-        if name not in recipe.joins or path == Path():
-            raise UsageError(
-                f"the recipe joins no set {name!r}" if name not in recipe.joins else f"where is {name}?",
-                where="--join",
-                fix=f"Write NAME=PATH; the recipe joins {', '.join(recipe.joins) or 'none'}.",
-            )
-    if negatives is not None and recipe.gate is None:
-        raise UsageError("the recipe has no [gate] that could learn from them", where="--negatives")
+def _read_places(given: list[str]) -> dict[str, Path | None]:
+    """Read where further sets are: by name, None for the custom set beside the catalogue."""
+    places: dict[str, Path | None] = {}
+    for text in given:
+        name, _, path = text.partition("=")
+        if not path and name != CUSTOM:
+            raise UsageError(f"where is {name!r}?", where="--join", fix=f"Write {name}=PATH.")
+        places[name] = Path(path) if path else None
     return places
 
 

@@ -2,17 +2,29 @@
 
 import hashlib
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from hangtag.catalogue.split import SplitSettings
 from hangtag.domain.errors import RecipeError
 from hangtag.imaging.preprocess import Preprocessing
+from hangtag.training.negatives import NEGATIVES
 
 _PACKAGED: Final = Path(__file__).parent.parent / "recipes"
 _CHECKOUT: Final = Path(__file__).parents[3] / "recipes"
+
+
+def _refuse_reserved(name: str) -> str:
+    if name == NEGATIVES:
+        raise ValueError("the name belongs to the photos of no product")
+    return name
+
+
+SetName = Annotated[str, Field(pattern=r"^[a-z0-9_-]+$"), AfterValidator(_refuse_reserved)]
+"""What a joined set is called."""
 
 
 class _Section(BaseModel):
@@ -149,7 +161,7 @@ class Recipe(_Section):
     licence: str
     columns: tuple[str, ...] = Field(min_length=1)
     seed: int
-    joins: tuple[str, ...] = ()
+    joins: tuple[SetName, ...] = ()
     joining: JoiningRecipe = JoiningRecipe()
     split: SplitSettings
     preprocessing: Preprocessing
@@ -170,6 +182,14 @@ class Recipe(_Section):
         """Return the recipe for random weights at the start: there is nothing in them that could be kept frozen."""
         network = self.network.model_copy(update={"pretrained": False})
         return self.model_copy(update={"network": network, "fine_tuning": None})
+
+    def with_joins(self, names: Iterable[str]) -> Self:
+        """Return the recipe with further sets to join. Raises `RecipeError` for a name that no set can have."""
+        joins = tuple(dict.fromkeys([*self.joins, *names]))
+        try:
+            return self.model_validate(self.model_dump() | {"joins": joins})
+        except ValidationError as error:
+            raise RecipeError("; ".join(_describe(problem) for problem in error.errors())) from None
 
     def with_epochs(self, epochs: int | None) -> Self:
         """Return the recipe with another number of epochs, or itself where none is asked for."""

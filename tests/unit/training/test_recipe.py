@@ -89,3 +89,14 @@ def test_an_unknown_recipe_lists_the_known_ones():
         find_recipe("defualt")
     with pytest.raises(RecipeError, match="no such recipe"):
         find_recipe("missing.toml")
+
+
+def test_further_sets_join_those_of_the_recipe():
+    recipe = read_recipe(find_recipe("vgg16_custom")).with_joins(["people", "custom"])
+    assert recipe.joins == ("custom", "people")
+
+
+@pytest.mark.parametrize("name", ["negatives", "a:b", "", "../up"])
+def test_a_set_cannot_have_every_name(name):
+    with pytest.raises(RecipeError, match="joins"):
+        read_recipe(find_recipe("default")).with_joins([name])
