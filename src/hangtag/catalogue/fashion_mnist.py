@@ -25,19 +25,23 @@ from hangtag.domain.columns import CATEGORY_COLUMNS, ID
 from hangtag.domain.errors import CatalogueError, PhotoError
 from hangtag.domain.reasons import Reason
 
-CLASSES: Final = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-)
-"""The names that the data set's description gives its labels 0 to 9."""
+CLASSES: Final = {
+    "T-shirt/top": ("Apparel", "Topwear"),
+    "Trouser": ("Apparel", "Bottomwear"),
+    "Pullover": ("Apparel", "Topwear"),
+    "Dress": ("Apparel", "Dress"),
+    "Coat": ("Apparel", "Topwear"),
+    "Sandal": ("Footwear", ""),
+    "Shirt": ("Apparel", "Topwear"),
+    "Sneaker": ("Footwear", "Shoes"),
+    "Bag": ("Accessories", "Bags"),
+    "Ankle boot": ("Footwear", "Shoes"),
+}
+"""The names that the data set's description gives its labels 0 to 9, each with what lies above it.
+
+The upper levels are called as in Kaggle's catalogue, which a training can so join; where that has sandals under two
+names, none is written.
+"""
 
 PARTS: Final = {TRAIN: "train", TEST: "t10k"}
 """The splits as published, and what their files' names begin with."""
@@ -76,7 +80,7 @@ class FashionMnist(KeepsNothingOpen):
     def open_table(self) -> BinaryIO:
         """Return a table of ids, class names and the published split; raises `CatalogueError` for broken files."""
         parts = self._parts
-        return stream_table((ID, CATEGORY_COLUMNS[-1], GIVEN_COLUMN), _iter_rows(parts))
+        return stream_table((ID, *CATEGORY_COLUMNS, GIVEN_COLUMN), _iter_rows(parts))
 
     def photo_names(self) -> frozenset[str]:
         """Return the names of all photos, such as `train-00000.png`; raises `CatalogueError` for broken files."""
@@ -103,10 +107,12 @@ def holds_idx_files(folder: Path) -> bool:
     return any(_find(folder, prefix, "images-idx3") for prefix in PARTS.values())
 
 
-def _iter_rows(parts: dict[str, _Part]) -> Iterator[tuple[str, str, str]]:
+def _iter_rows(parts: dict[str, _Part]) -> Iterator[tuple[str, ...]]:
+    classes = list(CLASSES.items())
     for split, part in parts.items():
         for index, label in enumerate(part.labels.tolist()):
-            yield _name(split, index), CLASSES[label], split
+            name, above = classes[label]
+            yield _name(split, index), *above, name, split
 
 
 def _name(split: str, index: int) -> str:

@@ -31,7 +31,7 @@ def join_photos(
     Raises as `join_sets` and `Negatives` do.
     """
     main, sets = catalogues
-    joining = Joining(recipe.columns, recipe.joining.validation, recipe.seed)
+    joining = Joining(recipe.columns, recipe.joining.validation, recipe.joining.largest, recipe.seed)
     table = join_sets(table, sets, joining, folder)
     if recipe.gate is None:
         return table, JoinedCatalogue(main, sets)

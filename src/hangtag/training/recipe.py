@@ -111,10 +111,12 @@ class AugmentationRecipe(_Section):
 class JoiningRecipe(_Section):
     """How joined sets are learnt from: `validation` is the share of each that is kept back to see how well they go.
 
-    A photo of theirs is seen `repeats` times in an epoch.
+    A photo of theirs is seen `repeats` times in an epoch. Of a set with more than `largest` photos so many are drawn;
+    0 takes all.
     """
 
     validation: float = Field(default=0, ge=0, lt=1)
+    largest: int = Field(default=0, ge=0)
     repeats: int = Field(default=1, ge=1)
 
 

@@ -9,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hangtag.catalogue.assign import DROPPED, TRAIN, VALIDATION
+from hangtag.catalogue.assign import DROPPED, TEST, TRAIN, VALIDATION
 from hangtag.catalogue.candidates import NO_LABEL, NO_PHOTO, photos_by_id
 from hangtag.catalogue.clean import clean_catalogue
+from hangtag.catalogue.given_split import GIVEN_COLUMN, read_split_name
 from hangtag.catalogue.source import Catalogue
 from hangtag.catalogue.split import GROUP_COLUMN, NOTE_COLUMN, PHOTO_COLUMN, SPLIT_COLUMN
 from hangtag.catalogue.tables import read_table
@@ -22,6 +23,9 @@ LEFT_OUT: Final = "left_out"
 
 SOURCE_COLUMN: Final = "source"
 """Which joined set a row comes from; null for the catalogue itself. Only a table with joined sets has it."""
+
+PUBLISHED_TEST: Final = "published_test"
+"""The note on rows of a joined set that others test on."""
 
 NO_GROUP: Final = -1
 """The group of a photo that was compared with no other."""
@@ -45,10 +49,14 @@ def limit_rows(table: pa.Table, train_photos: int, seed: int) -> pa.Table:
 
 @dataclass(frozen=True, slots=True)
 class Joining:
-    """How sets are joined: which `columns` are learnt, and the share of each set that is kept back, drawn by `seed`."""
+    """How sets are joined: which `columns` are learnt, and the share of each set that is kept back, drawn by `seed`.
+
+    Of a set with more than `largest` photos so many are drawn; 0 takes all.
+    """
 
     columns: Sequence[str]
     validation: float = 0.0
+    largest: int = 0
     seed: int = 0
 
 
@@ -56,8 +64,9 @@ def join_sets(table: pa.Table, sets: Mapping[str, Catalogue], joining: Joining, 
     """Return the split table with the rows of further sets behind it, in the train split or kept back for validation.
 
     Their photos are called `set:photo`, as `JoinedCatalogue` does, and the column `source` names their set. A label
-    that no train row of the catalogue has is unknown, and a row without photo or known label is `dropped`, with a
-    note. Each set is cleaned into a folder of its own. Raises `CatalogueError` for a set that cannot be read.
+    that no train row of the catalogue has is unknown. A row without photo or known label is `dropped`, with a note, and
+    so are those that others test on, and what is too many. Each set is cleaned into a folder of its own. Raises
+    `CatalogueError` for a set that cannot be read.
     """
     if not sets:
         return table
@@ -69,7 +78,7 @@ def join_sets(table: pa.Table, sets: Mapping[str, Catalogue], joining: Joining, 
         cleaned = read_table(folder / name / "cleaned.parquet")
         photos = photos_by_id(catalogue.photo_names())
         rows = [_join_row(row, name, photos, known) for row in cleaned.to_pylist()]
-        _keep_back(rows, joining)
+        _choose_rows(rows, joining)
         table = append_rows(table, rows)
     return table
 
@@ -101,11 +110,15 @@ def rows_by_set(table: pa.Table) -> dict[str, pa.Table]:
     }
 
 
-def _keep_back(rows: list[dict[str, str | int | None]], joining: Joining) -> None:
+def _choose_rows(rows: list[dict[str, str | int | None]], joining: Joining) -> None:
+    """Keep some rows back for validation, and leave out those that are too many."""
     usable = [row for row in rows if row[SPLIT_COLUMN] == TRAIN]
     order = np.random.default_rng(joining.seed).permutation(len(usable))
-    for position in order[: round(joining.validation * len(usable))]:
+    taken = order[: joining.largest or None]
+    for position in taken[: round(joining.validation * len(taken))]:
         usable[position][SPLIT_COLUMN] = VALIDATION
+    for position in order[len(taken) :]:
+        usable[position] |= {SPLIT_COLUMN: DROPPED, NOTE_COLUMN: LEFT_OUT}
 
 
 def _join_row(
@@ -114,6 +127,8 @@ def _join_row(
     labels = {column: row.get(column) if row.get(column) in seen else None for column, seen in known.items()}
     photo = photos.get(str(row[ID]))
     problem = NO_PHOTO if photo is None else None if any(labels.values()) else NO_LABEL
+    if read_split_name(row.get(GIVEN_COLUMN) or "") == TEST:
+        problem = PUBLISHED_TEST
     return {
         **row,
         **labels,

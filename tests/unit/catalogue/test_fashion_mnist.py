@@ -33,8 +33,10 @@ def fashion(tmp_path):
 
 def test_the_table_names_the_classes_and_the_published_split(fashion):
     rows = load_cleaned(fashion[0]).to_pylist()
-    assert rows[0] == {"id": "train-00000", "articleType": "Ankle boot", "split": "train"}
-    assert rows[-1] == {"id": "test-00002", "articleType": "Trouser", "split": "test"}
+    shoes = {"masterCategory": "Footwear", "subCategory": "Shoes", "articleType": "Ankle boot"}
+    assert rows[0] == {"id": "train-00000", **shoes, "split": "train"}
+    trousers = {"masterCategory": "Apparel", "subCategory": "Bottomwear", "articleType": "Trouser"}
+    assert rows[-1] == {"id": "test-00002", **trousers, "split": "test"}
     assert len(rows) == 8
 
 

@@ -9,7 +9,15 @@ from hangtag.catalogue.clean import clean_catalogue
 from hangtag.catalogue.source import open_catalogue
 from hangtag.catalogue.split import SplitSettings, read_split_facts, split_catalogue
 from hangtag.catalogue.tables import read_table
-from hangtag.training.rows import LEFT_OUT, Joining, join_sets, limit_rows, own_rows, rows_by_set
+from hangtag.training.rows import (
+    LEFT_OUT,
+    PUBLISHED_TEST,
+    Joining,
+    join_sets,
+    limit_rows,
+    own_rows,
+    rows_by_set,
+)
 
 COLUMNS = ("masterCategory", "articleType")
 
@@ -76,3 +84,21 @@ def test_a_share_of_a_joined_set_is_kept_back_for_validation(split_table, tmp_pa
     assert again.equals(joined)
     assert rows_by_set(split_table) == {}
     assert own_rows(split_table).equals(split_table)
+
+
+def test_of_a_large_set_a_part_is_drawn_and_nothing_that_others_test_on(
+    split_table, tmp_path, write_catalogue
+):
+    rows = b"".join(
+        b"%d,Apparel,Shirts,%s\n" % (number, b"test" if number > 16 else b"train") for number in range(1, 21)
+    )
+    own = write_catalogue(b"id,masterCategory,articleType,split\n" + rows)
+    for number in range(1, 21):
+        (own / "images" / f"{number}.jpg").write_bytes(b"")
+    with open_catalogue(own) as catalogue:
+        joining = Joining(COLUMNS, validation=0.25, largest=8)
+        joined = join_sets(split_table, {"shop": catalogue}, joining, tmp_path / "run")
+    shop = rows_by_set(joined)["shop"]
+    assert count_splits(shop) == {"train": 6, "validation": 2, "dropped": 12}
+    notes = Counter(shop.column("note").to_pylist())
+    assert notes == {None: 8, LEFT_OUT: 8, PUBLISHED_TEST: 4}
