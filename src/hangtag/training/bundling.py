@@ -28,6 +28,7 @@ from hangtag.training.checkpoint import History
 from hangtag.training.data import GATE, TrainingData
 from hangtag.training.export import export_graph
 from hangtag.training.loop import TrainedNetwork
+from hangtag.training.rare_classes import lift_rare_classes
 from hangtag.training.recipe import Recipe
 from hangtag.training.thresholds import choose_thresholds
 
@@ -49,6 +50,9 @@ def write_trained_bundle(
 
     Raises `TrainingError` when the exported graph does not give torch's logits within the recipe's tolerance.
     """
+    if recipe.answers.rare_class_loss is not None:
+        strengths = lift_rare_classes(trained.network, data, recipe.answers.rare_class_loss)
+        facts = {**facts, "rare_classes_lifted": strengths}
     graph = export_graph(trained.network, recipe)
     card = _first_card(trained.history, recipe, data, facts)
     path.parent.mkdir(parents=True, exist_ok=True)

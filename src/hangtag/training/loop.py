@@ -109,9 +109,9 @@ def _start_or_resume(
     recipe: Recipe, data: TrainingData, settings: RunSettings, learner: Learner
 ) -> tuple[RunState, dict[str, Tensor]]:
     if not (settings.resume and settings.checkpoint.exists()):
-        return RunState(recipe.fingerprint(), data.run_fingerprint), {}
+        return RunState(recipe.training_fingerprint(), data.run_fingerprint), {}
     state, tensors = read_checkpoint(settings.checkpoint)
-    require_same_run(state, recipe.fingerprint(), data.run_fingerprint, settings.checkpoint)
+    require_same_run(state, recipe.training_fingerprint(), data.run_fingerprint, settings.checkpoint)
     learner.load_tensors(tensors)
     return state, {name: tensor for name, tensor in tensors.items() if name.startswith("best/")}
 

@@ -137,9 +137,14 @@ class NamesRecipe(_Section):
 
 
 class AnswersRecipe(_Section):
-    """How often what the model answers is to be right: the heads' thresholds are chosen for that on validation."""
+    """What is decided on validation once the network has learnt.
+
+    Thresholds are chosen so that `target_accuracy` of what the model answers is right. Rare classes are answered more
+    readily, as far as it costs a head no more than `rare_class_loss` of its accuracy; None leaves them as they are.
+    """
 
     target_accuracy: float = Field(default=0.98, gt=0.5, lt=1)
+    rare_class_loss: float | None = Field(default=None, ge=0, lt=1)
 
 
 class ExportRecipe(_Section):
@@ -179,6 +184,11 @@ class Recipe(_Section):
     def fingerprint(self) -> str:
         """Return the SHA-256 of the recipe's values: equal for two files that differ in comments only."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+    def training_fingerprint(self) -> str:
+        """Return the SHA-256 of what decides the weights: a run whose recipe differs in nothing else can go on."""
+        later = {"name", "description", "licence", "answers", "export"}
+        return hashlib.sha256(self.model_dump_json(exclude=later).encode()).hexdigest()
 
     def from_scratch(self) -> Self:
         """Return the recipe for random weights at the start: there is nothing in them that could be kept frozen."""
