@@ -18,11 +18,12 @@ MAX_BYTES = 16_000_000
 
 @pytest.fixture(scope="module")
 def real_split(real_catalogue, tmp_path_factory):
-    """The catalogue and its split table, made anew by the default settings."""
+    """The catalogue and its split table, made anew as the model's recipe says."""
     folder = tmp_path_factory.mktemp("split")
+    settings = SplitSettings(**load_model().card.recipe["split"])
     with open_catalogue(real_catalogue) as catalogue:
         clean_catalogue(catalogue, folder)
-        yield catalogue, split_catalogue(load_cleaned(folder), catalogue, SplitSettings())
+        yield catalogue, split_catalogue(load_cleaned(folder), catalogue, settings)
 
 
 def test_it_is_small_and_its_card_says_how_good_it_is():

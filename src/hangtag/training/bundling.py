@@ -28,9 +28,10 @@ from hangtag.training.checkpoint import History
 from hangtag.training.data import GATE, TrainingData
 from hangtag.training.export import export_graph
 from hangtag.training.loop import TrainedNetwork
+from hangtag.training.negatives import NEGATIVES
 from hangtag.training.rare_classes import lift_rare_classes
 from hangtag.training.recipe import Recipe
-from hangtag.training.thresholds import choose_thresholds
+from hangtag.training.thresholds import choose_thresholds, widen_gate
 
 Logits = Mapping[str, npt.NDArray[np.float32]]
 
@@ -113,7 +114,10 @@ def _calibrated(card: Card, engine: Engine, data: TrainingData, target_accuracy:
     """Return the card with honest confidences and the thresholds for a target, both by the validation split."""
     outputs, targets = engine.run(np.asarray(data.validation.pixels)), data.validation.targets
     card = calibrate(card, outputs, targets)
-    return choose_thresholds(card, Scorer(card).score(outputs), targets, target_accuracy)
+    card = choose_thresholds(card, Scorer(card).score(outputs), targets, target_accuracy)
+    products = [samples for name, samples in data.kept_back.items() if name != NEGATIVES]
+    scores = [Scorer(card).score(engine.run(np.asarray(samples.pixels))).gate for samples in products]
+    return widen_gate(card, [one for one in scores if one is not None])
 
 
 def _golden_checks(engine: Engine, recipe: Recipe) -> list[GoldenCheck]:

@@ -108,6 +108,17 @@ def choose_gate_threshold(scores_of_products: Floats, share: float = 0.02) -> fl
     return float(np.sort(scores_of_products)[len(scores_of_products) - 1 - allowed])
 
 
+def widen_gate(card: Card, scores_by_set: Sequence[Floats]) -> Card:
+    """Return the card with a gate that flags products of other sets no more often than the catalogue's own.
+
+    `scores_by_set` holds the gate's scores, of shape (n,), of each set's products; what few photos say is left out.
+    """
+    if card.gate is None:
+        return card
+    thresholds = [choose_gate_threshold(scores) for scores in scores_by_set if len(scores) >= FEWEST_ANSWERED]
+    return replace(card, gate=replace(card.gate, threshold=max([card.gate.threshold, *thresholds])))
+
+
 def lower_bound(
     right: npt.NDArray[np.int64], answered: npt.NDArray[np.int64], deviations: float = BOUND_DEVIATIONS
 ) -> npt.NDArray[np.float64]:

@@ -21,7 +21,8 @@ def tiny_recipe() -> Recipe:
     values = recipe.model_dump()
     values |= {"name": "tiny", "columns": tuple(CLASSES)}
     values["preprocessing"] |= {"width": SIDE, "height": SIDE, "detail_width": SIDE, "detail_height": SIDE}
-    values["network"]["pretrained"] = False
+    values["network"] |= {"pretrained": False, "tapped": ()}
+    values["gate"] = None
     values["optimisation"] |= {"epochs": 3, "batch_size": 8, "ema_decay": 0.5}
     return Recipe.model_validate(values)
 

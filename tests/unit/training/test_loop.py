@@ -120,11 +120,20 @@ def test_a_column_without_known_labels_in_a_batch_does_not_break_the_loss(tiny_r
 @pytest.mark.parametrize("what", ["recipe", "data"])
 def test_resuming_another_run_is_refused(what, tiny_recipe, tiny_data, run_folder):
     run_folder.mkdir()
-    own = {"recipe": tiny_recipe.fingerprint(), "data": tiny_data.fingerprint}
+    own = {"recipe": tiny_recipe.training_fingerprint(), "data": tiny_data.fingerprint}
     state = RunState(**{**own, what: "something else"})
     write_checkpoint(run_folder / "checkpoint.safetensors", state, {"network/x": torch.zeros(1)})
     with pytest.raises(TrainingError, match=f"another {what}"):
         train(tiny_recipe, tiny_data, RunSettings(run_folder, resume=True), quiet())
+
+
+def test_what_comes_after_the_training_may_differ_when_it_goes_on(tiny_recipe, tiny_data, run_folder):
+    short = tiny_recipe.with_epochs(1)
+    train(short, tiny_data, RunSettings(run_folder), quiet())
+    answers = short.answers.model_copy(update={"target_accuracy": 0.9})
+    later = short.model_copy(update={"answers": answers, "description": "another"})
+    assert later.fingerprint() != short.fingerprint()
+    assert len(train(later, tiny_data, RunSettings(run_folder, resume=True), quiet()).history) == 1
 
 
 def test_a_damaged_checkpoint_is_a_clear_error(tmp_path):

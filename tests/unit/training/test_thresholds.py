@@ -14,6 +14,7 @@ from hangtag.training.thresholds import (
     choose_threshold,
     choose_thresholds,
     lower_bound,
+    widen_gate,
 )
 
 
@@ -73,6 +74,15 @@ def test_the_gate_flags_at_most_its_share_of_the_products(share, over):
     scores = np.random.default_rng(0).permutation(100).astype(np.float32)
     assert (scores > choose_gate_threshold(scores, share)).sum() == over
     assert (np.ones(100) > choose_gate_threshold(np.ones(100))).sum() == 0
+
+
+def test_a_gate_is_widened_for_the_products_of_other_sets_and_never_narrowed():
+    card = build_card(gate=GateCard("not_a_product", 1.0, "a drawn score"))
+    others, few, like_the_own = np.arange(100) / 10, np.full(10, 99.0), np.zeros(100)
+    widened = widen_gate(card, [others, few, like_the_own])
+    assert widened.gate.threshold == pytest.approx(9.7)
+    assert widen_gate(card, [few, like_the_own]) == card
+    assert widen_gate(build_card(), [others]).gate is None
 
 
 def test_a_gate_without_products_has_no_threshold():
