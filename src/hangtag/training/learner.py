@@ -33,6 +33,7 @@ class Learner:
         losses: Losses,
     ) -> None:
         self.recipe = recipe
+        self.augmentation = recipe.augmentation
         self.normalise = normalise
         self.network = network.to(memory_format=torch.channels_last)
         self.losses = losses
@@ -49,7 +50,10 @@ class Learner:
         return averaged
 
     def begin_epoch(self, epoch: int) -> None:
-        """Freeze what the recipe says is frozen in this epoch, counted from 1."""
+        """Freeze what the recipe says is frozen in this epoch, counted from 1, and vary photos as it says for it."""
+        self.augmentation = self.recipe.augmentation
+        if epoch > self.recipe.optimisation.epochs - self.augmentation.plain_epochs:
+            self.augmentation = self.augmentation.model_copy(update={"plain_share": 1.0})
         schedule = self.recipe.fine_tuning
         if schedule is not None:
             self.network.freeze(all_but_last=0 if epoch <= schedule.frozen_epochs else schedule.last_blocks)
@@ -65,7 +69,7 @@ class Learner:
 
     def vary(self, photos: Tensor, generator: torch.Generator) -> Tensor:
         """Turn uint8 photos (N, H, W, 3) into augmented, normalised ones: float (N, 3, H, W)."""
-        varied = augment(photos.permute(0, 3, 1, 2).float(), self.recipe.augmentation, generator)
+        varied = augment(photos.permute(0, 3, 1, 2).float(), self.augmentation, generator)
         normalised: Tensor = self.normalise(varied)
         return normalised
 

@@ -96,3 +96,15 @@ def test_a_schedule_freezes_the_backbone_and_then_lets_its_last_blocks_learn(tin
     assert {name for name in moved[1] if "features" in name} == {
         f"backbone.features.{layer}.{part}" for layer in (24, 26, 28) for part in ("weight", "bias")
     }
+
+
+def test_the_last_epochs_see_plain_photos_only(tiny_recipe):
+    augmentation = tiny_recipe.augmentation.model_copy(update={"plain_share": 0.5, "plain_epochs": 1})
+    recipe = tiny_recipe.model_copy(update={"augmentation": augmentation})
+    counts = {column: 2 for column in recipe.columns}
+    learner = Learner(recipe, *build_network("basic_cnn", counts, (32, 32)), Losses(recipe.columns))
+    shares = []
+    for epoch in range(1, recipe.optimisation.epochs + 1):
+        learner.begin_epoch(epoch)
+        shares.append(learner.augmentation.plain_share)
+    assert shares == [0.5, 0.5, 1.0]
