@@ -1,0 +1,145 @@
+"""`hangtag predict --engine ray` on a real cluster of several node processes, whose workers and nodes are killed."""
+
+import csv
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections import Counter
+
+import pyarrow.parquet as pq
+import pytest
+
+from hangtag.bundle.file import write_bundle
+from ray_nodes import RayNodes
+from tiny_bundle import build_tiny_card, build_tiny_graph, draw_png
+
+pytestmark = [
+    pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs the extra `ray`"),
+    pytest.mark.skipif(sys.platform != "linux", reason="finds the processes of a cluster in /proc"),
+]
+
+PHOTOS = 240
+DIFFERENT = 20
+NODES = 2
+CHUNK = 16
+SOME_FAILED = 3
+PATIENCE_S = 600
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory):
+    """A folder with a model, photos of which some are broken, a zip, and a table that names one that is not there."""
+    folder = tmp_path_factory.mktemp("material")
+    graph = build_tiny_graph()
+    write_bundle(graph, build_tiny_card(graph), folder / "tiny.onnx")
+    (folder / "photos").mkdir()
+    for number in range(PHOTOS):
+        path, first = (folder / "photos" / f"{n:04}.png" for n in (number, number % DIFFERENT))
+        if number < DIFFERENT:
+            path.write_bytes(b"broken" if number == 7 else draw_png(number, (600, 800)))
+        else:
+            path.hardlink_to(first)
+    with zipfile.ZipFile(folder / "more.zip", "w") as archive:
+        for number in range(3):
+            archive.writestr(f"{number}.png", draw_png(number))
+    (folder / "products.csv").write_text("path,price\nphotos/0001.png,5\nnone.png,7\n", "utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A head without processors, and nodes with one each."""
+    with RayNodes(NODES) as nodes:
+        assert nodes.address, "the cluster did not start"
+        yield nodes
+
+
+@pytest.fixture
+def start(material, tmp_path, cluster):
+    """Start labelling everything into an output, on the cluster or in one process."""
+
+    def start(output, *options, ray=True):
+        inputs = ["photos", "more.zip", "products.csv"]
+        command = [sys.executable, "-m", "hangtag.cli.main", "predict", *inputs, "--model", "tiny.onnx"]
+        where = ["--precision", "fp32", "--threads", "1", "--output", f"{tmp_path}/{output}"]
+        engine = ["--engine", "ray", "--address", cluster.address, "--chunk", str(CHUNK)] if ray else []
+        return subprocess.Popen(
+            [*command, *where, *engine, *options],
+            cwd=material,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start
+
+
+@pytest.fixture
+def expected(start, tmp_path):
+    """The table that one process makes."""
+    finish(start("expected.csv", ray=False))
+    return read(tmp_path / "expected.csv")
+
+
+def finish(process):
+    """Let a run end by itself, and return what it said."""
+    out, err = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == SOME_FAILED, err
+    return out
+
+
+def read(path):
+    """Return the rows of a table in their order."""
+    if path.suffix == ".csv":
+        with path.open(newline="", encoding="utf-8") as file:
+            return [tuple(row.items()) for row in csv.DictReader(file)]
+    return pq.read_table(path).to_pylist()
+
+
+def wait_for_rows(process, job):
+    """Wait until a run has written rows."""
+    while not any(path.stat().st_size for path in job.glob("*part-*")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.005)
+
+
+def test_the_rows_are_those_of_one_process_whoever_is_killed(start, tmp_path, cluster, expected):
+    assert len(expected) == PHOTOS + 5
+    process = start("labels.csv")
+    wait_for_rows(process, tmp_path / ".labels.csv.job")
+    workers = cluster.find_workers()
+    assert len(workers) == NODES
+    os.kill(workers[0], signal.SIGKILL)
+    assert process.poll() is None
+    finish(process)
+    assert read(tmp_path / "labels.csv") == expected
+
+
+def test_a_job_goes_on_from_engine_to_engine_whoever_is_killed(start, tmp_path, expected):
+    job = tmp_path / ".labels.csv.job"
+    for ray in (True, False):
+        process = start("labels.csv", "--resume", ray=ray)
+        if ray:
+            wait_for_rows(process, job)
+        else:
+            time.sleep(1)
+        process.kill()
+        process.communicate()
+    out = finish(start("labels.csv", "--resume"))
+    assert "of them before" in out
+    assert Counter(read(tmp_path / "labels.csv")) == Counter(expected)
+
+
+def test_a_node_that_is_lost_loses_nothing(start, tmp_path, cluster, expected):
+    process = start("labels/", "--summary", str(tmp_path / "summary.json"))
+    wait_for_rows(process, tmp_path / "labels")
+    cluster.kill_node()
+    finish(process)
+    rows = [tuple(row) for row in expected]
+    found = read(tmp_path / "labels")
+    assert [row["path"] for row in found] == [dict(row)["path"] for row in rows]
+    assert [row["articleType"] or "" for row in found] == [dict(row)["articleType"] for row in rows]
