@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow.parquet as pq
+
 from ray_cluster import BenchCluster, kill, link_photos, start_predict
 
 LOOKED_EVERY_S: Final = 0.1

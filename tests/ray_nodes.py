@@ -2,7 +2,7 @@
 
     python tests/ray_nodes.py NODES
 
-Prints the cluster's address when it stands: a head without processors and NODES nodes with one processor each. Each line
+Prints the address of the cluster when it stands: a head without processors, NODES nodes with one processor each. A line
 on standard input kills one node, as a machine that loses its power; the end of standard input ends the cluster.
 """
 
