@@ -67,17 +67,17 @@ def kill(process: int) -> None:
     os.kill(process, signal.SIGKILL)
 
 
-def start_predict(folder: Path, *options: str) -> subprocess.Popen[str]:
-    """Start `hangtag predict` on `photos` in a folder, outside of the cluster's mark."""
+def start(command: list[str], folder: Path) -> subprocess.Popen[str]:
+    """Start a command in a folder, outside of the cluster's mark."""
     environment = {name: value for name, value in os.environ.items() if name != MARK}
     return subprocess.Popen(
-        [sys.executable, "-m", "hangtag.cli.main", "predict", "photos", *options],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
+        command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
+
+
+def start_predict(folder: Path, *options: str) -> subprocess.Popen[str]:
+    """Start `hangtag predict` on `photos` in a folder."""
+    return start([sys.executable, "-m", "hangtag.cli.main", "predict", "photos", *options], folder)
 
 
 def link_photos(photos: Path, count: int, folder: Path) -> int:

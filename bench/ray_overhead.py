@@ -1,10 +1,11 @@
 """Measure what Ray costs: the same photos on the same processors, labelled by one process and by a cluster, in turn.
 
-    python bench/ray_overhead.py PHOTOS [--count N] [--rounds N] [--precision P] [--nodes N]
+    python bench/ray_overhead.py PHOTOS [--count N] [--rounds N] [--precision P] [--nodes N] [--data]
 
 The cluster is a real one on this machine: a head without processors, and node processes with one processor each, as
 many as a single process may use threads. Both sides are `hangtag predict` as people start it, from the command to the
 complete Parquet file; medians of the rounds are compared. CPU seconds of the cluster are those of all its processes.
+`--data` also measures Ray Data in the place of hangtag's pool (`bench/ray_data.py`).
 Leaves with 1 when the two tables differ in a row or in their order.
 """
 
@@ -25,8 +26,12 @@ from rich.table import Table
 
 from hangtag.cli.console import open_console
 from hangtag.inference.cpus import count_usable_cpus
-from ray_cluster import BenchCluster, link_photos, start_predict
+from ray_cluster import BenchCluster, link_photos, start
 
+ALONE: Final = "one process"
+SPREAD: Final = "Ray"
+PARTS: Final = ("seconds", "labelling_s", "cpu_s")
+SUMMARY: Final = "summary.json"
 WATCHED_EVERY_S: Final = 0.3
 SOME_FAILED: Final = 3
 
@@ -50,31 +55,51 @@ def main() -> None:
     ):
         folder = Path(name)
         count = link_photos(arguments.photos, arguments.count, folder / "photos")
-        usual = ["--precision", arguments.precision, "--restart"]
-        ways = {
-            "one process": [*usual, "--threads", str(arguments.nodes)],
-            "Ray": [*usual, "--threads", "1", "--engine", "ray", "--address", cluster.address],
-        }
+        ways = _list_ways(arguments, cluster.address)
         if arguments.warm_up:
-            for way, options in ways.items():
-                measure(folder, way, options, cluster)
+            for way, command in ways.items():
+                measure(folder, way, command, cluster)
         rounds = [
-            {way: measure(folder, way, options, cluster) for way, options in ways.items()}
+            {way: measure(folder, way, command, cluster) for way, command in ways.items()}
             for _ in range(arguments.rounds)
         ]
         costs = {way: _median([one[way] for one in rounds]) for way in ways}
         _print(costs, count, arguments)
-        tables = [pq.read_table(folder / f"{way}.parquet") for way in ways]
+        tables = [pq.read_table(folder / f"{way}.parquet") for way in (ALONE, SPREAD)]
     same = tables[0].equals(tables[1])
     print("the same rows in the same order" if same else "THE ROWS DIFFER")
     sys.exit(not same)
 
 
-def measure(folder: Path, way: str, options: list[str], cluster: BenchCluster) -> Cost:
-    """Label the photos once; a process without workers of the cluster is not burdened with what these take."""
-    output = ["--output", f"{way}.parquet", "--summary", "summary.json"]
+def _list_ways(arguments: argparse.Namespace, address: str) -> dict[str, list[str]]:
+    """Return the commands that are measured, by their names."""
+    predict = [sys.executable, "-m", "hangtag.cli.main", "predict", "photos", "--restart"]
+    predict += ["--precision", arguments.precision, "--summary", SUMMARY]
+    ways = {
+        ALONE: [*predict, "--output", f"{ALONE}.parquet", "--threads", str(arguments.nodes)],
+        SPREAD: [
+            *predict,
+            "--output",
+            f"{SPREAD}.parquet",
+            "--threads",
+            "1",
+            "--engine",
+            "ray",
+            "--address",
+            address,
+        ],
+    }
+    if arguments.data:
+        script = str(Path(__file__).with_name("ray_data.py").resolve())
+        settings = ["photos", address, str(arguments.nodes), arguments.precision, SUMMARY]
+        ways["Ray Data, no table"] = [sys.executable, script, *settings]
+    return ways
+
+
+def measure(folder: Path, way: str, command: list[str], cluster: BenchCluster) -> Cost:
+    """Label the photos once; one process is not burdened with what an idle cluster takes beside it."""
     before, started = cluster.spent_cpu_s(), time.perf_counter()
-    process = start_predict(folder, *options, *output)
+    process = start(command, folder)
     watcher = threading.Thread(target=_watch, args=(cluster, process))
     watcher.start()
     _, status, usage = os.wait4(process.pid, 0)
@@ -84,8 +109,8 @@ def measure(folder: Path, way: str, options: list[str], cluster: BenchCluster) -
     if process.returncode not in {0, SOME_FAILED}:
         sys.exit(f"{way} left with {process.returncode}: {process.stderr and process.stderr.read()}")
     own = usage.ru_utime + usage.ru_stime
-    others = cluster.spent_cpu_s() - before if "ray" in options else 0.0
-    summary = json.loads((folder / "summary.json").read_text("utf-8"))
+    others = 0.0 if way == ALONE else cluster.spent_cpu_s() - before
+    summary = json.loads((folder / SUMMARY).read_text("utf-8"))
     return Cost(seconds, summary["seconds"], own + others, own)
 
 
@@ -129,12 +154,9 @@ def _print(costs: dict[str, Cost], photos: int, arguments: argparse.Namespace) -
             f"{cost.command_cpu_s:.1f}",
             f"{photos / cost.cpu_s:,.0f}",
         )
-    alone, spread = costs.values()
-    overheads = [
-        f"{getattr(spread, part) / getattr(alone, part) - 1:+.1%}"
-        for part in ("seconds", "labelling_s", "cpu_s")
-    ]
-    table.add_row("overhead", overheads[0], overheads[1], "", overheads[2], "", "")
+    for way in [way for way in costs if way != ALONE]:
+        over = [f"{getattr(costs[way], part) / getattr(costs[ALONE], part) - 1:+.1%}" for part in PARTS]
+        table.add_row(f"overhead of {way}", over[0], over[1], "", over[2], "", "")
     open_console().print(table)
 
 
