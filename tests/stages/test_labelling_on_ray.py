@@ -102,9 +102,14 @@ def read(path):
         return [tuple(row.items()) for row in csv.DictReader(file)]
 
 
-def wait_for_rows(process, job):
+def size_of(job):
+    """Return how many bytes of rows there are."""
+    return sum(path.stat().st_size for path in job.glob("*part-*"))
+
+
+def wait_for_rows(process, job, more_than=0):
     """Wait until a run has written rows."""
-    while not any(path.stat().st_size for path in job.glob("*part-*")):
+    while size_of(job) <= more_than:
         assert process.poll() is None, process.communicate()
         time.sleep(0.005)
 
@@ -114,7 +119,7 @@ def test_the_rows_are_those_of_one_process_whoever_is_killed(start, tmp_path, cl
     process = start("labels.csv")
     wait_for_rows(process, tmp_path / ".labels.csv.job")
     workers = cluster.find_workers()
-    assert len(workers) == NODES
+    assert workers
     os.kill(workers[0], signal.SIGKILL)
     assert process.poll() is None
     finish(process)
@@ -124,11 +129,9 @@ def test_the_rows_are_those_of_one_process_whoever_is_killed(start, tmp_path, cl
 def test_a_job_goes_on_from_engine_to_engine_whoever_is_killed(start, tmp_path, expected):
     job = tmp_path / ".labels.csv.job"
     for ray in (True, False):
+        before = size_of(job)
         process = start("labels.csv", "--resume", ray=ray)
-        if ray:
-            wait_for_rows(process, job)
-        else:
-            time.sleep(1)
+        wait_for_rows(process, job, before)
         process.kill()
         process.communicate()
     out = finish(start("labels.csv", "--resume"))
