@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 MARK: Final = "HANGTAG_BENCH_CLUSTER"
 """An environment variable that all processes of the cluster inherit, by which they are found."""
@@ -24,7 +24,7 @@ class BenchCluster:
         from ray.cluster_utils import Cluster  # noqa: PLC0415 - not before Ray is told to be quiet
 
         self._spent: dict[int, float] = {}
-        self._cluster = Cluster(
+        self._cluster: Any = Cluster(
             initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False}
         )
         self.nodes = [self._cluster.add_node(num_cpus=cpus, wait=True) for _ in range(nodes)]
