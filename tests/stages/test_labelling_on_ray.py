@@ -114,19 +114,20 @@ def wait_for_rows(process, job, more_than=0):
         time.sleep(0.005)
 
 
-def test_the_rows_are_those_of_one_process_whoever_is_killed(start, tmp_path, cluster, expected):
+def test_a_worker_and_a_node_that_are_lost_lose_nothing(start, tmp_path, cluster, expected):
     assert len(expected) == PHOTOS + 5
     process = start("labels.csv")
     wait_for_rows(process, tmp_path / ".labels.csv.job")
     workers = cluster.find_workers()
     assert workers
     os.kill(workers[0], signal.SIGKILL)
+    cluster.kill_node()
     assert process.poll() is None
     finish(process)
-    assert read(tmp_path / "labels.csv") == expected
+    assert read(tmp_path / "labels.csv") == expected  # in their order, too
 
 
-def test_a_job_goes_on_from_engine_to_engine_whoever_is_killed(start, tmp_path, expected):
+def test_a_job_goes_on_from_engine_to_engine_when_its_driver_is_killed(start, tmp_path, expected):
     job = tmp_path / ".labels.csv.job"
     for ray in (True, False):
         before = size_of(job)
@@ -137,12 +138,3 @@ def test_a_job_goes_on_from_engine_to_engine_whoever_is_killed(start, tmp_path, 
     out = finish(start("labels.csv", "--resume"))
     assert "of them before" in out
     assert Counter(read(tmp_path / "labels.csv")) == Counter(expected)
-
-
-def test_a_node_that_is_lost_loses_nothing(start, tmp_path, cluster, expected):
-    process = start("labels.csv")
-    wait_for_rows(process, tmp_path / ".labels.csv.job")
-    cluster.kill_node()
-    assert process.poll() is None
-    finish(process)
-    assert read(tmp_path / "labels.csv") == expected
