@@ -8,6 +8,7 @@ neither rows nor a table are made, which flatters Ray Data a little. Leaves with
 """
 
 import json
+import logging
 import sys
 import time
 from pathlib import Path
@@ -52,7 +53,7 @@ def main() -> None:
     files = {name: ModelFiles.of(find_bundle(DEFAULT_NAME), model) for name, model in models.items()}
     names = [photo.path for photo in PhotoWalk([Path(folder)])]
     started = time.perf_counter()
-    ray.init(address=address, log_to_driver=False, logging_level="error")
+    ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     context = ray.data.DataContext.get_current()
     context.execution_options.preserve_order = True
     context.enable_progress_bars = False

@@ -1,5 +1,6 @@
 """Workers on a Ray cluster. The only module of labelling that imports Ray, and only when a run asks for it."""
 
+import logging
 import os
 import time
 from collections.abc import Sequence
@@ -150,11 +151,11 @@ def _connect(ray: "ModuleType", settings: ClusterSettings) -> None:
             num_cpus=count_usable_cpus(),
             include_dashboard=False,
             log_to_driver=False,
-            logging_level="error",
+            logging_level=logging.ERROR,
         )
         return
     try:
-        ray.init(address=settings.address, log_to_driver=False, logging_level="error")
+        ray.init(address=settings.address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise UsageError(
             f"no Ray cluster answers ({(str(error).splitlines() or ['no reason given'])[0]})",
