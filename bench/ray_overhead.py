@@ -32,7 +32,7 @@ ALONE: Final = "one process"
 SPREAD: Final = "Ray"
 PARTS: Final = ("seconds", "labelling_s", "cpu_s")
 SUMMARY: Final = "summary.json"
-WATCHED_EVERY_S: Final = 0.3
+WATCHED_EVERY_S: Final = 0.5
 SOME_FAILED: Final = 3
 
 
