@@ -1,5 +1,7 @@
 """Where `hangtag predict` labels: in its own process, or on the workers of a cluster."""
 
+import contextlib
+import sys
 from collections.abc import Generator, Iterable, Mapping, Sequence
 
 from hangtag.bundle.shipped import find_bundle
@@ -30,7 +32,8 @@ def label_on_ray(
     plan = WorkPlan(files, inputs)
 
     def label(photos: Iterable[InputPhoto]) -> Generator[LabelledBatch]:
-        with RayCluster(cluster, plan) as connected:
+        # Ray prints what it notices, such as a lost worker, and standard output may be the table.
+        with contextlib.redirect_stdout(sys.stderr), RayCluster(cluster, plan) as connected:
             yield from WorkerPool(connected, Identity.of(models), cluster).iter_labelled(photos)
 
     return label
