@@ -73,8 +73,25 @@ def predict(
         typer.Option(help="auto: what is fastest here; fp32: always the same bits."),
     ] = "auto",
     threads: Annotated[
-        int | None, typer.Option(min=1, help="How many processors to use.  [default: all that there are]")
+        int | None,
+        typer.Option(
+            min=1, help="How many processors to use; with Ray, each worker.  [default: all that there are]"
+        ),
     ] = None,
+    engine: Annotated[
+        Literal["local", "ray"], typer.Option(help="local: this process; ray: workers on a Ray cluster.")
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(help="The Ray cluster: auto, or HOST:PORT.  [default: one for this run, here]"),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="How many Ray workers.  [default: as many as there is room for]")
+    ] = None,
+    chunk: Annotated[
+        int | None, typer.Option(min=1, help="How many photos a Ray worker takes at a time.  [default: 1024]")
+    ] = None,
+    gpus: Annotated[float, typer.Option(min=0, help="How many GPUs Ray sets aside for each worker.")] = 0.0,
 ) -> None:
     """Label photos: files, folders, archives, tables that name them, addresses.
 
@@ -85,8 +102,10 @@ def predict(
     from rich.console import Console
 
     from hangtag.cli.console import open_console
+    from hangtag.cli.predict_engine import check_options, label_on_ray
     from hangtag.cli.predict_run import choose_start, label_in_job, label_once, load_models, write_summary
     from hangtag.inference.cpus import count_usable_cpus
+    from hangtag.labelling.cluster.settings import CHUNK_PHOTOS, ClusterSettings
     from hangtag.labelling.fingerprint import Fingerprint
     from hangtag.labelling.inputs import InputSettings, open_inputs
     from hangtag.labelling.outputs import Output
@@ -102,11 +121,15 @@ def predict(
         from hangtag.cli.predict_pictures import check_pictures, draw_pictures
 
         check_pictures(explain, len(model or ["default"]), inputs)
+    check_options(engine, {"--address": address, "--workers": workers, "--chunk": chunk, "--gpus": gpus})
     messages = Console(stderr=True, highlight=False)
     settings = InputSettings(photo_column, connections, timeout)
+    names = model or ["default"]
     with open_inputs(inputs, settings) as walk:
-        models = load_models(model or ["default"], precision, threads)
-        labeller = Labeller(models, top_k, threads or count_usable_cpus(), walk.columns)
+        models = load_models(names, precision, threads)
+        cluster = ClusterSettings(address, workers, threads, gpus, chunk or CHUNK_PHOTOS)
+        pipeline = None if engine == "local" else label_on_ray(cluster, names, models, settings)
+        labeller = Labeller(models, top_k, threads or count_usable_cpus(), walk.columns, pipeline)
         if destination is None or destination.is_standard_output:
             summary = label_once(labeller, walk, destination, messages)
         else:

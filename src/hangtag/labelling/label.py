@@ -1,7 +1,7 @@
 """The pipeline: photos are decoded on several threads while the models answer; none is lost."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import tee
 from typing import Final
@@ -41,7 +41,7 @@ def iter_labelled(
     models: Sequence[AnsweringModel],
     threads: int,
     batch_size: int = BATCH_SIZE,
-) -> Iterator[LabelledBatch]:
+) -> Generator[LabelledBatch]:
     """Yield the photos' labels batch by batch, in order.
 
     `threads` decode photos beside the models, and photos that are far away are fetched ahead of them. Only a few

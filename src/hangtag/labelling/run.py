@@ -1,7 +1,8 @@
 """One run: every photo of the inputs becomes its rows in the table, and the run its summary."""
 
+import contextlib
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from hangtag.bundle.card import Card
 from hangtag.domain.errors import UsageError
 from hangtag.inference.answering import AnsweringModel
 from hangtag.labelling.inputs.photo import InputPhoto, PhotoInput
-from hangtag.labelling.label import iter_labelled
+from hangtag.labelling.label import LabelledBatch, iter_labelled
 from hangtag.labelling.layout import Kind, Layout
 from hangtag.labelling.outputs import TableWriter
 from hangtag.labelling.rows import build_rows
@@ -22,6 +23,10 @@ OnProgress = Callable[[int, int], None]
 """Called with the number of photos just done, and how many of them failed."""
 
 
+Pipeline = Callable[[Iterable[InputPhoto]], Generator[LabelledBatch]]
+"""Labels photos batch by batch, in order, as `iter_labelled` does; lets go of everything when it is closed."""
+
+
 def ignore_progress(_done: int, _failed: int) -> None:
     """Show nothing."""
 
@@ -31,13 +36,14 @@ class Labeller:
     """Labels photos with one model or several, given by name.
 
     `top_k` candidates are written for each label; `threads` decode photos beside the models; `given` are the columns
-    that come with the photos.
+    that come with the photos. `pipeline` labels them elsewhere with the same models, None here.
     """
 
     models: Mapping[str, AnsweringModel]
     top_k: int = 1
     threads: int = 2
     given: tuple[tuple[str, Kind], ...] = ()
+    pipeline: Pipeline | None = None
 
     @property
     def cards(self) -> dict[str, Card]:
@@ -77,12 +83,16 @@ class Labeller:
     ) -> None:
         started = time.perf_counter()
         cards, layout = self.cards, self.layout
-        for batch in iter_labelled(photos, list(self.models.values()), self.threads):
-            rows = build_rows(batch, cards, layout)
-            writer.write(rows)
-            summary.add(rows)
-            on_progress(len(batch.names), sum(reason is not None for reason in batch.reasons))
+        with contextlib.closing((self.pipeline or self._label_here)(photos)) as batches:
+            for batch in batches:
+                rows = build_rows(batch, cards, layout)
+                writer.write(rows)
+                summary.add(rows)
+                on_progress(len(batch.names), sum(reason is not None for reason in batch.reasons))
         summary.seconds = time.perf_counter() - started
+
+    def _label_here(self, photos: Iterable[InputPhoto]) -> Generator[LabelledBatch]:
+        return iter_labelled(photos, list(self.models.values()), self.threads)
 
 
 def _complete(summary: Summary, walk: PhotoInput) -> Summary:

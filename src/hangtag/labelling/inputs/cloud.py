@@ -13,6 +13,7 @@ from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits
 from hangtag.labelling.inputs.folder import PHOTO_ENDINGS
 from hangtag.labelling.inputs.members import Membership, sort_member
 from hangtag.labelling.inputs.photo import Carried, FaultyPhoto, InputPhoto, carry_nothing, too_large
+from hangtag.labelling.inputs.prefetch import AddressedPhoto
 from hangtag.labelling.inputs.settings import InputSettings
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ class CloudWalk:
 
     url: str
     stores: Stores
-    far: Callable[[InputPhoto], InputPhoto]
+    far: Callable[[AddressedPhoto], InputPhoto]
     other_files: int = field(default=0, init=False)
 
     def __iter__(self) -> Iterator[InputPhoto]:

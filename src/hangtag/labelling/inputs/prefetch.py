@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
@@ -43,11 +43,20 @@ class Prefetch:
         return self._store.keep(photo.read(self._limits))
 
 
+class AddressedPhoto(InputPhoto, Protocol):
+    """A photo that is far away; `url` leads to it from every machine."""
+
+    @property
+    def url(self) -> str:
+        """The whole address, also what is not shown of it."""
+        ...
+
+
 @dataclass(slots=True)
 class FarPhoto:
     """A photo that can begin to be fetched before it is read."""
 
-    photo: InputPhoto
+    photo: AddressedPhoto
     prefetch: Prefetch
     _arriving: Future[KeptBytes] | None = field(default=None, init=False)
 

@@ -9,7 +9,7 @@ from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.labelling.inputs.kept import ByteStore
 from hangtag.labelling.inputs.photo import Carried, FaultyPhoto, InputPhoto, PhotoFile, as_utf8, carry_nothing
-from hangtag.labelling.inputs.prefetch import FarPhoto, Prefetch
+from hangtag.labelling.inputs.prefetch import AddressedPhoto, FarPhoto, Prefetch
 from hangtag.labelling.inputs.settings import InputSettings
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class References:
         fault = PhotoError(Reason.UNREADABLE, f"hangtag does not read addresses that start with {scheme}://")
         return FaultyPhoto(text, fault, carried=carried)
 
-    def far(self, photo: InputPhoto) -> FarPhoto:
+    def far(self, photo: AddressedPhoto) -> FarPhoto:
         """Return a photo that is far away as one that can be fetched ahead."""
         return FarPhoto(photo, self._prefetch)
 

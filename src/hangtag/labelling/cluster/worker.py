@@ -1,0 +1,129 @@
+"""What runs on the other machines: a model, and the same pipeline that labels on one."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from hangtag import __version__
+from hangtag.bundle.card import QUANTISED_PRECISION
+from hangtag.bundle.file import read_bundle
+from hangtag.bundle.quantised import find_quantised
+from hangtag.domain.errors import HangtagError, UsageError
+from hangtag.inference.model import Model, load_model
+from hangtag.labelling.cluster.handing import HandedPhoto, receive
+from hangtag.labelling.fingerprint import Fingerprint
+from hangtag.labelling.inputs.reference import References
+from hangtag.labelling.inputs.settings import InputSettings
+from hangtag.labelling.label import LabelledBatch, iter_labelled
+from hangtag.labelling.layout import Layout
+
+if TYPE_CHECKING:
+    from hangtag.inference.engine import Precision
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFiles:
+    """A model as it travels: its files by their names, the bundle first, and the arithmetic it is to compute in."""
+
+    files: Mapping[str, bytes]
+    precision: str
+
+    @classmethod
+    def of(cls, path: Path, model: Model) -> "ModelFiles":
+        """Return the files of a model that was loaded from `path`, and the arithmetic that it was given here."""
+        bundle = read_bundle(path)
+        forms = [bundle]
+        if model.engine.precision == QUANTISED_PRECISION and (form := find_quantised(bundle)) is not None:
+            forms.append(form)
+        return cls({form.path.name: form.model_bytes for form in forms}, model.engine.precision)
+
+    def load(self, threads: int) -> Model:
+        """Load the model, golden check included; raises as `load_model`."""
+        with tempfile.TemporaryDirectory(prefix="hangtag-") as folder:
+            for name, data in self.files.items():
+                Path(folder, name).write_bytes(data)
+            path = Path(folder, next(iter(self.files)))
+            return load_model(path, precision=cast("Precision", self.precision), threads=threads)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkPlan:
+    """What every worker of a run is given: the models by name, and how it finds photos at addresses."""
+
+    models: Mapping[str, ModelFiles]
+    inputs: InputSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a worker cannot do what it was told: a `HangtagError` as it travels."""
+
+    problem: str
+    where: str | None
+    fix: str | None
+
+    @classmethod
+    def of(cls, error: HangtagError) -> "Refusal":
+        """Return an error as a value."""
+        return cls(error.problem, error.where, error.fix)
+
+    def as_error(self) -> UsageError:
+        """Return the error, to be raised where a person reads it."""
+        return UsageError(f"a worker says: {self.problem}", where=self.where, fix=self.fix)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What the answers of a process depend on: hangtag's version, and its models whatever table they answer for."""
+
+    version: str
+    models: Fingerprint
+
+    @classmethod
+    def of(cls, models: Mapping[str, Model]) -> "Identity":
+        """Return that of this process with these models, given by name."""
+        layout = Layout.for_models({name: model.card for name, model in models.items()})
+        return cls(__version__, Fingerprint.of(models, layout))
+
+    def check(self, other: "Identity") -> None:
+        """Raise `UsageError` when another process would answer otherwise."""
+        changes = self.models.describe_changes(other.models)
+        if self.version != other.version:
+            changes.append(f"this machine has hangtag {self.version} and another one {other.version}")
+        if changes:
+            raise UsageError(
+                f"a machine of the cluster would answer otherwise: {'; '.join(changes)}",
+                fix="Choose a --precision that all machines have, and install the same hangtag on them.",
+            )
+
+
+class LabellingWorker:
+    """Labels chunks of photos in a process of its own, on `threads` processors.
+
+    What a person can do something about comes back as a `Refusal`.
+    """
+
+    def __init__(self, plan: WorkPlan, threads: int) -> None:
+        self._plan = plan
+        self._threads = threads
+        self._references = References(plan.inputs)
+        self._models: list[Model] = []
+
+    def start(self) -> Identity | Refusal:
+        """Load the models, and return what their answers depend on."""
+        try:
+            models = {name: files.load(self._threads) for name, files in self._plan.models.items()}
+        except HangtagError as error:
+            return Refusal.of(error)
+        self._models = list(models.values())
+        return Identity.of(models)
+
+    def label(self, photos: Sequence[HandedPhoto]) -> list[LabelledBatch] | Refusal:
+        """Return the answers to photos, batch by batch, in order, without names: whoever gave them knows these."""
+        try:
+            batches = iter_labelled(receive(photos, self._references), self._models, self._threads)
+            return [replace(batch, names=(), carried=()) for batch in batches]
+        except HangtagError as error:
+            return Refusal.of(error)
