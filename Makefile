@@ -61,7 +61,7 @@ install-dev: $(venv)/.dev ## Also install what tests hangtag.
 
 .PHONY: lock
 lock: $(bin)/uv ## Rebuild the locks in requirements/ from pyproject.toml.
-	$(lock) --group build --group dev --extra train --extra tensorboard --extra cloud --extra quantise -o requirements/dev.txt pyproject.toml
+	$(lock) --group build --group dev --extra train --extra tensorboard --extra cloud --extra quantise --extra ray -o requirements/dev.txt pyproject.toml
 	$(lock) --group build --extra train -c requirements/dev.txt -o requirements/train.txt pyproject.toml
 	$(lock) --group build -c requirements/dev.txt -o requirements/base.txt pyproject.toml
 	$(lock) --group uv -o requirements/uv.txt
