@@ -4,12 +4,10 @@ import csv
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -42,26 +40,7 @@ pytestmark = [
 ]
 
 PATIENCE_S = 600
-AGENT_PORTS = (
-    "metrics_agent_port",
-    "metrics_export_port",
-    "runtime_env_agent_port",
-    "dashboard_agent_listen_port",
-)
-
-
-def machine() -> dict[str, object]:
-    """Describe a machine with one processor.
-
-    A raylet dies when its agents do not say within 15 seconds which ports they took, and a busy machine starts no
-    agent in that time; so they are told.
-    """
-    with ExitStack() as taken:
-        sockets = [taken.enter_context(socket.socket()) for _ in AGENT_PORTS]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        ports = {name: one.getsockname()[1] for name, one in zip(AGENT_PORTS, sockets, strict=True)}
-    return {"num_cpus": 1, "include_dashboard": False, **ports}
+MACHINE = {"num_cpus": 1, "include_dashboard": False}
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +48,8 @@ def machines():
     """Two machines with a processor each. The first is the head, which must not go."""
     before = os.environ.get("RAY_USAGE_STATS_ENABLED")
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    cluster = MachinesHere(initialize_head=True, head_node_args=machine())
-    cluster.add_node(**machine())
+    cluster = MachinesHere(initialize_head=True, head_node_args=MACHINE)
+    cluster.add_node(**MACHINE)
     yield cluster
     cluster.shutdown()
     if before is None:
@@ -141,11 +120,23 @@ class Saboteur(threading.Thread):
             self.done.append((harm(), len(read_epochs(self.run_folder))))
 
 
-def test_two_workers_end_with_a_bundle_and_the_weights_of_one_process(
+class StopAfterOneEpoch(TrainingProgress):
+    """Stops a run as Ctrl-C would."""
+
+    def finish_epoch(self, figures: dict[str, float]) -> None:
+        raise KeyboardInterrupt
+
+
+def test_two_workers_go_on_from_one_process_and_end_with_its_weights(
     machines, recipe, tiny_catalogue, tmp_path
 ):
-    run = tmp_path / "run"
-    command = [sys.executable, "-m", "hangtag.cli.main", "train", str(recipe), "--engine", "ray"]
+    run, settings = tmp_path / "run", read_recipe(recipe)
+    data = load(settings, tiny_catalogue, run)
+    alone = train(settings, data, RunSettings(tmp_path / "alone"), quiet())
+    with pytest.raises(KeyboardInterrupt):
+        train(settings, data, RunSettings(run), StopAfterOneEpoch(Console(file=io.StringIO())))
+
+    command = [sys.executable, "-m", "hangtag.cli.main", "train", str(recipe), "--resume", "--engine", "ray"]
     command += ["--catalogue", str(tiny_catalogue), "--run", str(run), "--address", machines.address]
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == 0, done.stderr
@@ -153,12 +144,9 @@ def test_two_workers_end_with_a_bundle_and_the_weights_of_one_process(
     assert read_epochs(run) == [1, 2]
     card = read_card(run / "basic_cnn.onnx")
     assert card.figure("validation", "heads", "masterCategory", "top1_accuracy") > 0.4
-
-    data = load(read_recipe(recipe), tiny_catalogue, tmp_path / "alone")
-    alone = train(read_recipe(recipe), data, RunSettings(tmp_path / "alone"), quiet())
     for mine, theirs in zip(alone.history, card.history, strict=True):
-        assert mine["train_loss"] == pytest.approx(theirs["train_loss"], rel=1e-4)
-        assert mine["validation_loss"] == pytest.approx(theirs["validation_loss"], rel=1e-4)
+        for figure in ("train_loss", "validation_loss"):
+            assert mine[figure] == pytest.approx(theirs[figure], rel=1e-4)
     _, tensors = read_checkpoint(run / "checkpoint.safetensors")
     for name, weight in alone.network.network.state_dict().items():
         assert torch.allclose(weight, tensors[f"network/{name}"], atol=1e-4), name

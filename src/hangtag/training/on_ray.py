@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -69,6 +70,10 @@ def train_on_ray(
     Raises `UsageError` when there is no such cluster or it has no room for the workers, and `TrainingError` as `train`
     does, or when workers were lost too often.
     """
+    if (
+        settings.tensorboard and find_spec("tensorboard") is None
+    ):  # else the first worker alone would find out
+        raise TrainingError("TensorBoard is not installed", fix="Run `pip install tensorboard`.")
     settings = replace(settings, folder=settings.folder.resolve())
     begin(recipe, data, settings)
     with _connected(cluster.address):
@@ -156,7 +161,7 @@ def _fit(work: _Work, crew: Crew) -> None:
         run_config=RunConfig(
             name="ray",
             storage_path=str(work.settings.folder),
-            failure_config=FailureConfig(max_failures=MOST_FAILURES),
+            failure_config=FailureConfig(max_failures=MOST_FAILURES, controller_failure_limit=MOST_FAILURES),
         ),
     )
     try:
