@@ -124,7 +124,7 @@ class StopAfterOneEpoch(TrainingProgress):
     """Stops a run as Ctrl-C would."""
 
     def finish_epoch(self, figures: dict[str, float]) -> None:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(f"after epoch {figures['epoch']}")
 
 
 def test_two_workers_go_on_from_one_process_and_end_with_its_weights(
