@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from hangtag.catalogue.source import Catalogue
-    from hangtag.evaluation.photo_set import PhotoSet
     from hangtag.networks.pretrained import Weights
-    from hangtag.training.loop import RunSettings
     from hangtag.training.recipe import Recipe
 
 NO_WEIGHTS: Final = "none"
@@ -74,6 +72,18 @@ def train(
     fold: Annotated[
         int | None, typer.Option(min=1, help="Train this one of the folds only; the others another time.")
     ] = None,
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option(help="What trains: this process, or workers on a Ray cluster (extra `ray`)."),
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(help="The Ray cluster: auto, or HOST:PORT. Default: one of this machine alone."),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="With Ray: workers at most. Default: one for each GPU, or else machine."),
+    ] = None,
     without_suspects: Annotated[
         Path | None,
         typer.Option(
@@ -90,6 +100,7 @@ def train(
     """
     _require_training()
     from hangtag.catalogue.source import open_catalogue
+    from hangtag.cli.train_bundle import Training, choose_engine
     from hangtag.cli.train_folds import choose_folds, train_folds
     from hangtag.training.folds import fold_folder, plan_folds
     from hangtag.training.joining import join_photos
@@ -102,6 +113,7 @@ def train(
     if negatives is not None and chosen.gate is None:
         raise UsageError("the recipe has no [gate] that could learn from them", where="--negatives")
     folder = run or Path("runs") / chosen.name
+    train_network = choose_engine(engine, address, workers)
     settings = RunSettings(folder, resume=resume, threads=threads, tensorboard=tensorboard)
     chosen_folds = choose_folds(folds, fold)
     for place in [folder] if folds is None else [fold_folder(folder, one) for one in chosen_folds]:
@@ -124,7 +136,7 @@ def train(
 
         def train_once(rows: "pa.Table", place: Path) -> Path:
             joined = join_photos(rows, (main, sets), chosen, place, negatives)
-            return _train(chosen, replace(settings, folder=place), *joined, facts)
+            return Training(chosen, replace(settings, folder=place), train_network).train(*joined, facts)
 
         if folds is not None:
             train_folds(plan_folds(table, chosen, folds), chosen_folds, folder, main, train_once)
@@ -212,77 +224,3 @@ def _facts(source: "Catalogue", table: "pa.Table") -> dict[str, Any]:
     from hangtag.catalogue.split import read_split_facts
 
     return {"catalogue": source.name, "split": read_split_facts(table)}
-
-
-def _train(
-    recipe: "Recipe", settings: "RunSettings", table: "pa.Table", source: "Catalogue", facts: dict[str, Any]
-) -> Path:
-    """Train, export and measure; return the bundle."""
-    from hangtag.training.bundling import write_trained_bundle
-    from hangtag.training.data import load_training_data
-    from hangtag.training.loop import describe_classes, train
-    from hangtag.training.progress import TrainingProgress
-
-    data = load_training_data(table, source, recipe.columns, recipe.preprocessing, settings.folder / "pixels")
-    typer.echo(f"{len(data.train):,} train and {len(data.validation):,} validation photos", err=True)
-    typer.echo(f"heads: {describe_classes(data.classes)}", err=True)
-    if recipe.names:
-        from hangtag.training.names import teach_by_names
-
-        data = teach_by_names(data, table, recipe.seed)
-    with TrainingProgress() as progress:
-        trained = train(recipe, data, settings, progress)
-    bundle = settings.folder / f"{recipe.name}.onnx"
-    write_trained_bundle(trained, recipe, data, {**facts, "train_photos": len(data.train)}, bundle)
-    _measure(bundle, table, source)
-    return bundle
-
-
-def _measure(bundle: Path, table: "pa.Table", source: "Catalogue") -> None:
-    """Measure the bundle on the splits that it did not learn from, and store what came out in its card.
-
-    Half precision is allowed only where it was measured to cost nothing.
-    """
-    from rich.console import Console
-
-    from hangtag.bundle.card import REFERENCE_PRECISION
-    from hangtag.bundle.file import replace_card
-    from hangtag.evaluation.evaluate import measure
-    from hangtag.evaluation.precision import compare_precisions, is_free
-    from hangtag.evaluation.report import add_to_card, print_report
-    from hangtag.inference.model import load_model
-    from hangtag.training.rows import own_rows
-
-    model = load_model(bundle, precision=REFERENCE_PRECISION)
-    card = model.card
-    for photos in _unlearnt(table, source):
-        report = measure(model, photos).report
-        print_report(Console(), report)
-        card = add_to_card(card, report)
-    fast = load_model(bundle, precision="bf16")
-    costs = compare_precisions(model, fast, own_rows(table), source, "validation")
-    for column, cost in costs.items():
-        typer.echo(
-            f"{fast.engine.precision} on validation: {column} loses {cost.lost_points:+.2f} points", err=True
-        )
-    if fast.engine.precision != REFERENCE_PRECISION and is_free(costs):
-        card = replace(card, precisions=(REFERENCE_PRECISION, fast.engine.precision))
-    replace_card(bundle, card)
-
-
-def _unlearnt(table: "pa.Table", source: "Catalogue") -> "list[PhotoSet]":
-    """Return what a run can be measured on: validation, test, and what it kept back of joined sets with labels."""
-    import pyarrow.compute as pc
-
-    from hangtag.evaluation.photo_set import PhotoSet, split_photos
-    from hangtag.training.negatives import NEGATIVES
-    from hangtag.training.rows import own_rows, rows_by_set
-
-    own = own_rows(table)
-    kept_back = {
-        name: rows.filter(pc.equal(rows.column("split"), "validation"))
-        for name, rows in rows_by_set(table).items()
-        if name != NEGATIVES
-    }
-    sets = [PhotoSet(name, rows, source) for name, rows in kept_back.items() if rows.num_rows]
-    return [split_photos(own, source, "validation"), split_photos(own, source, "test"), *sets]

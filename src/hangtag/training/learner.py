@@ -1,10 +1,11 @@
 """The network under training: its weights, their moving average, the optimiser, one step, one validation."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -17,13 +18,14 @@ from hangtag.training.checkpoint import pack_optimiser, unpack_optimiser
 from hangtag.training.data import UNKNOWN, Samples
 from hangtag.training.losses import Losses, soft_name
 from hangtag.training.recipe import OptimisationRecipe, Recipe
+from hangtag.training.team import ALONE, Team
 
 Targets = Mapping[str, Tensor]
 _VALIDATION_BATCH = 256
 
 
 class Learner:
-    """Turns batches into better weights: those that make `losses` small."""
+    """Turns batches into better weights: those that make `losses` small. In a `team`, its part of every batch."""
 
     def __init__(
         self,
@@ -31,12 +33,14 @@ class Learner:
         normalise: Normalise,
         network: HeadedNetwork,
         losses: Losses,
+        team: Team = ALONE,
     ) -> None:
         self.recipe = recipe
         self.augmentation = recipe.augmentation
-        self.normalise = normalise
-        self.network = network.to(memory_format=torch.channels_last)
-        self.losses = losses
+        self.team = team
+        self.normalise = normalise.to(team.device)
+        self.network = network.to(team.device, memory_format=torch.channels_last)
+        self.losses = losses.to(team.device)
         decay = recipe.optimisation.ema_decay
         averaging = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
         self.average = AveragedModel(self.network, multi_avg_fn=averaging, use_buffers=True)
@@ -70,31 +74,36 @@ class Learner:
     def vary(self, photos: Tensor, generator: torch.Generator) -> Tensor:
         """Turn uint8 photos (N, H, W, 3) into augmented, normalised ones: float (N, 3, H, W)."""
         varied = augment(photos.permute(0, 3, 1, 2).float(), self.augmentation, generator)
-        normalised: Tensor = self.normalise(varied)
+        normalised: Tensor = self.normalise(varied.to(self.team.device))
         return normalised
 
     def learn(self, photos: Tensor, targets: Targets, learning_rate: float) -> tuple[float, float]:
         """Take one optimiser step on normalised photos (N, 3, H, W); return loss and mean top-1 accuracy."""
         self.network.train()
+        targets = {name: values.to(self.team.device) for name, values in targets.items()}
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate
         with self._precision():
             logits = self.network(photos)
-        loss = self.losses.training(logits, targets)
-        if not math.isfinite(loss.item()):
+        loss = self.losses.training(logits, targets, self.team)
+        heads = {column: logits[column] for column in self.recipe.columns}
+        accuracy = _mean(list(top1_accuracy(heads, targets).values())) / self.team.size
+        whole_loss, whole_accuracy = self.team.sum([loss.item(), accuracy])
+        if not math.isfinite(whole_loss):
             raise TrainingError(
-                f"the loss became {loss.item()}",
+                f"the loss became {whole_loss}",
                 fix="Lower optimisation.peak_learning_rate or gradient_clip.",
             )
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        if loss.requires_grad:  # a worker's part may know nothing of any label
+            loss.backward()  # type: ignore[no-untyped-call]
+        self.team.sum_gradients(self.network)
         if self.recipe.optimisation.gradient_clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.optimisation.gradient_clip)
         self.optimiser.step()
         if self.recipe.optimisation.ema_decay:
             self.average.update_parameters(self.network)
-        heads = {column: logits[column] for column in self.recipe.columns}
-        return loss.item(), _mean(list(top1_accuracy(heads, targets).values()))
+        return whole_loss, whole_accuracy
 
     @torch.no_grad()
     def measure_statistics(self, samples: Samples) -> None:
@@ -103,10 +112,12 @@ class Learner:
         Dropout in front of a batch norm makes it see a variance that it never meets in use (Li et al. 2019,
         "Understanding the disharmony between dropout and batch normalization by variance shift"). The mean over many
         batches, instead of one that moves, is Wu & Johnson's (2021). The recipe says on how many photos, if any.
+        In a team, the first worker alone measures; without measuring, all have the mean of what they gathered.
         """
+        self.team.average_statistics(self.network, self.average)
         count = min(self.recipe.optimisation.statistics_photos, len(samples))
         norms = [layer for layer in self.result.modules() if isinstance(layer, _BatchNorm)]
-        if not (count and norms):
+        if not (count and norms and self.team.is_first):
             return
         momenta = [norm.momentum for norm in norms]
         self.result.eval()
@@ -117,7 +128,7 @@ class Learner:
         spread = np.linspace(0, len(samples) - 1, count).astype(np.int64)
         for photos, _ in iter_batches(samples, spread, _VALIDATION_BATCH):
             with self._precision():
-                self.result(self.normalise(photos.permute(0, 3, 1, 2).float()))
+                self.result(self._as_served(photos))
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
 
@@ -135,9 +146,9 @@ class Learner:
         logits: dict[str, list[Tensor]] = {name: [] for name in network.heads}
         for photos, _ in iter_batches(samples, np.arange(len(samples)), _VALIDATION_BATCH):
             with self._precision():
-                answers = network(self.normalise(photos.permute(0, 3, 1, 2).float()))
+                answers = network(self._as_served(photos))
             for column, values in logits.items():
-                values.append(answers[column].float())
+                values.append(answers[column].float().cpu())
         return {column: torch.cat(values) for column, values in logits.items()}
 
     def tensors(self) -> dict[str, Tensor]:
@@ -152,22 +163,30 @@ class Learner:
         self.average.load_state_dict(_with_prefix(tensors, "average/"))
         self.optimiser.load_state_dict(unpack_optimiser(tensors, self.optimiser.state_dict()))
 
+    def _as_served(self, photos: Tensor) -> Tensor:
+        normalised: Tensor = self.normalise(photos.permute(0, 3, 1, 2).float().to(self.team.device))
+        return normalised
+
     def _precision(self) -> AbstractContextManager[object]:
         if self.recipe.optimisation.precision == "bfloat16":
-            return torch.autocast("cpu", torch.bfloat16)
+            return torch.autocast(self.team.device.type, torch.bfloat16)
         return nullcontext()
 
 
 def iter_batches(
-    samples: Samples, order: np.ndarray[tuple[int], np.dtype[np.int64]], batch_size: int
+    samples: Samples,
+    order: npt.NDArray[np.int64],
+    batch_size: int,
+    part_of: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.int64]] = ALONE.part_of,
 ) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
-    """Yield photos uint8 (N, H, W, 3) and targets by column, soft ones as `soft_name` says.
+    """Yield a worker's part of each batch: photos uint8 (N, H, W, 3) and targets by column, soft ones by `soft_name`.
 
     A last batch of one is left out: batch norm needs two.
     """
     for start in range(0, len(order), batch_size):
-        chosen = order[start : start + batch_size]
-        if len(chosen) > 1 or len(order) == 1:
+        batch = order[start : start + batch_size]
+        if len(batch) > 1 or len(order) == 1:
+            chosen = part_of(batch)
             targets = {column: torch.from_numpy(values[chosen]) for column, values in samples.targets.items()}
             soft = {
                 soft_name(column): torch.from_numpy(rows[chosen]) for column, rows in samples.soft.items()

@@ -24,19 +24,24 @@ from hangtag.training.learner import Learner, iter_batches, learning_rate_at
 from hangtag.training.losses import Losses
 from hangtag.training.progress import TrainingProgress
 from hangtag.training.recipe import Recipe
+from hangtag.training.team import ALONE, Team
 
 Clock = Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """Where a run keeps its files, how much of the machine it takes, and the weights that its backbone starts from."""
+    """Where a run keeps its files, how much of the machine it takes, and the weights that its backbone starts from.
+
+    `team` are the workers that train together, each of which calls `train`; the first of them validates and writes.
+    """
 
     folder: Path
     resume: bool = False
     threads: int | None = None
     tensorboard: bool = False
     weights: Weights | None = None
+    team: Team = ALONE
 
     @property
     def checkpoint(self) -> Path:
@@ -69,7 +74,7 @@ def train(
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     with torch.random.fork_rng(devices=[]):
-        learner = _build_learner(recipe, data, settings.weights)
+        learner = _build_learner(recipe, data, settings)
         state, best = _start_or_resume(recipe, data, settings, learner)
         progress.start(state.epoch, recipe.optimisation.epochs, _steps_per_epoch(recipe, data))
         for epoch in range(state.epoch + 1, recipe.optimisation.epochs + 1):
@@ -81,9 +86,8 @@ def train(
             if figures["validation_loss"] < state.best_loss:
                 state.best_epoch, state.best_loss = epoch, figures["validation_loss"]
                 best = _best_tensors(learner, recipe)
-            with _uninterrupted():
-                write_checkpoint(settings.checkpoint, state, learner.tensors() | best)
-                write_history(settings.folder, state.history, tensorboard=settings.tensorboard)
+            if settings.team.is_first:
+                _save(settings, state, learner.tensors() | best)
             progress.finish_epoch(figures)
     network = learner.result
     if best:
@@ -91,7 +95,19 @@ def train(
     return TrainedNetwork(ServedNetwork(learner.normalise, network).eval(), state.history)
 
 
-def _build_learner(recipe: Recipe, data: TrainingData, weights: Weights | None) -> Learner:
+def begin(recipe: Recipe, data: TrainingData, settings: RunSettings) -> None:
+    """Write the checkpoint of a run that has not trained yet, so that all workers begin with the same weights.
+
+    With `resume`, a checkpoint that is there stays as it is. Raises `TrainingError` when that is of another run.
+    """
+    settings.folder.mkdir(parents=True, exist_ok=True)
+    with torch.random.fork_rng(devices=[]):
+        learner = _build_learner(recipe, data, settings)
+        state, best = _start_or_resume(recipe, data, settings, learner)
+    write_checkpoint(settings.checkpoint, state, learner.tensors() | best)
+
+
+def _build_learner(recipe: Recipe, data: TrainingData, run: RunSettings) -> Learner:
     torch.manual_seed(recipe.seed)
     class_counts = {column: len(data.classes[column]) for column in recipe.columns}
     if recipe.gate:
@@ -99,10 +115,10 @@ def _build_learner(recipe: Recipe, data: TrainingData, weights: Weights | None) 
     settings = recipe.network
     size = (recipe.preprocessing.height, recipe.preprocessing.width)
     normalise, network = build_network(
-        settings.architecture, class_counts, size, dropout=settings.dropout, weights=weights
+        settings.architecture, class_counts, size, dropout=settings.dropout, weights=run.weights
     )
     network.tap(settings.tapped)
-    return Learner(recipe, normalise, network, Losses.from_recipe(recipe, data))
+    return Learner(recipe, normalise, network, Losses.from_recipe(recipe, data), run.team)
 
 
 def _start_or_resume(
@@ -120,8 +136,10 @@ def _train_epoch(
     epoch: int, data: TrainingData, learner: Learner, progress: TrainingProgress, clock: Clock
 ) -> dict[str, float]:
     """Train one epoch and validate; everything random in it comes from the recipe's seed and the epoch's number."""
-    recipe = learner.recipe
-    order_seed, torch_seed = np.random.SeedSequence([recipe.seed, epoch]).generate_state(2)
+    recipe, team = learner.recipe, learner.team
+    # The order is one for all workers; what they draw to vary their photos is their own.
+    order_seed, *torch_seeds = np.random.SeedSequence([recipe.seed, epoch]).generate_state(1 + team.size)
+    torch_seed = torch_seeds[team.rank]
     order = np.random.default_rng(order_seed).permutation(_positions_of_epoch(recipe, data))
     torch.manual_seed(int(torch_seed))
     generator = torch.Generator().manual_seed(int(torch_seed))
@@ -129,7 +147,8 @@ def _train_epoch(
     steps = _steps_per_epoch(recipe, data)
     started, seen = clock(), 0
     losses, accuracies = [], []
-    for step, (photos, targets) in enumerate(iter_batches(data.train, order, recipe.optimisation.batch_size)):
+    batch_size = recipe.optimisation.batch_size
+    for step, (photos, targets) in enumerate(iter_batches(data.train, order, batch_size, team.part_of)):
         rate = _learning_rate(recipe, epoch, step, steps)
         try:
             loss, accuracy = learner.step(photos, targets, rate, generator)
@@ -137,24 +156,32 @@ def _train_epoch(
             raise TrainingError(
                 error.problem, where=f"epoch {epoch}, step {step + 1}", fix=error.fix
             ) from None
-        seen += len(photos)
+        seen = min((step + 1) * batch_size, len(order))
         losses.append(loss)
         accuracies.append(accuracy)
         progress.finish_step(step + 1, seen / (clock() - started), loss)
     trained = clock() - started
     learner.measure_statistics(data.train)
-    validation_loss, validation = learner.validate(data.validation)
+    validated = _validate(data, learner) if team.is_first else {"validation_loss": 0.0}
+    [validated["validation_loss"]] = team.sum([validated["validation_loss"]])
     return {
         "epoch": epoch,
         "learning_rate": rate,
         "train_loss": float(np.mean(losses)),
         "train_top1_accuracy": float(np.nanmean(accuracies)),
-        "validation_loss": validation_loss,
-        "validation_top1_accuracy": float(np.nanmean(list(validation.values()))),
-        **{f"validation_{column}_top1_accuracy": value for column, value in validation.items()},
-        **_validate_elsewhere(data, learner),
+        **validated,
         "images_per_s": seen / trained,
         "seconds": clock() - started,
+    }
+
+
+def _validate(data: TrainingData, learner: Learner) -> dict[str, float]:
+    loss, accuracies = learner.validate(data.validation)
+    return {
+        "validation_loss": loss,
+        "validation_top1_accuracy": float(np.nanmean(list(accuracies.values()))),
+        **{f"validation_{column}_top1_accuracy": value for column, value in accuracies.items()},
+        **_validate_elsewhere(data, learner),
     }
 
 
@@ -192,6 +219,12 @@ def _positions_of_epoch(recipe: Recipe, data: TrainingData) -> npt.NDArray[np.in
 def _steps_per_epoch(recipe: Recipe, data: TrainingData) -> int:
     full, rest = divmod(len(_positions_of_epoch(recipe, data)), recipe.optimisation.batch_size)
     return full + (rest > 1)
+
+
+def _save(settings: RunSettings, state: RunState, tensors: Mapping[str, Tensor]) -> None:
+    with _uninterrupted():
+        write_checkpoint(settings.checkpoint, state, tensors)
+        write_history(settings.folder, state.history, tensorboard=settings.tensorboard)
 
 
 def _has_lost_patience(state: RunState, recipe: Recipe) -> bool:

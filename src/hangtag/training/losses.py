@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Self
 
@@ -13,6 +13,7 @@ from torch.nn import functional
 from hangtag.domain.taxonomy import Taxonomy
 from hangtag.training.data import GATE, UNKNOWN, TrainingData
 from hangtag.training.recipe import Recipe
+from hangtag.training.team import ALONE, Team
 
 
 @dataclass(frozen=True)
@@ -52,30 +53,48 @@ class Losses:
             recipe.names.weight if recipe.names else 0.0,
         )
 
-    def training(self, logits: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
+    def to(self, device: torch.device) -> Self:
+        """Return the same losses for logits on a device."""
+
+        def move(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            return {name: tensor.to(device) for name, tensor in tensors.items()}
+
+        return replace(
+            self,
+            class_weights=move(self.class_weights),
+            adjustments=move(self.adjustments),
+            allowed={column: move(above) for column, above in self.allowed.items()},
+        )
+
+    def training(
+        self, logits: Mapping[str, Tensor], targets: Mapping[str, Tensor], team: Team = ALONE
+    ) -> Tensor:
         """Return the loss of a batch, averaged over the columns; what is not known of a label contributes nothing.
 
-        It is NaN when nothing is known at all.
+        It is NaN when nothing is known at all. In a team it is the share of this worker's part: the shares add up to
+        the loss of the batch.
         """
-        losses = []
-        for column in self.columns:
-            values = logits[column].float()
-            if column in self.adjustments:
-                values = values + self.adjustments[column]
-            total, known = self._known(column, values, targets)
-            beneath, counted = self._beneath(column, values, targets)
-            if known + counted:
-                losses.append((total + beneath) / (known + counted))
+        sums = [self._sum(column, logits[column].float(), targets) for column in self.columns]
+        counts = team.sum([count for _, count in sums])
+        losses = [total / count for (total, _), count in zip(sums, counts, strict=True) if count]
         heads = max(1, len(losses))
         if self.gate_weight:
             scores = logits[GATE][:, 0].float()
-            gate = functional.binary_cross_entropy_with_logits(scores, targets[GATE].float())
-            losses.append(self.gate_weight * gate)
+            gate = functional.binary_cross_entropy_with_logits(scores, targets[GATE].float(), reduction="sum")
+            losses.append(self.gate_weight * (gate / team.sum([len(scores)])[0]))
         return torch.stack(losses).sum() / heads if losses else torch.tensor(math.nan)
 
     def validation(self, logits: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
         """Return the plain loss of labels: means of training, such as weights of rare classes, must not rule it."""
         return Losses(self.columns, self.label_smoothing).training(logits, targets)
+
+    def _sum(self, column: str, values: Tensor, targets: Mapping[str, Tensor]) -> tuple[Tensor, float]:
+        """Return the summed loss of a column, and what the labels in it weigh."""
+        if column in self.adjustments:
+            values = values + self.adjustments[column]
+        total, known = self._known(column, values, targets)
+        beneath, counted = self._beneath(column, values, targets)
+        return total + beneath, known + counted
 
     def _known(self, column: str, logits: Tensor, targets: Mapping[str, Tensor]) -> tuple[Tensor, float]:
         """Return the summed loss of the known labels, and what they weigh."""

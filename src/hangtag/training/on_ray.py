@@ -1,0 +1,262 @@
+"""Training on a Ray cluster. This is the one module of training that imports Ray.
+
+Ray Train places the workers, connects them, ends all of them when one is lost, and starts as many as the cluster still
+has room for. What they do is the loop of `loop.py`. They share nothing but the run's folder: the pixels that were
+decoded before they started, and the checkpoint, which one of them writes and all of them go on from.
+"""
+
+import hashlib
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import ray
+from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
+from ray.train.torch import TorchTrainer, get_device
+from rich.console import Console
+
+from hangtag.domain.errors import HangtagError, TrainingError, UsageError
+from hangtag.training.data import Samples, TrainingData
+from hangtag.training.loop import RunSettings, TrainedNetwork, begin, train
+from hangtag.training.progress import TrainingProgress
+from hangtag.training.recipe import Recipe
+from hangtag.training.team import FEWEST_PHOTOS, TorchTeam
+
+MOST_FAILURES: Final = 10
+"""After so many lost workers a run gives up, so that a fault that comes again does not keep a cluster busy for ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A Ray cluster by its address (None is one of this machine alone), and how many workers it is to have at most."""
+
+    address: str | None = None
+    workers: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """How many workers train at most, and what each of them takes of its machine."""
+
+    workers: int
+    processors: int
+    use_gpu: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What a worker is told. The pixels of `data` are not sent: `pixels` says for each part of it where they lie."""
+
+    recipe: Recipe
+    data: TrainingData
+    pixels: Mapping[str, Path]
+    settings: RunSettings
+
+
+def train_on_ray(
+    recipe: Recipe, data: TrainingData, settings: RunSettings, progress: TrainingProgress, cluster: Cluster
+) -> TrainedNetwork:
+    """Train as `train` does, on the workers of a cluster; a run that was begun on one machine can go on so, and back.
+
+    The pixels of `data` lie in files of the run's folder, which all machines of the cluster see under the same path.
+
+    Raises `UsageError` when there is no such cluster or it has no room for the workers, and `TrainingError` as `train`
+    does, or when workers were lost too often.
+    """
+    if (
+        settings.tensorboard and find_spec("tensorboard") is None
+    ):  # else the first worker alone would find out
+        raise TrainingError("TensorBoard is not installed", fix="Run `pip install tensorboard`.")
+    settings = replace(settings, folder=settings.folder.resolve())
+    begin(recipe, data, settings)
+    with _connected(cluster.address):
+        crew = choose_crew([node["Resources"] for node in ray.nodes() if node["Alive"]], cluster, settings)
+        _require_enough_photos(crew, recipe)
+        _fit(_describe_work(recipe, data, replace(settings, threads=crew.processors, weights=None)), crew)
+    return train(
+        recipe, data, replace(settings, resume=True), progress
+    )  # nothing is left but to read the result
+
+
+def choose_crew(nodes: Sequence[Mapping[str, float]], cluster: Cluster, settings: RunSettings) -> Crew:
+    """Choose the workers by the resources of each machine: one for each GPU, or else one for each machine.
+
+    Each takes as many processors as there are for that many, unless the settings say how many threads.
+    Raises `UsageError` when the cluster has no room for them.
+    """
+    gpus = int(sum(node.get("GPU", 0) for node in nodes))
+    unit = "GPU" if gpus else "CPU"
+    able = [node for node in nodes if node.get(unit, 0) >= 1]
+    workers = cluster.workers or gpus or len(able)
+    for processors in [settings.threads] if settings.threads else range(int(_most(able, "CPU")), 0, -1):
+        room = sum(int(_room(node, processors, with_gpu=bool(gpus))) for node in able)
+        if 0 < workers <= room:
+            return Crew(workers, processors, use_gpu=bool(gpus))
+    raise UsageError(
+        f"the Ray cluster has no room for {workers or 1} workers: it has {gpus} GPUs and "
+        f"{int(sum(node.get('CPU', 0) for node in nodes))} processors on {len(nodes)} machines",
+        where="--workers",
+        fix="Ask for fewer, or with fewer --threads.",
+    )
+
+
+def _most(nodes: Sequence[Mapping[str, float]], resource: str) -> float:
+    return max((node.get(resource, 0) for node in nodes), default=0)
+
+
+def _room(node: Mapping[str, float], processors: int, *, with_gpu: bool) -> float:
+    room = node.get("CPU", 0) // processors
+    return min(room, node.get("GPU", 0)) if with_gpu else room
+
+
+def _require_enough_photos(crew: Crew, recipe: Recipe) -> None:
+    batch_size = recipe.optimisation.batch_size
+    if crew.workers * FEWEST_PHOTOS > batch_size:
+        raise UsageError(
+            f"a batch of {batch_size} photos is too small for {crew.workers} workers",
+            where="--workers",
+            fix=f"Take at most {batch_size // FEWEST_PHOTOS}, or raise optimisation.batch_size.",
+        )
+
+
+def _describe_work(recipe: Recipe, data: TrainingData, settings: RunSettings) -> _Work:
+    pixels = {}
+
+    def leave_pixels(name: str, samples: Samples) -> Samples:
+        assert isinstance(samples.pixels, np.memmap)  # noqa: S101 - as load_training_data made them
+        pixels[name] = Path(str(samples.pixels.filename))
+        return replace(samples, pixels=np.array(samples.pixels[:0]))
+
+    return _Work(recipe, _change_samples(data, leave_pixels), pixels, settings)
+
+
+def _change_samples(data: TrainingData, change: Callable[[str, Samples], Samples]) -> TrainingData:
+    return replace(
+        data,
+        train=change("train", data.train),
+        validation=change("validation", data.validation),
+        kept_back={name: change(name, samples) for name, samples in data.kept_back.items()},
+    )
+
+
+def _fit(work: _Work, crew: Crew) -> None:
+    """Let Ray Train run the workers to the end of the training, with fewer of them where some are lost."""
+    resources = {"CPU": crew.processors, **({"GPU": 1} if crew.use_gpu else {})}
+    trainer = TorchTrainer(
+        _train_as_worker,
+        train_loop_config={"work": work},
+        scaling_config=ScalingConfig(
+            num_workers=(1, crew.workers),
+            use_gpu=crew.use_gpu,
+            resources_per_worker=resources,
+            placement_strategy="SPREAD",
+        ),
+        run_config=RunConfig(
+            name="ray",
+            storage_path=str(work.settings.folder),
+            failure_config=FailureConfig(max_failures=MOST_FAILURES, controller_failure_limit=MOST_FAILURES),
+        ),
+    )
+    try:
+        with _own_interrupts():
+            problem = trainer.fit().return_value
+    except TrainingFailedError as error:
+        raise TrainingError(
+            f"Ray gave up ({_last_line(error)})",
+            where=work.settings.folder,
+            fix="What it says above tells why; go on with --resume.",
+        ) from None
+    if problem is None:
+        raise TrainingError("Ray ended the training before its last epoch", fix="Go on with --resume.")
+    if problem:
+        raise TrainingError(problem)
+
+
+def _last_line(error: Exception) -> str:
+    return next(
+        (line.strip() for line in reversed(str(error).splitlines()) if line.strip()), "no reason given"
+    )
+
+
+def _train_as_worker(told: Mapping[str, _Work]) -> str:
+    """Train as one of the workers. Return what makes the training impossible, or nothing.
+
+    Such a problem is the same for all workers, and would be after a restart; what is raised leads to one.
+    """
+    work = told["work"]
+    team = TorchTeam(get_device())
+    data = _open_data(work)
+    mark = -1 if data is None else _mark(work.settings.checkpoint)
+    [first] = team.sum([mark if team.is_first else 0])
+    [without] = team.sum([mark != first])
+    if data is None or without:
+        return (
+            f"{work.settings.folder}: {without or team.size:.0f} of {team.size} workers do not see the run's folder. "
+            "Put it with --run on storage that all machines have under the same path."
+        )
+    settings = replace(work.settings, resume=True, team=team)
+    console = Console(stderr=True, quiet=not team.is_first)
+    try:
+        with TrainingProgress(console) as progress:
+            train(work.recipe, data, settings, progress)
+    except HangtagError as error:
+        return str(error)
+    return ""
+
+
+def _open_data(work: _Work) -> TrainingData | None:
+    def open_pixels(name: str, samples: Samples) -> Samples:
+        return replace(samples, pixels=np.load(work.pixels[name], mmap_mode="r"))
+
+    if not work.settings.checkpoint.is_file():
+        return None
+    try:
+        return _change_samples(work.data, open_pixels)
+    except OSError:
+        return None
+
+
+def _mark(checkpoint: Path) -> int:
+    """Return a number that is another one for another checkpoint, and exact as a float."""
+    return int.from_bytes(hashlib.sha256(checkpoint.read_bytes()).digest()[:6])
+
+
+@contextmanager
+def _connected(address: str | None) -> Iterator[None]:
+    """Connect with a cluster, or start one on this machine's processors, which goes when the training is done."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
+    processors = len(os.sched_getaffinity(0)) if address is None else None
+    try:
+        ray.init(address=address or "local", num_cpus=processors, include_dashboard=False)
+    except Exception as error:  # noqa: BLE001 - Ray raises a plain Exception where a machine is slow to start
+        raise UsageError(
+            f"there is no Ray cluster to be had ({_last_line(error)})",
+            where="--address",
+            fix="Start one with `ray start --head`, or leave --address out to use this machine alone.",
+        ) from None
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+@contextmanager
+def _own_interrupts() -> Iterator[None]:
+    """Let Ctrl-C end the workers, which Ray does, and then this command as it does elsewhere."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit:  # Ray's way of saying that it was interrupted
+        raise KeyboardInterrupt from None
+    finally:
+        signal.signal(signal.SIGINT, before)

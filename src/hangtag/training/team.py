@@ -1,0 +1,103 @@
+"""The workers that train one network together: each takes a part of every batch, and all take the same step.
+
+A worker's loss is divided by what the whole batch knows, so that the sum of the workers' gradients is the very gradient
+of the batch, however it was cut. `Team` is the port, and by itself a team of one.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, distributed, nn
+
+FEWEST_PHOTOS: Final = 2
+"""How many photos a part has at least: batch norm needs two."""
+
+
+class Team:
+    """A team of one: its part is the whole, and there is nobody to agree with. It computes on `device`."""
+
+    rank: int = 0
+    size: int = 1
+    device: torch.device = torch.device("cpu")
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this worker is the one that validates and writes."""
+        return self.rank == 0
+
+    def part_of(self, batch: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return this worker's part of a batch of positions."""
+        return batch
+
+    def sum(self, values: Sequence[float]) -> list[float]:
+        """Return each value added up over the workers."""
+        return list(values)
+
+    def sum_gradients(self, network: nn.Module) -> None:
+        """Add up the gradients of the workers, in place."""
+
+    def average_statistics(self, *networks: nn.Module) -> None:
+        """Give all workers the mean of what their batch norms have gathered, in place."""
+
+
+ALONE: Final = Team()
+
+
+class TorchTeam(Team):
+    """The processes of a torch process group, which stands already; each computes on a device of its own."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.rank = distributed.get_rank()
+        self.size = distributed.get_world_size()
+        self.device = device
+
+    def part_of(self, batch: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return an equal part of a batch; of one that is too small to be cut, all of it.
+
+        A batch that every worker takes whole counts several times in every sum, and so in none of the means.
+        """
+        if len(batch) < FEWEST_PHOTOS * self.size:
+            return batch
+        return np.array_split(batch, self.size)[self.rank]
+
+    def sum(self, values: Sequence[float]) -> list[float]:
+        """Return each value added up over the workers."""
+        total = torch.tensor(values, dtype=torch.float64, device=self.device)
+        distributed.all_reduce(total)
+        summed: list[float] = total.tolist()
+        return summed
+
+    def sum_gradients(self, network: nn.Module) -> None:
+        """Add up the gradients of the workers in one message.
+
+        A weight stays without a gradient, which the optimiser passes over, only where no worker has one.
+        """
+        weights = [weight for weight in network.parameters() if weight.requires_grad]
+        gradients = [torch.zeros_like(weight) if weight.grad is None else weight.grad for weight in weights]
+        known = torch.tensor([float(weight.grad is not None) for weight in weights], device=self.device)
+        *summed, known = _all_reduce([*gradients, known])
+        for weight, gradient, workers in zip(weights, summed, known.tolist(), strict=True):
+            weight.grad = gradient if workers else None
+
+    def average_statistics(self, *networks: nn.Module) -> None:
+        """Give all workers the mean of the floating-point buffers, in place."""
+        buffers = [
+            buffer for network in networks for buffer in network.buffers() if buffer.is_floating_point()
+        ]
+        if buffers:
+            for buffer, summed in zip(buffers, _all_reduce(buffers), strict=True):
+                buffer.copy_(summed / self.size)
+
+
+def _all_reduce(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Return each tensor added up over the workers, in its own shape and memory format."""
+    together = torch.cat([tensor.flatten() for tensor in tensors])
+    distributed.all_reduce(together)
+    parts = together.split([tensor.numel() for tensor in tensors])
+    return [
+        torch.empty_like(tensor).copy_(part.view(tensor.shape))
+        for tensor, part in zip(tensors, parts, strict=True)
+    ]
