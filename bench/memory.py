@@ -80,8 +80,9 @@ def watch(command: Sequence[str], folder: Path, photos: int) -> Memory:
         ended, status, usage = os.wait4(process.pid, os.WNOHANG)
         if ended:
             break
-        memory.seconds.append(time.monotonic() - started)
-        memory.resident.append(_resident(process.pid))
+        if resident := _resident(process.pid):  # one that has just ended has none
+            memory.seconds.append(time.monotonic() - started)
+            memory.resident.append(resident)
         time.sleep(0.2)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode not in {0, SOME_FAILED}:
