@@ -5,8 +5,12 @@
 
 The floor is what nothing can save: the ideal time is (CPU seconds of reading, decoding and preparing all photos alone +
 CPU seconds of the network alone, on ready pixels) / processors. The table says which share of the ideal labelling
-comes to: 100 % would be labelling whose every other work is free. Every round measures all parts in turn, in one
-process, and medians are compared, so that whatever else the machine does burdens all of them alike.
+comes to: 100 % would be labelling whose every other work is free. Every round measures all parts in turn, and medians
+are compared, so that whatever else the machine does burdens all of them alike. "Processors busy" is CPU seconds a
+second: where it is under their number, somebody waited, or other programs had the rest.
+
+Decoding alone leaves the other processors idle, and so goes faster than beside anything. What it takes when all of them
+decode, each in a process of its own, is measured too: the second ideal is that of processors which share caches.
 
 `--large` draws photos of 1,200 x 1,600 pixels instead of taking PHOTOS. `--steps` also measures labelling without a
 table, and the other formats.
@@ -18,11 +22,13 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from PIL import Image
@@ -45,6 +51,10 @@ LARGE: Final = (1200, 1600)
 WHOLE: Final = ("label", "predict")
 """How the names of the parts begin that go the whole way."""
 
+DECODING: Final = "read, decode, prepare"
+DECODING_EVERYWHERE: Final = "the same on all processors"
+NETWORK: Final = "network on ready pixels"
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -56,12 +66,13 @@ class Cost:
 
 @dataclass(frozen=True)
 class Bench:
-    """The photos, the model and the threads of a measurement."""
+    """The photos, the model and the threads of a measurement. `processes` are as many as the threads."""
 
     folder: Path
     count: int
     model: Model
     threads: int
+    processes: Executor
 
     def parts(self, *, steps: bool) -> dict[str, Callable[[], object]]:
         """Return what is measured, by name."""
@@ -70,8 +81,9 @@ class Bench:
         pixels = np.full((len(photos), size.height, size.width, 3), 200, np.uint8)
         parts: dict[str, Callable[[], object]] = {
             "read files": partial(read_all, photos),
-            "read, decode, prepare": partial(prepare_all, photos, size),
-            "network on ready pixels": partial(run_engine, engine, pixels),
+            DECODING: partial(prepare_all, photos, size),
+            DECODING_EVERYWHERE: partial(self.prepare_everywhere, [photo.path for photo in photos]),
+            NETWORK: partial(run_engine, engine, pixels),
             "predict to .parquet": partial(self.predict, photos, ".parquet"),
         }
         if steps:
@@ -82,6 +94,11 @@ class Bench:
                 "predict to .xlsx": partial(self.predict, photos, ".xlsx"),
             }
         return parts
+
+    def prepare_everywhere(self, paths: Sequence[str]) -> float:
+        """Do what `prepare_all` does, in as many processes as there are threads; return their CPU seconds."""
+        parts = [paths[first :: self.threads] for first in range(self.threads)]
+        return sum(self.processes.map(prepare_apart, parts, [self.model.card.preprocessing] * len(parts)))
 
     def predict(self, photos: Sequence[PhotoFile], ending: str) -> None:
         """Go the whole way as `hangtag predict` does: a job that survives any end, then the table."""
@@ -115,6 +132,13 @@ def prepare_all(photos: Sequence[PhotoFile], preprocessing: Preprocessing) -> No
         prepare_photo(photo.read(), preprocessing)
 
 
+def prepare_apart(paths: Sequence[str], preprocessing: Preprocessing) -> float:
+    """Do what `prepare_all` does, in a process of its own; return the CPU seconds that it took."""
+    started = time.process_time()
+    prepare_all([PhotoFile(path) for path in paths], preprocessing)
+    return time.process_time() - started
+
+
 def write_large_photos(folder: Path, count: int) -> None:
     """Draw photos of 1,200 x 1,600 pixels with the noise of a camera, some different ones and links to them."""
     dice = np.random.default_rng(0)
@@ -130,11 +154,12 @@ def write_large_photos(folder: Path, count: int) -> None:
         Image.fromarray(noisy).save(path, quality=90)
 
 
-def measure(work: Callable[[], Any]) -> Cost:
-    """Run once and return what it took. CPU seconds are those of all threads together."""
+def measure(work: Callable[[], object]) -> Cost:
+    """Run once and return what it took. CPU seconds are those of all threads, and of processes if work returns them."""
     started, cpu_started = time.perf_counter(), time.process_time()
-    work()
-    return Cost(time.perf_counter() - started, time.process_time() - cpu_started)
+    elsewhere = work()
+    seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
+    return Cost(seconds, cpu_seconds + (elsewhere if isinstance(elsewhere, float) else 0.0))
 
 
 def main() -> None:
@@ -142,8 +167,11 @@ def main() -> None:
     arguments = _parse()
     threads = arguments.threads or count_usable_cpus()
     model = load_model(arguments.model, precision=arguments.precision, threads=arguments.threads)
-    with _open_photos(arguments) as folder:
-        bench = Bench(folder, arguments.large or arguments.count, model, threads)
+    pool = ProcessPoolExecutor(
+        threads, mp_context=get_context("spawn")
+    )  # a fork would share the engine's locks
+    with _open_photos(arguments) as folder, pool:
+        bench = Bench(folder, arguments.large or arguments.count, model, threads, pool)
         parts = bench.parts(steps=arguments.steps)
         for work in parts.values():  # the first time pays for caches and compilation
             work()
@@ -192,25 +220,38 @@ def _describe(model: Model) -> str:
 
 
 def _print(costs: dict[str, Cost], photos: int, threads: int, setting: str) -> None:
-    floor = [costs["read, decode, prepare"], costs["network on ready pixels"]]
-    ideal_cpu = sum(cost.cpu_seconds for cost in floor)
+    ideals = {
+        "ideal": costs[DECODING].cpu_seconds + costs[NETWORK].cpu_seconds,
+        "ideal, decoding on all processors": costs[DECODING_EVERYWHERE].cpu_seconds
+        + costs[NETWORK].cpu_seconds,
+    }
     title = f"{photos:,} photos, {threads} processors; {setting}"
     table = Table("part", title=title, title_justify="left", box=None)
-    for heading in ("seconds", "CPU seconds", "images/s", "of the ideal", "CPU over the ideal"):
+    for heading in (
+        "seconds",
+        "CPU seconds",
+        "processors busy",
+        "images/s",
+        *(f"of the {name}" for name in ideals),
+    ):
         table.add_column(heading, justify="right")
     for name, cost in costs.items():
-        whole = name.startswith(WHOLE)
+        shares = [
+            f"{cpu / threads / cost.seconds:.0%} ({cost.cpu_seconds / cpu - 1:+.1%} CPU)"
+            for cpu in ideals.values()
+        ]
         table.add_row(
             name,
             f"{cost.seconds:.2f}",
             f"{cost.cpu_seconds:.2f}",
+            f"{cost.cpu_seconds / cost.seconds:.2f}",
             f"{photos / cost.seconds:,.0f}",
-            f"{ideal_cpu / threads / cost.seconds:.0%}" if whole else "",
-            f"{cost.cpu_seconds / ideal_cpu - 1:+.1%}" if whole else "",
+            *(shares if name.startswith(WHOLE) else []),
         )
-    table.add_row(
-        "ideal", f"{ideal_cpu / threads:.2f}", f"{ideal_cpu:.2f}", f"{photos * threads / ideal_cpu:,.0f}"
-    )
+    for name, cpu in ideals.items():
+        table.add_row(
+            name, f"{cpu / threads:.2f}", f"{cpu:.2f}", f"{threads:.2f}", f"{photos * threads / cpu:,.0f}"
+        )
     open_console().print(table)
 
 

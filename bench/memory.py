@@ -1,13 +1,17 @@
 """Measure the memory of `hangtag predict` while it labels few photos and many: the curve has to be flat.
 
-    python bench/memory.py PHOTOS [--counts N N …] [--given links|table] [--output NAME] [--model NAME] [--plot FILE]
+    python bench/memory.py PHOTOS [--tiny] [--counts N N …] [--given links|table] [--output NAME] [--plot FILE]
 
 Photos of the folder are repeated until there are so many, by symbolic links in sub-folders of a thousand, or by a table
 that names their paths. Prints the peak of each run (resident set, as the kernel counted it), and draws the curves.
+Leaves with 1 when the largest peak is more than a tenth over the smallest, or 1 GB or more.
+
+`--tiny` labels with a network of two convolutions, that of the tests: a million photos then take minutes.
 """
 
 import argparse
 import csv
+import importlib
 import json
 import os
 import subprocess
@@ -20,10 +24,18 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Final
 
+from hangtag.bundle.file import write_bundle
 from hangtag.labelling.inputs import PhotoWalk
 
 LINKS_A_FOLDER: Final = 1000
 MIB: Final = 1024 * 1024
+FLAT: Final = 1.1
+"""How many times the smallest peak the largest may be."""
+
+MOST: Final = 1000**3 / MIB
+"""What no run may need, in MiB."""
+
+TESTS: Final = Path(__file__).resolve().parent.parent / "tests"
 SOME_FAILED: Final = 3
 
 
@@ -68,8 +80,9 @@ def watch(command: Sequence[str], folder: Path, photos: int) -> Memory:
         ended, status, usage = os.wait4(process.pid, os.WNOHANG)
         if ended:
             break
-        memory.seconds.append(time.monotonic() - started)
-        memory.resident.append(_resident(process.pid))
+        if resident := _resident(process.pid):  # one that has just ended has none
+            memory.seconds.append(time.monotonic() - started)
+            memory.resident.append(resident)
         time.sleep(0.2)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode not in {0, SOME_FAILED}:
@@ -87,22 +100,37 @@ def main() -> None:
     """Measure, print and draw."""
     arguments = _parse()
     photos = [photo.path for photo in PhotoWalk([arguments.photos.resolve()])]
-    model = str(Path(arguments.model).resolve()) if Path(arguments.model).exists() else arguments.model
-    found = []
-    for count in arguments.counts:
-        with tempfile.TemporaryDirectory(prefix="hangtag-", dir=arguments.folder) as name:
-            given = repeat(photos, count, Path(name), arguments.given)
-            command = [sys.executable, "-m", "hangtag.cli.main", "predict", str(given), "--model", model]
-            memory = watch([*command, "--output", arguments.output], Path(name), count)
-        found.append(memory)
-        print(f"{count:>11,} photos: {memory.peak:6.1f} MiB at most, {memory.seconds[-1]:,.1f} s", flush=True)
-    print(
-        f"largest over smallest: {max(run.peak for run in found) / min(run.peak for run in found) - 1:+.1%}"
-    )
+    found = [_run(arguments, photos, count) for count in arguments.counts]
+    lowest, highest = min(run.peak for run in found), max(run.peak for run in found)
+    flat = highest <= FLAT * lowest and highest < MOST
+    verdict = "flat" if flat else f"not flat: at most {FLAT - 1:+.0%} and under {MOST:,.0f} MiB are wanted"
+    print(f"largest over smallest: {highest / lowest - 1:+.1%}: {verdict}")
     if arguments.json:
         arguments.json.write_text(json.dumps({run.photos: run.peak for run in found}) + "\n")
     if arguments.plot:
         _draw(found, arguments.plot)
+    sys.exit(not flat)
+
+
+def _run(arguments: argparse.Namespace, photos: Sequence[str], count: int) -> Memory:
+    """Label so many photos, and print and return what memory that took."""
+    with tempfile.TemporaryDirectory(prefix="hangtag-", dir=arguments.folder) as name:
+        folder = Path(name)
+        given = repeat(photos, count, folder, arguments.given)
+        model = _write_tiny(folder) if arguments.tiny else arguments.model
+        command = [sys.executable, "-m", "hangtag.cli.main", "predict", str(given), "--model", model]
+        memory = watch([*command, "--output", arguments.output], folder, count)
+    print(f"{count:>11,} photos: {memory.peak:6.1f} MiB at most, {memory.seconds[-1]:,.1f} s", flush=True)
+    return memory
+
+
+def _write_tiny(folder: Path) -> str:
+    """Write the model of the tests, and return its path."""
+    sys.path.append(str(TESTS))
+    tiny = importlib.import_module("tiny_bundle")
+    graph = tiny.build_tiny_graph()
+    write_bundle(graph, tiny.build_tiny_card(graph), folder / "tiny.onnx")
+    return str(folder / "tiny.onnx")
 
 
 def _draw(found: Sequence[Memory], path: Path) -> None:
@@ -121,11 +149,17 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--counts", type=int, nargs="+", default=[40_000, 1_000_000])
     parser.add_argument("--given", choices=["links", "table"], default="links")
     parser.add_argument("--output", default="labels/")
-    parser.add_argument("--model", default="default")
+    parser.add_argument("--model", type=_name_or_path, default="default")
+    parser.add_argument("--tiny", action="store_true", help="label with the tests' tiny network")
     parser.add_argument("--folder", type=Path, help="where the links and tables are made")
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--json", type=Path)
     return parser.parse_args()
+
+
+def _name_or_path(model: str) -> str:
+    """Return a model's name, or its whole path: the command runs in another folder."""
+    return str(Path(model).resolve()) if Path(model).exists() else model
 
 
 if __name__ == "__main__":

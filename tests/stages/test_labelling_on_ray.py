@@ -123,7 +123,9 @@ def test_a_worker_and_a_node_that_are_lost_lose_nothing(start, tmp_path, cluster
     os.kill(workers[0], signal.SIGKILL)
     cluster.kill_node()
     assert process.poll() is None
-    assert "raylet" not in finish(process)  # what Ray has to say of it does not go into a table on standard output
+    assert "raylet" not in finish(
+        process
+    )  # what Ray has to say of it does not go into a table on standard output
     assert read(tmp_path / "labels.csv") == expected  # in their order, too
 
 

@@ -81,7 +81,7 @@ def _measure(bundle: Path, table: "pa.Table", source: "Catalogue") -> None:
     from hangtag.bundle.card import REFERENCE_PRECISION
     from hangtag.bundle.file import replace_card
     from hangtag.evaluation.evaluate import measure
-    from hangtag.evaluation.precision import compare_precisions, is_free
+    from hangtag.evaluation.precision import allow_precisions
     from hangtag.evaluation.report import add_to_card, print_report
     from hangtag.inference.model import load_model
     from hangtag.training.rows import own_rows
@@ -92,15 +92,11 @@ def _measure(bundle: Path, table: "pa.Table", source: "Catalogue") -> None:
         report = measure(model, photos).report
         print_report(Console(), report)
         card = add_to_card(card, report)
-    fast = load_model(bundle, precision="bf16")
-    costs = compare_precisions(model, fast, own_rows(table), source, "validation")
+    precisions, costs = allow_precisions(bundle, own_rows(table), source)
     for column, cost in costs.items():
-        typer.echo(
-            f"{fast.engine.precision} on validation: {column} loses {cost.lost_points:+.2f} points", err=True
-        )
-    if fast.engine.precision != REFERENCE_PRECISION and is_free(costs):
-        card = replace(card, precisions=(REFERENCE_PRECISION, fast.engine.precision))
-    replace_card(bundle, card)
+        typer.echo(f"bf16 on validation: {column} loses {cost.lost_points:+.2f} points", err=True)
+    typer.echo(f"arithmetics that may be chosen: {', '.join(precisions)}", err=True)
+    replace_card(bundle, replace(card, precisions=precisions))
 
 
 def _unlearnt(table: "pa.Table", source: "Catalogue") -> "list[PhotoSet]":

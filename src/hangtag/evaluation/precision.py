@@ -2,17 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
+from hangtag.bundle.card import REFERENCE_PRECISION
 from hangtag.catalogue.source import Catalogue
 from hangtag.domain.columns import CATEGORY_COLUMNS
+from hangtag.domain.errors import BundleError
 from hangtag.evaluation.answers import answer_photos, read_truth
 from hangtag.evaluation.metrics import share
 from hangtag.evaluation.photo_set import split_photos
 from hangtag.inference.answering import AnsweringModel
+from hangtag.inference.model import load_model
 
 MAX_LOST_POINTS: Final = 0.1
 """What a head may lose, in percentage points of accuracy, for an arithmetic to count as free."""
@@ -67,6 +71,25 @@ def is_worth_its_speed(costs: Mapping[str, PrecisionCost]) -> bool:
         cost.lost_points <= MAX_LOST_BY_QUANTISING.get(column, MAX_LOST_ELSEWHERE)
         for column, cost in costs.items()
     )
+
+
+def allow_precisions(
+    bundle: Path, split_table: pa.Table, catalogue: Catalogue
+) -> tuple[tuple[str, ...], dict[str, PrecisionCost]]:
+    """Return the arithmetics that a bundle's card may list, and what bf16 loses on the validation photos, by column.
+
+    bf16 is listed where it is free. Where the processor has none, or a golden photo is answered too differently in
+    it, nothing is compared. Raises as `evaluate_model` does.
+    """
+    exact = load_model(bundle, precision=REFERENCE_PRECISION)
+    try:
+        fast = load_model(bundle, precision="bf16")
+    except BundleError:
+        return (REFERENCE_PRECISION,), {}
+    if fast.engine.precision == REFERENCE_PRECISION:
+        return (REFERENCE_PRECISION,), {}
+    costs = compare_precisions(exact, fast, split_table, catalogue)
+    return ((REFERENCE_PRECISION, fast.engine.precision) if is_free(costs) else (REFERENCE_PRECISION,)), costs
 
 
 def compare_precisions(

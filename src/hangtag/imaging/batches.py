@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -57,16 +57,20 @@ def _do_nothing() -> None:
     pass
 
 
-class _Decoded(NamedTuple):
-    """A photo's pixels, and its (width, height) as decoded."""
+@dataclass(slots=True)
+class _Task:
+    """Some photos, and the batch that they become."""
 
-    pixels: Pixels
-    size: tuple[int, int]
+    photos: list[PhotoSource]
+    batch: Future[DecodedBatch]
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoDecoder:
     """Decodes photos for one model or several; each preprocessing is applied once.
+
+    Of several `threads` one is the caller's: it decodes when it would otherwise wait for a batch. So on two processors
+    a single thread decodes beside the network, and no two quarrel over Python's lock where decoding is a small part.
 
     `give_up` is called when the batches end early, before the threads are waited for: it ends waits for photos.
     """
@@ -80,15 +84,15 @@ class PhotoDecoder:
     def iter_batches(self, photos: Iterable[PhotoSource]) -> Generator[DecodedBatch]:
         """Yield the photos batch by batch. A photo that cannot be decoded costs its batch nothing."""
         chunks = _iter_chunks(photos, self.batch_size)
-        pool = ThreadPoolExecutor(self.threads, thread_name_prefix="decode")
-        pending: deque[Future[DecodedBatch]] = deque()
+        pool = ThreadPoolExecutor(max(1, self.threads - 1), thread_name_prefix="decode")
+        pending: deque[_Task] = deque()
         try:
             for chunk in chunks:
-                pending.append(pool.submit(self.decode, chunk))
+                pending.append(_Task(chunk, pool.submit(self.decode, chunk)))
                 if len(pending) > BATCHES_AHEAD * self.threads:
-                    yield pending.popleft().result()
+                    yield self._take_first(pending)
             while pending:
-                yield pending.popleft().result()
+                yield self._take_first(pending)
         except BaseException:
             self.give_up()
             raise
@@ -96,41 +100,54 @@ class PhotoDecoder:
             pool.shutdown(cancel_futures=True)
 
     def decode(self, photos: list[PhotoSource]) -> DecodedBatch:
-        """Decode one batch."""
-        decoded = [self._decode_one(photo) for photo in photos]
-        good = [photo for photo in decoded if not isinstance(photo, PhotoError)]
-        pixels, quality = {}, {}
-        for chosen in self.preprocessings:
-            pixels[chosen] = _stack([photo[chosen].pixels for photo in good], chosen)
-            quality[chosen] = flag_photos(pixels[chosen], [photo[chosen].size for photo in good], chosen)
-        return DecodedBatch(
-            names=tuple(photo.name for photo in photos),
-            errors=tuple(photo if isinstance(photo, PhotoError) else None for photo in decoded),
-            pixels=pixels,
-            quality=quality,
-        )
+        """Decode one batch. Each photo is written where it will stand; a bad one leaves its place to the next."""
+        places = {
+            chosen: np.empty((len(photos), chosen.height, chosen.width, 3), np.uint8)
+            for chosen in self.preprocessings
+        }
+        sizes: list[dict[Preprocessing, tuple[int, int]]] = []
+        errors: list[PhotoError | None] = []
+        for photo in photos:
+            try:
+                sizes.append(
+                    self._decode_one(photo, {chosen: rows[len(sizes)] for chosen, rows in places.items()})
+                )
+            except PhotoError as error:
+                errors.append(error)
+            else:
+                errors.append(None)
+        pixels = {chosen: rows[: len(sizes)] for chosen, rows in places.items()}
+        quality = {
+            chosen: flag_photos(pixels[chosen], [of_photo[chosen] for of_photo in sizes], chosen)
+            for chosen in self.preprocessings
+        }
+        return DecodedBatch(tuple(photo.name for photo in photos), tuple(errors), pixels, quality)
 
-    def _decode_one(self, photo: PhotoSource) -> dict[Preprocessing, _Decoded] | PhotoError:
-        try:
-            data = photo.read(self.limits)
-            return {chosen: _prepare(data, chosen, self.limits) for chosen in self.preprocessings}
-        except PhotoError as error:
-            return error
+    def _decode_one(
+        self, photo: PhotoSource, places: Mapping[Preprocessing, Pixels]
+    ) -> dict[Preprocessing, tuple[int, int]]:
+        """Write a photo's pixels into their places; return its (width, height) as decoded for each preprocessing."""
+        data = photo.read(self.limits)
+        sizes = {}
+        for chosen, place in places.items():
+            image = decode_for(data, chosen, self.limits)
+            chosen.apply_into(image, place)
+            sizes[chosen] = image.size
+        return sizes
 
-
-def _prepare(data: bytes, preprocessing: Preprocessing, limits: DecodeLimits) -> _Decoded:
-    image = decode_for(data, preprocessing, limits)
-    return _Decoded(preprocessing.apply(image), image.size)
+    def _take_first(self, pending: deque[_Task]) -> DecodedBatch:
+        """Return the oldest batch; while it is not ready, decode what no thread has begun."""
+        while self.threads > 1 and not pending[0].batch.done():
+            free = next((task for task in pending if task.batch.cancel()), None)
+            if free is None:
+                break
+            batch = self.decode(free.photos)
+            free.batch = Future()
+            free.batch.set_result(batch)
+        return pending.popleft().batch.result()
 
 
 def _iter_chunks(photos: Iterable[PhotoSource], size: int) -> Iterator[list[PhotoSource]]:
     remaining = iter(photos)
     while chunk := list(islice(remaining, size)):
         yield chunk
-
-
-def _stack(photos: list[Pixels], preprocessing: Preprocessing) -> npt.NDArray[np.uint8]:
-    stacked = np.empty((len(photos), preprocessing.height, preprocessing.width, 3), np.uint8)
-    for position, pixels in enumerate(photos):
-        stacked[position] = pixels
-    return stacked

@@ -67,15 +67,18 @@ class Preprocessing:
 
     def apply(self, image: Image.Image) -> Pixels:
         """Return the image as uint8 of shape (height, width, 3)."""
+        pixels = np.empty((self.height, self.width, 3), np.uint8)
+        self.apply_into(image, pixels)
+        return pixels
+
+    def apply_into(self, image: Image.Image, pixels: Pixels) -> None:
+        """Write what `apply` returns into pixels, uint8 of shape (height, width, 3): a place in a batch, say."""
         image = _reduce(image, (self.detail_width, self.detail_height))
         left, top, width, height = self.box_of(image.size)
         fitted = np.asarray(_resize(image, (width, height)))
-        if (width, height) == (self.width, self.height):
-            return np.array(fitted)  # a copy: Pillow's own pixels cannot be written to
-        pixels = np.empty((self.height, self.width, 3), np.uint8)
-        pixels[:] = border_colour(fitted)
+        if (width, height) != (self.width, self.height):
+            pixels[:] = border_colour(fitted)
         pixels[top : top + height, left : left + width] = fitted
-        return pixels
 
     def box_of(self, size: tuple[int, int]) -> Box:
         """Return where a photo of a size (width, height) comes to stand among the pixels of `apply`."""

@@ -47,8 +47,8 @@ photo's width, 99 to 100 % of both are.
 _EVERY: Final = 2
 """Of the rows and columns of pixels, every so many are looked at: they say as much as all."""
 
-_AT_A_TIME: Final = 4
-"""So many photos are looked at together: their numbers stay in the processor's cache, and cost no new memory."""
+_AT_A_TIME: Final = 8
+"""So many photos are looked at together: fewer calls, and their numbers still stay in the processor's cache."""
 
 _GREEN: Final = 1
 """The channel that stands for brightness: the largest part of it, and there without a conversion."""
@@ -66,10 +66,10 @@ def flag_photos(pixels: Pixels, sizes: Sequence[tuple[int, int]], preprocessing:
 
 
 def _flag_some(brightness: Pixels, framings: Sequence["_Framing"]) -> Flagged:
-    seen = brightness[:, ::_EVERY].astype(np.float32).reshape(len(brightness), -1)
-    mean, contrast = seen.mean(axis=1), seen.std(axis=1)
+    rows = brightness[:, ::_EVERY].astype(np.float32)
     enlarged = np.array([framing.enlarged for framing in framings], np.float32)
-    sharp = sharpness(brightness, [framing.box for framing in framings]) * enlarged**2
+    sharp = _sharpness(brightness, rows, [framing.box for framing in framings]) * enlarged**2
+    mean, contrast = _mean_and_deviation(rows)
     small = np.array([framing.missing > SMALL_SCALE for framing in framings], np.bool_)
     blank = contrast < BLANK_CONTRAST
     dark = mean + 2 * contrast < DARK_LEVEL
@@ -92,24 +92,39 @@ def _frame(size: tuple[int, int], preprocessing: Preprocessing) -> _Framing:
     return _Framing(box, missing, max(1.0, box.width / (size[0] * min(1.0, missing))))
 
 
-def sharpness(brightness: Pixels, boxes: Sequence[Box]) -> _Floats:
-    """Return how sharp n photos are, shape (n,), from their brightness, uint8 (n, height, width).
+def _mean_and_deviation(values: _Floats) -> tuple[_Floats, _Floats]:
+    """Return the mean and the standard deviation of each photo, both of shape (n,). The values are used up."""
+    flat = values.reshape(len(values), -1)
+    mean = flat.mean(axis=1)
+    flat -= mean[:, None]
+    return mean, np.sqrt(_energy(flat) / np.float32(flat.shape[1]))
+
+
+def _sharpness(brightness: Pixels, rows: _Floats, boxes: Sequence[Box]) -> _Floats:
+    """Return how sharp n photos are, shape (n,), from their brightness, uint8 (n, height, width), and its `rows`.
 
     That is the energy of the second differences over that of the first: the mean square of the spatial frequencies,
     weighted by what they add to the edges, so that neither a plain garment nor a faint one counts as blurred. (The
     energy of the Laplacian alone, the usual measure, depends on both: Pertuz, Puig, Garcia: Analysis of focus measure
-    operators, Pattern Recognition 2013.) `boxes` say where the photos stand; their edges towards the border
-    colour around them do not count.
+    operators, Pattern Recognition 2013.) `rows` are those rows that are looked at, as numbers to reckon with; `boxes`
+    say where the photos stand; their edges towards the border colour around them do not count.
     """
-    first, second = np.zeros(len(brightness), np.float32), np.zeros(len(brightness), np.float32)
-    for axis in (1, 2):
-        lines = brightness[:, :, ::_EVERY] if axis == 1 else brightness[:, ::_EVERY]
-        slopes = np.diff(lines.astype(np.float32), axis=axis)
-        curves = np.diff(slopes, axis=axis)
+    columns = brightness[:, :, ::_EVERY].astype(np.float32)
+    first, second = np.zeros(len(rows), np.float32), np.zeros(len(rows), np.float32)
+    for axis, lines in ((1, columns), (2, rows)):
+        slopes = _differences(lines, axis)
+        curves = _differences(slopes, axis)
         _forget_borders(slopes, curves, boxes, axis)
         first += _energy(slopes)
         second += _energy(curves)
     return np.asarray(second / np.maximum(first, 1), np.float32)
+
+
+def _differences(values: _Floats, axis: int) -> _Floats:
+    """Return what `np.diff` does, at half its cost for arrays as small as these."""
+    if axis == 1:
+        return values[:, 1:] - values[:, :-1]
+    return values[:, :, 1:] - values[:, :, :-1]
 
 
 def _forget_borders(slopes: _Floats, curves: _Floats, boxes: Sequence[Box], axis: int) -> None:

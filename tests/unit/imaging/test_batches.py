@@ -91,6 +91,40 @@ def test_reading_stays_only_a_little_ahead():
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
 
 
+def test_who_waits_for_a_batch_decodes_another_one_meanwhile():
+    came, readers = threading.Event(), []
+
+    class Late(MemoryPhoto):
+        def read(self, limits):
+            assert came.wait(30)
+            return super().read(limits)
+
+    class Next(MemoryPhoto):
+        def read(self, limits):
+            readers.append(threading.current_thread())
+            came.set()
+            return super().read(limits)
+
+    photos = [Late("late", jpeg(10)), Next("next", jpeg(20))]
+    batches = list(decoder(SMALL, batch_size=1, threads=2).iter_batches(photos))
+    assert [batch.names for batch in batches] == [("late",), ("next",)]
+    assert readers == [threading.current_thread()]
+
+
+def test_on_a_single_thread_the_caller_only_waits():
+    readers = set()
+
+    class Watched(MemoryPhoto):
+        def read(self, limits):
+            readers.add(threading.current_thread())
+            return super().read(limits)
+
+    photos = [Watched(str(number), jpeg(number)) for number in range(20)]
+    list(decoder(SMALL, batch_size=2, threads=1).iter_batches(photos))
+    assert threading.current_thread() not in readers
+    assert len(readers) == 1
+
+
 def test_an_error_of_the_program_is_not_taken_for_a_bad_photo():
     class Broken:
         name = "broken"

@@ -1,0 +1,92 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from fakes import FakeModel, encode, paint
+from hangtag.bundle.file import write_bundle
+from hangtag.domain.errors import BundleError
+from hangtag.evaluation import precision
+from hangtag.evaluation.precision import allow_precisions
+from hangtag.inference import engine
+from tiny_bundle import build_tiny_card, build_tiny_graph
+
+COLOURS = ("Red", "Green", "Blue")
+
+
+class PaintedPhotos:
+    """A catalogue of photos of one colour, called by it."""
+
+    name = "painted"
+
+    def read_photo(self, name):
+        return encode(paint(name))
+
+
+TABLE = pa.table({"photo": COLOURS, "baseColour": COLOURS, "split": ["validation"] * len(COLOURS)})
+
+
+class Hasty(FakeModel):
+    """Calls every photo red."""
+
+    def label(self, pixels):
+        scores = super().label(pixels)
+        red = {column: np.zeros(len(pixels), np.int64) for column in scores.chosen}
+        return type(scores)(scores.probabilities, red)
+
+
+@pytest.fixture
+def allow(monkeypatch):
+    """Ask what is allowed to a model that answers so in bf16, on a processor that computes in `arithmetic`."""
+
+    def allow(fast, arithmetic="bf16"):
+        fast.engine = SimpleNamespace(precision=arithmetic)
+        monkeypatch.setattr(
+            precision, "load_model", lambda _, precision: fast if precision == "bf16" else FakeModel()
+        )
+        return allow_precisions("a bundle", TABLE, PaintedPhotos())
+
+    return allow
+
+
+def test_bf16_that_loses_nothing_is_allowed(allow):
+    precisions, costs = allow(FakeModel())
+    assert precisions == ("fp32", "bf16")
+    assert costs["baseColour"].lost_points == 0
+    assert costs["baseColour"].support == len(COLOURS)
+
+
+def test_bf16_that_loses_is_not(allow):
+    precisions, costs = allow(Hasty())
+    assert precisions == ("fp32",)
+    assert costs["baseColour"].lost_points > 50
+
+
+def test_a_processor_without_bf16_allows_none(allow):
+    assert allow(FakeModel(), arithmetic="fp32") == (("fp32",), {})
+
+
+def test_bf16_that_fails_the_golden_check_is_not_allowed(monkeypatch):
+    def load_model(_, precision):
+        if precision == "bf16":
+            raise BundleError("the model fails its golden check in bf16")
+        return FakeModel()
+
+    monkeypatch.setattr(precision, "load_model", load_model)
+    assert allow_precisions("a bundle", TABLE, PaintedPhotos()) == (("fp32",), {})
+
+
+def test_what_is_measured_is_the_form_that_labels_with_its_first_layers_in_float32(monkeypatch, tmp_path):
+    formed = []
+
+    def keep(_, graph):
+        formed.append(graph)
+        return graph
+
+    monkeypatch.setattr(engine, "keep_first_layers_exact", keep)
+    graph = build_tiny_graph()
+    write_bundle(graph, build_tiny_card(graph), tmp_path / "tiny.onnx")
+    table = TABLE.rename_columns(["photo", "articleType", "split"])
+    allow_precisions(tmp_path / "tiny.onnx", table, PaintedPhotos())
+    assert len(formed) == 1  # float32 needs no such form
