@@ -37,7 +37,7 @@ def recipe(tmp_path) -> Path:
         ("width = 84", "width = 32"),
         ("height = 112", "height = 32"),
         ("pretrained = true", "pretrained = false"),
-        ("epochs = 15", "epochs = 4"),
+        ("epochs = 14", "epochs = 4"),
         ("batch_size = 64", "batch_size = 4"),
         ("validation = 0.05", "validation = 0.2"),
         ("test = 0.15", "test = 0.2"),

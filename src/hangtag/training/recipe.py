@@ -89,8 +89,8 @@ class AugmentationRecipe(_Section):
     top edge is pushed sideways against the bottom edge. `background_probability` puts a photo with a plain background
     on another one. `tint` is a factor around 1 for each channel on its own. Half of the photos get some noise, of up to
     `noise_levels` of 255. A `plain_share` of the photos is only moved: they keep background, light and sharpness, since
-    the last nuance of a colour is lost in other light. In the last `plain_epochs` all photos are plain, so that training
-    ends with photos like those that the model will meet most.
+    the last nuance of a colour is lost in other light. In the last `plain_epochs` all photos are plain, so that
+    training ends with photos like those that the model will meet most.
     """
 
     flip_probability: float = Field(ge=0, le=1)

@@ -101,7 +101,7 @@ def test_a_schedule_freezes_the_backbone_and_then_lets_its_last_blocks_learn(tin
 def test_the_last_epochs_see_plain_photos_only(tiny_recipe):
     augmentation = tiny_recipe.augmentation.model_copy(update={"plain_share": 0.5, "plain_epochs": 1})
     recipe = tiny_recipe.model_copy(update={"augmentation": augmentation})
-    counts = {column: 2 for column in recipe.columns}
+    counts = dict.fromkeys(recipe.columns, 2)
     learner = Learner(recipe, *build_network("basic_cnn", counts, (32, 32)), Losses(recipe.columns))
     shares = []
     for epoch in range(1, recipe.optimisation.epochs + 1):

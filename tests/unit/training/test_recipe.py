@@ -67,7 +67,7 @@ def test_comments_do_not_change_the_fingerprint_but_values_do(tmp_path):
     ("old", "new", "said"),
     [
         ("dropout = 0.2", "dropuot = 0.2", "network.dropout: field required; network.dropuot: extra inputs"),
-        ("epochs = 15", 'epochs = "many"', "optimisation.epochs: input should be a valid integer"),
+        ("epochs = 14", 'epochs = "many"', "optimisation.epochs: input should be a valid integer"),
         ("dropout = 0.2", "dropout = 1.5", "network.dropout: input should be less than 1"),
         ('fit = "border"', 'fit = "squeeze"', "preprocessing"),
         ('strategy = "random"', 'strategy = "lucky"', "split"),
