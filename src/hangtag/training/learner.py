@@ -39,7 +39,7 @@ class Learner:
         self.augmentation = recipe.augmentation
         self.team = team
         self.normalise = normalise.to(team.device)
-        self.network = network.to(team.device, memory_format=torch.channels_last)
+        self.network = network.to(team.device).to(memory_format=torch.channels_last)
         self.losses = losses.to(team.device)
         decay = recipe.optimisation.ema_decay
         averaging = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]

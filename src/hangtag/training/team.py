@@ -96,7 +96,7 @@ def _all_reduce(tensors: Sequence[Tensor]) -> list[Tensor]:
     """Return each tensor added up over the workers, in its own shape and memory format."""
     together = torch.cat([tensor.flatten() for tensor in tensors])
     distributed.all_reduce(together)
-    parts = together.split([tensor.numel() for tensor in tensors])
+    parts = together.split([tensor.numel() for tensor in tensors])  # type: ignore[no-untyped-call]
     return [
         torch.empty_like(tensor).copy_(part.view(tensor.shape))
         for tensor, part in zip(tensors, parts, strict=True)

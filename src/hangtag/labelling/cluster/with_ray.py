@@ -140,7 +140,8 @@ def import_ray() -> "ModuleType":
         raise UsageError(
             "labelling on many machines needs the extra `ray`", fix="pip install 'hangtag[ray]'"
         ) from None
-    return ray
+    module: ModuleType = ray
+    return module
 
 
 def _connect(ray: "ModuleType", settings: ClusterSettings) -> None:
