@@ -167,6 +167,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--nodes", type=int, default=count_usable_cpus())
+    parser.add_argument("--data", action="store_true", help="measure Ray Data, too")
     parser.add_argument(
         "--no-warm-up", dest="warm_up", action="store_false", help="do not run both once before"
     )

@@ -30,11 +30,30 @@ def test_it_is_small_and_its_card_says_how_good_it_is():
     assert DEFAULT.stat().st_size <= MAX_BYTES
     card = load_model().card
     assert card.columns == LABEL_COLUMNS
-    assert card.metrics["test"]["split"]["strategy"] == "grouped"
-    assert card.metrics["test"]["photos"] == {"labelled": 3965, "failed": {}}
-    assert card.metrics["test"]["heads"]["masterCategory"]["top1_accuracy"] >= 0.993
-    assert card.metrics["test"]["heads"]["articleType"]["top1_accuracy"] >= 0.87
-    assert card.metrics["test"]["mean_top1_accuracy"] >= 0.87
+    measured = card.metrics["test"]
+    assert measured["split"]["strategy"] == "random"
+    assert measured["photos"] == {"labelled": 5947, "failed": {}}
+    assert measured["parts"]["apart_from_train"]["photos"] == 5759
+    assert measured["heads"]["masterCategory"]["top1_accuracy"] >= 0.993
+    assert measured["heads"]["articleType"]["top1_accuracy"] >= 0.875
+    assert measured["mean_top1_accuracy"] >= 0.875
+
+
+def test_it_knows_how_sure_it_is_and_what_is_no_product():
+    card = load_model().card
+    measured = card.metrics["test"]
+    assert card.target_accuracy == 0.98
+    assert measured["answers"]["accuracy"] >= 0.98
+    assert measured["answers"]["coverage"] >= 0.98
+    for column in ("masterCategory", "subCategory", "articleType", "gender"):
+        assert measured["heads"][column]["expected_calibration_error"] <= 0.02, column
+    assert measured["not_a_product"]["share"] <= 0.02
+
+
+def test_it_does_well_on_photos_of_other_people():
+    people = load_model().card.metrics["people"]["heads"]
+    assert people["masterCategory"]["top1_accuracy"] >= 0.97
+    assert people["articleType"]["top1_accuracy"] >= 0.9
 
 
 @pytest.mark.parametrize("name", ["basic_cnn", "deep_cnn"])
