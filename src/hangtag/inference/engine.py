@@ -162,7 +162,12 @@ class Engine:
         return [batch[start : start + self.batch_size] for start in starts]
 
     def _compile(self, hint: str, size: int) -> Lane:
-        settings: dict[str, Any] = {"PERFORMANCE_HINT": hint, "INFERENCE_NUM_THREADS": self.threads}
+        settings: dict[str, Any] = {
+            "PERFORMANCE_HINT": hint,
+            "INFERENCE_NUM_THREADS": self.threads,
+            # Engines that share a machine would all pin their threads to its first processors.
+            "ENABLE_CPU_PINNING": self.threads >= count_usable_cpus(),
+        }
         if self._hint is not None:
             settings["INFERENCE_PRECISION_HINT"] = self._hint
         height, width = self.card.preprocessing.height, self.card.preprocessing.width

@@ -11,6 +11,7 @@ from hangtag.bundle.card_json import render_card
 from hangtag.bundle.file import METADATA_KEY, Bundle, read_bundle, write_bundle
 from hangtag.domain.errors import BundleError, UsageError
 from hangtag.inference.engine import Engine
+from hangtag.inference.runtime import load_runtime
 from tiny_bundle import build_tiny_card, build_tiny_graph, draw_pixels, reference_logits
 
 GRAPH = build_tiny_graph()
@@ -166,6 +167,24 @@ def test_a_path_is_read_and_verified(bundle, tmp_path):
     onnx.save(GRAPH, tmp_path / "plain.onnx")
     with pytest.raises(BundleError, match="has no card"):
         Engine(tmp_path / "plain.onnx")
+
+
+@pytest.mark.parametrize(("threads", "pinned"), [(1, False), (3, False), (4, True)])
+def test_threads_are_pinned_only_where_the_engine_has_all_processors(bundle, threads, pinned, monkeypatch):
+    core, seen = load_runtime(), []
+
+    class Runtime:
+        def compile_model(self, graph, device, settings):
+            seen.append(settings["ENABLE_CPU_PINNING"])
+            return core.compile_model(graph, device, settings)
+
+        def __getattr__(self, name):
+            return getattr(core, name)
+
+    monkeypatch.setattr("hangtag.inference.engine.load_runtime", Runtime)
+    monkeypatch.setattr("hangtag.inference.engine.count_usable_cpus", lambda: 4)
+    Engine(bundle, precision="fp32", threads=threads, batch_size=BATCH).run(draw_pixels(BATCH))
+    assert set(seen) == {pinned}
 
 
 def test_the_engine_says_in_what_it_computes(bundle, engine):
