@@ -20,8 +20,21 @@ SETTINGS = {
 }
 
 
+ATTEMPTS = 3
+
+
+def start_nodes(count):
+    """Return a cluster, or None where Ray does not come to stand: its nodes give up when a busy machine delays them."""
+    for _ in range(ATTEMPTS):
+        nodes = RayNodes(count)
+        if nodes.address:
+            return nodes
+        nodes.close()
+    return None
+
+
 class RayNodes:
-    """The cluster as a test sees it; a context. `address` is where it answers."""
+    """The cluster as a test sees it; a context. `address` is where it answers, empty if it did not start."""
 
     def __init__(self, count):
         self.process = subprocess.Popen(
@@ -38,11 +51,16 @@ class RayNodes:
         return self
 
     def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        """End the cluster."""
         self.process.stdin.close()
         try:
             self.process.wait(60)
         finally:
             self.process.kill()
+            self.process.stdout.close()
 
     def kill_node(self):
         """Kill one of the nodes."""

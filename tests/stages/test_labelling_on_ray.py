@@ -13,7 +13,7 @@ from collections import Counter
 import pytest
 
 from hangtag.bundle.file import write_bundle
-from ray_nodes import RayNodes
+from ray_nodes import start_nodes
 from tiny_bundle import build_tiny_card, build_tiny_graph, draw_png
 
 pytestmark = [
@@ -52,8 +52,10 @@ def material(tmp_path_factory):
 @pytest.fixture(scope="module")
 def cluster():
     """A head without processors, and nodes with one each."""
-    with RayNodes(NODES) as nodes:
-        assert nodes.address, "the cluster did not start"
+    nodes = start_nodes(NODES)
+    if nodes is None:
+        pytest.skip("Ray does not come to stand on this machine")
+    with nodes:
         yield nodes
 
 
