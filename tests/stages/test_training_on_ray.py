@@ -101,6 +101,12 @@ def read_epochs(run: Path) -> list[int]:
         return []
 
 
+faults = pytest.mark.skipif(
+    "HANGTAG_RAY_FAULTS" not in os.environ,
+    reason="takes many minutes of a quiet machine; HANGTAG_RAY_FAULTS=1 runs it",
+)
+
+
 def find_workers(node) -> list[int]:
     """Return the processes of a machine that train."""
     raylet = node.all_processes["raylet"][0].process.pid
@@ -166,6 +172,7 @@ def test_two_workers_go_on_from_one_process_and_end_with_its_weights(
         assert torch.allclose(weight, tensors[f"network/{name}"], atol=1e-4), name
 
 
+@faults
 def test_a_killed_worker_and_a_lost_machine_cost_no_epoch(machines, recipe, tiny_catalogue, tmp_path):
     run = tmp_path / "run"
     longer = read_recipe(recipe).with_epochs(40)
@@ -189,6 +196,7 @@ def test_a_killed_worker_and_a_lost_machine_cost_no_epoch(machines, recipe, tiny
     assert trained.history[-1]["train_loss"] < trained.history[0]["train_loss"]
 
 
+@faults
 def test_what_no_worker_could_mend_ends_the_run_with_its_reason(machines, recipe, tiny_catalogue, tmp_path):
     run = tmp_path / "run"
     wild = read_recipe(recipe)
