@@ -110,8 +110,7 @@ def train(
 
     places = _read_places(join or [])
     chosen = _read_recipe(recipe, epochs, weights).with_joins(places)
-    if negatives is not None and chosen.gate is None:
-        raise UsageError("the recipe has no [gate] that could learn from them", where="--negatives")
+    _require_gate(chosen, negatives)
     folder = run or Path("runs") / chosen.name
     train_network = choose_engine(engine, address, workers)
     settings = RunSettings(folder, resume=resume, threads=threads, tensorboard=tensorboard)
@@ -159,6 +158,11 @@ def _read_recipe(name: str, epochs: int | None, weights: str | None) -> "Recipe"
 
     recipe = read_recipe(find_recipe(name)).with_epochs(epochs)
     return recipe.from_scratch() if weights == NO_WEIGHTS else recipe
+
+
+def _require_gate(recipe: "Recipe", negatives: Path | None) -> None:
+    if negatives is not None and recipe.gate is None:
+        raise UsageError("the recipe has no [gate] that could learn from them", where="--negatives")
 
 
 def _refuse_to_overwrite(checkpoint: Path, *, resume: bool) -> None:
