@@ -112,9 +112,8 @@ def train(
     chosen = _read_recipe(recipe, epochs, weights).with_joins(places)
     _require_gate(chosen, negatives)
     folder = run or Path("runs") / chosen.name
-    train_network = choose_engine(engine, address, workers)
     settings = RunSettings(folder, resume=resume, threads=threads, tensorboard=tensorboard)
-    chosen_folds = choose_folds(folds, fold)
+    chosen_folds, trainer = choose_folds(folds, fold), choose_engine(engine, address, workers)
     for place in [folder] if folds is None else [fold_folder(folder, one) for one in chosen_folds]:
         _refuse_to_overwrite(place / settings.checkpoint.name, resume=resume)
     if chosen_folds or not settings.checkpoint.exists():
@@ -135,7 +134,7 @@ def train(
 
         def train_once(rows: "pa.Table", place: Path) -> Path:
             joined = join_photos(rows, (main, sets), chosen, place, negatives)
-            return Training(chosen, replace(settings, folder=place), train_network).train(*joined, facts)
+            return Training(chosen, replace(settings, folder=place), trainer).train(*joined, facts)
 
         if folds is not None:
             train_folds(plan_folds(table, chosen, folds), chosen_folds, folder, main, train_once)
