@@ -51,7 +51,7 @@ def main() -> None:
     folder, address, workers, precision, summary = sys.argv[1:]
     models = load_models([DEFAULT_NAME], precision, 1)  # type: ignore[arg-type]  # it is checked there
     files = {name: ModelFiles.of(find_bundle(DEFAULT_NAME), model) for name, model in models.items()}
-    names = [photo.path for photo in PhotoWalk([Path(folder)])]
+    names = [photo.path for photo in PhotoWalk([Path(folder).resolve()])]
     started = time.perf_counter()
     ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     context = ray.data.DataContext.get_current()

@@ -56,6 +56,12 @@ def train(
     negatives: Annotated[
         Path | None, typer.Option(help="A folder of photos of no product, for a recipe with a gate.")
     ] = None,
+    teacher: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A bundle whose answers are learnt, too, by a recipe with a [distillation].", metavar="FILE"
+        ),
+    ] = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads for training. Default: torch's choice.")
     ] = None,
@@ -111,6 +117,7 @@ def train(
     places = _read_places(join or [])
     chosen = _read_recipe(recipe, epochs, weights).with_joins(places)
     _require_gate(chosen, negatives)
+    _require_teachers(chosen, teacher or [], folds)
     folder = run or Path("runs") / chosen.name
     settings = RunSettings(folder, resume=resume, threads=threads, tensorboard=tensorboard)
     chosen_folds, trainer = choose_folds(folds, fold), choose_engine(engine, address, workers)
@@ -134,7 +141,9 @@ def train(
 
         def train_once(rows: "pa.Table", place: Path) -> Path:
             joined = join_photos(rows, (main, sets), chosen, place, negatives)
-            return Training(chosen, replace(settings, folder=place), trainer).train(*joined, facts)
+            return Training(chosen, replace(settings, folder=place), trainer, teacher or ()).train(
+                *joined, facts
+            )
 
         if folds is not None:
             train_folds(plan_folds(table, chosen, folds), chosen_folds, folder, main, train_once)
@@ -162,6 +171,23 @@ def _read_recipe(name: str, epochs: int | None, weights: str | None) -> "Recipe"
 def _require_gate(recipe: "Recipe", negatives: Path | None) -> None:
     if negatives is not None and recipe.gate is None:
         raise UsageError("the recipe has no [gate] that could learn from them", where="--negatives")
+
+
+def _require_teachers(recipe: "Recipe", teachers: list[Path], folds: int | None) -> None:
+    if teachers and recipe.distillation is None:
+        raise UsageError("the recipe has no [distillation] that could learn from it", where="--teacher")
+    if recipe.distillation is not None and not teachers:
+        raise UsageError(
+            "the recipe has a [distillation], and nothing says who teaches",
+            where="--teacher",
+            fix="Name a bundle with --teacher FILE, or remove the section.",
+        )
+    if teachers and folds is not None:
+        raise UsageError(
+            "a teacher that has seen a fold's photos would tell what out-of-fold predictions must not know",
+            where="--teacher",
+            fix="Leave --teacher or --folds out.",
+        )
 
 
 def _refuse_to_overwrite(checkpoint: Path, *, resume: bool) -> None:

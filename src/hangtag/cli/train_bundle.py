@@ -10,7 +10,7 @@ import typer
 from hangtag.domain.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import pyarrow as pa
 
@@ -22,11 +22,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """What is trained, where its files lie, and the engine, which is called as `train` of the loop is."""
+    """What is trained, where its files lie, and the engine, which is called as `train` of the loop is.
+
+    `teachers` are the bundles that a recipe with a distillation learns from.
+    """
 
     recipe: "Recipe"
     settings: "RunSettings"
     engine: "Callable[..., TrainedNetwork]"
+    teachers: "Sequence[Path]" = ()
 
     def train(self, table: "pa.Table", source: "Catalogue", facts: dict[str, Any]) -> Path:
         """Train by a split table, export and measure; return the bundle. `facts` go into its card."""
@@ -43,6 +47,11 @@ class Training:
             from hangtag.training.names import teach_by_names
 
             data = teach_by_names(data, table, recipe.seed)
+        if recipe.distillation:
+            from hangtag.training.teachers import teach_by_models
+
+            data = teach_by_models(data, table, source, self.teachers, folder / "pixels")
+            facts = {**facts, "taught_by": list(data.taught_by)}
         with TrainingProgress() as progress:
             trained = self.engine(recipe, data, self.settings, progress)
         bundle = folder / f"{recipe.name}.onnx"

@@ -53,7 +53,8 @@ class TrainingData:
     """The train and validation samples, the ordered classes of every column, and the category tree.
 
     `fingerprint` is that of the catalogue's own photos and labels. `kept_back` are the validation samples of joined
-    sets, by the set's name, and `joined` the positions of their train samples among `train`.
+    sets, by the set's name, and `joined` the positions of their train samples among `train`. `taught_by` are the
+    SHA-256 of the models whose answers are the soft targets.
     """
 
     train: Samples
@@ -63,12 +64,14 @@ class TrainingData:
     fingerprint: str
     kept_back: Mapping[str, Samples] = field(default_factory=dict)
     joined: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    taught_by: tuple[str, ...] = ()
 
     @property
     def run_fingerprint(self) -> str:
-        """What a resumed run must find again: the catalogue's fingerprint, and the number of joined samples."""
+        """What a resumed run must find again: the catalogue's photos, the number of joined samples, the teachers."""
         sizes = [len(self.joined), *(len(samples) for samples in self.kept_back.values())]
-        return f"{self.fingerprint} {sizes}" if len(self.joined) else self.fingerprint
+        parts = [self.fingerprint, *([str(sizes)] if len(self.joined) else []), *self.taught_by]
+        return " ".join(parts)
 
 
 def load_training_data(

@@ -8,7 +8,7 @@ on them), the other rows are learnt from. Test rows of the split table take part
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -33,15 +33,14 @@ from hangtag.catalogue.tables import need_columns
 from hangtag.domain.columns import ID
 from hangtag.domain.errors import TrainingError
 from hangtag.inference.model import Model, load_model
-from hangtag.training.data import load_pixels
 from hangtag.training.recipe import Recipe
+from hangtag.training.teachers import align_classes, answer_photos
 
 OUT_OF_FOLD: Final = "out_of_fold.parquet"
 NOT_IN_FOLDS: Final = "not_in_folds"
 """The note on test rows, which no fold sees."""
 
 _NO_FOLD: Final = 0
-_BATCH: Final = 256
 
 TrainFold = Callable[[pa.Table, Path], Path]
 """Trains the recipe on a split table, in a folder, and returns the bundle."""
@@ -177,34 +176,17 @@ def _read_fold(plan: FoldPlan, fold: int, run: Path) -> OutOfFold | None:
 def _answer(model: Model, plan: FoldPlan, fold: int, catalogue: Catalogue, folder: Path) -> OutOfFold:
     rows = plan.held_out(fold)
     photos = rows[PHOTO_COLUMN].to_pylist()
-    pixels = load_pixels(photos, catalogue, model.card.preprocessing, folder / "pixels" / "held_out.npy")
-    batches = (np.array(pixels[start : start + _BATCH]) for start in range(0, len(pixels), _BATCH))
-    scores = list(model.iter_label(batches))
+    answers = answer_photos(model, photos, catalogue, folder / "pixels" / "held_out.npy")
     heads = {
         column: HeadGuesses(
             tuple(rows[column].to_pylist()),
             plan.classes(column),
-            _align(
-                np.concatenate([one.probabilities[column] for one in scores]),
-                model.card.head(column).classes,
-                plan.classes(column),
-            ),
+            align_classes(answers[column], model.card.head(column).classes, plan.classes(column)),
         )
         for column in plan.recipe.columns
     }
     facts = {"recipe": plan.recipe.name, "folds": plan.folds, "sha256": plan.fingerprint()}
     return OutOfFold(tuple(rows[ID].to_pylist()), tuple(photos), (fold,) * len(photos), heads, facts)
-
-
-def _align(
-    probabilities: npt.NDArray[np.float32], known: Sequence[str], classes: Sequence[str]
-) -> npt.NDArray[np.float32]:
-    """Return the probabilities (n, known) in the order of `classes`; NaN for a class that is not known."""
-    aligned = np.full((len(probabilities), len(classes)), np.nan, np.float32)
-    for index, label in enumerate(classes):
-        if label in known:
-            aligned[:, index] = probabilities[:, known.index(label)]
-    return aligned
 
 
 def _replace(table: pa.Table, column: str, values: pa.Array | pa.ChunkedArray) -> pa.Table:

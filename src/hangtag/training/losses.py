@@ -50,7 +50,7 @@ class Losses:
             if optimisation.logit_adjustment
             else {},
             _find_allowed(data.taxonomy, data.classes) if len(data.joined) else {},
-            recipe.names.weight if recipe.names else 0.0,
+            recipe.teacher_weight,
         )
 
     def to(self, device: torch.device) -> Self:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from hangtag.catalogue.split import SplitSettings
 from hangtag.domain.errors import RecipeError
@@ -138,6 +138,12 @@ class NamesRecipe(_Section):
     weight: float = Field(gt=0, le=1)
 
 
+class DistillationRecipe(_Section):
+    """What teachers answer to the train photos is learnt beside the labels, and counts `weight` of the two."""
+
+    weight: float = Field(gt=0, le=1)
+
+
 class AnswersRecipe(_Section):
     """What is decided on validation once the network has learnt.
 
@@ -162,7 +168,7 @@ class Recipe(_Section):
     `joins` names further sets of photos that training learns from, whatever labels they have: `custom` is the set
     beside the catalogue, and the run is told where others are. Without `fine_tuning`, every layer learns from the first
     step on. With `gate`, the network also learns to tell what is no product; with `names`, it learns from what the
-    products are called, too.
+    products are called, too; with `distillation`, from the answers of models that the run is told.
     """
 
     name: str = Field(pattern=r"^[a-z0-9_-]+$")
@@ -180,8 +186,21 @@ class Recipe(_Section):
     augmentation: AugmentationRecipe
     gate: GateRecipe | None = None
     names: NamesRecipe | None = None
+    distillation: DistillationRecipe | None = None
     answers: AnswersRecipe = AnswersRecipe()
     export: ExportRecipe
+
+    @model_validator(mode="after")
+    def _have_one_teacher(self) -> Self:
+        if self.names and self.distillation:
+            raise ValueError("[names] and [distillation] both teach beside the labels; take one")
+        return self
+
+    @property
+    def teacher_weight(self) -> float:
+        """What a teacher's probabilities count beside the label."""
+        teaching = self.names or self.distillation
+        return teaching.weight if teaching else 0.0
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of the recipe's values: equal for two files that differ in comments only."""
@@ -255,5 +274,5 @@ def read_recipe(path: Path) -> Recipe:
 
 
 def _describe(problem: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails, a TypedDict with optional keys
-    place = ".".join(str(part) for part in problem["loc"])
+    place = ".".join(str(part) for part in problem["loc"]) or "the recipe"
     return f"{place}: {problem['msg'][0].lower()}{problem['msg'][1:]}"

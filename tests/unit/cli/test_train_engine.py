@@ -1,12 +1,17 @@
+import re
 import sys
 
 import pytest
 
 pytest.importorskip("torch", reason="the extra `train` is not installed")
 
+from hangtag.cli.main import main
 from hangtag.cli.train_bundle import choose_engine
 from hangtag.domain.errors import UsageError
 from hangtag.training.loop import train
+from hangtag.training.recipe import find_recipe
+
+DISTILLATION = "\n[distillation]\nweight = 0.5\n"
 
 
 def test_this_process_trains_unless_told_otherwise():
@@ -24,3 +29,20 @@ def test_without_ray_the_error_says_what_to_install(monkeypatch):
     monkeypatch.delitem(sys.modules, "hangtag.training.on_ray", raising=False)
     with pytest.raises(UsageError, match=r"extra `ray`.*pip install 'hangtag\[train,ray\]'"):
         choose_engine("ray", "auto", None)
+
+
+@pytest.mark.parametrize(
+    ("section", "options", "message"),
+    [
+        ("", ["--teacher", "big.onnx"], r"has no \[distillation\]"),
+        (DISTILLATION, [], "who teaches"),
+        (DISTILLATION, ["--teacher", "big.onnx", "--folds", "5"], "a fold's photos"),
+    ],
+)
+def test_a_distillation_and_its_teachers_come_together(section, options, message, tmp_path, capsys):
+    recipe = tmp_path / "r.toml"
+    recipe.write_text(find_recipe("basic_cnn").read_text(encoding="utf-8") + section, encoding="utf-8")
+    with pytest.raises(SystemExit) as left:
+        main(["train", str(recipe), "--catalogue", str(tmp_path), "--run", str(tmp_path / "run"), *options])
+    assert left.value.code == 2
+    assert re.search(message, capsys.readouterr().err)

@@ -1,0 +1,86 @@
+"""Distillation: what trained models answer to the train photos is learnt beside the labels.
+
+A teacher, larger or trained otherwise, says how like each other classes are, and doubts a slip of a label column
+(Hinton et al. 2015, "Distilling the knowledge in a neural network"). Several teachers are averaged. Each sees a photo
+once, as it is, by its own preprocessing; the student learns that answer for every variation of the photo.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hangtag.bundle.card import REFERENCE_PRECISION
+from hangtag.catalogue.assign import TRAIN
+from hangtag.catalogue.source import Catalogue
+from hangtag.catalogue.split import PHOTO_COLUMN, SPLIT_COLUMN
+from hangtag.domain.errors import TrainingError
+from hangtag.inference.model import Model, load_model
+from hangtag.training.data import TrainingData, load_pixels
+
+_BATCH: Final = 256
+
+Probabilities = Mapping[str, npt.NDArray[np.float32]]
+"""By column, (N, classes)."""
+
+
+def teach_by_models(
+    data: TrainingData, table: pa.Table, catalogue: Catalogue, teachers: Sequence[Path], cache_folder: Path
+) -> TrainingData:
+    """Return the data with the mean answer of the teachers to its train photos as soft targets.
+
+    `table` is the split table that the data was loaded from. A class that a teacher does not know has no probability.
+    Raises `TrainingError` for a teacher that answers none of the columns, and `BundleError` as `load_model` does.
+    """
+    photos = table.filter(pc.equal(table.column(SPLIT_COLUMN), TRAIN)).column(PHOTO_COLUMN).to_pylist()
+    models = [load_model(teacher, precision=REFERENCE_PRECISION) for teacher in teachers]
+    answers = []
+    for teacher, model in zip(teachers, models, strict=True):
+        columns = [column for column in data.classes if column in model.card.columns]
+        if not columns:
+            raise TrainingError(f"the teacher answers none of {', '.join(data.classes)}", where=teacher)
+        probabilities = answer_photos(model, photos, catalogue, cache_folder / f"by-{model.sha256[:12]}.npy")
+        answers.append(
+            {
+                column: np.nan_to_num(
+                    align_classes(
+                        probabilities[column], model.card.head(column).classes, data.classes[column]
+                    )
+                )
+                for column in columns
+            }
+        )
+    soft = {column: _mean([one[column] for one in answers if column in one]) for column in data.classes}
+    known = {column: rows for column, rows in soft.items() if rows is not None}
+    taught_by = tuple(model.sha256 for model in models)
+    return replace(data, train=replace(data.train, soft=known), taught_by=taught_by)
+
+
+def answer_photos(model: Model, photos: Sequence[str], catalogue: Catalogue, cache: Path) -> Probabilities:
+    """Return the probabilities of every head of a model for photos, whose pixels are kept in `cache`."""
+    pixels = load_pixels(photos, catalogue, model.card.preprocessing, cache)
+    batches = (np.array(pixels[start : start + _BATCH]) for start in range(0, len(pixels), _BATCH))
+    scores = list(model.iter_label(batches))
+    return {
+        column: np.concatenate([one.probabilities[column] for one in scores]) for column in model.card.columns
+    }
+
+
+def align_classes(
+    probabilities: npt.NDArray[np.float32], known: Sequence[str], classes: Sequence[str]
+) -> npt.NDArray[np.float32]:
+    """Return the probabilities (N, known) in the order of `classes`; NaN for a class that is not known."""
+    aligned = np.full((len(probabilities), len(classes)), np.nan, np.float32)
+    for index, label in enumerate(classes):
+        if label in known:
+            aligned[:, index] = probabilities[:, known.index(label)]
+    return aligned
+
+
+def _mean(answers: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float16] | None:
+    return np.mean(answers, axis=0).astype(np.float16) if answers else None

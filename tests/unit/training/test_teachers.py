@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+
+from hangtag.bundle.file import write_bundle
+from hangtag.catalogue.clean import clean_catalogue
+from hangtag.catalogue.source import open_catalogue
+from hangtag.catalogue.split import SplitSettings, split_catalogue
+from hangtag.catalogue.tables import read_table
+from hangtag.domain.errors import RecipeError, TrainingError
+from hangtag.inference.model import load_model
+from hangtag.training.data import load_training_data
+from hangtag.training.recipe import find_recipe, read_recipe
+from hangtag.training.teachers import teach_by_models
+from tiny_bundle import build_tiny_card, build_tiny_graph
+
+
+@pytest.fixture
+def source(tiny_catalogue):
+    with open_catalogue(tiny_catalogue) as catalogue:
+        yield catalogue
+
+
+@pytest.fixture
+def table(source, tmp_path):
+    clean_catalogue(source, tmp_path / "cleaned")
+    cleaned = read_table(tmp_path / "cleaned" / "cleaned.parquet")
+    return split_catalogue(cleaned, source, SplitSettings(validation=0.2, test=0.2))
+
+
+@pytest.fixture
+def data(source, table, tiny_recipe, tmp_path):
+    columns = ("baseColour", "gender")
+    return load_training_data(table, source, columns, tiny_recipe.preprocessing, tmp_path / "pixels")
+
+
+def write_teacher(path, classes, seed):
+    graph = build_tiny_graph(classes, seed=seed)
+    write_bundle(graph, build_tiny_card(graph, classes), path)
+    return path
+
+
+def answer_train(path, source, table, column):
+    """Return the probabilities of one head for the train photos, each read and answered by itself."""
+    model = load_model(path, precision="fp32")
+    photos = [row["photo"] for row in table.to_pylist() if row["split"] == "train"]
+    answers = model.predict([source.read_photo(photo) for photo in photos], top_k=9)
+    return [{label.value: label.confidence for label in answer.candidates[column]} for answer in answers]
+
+
+def test_the_mean_answer_of_the_teachers_is_the_soft_target(data, source, table, tmp_path):
+    classes = data.classes["baseColour"]
+    first = write_teacher(
+        tmp_path / "first.onnx", {"baseColour": classes[::-1], "gender": ("Men", "Women")}, 1
+    )
+    second = write_teacher(tmp_path / "second.onnx", {"baseColour": (*classes[:2], "Plaid")}, 2)
+    taught = teach_by_models(data, table, source, [first, second], tmp_path / "pixels")
+
+    one, other = (answer_train(path, source, table, "baseColour") for path in (first, second))
+    expected = [
+        [(a.get(name, 0) + b.get(name, 0)) / 2 for name in classes] for a, b in zip(one, other, strict=True)
+    ]
+    assert taught.train.soft["baseColour"] == pytest.approx(np.array(expected), abs=2e-3)
+    assert (
+        taught.train.soft["baseColour"].astype(float).sum(axis=1) < 1
+    ).any()  # Plaid is no class of the student
+    assert taught.train.soft["gender"].astype(float).sum(axis=1) == pytest.approx(1, abs=2e-3)
+    assert not taught.validation.soft
+
+
+def test_a_run_goes_on_with_the_teachers_it_began_with_only(data, source, table, tmp_path):
+    teachers = [
+        write_teacher(tmp_path / f"{seed}.onnx", {"gender": ("Men", "Women")}, seed) for seed in (1, 2)
+    ]
+    runs = {
+        teach_by_models(data, table, source, [teacher], tmp_path / "pixels").run_fingerprint
+        for teacher in teachers
+    }
+    assert len(runs | {data.run_fingerprint}) == 3
+
+
+def test_a_teacher_of_other_columns_is_refused(data, source, table, tmp_path):
+    teacher = write_teacher(tmp_path / "t.onnx", {"usage": ("Casual", "Sports")}, 1)
+    with pytest.raises(TrainingError, match="answers none of baseColour, gender"):
+        teach_by_models(data, table, source, [teacher], tmp_path / "pixels")
+
+
+def test_a_recipe_has_one_teacher_beside_the_labels(tmp_path):
+    text = find_recipe("basic_cnn").read_text(encoding="utf-8")
+    path = tmp_path / "r.toml"
+    path.write_text(text + "\n[distillation]\nweight = 0.5\n", encoding="utf-8")
+    assert read_recipe(path).teacher_weight == 0.5
+    path.write_text(text + "\n[distillation]\nweight = 0.5\n\n[names]\nweight = 0.3\n", encoding="utf-8")
+    with pytest.raises(RecipeError, match=r"the recipe: .* take one"):
+        read_recipe(path)
