@@ -203,3 +203,26 @@ def test_sets_join_with_the_labels_that_they_have_and_photos_of_no_product_make_
     scores = load_model(bundle).label(np.zeros((3, 32, 32, 3), np.uint8))
     assert scores.gate is not None
     assert "people" in output
+
+
+def test_the_teacher_that_a_recipe_names_is_trained_first_and_gone_on_with(recipe, tiny_catalogue, tmp_path):
+    text = recipe.read_text(encoding="utf-8")
+    teacher = tmp_path / "master.toml"
+    teacher.write_text(text.replace('name = "tiny"', 'name = "master"'), encoding="utf-8")
+    section = f'\n[distillation]\nweight = 0.5\nteacher = "{teacher}"\nstart_from_teacher = true\n'
+    recipe.write_text(text + section, encoding="utf-8")
+    run = tmp_path / "run"
+
+    training = start_training(recipe, tiny_catalogue, run, "--weights", "none")
+    wait_for(run / "teacher" / "checkpoint.safetensors", training)
+    training.send_signal(signal.SIGKILL)
+    training.communicate()
+    assert not (run / "history.csv").exists()
+    refused = start_training(recipe, tiny_catalogue, run, "--weights", "none")
+    assert "there is a training here already" in refused.communicate(timeout=PATIENCE_S)[1]
+
+    finish(start_training(recipe, tiny_catalogue, run, "--weights", "none", "--resume"))
+    assert len(read_history(run / "teacher")) == len(read_history(run)) == 4
+    master, tiny = load_model(run / "teacher" / "master.onnx"), load_model(run / "tiny.onnx")
+    assert tiny.card.data["taught_by"] == [master.sha256]
+    assert "taught_by" not in master.card.data

@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
@@ -106,7 +107,7 @@ def train(
     """
     _require_training()
     from hangtag.catalogue.source import open_catalogue
-    from hangtag.cli.train_bundle import Training, choose_engine
+    from hangtag.cli.train_bundle import TEACHER, Training, choose_engine, train_with_teacher
     from hangtag.cli.train_folds import choose_folds, train_folds
     from hangtag.training.folds import fold_folder, plan_folds
     from hangtag.training.joining import join_photos
@@ -122,7 +123,8 @@ def train(
     settings = RunSettings(folder, resume=resume, threads=threads, tensorboard=tensorboard)
     chosen_folds, trainer = choose_folds(folds, fold), choose_engine(engine, address, workers)
     for place in [folder] if folds is None else [fold_folder(folder, one) for one in chosen_folds]:
-        _refuse_to_overwrite(place / settings.checkpoint.name, resume=resume)
+        for begun in (place, place / TEACHER):
+            _refuse_to_overwrite(begun / settings.checkpoint.name, resume=resume)
     if chosen_folds or not settings.checkpoint.exists():
         settings = replace(settings, weights=_read_weights(chosen, weights))
     folder.mkdir(parents=True, exist_ok=True)
@@ -140,10 +142,9 @@ def train(
             typer.echo(f"not learnt: {facts['without_suspects']}", err=True)
 
         def train_once(rows: "pa.Table", place: Path) -> Path:
-            joined = join_photos(rows, (main, sets), chosen, place, negatives)
-            return Training(chosen, replace(settings, folder=place), trainer, teacher or ()).train(
-                *joined, facts
-            )
+            join = partial(join_photos, rows, (main, sets), negatives=negatives)
+            training = Training(chosen, replace(settings, folder=place), trainer, teacher or (), epochs)
+            return train_with_teacher(training, join, facts)
 
         if folds is not None:
             train_folds(plan_folds(table, chosen, folds), chosen_folds, folder, main, train_once)
@@ -174,13 +175,14 @@ def _require_gate(recipe: "Recipe", negatives: Path | None) -> None:
 
 
 def _require_teachers(recipe: "Recipe", teachers: list[Path], folds: int | None) -> None:
-    if teachers and recipe.distillation is None:
+    distillation = recipe.distillation
+    if teachers and distillation is None:
         raise UsageError("the recipe has no [distillation] that could learn from it", where="--teacher")
-    if recipe.distillation is not None and not teachers:
+    if distillation is not None and distillation.teacher is None and not teachers:
         raise UsageError(
             "the recipe has a [distillation], and nothing says who teaches",
             where="--teacher",
-            fix="Name a bundle with --teacher FILE, or remove the section.",
+            fix="Name a bundle with --teacher FILE, or in the section a recipe as its teacher.",
         )
     if teachers and folds is not None:
         raise UsageError(

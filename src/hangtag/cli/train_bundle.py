@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
@@ -16,21 +16,30 @@ if TYPE_CHECKING:
 
     from hangtag.catalogue.source import Catalogue
     from hangtag.evaluation.photo_set import PhotoSet
+    from hangtag.networks.pretrained import Weights
     from hangtag.training.loop import RunSettings, TrainedNetwork
     from hangtag.training.recipe import Recipe
+
+    Join = Callable[[Recipe, Path], tuple[pa.Table, Catalogue]]
+
+
+TEACHER: Final = "teacher"
+"""The folder of a run in which its teacher is trained."""
 
 
 @dataclass(frozen=True, slots=True)
 class Training:
     """What is trained, where its files lie, and the engine, which is called as `train` of the loop is.
 
-    `teachers` are the bundles that a recipe with a distillation learns from.
+    `teachers` are the bundles that a recipe with a distillation learns from. With `epochs`, a teacher that is trained
+    first takes so many, too.
     """
 
     recipe: "Recipe"
     settings: "RunSettings"
     engine: "Callable[..., TrainedNetwork]"
     teachers: "Sequence[Path]" = ()
+    epochs: int | None = None
 
     def train(self, table: "pa.Table", source: "Catalogue", facts: dict[str, Any]) -> Path:
         """Train by a split table, export and measure; return the bundle. `facts` go into its card."""
@@ -58,6 +67,42 @@ class Training:
         write_trained_bundle(trained, recipe, data, {**facts, "train_photos": len(data.train)}, bundle)
         _measure(bundle, table, source)
         return bundle
+
+
+def train_with_teacher(training: Training, join: "Join", facts: dict[str, Any]) -> Path:
+    """Train, after the teacher that the recipe names where the run was told of none; return the bundle.
+
+    The teacher's run lies in the folder `teacher` of this one, and is finished or gone on with as this one is.
+    """
+    distillation = training.recipe.distillation
+    if distillation is not None and distillation.teacher is not None and not training.teachers:
+        recipe = _read_teacher(distillation.teacher, training)
+        settings = replace(training.settings, folder=training.settings.folder / TEACHER)
+        bundle = settings.folder / f"{recipe.name}.onnx"
+        if not bundle.is_file():
+            typer.echo(f"training the teacher, {recipe.name}, in {settings.folder}", err=True)
+            settings.folder.mkdir(parents=True, exist_ok=True)
+            start = replace(settings, weights=_read_start(recipe) if recipe.network.pretrained else None)
+            train_with_teacher(replace(training, recipe=recipe, settings=start), join, facts)
+        training = replace(training, teachers=(bundle,))
+        if distillation.start_from_teacher:
+            weights = _read_start(recipe, settings.checkpoint)
+            training = replace(training, settings=replace(training.settings, weights=weights))
+    return training.train(*join(training.recipe, training.settings.folder), facts)
+
+
+def _read_teacher(name: str, student: Training) -> "Recipe":
+    """Read a teacher's recipe, with what the run was told of all its trainings."""
+    from hangtag.training.recipe import find_recipe, read_recipe
+
+    recipe = read_recipe(find_recipe(name)).with_epochs(student.epochs).with_joins(student.recipe.joins)
+    return recipe if student.recipe.network.pretrained else recipe.from_scratch()
+
+
+def _read_start(recipe: "Recipe", file: Path | None = None) -> "Weights":
+    from hangtag.networks.pretrained import read_weights
+
+    return read_weights(recipe.network.architecture, file)
 
 
 def choose_engine(name: str, address: str | None, workers: int | None) -> "Callable[..., TrainedNetwork]":

@@ -139,9 +139,15 @@ class NamesRecipe(_Section):
 
 
 class DistillationRecipe(_Section):
-    """What teachers answer to the train photos is learnt beside the labels, and counts `weight` of the two."""
+    """What teachers answer to the train photos is learnt beside the labels, and counts `weight` of the two.
+
+    `teacher` is a recipe that is trained first, where the run is told of no other teacher; with `start_from_teacher`
+    the backbone starts from that one's weights.
+    """
 
     weight: float = Field(gt=0, le=1)
+    teacher: str | None = None
+    start_from_teacher: bool = False
 
 
 class AnswersRecipe(_Section):
