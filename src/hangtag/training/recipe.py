@@ -200,6 +200,8 @@ class Recipe(_Section):
     def _have_one_teacher(self) -> Self:
         if self.names and self.distillation:
             raise ValueError("[names] and [distillation] both teach beside the labels; take one")
+        if self.distillation and self.distillation.teacher == self.name:
+            raise ValueError("a recipe cannot be its own teacher")
         return self
 
     @property

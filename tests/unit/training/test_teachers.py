@@ -92,3 +92,6 @@ def test_a_recipe_has_one_teacher_beside_the_labels(tmp_path):
     path.write_text(text + "\n[distillation]\nweight = 0.5\n\n[names]\nweight = 0.3\n", encoding="utf-8")
     with pytest.raises(RecipeError, match=r"the recipe: .* take one"):
         read_recipe(path)
+    path.write_text(text + '\n[distillation]\nweight = 0.5\nteacher = "basic_cnn"\n', encoding="utf-8")
+    with pytest.raises(RecipeError, match="its own teacher"):
+        read_recipe(path)
