@@ -224,5 +224,7 @@ def test_the_teacher_that_a_recipe_names_is_trained_first_and_gone_on_with(recip
     finish(start_training(recipe, tiny_catalogue, run, "--weights", "none", "--resume"))
     assert len(read_history(run / "teacher")) == len(read_history(run)) == 4
     master, tiny = load_model(run / "teacher" / "master.onnx"), load_model(run / "tiny.onnx")
-    assert tiny.card.data["taught_by"] == [master.sha256]
-    assert "taught_by" not in master.card.data
+    [taught] = tiny.card.data["teachers"]
+    assert (taught["name"], taught["sha256"]) == ("master", master.sha256)
+    assert taught["seconds"] > 0
+    assert "teachers" not in master.card.data

@@ -57,10 +57,10 @@ class Training:
 
             data = teach_by_names(data, table, recipe.seed)
         if recipe.distillation:
-            from hangtag.training.teachers import teach_by_models
+            from hangtag.training.teachers import describe_teacher, teach_by_models
 
             data = teach_by_models(data, table, source, self.teachers, folder / "pixels")
-            facts = {**facts, "taught_by": list(data.taught_by)}
+            facts = {**facts, "teachers": [describe_teacher(teacher) for teacher in self.teachers]}
         with TrainingProgress() as progress:
             trained = self.engine(recipe, data, self.settings, progress)
         bundle = folder / f"{recipe.name}.onnx"

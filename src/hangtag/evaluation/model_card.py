@@ -65,6 +65,9 @@ def _training_data(card: Card) -> str:
     lines = [f"- catalogue: {data.get('catalogue', _ABSENT)}; joined sets: {joined}"]
     if "train_photos" in data:
         lines.append(f"- {data['train_photos']:,} photos were learnt from")
+    if teachers := data.get("teachers"):
+        names = ", ".join(teacher["name"] for teacher in teachers)
+        lines.append(f"- what {names} answered to them was learnt beside their labels")
     if split:
         counts = ", ".join(f"{name} {count:,}" for name, count in split.get("counts", {}).items())
         lines.append(
@@ -208,13 +211,16 @@ def _worst_confusions(card: Card) -> str:
 
 
 def _cost(card: Card) -> str:
-    hours = sum(row.get("seconds", 0.0) for row in card.history) / 3600
-    if not hours:
+    own = sum(row.get("seconds", 0.0) for row in card.history) / 3600
+    if not own:
         return ""
+    before = sum(teacher["seconds"] for teacher in card.data.get("teachers", ())) / 3600
+    hours = own + before
+    teaching = f", and {before:.1f} hours those that taught it" if before else ""
     energy = hours * _WATTS / 1000
     return (
         "## Environmental cost\n\n"
-        f"{len(card.history)} epochs took {hours:.1f} hours on the processor. At {_WATTS:.0f} W that is "
+        f"{len(card.history)} epochs took {own:.1f} hours on the processor{teaching}. At {_WATTS:.0f} W that is "
         f"{energy:.2f} kWh, or {energy * _GRAMS_PER_KWH:.0f} g of carbon dioxide at {_GRAMS_PER_KWH:.0f} g per kWh. "
         "Trials came before.\n"
     )

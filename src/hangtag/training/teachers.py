@@ -8,7 +8,7 @@ once, as it is, by its own preprocessing; the student learns that answer for eve
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hangtag.bundle.card import REFERENCE_PRECISION
+from hangtag.bundle.file import read_bundle
 from hangtag.catalogue.assign import TRAIN
 from hangtag.catalogue.source import Catalogue
 from hangtag.catalogue.split import PHOTO_COLUMN, SPLIT_COLUMN
@@ -59,6 +60,15 @@ def teach_by_models(
     known = {column: rows for column, rows in soft.items() if rows is not None}
     taught_by = tuple(model.sha256 for model in models)
     return replace(data, train=replace(data.train, soft=known), taught_by=taught_by)
+
+
+def describe_teacher(path: Path) -> dict[str, Any]:
+    """Return what the student's card says of a teacher: its name, its file, the seconds of its training and before."""
+    bundle = read_bundle(path)
+    card = bundle.card
+    seconds = sum(row.get("seconds", 0) for row in card.history)
+    before = sum(teacher.get("seconds", 0) for teacher in card.data.get("teachers", ()))
+    return {"name": card.name, "sha256": bundle.sha256, "seconds": round(seconds + before, 1)}
 
 
 def answer_photos(model: Model, photos: Sequence[str], catalogue: Catalogue, cache: Path) -> Probabilities:

@@ -30,6 +30,17 @@ def test_every_figure_of_the_test_split_is_on_the_page():
     assert "kWh" in page
 
 
+def test_what_a_teacher_took_is_part_of_the_cost():
+    teachers = [{"name": "large", "sha256": "0", "seconds": 7200.0}]
+    card = replace(build_card(), data={"teachers": teachers}, history=[{"epoch": 1, "seconds": 3600.0}])
+    page = render_model_card(card, 1)
+    assert "what large answered to them" in page
+    assert (
+        "1 epochs took 1.0 hours on the processor, and 2.0 hours those that taught it. At 40 W that is 0.12 kWh"
+        in page
+    )
+
+
 def test_a_name_from_a_catalogue_does_not_break_a_table():
     card = build_card()
     heads = [replace(card.heads[0], column="a|b"), *card.heads[1:]]
