@@ -1,10 +1,10 @@
 """Measure the engine alone, on ready pixels, beside ONNX Runtime; one photo at a time; and a cold start.
 
-    python bench/inference.py [MODEL] [--photos 1024] [--rounds 5] [--settings]
+    python bench/inference.py [MODEL] [--photos 1024] [--rounds 5] [--settings | --beside OTHER]
 
 Everything is measured in turn, round after round, and the medians are printed, so that other work on the machine
 spoils all lines alike. `images per CPU second` hardly feels it at all. `--settings` compares, on OpenVINO itself, what
-decision 0002 chose between.
+decision 0002 chose between; `--beside` measures another model in the same run.
 """
 
 import argparse
@@ -51,9 +51,14 @@ def main() -> None:
     dice = np.random.default_rng(0)
     pixels = dice.integers(0, 256, (arguments.photos, size.height, size.width, 3), dtype=np.uint8)
     threads = arguments.threads or count_usable_cpus()
-    works = _settings(bundle, threads) if arguments.settings else _engines(bundle, threads)
+    if arguments.settings:
+        works = _settings(bundle, threads)
+    elif arguments.beside:
+        works = _models([bundle, read_bundle(find_bundle(arguments.beside))], threads)
+    else:
+        works = _engines(bundle, threads)
     _print_rates(works, pixels, arguments.rounds, threads)
-    if not arguments.settings:
+    if not (arguments.settings or arguments.beside):
         with tempfile.TemporaryDirectory() as folder:
             photo = write_sample_photos(Path(folder))[0]
             _print_waits(path, photo, threads)
@@ -65,7 +70,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--photos", type=int, default=1024)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int)
-    parser.add_argument("--settings", action="store_true", help="compare OpenVINO's settings instead")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--settings", action="store_true", help="compare OpenVINO's settings instead")
+    what.add_argument("--beside", help="compare with another model of the same photo size instead")
     return parser.parse_args()
 
 
@@ -80,6 +87,14 @@ def _engines(bundle: Bundle, threads: int) -> dict[str, Work]:
             f"ONNX Runtime, {size} at a time": _onnx_runtime(bundle, threads, size) for size in (1, 16, 32)
         }
     return works
+
+
+def _models(bundles: Sequence[Bundle], threads: int) -> dict[str, Work]:
+    return {
+        f"{bundle.path}, {precision}": build_engine(form, EngineSetting(precision, threads, BATCH_SIZE)).run
+        for bundle in bundles
+        for precision, form in Forms.of(bundle).offered.items()
+    }
 
 
 def _onnx_runtime(bundle: Bundle, threads: int, size: int) -> Work:
