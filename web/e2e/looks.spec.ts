@@ -7,7 +7,14 @@ import { blank, broken, TrayPage } from './tray.ts';
 
 /** Every state of Classify, each as it is reached from the one before. */
 const states: readonly [string, (tray: TrayPage) => Promise<void>][] = [
-  ['empty', (tray) => tray.open()],
+  [
+    'empty',
+    async (tray) => {
+      await tray.open();
+      // The samples fade in once they are known.
+      await expect(tray.page.getByRole('button', { name: /^Try the sample/ }).first()).toBeVisible();
+    },
+  ],
   ['many tags', (tray) => tray.withSamples([broken, blank])],
   [
     'editing',
