@@ -11,10 +11,13 @@ import typer
 from hangtag.domain.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pyarrow as pa
 
     from hangtag.catalogue.source import Catalogue
     from hangtag.networks.pretrained import Weights
+    from hangtag.training.loop import RunSettings
     from hangtag.training.recipe import Recipe
 
 NO_WEIGHTS: Final = "none"
@@ -107,7 +110,7 @@ def train(
     """
     _require_training()
     from hangtag.catalogue.source import open_catalogue
-    from hangtag.cli.train_bundle import TEACHER, Training, choose_engine, train_with_teacher
+    from hangtag.cli.train_bundle import Training, choose_engine, train_with_teacher
     from hangtag.cli.train_folds import choose_folds, train_folds
     from hangtag.training.folds import fold_folder, plan_folds
     from hangtag.training.joining import join_photos
@@ -123,16 +126,13 @@ def train(
     settings = RunSettings(folder, resume=resume, threads=threads, tensorboard=tensorboard)
     chosen_folds, trainer = choose_folds(folds, fold), choose_engine(engine, address, workers)
     for place in [folder] if folds is None else [fold_folder(folder, one) for one in chosen_folds]:
-        for begun in (place, place / TEACHER):
-            _refuse_to_overwrite(begun / settings.checkpoint.name, resume=resume)
+        _refuse_to_overwrite(replace(settings, folder=place))
     if chosen_folds or not settings.checkpoint.exists():
         settings = replace(settings, weights=_read_weights(chosen, weights))
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         main = stack.enter_context(open_catalogue(catalogue))
-        sets = {
-            name: stack.enter_context(_open_set(name, places.get(name), catalogue)) for name in chosen.joins
-        }
+        sets = {name: stack.enter_context(_open_set(name, places, catalogue)) for name in chosen.joins}
         table = _split(main, chosen, split_table, folder)
         if limit is not None:
             table = limit_rows(table, limit, chosen.seed)
@@ -192,13 +192,16 @@ def _require_teachers(recipe: "Recipe", teachers: list[Path], folds: int | None)
         )
 
 
-def _refuse_to_overwrite(checkpoint: Path, *, resume: bool) -> None:
-    if checkpoint.exists() and not resume:
-        raise UsageError(
-            "there is a training here already",
-            where=checkpoint.parent,
-            fix="Go on with --resume, choose another folder with --run, or delete this one.",
-        )
+def _refuse_to_overwrite(settings: "RunSettings") -> None:
+    from hangtag.cli.train_bundle import TEACHER
+
+    for run in (settings, replace(settings, folder=settings.folder / TEACHER)):
+        if run.checkpoint.exists() and not run.resume:
+            raise UsageError(
+                "there is a training here already",
+                where=run.folder,
+                fix="Go on with --resume, choose another folder with --run, or delete this one.",
+            )
 
 
 def _read_weights(recipe: "Recipe", given: str | None) -> "Weights | None":
@@ -221,10 +224,11 @@ def _read_places(given: list[str]) -> dict[str, Path | None]:
     return places
 
 
-def _open_set(name: str, place: Path | None, catalogue: Path) -> "Catalogue":
+def _open_set(name: str, places: "Mapping[str, Path | None]", catalogue: Path) -> "Catalogue":
     """Open a set that a recipe joins: where the run was told it is, or the custom set beside the catalogue."""
     from hangtag.catalogue.source import open_catalogue, open_custom_set
 
+    place = places.get(name)
     if place is not None:
         return open_catalogue(place)
     found = open_custom_set(catalogue) if name == CUSTOM else None
