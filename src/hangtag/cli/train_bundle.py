@@ -57,10 +57,13 @@ class Training:
 
             data = teach_by_names(data, table, recipe.seed)
         if recipe.distillation:
+            from hangtag.bundle.card import REFERENCE_PRECISION
+            from hangtag.inference.model import load_model
             from hangtag.training.teachers import describe_teacher, teach_by_models
 
-            data = teach_by_models(data, table, source, self.teachers, folder / "pixels")
-            facts = {**facts, "teachers": [describe_teacher(teacher) for teacher in self.teachers]}
+            teachers = [load_model(path, precision=REFERENCE_PRECISION) for path in self.teachers]
+            data = teach_by_models(data, table, source, teachers, folder / "pixels")
+            facts = {**facts, "teachers": [describe_teacher(teacher) for teacher in teachers]}
         with TrainingProgress() as progress:
             trained = self.engine(recipe, data, self.settings, progress)
         bundle = folder / f"{recipe.name}.onnx"
@@ -96,6 +99,15 @@ def _read_teacher(name: str, student: Training) -> "Recipe":
     from hangtag.training.recipe import find_recipe, read_recipe
 
     recipe = read_recipe(find_recipe(name)).with_epochs(student.epochs).with_joins(student.recipe.joins)
+    own, distillation = student.recipe.network.architecture, student.recipe.distillation
+    starts = distillation is not None and distillation.start_from_teacher
+    if starts and recipe.network.architecture != own:
+        raise UsageError(
+            f"{student.recipe.name} is to start from its teacher's weights, and is another network: {own}, not "
+            f"{recipe.network.architecture}",
+            where=name,
+            fix="Leave start_from_teacher out, or give both recipes the same architecture.",
+        )
     return recipe if student.recipe.network.pretrained else recipe.from_scratch()
 
 

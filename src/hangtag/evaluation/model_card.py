@@ -218,9 +218,10 @@ def _cost(card: Card) -> str:
     hours = own + before
     teaching = f", and {before:.1f} hours those that taught it" if before else ""
     energy = hours * _WATTS / 1000
+    epochs = f"{len(card.history)} epoch{'s' if len(card.history) > 1 else ''}"
     return (
         "## Environmental cost\n\n"
-        f"{len(card.history)} epochs took {own:.1f} hours on the processor{teaching}. At {_WATTS:.0f} W that is "
+        f"{epochs} took {own:.1f} hours on the processor{teaching}. At {_WATTS:.0f} W that is "
         f"{energy:.2f} kWh, or {energy * _GRAMS_PER_KWH:.0f} g of carbon dioxide at {_GRAMS_PER_KWH:.0f} g per kWh. "
         "Trials came before.\n"
     )

@@ -202,6 +202,8 @@ class Recipe(_Section):
             raise ValueError("[names] and [distillation] both teach beside the labels; take one")
         if self.distillation and self.distillation.teacher == self.name:
             raise ValueError("a recipe cannot be its own teacher")
+        if self.distillation and self.distillation.start_from_teacher and not self.distillation.teacher:
+            raise ValueError("start_from_teacher needs a recipe as teacher, whose weights are there")
         return self
 
     @property

@@ -15,13 +15,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hangtag.bundle.card import REFERENCE_PRECISION
-from hangtag.bundle.file import read_bundle
 from hangtag.catalogue.assign import TRAIN
 from hangtag.catalogue.source import Catalogue
 from hangtag.catalogue.split import PHOTO_COLUMN, SPLIT_COLUMN
 from hangtag.domain.errors import TrainingError
-from hangtag.inference.model import Model, load_model
+from hangtag.inference.model import Model
 from hangtag.training.data import TrainingData, load_pixels
 
 _BATCH: Final = 256
@@ -31,44 +29,40 @@ Probabilities = Mapping[str, npt.NDArray[np.float32]]
 
 
 def teach_by_models(
-    data: TrainingData, table: pa.Table, catalogue: Catalogue, teachers: Sequence[Path], cache_folder: Path
+    data: TrainingData, table: pa.Table, catalogue: Catalogue, teachers: Sequence[Model], cache_folder: Path
 ) -> TrainingData:
     """Return the data with the mean answer of the teachers to its train photos as soft targets.
 
     `table` is the split table that the data was loaded from. A class that a teacher does not know has no probability.
-    Raises `TrainingError` for a teacher that answers none of the columns, and `BundleError` as `load_model` does.
+    Raises `TrainingError` for a teacher that answers none of the columns.
     """
     photos = table.filter(pc.equal(table.column(SPLIT_COLUMN), TRAIN)).column(PHOTO_COLUMN).to_pylist()
-    models = [load_model(teacher, precision=REFERENCE_PRECISION) for teacher in teachers]
-    answers = []
-    for teacher, model in zip(teachers, models, strict=True):
-        columns = [column for column in data.classes if column in model.card.columns]
+    answers: dict[str, list[npt.NDArray[np.float32]]] = {}
+    for teacher in teachers:
+        columns = [column for column in data.classes if column in teacher.card.columns]
         if not columns:
-            raise TrainingError(f"the teacher answers none of {', '.join(data.classes)}", where=teacher)
-        probabilities = answer_photos(model, photos, catalogue, cache_folder / f"by-{model.sha256[:12]}.npy")
-        answers.append(
-            {
-                column: np.nan_to_num(
-                    align_classes(
-                        probabilities[column], model.card.head(column).classes, data.classes[column]
-                    )
-                )
-                for column in columns
-            }
-        )
-    soft = {column: _mean([one[column] for one in answers if column in one]) for column in data.classes}
-    known = {column: rows for column, rows in soft.items() if rows is not None}
-    taught_by = tuple(model.sha256 for model in models)
-    return replace(data, train=replace(data.train, soft=known), taught_by=taught_by)
+            raise TrainingError(
+                f"the teacher {teacher.card.name} answers none of {', '.join(data.classes)}",
+                where="--teacher",
+                fix=f"It answers {', '.join(teacher.card.columns)}.",
+            )
+        cache = cache_folder / f"by-{teacher.sha256[:12]}.npy"
+        probabilities = answer_photos(teacher, photos, catalogue, cache)
+        for column in columns:
+            known = teacher.card.head(column).classes
+            aligned = align_classes(probabilities[column], known, data.classes[column])
+            answers.setdefault(column, []).append(np.nan_to_num(aligned))
+    soft = {column: np.mean(rows, axis=0).astype(np.float16) for column, rows in answers.items()}
+    taught_by = tuple(teacher.sha256 for teacher in teachers)
+    return replace(data, train=replace(data.train, soft=soft), taught_by=taught_by)
 
 
-def describe_teacher(path: Path) -> dict[str, Any]:
+def describe_teacher(teacher: Model) -> dict[str, Any]:
     """Return what the student's card says of a teacher: its name, its file, the seconds of its training and before."""
-    bundle = read_bundle(path)
-    card = bundle.card
+    card = teacher.card
     seconds = sum(row.get("seconds", 0) for row in card.history)
-    before = sum(teacher.get("seconds", 0) for teacher in card.data.get("teachers", ()))
-    return {"name": card.name, "sha256": bundle.sha256, "seconds": round(seconds + before, 1)}
+    before = sum(earlier["seconds"] for earlier in card.data.get("teachers", ()))
+    return {"name": card.name, "sha256": teacher.sha256, "seconds": round(seconds + before, 1)}
 
 
 def answer_photos(model: Model, photos: Sequence[str], catalogue: Catalogue, cache: Path) -> Probabilities:
@@ -90,7 +84,3 @@ def align_classes(
         if label in known:
             aligned[:, index] = probabilities[:, known.index(label)]
     return aligned
-
-
-def _mean(answers: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float16] | None:
-    return np.mean(answers, axis=0).astype(np.float16) if answers else None

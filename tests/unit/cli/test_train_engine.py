@@ -6,10 +6,10 @@ import pytest
 pytest.importorskip("torch", reason="the extra `train` is not installed")
 
 from hangtag.cli.main import main
-from hangtag.cli.train_bundle import choose_engine
+from hangtag.cli.train_bundle import Training, choose_engine, train_with_teacher
 from hangtag.domain.errors import UsageError
-from hangtag.training.loop import train
-from hangtag.training.recipe import find_recipe
+from hangtag.training.loop import RunSettings, train
+from hangtag.training.recipe import find_recipe, read_recipe
 
 DISTILLATION = "\n[distillation]\nweight = 0.5\n"
 
@@ -46,3 +46,12 @@ def test_a_distillation_and_its_teachers_come_together(section, options, message
         main(["train", str(recipe), "--catalogue", str(tmp_path), "--run", str(tmp_path / "run"), *options])
     assert left.value.code == 2
     assert re.search(message, capsys.readouterr().err)
+
+
+def test_whoever_starts_from_a_teacher_is_the_same_network(tmp_path):
+    text = find_recipe("basic_cnn").read_text(encoding="utf-8") + DISTILLATION
+    path = tmp_path / "r.toml"
+    path.write_text(text + 'teacher = "deep_cnn"\nstart_from_teacher = true\n', encoding="utf-8")
+    training = Training(read_recipe(path), RunSettings(tmp_path / "run"), train)
+    with pytest.raises(UsageError, match="another network: basic_cnn, not deep_cnn"):
+        train_with_teacher(training, lambda *_: pytest.fail("something was trained"), {})

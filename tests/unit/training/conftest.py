@@ -7,6 +7,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the extra `train` is not installed")
 
+from hangtag.catalogue.clean import clean_catalogue  # noqa: E402
+from hangtag.catalogue.source import open_catalogue  # noqa: E402
+from hangtag.catalogue.split import SplitSettings, split_catalogue  # noqa: E402
+from hangtag.catalogue.tables import read_table  # noqa: E402
 from hangtag.domain.taxonomy import Taxonomy  # noqa: E402
 from hangtag.training.data import UNKNOWN, Samples, TrainingData  # noqa: E402
 from hangtag.training.recipe import Recipe, find_recipe, read_recipe  # noqa: E402
@@ -42,6 +46,21 @@ def _draw_samples(count: int, seed: int) -> Samples:
     gender[:3] = (0, 1, 2)
     gender[3::4] = UNKNOWN
     return Samples(pixels, {"masterCategory": master, "gender": gender})
+
+
+@pytest.fixture
+def source(tiny_catalogue):
+    """The tiny catalogue, open."""
+    with open_catalogue(tiny_catalogue) as catalogue:
+        yield catalogue
+
+
+@pytest.fixture
+def table(source, tmp_path):
+    """Its split table: a fifth each for validation and test."""
+    clean_catalogue(source, tmp_path / "cleaned")
+    cleaned = read_table(tmp_path / "cleaned" / "cleaned.parquet")
+    return split_catalogue(cleaned, source, SplitSettings(validation=0.2, test=0.2))
 
 
 @pytest.fixture

@@ -5,30 +5,13 @@ import pyarrow as pa
 import pytest
 
 from hangtag.bundle.file import write_bundle
-from hangtag.catalogue.clean import clean_catalogue
 from hangtag.catalogue.out_of_fold import read_out_of_fold
-from hangtag.catalogue.source import open_catalogue
-from hangtag.catalogue.split import SplitSettings, split_catalogue
-from hangtag.catalogue.tables import read_table
 from hangtag.domain.errors import CatalogueError, TrainingError
 from hangtag.inference.model import load_model
 from hangtag.training.folds import finish_fold, fold_folder, join_folds, plan_folds
 from tiny_bundle import build_tiny_card, build_tiny_graph
 
 FOLDS = 3
-
-
-@pytest.fixture
-def source(tiny_catalogue):
-    with open_catalogue(tiny_catalogue) as catalogue:
-        yield catalogue
-
-
-@pytest.fixture
-def table(source, tmp_path):
-    clean_catalogue(source, tmp_path / "cleaned")
-    cleaned = read_table(tmp_path / "cleaned" / "cleaned.parquet")
-    return split_catalogue(cleaned, source, SplitSettings(validation=0.2, test=0.2))
 
 
 @pytest.fixture
