@@ -43,11 +43,12 @@ STYLE: Final = """
   .path, .leaf { font-family: "Iowan Old Style", "Palatino Linotype", Palatino, Georgia, "DejaVu Serif", serif }
   .path { fill: #6b6252; font-size: 13px }
   .leaf { fill: #26231e; font-size: 25px }
-  .figure, .chip, .share { font-family: ui-sans-serif, system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif;
+  .figure, .chip, .share, .flag { font-family: ui-sans-serif, system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif;
     font-variant-numeric: tabular-nums }
   .figure { fill: #26231e; font-size: 14px; text-anchor: end }
   .chip { fill: #26231e; font-size: 11.5px }
   .share { fill: #6b6252; font-size: 11px; text-anchor: end }
+  .flag { fill: #7a4a00; font-size: 12px }
 """
 
 LIFT: Final = """
@@ -85,6 +86,7 @@ def _draw_tag(prediction: Prediction, photo: bytes, left: float, tilt: float) ->
     yield f'<circle class="brass" cx="{middle}" cy="{EYELET_Y}" r="9"/>'
     yield f'<circle class="rim" cx="{middle}" cy="{EYELET_Y}" r="11.4"/>'
     yield from _draw_photo(photo, y=58, height=236)
+    yield from _draw_flags(prediction, y=66)
     yield from _draw_path(prediction, y=320)
     yield from _draw_attributes(prediction, y=383)
     yield "</g>"
@@ -117,6 +119,13 @@ def _draw_photo(photo: bytes, y: int, height: int) -> Iterator[str]:
     box = f'x="{MARGIN}" y="{y}" width="{INNER}" height="{height}"'
     yield f'<rect class="window" {box} rx="3"/>'
     yield f'<image {box} href="data:image/png;base64,{encoded}"/>'
+
+
+def _draw_flags(prediction: Prediction, y: int) -> Iterator[str]:
+    """Yield what the model says is wrong with the photo, on its upper edge."""
+    if prediction.flags:
+        text = ", ".join(flag.value.replace("_", " ") for flag in prediction.flags)
+        yield f'<text class="flag" x="{MARGIN + 9}" y="{y + 14}">{escape(text)}?</text>'
 
 
 def _draw_path(prediction: Prediction, y: int) -> Iterator[str]:
