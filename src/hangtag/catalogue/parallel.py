@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
+from hangtag.domain.interrupts import holding_back_interrupts
+
 Result = TypeVar("Result")
 
 PHOTOS_AT_ONCE: Final = 64
@@ -35,9 +37,10 @@ def for_each_photo(
     def work_on(block: Sequence[str]) -> dict[str, Result]:
         return {name: work(name) for name in block}
 
-    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+    with holding_back_interrupts() as let_through, ThreadPoolExecutor(threads or os.cpu_count()) as pool:
         try:
             for done in pool.map(work_on, blocks):
+                let_through()
                 results.update(done)
                 on_progress(len(results), len(todo))
         except BaseException:

@@ -41,14 +41,15 @@ def iter_labelled(
     models: Sequence[AnsweringModel],
     threads: int,
     batch_size: int = BATCH_SIZE,
+    ahead: FetchingAhead | None = None,
 ) -> Generator[LabelledBatch]:
     """Yield the photos' labels batch by batch, in order.
 
-    `threads` decode photos beside the models, and photos that are far away are fetched ahead of them. Only a few
+    `threads` decode photos beside the models, and photos that are far away are fetched `ahead` of them. Only a few
     batches are in memory, however many photos come.
     """
     preprocessings = frozenset(model.card.preprocessing for model in models)
-    ahead = FetchingAhead()
+    ahead = ahead or FetchingAhead()
     decoder = PhotoDecoder(preprocessings, batch_size, threads, give_up=ahead.give_up)
     waiting: deque[Carried] = deque()
     decoded = decoder.iter_batches(_set_aside(ahead.start(photos), waiting))

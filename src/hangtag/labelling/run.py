@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from hangtag.bundle.card import Card
 from hangtag.domain.errors import UsageError
+from hangtag.domain.interrupts import holding_back_interrupts
 from hangtag.inference.answering import AnsweringModel
 from hangtag.labelling.inputs.photo import InputPhoto, PhotoInput
+from hangtag.labelling.inputs.prefetch import FetchingAhead
 from hangtag.labelling.label import LabelledBatch, iter_labelled
 from hangtag.labelling.layout import Kind, Layout
 from hangtag.labelling.outputs import TableWriter
@@ -92,7 +94,13 @@ class Labeller:
         summary.seconds = time.perf_counter() - started
 
     def _label_here(self, photos: Iterable[InputPhoto]) -> Generator[LabelledBatch]:
-        return iter_labelled(photos, list(self.models.values()), self.threads)
+        """Label photos; Ctrl-C ends it between two batches."""
+        ahead = FetchingAhead()
+        batches = iter_labelled(photos, list(self.models.values()), self.threads, ahead=ahead)
+        with holding_back_interrupts(ahead.end_waits) as let_through, contextlib.closing(batches):
+            for batch in batches:
+                let_through()  # before photos that are waited for no more count as failed
+                yield batch
 
 
 def _complete(summary: Summary, walk: PhotoInput) -> Summary:

@@ -1,10 +1,8 @@
 """The training loop, read from top to bottom."""
 
 import math
-import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import torch
 from torch import Tensor
 
 from hangtag.domain.errors import TrainingError
+from hangtag.domain.interrupts import holding_back_interrupts
 from hangtag.networks.multihead import ServedNetwork
 from hangtag.networks.pretrained import Weights
 from hangtag.networks.registry import build_network
@@ -222,7 +221,7 @@ def _steps_per_epoch(recipe: Recipe, data: TrainingData) -> int:
 
 
 def _save(settings: RunSettings, state: RunState, tensors: Mapping[str, Tensor]) -> None:
-    with _uninterrupted():
+    with holding_back_interrupts():  # so that checkpoint and history are of the same epoch
         write_checkpoint(settings.checkpoint, state, tensors)
         write_history(settings.folder, state.history, tensorboard=settings.tensorboard)
 
@@ -237,23 +236,6 @@ def _best_tensors(learner: Learner, recipe: Recipe) -> dict[str, Tensor]:
     if recipe.optimisation.patience == 0:
         return {}
     return {f"best/{name}": tensor.clone() for name, tensor in learner.result.state_dict().items()}
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Hold Ctrl-C back for a moment, so that checkpoint and history are of the same epoch."""
-    received: list[int] = []
-    try:
-        before = signal.signal(signal.SIGINT, lambda number, _: received.append(number))
-    except ValueError:  # not in the main thread, where no signal arrives
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if received:
-        raise KeyboardInterrupt
 
 
 def describe_classes(classes: Mapping[str, tuple[str, ...]]) -> str:

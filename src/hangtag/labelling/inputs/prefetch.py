@@ -102,7 +102,12 @@ class FetchingAhead:
                 photo.start()
             yield photo
 
+    def end_waits(self) -> None:
+        """Let nobody wait for a photo any more. This takes no lock, so that a signal may call it."""
+        if self._prefetch is not None:
+            self._prefetch.has_ended = True
+
     def give_up(self) -> None:
-        """Let nobody wait for a photo any more; the photos of a walk share their threads."""
+        """Fetch nothing more, and let nobody wait; the photos of a walk share their threads."""
         if self._prefetch is not None:
             self._prefetch.give_up()

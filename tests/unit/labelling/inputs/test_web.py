@@ -298,3 +298,16 @@ def test_a_run_that_is_interrupted_waits_for_no_photo(shop):
         closing.join(PATIENCE_S)
         assert not closing.is_alive()
         Shop.release.set()
+
+
+def test_an_interrupt_ends_the_wait_for_a_photo(shop):
+    settings = InputSettings(connections=1, timeout_s=PATIENCE_S * 10, attempts=1)
+    with open_inputs([f"{shop}/silent-0"], settings) as inputs:
+        ahead = FetchingAhead()
+        photo = next(ahead.start(inputs))
+        threading.Timer(0.1, ahead.end_waits).start()
+        began = time.monotonic()
+        with pytest.raises(PhotoError, match="the run was ended"):
+            photo.read()
+        assert time.monotonic() - began < PATIENCE_S
+        Shop.release.set()
