@@ -1,5 +1,6 @@
 """The real command line in a process of its own, with a real bundle, on photos of every kind of trouble."""
 
+import contextlib
 import csv
 import io
 import json
@@ -36,15 +37,19 @@ def models(tmp_path_factory):
 
 @pytest.fixture
 def start(models, tmp_path):
-    """Start the command line in the test's folder."""
+    """Start the command line in the test's folder; what still runs after the test is killed."""
+    with contextlib.ExitStack() as started:
 
-    def start(*arguments, **options):
-        command = [sys.executable, "-m", "hangtag.cli.main", *map(str, arguments)]
-        environment = os.environ | {"HANGTAG_MODELS": str(models), "COLUMNS": "160"}
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen(command, env=environment, cwd=tmp_path, **(pipes | options))
+        def start(*arguments, **options):
+            command = [sys.executable, "-m", "hangtag.cli.main", *map(str, arguments)]
+            environment = os.environ | {"HANGTAG_MODELS": str(models), "COLUMNS": "160"}
+            pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+            process = subprocess.Popen(command, env=environment, cwd=tmp_path, **(pipes | options))
+            started.enter_context(process)
+            started.callback(process.kill)
+            return process
 
-    return start
+        yield start
 
 
 @pytest.fixture
