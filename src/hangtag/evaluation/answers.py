@@ -13,6 +13,7 @@ from hangtag.bundle.card import HeadCard
 from hangtag.catalogue.parallel import OnProgress, silent
 from hangtag.catalogue.source import Catalogue
 from hangtag.catalogue.split import PHOTO_COLUMN
+from hangtag.domain.interrupts import holding_back_interrupts
 from hangtag.domain.reasons import Reason
 from hangtag.evaluation.metrics import Bools, Floats, Ints
 from hangtag.evaluation.photo_set import PhotoSet
@@ -76,12 +77,14 @@ def answer_photos(
     reasons: list[Reason | None] = []
     parts: list[dict[str, HeadAnswers]] = []
     sure, flagged = [np.empty(0, np.int64)], [np.empty(0, np.bool_)]
-    for batch, scores in zip(own, answers, strict=True):
-        reasons += batch.reasons
-        parts.append({column: _head_answers(scores, column) for column in model.card.columns})
-        sure.append(count_sure_levels(scores, model.card))
-        flagged.append(over_gate(scores, model.card))
-        on_progress(len(reasons), len(sources))
+    with holding_back_interrupts() as let_through:
+        for batch, scores in zip(own, answers, strict=True):
+            let_through()
+            reasons += batch.reasons
+            parts.append({column: _head_answers(scores, column) for column in model.card.columns})
+            sure.append(count_sure_levels(scores, model.card))
+            flagged.append(over_gate(scores, model.card))
+            on_progress(len(reasons), len(sources))
     answered = pa.array([reason is None for reason in reasons])
     heads = {column: _join([part[column] for part in parts]) for column in model.card.columns}
     rows = photos.rows.filter(answered)
