@@ -5,6 +5,7 @@ knowing that it is taken. The lock is then never given back, and whoever needs i
 """
 
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -19,7 +20,7 @@ def holding_back_interrupts(on_interrupt: Callable[[], None] = _do_nothing) -> I
 
     The block is given the function to call where it may end: it raises the `KeyboardInterrupt` that was held back. So
     does the end of the block, unless that has failed. `on_interrupt` is called when Ctrl-C comes; it must take no lock.
-    In other threads than the main one, where no signal arrives, nothing is held back.
+    Nothing is held back where none comes: in other threads than the main one, and where Ctrl-C is ignored.
     """
     held: list[int] = []
 
@@ -33,13 +34,17 @@ def holding_back_interrupts(on_interrupt: Callable[[], None] = _do_nothing) -> I
         if held:
             raise KeyboardInterrupt
 
-    try:
-        before = signal.signal(signal.SIGINT, hold)
-    except ValueError:  # this is not the main thread
+    if threading.current_thread() is not threading.main_thread() or _is_ignored():
         yield let_through
         return
+    before = signal.signal(signal.SIGINT, hold)
     try:
         yield let_through
     finally:
         signal.signal(signal.SIGINT, before)
     let_through()
+
+
+def _is_ignored() -> bool:
+    """Say whether whoever started this process wants Ctrl-C to pass it by, as a shell does in the background."""
+    return signal.getsignal(signal.SIGINT) in {signal.SIG_IGN, None}

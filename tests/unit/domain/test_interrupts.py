@@ -73,6 +73,15 @@ def test_afterwards_interrupts_are_as_they_were():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_where_ctrl_c_is_ignored_it_goes_on_being_ignored():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with holding_back_interrupts() as let_through:
+        press_ctrl_c()
+        press_ctrl_c()
+        let_through()
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
 def test_other_threads_hold_nothing_back():
     done = []
 
