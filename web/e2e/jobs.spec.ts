@@ -77,6 +77,7 @@ test('a label is corrected, by keyboard, and stays', async ({ page }) => {
 test('arrow keys go from result to result', async ({ page }) => {
   await start(page, 'With the keyboard');
   await done(page);
+  await expect(rows(page).first()).toHaveAttribute('aria-setsize', '8'); // done before all results are here
   const first = rows(page).first().getByRole('button');
   await first.focus();
   await expect(first).toBeFocused(); // what is still being drawn may take the focus
