@@ -35,7 +35,9 @@ test('Escape leaves a label as it was', async ({ page }) => {
   await tray.withSamples();
   await tray.tag('cap.png').focus();
   await page.keyboard.press('Enter');
+  await expect(page.getByRole('combobox', { name: 'Category', exact: true })).toBeFocused();
   await page.keyboard.type('jean');
+  await expect(page.getByRole('option', { name: /^Jeans/ })).toBeVisible();
   await page.keyboard.press('Escape');
   await page.keyboard.press('Escape');
   await expect(tray.tag('cap.png')).toBeFocused();
