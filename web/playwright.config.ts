@@ -24,7 +24,6 @@ export default defineConfig({
   workers: 2,
   forbidOnly: true,
   timeout: 90_000, // a busy machine is no defect
-  retries: 1, // nor is a key that a page too busy to have the focus has missed; the list calls such a test flaky
   reporter: [['list']],
   expect: { timeout: 20_000 },
   use: {
