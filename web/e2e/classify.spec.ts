@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 
-import { expect, samplePhotos, test } from './fixtures.ts';
+import { expect, press, samplePhotos, test } from './fixtures.ts';
 import { blank, broken, TrayPage } from './tray.ts';
 
 test('an empty page offers samples, and labels them', async ({ page }) => {
@@ -40,7 +40,7 @@ test('a broken file says why, and can be removed', async ({ page }) => {
   await tray.filter('Not opened').check();
   await expect(tray.tags).toHaveCount(1);
   await expect(tray.tag('broken.jpg')).toContainText('Can’t open: this is not a photo');
-  await tray.tag('broken.jpg').getByRole('button', { name: 'Remove', exact: true }).click();
+  await press(tray.tag('broken.jpg').getByRole('button', { name: 'Remove', exact: true }));
   await expect(page.getByText('No photo is like this')).toBeVisible();
   await page.getByRole('button', { name: 'Show all photos' }).click();
   await expect(tray.tags).toHaveCount(8);
@@ -76,10 +76,7 @@ test('archives and tables are sent to Jobs', async ({ page }) => {
 test('all probabilities are one click away, and choosing one changes the label', async ({ page }) => {
   const tray = new TrayPage(page);
   await tray.withSamples();
-  await tray
-    .tag('tshirt.png')
-    .getByRole('button', { name: /^All probabilities/ })
-    .click();
+  await press(tray.tag('tshirt.png').getByRole('button', { name: /^All probabilities/ }));
   const dialog = page.getByRole('dialog');
   const categories = dialog.getByRole('region', { name: 'Main category' });
   await expect(categories.getByRole('listitem')).toHaveCount(7);
@@ -94,10 +91,7 @@ test('all probabilities are one click away, and choosing one changes the label',
 test('all models are asked about a photo, side by side', async ({ page }) => {
   const tray = new TrayPage(page);
   await tray.withSamples();
-  await tray
-    .tag('handbag.png')
-    .getByRole('button', { name: /^Compare/ })
-    .click();
+  await press(tray.tag('handbag.png').getByRole('button', { name: /^Compare/ }));
   const dialog = page.getByRole('dialog');
   await expect(dialog.getByRole('columnheader', { name: /default/ })).toBeVisible();
   await expect(dialog.getByRole('columnheader', { name: /doubter/ })).toBeVisible();
