@@ -3,6 +3,7 @@
 import csv
 import os
 import random
+import signal
 import zipfile
 from pathlib import Path
 
@@ -119,6 +120,14 @@ def read_csv():
             return list(csv.DictReader(file))
 
     return read
+
+
+@pytest.fixture
+def interruptible():
+    """Be interrupted by Ctrl-C, oneself and one's children, also where a shell's background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,8 @@
-"""Stand-ins for what a test does not want to build: a model that answers at once, by the photo's mean colour."""
+"""Stand-ins for what a test does not want to build: a model that answers by the photo's mean colour, a key pressed."""
 
 import io
+import os
+import signal
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -96,3 +98,7 @@ def encode(image, kind="PNG", **options):
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
     return buffer.getvalue()
+
+
+def press_ctrl_c():
+    os.kill(os.getpid(), signal.SIGINT)

@@ -253,14 +253,6 @@ def wait_for_rows(folder):
         time.sleep(0.02)
 
 
-@pytest.fixture
-def interruptible():
-    """Let children be interrupted, also where the tests run in a shell's background, which ignores Ctrl-C."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.usefixtures("interruptible")
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a child")
 def test_an_interrupted_run_leaves_no_table_and_says_how_to_go_on(start, tmp_path, many):

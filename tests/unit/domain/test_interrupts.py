@@ -1,25 +1,16 @@
-import os
 import signal
 import sys
 import threading
 
 import pytest
 
+from fakes import press_ctrl_c
 from hangtag.domain.interrupts import holding_back_interrupts
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal to send to oneself")
-
-
-@pytest.fixture(autouse=True)
-def interruptible():
-    """Be interrupted by Ctrl-C, also where the tests run in a shell's background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-def press_ctrl_c():
-    os.kill(os.getpid(), signal.SIGINT)
+pytestmark = [
+    pytest.mark.usefixtures("interruptible"),
+    pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal to send to oneself"),
+]
 
 
 def test_an_interrupt_waits_until_it_is_let_through():

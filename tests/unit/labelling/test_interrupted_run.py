@@ -1,16 +1,18 @@
-import os
 import signal
 import sys
 import threading
 
 import pytest
 
-from fakes import FakeModel, encode, paint
+from fakes import FakeModel, encode, paint, press_ctrl_c
 from hangtag.labelling.inputs import PhotoWalk
 from hangtag.labelling.layout import PATH
 from hangtag.labelling.run import Labeller
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal to send to oneself")
+pytestmark = [
+    pytest.mark.usefixtures("interruptible"),
+    pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal to send to oneself"),
+]
 
 PATIENCE_S = 20
 
@@ -33,23 +35,17 @@ def photos(tmp_path):
 
 
 @pytest.fixture(autouse=True)
-def interruptible():
-    """Be interrupted by Ctrl-C, and fail rather than wait for ever."""
+def impatient():
+    """Fail rather than wait for ever."""
 
     def lose_patience(_number, _frame):
         raise AssertionError(f"the run had not ended after {PATIENCE_S} s")
 
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGALRM, lose_patience)
     signal.alarm(PATIENCE_S)
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, before)
-
-
-def press_ctrl_c():
-    os.kill(os.getpid(), signal.SIGINT)
 
 
 def test_it_ends_between_two_batches(photos):
