@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 
-import { expect, press, samplePhotos, test } from './fixtures.ts';
+import { expect, samplePhotos, test } from './fixtures.ts';
 import { blank, broken, TrayPage } from './tray.ts';
 
 test('an empty page offers samples, and labels them', async ({ page }) => {
@@ -40,7 +40,7 @@ test('a broken file says why, and can be removed', async ({ page }) => {
   await tray.filter('Not opened').check();
   await expect(tray.tags).toHaveCount(1);
   await expect(tray.tag('broken.jpg')).toContainText('Can’t open: this is not a photo');
-  await press(tray.tag('broken.jpg').getByRole('button', { name: 'Remove', exact: true }));
+  await tray.tag('broken.jpg').getByRole('button', { name: 'Remove', exact: true }).click();
   await expect(page.getByText('No photo is like this')).toBeVisible();
   await page.getByRole('button', { name: 'Show all photos' }).click();
   await expect(tray.tags).toHaveCount(8);
@@ -76,7 +76,10 @@ test('archives and tables are sent to Jobs', async ({ page }) => {
 test('all probabilities are one click away, and choosing one changes the label', async ({ page }) => {
   const tray = new TrayPage(page);
   await tray.withSamples();
-  await press(tray.tag('tshirt.png').getByRole('button', { name: /^All probabilities/ }));
+  await tray
+    .tag('tshirt.png')
+    .getByRole('button', { name: /^All probabilities/ })
+    .click();
   const dialog = page.getByRole('dialog');
   const categories = dialog.getByRole('region', { name: 'Main category' });
   await expect(categories.getByRole('listitem')).toHaveCount(7);
@@ -91,7 +94,10 @@ test('all probabilities are one click away, and choosing one changes the label',
 test('all models are asked about a photo, side by side', async ({ page }) => {
   const tray = new TrayPage(page);
   await tray.withSamples();
-  await press(tray.tag('handbag.png').getByRole('button', { name: /^Compare/ }));
+  await tray
+    .tag('handbag.png')
+    .getByRole('button', { name: /^Compare/ })
+    .click();
   const dialog = page.getByRole('dialog');
   await expect(dialog.getByRole('columnheader', { name: /default/ })).toBeVisible();
   await expect(dialog.getByRole('columnheader', { name: /doubter/ })).toBeVisible();
@@ -169,4 +175,19 @@ test('hundreds of photos: only those in view are drawn, all are labelled', async
   await page.keyboard.press('End');
   await expect(tray.tag('photo-299.png')).toBeFocused();
   await expect(tray.tag('photo-299.png')).toBeInViewport();
+});
+
+test('a click while the page scrolls counts', async ({ page }) => {
+  const tray = new TrayPage(page);
+  await tray.withSamples();
+  const button = tray.tag('watch.png').getByRole('button', { name: /^Compare/ });
+  await button.scrollIntoViewIfNeeded();
+  const hit = await button.evaluate(async (element) => {
+    window.scrollBy(0, -40);
+    await new Promise((scrolled) => window.addEventListener('scroll', scrolled, { once: true }));
+    await new Promise(requestAnimationFrame); // the list has heard of it, too
+    const { left, top, width, height } = element.getBoundingClientRect();
+    return element.contains(document.elementFromPoint(left + width / 2, top + height / 2));
+  });
+  expect(hit).toBe(true);
 });

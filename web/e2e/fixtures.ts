@@ -1,5 +1,5 @@
 import { AxeBuilder } from '@axe-core/playwright';
-import { expect, test as base, type Locator, type Page } from '@playwright/test';
+import { expect, test as base, type Page } from '@playwright/test';
 
 export { expect };
 
@@ -41,29 +41,6 @@ export async function expectAccessible(page: Page): Promise<void> {
     ({ id, help, nodes }) => `${id}: ${help} (${nodes.map(({ html }) => html).join(' | ')})`,
   );
   expect(found).toEqual([]);
-}
-
-/**
- * Scrolls something into view, and waits until it stands still. Lists draw their rows when they come near the window, and
- * these push others about: a click in that moment lands beside what it was meant for, which is too soon for a person.
- */
-export async function show(shown: Locator): Promise<void> {
-  await shown.scrollIntoViewIfNeeded();
-  await shown.evaluate(async (element) => {
-    let [still, before] = [0, Number.NaN];
-    while (still < 5) {
-      await new Promise(requestAnimationFrame);
-      const { top } = element.getBoundingClientRect();
-      still = top === before ? still + 1 : 0;
-      before = top;
-    }
-  });
-}
-
-/** Clicks on something in a list that is drawn as it is scrolled. */
-export async function press(button: Locator): Promise<void> {
-  await show(button);
-  await button.click();
 }
 
 /** Fails where the page is wider than its window. */

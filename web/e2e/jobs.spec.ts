@@ -7,7 +7,6 @@ import {
   expectAccessible,
   expectNoSidewaysScroll,
   samplePhotos,
-  show,
   test,
   type NamedFile,
 } from './fixtures.ts';
@@ -41,13 +40,13 @@ test('a batch is labelled, summed up, filtered and downloaded', async ({ page })
   await expect(page.getByText('1 photo could not be read')).toBeVisible();
   await expect(page.getByText('9 photos', { exact: true })).toBeVisible();
   await page.getByRole('radio', { name: 'Without a label' }).check();
-  await show(list(page));
+  await list(page).scrollIntoViewIfNeeded();
   await expect(rows(page)).toHaveCount(1);
   await expect(rows(page)).toContainText('No label: not a photo');
   await page.getByRole('radio', { name: 'All', exact: true }).check();
   await page.getByRole('button', { name: /^Show all/ }).click();
   await page.getByRole('button', { name: /^Tshirts 1 photo/ }).click();
-  await show(list(page));
+  await list(page).scrollIntoViewIfNeeded();
   await expect(rows(page)).toHaveCount(1);
   const [download] = await Promise.all([
     page.waitForEvent('download'),
@@ -83,7 +82,6 @@ test('arrow keys go from result to result', async ({ page }) => {
   await done(page);
   await expect(rows(page).first()).toHaveAttribute('aria-setsize', '8'); // done before all results are here
   const first = rows(page).first().getByRole('button');
-  await show(first);
   await first.focus();
   await expect(first).toBeFocused();
   await page.keyboard.press('ArrowDown');

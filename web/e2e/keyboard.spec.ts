@@ -1,4 +1,4 @@
-import { expect, press, test } from './fixtures.ts';
+import { expect, test } from './fixtures.ts';
 import { TrayPage } from './tray.ts';
 
 test('a label is changed and taken back by keys alone', async ({ page }) => {
@@ -23,7 +23,7 @@ test('an attribute is changed in its field', async ({ page }) => {
   const tray = new TrayPage(page);
   await tray.withSamples();
   const tag = tray.tag('watch.png');
-  await press(tag.getByRole('group', { name: 'Attributes' }).getByRole('button').first());
+  await tag.getByRole('group', { name: 'Attributes' }).getByRole('button').first().click();
   await expect(page.getByRole('combobox', { name: 'Gender' })).toBeFocused();
   await page.keyboard.type('unis');
   await page.keyboard.press('Enter');

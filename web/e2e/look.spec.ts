@@ -1,10 +1,13 @@
-import { expect, expectAccessible, expectNoSidewaysScroll, press, test } from './fixtures.ts';
+import { expect, expectAccessible, expectNoSidewaysScroll, test } from './fixtures.ts';
 import { TrayPage } from './tray.ts';
 
 test('what the model looked at is one click away, a picture for each label', async ({ page }) => {
   const tray = new TrayPage(page);
   await tray.withSamples();
-  await press(tray.tag('shoe.png').getByRole('button', { name: /^What did it look at/ }));
+  await tray
+    .tag('shoe.png')
+    .getByRole('button', { name: /^What did it look at/ })
+    .click();
   const dialog = page.getByRole('dialog', { name: 'What did it look at?' });
   const first = dialog.getByRole('img', { name: 'shoe.png in grey, bright where it spoke for Footwear' });
   await expect(first).toBeVisible();
