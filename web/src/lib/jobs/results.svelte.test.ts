@@ -71,6 +71,27 @@ describe('the filter', () => {
     expect(ask.mock.lastCall?.[0].max_confidence).toBe(1);
   });
 
+  it('leaves the old results until the new ones are there', async () => {
+    await results.need(0, 9);
+    ask.mockResolvedValueOnce({ total: 1, results: [result(99)] });
+    const chosen = results.choose({ status: 'failed' });
+    expect(results.total).toBe(TOTAL);
+    expect(results.at(1)?.position).toBe(1);
+    await chosen;
+    expect(results.total).toBe(1);
+    expect(results.at(0)?.position).toBe(99);
+    expect(results.at(1)).toBeUndefined();
+  });
+
+  it('leaves no old results where the new ones cannot be had', async () => {
+    await results.need(0, 9);
+    ask.mockRejectedValueOnce(new Error('away'));
+    await results.choose({ status: 'failed' });
+    expect(results.problem).toBeTruthy();
+    expect(results.total).toBeUndefined();
+    expect(results.at(0)).toBeUndefined();
+  });
+
   it('drops an answer to what is no longer asked', async () => {
     let late: (answer: { total: number; results: JobResult[] }) => void = () => undefined;
     ask.mockImplementationOnce(() => new Promise((resolve) => (late = resolve)));

@@ -46,6 +46,8 @@ export class Results {
   #asked: Record<number, boolean> = {};
   #range: readonly [first: number, last: number] = [0, 0];
   #generation = 0;
+  /** Which generation the pages are of: the one before, until the first answer to the new filter is there. */
+  #drawn = 0;
 
   constructor(private readonly ask: Ask) {}
 
@@ -64,13 +66,11 @@ export class Results {
     await Promise.all(missing.map((page) => this.#load(page)));
   }
 
-  /** Shows other results, from the first on. */
+  /** Shows other results, from the first on. The old ones stay until then, so that the page keeps its height. */
   async choose(change: Partial<ResultFilter>): Promise<void> {
     this.filter = { ...this.filter, ...change };
     this.#generation += 1;
     this.#asked = {};
-    this.#pages = {};
-    this.total = undefined;
     await this.need(0, 0);
   }
 
@@ -101,13 +101,23 @@ export class Results {
     try {
       const { total, results } = await this.ask(toQuery(this.filter, page));
       if (generation !== this.#generation) return;
+      this.#dropOld();
       [this.total, this.problem] = [total, undefined];
       this.#pages = { ...this.#pages, [page]: results };
     } catch (error) {
       if (generation !== this.#generation) return;
+      this.#dropOld();
       this.#asked[page] = false;
       this.problem = explain(error);
     }
+  }
+
+  /** Drops what passed the filter before. */
+  #dropOld(): void {
+    if (this.#drawn === this.#generation) return;
+    this.#drawn = this.#generation;
+    this.#pages = {};
+    this.total = undefined;
   }
 }
 
