@@ -88,6 +88,19 @@ test('arrow keys go from result to result', async ({ page }) => {
   await expect(rows(page).nth(1).getByRole('button')).toBeFocused();
 });
 
+test('arrow keys step over a photo without a label', async ({ page }) => {
+  await page.setViewportSize({ width: 1280, height: 2400 });
+  const [photo = broken] = await samplePhotos(page);
+  await start(page, 'With a gap', { more: [broken, { ...photo, name: 'last.png' }] });
+  await done(page);
+  await expect(rows(page)).toHaveCount(10);
+  await rows(page).nth(7).getByRole('button').focus();
+  await page.keyboard.press('ArrowDown');
+  await expect(rows(page).nth(9).getByRole('button')).toBeFocused();
+  await page.keyboard.press('ArrowUp');
+  await expect(rows(page).nth(7).getByRole('button')).toBeFocused();
+});
+
 test('a running batch survives a reload, can be cancelled and deleted', async ({ page }) => {
   await start(page, 'A long one', { times: 60 });
   await expect(page.getByRole('progressbar')).toBeVisible();
