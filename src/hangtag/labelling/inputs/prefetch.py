@@ -1,8 +1,7 @@
 """Photos that are far away are fetched ahead, by more threads than decode: most of the time they only wait."""
 
-import contextlib
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -80,8 +79,9 @@ class FarPhoto:
             return self.photo.read(limits)
         arriving, self._arriving = self._arriving, None
         while not self.prefetch.has_ended:
-            with contextlib.suppress(TimeoutError):
-                return arriving.result(_LOOKED_UP_S).take()
+            # Not `result` with a timeout: its TimeoutError could as well be that of the fetch.
+            if wait([arriving], _LOOKED_UP_S).done:
+                return arriving.result().take()
         raise PhotoError(Reason.UNREACHABLE, "the run was ended")
 
 
