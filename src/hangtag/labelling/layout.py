@@ -96,7 +96,8 @@ class Layout:
     @property
     def given_names(self) -> dict[str, str]:
         """What each column that came with the photos is called in the table, by its own name."""
-        return name_beside([name for name, _ in self.given], self._own_kinds, "given")
+        own = [name for name, _ in self.given]
+        return dict(zip(own, name_beside(own, self._own_kinds, "given"), strict=True))
 
     @property
     def _own_kinds(self) -> dict[str, Kind]:
@@ -109,19 +110,19 @@ class Layout:
         return kinds | {ANSWER: Kind.TEXT, ANSWER_LEVEL: Kind.TEXT, FLAGS: Kind.NAMES}
 
 
-def name_beside(names: Iterable[str], taken: Iterable[str], mark: str) -> dict[str, str]:
-    """Return what columns are called beside those that have their names: `path (given)`, by their own names.
+def name_beside(names: Iterable[str], taken: Iterable[str], mark: str) -> list[str]:
+    """Return what columns are called beside those that have their names, one by one: `path (given)`.
 
     Capital letters make no difference, since they make none in a spreadsheet's formulas or in SQL.
     """
     used = {name.casefold() for name in taken}
-    found = {}
+    found = []
     for own in names:
         name = own
         while name.casefold() in used:
             name = f"{name} ({mark})"
         used.add(name.casefold())
-        found[own] = name
+        found.append(name)
     return found
 
 

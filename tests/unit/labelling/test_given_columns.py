@@ -63,12 +63,8 @@ def test_given_columns_stand_first_and_give_way():
 
 def test_names_give_way_until_they_are_free():
     names = name_beside(["a", "A", "b (given)", "b"], ["a", "b"], "given")
-    assert names == {
-        "a": "a (given)",
-        "A": "A (given) (given)",
-        "b (given)": "b (given)",
-        "b": "b (given) (given)",
-    }
+    assert names == ["a (given)", "A (given) (given)", "b (given)", "b (given) (given)"]
+    assert name_beside(["c", "c"], [], "given") == ["c", "c (given)"]
 
 
 def test_csv_keeps_numbers_and_defuses_text(written):

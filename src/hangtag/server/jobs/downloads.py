@@ -27,6 +27,7 @@ from hangtag.labelling.layout import (
     Rows,
     candidates_of,
     confidence_of,
+    name_beside,
 )
 from hangtag.labelling.xlsx_table import XlsxTable
 from hangtag.server.jobs.labelling import STORED_CANDIDATES
@@ -58,7 +59,7 @@ _PIECE_BYTES: Final = 256 * 1024
 class JobLayout(Layout):
     """The columns of a job's file: those that came with the photos, then the usual ones and which were corrected.
 
-    A column that came is written with `(sent)` after its name where the usual ones have one of that name.
+    A column that came is written with `(sent)` after its name where another has that name, in whatever capital letters.
     """
 
     carried: tuple[str, ...] = ()
@@ -66,21 +67,12 @@ class JobLayout(Layout):
     @property
     def kinds(self) -> dict[str, Kind]:
         """The kind of each column by its name, in the order of the table."""
-        usual = self._usual
-        return dict.fromkeys(self.carried_names, Kind.TEXT) | usual
+        return dict.fromkeys(self.carried_names, Kind.TEXT) | self._usual
 
     @property
-    def carried_names(self) -> tuple[str, ...]:
+    def carried_names(self) -> list[str]:
         """What the columns that came with the photos are called in the file."""
-        taken = set(self._usual)
-        names = []
-        for column in self.carried:
-            name = column
-            while name in taken:
-                name = f"{name} (sent)"
-            taken.add(name)
-            names.append(name)
-        return tuple(names)
+        return name_beside(self.carried, self._usual, "sent")
 
     @property
     def _usual(self) -> dict[str, Kind]:

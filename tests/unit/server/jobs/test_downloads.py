@@ -85,6 +85,14 @@ def test_columns_that_came_along_go_along(store, job):
     assert rows[0]["'=price"] == "'=1+1"
 
 
+def test_no_two_columns_differ_by_capital_letters_alone(store):
+    columns = ("Path", "size", "Size", "Size")
+    job = store_job(store, [SHIRT], columns, [("here", "1", "2", "3")])
+    row = next(iter(read_csv(download(store, job, "csv"))))
+    assert list(row)[:5] == ["Path (sent)", "size", "Size (sent)", "Size (sent) (sent)", "path"]
+    assert list(row.values())[:5] == ["here", "1", "2", "3", "0.jpg"]
+
+
 def test_a_workbook_holds_text_as_text(store, job):
     sheet = openpyxl.load_workbook(io.BytesIO(download(store, job, "xlsx"))).active
     header, *rows = sheet.iter_rows()
