@@ -68,8 +68,10 @@ class JobRunner:
             self._thread.join()
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
+        while True:
             self._wake.clear()
+            if self._stopping.is_set():  # asked after that: a stop before it is seen here, a later one wakes
+                return
             try:
                 job = self._store.next_to_run()
                 if job is None:

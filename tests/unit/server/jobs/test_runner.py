@@ -122,6 +122,25 @@ def test_stopping_keeps_what_was_found_and_the_next_start_goes_on(workshop):
     assert workshop.labels("job") == [("Red", "Green", "Blue")[number % 3] for number in range(100)]
 
 
+def test_a_stop_that_comes_as_the_thread_forgets_its_last_call_is_not_missed(workshop, monkeypatch):
+    clear, stopper = threading.Event.clear, threading.Thread(target=workshop.runner.stop)
+
+    def stop_and_clear(event):
+        if stopper.ident is None:
+            stopper.start()
+            while not event.is_set():
+                time.sleep(0.001)
+        clear(event)
+
+    monkeypatch.setattr(threading.Event, "clear", stop_and_clear)
+    workshop.runner.start()
+    time.sleep(0.1)
+    stopper.join(10)
+    is_hanging = stopper.is_alive()
+    workshop.runner.wake()
+    assert not is_hanging
+
+
 def test_a_cancelled_job_ends_at_once_and_the_next_one_begins(workshop):
     workshop.add(photos=100, name="first")
     workshop.add(name="second")
