@@ -103,6 +103,10 @@ class ModelShelf:
         path = self._paths().get(self.default_id if id_ is None else id_)
         return None if path is None else self._models.get(_stamp(path))
 
+    def has(self, model: Model) -> bool:
+        """Return whether a loaded model is still the one of its file, which may have been replaced."""
+        return any(one is model for one in list(self._models.values()))
+
     def _paths(self) -> dict[str, Path]:
         paths = {path.stem: path for path in list_bundles(self._environment)}
         return paths | {self.default_id: self._default_path}

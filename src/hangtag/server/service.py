@@ -42,6 +42,7 @@ class Service:
         self.is_stopping = False
         self._on_stop: list[Callable[[], object]] = []
         self._batchers: dict[int, tuple[Model, Batcher]] = {}
+        self._closing: set[asyncio.Task[None]] = set()
         self._examples: ExampleFinder | None = None
         threads = settings.threads or count_usable_cpus()
         self._decoding = ThreadPoolExecutor(threads, thread_name_prefix="decode")
@@ -73,6 +74,7 @@ class Service:
         self.begin_stop()
         for _, batcher in self._batchers.values():
             await batcher.close()
+        await asyncio.gather(*self._closing)
         self._decoding.shutdown()
         await asyncio.to_thread(self.explaining.close)
         await self.jobs.close()
@@ -81,12 +83,22 @@ class Service:
     def batcher(self, model: Model) -> Batcher:
         """Return the batcher of a loaded model."""
         if id(model) not in self._batchers:
+            self._let_go_of_replaced()
             limits = self.settings.decode_limits
             decoder = PhotoDecoder(frozenset({model.card.preprocessing}), CHUNK_PHOTOS, 1, limits)
             on_batch = partial(self.metrics.count_batch, model.card.name)
             batcher = Batcher(model, _batch_settings(self.settings), decoder, self._decoding, on_batch)
             self._batchers[id(model)] = (model, batcher)
         return self._batchers[id(model)][1]
+
+    def _let_go_of_replaced(self) -> None:
+        """Close the batchers of models whose file has been replaced, when what is under way with them is done."""
+        for key, (model, batcher) in list(self._batchers.items()):
+            if not self.shelf.has(model):
+                del self._batchers[key]
+                task = asyncio.create_task(batcher.close())
+                self._closing.add(task)
+                task.add_done_callback(self._closing.discard)
 
     def count_waiting(self) -> int:
         """Count the photos that wait for an answer."""

@@ -1,6 +1,10 @@
 import asyncio
+import gc
 import json
+import os
 import re
+import shutil
+import weakref
 from pathlib import Path
 
 import pytest
@@ -15,6 +19,7 @@ from hangtag.server.openapi import render_document
 from hangtag.server.run import build_settings as build_from_options
 from hangtag.server.service import Service, find_service
 from hangtag.server.settings import Settings
+from tiny_bundle import draw_png
 
 ROOT = Path(__file__).parents[3]
 
@@ -47,6 +52,19 @@ def test_a_service_is_not_ready_before_its_model_has_proved_itself(open_client):
     find_service(client.app).is_ready = False
     response = client.get("/readyz")
     assert (response.status_code, response.json()["code"]) == (503, "not_ready")
+
+
+def test_a_model_whose_file_was_replaced_is_let_go_of(open_client, models, tmp_path):
+    path = shutil.copy(models / "other.onnx", tmp_path / "mine.onnx")
+    client = open_client(models=os.pathsep.join([str(models), str(tmp_path)]))
+    photos = [("photos", ("a.png", draw_png(1), "image/png"))]
+    loaded = []
+    for second in range(3):
+        os.utime(path, (second, second))
+        assert client.post("/api/v1/predictions", files=photos, data={"model": "mine"}).status_code == 200
+        loaded.append(weakref.ref(find_service(client.app).shelf.find_loaded("mine")))
+    gc.collect()
+    assert [model() is not None for model in loaded] == [False, False, True]
 
 
 def test_there_is_no_service_without_its_model(build_settings):
