@@ -1,5 +1,6 @@
 """From a model's scores to what the API says of a photo."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -34,9 +35,13 @@ class AnswerStyle:
 
 
 def doubt_thresholds(card: Card, settings: Settings) -> dict[str, float]:
-    """Return by column the confidence under which an answer is doubtful: the card's, else that of the settings."""
+    """Return by column the confidence under which an answer is doubtful: the card's, else that of the settings.
+
+    A level of the category that cannot reach the card's target accuracy is always doubtful: the answer ends above it.
+    """
+    category = settings.doubt_threshold_category if card.target_accuracy is None else math.inf
     usual = {
-        column: settings.doubt_threshold_category if column in CATEGORY_COLUMNS else settings.doubt_threshold
+        column: category if column in CATEGORY_COLUMNS else settings.doubt_threshold
         for column in card.columns
     }
     return {
