@@ -4,7 +4,7 @@ import io
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -111,6 +111,8 @@ def open_photo(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> Iterator[I
         raise PhotoError(_why_not_identified(data)) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise PhotoError(Reason.TOO_MANY_PIXELS) from None
+    except MemoryError:  # the file may be sound: a machine with more memory could tell
+        raise PhotoError(Reason.TOO_MANY_PIXELS, "there is not enough memory to decode the photo") from None
     except Exception as error:  # noqa: BLE001 - decoders raise anything on hostile bytes, and a photo may not stop a run
         reason = _why_not_decoded(error, data)
         raise PhotoError(reason, f"{reason.explanation} ({error})") from None
@@ -119,15 +121,29 @@ def open_photo(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> Iterator[I
 def convert_upright(image: Image.Image) -> Image.Image:
     """Decode a photo's pixels inside the block of `open_photo`; return the upright RGB image."""
     image.load()
-    with suppress(Exception):  # a broken EXIF block says nothing about the pixels
-        ImageOps.exif_transpose(image, in_place=True)
+    _turn_upright(image)
     if image.mode.startswith("I") or image.mode == "F":
         return _eight_bit(image).convert("RGB")
     if image.has_transparency_data:  # an RGB image too, when its file names one colour as clear
-        layer = image.convert("RGBA")
-        paper = Image.new("RGBA", layer.size, (*PAPER, 255))
-        return Image.alpha_composite(paper, layer).convert("RGB")
+        return _lay_on_paper(image)
     return image.copy() if image.mode == "RGB" else image.convert("RGB")
+
+
+def _turn_upright(image: Image.Image) -> None:
+    try:
+        ImageOps.exif_transpose(image, in_place=True)
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001, S110 - a broken EXIF block says nothing about the pixels
+        pass
+
+
+def _lay_on_paper(image: Image.Image) -> Image.Image:
+    """Return the RGB image that a transparent one is on paper, with as few copies as can be: it may be large."""
+    layer = image if image.mode == "RGBA" else image.convert("RGBA")
+    paper = Image.new("RGB", layer.size, PAPER)
+    paper.paste(layer, mask=layer)
+    return paper
 
 
 def _check_size(size: tuple[int, int], limits: DecodeLimits) -> None:

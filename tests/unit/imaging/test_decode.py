@@ -204,6 +204,28 @@ def test_half_clear_is_laid_on_white():
     assert image.getpixel((3, 3)) == (255, 127, 127)
 
 
+@pytest.mark.parametrize("step", ["load", "exif"])
+def test_a_photo_for_which_the_memory_is_too_small_is_not_called_damaged(monkeypatch, step):
+    def run_out(*_args, **_options):
+        raise MemoryError
+
+    data = encode(Image.new("RGB", (20, 20)))
+    if step == "load":
+        monkeypatch.setattr("PIL.ImageFile.ImageFile.load", run_out)
+    else:
+        monkeypatch.setattr("hangtag.imaging.decode.ImageOps.exif_transpose", run_out)
+    with pytest.raises(PhotoError, match="not enough memory") as caught:
+        decode_photo(data)
+    assert caught.value.reason is Reason.TOO_MANY_PIXELS
+
+
+def test_every_transparency_is_laid_on_white_to_the_nearest_level():
+    grey, alpha = (np.ascontiguousarray(side) for side in np.mgrid[:256, :256].astype(np.uint8))
+    image = decode_photo(encode(Image.fromarray(np.dstack([grey, grey, grey, alpha]))))
+    share = alpha / 255.0
+    np.testing.assert_array_equal(np.asarray(image)[..., 0], np.rint(grey * share + 255 * (1 - share)))
+
+
 @pytest.mark.parametrize("format_", ["PNG", "TIFF"])
 def test_sixteen_bit_grey_becomes_eight(format_):
     ramp = np.linspace(0, 65_535, 400).astype(np.uint16).reshape(20, 20)
