@@ -35,13 +35,6 @@ class Taxonomy:
         position = self.levels.index(level)
         return tuple(sorted({path[position] for path in self.paths}))
 
-    def children(self, prefix: CategoryPath) -> tuple[str, ...]:
-        """Return the labels directly under a path; the empty path gives the roots."""
-        depth = len(prefix)
-        return tuple(
-            sorted({path[depth] for path in self.paths if path[:depth] == prefix and len(path) > depth})
-        )
-
 
 def format_path(path: Sequence[str]) -> str:
     """Write a path as a printed label: `Apparel › Topwear › Tshirts`."""
