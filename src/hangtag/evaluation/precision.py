@@ -59,15 +59,18 @@ class PrecisionCost:
 
 
 def is_free(costs: Mapping[str, PrecisionCost]) -> bool:
-    """Tell whether no head loses more than `MAX_LOST_POINTS`, and the first category hardly ever changes."""
+    """Tell whether no head loses more than `MAX_LOST_POINTS`, and the first category hardly ever changes.
+
+    Where nothing was measured, nothing is known to be free.
+    """
     root = costs.get(CATEGORY_COLUMNS[0])
     keeps_root = root is None or root.agreement >= MIN_ROOT_AGREEMENT
-    return keeps_root and all(cost.lost_points <= MAX_LOST_POINTS for cost in costs.values())
+    return bool(costs) and keeps_root and all(cost.lost_points <= MAX_LOST_POINTS for cost in costs.values())
 
 
 def is_worth_its_speed(costs: Mapping[str, PrecisionCost]) -> bool:
     """Tell whether an int8 form loses no more than it may: an arithmetic that is not free, but nearly so."""
-    return all(
+    return bool(costs) and all(
         cost.lost_points <= MAX_LOST_BY_QUANTISING.get(column, MAX_LOST_ELSEWHERE)
         for column, cost in costs.items()
     )
@@ -99,7 +102,7 @@ def compare_precisions(
     catalogue: Catalogue,
     split: str = "validation",
 ) -> dict[str, PrecisionCost]:
-    """Return, for each head that the table has labels for, what `faster` loses against `reference`.
+    """Return, for each head that the split has labels for, what `faster` loses against `reference`.
 
     Both must be the same bundle. Raises as `evaluate_model` does.
     """
@@ -111,6 +114,8 @@ def compare_precisions(
             continue
         truth = read_truth(expected.rows, head)
         counted = truth.counted
+        if not counted.any():  # the accuracy of no photos is no number, and no verdict
+            continue
         one, other = expected.heads[head.column].chosen, found.heads[head.column].chosen
         costs[head.column] = PrecisionCost(
             reference_accuracy=share((one == truth.indices)[counted]),

@@ -8,7 +8,7 @@ from fakes import FakeModel, encode, paint
 from hangtag.bundle.file import write_bundle
 from hangtag.domain.errors import BundleError
 from hangtag.evaluation import precision
-from hangtag.evaluation.precision import allow_precisions
+from hangtag.evaluation.precision import allow_precisions, is_free, is_worth_its_speed
 from hangtag.inference import engine
 from tiny_bundle import build_tiny_card, build_tiny_graph
 
@@ -40,12 +40,12 @@ class Hasty(FakeModel):
 def allow(monkeypatch):
     """Ask what is allowed to a model that answers so in bf16, on a processor that computes in `arithmetic`."""
 
-    def allow(fast, arithmetic="bf16"):
+    def allow(fast, arithmetic="bf16", table=TABLE):
         fast.engine = SimpleNamespace(precision=arithmetic)
         monkeypatch.setattr(
             precision, "load_model", lambda _, precision: fast if precision == "bf16" else FakeModel()
         )
-        return allow_precisions("a bundle", TABLE, PaintedPhotos())
+        return allow_precisions("a bundle", table, PaintedPhotos())
 
     return allow
 
@@ -61,6 +61,18 @@ def test_bf16_that_loses_is_not(allow):
     precisions, costs = allow(Hasty())
     assert precisions == ("fp32",)
     assert costs["baseColour"].lost_points > 50
+
+
+def test_a_head_without_a_label_in_the_split_has_no_say(allow):
+    unlabelled = pa.nulls(len(COLOURS), pa.string())
+    precisions, costs = allow(FakeModel(), table=TABLE.append_column("articleType", unlabelled))
+    assert set(costs) == {"baseColour"}
+    assert precisions == ("fp32", "bf16")
+
+
+def test_what_was_measured_nowhere_is_not_free():
+    assert not is_free({})
+    assert not is_worth_its_speed({})
 
 
 def test_a_processor_without_bf16_allows_none(allow):
