@@ -20,7 +20,8 @@ the differences of some fifty layers add up. A wrong class order or preprocessin
 def check_golden(engine: Engine, where: object = None) -> None:
     """Send the card's golden photos the whole way, from the bytes of their files to logits.
 
-    Raises `BundleError` when a logit differs by more than the card's tolerance, or when the card has no such photos.
+    Raises `BundleError` when a logit differs by more than the card's tolerance, when the gate gives no number, or when
+    the card has no such photos.
     """
     card = engine.card
     if not card.golden:
@@ -33,6 +34,7 @@ def check_golden(engine: Engine, where: object = None) -> None:
     for position, check in enumerate(card.golden):
         found = {column: rows[position] for column, rows in answers.items()}
         _compare(check, found, engine, where)
+    _check_gate(answers, engine, where)
 
 
 def _prepare(check: GoldenCheck, card: Card, where: object) -> Pixels:
@@ -60,3 +62,17 @@ def _compare(
                 where=where,
                 fix="The file was changed, or hangtag's preprocessing was: get the bundle again or train it again.",
             )
+
+
+def _check_gate(answers: Mapping[str, npt.NDArray[np.float32]], engine: Engine, where: object) -> None:
+    """Refuse a gate without a number: NaN is over no threshold, so nothing would ever be flagged.
+
+    The card has no golden scores of the gate that it could be compared with.
+    """
+    gate = engine.card.gate
+    if gate is not None and not np.isfinite(answers[gate.output]).all():
+        raise BundleError(
+            f"the model fails its golden check in {engine.precision}: its gate gives no number for a golden photo",
+            where=where,
+            fix="The file was changed: get the bundle again or train it again.",
+        )

@@ -85,3 +85,14 @@ def test_a_gate_of_another_shape_is_refused(tmp_path):
 def test_the_gate_goes_through_the_file(tmp_path):
     write_bundle(GRAPH, CARD, tmp_path / "gate.onnx")
     assert read_bundle(tmp_path / "gate.onnx").card.gate == CARD.gate
+
+
+@pytest.mark.parametrize("score", [np.nan, np.inf, -np.inf])
+def test_a_gate_that_gives_no_number_is_refused(score, tmp_path):
+    """NaN is over no threshold: nothing would ever be flagged, and nobody would notice."""
+    graph = build_tiny_graph(TINY_HEADS | {OUTPUT: ("score",)})
+    bias = next(tensor for tensor in graph.graph.initializer if tensor.name == f"{OUTPUT}.bias")
+    bias.raw_data = np.float32([score]).tobytes()
+    write_bundle(graph, CARD, tmp_path / "gate.onnx")
+    with pytest.raises(BundleError, match="its gate gives no number"):
+        load_model(tmp_path / "gate.onnx", precision="fp32")
