@@ -70,7 +70,11 @@ class Settings(BaseSettings):
         ge=1,
         description="Bytes of uploads held in memory by all requests; beyond, they get a 503.",
     )
-    max_pixels: int = Field(default=100_000_000, ge=1, description="Pixels of one photo.")
+    max_pixels: int = Field(
+        default=64_000_000,
+        ge=1,
+        description="Pixels of one photo: some 8 bytes each on every decoding thread, but for JPEG, which is shrunk.",
+    )
     upload_timeout_s: float = Field(default=60.0, gt=0, description="How long an upload may stand still.")
 
     doubt_threshold: float = Field(
