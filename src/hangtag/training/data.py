@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from rich.console import Console
 from rich.progress import track
 
 from hangtag.catalogue.data_fingerprint import data_fingerprint
@@ -103,7 +104,7 @@ def load_training_data(
         load(train, "train"),
         load(rows["validation"], "validation"),
         classes,
-        _find_taxonomy(rows["train"], columns),
+        find_taxonomy(rows["train"], columns),
         data_fingerprint(own, columns, preprocessing),
         {name: load(_rows_of(table, "validation"), name) for name, table in kept_back.items()},
         np.flatnonzero(_is_joined(train)),
@@ -121,13 +122,37 @@ def _is_negative(table: pa.Table) -> npt.NDArray[np.int64]:
     return np.array([name == NEGATIVES for name in table.column(SOURCE_COLUMN).to_pylist()], np.int64)
 
 
-def _find_taxonomy(train: pa.Table, columns: Sequence[str]) -> Taxonomy:
-    """Return the catalogue's paths; one that a single product has is a slip of the catalogue, where others exist."""
+def find_taxonomy(train: pa.Table, columns: Sequence[str]) -> Taxonomy:
+    """Return the catalogue's paths; one that a single product has is a slip, where others have each of its labels.
+
+    A label that is in no complete path is named on the screen: since answers are paths, it can never be one.
+    """
     levels = [column for column in CATEGORY_COLUMNS if column in columns]
-    counts = Counter(zip(*(train.column(level).to_pylist() for level in levels), strict=True))
-    leaves = Counter(path[-1] for path, count in counts.items() if count > 1)
-    paths = (path for path, count in counts.items() if count > 1 or not leaves[path[-1]])
-    return Taxonomy.from_paths(levels, paths)
+    rows = [train.column(level).to_pylist() for level in levels]
+    counts = Counter(path for path in zip(*rows, strict=True) if all(path))
+    common = [{path[depth] for path, count in counts.items() if count > 1} for depth in range(len(levels))]
+    taxonomy = Taxonomy.from_paths(
+        levels,
+        (
+            path
+            for path, count in counts.items()
+            if count > 1 or any(label not in seen for label, seen in zip(path, common, strict=True))
+        ),
+    )
+    for level, labels in zip(levels, rows, strict=True):
+        _name_unanswerable(level, sorted(set(filter(None, labels)) - set(taxonomy.labels(level))))
+    return taxonomy
+
+
+def _name_unanswerable(level: str, labels: Sequence[str]) -> None:
+    if labels:
+        Console(stderr=True).print(
+            f"{level} can never be answered as {', '.join(labels)}: no train photo has its whole category path. "
+            "Complete the path of some in the catalogue, or remove the label.",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def _rows_of(split_table: pa.Table, name: str) -> pa.Table:
