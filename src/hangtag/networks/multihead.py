@@ -6,6 +6,7 @@ from typing import Final, Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from hangtag.domain.errors import RecipeError
 
@@ -80,6 +81,11 @@ class HeadedNetwork(nn.Module):
         self._frozen = tuple(self.blocks[:standing])
         for position, block in enumerate(self.blocks):
             block.requires_grad_(position >= standing)
+
+    def learning_norms(self) -> list[_BatchNorm]:
+        """Return the batch norms outside frozen blocks: those whose statistics may change."""
+        kept = {layer for block in self._frozen for layer in block.modules()}
+        return [layer for layer in self.modules() if isinstance(layer, _BatchNorm) and layer not in kept]
 
     def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002 - torch's signature
         """Enter or leave training; a frozen block keeps its batch statistics, too."""

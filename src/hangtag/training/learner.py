@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from hangtag.domain.errors import TrainingError
@@ -60,7 +59,9 @@ class Learner:
             self.augmentation = self.augmentation.model_copy(update={"plain_share": 1.0})
         schedule = self.recipe.fine_tuning
         if schedule is not None:
-            self.network.freeze(all_but_last=0 if epoch <= schedule.frozen_epochs else schedule.last_blocks)
+            learning = 0 if epoch <= schedule.frozen_epochs else schedule.last_blocks
+            self.network.freeze(all_but_last=learning)
+            self.result.freeze(all_but_last=learning)  # the average has statistics of its own to keep
 
     def step(
         self, photos: Tensor, targets: Targets, learning_rate: float, generator: torch.Generator
@@ -111,12 +112,13 @@ class Learner:
 
         Dropout in front of a batch norm makes it see a variance that it never meets in use (Li et al. 2019,
         "Understanding the disharmony between dropout and batch normalization by variance shift"). The mean over many
-        batches, instead of one that moves, is Wu & Johnson's (2021). The recipe says on how many photos, if any.
-        In a team, the first worker alone measures; without measuring, all have the mean of what they gathered.
+        batches, instead of one that moves, is Wu & Johnson's (2021). The recipe says on how many photos, if any. Frozen
+        blocks keep their statistics. In a team, the first worker alone measures; without measuring, all have the mean
+        of what they gathered.
         """
         self.team.average_statistics(self.network, self.average)
         count = min(self.recipe.optimisation.statistics_photos, len(samples))
-        norms = [layer for layer in self.result.modules() if isinstance(layer, _BatchNorm)]
+        norms = self.result.learning_norms()
         if not (count and norms and self.team.is_first):
             return
         momenta = [norm.momentum for norm in norms]
@@ -126,7 +128,9 @@ class Learner:
             norm.momentum = None  # average all batches alike
             norm.train()
         spread = np.linspace(0, len(samples) - 1, count).astype(np.int64)
-        for photos, _ in iter_batches(samples, spread, _VALIDATION_BATCH):
+        # All batches count the same, so that a small last one would count for more than its photos.
+        for part in np.array_split(spread, math.ceil(count / _VALIDATION_BATCH)):
+            [(photos, _)] = iter_batches(samples, part, len(part))
             with self._precision():
                 self.result(self._as_served(photos))
         for norm, momentum in zip(norms, momenta, strict=True):

@@ -3,7 +3,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
+from hangtag.networks.multihead import HeadedNetwork, Normalise
 from hangtag.networks.registry import build_network
 from hangtag.training.data import UNKNOWN, Samples
 from hangtag.training.learner import (
@@ -45,6 +47,65 @@ def test_statistics_are_measured_without_dropout_on_photos_as_they_are(tiny_reci
     seen = relu(convolution(learner.normalise(chosen)))
     assert torch.allclose(norm.running_mean, seen.mean(dim=(0, 2, 3)), atol=0.01)
     assert norm.momentum == 0.1
+
+
+class NormedPixels(nn.Module):
+    """A backbone that is a frozen part and a part that learns, each a batch norm over all values of a photo."""
+
+    def __init__(self):
+        super().__init__()
+        self.pretrained, self.own = nn.BatchNorm1d(12), nn.BatchNorm1d(12)
+
+    def forward(self, photos):
+        flat = photos.flatten(1)
+        return self.pretrained(flat) + self.own(flat)
+
+
+@pytest.fixture
+def normed(tiny_recipe):
+    """A learner of that network, which measures 514 photos: two more than two full batches."""
+
+    def build(ema_decay):
+        settings = tiny_recipe.optimisation.model_copy(
+            update={"statistics_photos": 514, "ema_decay": ema_decay, "precision": "float32"}
+        )
+        schedule = FineTuningRecipe(frozen_epochs=1, last_blocks=1, learning_rate=0.01)
+        recipe = tiny_recipe.model_copy(update={"optimisation": settings, "fine_tuning": schedule})
+        network = HeadedNetwork(NormedPixels(), 12, {"masterCategory": 2, "gender": 3}, 0.0)
+        network.blocks = (network.backbone.pretrained,)
+        normalise = Normalise([0, 0, 0], [1 / 255] * 3)  # none: the values stay what they are
+        return Learner(recipe, normalise, network, Losses(recipe.columns))
+
+    return build
+
+
+def mostly_dark() -> Samples:
+    """514 photos of 2x2, the last two of them white."""
+    pixels = np.random.default_rng(0).integers(0, 50, (514, 2, 2, 3), dtype=np.uint8)
+    pixels[-2:] = 255
+    return Samples(pixels, {})
+
+
+def test_statistics_are_those_of_all_photos_alike_whatever_batch_they_are_in(normed):
+    learner, samples = normed(ema_decay=0), mostly_dark()
+    learner.measure_statistics(samples)
+    values = samples.pixels.transpose(0, 3, 1, 2).reshape(514, 12)
+    measured = learner.network.backbone.own
+    assert measured.running_mean.numpy() == pytest.approx(values.mean(axis=0), rel=0.01)
+
+
+@pytest.mark.parametrize("ema_decay", [0, 0.5])
+def test_frozen_blocks_keep_their_statistics(normed, ema_decay):
+    learner = normed(ema_decay)
+    learner.begin_epoch(1)
+    learner.measure_statistics(mostly_dark())
+    backbone = learner.result.backbone
+    assert torch.equal(backbone.pretrained.running_mean, torch.zeros(12))
+    assert torch.equal(backbone.pretrained.running_var, torch.ones(12))
+    assert not torch.equal(backbone.own.running_mean, torch.zeros(12))
+    learner.begin_epoch(2)  # the only block learns now
+    learner.measure_statistics(mostly_dark())
+    assert not torch.equal(backbone.pretrained.running_mean, torch.zeros(12))
 
 
 def test_top1_accuracy_counts_known_labels_only():
