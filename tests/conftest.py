@@ -123,6 +123,19 @@ def read_csv():
 
 
 @pytest.fixture
+def synced(monkeypatch):
+    """Return a list that gets the names of the files and folders that the disk is waited for to have, in order."""
+    names, fsync = [], os.fsync
+
+    def record(number):
+        names.append(Path(f"/proc/self/fd/{number}").readlink().name)
+        fsync(number)
+
+    monkeypatch.setattr(os, "fsync", record)
+    return names
+
+
+@pytest.fixture
 def interruptible():
     """Be interrupted by Ctrl-C, oneself and one's children, also where a shell's background ignores it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)

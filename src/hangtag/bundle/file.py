@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +11,7 @@ from hangtag.bundle.card_json import parse_card, render_card
 from hangtag.bundle.graph import read_graph, read_metadata, replace_metadata
 from hangtag.bundle.structure import check_structure
 from hangtag.bundle.wire import WireError
+from hangtag.domain.durable import replacing
 from hangtag.domain.errors import BundleError
 
 if TYPE_CHECKING:
@@ -82,7 +82,9 @@ def _write_checked(data: bytes, card: Card, path: Path) -> None:
     with _located(path):
         check_structure(read_graph(data), card)
         data = replace_metadata(data, METADATA_KEY, render_card(card))
-    _write_atomically(path, data)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
 
 
 def _parse_metadata(metadata: dict[str, str]) -> Card:
@@ -126,14 +128,3 @@ def _located(path: Path) -> Iterator[None]:
         if error.where is not None:
             raise
         raise BundleError(error.problem, where=path, fix=error.fix) from error.__cause__
-
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

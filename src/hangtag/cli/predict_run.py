@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal
 from rich.console import Console
 
 from hangtag.cli.console import open_console
+from hangtag.domain.durable import replacing
 from hangtag.domain.errors import UsageError
 from hangtag.inference.model import Model, load_model
-from hangtag.labelling.durable import replacing
 from hangtag.labelling.inputs.photo import PhotoInput
 from hangtag.labelling.outputs import Output, open_table
 from hangtag.labelling.plan import Plan, Start
@@ -82,8 +82,9 @@ def choose_start(output: Output | None, options: dict[str, bool]) -> Start:
 
 def write_summary(summary: Summary, path: Path) -> None:
     """Write the counts of a summary as JSON, whole or not at all."""
-    with replacing(path) as file:
-        file.write((json.dumps(summary.to_json(), indent=2, ensure_ascii=False) + "\n").encode("utf-8"))
+    with replacing(path) as temporary:
+        text = json.dumps(summary.to_json(), indent=2, ensure_ascii=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
 
 
 def open_progress(

@@ -1,6 +1,5 @@
 """The calls of the service."""
 
-import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -26,6 +25,7 @@ from hangtag.client.values import (
     Predictions,
     Taxonomy,
 )
+from hangtag.domain.durable import replacing
 from hangtag.domain.errors import ServiceError, UsageError
 
 GivenPhoto = str | Path | bytes
@@ -198,17 +198,13 @@ class Client:
         format_ = kind or target.suffix.removeprefix(".").lower()
         if format_ not in _FORMATS:
             raise UsageError("results are written as .csv, .xlsx or .jsonl", where=target)
-        temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-        try:
-            with (
-                self._connection.stream(f"/jobs/{job_id}/download", params={"format": format_}) as response,
-                temporary.open("wb") as file,
-            ):
-                for piece in response.iter_bytes():
-                    file.write(piece)
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with (
+            replacing(target) as temporary,
+            self._connection.stream(f"/jobs/{job_id}/download", params={"format": format_}) as response,
+            temporary.open("wb") as file,
+        ):
+            for piece in response.iter_bytes():
+                file.write(piece)
         return target
 
     def cancel(self, job_id: str) -> Job:

@@ -6,7 +6,6 @@ file holds no more than figures: without it everything works as it does before t
 
 import json
 import os
-import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hangtag import __version__
+from hangtag.domain.durable import replacing
 from hangtag.inference.choice import EngineSetting, Timing
 from hangtag.inference.cpus import count_usable_cpus
 from hangtag.inference.runtime import load_runtime
@@ -90,14 +90,10 @@ def remember(path: Path, measured: Measured) -> None:
     kept = [entry for entry in _read(path) if entry.key != measured.key]
     entries = [_entry_values(entry) for entry in [*kept, measured]]
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     written = datetime.now(UTC).isoformat(timespec="seconds")
-    try:
-        text = json.dumps({"format": _FORMAT, "written": written, "entries": entries}, indent=2)
+    text = json.dumps({"format": _FORMAT, "written": written, "entries": entries}, indent=2)
+    with replacing(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def forget(path: Path) -> bool:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from hangtag import __version__
+from hangtag.domain.durable import replacing
 from hangtag.domain.errors import UsageError
-from hangtag.labelling.durable import replacing
 from hangtag.labelling.fingerprint import Fingerprint
 
 MANIFEST: Final = "_job.json"
@@ -34,10 +34,9 @@ class Manifest:
             "depends_on": self.fingerprint.to_json(),
             "inputs": list(self.inputs),
         }
-        with replacing(folder / MANIFEST) as file:
-            file.write(
-                (json.dumps(values, indent=2) + "\n").encode()
-            )  # ASCII: an input's name may not be UTF-8
+        with replacing(folder / MANIFEST) as temporary:
+            text = json.dumps(values, indent=2)  # in ASCII: an input's name may not be UTF-8
+            temporary.write_text(text + "\n", encoding="ascii")
 
     def finish(self, folder: Path) -> None:
         """Write down that every photo has its rows."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, Literal, Protocol
 
+from hangtag.domain.durable import replacing
 from hangtag.domain.errors import UsageError
-from hangtag.labelling.durable import replacing
 from hangtag.labelling.layout import Layout, Rows
 
 STANDARD_OUTPUT: Final = Path("-")
@@ -116,7 +116,8 @@ def open_table(output: Output, layout: Layout, workplace: Path | None = None) ->
         if output.is_standard_output:
             file: BinaryIO = sys.stdout.buffer
         else:
-            file = stack.enter_context(replacing(output.path.resolve(), workplace))
+            temporary = stack.enter_context(replacing(output.path.resolve(), workplace))
+            file = stack.enter_context(temporary.open("wb"))
         writer = _BUILDERS[output.format](file, layout)
         try:
             yield writer

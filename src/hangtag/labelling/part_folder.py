@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from hangtag.domain.durable import replacing, sync_folder
 from hangtag.labelling.arrow_rows import ArrowRows
-from hangtag.labelling.durable import replacing, sync_folder
 from hangtag.labelling.finished import FinishedPhotos, keys_of
 from hangtag.labelling.layout import FAILED, MODEL, PATH, STATUS, Layout, Rows
 from hangtag.labelling.parquet_table import ParquetTable
@@ -132,7 +132,7 @@ class PartFolder:
         return names
 
     def _write_part(self, path: Path, batches: Iterator[Any]) -> None:
-        with replacing(path) as file:
+        with replacing(path) as temporary, temporary.open("wb") as file:
             table = ParquetTable(file, self._layout)
             try:
                 for batch in batches:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from PIL import Image, ImageDraw, ImageFont
 
+from hangtag.domain.durable import replacing
 from hangtag.domain.errors import PhotoError, UsageError
 from hangtag.domain.text import printable
 from hangtag.imaging.batches import PhotoSource
@@ -16,7 +17,6 @@ from hangtag.imaging.decode import DEFAULT_LIMITS, decode_photo
 from hangtag.imaging.heat import render_overlay
 from hangtag.imaging.preprocess import prepare_photo
 from hangtag.inference.explaining.explainer import Explainer, Explanation, HeatMap
-from hangtag.labelling.durable import replacing
 
 PANEL: Final = (288, 384)
 """The width and height, in pixels, that a photo is brought to fit into."""
@@ -59,8 +59,8 @@ def write_pictures(
             on_progress(1, 1)
             continue
         picture = render_picture(image, explainer.explain(pixels), printable(photo.name))
-        with replacing(folder / name_picture(_path_of(photo))) as file:
-            picture.save(file, "PNG")
+        with replacing(folder / name_picture(_path_of(photo))) as temporary:
+            picture.save(temporary, "PNG")
         on_progress(1, 0)
 
 

@@ -5,7 +5,6 @@ it: every epoch seeds its own generators from the recipe's seed and the epoch's 
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from hangtag.domain.durable import replacing
 from hangtag.domain.errors import TrainingError
 
 History = list[dict[str, float]]
@@ -34,12 +34,9 @@ class RunState:
 
 def write_checkpoint(path: Path, state: RunState, tensors: Mapping[str, Tensor]) -> None:
     """Write the checkpoint atomically: a run killed here still has the epoch before."""
-    partial = path.with_suffix(".partial")
     contiguous = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
-    save_file(contiguous, partial, metadata={"state": json.dumps(asdict(state))})
-    with partial.open("rb") as file:
-        os.fsync(file.fileno())
-    partial.replace(path)
+    with replacing(path) as temporary:
+        save_file(contiguous, temporary, metadata={"state": json.dumps(asdict(state))})
 
 
 def read_checkpoint(path: Path) -> tuple[RunState, dict[str, Tensor]]:

@@ -94,6 +94,13 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(path, monkeypatch):
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_a_new_card_is_on_the_disk_before_it_takes_the_place_of_the_old_one(path, synced):
+    replace_card(path, replace(CARD, version="2"))
+    file, folder = synced
+    assert file.startswith(".tiny.onnx.")
+    assert folder == path.parent.name
+
+
 def test_the_folder_of_a_new_bundle_is_made(tmp_path):
     write_bundle(GRAPH, CARD, tmp_path / "new" / "folder" / "tiny.onnx")
     assert read_card(tmp_path / "new" / "folder" / "tiny.onnx") == CARD

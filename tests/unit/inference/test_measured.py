@@ -21,6 +21,11 @@ def test_what_was_measured_is_recalled(path):
     assert [one.name for one in path.parent.iterdir()] == ["bench.json"]
 
 
+def test_a_measurement_is_on_the_disk_before_it_has_its_name(path, synced):
+    remember(path, MEASURED)
+    assert [name.startswith(".bench.json.") for name in synced] == [True, False]
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -2,29 +2,30 @@
 
 import contextlib
 import os
+import secrets
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 
 @contextlib.contextmanager
-def replacing(path: Path, workplace: Path | None = None) -> Iterator[BinaryIO]:
-    """Open a file that takes the place of `path` when the block ends well; otherwise nothing changes.
+def replacing(path: Path, workplace: Path | None = None) -> Iterator[Path]:
+    """Give a path to write a file under, which takes the place of `path` when the block ends well.
 
     Until then it lies in the folder `workplace` of the same file system, or beside `path`. First the bytes reach the
-    disk, then the new name: whoever finds the name finds all of the file.
+    disk, then the new name: whoever finds the name finds all of the file. When the block fails or is interrupted,
+    nothing changes. Raises `OSError` when the file cannot be written.
     """
-    temporary = (workplace or path.parent) / f".{path.name}.{os.getpid()}.part"
+    temporary = (workplace or path.parent) / f".{path.name}.{secrets.token_hex(4)}.part"
     try:
-        with temporary.open("wb") as file:
-            yield file
-            file.flush()
+        yield temporary
+        with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
         sync_folder(path.parent)
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it has its name, or there is no such folder
+            temporary.unlink()
 
 
 def sync_folder(folder: Path) -> None:
