@@ -68,7 +68,8 @@ class Learner:
     ) -> tuple[float, float]:
         """Vary one batch of uint8 photos (N, H, W, 3) and learn from it; return its loss and mean top-1 accuracy.
 
-        Raises `TrainingError` when the loss is not a finite number.
+        Both are NaN, and no step is taken, where no label is known. Raises `TrainingError` when the loss is otherwise
+        not a finite number.
         """
         return self.learn(self.vary(photos, generator), targets, learning_rate)
 
@@ -89,14 +90,19 @@ class Learner:
         loss = self.losses.training(logits, targets, self.team)
         heads = {column: logits[column] for column in self.recipe.columns}
         accuracy = _mean(list(top1_accuracy(heads, targets).values())) / self.team.size
-        whole_loss, whole_accuracy = self.team.sum([loss.item(), accuracy])
+        is_known = float(
+            loss.requires_grad
+        )  # a worker's part, or a whole batch, may know nothing of any label
+        whole_loss, whole_accuracy, workers = self.team.sum([loss.item(), accuracy, is_known])
+        if not workers:
+            return math.nan, math.nan
         if not math.isfinite(whole_loss):
             raise TrainingError(
                 f"the loss became {whole_loss}",
                 fix="Lower optimisation.peak_learning_rate or gradient_clip.",
             )
         self.optimiser.zero_grad(set_to_none=True)
-        if loss.requires_grad:  # a worker's part may know nothing of any label
+        if is_known:
             loss.backward()  # type: ignore[no-untyped-call]
         self.team.sum_gradients(self.network)
         if self.recipe.optimisation.gradient_clip:

@@ -166,7 +166,7 @@ def _train_epoch(
     return {
         "epoch": epoch,
         "learning_rate": rate,
-        "train_loss": float(np.mean(losses)),
+        "train_loss": float(np.nanmean(losses)),
         "train_top1_accuracy": float(np.nanmean(accuracies)),
         **validated,
         "images_per_s": seen / trained,

@@ -71,8 +71,8 @@ class Losses:
     ) -> Tensor:
         """Return the loss of a batch, averaged over the columns; what is not known of a label contributes nothing.
 
-        It is NaN when nothing is known at all. In a team it is the share of this worker's part: the shares add up to
-        the loss of the batch.
+        It is NaN, and has no gradient, when nothing is known at all. In a team it is the share of this worker's part:
+        the shares add up to the loss of the batch.
         """
         sums = [self._sum(column, logits[column].float(), targets) for column in self.columns]
         counts = team.sum([count for _, count in sums])

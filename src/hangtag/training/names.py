@@ -116,6 +116,8 @@ def _train_reader(
                 for column in class_counts
                 if bool(((wanted := torch.from_numpy(targets[column][chosen])) != UNKNOWN).any())
             ]
+            if not losses:  # no label of these is known
+                continue
             reader.zero_grad(set_to_none=True)
             torch.stack(losses).sum().backward()  # type: ignore[no-untyped-call]
             for optimiser in optimisers:

@@ -139,6 +139,15 @@ def test_a_constant_learning_rate_stays(tiny_recipe):
     assert {learning_rate_at(step, 50, settings) for step in range(50)} == {settings.peak_learning_rate}
 
 
+def test_no_step_is_taken_where_no_label_is_known(learner, tiny_data):
+    photos, targets = next(iter_batches(tiny_data.train, np.arange(8), 8))
+    unknown = {column: torch.full_like(values, UNKNOWN) for column, values in targets.items()}
+    before = {name: weight.clone() for name, weight in learner.network.named_parameters()}
+    loss, accuracy = learner.step(photos, unknown, 0.01, torch.Generator().manual_seed(1))
+    assert np.isnan([loss, accuracy]).all()
+    assert all(torch.equal(before[name], weight) for name, weight in learner.network.named_parameters())
+
+
 def test_a_schedule_freezes_the_backbone_and_then_lets_its_last_blocks_learn(tiny_recipe, tiny_data):
     schedule = FineTuningRecipe(frozen_epochs=1, last_blocks=1, learning_rate=0.01)
     recipe = tiny_recipe.model_copy(update={"fine_tuning": schedule})

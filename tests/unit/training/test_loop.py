@@ -1,5 +1,6 @@
 import csv
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -115,6 +116,18 @@ def test_a_column_without_known_labels_in_a_batch_does_not_break_the_loss(tiny_r
     )
     trained = train(tiny_recipe.with_epochs(1), blind, RunSettings(run_folder), quiet())
     assert np.isfinite(trained.history[0]["train_loss"])
+
+
+def test_a_batch_of_which_nothing_is_known_is_skipped(tiny_recipe, tiny_data, run_folder):
+    """Of 32 photos 4 are labelled, so that most batches of 8 have none: there is nothing to lower a rate for."""
+    unknown = np.arange(len(tiny_data.train)) >= 4
+    targets = {
+        column: np.where(unknown, UNKNOWN, values) for column, values in tiny_data.train.targets.items()
+    }
+    blind = replace(tiny_data, train=Samples(tiny_data.train.pixels, targets))
+    trained = train(tiny_recipe, blind, RunSettings(run_folder), quiet())
+    assert all(np.isfinite(row["train_loss"]) for row in trained.history)
+    assert all(torch.isfinite(tensor).all() for tensor in weights_of(trained).values())
 
 
 @pytest.mark.parametrize("what", ["recipe", "data"])

@@ -43,6 +43,13 @@ def test_a_name_is_read_by_a_model_that_has_not_seen_it(named):
     )
 
 
+def test_names_of_which_no_label_is_known_teach_nothing(named):
+    names, targets = named
+    unknown = {column: np.full(len(names), UNKNOWN) for column in targets}
+    read = read_names(names, unknown, COUNTS, seed=1)
+    assert read["articleType"].shape == (len(names), 3)
+
+
 def test_training_data_is_taught_by_the_names_of_its_train_rows(named):
     names, targets = named
     samples = Samples(np.zeros((601, 2, 2, 3), np.uint8), targets)
