@@ -200,9 +200,11 @@ def test_sets_join_with_the_labels_that_they_have_and_photos_of_no_product_make_
     assert set(card.data["rare_classes_lifted"]) == set(card.columns)
     assert card.data["joined"] == ["people"]
     assert {"validation", "test", "people"} <= set(card.metrics)
+    assert card.metrics["people"]["seen_in_training"]["verdict"] == "kept_back"
     scores = load_model(bundle).label(np.zeros((3, 32, 32, 3), np.uint8))
     assert scores.gate is not None
-    assert "people" in output
+    assert "what was kept back of people" in output
+    assert "did not learn from these photos" in " ".join(output.split())
 
 
 def test_the_teacher_that_a_recipe_names_is_trained_first_and_gone_on_with(recipe, tiny_catalogue, tmp_path):

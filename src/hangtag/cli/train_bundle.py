@@ -169,7 +169,7 @@ def _unlearnt(table: "pa.Table", source: "Catalogue") -> "list[PhotoSet]":
     """Return what a run can be measured on: validation, test, and what it kept back of joined sets with labels."""
     import pyarrow.compute as pc
 
-    from hangtag.evaluation.photo_set import PhotoSet, split_photos
+    from hangtag.evaluation.photo_set import kept_back_photos, split_photos
     from hangtag.training.negatives import NEGATIVES
     from hangtag.training.rows import own_rows, rows_by_set
 
@@ -179,5 +179,5 @@ def _unlearnt(table: "pa.Table", source: "Catalogue") -> "list[PhotoSet]":
         for name, rows in rows_by_set(table).items()
         if name != NEGATIVES
     }
-    sets = [PhotoSet(name, rows, source) for name, rows in kept_back.items() if rows.num_rows]
+    sets = [kept_back_photos(name, rows, source) for name, rows in kept_back.items() if rows.num_rows]
     return [split_photos(own, source, "validation"), split_photos(own, source, "test"), *sets]

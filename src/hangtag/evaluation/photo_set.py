@@ -21,6 +21,9 @@ from hangtag.domain.errors import UsageError
 CUSTOM: Final = "custom"
 """The name of the set of one's own photos that lies beside a catalogue."""
 
+KEPT_BACK_OF: Final = "kept_back_of"
+"""The fact that names the joined set which photos were kept back of."""
+
 
 @dataclass(frozen=True, slots=True)
 class PhotoSet:
@@ -52,6 +55,11 @@ def split_photos(split_table: pa.Table, catalogue: Catalogue, split: str) -> Pho
     if not rows.num_rows:
         raise UsageError(f"the split table has no {split} rows", fix="Choose another one with --on.")
     return PhotoSet(split, rows, catalogue, read_split_facts(split_table), split_table)
+
+
+def kept_back_photos(name: str, rows: pa.Table, catalogue: Catalogue) -> PhotoSet:
+    """Return the photos of a joined set that a training did not learn from, to see how well it goes on such photos."""
+    return PhotoSet(name, rows, catalogue, {KEPT_BACK_OF: name})
 
 
 def catalogue_photos(catalogue: Catalogue, name: str | None = None) -> PhotoSet:

@@ -12,6 +12,7 @@ from hangtag.bundle.card import Card
 from hangtag.domain.text import printable
 from hangtag.evaluation.comparison import Duel, read_duel
 from hangtag.evaluation.heads import Report
+from hangtag.evaluation.photo_set import KEPT_BACK_OF
 from hangtag.evaluation.reading import read_answers
 from hangtag.evaluation.seen import FLATTERED, Verdict
 
@@ -71,6 +72,8 @@ def _headline(report: Report) -> str:
 
 
 def _describe_split(split: dict[str, Any]) -> str:
+    if KEPT_BACK_OF in split:
+        return f"what was kept back of {printable(split[KEPT_BACK_OF])}"
     if "catalogue" in split:
         rejected = split.get("rejected_lines", 0)
         lines = f"; {rejected:,} of its lines are no products and are not counted" if rejected else ""
@@ -85,7 +88,7 @@ def _print_seen(console: Console, seen: dict[str, str]) -> None:
     """Say what speaks against the figures, so that it cannot be overlooked; what does not is left out."""
     if seen["verdict"] in FLATTERED:
         console.print(Text(printable(seen["reason"]), style="bold yellow"), soft_wrap=True)
-    elif seen["verdict"] == Verdict.UNKNOWN:
+    elif seen["verdict"] in {Verdict.UNKNOWN, Verdict.KEPT_BACK}:
         console.print(Text(printable(seen["reason"]), style="dim"), soft_wrap=True)
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from hangtag.bundle.card import Card
 from hangtag.catalogue.assign import TRAIN, VALIDATION
 from hangtag.catalogue.data_fingerprint import data_fingerprint
-from hangtag.evaluation.photo_set import CUSTOM, PhotoSet
+from hangtag.evaluation.photo_set import CUSTOM, KEPT_BACK_OF, PhotoSet
 
 _SPLIT_FACTS: Final = "split"
 
@@ -17,6 +17,7 @@ class Verdict(StrEnum):
     """What is known about the photos of a set and the training of a model."""
 
     HELD_OUT = "held_out"
+    KEPT_BACK = "kept_back"
     TUNED_ON = "tuned_on"
     TRAINED_ON = "trained_on"
     PERHAPS_TRAINED_ON = "perhaps_trained_on"
@@ -43,6 +44,8 @@ def judge(card: Card, photos: PhotoSet) -> Seen:
     """Say whether the photos were in the training of a card's model."""
     if photos.split_table is not None:
         return _judge_split(card, photos)
+    if KEPT_BACK_OF in photos.facts:  # whatever its name: the rest of that set was learnt from
+        return _judge_kept_back(card)
     if photos.name == CUSTOM:
         return _judge_custom(card)
     if photos.facts.get("catalogue") == card.data.get("catalogue"):
@@ -99,6 +102,15 @@ def _judge_split(card: Card, photos: PhotoSet) -> Seen:
         reason = f"The training of {card.name} chose its settings by these photos: the figures are a little flattered."
         return Seen(Verdict.TUNED_ON, reason)
     return Seen(Verdict.HELD_OUT, f"{card.name} never saw these photos in its training.")
+
+
+def _judge_kept_back(card: Card) -> Seen:
+    reason = (
+        f"{card.name} did not learn from these photos, which were kept back of a set that it learnt from."
+    )
+    if card.gate is not None:
+        reason += " The threshold of its gate was chosen with such photos, too, so that it flags few of them."
+    return Seen(Verdict.KEPT_BACK, reason)
 
 
 def _judge_custom(card: Card) -> Seen:

@@ -1,13 +1,15 @@
 """What a report says about photos that a model may have seen: every case, by card and table alone."""
 
 import json
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
 
 from fakes import FAKE_PREPROCESSING, build_card
+from hangtag.bundle.card import GateCard
 from hangtag.catalogue.data_fingerprint import data_fingerprint
-from hangtag.evaluation.photo_set import PhotoSet, split_photos
+from hangtag.evaluation.photo_set import PhotoSet, kept_back_photos, split_photos
 from hangtag.evaluation.seen import Verdict, is_own_table, judge
 
 FACTS = {"strategy": "grouped", "seed": 7, "counts": {"train": 1, "test": 1}}
@@ -95,6 +97,20 @@ def test_a_card_that_does_not_know_its_data_leaves_it_open():
 def test_the_custom_set_was_seen_where_it_was_joined(joined, verdict):
     card = trained_card() if joined is None else trained_card(joined=joined)
     assert judge(card, PhotoSet("custom", split_table(), None)).verdict is verdict
+
+
+@pytest.mark.parametrize("name", ["custom", "people"])
+def test_what_was_kept_back_of_a_joined_set_was_not_learnt_from(name):
+    found = judge(trained_card(joined=[name]), kept_back_photos(name, split_table(), None))
+    assert found.verdict is Verdict.KEPT_BACK
+    assert "did not learn from these photos" in found.reason
+    assert "gate" not in found.reason
+
+
+def test_a_gate_was_set_by_what_was_kept_back_too():
+    card = replace(trained_card(joined=["people"]), gate=GateCard("gate", 0.0, "drawn"))
+    found = judge(card, kept_back_photos("people", split_table(), None))
+    assert "gate was chosen with such photos" in found.reason
 
 
 @pytest.mark.parametrize(
