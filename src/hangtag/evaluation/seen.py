@@ -58,8 +58,9 @@ def judge(card: Card, photos: PhotoSet) -> Seen:
 
 
 def is_own_table(card: Card, photos: PhotoSet) -> bool:
-    """Say whether the photos' split table holds just the rows of the catalogue that the model was trained with."""
-    return _has_same_hash(card, photos) or (_is_same_split(card, photos) and not _was_limited(card))
+    """Say whether the photos' split table holds just the rows and labels of the catalogue that the model was given."""
+    is_whole = not (_was_limited(card) or _forgot_labels(card))
+    return _has_same_hash(card, photos) or (_is_same_split(card, photos) and is_whole)
 
 
 def _has_same_hash(card: Card, photos: PhotoSet) -> bool:
@@ -70,8 +71,8 @@ def _has_same_hash(card: Card, photos: PhotoSet) -> bool:
 
 
 def _is_same_split(card: Card, photos: PhotoSet) -> bool:
-    """Say whether a run that joined sets or left rows out, which its hash shows, was split as the table was."""
-    if not (_joined(card.data) or _was_limited(card)):
+    """Say whether a run that joined sets or left rows or labels out, as its hash shows, was split as the table was."""
+    if not (_joined(card.data) or _was_limited(card) or _forgot_labels(card)):
         return False
     return bool(photos.facts) and card.data.get(_SPLIT_FACTS) == photos.facts
 
@@ -81,6 +82,12 @@ def _was_limited(card: Card) -> bool:
     split = card.data.get(_SPLIT_FACTS)
     counts = split.get("counts") if isinstance(split, dict) else None
     return isinstance(counts, dict) and card.data.get("train_photos") != counts.get(TRAIN)
+
+
+def _forgot_labels(card: Card) -> bool:
+    """Say whether the model was trained without labels that the split table has, since they were suspect."""
+    counts = card.data.get("without_suspects")
+    return isinstance(counts, dict) and any(counts.values())
 
 
 def _judge_split(card: Card, photos: PhotoSet) -> Seen:

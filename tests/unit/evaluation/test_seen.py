@@ -75,6 +75,15 @@ def test_a_limited_run_is_known_by_how_its_table_was_split(joined):
     assert is_own_table(trained_card(sha256="of more rows", joined=["custom"]), photos)
 
 
+def test_a_run_without_suspect_labels_is_known_by_how_its_table_was_split():
+    card = trained_card(sha256="of fewer labels", without_suspects={"baseColour": 3})
+    photos = split_photos(split_table(), None, "test")
+    assert judge(card, photos).verdict is Verdict.HELD_OUT
+    assert not is_own_table(card, photos)  # which of its labels were not learnt is not known
+    whole = trained_card(sha256="of other rows", without_suspects={"baseColour": 0})
+    assert judge(whole, photos).verdict is Verdict.PERHAPS_TRAINED_ON
+
+
 def test_the_way_of_splitting_is_no_proof_where_nothing_else_differs():
     card = trained_card(sha256="of other rows")
     assert judge(card, split_photos(split_table(), None, "test")).verdict is Verdict.PERHAPS_TRAINED_ON
