@@ -14,6 +14,9 @@ pytest.importorskip("torch", reason="the extra `train` is not installed")
 
 from hangtag.bundle.file import read_card
 from hangtag.catalogue.out_of_fold import read_out_of_fold
+from hangtag.catalogue.tables import read_table
+from hangtag.evaluation.photo_set import split_photos
+from hangtag.evaluation.seen import Verdict, judge
 from hangtag.training.recipe import find_recipe
 
 pytestmark = pytest.mark.training
@@ -88,6 +91,8 @@ def test_killed_and_resumed_the_folds_become_one_table_by_which_a_model_is_train
     finish(start(*train, "--run", tmp_path / "without", "--without-suspects", suspects))
     card = read_card(next((tmp_path / "without").glob("*.onnx")))
     assert card.data["without_suspects"] == {"gender": 1}
+    table = read_table(tmp_path / "without" / "split.parquet")
+    assert judge(card, split_photos(table, None, "test")).verdict is Verdict.HELD_OUT
 
 
 def test_a_fold_that_does_not_exist_is_refused(recipe, tiny_catalogue, tmp_path):
