@@ -1,4 +1,4 @@
-import { expect, test } from './fixtures.ts';
+import { expect, samplePhotos, test } from './fixtures.ts';
 import { TrayPage } from './tray.ts';
 
 const PREDICTIONS = '**/api/v1/predictions';
@@ -66,6 +66,53 @@ test('Stop keeps what is there, Go on labels the rest', async ({ page }) => {
   await page.getByRole('button', { name: 'Go on' }).click();
   await expect(page.locator('article.tag .label .path')).toHaveCount(8);
 });
+
+test('models that cannot be listed are asked for once, and again when a person says so', async ({ page }) => {
+  let asked = 0;
+  await page.route('**/api/v1/models', (route) => {
+    asked += 1;
+    return route.abort();
+  });
+  const tray = new TrayPage(page);
+  await tray.open();
+  const button = page.getByRole('button', { name: /^Model/ });
+  await expect(button).toContainText('not known');
+  await tray.choose(await samplePhotos(page));
+  await tray.settled();
+  expect(asked).toBe(1);
+  await page.unroute('**/api/v1/models');
+  await button.click();
+  await expect(page.getByRole('dialog')).toContainText('The service does not answer.');
+  await page.getByRole('dialog').getByRole('button', { name: 'Try again' }).click();
+  await expect(page.getByRole('dialog').getByRole('radio', { name: /default/ })).toBeVisible();
+});
+
+for (const [key, address] of [
+  ['d', PREDICTIONS],
+  ['c', '**/api/v1/predictions/compare'],
+  ['l', '**/api/v1/explanations'],
+] as const)
+  test(`a question to a service that is away is put once (${key})`, async ({ page }) => {
+    const tray = new TrayPage(page);
+    await tray.withSamples();
+    let asked = 0;
+    await page.route(address, (route) => {
+      asked += 1;
+      return route.abort();
+    });
+    await tray.tag('watch.png').focus();
+    await page.keyboard.press(key);
+    const again = page.getByRole('dialog').getByRole('button', { name: 'Try again' });
+    await expect(again).toBeVisible();
+    // A loop would have asked some dozens of times before these pictures are drawn.
+    await page.evaluate(async () => {
+      for (let frame = 0; frame < 12; frame += 1) await new Promise(requestAnimationFrame);
+    });
+    expect(asked).toBe(1);
+    await page.unroute(address);
+    await again.click();
+    await expect(again).toHaveCount(0);
+  });
 
 test('an address that is none says so', async ({ page }) => {
   await page.goto('/nowhere');

@@ -1,3 +1,5 @@
+import { untrack } from 'svelte';
+
 import { explain } from './problem.ts';
 
 /** Something that a page loads: nothing yet, its value, or a sentence about why there is none. */
@@ -23,8 +25,13 @@ export class Resource<Value> {
     }
   }
 
-  /** Asks unless there is a value already, or one on its way. */
+  /**
+   * Asks unless there is a value already, or one on its way. An effect that calls it does not depend on how that went:
+   * it would run again with each failure, and ask without end.
+   */
   async need(): Promise<void> {
-    if (this.value === undefined && !this.loading) await this.load();
+    await untrack(async () => {
+      if (this.value === undefined && !this.loading) await this.load();
+    });
   }
 }
