@@ -126,14 +126,14 @@ def train(
     settings = RunSettings(folder, resume=resume, threads=threads, tensorboard=tensorboard)
     chosen_folds, trainer = choose_folds(folds, fold), choose_engine(engine, address, workers)
     for place in [folder] if folds is None else [fold_folder(folder, one) for one in chosen_folds]:
-        _refuse_to_overwrite(replace(settings, folder=place))
+        _begin(replace(settings, folder=place))
     if chosen_folds or not settings.checkpoint.exists():
         settings = replace(settings, weights=_read_weights(chosen, weights))
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         main = stack.enter_context(open_catalogue(catalogue))
         sets = {name: stack.enter_context(_open_set(name, places, catalogue)) for name in chosen.joins}
-        table = _split(main, chosen, split_table, folder)
+        table = _split(main, chosen, split_table, settings)
         if limit is not None:
             table = limit_rows(table, limit, chosen.seed)
         facts = {**_facts(main, table), "joined": list(sets), "weights": weights and Path(weights).name}
@@ -192,16 +192,23 @@ def _require_teachers(recipe: "Recipe", teachers: list[Path], folds: int | None)
         )
 
 
-def _refuse_to_overwrite(settings: "RunSettings") -> None:
+def _begin(settings: "RunSettings") -> None:
+    """Refuse to overwrite a training; of one that died before its first checkpoint, take nothing unless resumed."""
     from hangtag.cli.train_bundle import TEACHER
+    from hangtag.training.data import forget_pixels
 
-    for run in (settings, replace(settings, folder=settings.folder / TEACHER)):
-        if run.checkpoint.exists() and not run.resume:
+    if settings.resume:
+        return
+    runs = (settings, replace(settings, folder=settings.folder / TEACHER))
+    for run in runs:
+        if run.checkpoint.exists():
             raise UsageError(
                 "there is a training here already",
                 where=run.folder,
                 fix="Go on with --resume, choose another folder with --run, or delete this one.",
             )
+    for run in runs:
+        forget_pixels(run.folder / "pixels")
 
 
 def _read_weights(recipe: "Recipe", given: str | None) -> "Weights | None":
@@ -241,15 +248,18 @@ def _open_set(name: str, places: "Mapping[str, Path | None]", catalogue: Path) -
     return found
 
 
-def _split(source: "Catalogue", recipe: "Recipe", split_table: Path | None, folder: Path) -> "pa.Table":
+def _split(
+    source: "Catalogue", recipe: "Recipe", split_table: Path | None, settings: "RunSettings"
+) -> "pa.Table":
     """Read the split table, or make one in the run's folder; a resumed run finds the one that it began with."""
     from hangtag.catalogue.clean import clean_catalogue
     from hangtag.catalogue.split import split_catalogue
     from hangtag.catalogue.split_report import write_split
     from hangtag.catalogue.tables import read_table
 
+    folder = settings.folder
     made = folder / "split.parquet"
-    if split_table is None and not made.exists():
+    if split_table is None and not (settings.resume and made.exists()):
         clean_catalogue(source, folder)
         write_split(split_catalogue(read_table(folder / "cleaned.parquet"), source, recipe.split), made)
     return read_table(split_table or made)

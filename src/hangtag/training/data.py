@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from rich.console import Console
 from rich.progress import track
 
 from hangtag.catalogue.data_fingerprint import data_fingerprint
+from hangtag.catalogue.parallel import for_each_photo
 from hangtag.catalogue.source import Catalogue
 from hangtag.domain.columns import CATEGORY_COLUMNS
 from hangtag.domain.errors import PhotoError, TrainingError
@@ -198,43 +200,70 @@ def load_pixels(
 ) -> Pixels:
     """Return the preprocessed pixels of photos, uint8 (N, height, width, 3), memory-mapped from `cache`.
 
-    The cache is made by the same code that serves photos, and made anew when photos or preprocessing differ.
+    The cache is made by the same code that serves photos, and made anew when photos or preprocessing differ. What a
+    photo's file holds counts, not its name alone: another folder may have other photos under the same names.
     """
     key_file = cache.with_suffix(".key")
-    key = _hash([catalogue.name, preprocessing.to_json(), list(photos)])
-    if not (cache.is_file() and key_file.is_file() and key_file.read_text() == key):
+
+    def key_of(checksums: Sequence[int]) -> str:
+        return _hash([catalogue.name, preprocessing.to_json(), list(photos), list(checksums)])
+
+    if not (
+        cache.is_file() and key_file.is_file() and key_file.read_text() == key_of(_sum_up(photos, catalogue))
+    ):
         key_file.unlink(missing_ok=True)
-        _decode_all(photos, catalogue, preprocessing, cache)
-        key_file.write_text(key)
+        checksums = _decode_all(photos, catalogue, preprocessing, cache)
+        key_file.write_text(key_of(checksums))
     pixels: Pixels = np.load(cache, mmap_mode="r")
     return pixels
 
 
+def forget_pixels(folder: Path) -> None:
+    """Have the pixels in a folder decoded anew by whoever loads them next."""
+    for key_file in folder.glob("*.key"):
+        key_file.unlink(missing_ok=True)
+
+
+def _sum_up(photos: Sequence[str], catalogue: Catalogue) -> list[int]:
+    """Return the CRC-32 of each photo's file; that of one that cannot be read is 0, and reading it again says why."""
+
+    def sum_up(photo: str) -> int:
+        try:
+            return zlib.crc32(catalogue.read_photo(photo))
+        except PhotoError:
+            return 0
+
+    found = for_each_photo(set(photos), sum_up)
+    return [found[photo] for photo in photos]
+
+
 def _decode_all(
     photos: Sequence[str], catalogue: Catalogue, preprocessing: Preprocessing, cache: Path
-) -> None:
+) -> list[int]:
+    """Write the pixels of all photos into `cache`; return the CRC-32 of each photo's file."""
     cache.parent.mkdir(parents=True, exist_ok=True)
     partial = cache.with_suffix(".partial.npy")
     shape = (len(photos), preprocessing.height, preprocessing.width, 3)
     pixels = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
 
-    def decode(index: int) -> None:
+    def decode(index: int) -> int:
         try:
-            pixels[index] = prepare_photo(catalogue.read_photo(photos[index]), preprocessing)
+            data = catalogue.read_photo(photos[index])
+            pixels[index] = prepare_photo(data, preprocessing)
         except PhotoError as error:
             raise TrainingError(
                 f"the photo cannot be used ({error.detail})",
                 where=photos[index],
                 fix="Run `hangtag check --decode`.",
             ) from None
+        return zlib.crc32(data)
 
     with ThreadPoolExecutor(len(os.sched_getaffinity(0)) + 1) as pool:
-        for _ in track(
-            pool.map(decode, range(len(photos))), f"Decoding {cache.stem} photos", total=len(photos)
-        ):
-            pass
+        decoded = pool.map(decode, range(len(photos)))
+        checksums = list(track(decoded, f"Decoding {cache.stem} photos", total=len(photos)))
     pixels.flush()
     partial.replace(cache)
+    return checksums
 
 
 def _hash(value: object) -> str:

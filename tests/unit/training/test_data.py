@@ -1,12 +1,15 @@
 """What a run learns from: the category paths, and the pixels that are decoded once."""
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 pytest.importorskip("torch", reason="the extra `train` is not installed")
 
+from fakes import encode, paint
 from hangtag.domain.columns import CATEGORY_COLUMNS
-from hangtag.training.data import find_taxonomy
+from hangtag.imaging.preprocess import Preprocessing
+from hangtag.training.data import find_taxonomy, load_pixels
 
 SHIRT, SHOE = ("Apparel", "Topwear", "Shirts"), ("Footwear", "Shoes", "Sandals")
 
@@ -40,3 +43,34 @@ def test_a_class_that_ends_up_in_no_path_is_named(capsys):
     assert "articleType can never be answered as Ponchos" in said
     find_taxonomy(table_of(SHIRT, SHIRT), CATEGORY_COLUMNS)
     assert capsys.readouterr().err == ""
+
+
+class Shelf:
+    """A catalogue of photos of the given colours, under numbers."""
+
+    name = "shelf"
+
+    def __init__(self, *colours):
+        self.photos = {f"{number}.png": encode(paint(colour)) for number, colour in enumerate(colours)}
+
+    def read_photo(self, name):
+        return self.photos[name]
+
+
+def load(shelf, folder):
+    preprocessing = Preprocessing(width=4, height=4, detail_width=4, detail_height=4)
+    return np.array(load_pixels(sorted(shelf.photos), shelf, preprocessing, folder / "train.npy"))
+
+
+def test_pixels_are_decoded_once(tmp_path):
+    first = load(Shelf("Red", "Blue"), tmp_path)
+    made = (tmp_path / "train.npy").stat()
+    assert np.array_equal(load(Shelf("Red", "Blue"), tmp_path), first)
+    assert (tmp_path / "train.npy").stat().st_mtime_ns == made.st_mtime_ns
+
+
+def test_other_photos_of_the_same_names_are_decoded_anew(tmp_path):
+    load(Shelf("Red", "Blue"), tmp_path)
+    assert np.array_equal(
+        load(Shelf("Red", "Green"), tmp_path), load(Shelf("Red", "Green"), tmp_path / "new")
+    )
