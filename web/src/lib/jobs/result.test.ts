@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 
-import { describeResult, type LabelledResult } from './result.ts';
+import type { Taxonomy } from '../api/types.ts';
+import { correctionOf, describeResult, type LabelledResult } from './result.ts';
 
 const label = (value: string, confidence: number) => ({ value, confidence, candidates: [] });
 const result: LabelledResult = {
@@ -49,4 +50,28 @@ it('is in doubt where the answer ends before the leaf', () => {
 it('has something to say where the model answers no category', () => {
   const said = describeResult({ ...result, labels: { season: label('Fall', 0.4) }, doubtful: [] });
   expect(said).toMatchObject({ path: [], confidence: 0.4 });
+});
+
+it('says the whole path with a guess, also where no other level of it stands', () => {
+  const taxonomy = {
+    levels: ['masterCategory', 'subCategory', 'articleType'],
+    paths: [
+      ['Apparel', 'Topwear', 'Tops'],
+      ['Apparel', 'Dress', 'Dresses'],
+      ['Apparel', 'Apparel Set', 'Dresses'],
+    ],
+    columns: {},
+  } as unknown as Taxonomy;
+  expect(correctionOf(result, taxonomy, 'articleType', 'Dresses')).toEqual({
+    masterCategory: 'Apparel',
+    subCategory: 'Dress',
+    articleType: 'Dresses',
+  });
+  expect(correctionOf(result, taxonomy, 'season', 'Summer')).toEqual({ season: 'Summer' });
+  const { masterCategory = label('', 0), articleType = label('', 0) } = result.labels;
+  const without = { ...result, labels: { masterCategory, articleType } };
+  expect(correctionOf(without, taxonomy, 'articleType', 'Dresses')).toEqual({
+    masterCategory: 'Apparel',
+    articleType: 'Dresses',
+  });
 });

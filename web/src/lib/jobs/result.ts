@@ -1,6 +1,7 @@
 /** What is said of a result: the model's labels, with a person's in their place. */
 
-import type { JobResult } from '../api/types.ts';
+import { consistent } from '../api/taxonomy.ts';
+import type { JobResult, Taxonomy } from '../api/types.ts';
 import { CATEGORY_COLUMNS } from '../ui/columns.ts';
 
 export type LabelledResult = Extract<JobResult, { status: 'labelled' }>;
@@ -42,6 +43,21 @@ export function describeResult(result: LabelledResult): Description {
 /** The value of a column: a person's, or the model's. */
 export function valueOf(result: LabelledResult, column: string): string {
   return result.corrections?.[column] ?? result.labels[column]?.value ?? '';
+}
+
+/** What has to be said so that a column has a value: a category label brings the rest of its path along. */
+export function correctionOf(
+  result: LabelledResult,
+  taxonomy: Taxonomy,
+  column: string,
+  value: string,
+): Record<string, string> {
+  const columns = Object.keys(result.labels);
+  const current = Object.fromEntries(columns.map((one) => [one, valueOf(result, one)]));
+  const leaf = taxonomy.levels.findLast((level) => level in result.labels) ?? column;
+  const labels = consistent(taxonomy, { column, value }, current, result.labels[leaf]?.candidates ?? []);
+  // The taxonomy may have levels that this model does not answer.
+  return Object.fromEntries(Object.entries(labels).filter(([one]) => one in result.labels));
 }
 
 function say(result: LabelledResult, column: string, isAnswered: boolean): Said {
