@@ -77,6 +77,74 @@ test('a label is corrected, by keyboard, and stays', async ({ page }) => {
   await expect(rows(page).filter({ hasText: 'tshirt.png' })).toContainText('by hand');
 });
 
+test('the list follows its filter when a correction is done', async ({ page }) => {
+  await start(page, 'Filtered and corrected');
+  await done(page);
+  await page.getByRole('button', { name: /^Show all/ }).click();
+  await page.getByRole('button', { name: /^Tshirts 1 photo/ }).click();
+  await expect(rows(page)).toHaveCount(1);
+  await rows(page).getByRole('button').click();
+  const dialog = page.getByRole('dialog', { name: 'What is it?' });
+  await dialog.getByRole('group', { name: 'Best guesses' }).getByRole('button').nth(1).click();
+  await expect(rows(page)).toContainText('by hand');
+  await dialog.getByRole('button', { name: 'Done' }).click();
+  await expect(page.getByText('No photo is like this.')).toBeVisible();
+});
+
+test('a late answer neither opens the editor again nor changes its photo', async ({ page }) => {
+  await start(page, 'With late answers');
+  await done(page);
+  const held: (() => void)[] = [];
+  await page.route(/\/results\/\d+$/, async (route) => {
+    await new Promise<void>((resolve) => held.push(resolve));
+    await route.continue();
+  });
+  const dialog = page.getByRole('dialog', { name: 'What is it?' });
+  const photo = dialog.getByRole('img');
+  const change = (name: string) => rows(page).filter({ hasText: name }).getByRole('button').click();
+  const guess = () => dialog.getByRole('group', { name: 'Best guesses' }).getByRole('button').nth(1);
+  const answer = () => page.waitForResponse(/\/results\/\d+$/);
+
+  await change('tshirt.png');
+  const said = page.waitForRequest(/\/results\/\d+$/);
+  await guess().click();
+  const { labels } = (await said).postDataJSON() as { labels: Record<string, string> };
+  expect(Object.keys(labels)).toEqual(['masterCategory', 'subCategory', 'articleType']);
+  await dialog.getByRole('button', { name: 'Done' }).click();
+  let late = answer();
+  held.pop()?.();
+  await late;
+  await expect(rows(page).filter({ hasText: 'tshirt.png' })).toContainText('by hand');
+  await expect(dialog).toBeHidden();
+
+  const [one, other] = await Promise.all([rows(page).nth(0).innerText(), rows(page).nth(1).innerText()]);
+  const [first = '', second = ''] = [one, other].map((text) => /\S+\.png/.exec(text)?.[0]);
+  await change(first);
+  await guess().click();
+  await page.keyboard.press('Escape');
+  await change(second);
+  late = answer();
+  held.pop()?.();
+  await late;
+  await expect(rows(page).filter({ hasText: first })).toContainText('by hand');
+  await expect(photo).toHaveAttribute('alt', second);
+});
+
+test('a correction that failed is said of its own photo only', async ({ page, tolerated }) => {
+  tolerated.push(/Failed to load resource/);
+  await start(page, 'With a failure');
+  await done(page);
+  await page.route(/\/results\/\d+$/, (route) => route.abort());
+  const dialog = page.getByRole('dialog', { name: 'What is it?' });
+  await rows(page).nth(0).getByRole('button').click();
+  await dialog.getByRole('group', { name: 'Best guesses' }).getByRole('button').nth(1).click();
+  await expect(dialog.getByRole('alert')).toContainText('The service does not answer');
+  await page.keyboard.press('Escape');
+  await rows(page).nth(1).getByRole('button').click();
+  await expect(dialog.getByRole('img')).toBeVisible();
+  await expect(dialog.getByRole('alert')).toHaveCount(0);
+});
+
 test('arrow keys go from result to result', async ({ page }) => {
   await start(page, 'With the keyboard');
   await done(page);
