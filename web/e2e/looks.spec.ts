@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 
 import type { Page } from '@playwright/test';
 
-import { expect, expectAccessible, expectNoSidewaysScroll, test } from './fixtures.ts';
+import { expect, expectAccessible, expectNoSidewaysScroll, samplePhotos, test } from './fixtures.ts';
 import { blank, broken, TrayPage } from './tray.ts';
 
 /** Every state of Classify, each as it is reached from the one before. */
@@ -64,6 +64,28 @@ for (const colorScheme of ['light', 'dark'] as const) {
     await walk(page);
   });
 }
+
+for (const width of [1440, 360])
+  test(`a long file name stays within its tag at ${width} pixels`, async ({ page }) => {
+    await page.setViewportSize({ width, height: 900 });
+    const tray = new TrayPage(page);
+    const name = `${'long-name-'.repeat(6)}.png`;
+    await tray.open();
+    const [photo = broken] = await samplePhotos(page);
+    await tray.choose([
+      { ...photo, name },
+      { ...broken, name: `broken-${name}` },
+    ]);
+    await tray.settled();
+    for (const tag of [tray.tag(name), tray.tag(`broken-${name}`)]) {
+      const overhang = await tag.evaluate((element) => {
+        const right = element.getBoundingClientRect().right;
+        const parts = [...element.querySelectorAll('*')].map((part) => part.getBoundingClientRect().right);
+        return Math.max(...parts) - right;
+      });
+      expect(overhang).toBeLessThanOrEqual(0);
+    }
+  });
 
 test('a phone has one column, its places at the bottom, and the camera', async ({ browser, baseURL }) => {
   const context = await browser.newContext({
