@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+
 import type { Locator, Page } from '@playwright/test';
 
 import { expect, samplePhotos, type NamedFile } from './fixtures.ts';
@@ -37,6 +39,19 @@ export class TrayPage {
     await this.open();
     await this.choose([...(await samplePhotos(this.page)), ...more]);
     await this.settled();
+  }
+
+  /** Chooses from the menu Export. */
+  async export(item: RegExp): Promise<void> {
+    await this.page.getByRole('button', { name: 'Export' }).click();
+    await this.page.getByRole('menuitem', { name: item }).click();
+  }
+
+  /** The bytes of a file that Export gives. */
+  async exported(item: RegExp): Promise<Buffer> {
+    const download = this.page.waitForEvent('download');
+    await this.export(item);
+    return readFile(await (await download).path());
   }
 
   async useModel(name: string): Promise<void> {

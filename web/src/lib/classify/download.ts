@@ -16,7 +16,22 @@ export async function downloadLabels(photos: readonly Photo[], format: Format): 
 
 /** Puts the labels of photos on the clipboard, to be pasted into a spreadsheet. */
 export async function copyLabels(photos: readonly Photo[]): Promise<void> {
-  await navigator.clipboard.writeText(renderTabs(labelTable(photos)));
+  const text = renderTabs(labelTable(photos));
+  // Browsers keep the clipboard from pages of plain http, save those of the machine itself.
+  if (window.isSecureContext) await navigator.clipboard.writeText(text);
+  else copyTheOldWay(text);
+}
+
+/** Copies where there is no `navigator.clipboard`. Throws where the browser does not let it. */
+function copyTheOldWay(text: string) {
+  const put = (event: ClipboardEvent) => {
+    event.clipboardData?.setData('text/plain', text);
+    event.preventDefault();
+  };
+  document.addEventListener('copy', put, { once: true });
+  const copied = document.execCommand('copy');
+  document.removeEventListener('copy', put);
+  if (!copied) throw new Error('the browser refused to copy');
 }
 
 function save(file: Blob, name: string) {

@@ -71,6 +71,13 @@ describe('XLSX', () => {
     const texts = sheet + (await unzip(bytes, 'xl/sharedStrings.xml'));
     expect(texts).toContain('=1+1');
   });
+
+  it('writes large tables whole', async () => {
+    const rows = Array.from({ length: 4000 }, (_, row) => [`photo-${row}.jpg`, 'labelled', row / 4000]);
+    const book = await renderXlsx({ header: ['path', 'status', 'p'], rows });
+    const sheet = await unzip(new Uint8Array(await book.arrayBuffer()), 'xl/worksheets/sheet1.xml');
+    expect(sheet.match(/<row /g)).toHaveLength(4001);
+  });
 });
 
 /** Reads a deflated member of a zip file through its central directory. */

@@ -1,4 +1,6 @@
-import writeExcelFile from 'write-excel-file/universal';
+// The package's public way zips large sheets in a worker made of a blob, which the page's policy forbids, and then waits
+// for ever. This one zips in place.
+import { generateXlsxFileSync } from '../../../node_modules/write-excel-file/modules/export/writeXlsxFileUniversal.js';
 
 import type { Cell, LabelTable } from './table.ts';
 
@@ -8,12 +10,8 @@ export async function renderXlsx({ header, rows }: LabelTable): Promise<Blob> {
   const columns = header.map((name, position) => ({
     width: position === 0 ? 40 : Math.max(12, name.length + 3),
   }));
-  const written = writeExcelFile([head, ...rows.map((row) => row.map(cell))], {
-    sheet: 'labels',
-    columns,
-    stickyRowsCount: 1,
-  });
-  return written.toBlob();
+  const cells = [head, ...rows.map((row) => row.map(cell))];
+  return generateXlsxFileSync(cells, { sheet: 'labels', columns, stickyRowsCount: 1 });
 }
 
 function cell(value: Cell) {
