@@ -63,8 +63,10 @@ class PathDecoder:
         The probability of a path is the softmax, over all paths, of the weighted sum of its labels' logits; that of a
         label is the sum over the paths that hold it. So a label with one parent is never surer than that parent.
         """
+        # `take` gives rows that lie together for every n; those of `[:, classes]` do for a single photo alone, and are
+        # then added up in another order.
         scores = sum(
-            np.float32(self.weights[level]) * logits[level][:, classes]
+            np.float32(self.weights[level]) * np.take(logits[level], classes, axis=1)
             for level, classes in self.levels.items()
         )
         log_shares = calibrated_log_probabilities(np.asarray(scores, np.float32), 1.0)

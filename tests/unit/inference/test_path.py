@@ -5,6 +5,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hangtag.bundle.file import read_card
+from hangtag.bundle.shipped import find_bundle
 from hangtag.domain.taxonomy import Taxonomy
 from hangtag.inference.path import PathDecoder
 from tiny_bundle import TINY_TAXONOMY, build_tiny_card
@@ -136,6 +138,20 @@ def test_a_photo_has_the_same_bits_alone_and_in_a_batch(logits):
     decoder = PathDecoder.from_card(weighted(FULL, dict.fromkeys(TINY_TAXONOMY.levels, 0.7)))
     together, _ = decoder.weigh(logits)
     for photo in range(len(logits["articleType"])):
+        alone, _ = decoder.weigh({level: rows[photo : photo + 1] for level, rows in logits.items()})
+        for level, rows in alone.items():
+            np.testing.assert_array_equal(rows[0], together[level][photo])
+
+
+def test_the_shipped_paths_give_a_photo_the_same_bits_alone_and_in_a_batch():
+    card = read_card(find_bundle("default"))
+    decoder, dice = PathDecoder.from_card(card), np.random.default_rng(1)
+    logits = {
+        level: dice.normal(0, 4, (40, len(card.head(level).classes))).astype(np.float32)
+        for level in decoder.levels
+    }
+    together, _ = decoder.weigh(logits)
+    for photo in range(40):
         alone, _ = decoder.weigh({level: rows[photo : photo + 1] for level, rows in logits.items()})
         for level, rows in alone.items():
             np.testing.assert_array_equal(rows[0], together[level][photo])
