@@ -22,6 +22,14 @@ test('the catalogue is counted, and narrowed from the root down', async ({ page 
   await expect(categories.getByRole('button', { name: /^Topwear/ })).toHaveCount(1);
 });
 
+test('below a chosen category, shares are those of the products in it', async ({ page }) => {
+  await page.goto('/catalogue');
+  await page.getByRole('button', { name: /^Apparel/ }).click();
+  await expect(page.getByRole('button', { name: /^Topwear/ })).toHaveText(/24 products\s+66\.7%/);
+  await page.getByRole('button', { name: /^Topwear/ }).click();
+  await expect(page.getByRole('button', { name: /^Tshirts/ })).toHaveText(/12 products\s+50\.0%/);
+});
+
 test('what the check found is listed by kind, with photos', async ({ page }) => {
   await page.goto('/catalogue');
   const kind = page.getByRole('button', { name: /the row has no photo/ });

@@ -68,9 +68,10 @@ class PhotoSizes:
 class Statistics:
     """What is in one catalogue.
 
-    `columns` are all but the id, the `levels` first. `years` are (year, products) in order of time. `samples` name up
-    to four photos of each label: column -> label -> names. They are drawn by the names' checksums, so that the
-    same photos give the same samples.
+    `columns` are all but the id, the `levels` first. `paths` are (labels of the levels, products), the largest first,
+    with None where a product has no label. `years` are (year, products) in order of time. `samples` name up to four
+    photos of each label: column -> label -> names. They are drawn by the names' checksums, so that the same photos
+    give the same samples.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Statistics:
     photos_without_product: int
     columns: tuple[Column, ...]
     levels: tuple[str, ...]
+    paths: tuple[tuple[tuple[str | None, ...], int], ...]
     years: tuple[tuple[str, int], ...]
     gaps: tuple[Gap, ...]
     photo_sizes: PhotoSizes
@@ -104,6 +106,7 @@ def describe_catalogue(catalogue: Catalogue, table: pa.Table) -> Statistics:
     ids = table[ID].to_pylist()
     known = set(ids)
     columns = _describe_columns(table)
+    levels = tuple(column.name for column in columns if column.kind is Kind.LEVEL)
     classed = [column.name for column in columns if column.counts]
     has_photo = pa.array([id_ in photos for id_ in ids], pa.bool_())
     year = next((column for column in columns if column.kind is Kind.YEAR), None)
@@ -114,7 +117,8 @@ def describe_catalogue(catalogue: Catalogue, table: pa.Table) -> Statistics:
         products_without_photo=pc.sum(pc.invert(has_photo)).as_py() or 0,
         photos_without_product=sum(product_id(name) not in known for name in names),
         columns=columns,
-        levels=tuple(column.name for column in columns if column.kind is Kind.LEVEL),
+        levels=levels,
+        paths=_count_paths(table, levels),
         years=() if year is None else tuple(sorted(year.counts)),
         gaps=find_gaps(table, has_photo, classed),
         photo_sizes=_measure_photos(catalogue, names),
@@ -144,6 +148,13 @@ def _find_kind(name: str, classes: int, filled: int) -> Kind:
         return Kind.YEAR
     is_text = name == NAME or (classes > FEW_CLASSES and classes > TEXT_SHARE * filled)
     return Kind.TEXT if is_text else Kind.ATTRIBUTE
+
+
+def _count_paths(
+    table: pa.Table, levels: Collection[str]
+) -> tuple[tuple[tuple[str | None, ...], int], ...]:
+    counts = Counter(zip(*(table[level].to_pylist() for level in levels), strict=True))
+    return tuple(sorted(counts.items(), key=lambda entry: (-entry[1], [label or "" for label in entry[0]])))
 
 
 def _draw_samples(

@@ -243,7 +243,11 @@ class PhotoSizes(Schema):
 
 
 class CatalogueStatistics(Schema):
-    """What is in a catalogue. `years` are in order of time, `samples` names of photos by column and label."""
+    """What is in a catalogue. `years` are in order of time, `samples` names of photos by column and label.
+
+    `paths` are the category paths of its products, from the root to the leaf, each with its number of products, the
+    largest first. A product that has no label on a level has null there.
+    """
 
     available: Literal[True] = True
     state: Literal["ready"] = "ready"
@@ -254,6 +258,7 @@ class CatalogueStatistics(Schema):
     photos_without_product: int
     columns: list[ColumnCounts]
     levels: list[str]
+    paths: list[tuple[list[str | None], int]]
     years: list[tuple[str, int]]
     gaps: list[CatalogueGap]
     photo_sizes: PhotoSizes

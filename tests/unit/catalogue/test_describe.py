@@ -53,6 +53,26 @@ def test_levels_come_first_and_every_column_has_its_kind(tiny):
     assert statistics.column("price") is None
 
 
+def test_a_label_under_two_categories_is_counted_in_each_by_the_products_that_it_has_there(tiny_catalogue):
+    rows = [
+        ("Apparel", "Dress", "Dresses"),
+        ("Apparel", "Dress", "Dresses"),
+        ("Apparel", "Topwear", "Dresses"),
+        ("Apparel", "Topwear", None),
+    ]
+    levels = ("masterCategory", "subCategory", "articleType")
+    table = pa.table(
+        {"id": ["1", "2", "3", "4"]}
+        | {level: [row[place] for row in rows] for place, level in enumerate(levels)}
+    )
+    with open_catalogue(tiny_catalogue) as catalogue:
+        assert describe_catalogue(catalogue, table).paths == (
+            (("Apparel", "Dress", "Dresses"), 2),
+            (("Apparel", "Topwear", None), 1),
+            (("Apparel", "Topwear", "Dresses"), 1),
+        )
+
+
 def test_samples_show_their_class_and_are_the_same_each_time(tiny, tiny_catalogue):
     statistics, table = tiny
     labels = dict(zip(table["id"].to_pylist(), table["articleType"].to_pylist(), strict=True))

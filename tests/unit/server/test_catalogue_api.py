@@ -35,6 +35,8 @@ def test_the_catalogue_is_described_and_checked(open_client, tiny_catalogue):
     assert found["levels"] == ["masterCategory", "subCategory", "articleType"]
     counts = {column["name"]: dict(column["counts"]) for column in found["columns"]}
     assert sum(counts["articleType"].values()) == 60
+    assert found["paths"][0] == [["Accessories", "Bags", "Handbags"], 12]
+    assert sum(products for _, products in found["paths"]) == 60
     assert client.get("/api/v1/status").json()["catalogue"] is True
 
     findings = wait_for(client, f"{CATALOGUE}/findings")

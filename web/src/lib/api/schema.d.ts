@@ -508,6 +508,9 @@ export interface components {
         /**
          * CatalogueStatistics
          * @description What is in a catalogue. `years` are in order of time, `samples` names of photos by column and label.
+         *
+         *     `paths` are the category paths of its products, from the root to the leaf, each with its number of products, the
+         *     largest first. A product that has no label on a level has null there.
          */
         CatalogueStatistics: {
             /**
@@ -536,6 +539,11 @@ export interface components {
             columns: components["schemas"]["ColumnCounts"][];
             /** Levels */
             levels: string[];
+            /** Paths */
+            paths: [
+                (string | null)[],
+                number
+            ][];
             /** Years */
             years: [
                 string,
