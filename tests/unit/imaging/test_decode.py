@@ -1,4 +1,5 @@
 import io
+import os
 
 import numpy as np
 import pytest
@@ -202,6 +203,14 @@ def test_what_is_clear_shows_white_paper(image, options):
 def test_half_clear_is_laid_on_white():
     image = decode_photo(encode(Image.new("RGBA", (20, 20), (255, 0, 0, 128))))
     assert image.getpixel((3, 3)) == (255, 127, 127)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    with pytest.raises(PhotoError, match="a pipe") as caught:
+        read_photo_bytes(tmp_path / "pipe.jpg")
+    assert caught.value.reason is Reason.UNREADABLE
 
 
 @pytest.mark.parametrize("step", ["load", "exif"])
