@@ -8,6 +8,7 @@ loses or repeats a row, is written in `docs/labelling.md`.
 import re
 import time
 from collections.abc import Iterator, Sequence
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Final
 
@@ -102,14 +103,16 @@ class PartFolder:
 
     def read_finished(self) -> FinishedPhotos:
         """Return which photos have their rows."""
-        columns = [PATH, MODEL] if self._layout.compares_models else [PATH]
+        given = self._layout.given_names.values()
+        columns = [*given, PATH, *([MODEL] if self._layout.compares_models else [])]
         keys = np.empty(self.photos, np.uint64)
         filled = 0
-        for batch in self.iter_batches(columns):
-            found = keys_of(self._names(batch))
+        for batch in map(self._of_one_model, self.iter_batches(columns)):
+            values = zip(*(batch[name].to_pylist() for name in given), strict=True) if given else repeat(())
+            found = keys_of(batch[PATH].to_pylist(), values)
             keys[filled : filled + len(found)] = found
             filled += len(found)
-        return FinishedPhotos(keys)
+        return FinishedPhotos(keys, self._layout.given)
 
     def drop_failed(self) -> None:
         """Drop the rows of photos that failed: these are then no longer finished."""
@@ -125,11 +128,13 @@ class PartFolder:
         if self._log is not None:
             self._log.close()
 
-    def _names(self, batch: Any) -> list[str]:  # noqa: ANN401 - pyarrow has no types
-        if self._layout.compares_models:  # a photo has a row for each model
-            batch = batch.filter(pc.equal(batch[MODEL], self._layout.models[0]))
-        names: list[str] = batch[PATH].to_pylist()
-        return names
+    def _of_one_model(self, batch: Any) -> Any:  # noqa: ANN401 - pyarrow has no types
+        """Return one row for each photo, which has one for each model."""
+        return (
+            batch.filter(pc.equal(batch[MODEL], self._layout.models[0]))
+            if self._layout.compares_models
+            else batch
+        )
 
     def _write_part(self, path: Path, batches: Iterator[Any]) -> None:
         with replacing(path) as temporary, temporary.open("wb") as file:

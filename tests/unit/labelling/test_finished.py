@@ -43,3 +43,12 @@ def test_it_can_be_asked_again():
 
 def test_keys_are_the_same_everywhere():
     assert keys_of(["photos/1.jpg"]).tolist() == [16_393_663_514_986_927_874]
+
+
+def test_keys_of_rows_of_tables_are_the_same_everywhere():
+    given = [(None, None), ("ü", 0.5), ("ü", 0.5), ("ü", 0.5)]
+    names = ["photos/1.jpg", "photos/1.jpg", "photos/a.csv:12", "photos/a.csv:7"]
+    keys = keys_of(names, given).tolist()
+    assert keys[0] == 16_393_663_514_986_927_874
+    assert keys[1] == 11_316_696_384_090_928_325
+    assert keys[2] == keys[3]
