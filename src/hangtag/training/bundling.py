@@ -51,11 +51,11 @@ def write_trained_bundle(
 
     Raises `TrainingError` when the exported graph does not give torch's logits within the recipe's tolerance.
     """
-    if recipe.answers.rare_class_loss is not None:
-        strengths = lift_rare_classes(trained.network, data, recipe.answers.rare_class_loss)
-        facts = {**facts, "rare_classes_lifted": strengths}
-    graph = export_graph(trained.network, recipe)
     card = _first_card(trained.history, recipe, data, facts)
+    if recipe.answers.rare_class_loss is not None:
+        strengths = lift_rare_classes(trained.network, data, card, recipe.answers.rare_class_loss)
+        card = replace(card, data={**card.data, "rare_classes_lifted": strengths})
+    graph = export_graph(trained.network, recipe)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".draft.onnx")
     try:
