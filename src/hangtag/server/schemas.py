@@ -18,10 +18,11 @@ class Schema(BaseModel):
 
 
 class InvalidValue(Schema):
-    """One value of a request that cannot be."""
+    """One value of a request that cannot be; `choices` are the ones that can, where one has to be meant."""
 
     field: str
     message: str
+    choices: list[str] | None = None
 
 
 class Problem(Schema):

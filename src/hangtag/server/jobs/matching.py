@@ -68,7 +68,7 @@ def match_rows(table: GivenTable, names: Sequence[str], column: str | None = Non
     Raises `InvalidRequestError` when there is no such column, or several that name different photos.
     """
     photos = PhotoNames(names)
-    if column is None and any(photos.find_file(cell) for cell in table.header):
+    if column not in table.header and any(photos.find_file(cell) for cell in table.header):
         table = table.without_header()
     if column is not None:
         if column not in table.header:
@@ -95,9 +95,11 @@ def _choose(found: list[Matching], table: GivenTable) -> Matching:
     enough = _RIVAL * _count_named(best)
     rivals = [one for one in found if _count_named(one) >= enough and one.rows != best.rows]
     if any(_contradict(best, rival) for rival in rivals):
-        columns = " and ".join(repr(table.header[one.column]) for one in [best, *rivals])
+        choices = list(dict.fromkeys(table.header[one.column] for one in [best, *rivals]))
+        columns = " and ".join(map(repr, choices))
         problem = f"the columns {columns} of {table.name} name different photos; {_list_columns(table)}"
-        raise _invalid(f"{problem}. Say in the field {COLUMN_FIELD} which one it is")
+        message = f"{problem}. Say in the field {COLUMN_FIELD} which one it is"
+        raise InvalidRequestError(InvalidValue(field=COLUMN_FIELD, message=message, choices=choices))
     return best
 
 

@@ -61,7 +61,19 @@ def test_two_columns_of_photos_are_a_question_to_the_sender():
     ) as refused:
         match_rows(two, names)
     assert "its columns are front, back, price" in str(refused.value)
+    (error,) = refused.value.errors
+    assert (error.field, error.choices) == ("photo_column", ["front", "back"])
     assert match_rows(two, names, "back").rows == [(1,), (3,)]
+
+
+def test_the_question_can_be_answered_of_a_table_without_a_header():
+    two = table(["a1.jpg", "a2.jpg"], ["b1.jpg", "b2.jpg"])
+    names = ["a1.jpg", "a2.jpg", "b1.jpg", "b2.jpg"]
+    with pytest.raises(InvalidRequestError) as refused:
+        match_rows(two, names)
+    first, second = refused.value.errors[0].choices or []
+    assert match_rows(two, names, first).rows == [(0,), (2,)]
+    assert match_rows(two, names, second).rows == [(1,), (3,)]
 
 
 def test_a_table_about_something_else_says_its_columns():

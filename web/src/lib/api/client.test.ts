@@ -32,6 +32,13 @@ describe('answered', () => {
     expect(explain(error)).toBe('Too many photos wait. Try again soon.');
   });
 
+  it('leaves the names of fields to programs', async () => {
+    const errors = [{ field: 'files', message: 'the zip cannot be read' }];
+    reply({ code: 'validation', detail: 'files: the zip cannot be read', errors }, { status: 422 });
+    const error = await answered(api.GET('/api/v1/models')).catch((thrown: unknown) => thrown);
+    expect(explain(error)).toBe('The zip cannot be read.');
+  });
+
   it('has words for a service that is away', async () => {
     vi.spyOn(globalThis, 'fetch').mockRejectedValue(new TypeError('Failed to fetch'));
     const error = await answered(api.GET('/api/v1/models')).catch((thrown: unknown) => thrown);

@@ -1,11 +1,22 @@
+/** A value of the request that cannot be; `choices` are those that can, where the service asks for one. */
+export interface InvalidValue {
+  field: string;
+  message: string;
+  choices?: string[];
+}
+
 interface ProblemBody {
   code?: string;
   detail?: string;
   fix?: string | null;
+  errors?: InvalidValue[];
 }
 
 /** Why the service did not do what it was asked to: a stable code for the page, a sentence for people. */
 export class ProblemError extends Error {
+  /** Which values of the request cannot be. */
+  errors: readonly InvalidValue[] = [];
+
   constructor(
     /** The sentence for people. */
     detail: string,
@@ -22,15 +33,20 @@ export class ProblemError extends Error {
   static from(response: Response, body: unknown): ProblemError {
     const known = isProblem(body) ? body : {};
     const wait = Number(response.headers.get('Retry-After') ?? NaN);
+    const errors = known.errors ?? [];
+    // The names of the fields are for programs: a person is told the messages alone.
+    const said = errors.length > 0 ? errors.map(({ message }) => message).join('; ') : known.detail;
     const detail =
-      known.detail ?? 'The service did not understand itself. Try again, and tell who runs it if it stays.';
-    return new ProblemError(
+      said ?? 'The service did not understand itself. Try again, and tell who runs it if it stays.';
+    const problem = new ProblemError(
       detail,
       response.status,
       known.code ?? 'http_error',
       known.fix ?? null,
       Number.isFinite(wait) ? wait : null,
     );
+    problem.errors = errors;
+    return problem;
   }
 
   static unreachable(): ProblemError {

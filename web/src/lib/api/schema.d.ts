@@ -849,13 +849,18 @@ export interface components {
         };
         /**
          * InvalidValue
-         * @description One value of a request that cannot be.
+         * @description One value of a request that cannot be; `choices` are the ones that can, where one has to be meant.
          */
         InvalidValue: {
             /** Field */
             field: string;
             /** Message */
             message: string;
+            /**
+             * Choices
+             * @default null
+             */
+            choices: string[] | null;
         };
         /**
          * Job

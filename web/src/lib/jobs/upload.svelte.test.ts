@@ -64,3 +64,28 @@ it('says nothing when the person gives up', async () => {
   expect(await job).toBeUndefined();
   expect(upload.problem).toBeUndefined();
 });
+
+it('keeps the columns that the service asks about, and sends the one that is chosen', async () => {
+  const first = upload.send({ files });
+  const errors = [{ field: 'photo_column', message: 'say it in a field', choices: ['front', 'back'] }];
+  request.answer(422, JSON.stringify({ code: 'validation', detail: 'photo_column: say it', errors }));
+  await first;
+  expect(upload.columns).toEqual(['front', 'back']);
+  expect(upload.problem).toContain('Choose the one that counts');
+  const second = upload.send({ files, photoColumn: 'back' });
+  expect(request.sent?.get('photo_column')).toBe('back');
+  upload.cancel();
+  await second;
+  upload.forget();
+  expect(upload.columns).toEqual([]);
+});
+
+it('lets the browser ask before the page closes, while something is sent', async () => {
+  const asks = () => !globalThis.dispatchEvent(new Event('beforeunload', { cancelable: true }));
+  expect(asks()).toBe(false);
+  const job = upload.send({ files });
+  expect(asks()).toBe(true);
+  request.answer(202, '{"id":"7"}');
+  await job;
+  expect(asks()).toBe(false);
+});

@@ -3,11 +3,15 @@ import { explain, ProblemError } from '../api/problem.ts';
 import type { Job } from '../api/types.ts';
 
 const ADDRESS = '/api/v1/jobs';
+const ASKED =
+  'Several columns of the table name photos, and not the same ones. Choose the one that counts, and start again.';
 
 export interface NewJob {
   files: readonly File[];
   title?: string;
   model?: string;
+  /** Which column of the table names the photos, where the service asked. */
+  photoColumn?: string;
 }
 
 /** The part of `XMLHttpRequest` that is used, which can tell how far an upload is; `fetch` cannot. */
@@ -22,22 +26,27 @@ export class Upload {
   /** Bytes sent and to send, null while nothing is sent. */
   progress = $state.raw<{ sent: number; total: number } | null>(null);
   problem = $state<string>();
+  /** The columns that could name the photos, once the service has asked which one does. */
+  columns = $state.raw<readonly string[]>([]);
 
   #request: Request | null = null;
 
   constructor(private readonly open: () => Request = () => new XMLHttpRequest()) {}
 
   /** The new job; undefined where it was refused (`problem` says why) or given up. */
-  async send({ files, title, model }: NewJob): Promise<Job | undefined> {
+  async send({ files, title, model, photoColumn }: NewJob): Promise<Job | undefined> {
     this.problem = undefined;
     const total = files.reduce((sum, { size }) => sum + size, 0);
     this.progress = { sent: 0, total };
+    globalThis.addEventListener('beforeunload', warn);
     try {
-      return await this.#post(formOf({ model, title: title || undefined, files }), total);
+      const fields = { model, title: title || undefined, photo_column: photoColumn, files };
+      return await this.#post(formOf(fields), total);
     } catch (error) {
-      if (!(error instanceof DOMException)) this.problem = explain(error);
+      this.#refuse(error);
       return undefined;
     } finally {
+      globalThis.removeEventListener('beforeunload', warn);
       this.progress = null;
       this.#request = null;
     }
@@ -45,6 +54,18 @@ export class Upload {
 
   cancel(): void {
     this.#request?.abort();
+  }
+
+  /** Forgets what was said of files that are other ones now. */
+  forget(): void {
+    [this.problem, this.columns] = [undefined, []];
+  }
+
+  #refuse(error: unknown): void {
+    if (error instanceof DOMException) return;
+    const columns = error instanceof ProblemError ? choicesOf(error, 'photo_column') : [];
+    if (columns.length > 0) this.columns = columns;
+    this.problem = columns.length > 0 ? ASKED : explain(error);
   }
 
   #post(form: FormData, total: number): Promise<Job> {
@@ -65,6 +86,15 @@ export class Upload {
       request.send(form);
     });
   }
+}
+
+/** Lets the browser ask before it closes the page, which would end the sending. */
+function warn(event: Event): void {
+  event.preventDefault();
+}
+
+function choicesOf({ errors }: ProblemError, field: string): readonly string[] {
+  return errors.find((error) => error.field === field)?.choices ?? [];
 }
 
 function problemOf(request: Request): ProblemError {
