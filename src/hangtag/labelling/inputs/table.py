@@ -8,7 +8,7 @@ from typing import Final
 
 from hangtag.domain.errors import PhotoError, UsageError
 from hangtag.domain.reasons import Reason
-from hangtag.labelling.inputs.folder import PHOTO_ENDINGS
+from hangtag.labelling.inputs.folder import ends_like_photo
 from hangtag.labelling.inputs.given_rows import GivenRows
 from hangtag.labelling.inputs.photo import FaultyPhoto, InputPhoto
 from hangtag.labelling.inputs.reference import References
@@ -95,11 +95,7 @@ def find_photo_column(rows: GivenRows, wanted: str | None, where: str) -> int:
             fix=f"Say which one it is with --photo-column. {_list_columns(names)}",
         )
     first = next(rows.iter_rows(), None) if len(likely) > 1 else None
-    return next((one for one in likely if first and _ends_like_photo(first.values[one])), likely[0])
-
-
-def _ends_like_photo(value: object) -> bool:
-    return str(value).strip().partition("?")[0].lower().endswith(PHOTO_ENDINGS)
+    return next((one for one in likely if first and ends_like_photo(first.values[one])), likely[0])
 
 
 def _list_columns(names: list[str]) -> str:

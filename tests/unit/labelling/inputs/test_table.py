@@ -199,10 +199,12 @@ def test_what_is_no_table_is_refused(tmp_path, ending, content):
 
 
 def test_a_table_that_breaks_off_is_an_entry_behind_its_rows(tmp_path):
-    (tmp_path / "a.csv").write_text('path\n1.jpg\n"opened' + "x" * 200_000)
+    (tmp_path / "a.csv").write_text(f"path\n1.jpg\n{'x' * 1_000_001}\n2.jpg\n")
     first, last = walk(tmp_path / "a.csv")
     assert first.name.endswith("1.jpg")
-    with pytest.raises(PhotoError, match="beyond row 2") as caught:
+    with pytest.raises(
+        PhotoError, match=r"beyond row 2 \(line 3 is longer than 1,000,000 characters\)"
+    ) as caught:
         last.read()
     assert caught.value.reason is Reason.UNREADABLE
     assert last.name == str(tmp_path / "a.csv")
