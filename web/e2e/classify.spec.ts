@@ -158,6 +158,27 @@ test('labels are copied where a page of plain http has no clipboard, or the page
   await expect(page.getByRole('alert')).toContainText('does not let this page copy');
 });
 
+test('an export of other photos does not save the changes of these', async ({ page }) => {
+  const tray = new TrayPage(page);
+  await tray.withSamples([broken]);
+  const attribute = tray.tag('watch.png').getByRole('group', { name: 'Attributes' }).getByRole('button');
+  await attribute.first().click();
+  await expect(page.getByRole('combobox', { name: 'Gender' })).toBeFocused();
+  await page.keyboard.type('unis');
+  await page.keyboard.press('Enter');
+  await expect(tray.filter('Edited 1')).toBeVisible();
+  await tray.filter('Not opened').check();
+  const download = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Export' }).click();
+  await page.getByRole('menuitem', { name: /CSV/ }).click();
+  await download;
+  await page.getByRole('button', { name: 'Clear' }).click();
+  await expect(page.getByRole('dialog')).toContainText('Your changes to 1 photo would be lost');
+  await page.getByRole('button', { name: 'Keep the photos' }).click();
+  await tray.filter('All').check();
+  await expect(tray.tags).toHaveCount(9);
+});
+
 test('the tags are still there after a walk to another page, and a reload starts anew', async ({ page }) => {
   const tray = new TrayPage(page);
   await tray.withSamples();

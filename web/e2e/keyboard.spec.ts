@@ -19,6 +19,21 @@ test('a label is changed and taken back by keys alone', async ({ page }) => {
   await expect(tray.filter('Edited 0')).toBeVisible();
 });
 
+test('a removed photo comes back by the same keys, with its picture', async ({ page }) => {
+  const tray = new TrayPage(page);
+  await tray.withSamples();
+  await expect(tray.tag('watch.png').getByRole('img')).toBeVisible();
+  await tray.tag('watch.png').focus();
+  await page.keyboard.press('Delete');
+  await expect(tray.tag('watch.png')).toHaveCount(0);
+  await expect(tray.tags).toHaveCount(7);
+  await page.keyboard.press('Control+z');
+  await expect(tray.tag('watch.png')).toBeFocused();
+  const picture = tray.tag('watch.png').getByRole('img', { name: 'watch.png' });
+  await expect(picture).toHaveJSProperty('complete', true);
+  await expect(picture).not.toHaveJSProperty('naturalWidth', 0);
+});
+
 test('an attribute is changed in its field', async ({ page }) => {
   const tray = new TrayPage(page);
   await tray.withSamples();

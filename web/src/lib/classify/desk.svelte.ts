@@ -80,14 +80,14 @@ export class Desk {
   undo() {
     const photo = this.tray.edits.undo();
     if (!photo) return;
-    announcer.say(`Taken back: ${describe(photo)}`);
+    announcer.say(`Taken back. ${photo.name}: ${describe(photo)}`);
     this.enter(photo);
     this.focusAsked += 1;
   }
 
   remove(photo: Photo) {
     this.enter(photo);
-    this.tray.remove([photo]);
+    this.tray.remove(photo);
     announcer.say(`${photo.name} removed`);
     this.focusAsked += 1;
   }

@@ -1,39 +1,54 @@
 import type { Labels, Photo } from './photo.svelte.ts';
 
-interface Edit {
+interface Change {
   photo: Photo;
-  before: Labels;
-  /** What was said, as `Shirts`. */
+  /** What was done, as `Shirts` or `shirt.jpg removed`. */
   said: string;
+  takeBack: () => void;
 }
 
 /** What a person changed, the last change last, so that each can be taken back. */
 export class Edits {
-  #done = $state.raw<Edit[]>([]);
-  /** How many changes have not been downloaded yet. */
-  unsaved = $state(0);
+  #done = $state.raw<Change[]>([]);
+
+  constructor(private readonly photos: () => readonly Photo[]) {}
 
   readonly last = $derived(this.#done.at(-1));
+  /** How many photos bear a word that no export has. */
+  readonly unsaved = $derived.by(() => this.photos().filter((photo) => photo.unsaved).length);
 
   apply(photo: Photo, labels: Labels, said: string) {
-    this.#done = [...this.#done, { photo, before: photo.corrections, said }];
-    photo.corrections = { ...photo.corrections, ...labels };
-    this.unsaved += 1;
+    const before = photo.corrections;
+    photo.corrections = { ...before, ...labels };
+    this.remember({ photo, said, takeBack: () => (photo.corrections = before) });
+  }
+
+  remember(change: Change) {
+    this.#done = [...this.#done, change];
   }
 
   /** Takes the last change back and gives its photo. */
   undo(): Photo | undefined {
-    const edit = this.#done.at(-1);
-    if (!edit) return undefined;
-    edit.photo.corrections = edit.before;
+    const change = this.#done.at(-1);
+    if (!change) return undefined;
     this.#done = this.#done.slice(0, -1);
-    this.unsaved = Math.max(0, this.unsaved - 1);
-    return edit.photo;
+    change.takeBack();
+    return change.photo;
   }
 
-  /** Forgets the changes of photos that were taken off the table. */
-  drop(photos: ReadonlySet<Photo>) {
-    this.#done = this.#done.filter(({ photo }) => !photos.has(photo));
-    if (this.#done.length === 0) this.unsaved = 0;
+  /** Begins an export of photos. What it gives is called when that is done: what was said since then is in no file. */
+  saving(photos: readonly Photo[]): () => void {
+    const exported = photos.map((photo) => [photo, photo.corrections] as const);
+    return () => {
+      for (const [photo, said] of exported) photo.saved = said;
+    };
+  }
+
+  /** Forgets all changes, and gives the photos that only they had kept. */
+  forget(): Photo[] {
+    const there = new Set(this.photos());
+    const kept = this.#done.map(({ photo }) => photo).filter((photo) => !there.has(photo));
+    this.#done = [];
+    return [...new Set(kept)];
   }
 }

@@ -27,6 +27,8 @@ export class Photo {
   modelId = $state<string>();
   /** What a person said, by column; also where they only agreed with a doubtful label. */
   corrections = $state.raw<Labels>({});
+  /** What a person had said when these labels were last exported. */
+  saved = $state.raw<Labels>({});
 
   constructor(readonly file: File) {}
 
@@ -64,6 +66,7 @@ export class Photo {
       ([column, value]) => this.labelled?.labels[column]?.value !== value,
     ),
   );
+  readonly unsaved = $derived(!alike(this.corrections, this.saved));
   /** The confidence of the finest category label, or of the first label where there is none. */
   readonly confidence = $derived(
     this.labels[this.levels.at(-1) ?? this.attributes[0] ?? '']?.confidence ?? null,
@@ -85,6 +88,14 @@ export class Photo {
     if (this.thumbnail) URL.revokeObjectURL(this.thumbnail);
     this.thumbnail = undefined;
   }
+}
+
+function alike(some: Labels, others: Labels): boolean {
+  const columns = Object.keys(some);
+  return (
+    columns.length === Object.keys(others).length &&
+    columns.every((column) => some[column] === others[column])
+  );
 }
 
 function sureLevels(

@@ -14,7 +14,7 @@ export class Tray {
   photos = $state.raw<Photo[]>([]);
   readonly model = new ChosenModel();
   readonly thumbnails = new Thumbnails();
-  readonly edits = new Edits();
+  readonly edits = new Edits(() => this.photos);
   readonly view = new View(() => this.photos);
   readonly sending: Sending;
 
@@ -43,18 +43,29 @@ export class Tray {
     return added;
   }
 
-  remove(gone: readonly Photo[]) {
-    const set: ReadonlySet<Photo> = new Set(gone);
-    this.photos = this.photos.filter((photo) => !set.has(photo));
-    this.sending.drop(set);
-    this.edits.drop(set);
-    for (const photo of gone) photo.dispose();
+  /** Takes a photo off the table. It keeps its picture and its labels, since that can be taken back. */
+  remove(photo: Photo) {
+    this.#takeOff(new Set([photo]));
+    this.edits.remember({ photo, said: `${photo.name} removed`, takeBack: () => this.#putBack(photo) });
   }
 
+  /** Takes everything off the table, for good. */
   clear() {
     this.sending.stop();
-    this.remove(this.photos);
+    const gone = [...this.photos, ...this.edits.forget()];
+    this.#takeOff(new Set(gone));
+    for (const photo of gone) photo.dispose();
     this.view.reset();
+  }
+
+  #takeOff(gone: ReadonlySet<Photo>) {
+    this.photos = this.photos.filter((photo) => !gone.has(photo));
+    this.sending.drop(gone);
+  }
+
+  #putBack(photo: Photo) {
+    this.photos = [...this.photos, photo].sort((a, b) => a.id - b.id);
+    if (!photo.answer) this.sending.add([photo]);
   }
 
   /** Asks again about photos: after a failure, or with another model. */

@@ -34,7 +34,7 @@ describe('tray', () => {
   it('sums up how things stand', async () => {
     const { tray } = await filled(2, ['articleType']);
     expect(tray.summary).toBe('2 photos · 2 need a look');
-    tray.remove(tray.photos.slice(1));
+    tray.remove(tray.photos[1] as never);
     expect(tray.summary).toBe('1 photo · 1 needs a look');
   });
 
@@ -64,6 +64,62 @@ describe('tray', () => {
     tray.askAgain([photo]);
     await vi.waitFor(() => expect(photo.answer).toBeDefined());
     expect(photo.labels.gender?.value).toBe('Women');
+  });
+
+  it('counts as lost what is on the table and in no export', async () => {
+    const { tray, photos } = await filled(3);
+    for (const photo of photos) tray.say(photo, 'gender', 'Women');
+    expect(tray.edits.unsaved).toBe(3);
+    tray.edits.saving(photos.slice(1))();
+    expect(tray.edits.unsaved).toBe(1);
+    const saved = tray.edits.saving(photos);
+    tray.say(photos[2] as never, 'gender', 'Men');
+    saved();
+    expect(tray.edits.unsaved).toBe(1);
+    tray.edits.undo();
+    expect(tray.edits.unsaved).toBe(0);
+    tray.edits.undo();
+    expect(tray.edits.unsaved).toBe(1);
+    tray.remove(photos[2] as never);
+    expect(tray.edits.unsaved).toBe(0);
+  });
+
+  it('puts a removed photo back where it was, with its picture and its labels', async () => {
+    const { tray, photos } = await filled(3);
+    const [first, photo] = photos;
+    if (!first || !photo) throw new Error('no photo');
+    const revoke = vi.spyOn(URL, 'revokeObjectURL');
+    photo.thumbnail = 'blob:a';
+    tray.say(first, 'gender', 'Women');
+    tray.say(photo, 'gender', 'Women');
+    tray.remove(photo);
+    expect([tray.photos.length, tray.edits.last?.said]).toEqual([2, '1.jpg removed']);
+    expect(tray.edits.undo()).toBe(photo);
+    expect(tray.photos).toEqual(photos);
+    expect([photo.labels.gender?.value, photo.thumbnail]).toEqual(['Women', 'blob:a']);
+    expect(revoke).not.toHaveBeenCalled();
+    tray.edits.undo();
+    expect([photo.edited, first.edited]).toEqual([false, true]);
+  });
+
+  it('asks about a photo that came back before it had a label', async () => {
+    const { tray, photos } = await filled(1);
+    const [photo] = photos;
+    if (!photo) throw new Error('no photo');
+    photo.answer = undefined;
+    tray.remove(photo);
+    tray.edits.undo();
+    await vi.waitFor(() => expect(photo.answer).toBeDefined());
+  });
+
+  it('frees the pictures of removed photos with all others', async () => {
+    const { tray, photos } = await filled(2);
+    const revoke = vi.spyOn(URL, 'revokeObjectURL');
+    for (const photo of photos) photo.thumbnail = `blob:${photo.name}`;
+    tray.remove(photos[0] as never);
+    tray.clear();
+    expect(revoke.mock.calls.flat().sort()).toEqual(['blob:0.jpg', 'blob:1.jpg']);
+    expect(tray.edits.undo()).toBeUndefined();
   });
 
   it('forgets everything', async () => {
