@@ -21,6 +21,8 @@ export class Sending {
   pausedS = $state(0);
   /** Why sending stopped before the end. */
   problem = $state<string>();
+  /** Photos that were taken off the table while they were under way: they are not sent again. */
+  readonly #gone = new WeakSet<Photo>();
   #stop = new AbortController();
   #lanes = 0;
   #sent = 0;
@@ -30,8 +32,12 @@ export class Sending {
     private readonly sleep: (seconds: number, signal: AbortSignal) => Promise<void> = pause,
   ) {}
 
+  /** Asks about photos, about each once, however often it is said. */
   add(photos: readonly Photo[]) {
-    this.waiting = [...this.waiting, ...photos];
+    for (const photo of photos) this.#gone.delete(photo);
+    const waiting = new Set(this.waiting);
+    const added = photos.filter((photo) => !photo.sending && !waiting.has(photo));
+    this.waiting = [...this.waiting, ...added];
     this.resume();
   }
 
@@ -50,6 +56,7 @@ export class Sending {
 
   /** Forgets photos that were taken off the table. */
   drop(photos: ReadonlySet<Photo>) {
+    for (const photo of photos) this.#gone.add(photo);
     this.waiting = this.waiting.filter((photo) => !photos.has(photo));
   }
 
@@ -57,10 +64,12 @@ export class Sending {
     const { signal } = this.#stop;
     this.#lanes += 1;
     this.running = true;
+    let photos: readonly Photo[] = [];
     try {
-      for (let photos = this.#take(); photos.length > 0 && !signal.aborted; photos = this.#take())
+      for (photos = this.#take(); photos.length > 0 && !signal.aborted; photos = this.#take())
         await this.#send(photos, signal);
     } catch (error) {
+      this.#wait(photos);
       if (!signal.aborted) {
         this.problem = explain(error);
         this.stop();
@@ -96,12 +105,17 @@ export class Sending {
         photo.fresh = true;
       }
     } catch (error) {
-      if (await this.#sentSingly(error, photos, signal)) return;
-      this.waiting = [...photos.filter((photo) => !photo.answer), ...this.waiting];
-      throw error;
+      if (!(await this.#sentSingly(error, photos, signal))) throw error;
     } finally {
       for (const photo of photos) photo.sending = false;
     }
+  }
+
+  /** Lets photos that have been asked about in vain wait before all others. */
+  #wait(photos: readonly Photo[]) {
+    const waiting = new Set(this.waiting);
+    const again = photos.filter((photo) => !photo.answer && !this.#gone.has(photo) && !waiting.has(photo));
+    this.waiting = [...again, ...this.waiting];
   }
 
   /** Asks again, a little later each time, while the service says that it is busy. */

@@ -96,6 +96,18 @@ describe('sending', () => {
     expect(all[1]?.failure?.reason).toBe('too_many_bytes');
   });
 
+  it('loses no photo of a refused request where the service goes away', async () => {
+    const ask = vi.fn<Ask>(async (asked) => {
+      if (asked.length > 1) throw new ProblemError('too large', 413, 'too_large');
+      throw ProblemError.unreachable();
+    });
+    const sending = new Sending(ask, now);
+    const all = photos(3);
+    sending.add(all);
+    await settled(sending);
+    expect(sending.waiting).toEqual(all);
+  });
+
   it('stops at once, without a problem, and keeps what is left', async () => {
     const ask: Ask = (_, signal) =>
       new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
@@ -107,6 +119,29 @@ describe('sending', () => {
     expect(sending.waiting).toHaveLength(20);
     expect(sending.problem).toBeUndefined();
     expect(all.some((photo) => photo.sending)).toBe(false);
+  });
+
+  it('does not ask again about photos that went while they were under way', async () => {
+    const ask: Ask = (_, signal) =>
+      new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+    const sending = new Sending(ask);
+    const all = photos(20);
+    sending.add(all);
+    sending.stop();
+    sending.drop(new Set(all.slice(1)));
+    await settled(sending);
+    expect(sending.waiting).toEqual(all.slice(0, 1));
+  });
+
+  it('asks about a photo once, also where that is said twice', async () => {
+    const ask = answering();
+    const sending = new Sending(ask);
+    const all = photos(20);
+    sending.add(all);
+    sending.add(all);
+    expect(sending.waiting).toHaveLength(20 - 9);
+    await settled(sending);
+    expect(ask.mock.calls.flatMap(([asked]) => asked)).toHaveLength(20);
   });
 
   it('forgets photos that are gone', () => {
