@@ -81,6 +81,7 @@ export class Photo {
   /** Forgets the answer, so that the photo can be asked about again. A person's word stays. */
   reset() {
     this.answer = undefined;
+    this.modelId = undefined;
   }
 
   /** Frees the picture's memory. */

@@ -25,7 +25,9 @@ export class Tray {
   readonly answered = $derived(this.photos.filter((photo) => photo.answer).length);
   /** Photos that another model than the chosen one has labelled. */
   readonly outdated = $derived(
-    this.photos.filter((photo) => photo.modelId !== undefined && photo.modelId !== this.model.id),
+    this.model.id === undefined
+      ? []
+      : this.photos.filter(({ modelId }) => modelId !== undefined && modelId !== this.model.id),
   );
   /** One sentence about how things stand. */
   readonly summary = $derived.by(() => {

@@ -66,6 +66,16 @@ describe('tray', () => {
     expect(photo.labels.gender?.value).toBe('Women');
   });
 
+  it('does not call photos outdated that are being asked about, or while no model is known', async () => {
+    const { tray, photos } = await filled(2);
+    expect(tray.outdated).toEqual([]);
+    tray.model.list.value = [{ id: 'other', name: 'other', is_default: true }] as never;
+    expect(tray.outdated).toEqual(photos);
+    tray.askAgain(photos);
+    tray.sending.stop();
+    expect(tray.outdated).toEqual([]);
+  });
+
   it('counts as lost what is on the table and in no export', async () => {
     const { tray, photos } = await filled(3);
     for (const photo of photos) tray.say(photo, 'gender', 'Women');
