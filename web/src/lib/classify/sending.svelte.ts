@@ -17,8 +17,10 @@ export class Sending {
   /** Photos that nobody has asked about yet. */
   waiting = $state.raw<Photo[]>([]);
   running = $state(false);
-  /** Seconds until the next try, while the service is busy. */
+  /** Seconds until the next try, while the service is busy or away. */
   pausedS = $state(0);
+  /** Whether the service did not answer at all when it was last asked in vain. */
+  away = $state(false);
   /** Why sending stopped before the end. */
   problem = $state<string>();
   /** Photos that were taken off the table while they were under way: they are not sent again. */
@@ -118,13 +120,14 @@ export class Sending {
     this.waiting = [...again, ...this.waiting];
   }
 
-  /** Asks again, a little later each time, while the service says that it is busy. */
+  /** Asks again, a little later each time, while the service is busy or away. */
   async #patiently(photos: readonly Photo[], signal: AbortSignal): Promise<Predictions> {
     for (let tried = 1; ; tried += 1) {
       try {
         return await this.ask(photos, signal);
       } catch (error) {
         if (!(error instanceof ProblemError) || !error.passing || tried >= TRIES) throw error;
+        this.away = error.code === 'unreachable';
         this.pausedS = error.retryAfterS ?? Math.min(8, 2 ** (tried - 1));
         await this.sleep(this.pausedS, signal);
         this.pausedS = 0;

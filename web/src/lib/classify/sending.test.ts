@@ -67,6 +67,15 @@ describe('sending', () => {
     expect(sending.pausedS).toBe(0);
   });
 
+  it('tells a service that is away from a busy one', async () => {
+    const ask = answering().mockRejectedValueOnce(busy()).mockRejectedValueOnce(ProblemError.unreachable());
+    const seen: boolean[] = [];
+    const sending = new Sending(ask, async () => void seen.push(sending.away));
+    sending.add(photos(1));
+    await settled(sending);
+    expect(seen).toEqual([false, true]);
+  });
+
   it('gives up after some tries and says why; resume goes on', async () => {
     const ask = vi.fn<Ask>().mockRejectedValue(ProblemError.unreachable());
     const sending = new Sending(ask, now);
