@@ -17,9 +17,9 @@ export class Edits {
   /** How many photos bear a word that no export has. */
   readonly unsaved = $derived.by(() => this.photos().filter((photo) => photo.unsaved).length);
 
-  apply(photo: Photo, labels: Labels, said: string) {
+  apply(photo: Photo, corrections: Labels, said: string) {
     const before = photo.corrections;
-    photo.corrections = { ...before, ...labels };
+    photo.corrections = corrections;
     this.remember({ photo, said, takeBack: () => (photo.corrections = before) });
   }
 

@@ -38,6 +38,19 @@ describe('the table of labels', () => {
   });
 });
 
+it('the table has what a person said in columns that the model does not answer', () => {
+  const photo = labelledPhoto('a.jpg', { masterCategory: ['Apparel', 0.9] });
+  photo.corrections = { masterCategory: 'Footwear', subCategory: 'Sandal', articleType: 'Sandals' };
+  const { header, rows } = labelTable([photo]);
+  const cell = (name: string) => rows[0]?.[header.indexOf(name)];
+  expect([cell('articleType'), cell('articleType_confidence'), cell('answer'), cell('corrected')]).toEqual([
+    'Sandals',
+    null,
+    'Footwear › Sandal › Sandals',
+    'masterCategory|subCategory|articleType',
+  ]);
+});
+
 describe('CSV', () => {
   it('quotes what needs it', () => {
     const [, first] = renderCsv(labelTable(made())).split('\n');

@@ -114,12 +114,19 @@ function sureLevels(
 
 function showLabels(answer: LabelledPhoto | undefined, corrections: Labels): Record<string, ShownLabel> {
   const shown: Record<string, ShownLabel> = {};
-  for (const [column, label] of Object.entries(answer?.labels ?? {})) {
-    const said = corrections[column];
-    shown[column] =
-      said === undefined
-        ? { value: label.value, confidence: label.confidence, doubtful: !!answer?.doubtful.includes(column) }
-        : { value: said, confidence: null, doubtful: false };
-  }
+  const wrong = CATEGORY_COLUMNS.findIndex((column) => contradicts(answer, column, corrections));
+  const below: readonly string[] = wrong < 0 ? [] : CATEGORY_COLUMNS.slice(wrong + 1);
+  for (const [column, { value, confidence }] of Object.entries(answer?.labels ?? {}))
+    // What the model found below a class that a person took back belongs to no path.
+    if (!below.includes(column) || column in corrections)
+      shown[column] = { value, confidence, doubtful: !!answer?.doubtful.includes(column) };
+  // Also in columns that the answer lacks: it may come from a model that knows fewer.
+  for (const [column, value] of Object.entries(corrections))
+    shown[column] = { value, confidence: null, doubtful: false };
   return shown;
+}
+
+function contradicts(answer: LabelledPhoto | undefined, column: string, corrections: Labels): boolean {
+  const found = answer?.labels[column]?.value;
+  return found !== undefined && column in corrections && corrections[column] !== found;
 }

@@ -47,6 +47,22 @@ describe('a photo', () => {
     expect([photo.needsLook, photo.edited]).toEqual([false, true]);
   });
 
+  it('keeps a person’s word in columns that another model does not answer', () => {
+    const photo = labelledPhoto('a.jpg', { masterCategory: ['Apparel', 0.9] });
+    photo.corrections = { masterCategory: 'Footwear', subCategory: 'Sandal', gender: 'Women' };
+    expect(photo.levels).toEqual(['masterCategory', 'subCategory']);
+    expect([photo.labels.subCategory?.value, photo.labels.gender?.value]).toEqual(['Sandal', 'Women']);
+    expect([photo.attributes, photo.sure, photo.edited]).toEqual([['gender'], 2, true]);
+  });
+
+  it('shows nothing of the model below a class that a person took back', () => {
+    const photo = labelledPhoto('a.jpg');
+    photo.corrections = { masterCategory: 'Footwear' };
+    expect([photo.levels, photo.attributes]).toEqual([['masterCategory'], ['gender']]);
+    photo.corrections = { masterCategory: 'Apparel' };
+    expect(photo.levels).toHaveLength(3);
+  });
+
   it('is not edited by a person who agrees', () => {
     const photo = labelledPhoto('a.jpg', TEE, ['articleType']);
     photo.corrections = { articleType: 'Tshirts' };

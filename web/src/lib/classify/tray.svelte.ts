@@ -1,9 +1,10 @@
 import { answered, api, formOf } from '../api/client.ts';
-import type { Predictions } from '../api/types.ts';
+import type { Predictions, Taxonomy } from '../api/types.ts';
+import { CATEGORY_COLUMNS } from '../ui/columns.ts';
 import { count } from '../ui/numbers.ts';
 import { ChosenModel } from './chosen-model.svelte.ts';
 import { Edits } from './edits.svelte.ts';
-import { Photo } from './photo.svelte.ts';
+import { Photo, type Labels } from './photo.svelte.ts';
 import { Sending, type Ask } from './sending.svelte.ts';
 import { consistent, labelsOfPath } from '../api/taxonomy.ts';
 import { Thumbnails } from './thumbnails.ts';
@@ -79,14 +80,13 @@ export class Tray {
   /** A person says that a column has a value; the category stays one path. */
   say(photo: Photo, column: string, value: string) {
     const taxonomy = this.model.knownTaxonomy(photo.modelId);
+    if (!taxonomy) return;
     const current = Object.fromEntries(
       Object.entries(photo.labels).map(([name, label]) => [name, label.value]),
     );
-    const leaf = taxonomy?.levels.at(-1) ?? '';
-    const labels = taxonomy
-      ? consistent(taxonomy, { column, value }, current, photo.guesses(leaf))
-      : { [column]: value };
-    this.edits.apply(photo, labels, value);
+    const leaf = taxonomy.levels.at(-1) ?? '';
+    const labels = consistent(taxonomy, { column, value }, current, photo.guesses(leaf));
+    this.#apply(photo, taxonomy, labels, value);
   }
 
   /** A person says where in the taxonomy a photo belongs: `Apparel › Topwear › Shirts`. */
@@ -94,7 +94,14 @@ export class Tray {
     const taxonomy = this.model.knownTaxonomy(photo.modelId);
     if (!taxonomy) return;
     const labels = labelsOfPath(taxonomy, path);
-    this.edits.apply(photo, labels, Object.values(labels).at(-1) ?? path);
+    this.#apply(photo, taxonomy, labels, Object.values(labels).at(-1) ?? path);
+  }
+
+  #apply(photo: Photo, { levels }: Taxonomy, labels: Labels, said: string) {
+    // A word about the category takes the place of the one before, also in levels that only another model knows.
+    const old = levels.some((level) => level in labels) ? CATEGORY_COLUMNS : [];
+    const kept = Object.entries(photo.corrections).filter(([column]) => !old.includes(column));
+    this.edits.apply(photo, { ...Object.fromEntries(kept), ...labels }, said);
   }
 }
 

@@ -56,6 +56,18 @@ describe('tray', () => {
     expect(inWords(photo)).toBe('Apparel › Topwear › Tshirts, Men');
   });
 
+  it('takes a category back in levels that only another model knows', async () => {
+    const { tray, photos } = await filled(1);
+    const [photo] = photos;
+    if (!photo) throw new Error('no photo');
+    tray.sayPath(photo, 'Apparel › Bottomwear › Jeans');
+    tray.say(photo, 'gender', 'Women');
+    const coarse = { levels: ['masterCategory'], paths: [['Apparel'], ['Footwear']], columns: {} };
+    vi.mocked(tray.model.knownTaxonomy).mockReturnValue(coarse);
+    tray.say(photo, 'masterCategory', 'Footwear');
+    expect(photo.corrections).toEqual({ masterCategory: 'Footwear', gender: 'Women' });
+  });
+
   it('asks again with a person’s word kept', async () => {
     const { tray, photos } = await filled(1);
     const [photo] = photos;
