@@ -114,6 +114,29 @@ for (const [key, address] of [
     await expect(again).toHaveCount(0);
   });
 
+test('a label stays as it is while its classes cannot be loaded, and the page says so', async ({ page }) => {
+  const tray = new TrayPage(page);
+  await tray.withSamples();
+  await tray.useModel('doubter');
+  await page.getByRole('button', { name: 'Label them again' }).click();
+  await tray.settled();
+  await page.route(/\/api\/v1\/taxonomy/, (route) => route.abort());
+  const tag = tray.tag('watch.png');
+  await tag.focus();
+  for (const key of ['2', 'Enter']) {
+    await page.keyboard.press(key);
+    await expect(page.getByRole('alert')).toContainText('Nothing was changed');
+    await expect(page.getByRole('alert')).toBeInViewport();
+    await expect(tag).toContainText('not sure');
+    await page.getByRole('button', { name: 'Close this message' }).click();
+    await tag.focus();
+  }
+  await page.unroute(/\/api\/v1\/taxonomy/);
+  await page.keyboard.press('1');
+  await expect(tag).toContainText('By hand');
+  await expect(page.getByRole('alert')).toHaveCount(0);
+});
+
 test('an address that is none says so', async ({ page }) => {
   await page.goto('/nowhere');
   await expect(page.getByText('There is nothing here')).toBeVisible();

@@ -1,3 +1,4 @@
+import { explain } from '../api/problem.ts';
 import { announcer } from '../layout/announcer.svelte.ts';
 import { failureWords } from './failure.ts';
 import type { Photo } from './photo.svelte.ts';
@@ -16,6 +17,8 @@ export class Desk {
   comparing = $state.raw<Photo>();
   looking = $state.raw<Photo>();
   keysOpen = $state(false);
+  /** Why what a person asked for last was not done. */
+  problem = $state<string>();
   /** Counts up when the active tag should take the keyboard's focus. */
   focusAsked = $state(0);
 
@@ -47,7 +50,7 @@ export class Desk {
   async edit(photo: Photo, column?: string) {
     if (!photo.labelled) return;
     this.enter(photo);
-    await this.tray.model.taxonomyOf(photo.modelId ?? '').catch(() => undefined);
+    if (!(await this.#knowsClasses(photo))) return;
     this.editing = { photo, column: column ?? photo.levels.at(-1) ?? photo.attributes[0] ?? '' };
   }
 
@@ -59,7 +62,7 @@ export class Desk {
 
   async say(photo: Photo, column: string, value: string) {
     this.enter(photo);
-    await this.tray.model.taxonomyOf(photo.modelId ?? '').catch(() => undefined);
+    if (!(await this.#knowsClasses(photo))) return;
     this.tray.say(photo, column, value);
     this.#settled(photo);
   }
@@ -90,6 +93,18 @@ export class Desk {
     this.tray.remove(photo);
     announcer.say(`${photo.name} removed`);
     this.focusAsked += 1;
+  }
+
+  /** Whether the classes that a photo can have are there: without them, a label may end in a path that is none. */
+  async #knowsClasses(photo: Photo): Promise<boolean> {
+    this.problem = undefined;
+    try {
+      await this.tray.model.taxonomyOf(photo.modelId ?? '');
+      return true;
+    } catch (error) {
+      this.problem = `Nothing was changed, since the classes to choose from could not be loaded. ${explain(error)}`;
+      return false;
+    }
   }
 
   #settled(photo: Photo) {

@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
 
+import { ProblemError } from '../api/problem.ts';
 import { labelled, TEE } from './made-up.ts';
 import type { Ask } from './sending.svelte.ts';
 import { Tray } from './tray.svelte.ts';
@@ -172,6 +173,21 @@ describe('desk', () => {
     const { photos, desk } = await filled(1);
     await desk.pick(photos[0] as never, 1);
     expect(photos[0]?.edited).toBe(false);
+  });
+
+  it('changes nothing and says why while the classes cannot be loaded', async () => {
+    const { tray, photos, desk } = await filled(1, ['articleType']);
+    const [photo] = photos;
+    if (!photo) throw new Error('no photo');
+    vi.mocked(tray.model.knownTaxonomy).mockReturnValue(undefined);
+    vi.mocked(tray.model.taxonomyOf).mockRejectedValueOnce(ProblemError.unreachable());
+    await desk.pick(photo, 1);
+    expect(desk.problem).toMatch(/^Nothing was changed.* The service does not answer/);
+    vi.mocked(tray.model.taxonomyOf).mockRejectedValueOnce(ProblemError.unreachable());
+    await desk.edit(photo);
+    expect([photo.corrections, desk.editing, tray.edits.last]).toEqual([{}, undefined, undefined]);
+    await desk.edit(photo);
+    expect([desk.problem, desk.editing?.photo]).toEqual([undefined, photo]);
   });
 
   it('edits the finest category first', async () => {
