@@ -35,6 +35,17 @@ class Fingerprint:
             {name: kind.name.lower() for name, kind in layout.kinds.items()},
         )
 
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Fingerprint":
+        """Return what `to_json` gave. Raises `TypeError` or `ValueError` for anything else."""
+        found = cls(**values)
+        for texts in (found.models, found.precisions, found.columns):
+            if not (isinstance(texts, dict) and all(isinstance(text, str) for text in texts.values())):
+                raise TypeError(texts)
+        if found.models.keys() != found.precisions.keys() or not isinstance(found.top_k, int):
+            raise ValueError(values)
+        return found
+
     @property
     def sha256(self) -> str:
         """All of it as one number, in hexadecimal."""

@@ -68,6 +68,7 @@ def remove_manifest(folder: Path) -> None:
 def _from_json(values: Mapping[str, Any]) -> Manifest:
     if values["format"] != _FORMAT:
         raise ValueError(values["format"])
-    return Manifest(
-        Fingerprint(**values["depends_on"]), tuple(values["inputs"]), values["state"] == "finished"
-    )
+    fingerprint, inputs = Fingerprint.from_json(values["depends_on"]), values["inputs"]
+    if not (isinstance(inputs, list) and all(isinstance(name, str) for name in inputs)):
+        raise TypeError(inputs)
+    return Manifest(fingerprint, tuple(inputs), values["state"] == "finished")

@@ -5,6 +5,7 @@ says which photos are finished, so nothing can contradict the rows. What happens
 loses or repeats a row, is written in `docs/labelling.md`.
 """
 
+import contextlib
 import re
 import time
 from collections.abc import Iterator, Sequence
@@ -13,10 +14,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from hangtag.domain.durable import replacing, sync_folder
+from hangtag.domain.errors import UsageError
 from hangtag.labelling.arrow_rows import ArrowRows
 from hangtag.labelling.finished import FinishedPhotos, keys_of
 from hangtag.labelling.layout import FAILED, MODEL, PATH, STATUS, Layout, Rows
@@ -55,7 +58,7 @@ class PartFolder:
     @property
     def photos(self) -> int:
         """How many photos have their rows."""
-        rows: int = sum(pq.read_metadata(path).num_rows for path in self.parts)
+        rows = sum(map(self._count_rows, self.parts))
         return (rows + (self._log.rows if self._log else 0)) // len(self._layout.models)
 
     def write(self, rows: Rows) -> None:
@@ -91,8 +94,7 @@ class PartFolder:
     def iter_batches(self, columns: Sequence[str] | None = None) -> Iterator[Any]:
         """Yield all rows as record batches, in the order in which they came; of some `columns`, or of all."""
         for path in self.parts:
-            with pq.ParquetFile(path) as file:
-                yield from file.iter_batches(_BATCH_ROWS, columns=columns)
+            yield from self._iter_part(path, columns)
         if self._log is not None:
             for batch in iter_log(self._log.path, self._arrow.schema):
                 yield batch if columns is None else batch.select(list(columns))
@@ -118,15 +120,25 @@ class PartFolder:
         """Drop the rows of photos that failed: these are then no longer finished."""
         self.complete_part()
         for path in self.parts:
-            status = pq.read_table(path, columns=[STATUS])[STATUS]
-            if pc.any(pc.equal(status, FAILED)).as_py():
-                with pq.ParquetFile(path) as file:
-                    self._write_part(path, map(_without_failed, file.iter_batches()))
+            statuses = (batch[STATUS] for batch in self._iter_part(path, [STATUS]))
+            if any(pc.any(pc.equal(status, FAILED)).as_py() for status in statuses):
+                self._write_part(path, map(_without_failed, self._iter_part(path)))
 
     def close(self) -> None:
         """Close the log; its rows stay."""
         if self._log is not None:
             self._log.close()
+
+    def _count_rows(self, path: Path) -> int:
+        with _reading(path):
+            rows: int = pq.read_metadata(path).num_rows
+        return rows
+
+    def _iter_part(self, path: Path, columns: Sequence[str] | None = None) -> Iterator[Any]:
+        with _reading(path), pq.ParquetFile(path) as file:
+            if file.schema_arrow.names != self._arrow.schema.names:
+                raise pa.ArrowInvalid("it has other columns")
+            yield from file.iter_batches(_BATCH_ROWS, columns=columns)
 
     def _of_one_model(self, batch: Any) -> Any:  # noqa: ANN401 - pyarrow has no types
         """Return one row for each photo, which has one for each model."""
@@ -170,6 +182,19 @@ def remove_rows(folder: Path) -> None:
     for pattern in (_PART, _LOG):
         for _, path in _numbered(folder, pattern):
             path.unlink()
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Say of a part that cannot be read which one it is."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise UsageError(
+            f"this part of the job's rows is damaged ({str(error).splitlines()[0]})",
+            where=path,
+            fix="Put the file back from a copy, or start again with --restart.",
+        ) from error
 
 
 class _Pace:

@@ -3,6 +3,7 @@ import json
 import os
 from dataclasses import dataclass, replace
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -198,7 +199,54 @@ def test_a_folder_of_other_things_is_left_alone(folder_plan, tmp_path):
     assert names_in(tmp_path / "labels") == ["part-00000.parquet"]
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"format": 2}', '{"format": 1, "depends_on": {}}'])
+def test_a_damaged_part_is_named_and_nothing_is_lost(folder_plan):
+    label(folder_plan, Start.NEW, "abcdefg", failing="g")
+    part = folder_plan.folder / "part-00000.parquet"
+    whole = part.read_bytes()
+    for content in (
+        b"xx\n",
+        b"",
+        whole[:-20],
+        whole[:4] + bytes(len(whole) // 3) + whole[4 + len(whole) // 3 :],
+    ):
+        part.write_bytes(content)
+        for start in (Start.RESUME, Start.RETRY):
+            with pytest.raises(UsageError, match=r"part-00000.parquet: .* damaged .*--restart") as refused:
+                label(folder_plan, start, "abcdefgh")
+            assert "\n" not in str(refused.value)
+    part.write_bytes(whole)
+    assert label(folder_plan, Start.RETRY, "abcdefgh") == "gh"
+
+
+def test_a_part_of_something_else_is_no_part_of_the_job(folder_plan):
+    label(folder_plan, Start.NEW, "abcd")
+    pq.write_table(pa.table({"path": ["a"]}), folder_plan.folder / "part-00001.parquet")
+    with pytest.raises(UsageError, match=r"part-00001.parquet: .* \(it has other columns\)"):
+        label(folder_plan, Start.RESUME, "abcd")
+    assert label(folder_plan, Start.RESTART, "abcd") == "abcd"
+
+
+WHOLE = {"format": 1, "state": "begun", "inputs": ["photos"], "depends_on": FINGERPRINT.to_json()}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "[]",
+        '{"format": 2}',
+        '{"format": 1, "depends_on": {}}',
+        json.dumps(WHOLE | {"inputs": "photos"}),
+        json.dumps(WHOLE | {"inputs": [1]}),
+        json.dumps(WHOLE | {"depends_on": None}),
+        *(
+            json.dumps(WHOLE | {"depends_on": WHOLE["depends_on"] | {name: value}})
+            for name in ("models", "precisions", "columns", "top_k")
+            for value in (None, ["a"], {"a": 1}, {"other": "fp32"})
+            if (name, value) != ("columns", {"other": "fp32"})
+        ),
+    ],
+)
 def test_a_manifest_that_says_nothing_is_no_excuse_to_lose_rows(folder_plan, content):
     label(folder_plan, Start.NEW, "abc")
     (folder_plan.folder / "_job.json").write_text(content)
