@@ -59,4 +59,4 @@ def test_what_cannot_be_is_said_before_anything_is_labelled(model, photos, tmp_p
     assert not table.exists()
     said = capsys.readouterr().err
     assert said.startswith("error: ")
-    assert ("one model" in said) or ("cannot be made" in said)
+    assert ("one model" in said) or ("this is a file" in said)

@@ -15,7 +15,7 @@ from hangtag.catalogue.files import whole_file, write_json
 from hangtag.catalogue.lines import iter_lines
 from hangtag.catalogue.rows import Reject, RejectReason, Row, RowReader
 from hangtag.catalogue.seen import SeenIds
-from hangtag.catalogue.source import Catalogue, open_catalogue
+from hangtag.catalogue.source import Catalogue, list_table_files, open_catalogue
 from hangtag.catalogue.tables import PARQUET_SUFFIXES, csv_writer, read_table
 from hangtag.domain.columns import ID
 
@@ -23,6 +23,7 @@ CLEANED_CSV: Final = "cleaned.csv"
 CLEANED_PARQUET: Final = "cleaned.parquet"
 REJECTS_CSV: Final = "rejects.csv"
 REPORT_JSON: Final = "clean-report.json"
+CLEANED_FILES: Final = (CLEANED_CSV, CLEANED_PARQUET, REJECTS_CSV, REPORT_JSON)
 BATCH_ROWS: Final = 32_768
 BATCH_CHARACTERS: Final = 16_000_000
 """How much is held in memory at a time: so many rows, or fewer where they are long."""
@@ -170,6 +171,12 @@ def load_cleaned(path: Path) -> pa.Table:
         return read_table(path)
     with open_catalogue(path) as catalogue:
         return clean_in_passing(catalogue)
+
+
+def list_cleaned_files(path: Path) -> list[Path]:
+    """Return the files that `load_cleaned` may read at a path, and those that `clean` wrote beside them."""
+    beside = [path / name for name in CLEANED_FILES] if path.is_dir() else []
+    return [*list_table_files(path), *beside]
 
 
 def clean_in_passing(catalogue: Catalogue) -> pa.Table:

@@ -1,5 +1,6 @@
 """Where a catalogue lies: whatever a path leads to is opened behind one interface."""
 
+import contextlib
 from pathlib import Path
 
 from hangtag.catalogue.class_folders import ClassFolders
@@ -12,7 +13,7 @@ from hangtag.catalogue.mapping import MAPPING_NAME, read_mapping
 from hangtag.catalogue.zipped import ZipCatalogue, several_tables
 from hangtag.domain.errors import CatalogueError
 
-__all__ = ["Catalogue", "open_catalogue", "open_custom_set"]
+__all__ = ["Catalogue", "list_table_files", "open_catalogue", "open_custom_set"]
 
 
 def open_catalogue(path: Path) -> Catalogue:
@@ -50,6 +51,24 @@ def open_custom_set(catalogue_path: Path) -> Catalogue | None:
         return _open_custom_zip(catalogue_path)
     has_own = catalogue_path.name != CUSTOM_TABLE and (catalogue_path.parent / CUSTOM_TABLE).is_file()
     return open_custom_folder(catalogue_path.parent) if has_own else None
+
+
+def list_table_files(path: Path) -> list[Path]:
+    """Return the files, besides photos, that a catalogue is read from: whatever is written must be none of these.
+
+    Where there is no catalogue, the path alone: opening it says what is wrong.
+    """
+    found = [path]
+    with contextlib.suppress(CatalogueError, OSError):
+        root = _find_root(path) if path.is_dir() else None
+        if root is not None:
+            found += [root / name for name in (TABLE_NAME, MAPPING_NAME, CUSTOM_TABLE)]
+        mapping = path if path.suffix.lower() == ".toml" else (root or path) / MAPPING_NAME
+        if mapping.is_file():
+            table = read_mapping(mapping).table
+            found += [] if table is None else [table]
+    found.append((path if path.is_dir() else path.parent) / CUSTOM_TABLE)
+    return found
 
 
 def _open_folder(folder: Path) -> Catalogue:

@@ -15,7 +15,7 @@ from hangtag.catalogue.split import (
     SPLIT_COLUMN,
     read_split_facts,
 )
-from hangtag.catalogue.tables import need_columns, write_table
+from hangtag.catalogue.tables import CSV_SUFFIX, need_columns, write_table
 from hangtag.domain.columns import YEAR
 
 
@@ -109,7 +109,17 @@ def write_split(table: pa.Table, path: Path) -> SplitReport:
     Raises `CatalogueError` when a file cannot be written.
     """
     report = report_split(table)
-    write_table(table, path)
-    write_table(table, path.with_suffix(".csv"))
-    write_json(asdict(report), path.with_name(f"{path.stem}-report.json"))
+    for one in split_tables(path):
+        write_table(table, one)
+    write_json(asdict(report), split_report_path(path))
     return report
+
+
+def split_tables(path: Path) -> list[Path]:
+    """Return the names that a split table is written under: its own, and that of the CSV beside it."""
+    return list(dict.fromkeys([path, path.with_suffix(CSV_SUFFIX)]))
+
+
+def split_report_path(path: Path) -> Path:
+    """Return where the report of a split table lies."""
+    return path.with_name(f"{path.stem}-report.json")

@@ -11,6 +11,7 @@ import pyarrow.parquet
 from hangtag.catalogue.files import whole_file
 from hangtag.domain.errors import CatalogueError
 
+CSV_SUFFIX: Final = ".csv"
 PARQUET_SUFFIXES: Final = frozenset({".parquet", ".pq"})
 NUMBER_COLUMNS: Final = {"group": pa.int64()}
 """The columns of a CSV that are not text."""
@@ -37,14 +38,19 @@ def write_table(table: pa.Table, path: Path) -> None:
 
     Raises `CatalogueError` when the file name says neither or the file cannot be written.
     """
-    suffix = path.suffix.lower()
-    if suffix not in {*PARQUET_SUFFIXES, ".csv"}:
-        raise CatalogueError("a table is written as .parquet or .csv", where=path)
+    need_table_name(path)
     with whole_file(path) as temporary:
-        if suffix == ".csv":
+        if path.suffix.lower() == CSV_SUFFIX:
             _write_csv(table, temporary)
         else:
             pyarrow.parquet.write_table(table, temporary, compression="zstd")
+
+
+def need_table_name(path: Path, *others: str) -> None:
+    """Raise `CatalogueError` when a file name does not end like a table, or in one of the `others`."""
+    if path.suffix.lower() not in {*PARQUET_SUFFIXES, CSV_SUFFIX, *others}:
+        endings = f"{', '.join((CSV_SUFFIX, *others))} or .parquet"
+        raise CatalogueError(f"no table ends like this: it is written as {endings}", where=path)
 
 
 def need_columns(table: pa.Table, columns: list[str], where: object) -> None:

@@ -35,11 +35,17 @@ def check(
 
     Leaves with 0 if nothing was found above info, with 1 if there are warnings or errors.
     """
-    from hangtag.catalogue.findings import write_findings
+    from hangtag.catalogue.findings import FINDINGS_CSV, FINDINGS_JSON, write_findings
     from hangtag.catalogue.out_of_fold import read_out_of_fold
+    from hangtag.catalogue.source import list_table_files
     from hangtag.catalogue.suspects import SUSPECTS_CSV, write_suspects
     from hangtag.cli.check_tables import print_result
+    from hangtag.cli.destinations import Destination, check_destinations
 
+    if output is not None:
+        files = (FINDINGS_CSV, FINDINGS_JSON, *(() if labels is None else (SUSPECTS_CSV,)))
+        read = [*list_table_files(path), *([] if labels is None else [labels])]
+        check_destinations([Destination("--output", output, is_folder=True, files=files)], read)
     guesses = None if labels is None else read_out_of_fold(labels)
     result = _check_with_progress(path, guesses, decode=decode)
     print_result(result)

@@ -19,9 +19,12 @@ def clean(
     Writes cleaned.csv, cleaned.parquet, rejects.csv (line, reason and text of every line that is no product)
     and clean-report.json.
     """
-    from hangtag.catalogue.clean import clean_catalogue
-    from hangtag.catalogue.source import open_catalogue
+    from hangtag.catalogue.clean import CLEANED_FILES, clean_catalogue
+    from hangtag.catalogue.source import list_table_files, open_catalogue
+    from hangtag.cli.destinations import Destination, check_destinations
 
+    destination = Destination("--output", output, is_folder=True, files=CLEANED_FILES)
+    check_destinations([destination], list_table_files(path))
     with open_catalogue(path) as catalogue:
         report = clean_catalogue(catalogue, output)
     _print_report(report)

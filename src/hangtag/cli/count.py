@@ -8,6 +8,7 @@ import typer
 if TYPE_CHECKING:
     import pyarrow as pa
 
+JSON_SUFFIX: Final = ".json"
 MAX_COLUMNS: Final = 10
 """A cross table with more columns is printed as a list; a file holds it as it is."""
 
@@ -16,16 +17,23 @@ def count(
     path: Annotated[Path, typer.Argument(help="A cleaned or split table, or a catalogue.")],
     *,
     by: Annotated[list[str], typer.Option("--by", help="The column to count by; twice for a cross table.")],
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to a .csv or .json.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write to a .csv, .json or .parquet.")
+    ] = None,
 ) -> None:
     """Count products by one column or several.
 
     One column gives its classes by size, two a cross table, more a list of the combinations. Missing values
     are counted too.
     """
-    from hangtag.catalogue.clean import load_cleaned
+    from hangtag.catalogue.clean import list_cleaned_files, load_cleaned
     from hangtag.catalogue.count import count_products, cross_table
+    from hangtag.catalogue.tables import need_table_name
+    from hangtag.cli.destinations import Destination, check_destinations
 
+    if output is not None:
+        need_table_name(output, JSON_SUFFIX)
+        check_destinations([Destination("--output", output)], list_cleaned_files(path))
     counts = count_products(load_cleaned(path), by)
     crossed = cross_table(counts) if len(by) == 2 else counts  # noqa: PLR2004 - two columns cross
     if output is not None:
@@ -38,11 +46,12 @@ def _write(counts: "pa.Table", output: Path) -> None:
     from hangtag.catalogue.files import write_json
     from hangtag.catalogue.tables import write_table
 
-    if output.suffix.lower() == ".json":
+    if output.suffix.lower() == JSON_SUFFIX:
         write_json(counts.to_pylist(), output)
     else:
         write_table(counts, output)
-    typer.echo(f"{counts.num_rows:,} rows written to {output}")
+    rows = "1 row" if counts.num_rows == 1 else f"{counts.num_rows:,} rows"
+    typer.echo(f"{rows} written to {output}")
 
 
 def _print(counts: "pa.Table") -> None:

@@ -32,9 +32,12 @@ def describe(
     """
     from rich.console import Console
 
-    from hangtag.catalogue.describe_report import write_description
-    from hangtag.catalogue.source import open_catalogue, open_custom_set
+    from hangtag.catalogue.describe_report import PAGE_HTML, STATISTICS_JSON, write_description
+    from hangtag.catalogue.source import list_table_files, open_catalogue, open_custom_set
+    from hangtag.cli.destinations import Destination, check_destinations
 
+    destination = Destination("--output", output, is_folder=True, files=(PAGE_HTML, STATISTICS_JSON))
+    check_destinations([destination], list_table_files(catalogue))
     console = Console(stderr=True)
     with ExitStack() as stack:
         source = stack.enter_context(open_catalogue(catalogue))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from rich.progress import Progress
 
@@ -61,11 +61,14 @@ def evaluate(
     how far confidence lies from truth. --report adds confusion matrices, each class, the worst confusions with their
     photos, what it all says in words, and an Excel file to go through.
     """
+    from hangtag.bundle.shipped import find_bundle
     from hangtag.catalogue.files import write_json
     from hangtag.evaluation.photo_sets import PhotoSets
     from hangtag.evaluation.report_folder import check_report_folder, write_report, write_sample
     from hangtag.inference.cpus import count_usable_cpus
 
+    read = [path for path in (catalogue, split_table) if path is not None]
+    _check_outputs(output, report, [*map(find_bundle, bundles), *read, Path(on)])
     if report is not None:
         check_report_folder(report)
     workers = threads or count_usable_cpus()
@@ -85,6 +88,18 @@ def evaluate(
             typer.echo(
                 f"The report is {report / 'report.html'}; the answers are in {report / 'predictions.xlsx'}"
             )
+
+
+def _check_outputs(output: Path | None, report: Path | None, inputs: "Sequence[Path]") -> None:
+    """Raise `UsageError` when the figures or the report cannot be written, or would replace something."""
+    from hangtag.catalogue.source import list_table_files
+    from hangtag.cli.destinations import Destination, check_destinations
+    from hangtag.evaluation.report_folder import REPORT_FILES
+
+    destinations = [] if output is None else [Destination("--output", output)]
+    if report is not None:
+        destinations.append(Destination("--report", report, is_folder=True, files=REPORT_FILES))
+    check_destinations(destinations, [file for path in inputs for file in list_table_files(path)])
 
 
 def _open_progress() -> "Progress":

@@ -103,6 +103,7 @@ def predict(
 
     from hangtag.cli.console import open_console
     from hangtag.cli.predict_engine import check_options, label_on_ray
+    from hangtag.cli.predict_outputs import check_outputs
     from hangtag.cli.predict_run import choose_start, label_in_job, label_once, load_models, write_summary
     from hangtag.inference.cpus import count_usable_cpus
     from hangtag.labelling.cluster.settings import CHUNK_PHOTOS, ClusterSettings
@@ -117,14 +118,11 @@ def predict(
     start = choose_start(
         destination, {"--resume": resume, "--retry-failed": retry_failed, "--restart": restart}
     )
-    if explain is not None:
-        from hangtag.cli.predict_pictures import check_pictures, draw_pictures
-
-        check_pictures(explain, len(model or ["default"]), inputs)
+    names = model or ["default"]
+    check_outputs(destination, summary_file, explain, inputs, names)
     check_options(engine, {"--address": address, "--workers": workers, "--chunk": chunk, "--gpus": gpus})
     messages = Console(stderr=True, highlight=False)
     settings = InputSettings(photo_column, connections, timeout)
-    names = model or ["default"]
     with open_inputs(inputs, settings) as walk:
         models = load_models(names, precision, threads)
         cluster = ClusterSettings(address, workers, threads, gpus, chunk or CHUNK_PHOTOS)
@@ -140,6 +138,8 @@ def predict(
         if summary_file is not None:
             write_summary(summary, summary_file)
         if explain is not None:
+            from hangtag.cli.predict_pictures import draw_pictures
+
             draw_pictures(models, walk, explain, messages)
     if summary.failed:
         raise typer.Exit(EXIT_SOME_NOT_LABELLED)

@@ -9,6 +9,8 @@ import typer
 from hangtag.domain.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pyarrow as pa
 
     from hangtag.bundle.file import Bundle
@@ -42,7 +44,7 @@ def quantise(
     from hangtag.bundle.file import read_bundle
     from hangtag.bundle.quantised import is_quantised, quantised_path
     from hangtag.bundle.shipped import find_bundle
-    from hangtag.catalogue.source import open_catalogue
+    from hangtag.catalogue.source import list_table_files, open_catalogue
     from hangtag.catalogue.tables import read_table
     from hangtag.training.quantising import EXACT_CONVOLUTIONS, write_quantised_bundle
 
@@ -50,6 +52,7 @@ def quantise(
     if is_quantised(bundle.card):
         raise UsageError("this model is in int8 already", where=bundle.path)
     path = quantised_path(bundle.path) if output is None else output
+    _check_output(path, bundle, [*list_table_files(catalogue), split_table])
     with open_catalogue(catalogue) as source:
         table = read_table(split_table)
         pixels = _read_pixels(bundle, table, source, (photos, seed))
@@ -64,6 +67,32 @@ def _require_nncf() -> None:
         raise UsageError(
             "an int8 form is made with the extra `quantise`", fix="Run `pip install 'hangtag[quantise]'`."
         )
+
+
+def _check_output(path: Path, bundle: "Bundle", read: "Sequence[Path]") -> None:
+    """Raise `UsageError` when the file cannot be written or is needed; an int8 form may be made anew."""
+    from hangtag.cli.destinations import Destination, check_destinations
+
+    check_destinations([Destination("--output", path, is_model=True)], [bundle.path, *read])
+    if path.exists() and not _is_int8_form(path, bundle):
+        problem = "this is something else than the int8 form of this model"
+        raise UsageError(problem, where=path, fix="Choose another --output, or remove the file first.")
+
+
+def _is_int8_form(path: Path, bundle: "Bundle") -> bool:
+    """Say whether a file is an int8 form: of this graph, or of an older one of the model of this name."""
+    from hangtag.bundle.file import read_card
+    from hangtag.bundle.quantised import graph_sha256, is_quantised, quantised_path, read_quantisation
+    from hangtag.domain.errors import BundleError
+
+    try:
+        card = read_card(path)
+        if not is_quantised(card):
+            return False
+        is_beside = path.resolve() == quantised_path(bundle.path).resolve()
+        return is_beside or read_quantisation(card).source_graph == graph_sha256(bundle)
+    except BundleError:
+        return False
 
 
 def _read_pixels(

@@ -13,7 +13,9 @@ def samples(
 
     They are enough to try `hangtag predict` on a machine that has no photos.
     """
+    from hangtag.cli.destinations import Destination, check_destinations
     from hangtag.imaging.samples import write_sample_photos
 
+    check_destinations([Destination("FOLDER", folder, is_folder=True)], [])
     paths = write_sample_photos(folder)
     typer.echo(f"{len(paths)} sample photos written to {folder}")

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hangtag.catalogue.prints import PhotoPrint
     from hangtag.catalogue.source import Catalogue
     from hangtag.catalogue.split_report import SplitReport
@@ -45,18 +47,30 @@ def split(
     split of the same photos quick. Every product is in the table; one that can be in no split is `dropped`,
     with a note that says why.
     """
-    from hangtag.catalogue.clean import load_cleaned
-    from hangtag.catalogue.source import open_catalogue
+    from hangtag.catalogue.clean import list_cleaned_files, load_cleaned
+    from hangtag.catalogue.source import list_table_files, open_catalogue
     from hangtag.catalogue.split import SplitSettings, split_catalogue
     from hangtag.catalogue.split_report import write_split
 
     settings = SplitSettings(strategy, seed, validation, test, stratify_by, min_examples, rare)
+    _check_output(output, [*list_cleaned_files(cleaned), *list_table_files(catalogue)])
     table = load_cleaned(cleaned)
     with open_catalogue(catalogue) as source:
         prints = _fingerprint(source, output.with_name(PRINTS_NAME))
         report = write_split(split_catalogue(table, source, settings, prints), output)
     _print_report(report)
     typer.echo(f"Written to {output}.")
+
+
+def _check_output(output: Path, read: "Sequence[Path]") -> None:
+    """Raise a `HangtagError` when the table, or what is written beside it, cannot be written or is read."""
+    from hangtag.catalogue.split_report import split_report_path, split_tables
+    from hangtag.catalogue.tables import need_table_name
+    from hangtag.cli.destinations import Destination, check_destinations
+
+    need_table_name(output)
+    written = [*split_tables(output), split_report_path(output), output.with_name(PRINTS_NAME)]
+    check_destinations([Destination("--output", path) for path in written], read)
 
 
 def _fingerprint(catalogue: "Catalogue", memory: Path) -> "dict[str, PhotoPrint]":

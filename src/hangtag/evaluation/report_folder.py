@@ -30,6 +30,7 @@ from hangtag.reports.files import write_whole
 PAGE: Final = "report.html"
 FIGURES: Final = "report.json"
 WORKBOOK: Final = "predictions.xlsx"
+REPORT_FILES: Final = (PAGE, FIGURES, WORKBOOK)
 
 
 def write_report(

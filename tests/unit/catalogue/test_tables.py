@@ -60,7 +60,7 @@ def test_a_failed_write_leaves_the_older_file_and_nothing_else(tmp_path):
 
 
 def test_a_name_that_says_no_format_is_refused(tmp_path):
-    with pytest.raises(CatalogueError, match=r"\.parquet or \.csv"):
+    with pytest.raises(CatalogueError, match=r"\.csv or \.parquet"):
         write_table(table_of(NAMES), tmp_path / "table.txt")
 
 

@@ -1,0 +1,123 @@
+"""What a command is to write, checked before it works: that it can be written, and replaces nothing that is needed."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Final
+
+from hangtag.bundle.shipped import SUFFIX
+from hangtag.domain.errors import UsageError
+from hangtag.imaging.decode import PHOTO_SUFFIXES
+
+_ARCHIVE_SUFFIXES: Final = frozenset({".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz"})
+_NEVER_WRITTEN: Final = {
+    **dict.fromkeys(PHOTO_SUFFIXES, "a photo"),
+    **dict.fromkeys(_ARCHIVE_SUFFIXES, "an archive"),
+}
+"""What no command writes here. Such a file is somebody's original, whether it is named as an input or found in one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A file that a command is to write, or a folder, and the `option` that names it.
+
+    `files` are the names of those that the command always writes into a folder. `is_model`: the file is a bundle, so
+    that it may replace one.
+    """
+
+    option: str
+    path: Path
+    is_folder: bool = False
+    files: tuple[str, ...] = ()
+    is_model: bool = False
+
+    @property
+    def written(self) -> list[Path]:
+        """What must not be an input: the files, where they are known, since a folder may hold both."""
+        return [self.path / name for name in self.files] or [self.path]
+
+
+def check_destinations(destinations: Sequence[Destination], inputs: Iterable[Path]) -> None:
+    """Raise `UsageError` when one cannot be written, or would replace an input or another one.
+
+    `inputs` are all files that the command reads, models among them; those that do not exist do no harm.
+    """
+    read = list(inputs)
+    for one in destinations:
+        _check_usable(one)
+        _check_kind(one)
+        for path in one.written:
+            _check_not_read(one, path, read)
+    for first, second in combinations(destinations, 2):
+        _check_apart(first, second)
+
+
+def _check_usable(one: Destination) -> None:
+    if one.is_folder:
+        _check_folder(one)
+        return
+    fix = f"Choose another {one.option}."
+    if one.path.is_dir():
+        raise UsageError("this is a folder, and a file is to be written", where=one.path, fix=fix)
+    if one.path.exists() and not one.path.is_file():
+        raise UsageError("this is not a file that can be replaced", where=one.path, fix=fix)
+    if not one.path.parent.is_dir():
+        problem = f"there is no such folder for {one.path.name}"
+        raise UsageError(problem, where=one.path.parent, fix=f"Make it, or choose another {one.option}.")
+    _check_writable(one, one.path.parent)
+
+
+def _check_folder(one: Destination) -> None:
+    """See that a folder can be made, with those around it, in the nearest one that exists."""
+    nearest = next(path for path in (one.path, *one.path.parents) if os.path.lexists(path))
+    if not nearest.is_dir():
+        problem = "this is a file, and a folder is to be written"
+        raise UsageError(problem, where=nearest, fix=f"Choose another {one.option}.")
+    _check_writable(one, nearest)
+    for name in one.files:
+        if (one.path / name).is_dir():
+            problem = "this is a folder, and a file is to be written"
+            raise UsageError(problem, where=one.path / name, fix=f"Choose another {one.option}.")
+
+
+def _check_writable(one: Destination, folder: Path) -> None:
+    if not os.access(folder, os.W_OK | os.X_OK):
+        problem = "this folder cannot be written to"
+        raise UsageError(problem, where=folder, fix=f"Choose another {one.option}.")
+
+
+def _check_kind(one: Destination) -> None:
+    if one.is_folder or not one.path.exists():
+        return
+    suffix = one.path.suffix.lower()
+    kind = "a model" if suffix == SUFFIX and not one.is_model else _NEVER_WRITTEN.get(suffix)
+    if kind is not None:
+        problem = f"this is {kind}, which {one.option} does not replace"
+        raise UsageError(problem, where=one.path, fix=f"Choose another {one.option}.")
+
+
+def _check_not_read(one: Destination, path: Path, inputs: Iterable[Path]) -> None:
+    if any(_is_same(path, source) for source in inputs):
+        problem = f"the command reads this, and {one.option} would replace it"
+        raise UsageError(problem, where=path, fix=f"Choose another {one.option}.")
+
+
+def _check_apart(first: Destination, second: Destination) -> None:
+    for path in _all_names(first):
+        if any(_is_same(path, other) for other in _all_names(second)):
+            both = f"{first.option} and {second.option}" if first.option != second.option else first.option
+            raise UsageError(f"{both} would write this twice", where=path, fix="Choose another name.")
+
+
+def _all_names(one: Destination) -> Iterator[Path]:
+    yield one.path
+    yield from (one.path / name for name in one.files)
+
+
+def _is_same(first: Path, second: Path) -> bool:
+    """Say whether two paths lead to one file, whatever they are called; what does not exist goes by its name."""
+    if first.exists() and second.exists():
+        return first.samefile(second)
+    return first.resolve() == second.resolve()

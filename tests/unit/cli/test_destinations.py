@@ -1,0 +1,144 @@
+"""What a command writes is checked before it works: it can be written, and replaces nothing that is needed."""
+
+import os
+
+import pytest
+
+from hangtag.bundle.file import write_bundle
+from hangtag.catalogue.clean import CLEANED_FILES
+from hangtag.cli.destinations import Destination, check_destinations
+from hangtag.cli.main import main
+from hangtag.domain.errors import UsageError
+from tiny_bundle import build_tiny_card, build_tiny_graph
+
+
+@pytest.fixture
+def place(tiny_catalogue, tmp_path, monkeypatch):
+    """Stand beside a catalogue, with what was made from it, a model, and tables that name photos."""
+    monkeypatch.chdir(tiny_catalogue.parent)
+    graph = build_tiny_graph()
+    for name in ("m", "other"):
+        write_bundle(graph, build_tiny_card(graph), tmp_path / f"{name}.onnx")
+    run("clean", "tiny", "-o", "cleaned")
+    run("split", "cleaned", "--catalogue", "tiny", "-o", "split.parquet", "--min-examples", "2")
+    (tmp_path / "photos.csv").write_text("photo\ntiny/images/1000.jpg\n")
+    (tmp_path / "hard.csv").hardlink_to(tmp_path / "photos.csv")
+    (tmp_path / "soft.csv").symlink_to("photos.csv")
+    return tmp_path
+
+
+def run(*arguments):
+    with pytest.raises(SystemExit) as leaving:
+        main([str(argument) for argument in arguments])
+    return leaving.value.code or 0
+
+
+def state(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} | {
+        path: None for path in folder.rglob("*") if path.is_dir()
+    }
+
+
+SPLIT = "--catalogue tiny --split-table split.parquet"
+REPLACED = [
+    f"quantise m.onnx {SPLIT} -o m.onnx",
+    f"quantise m.onnx {SPLIT} -o other.onnx",
+    f"evaluate m.onnx {SPLIT} -o m.onnx",
+    f"evaluate m.onnx {SPLIT} -o other.onnx",
+    f"evaluate m.onnx {SPLIT} -o split.parquet",
+    f"evaluate m.onnx {SPLIT} -o tiny/styles.csv",
+    f"evaluate m.onnx {SPLIT} --report report -o report/report.json",
+    "evaluate m.onnx --on photos.csv -o photos.csv",
+    "count cleaned --by gender -o cleaned/cleaned.csv",
+    "count cleaned/cleaned.parquet --by gender -o cleaned/cleaned.parquet",
+    "count tiny --by gender -o tiny/styles.csv",
+    "split cleaned --catalogue tiny -o cleaned/cleaned.parquet",
+    "split cleaned --catalogue tiny -o tiny/styles.parquet",
+    "split cleaned --catalogue tiny -o fingerprints.parquet",
+    "clean cleaned/cleaned.csv -o cleaned",
+    "predict tiny/images/1000.jpg -m m.onnx -o both.csv --summary both.csv",
+    "predict tiny/images/1000.jpg -m m.onnx -o both.csv --explain both.csv",
+    "predict photos.csv -m m.onnx --summary photos.csv -o p2.csv",
+    "predict photos.csv -m m.onnx -o photos.csv",
+    "predict photos.csv -m m.onnx -o hard.csv",
+    "predict photos.csv -m m.onnx -o soft.csv",
+    "predict photos.csv -m m.onnx --summary tiny/images/1000.jpg",
+    "predict tiny/images -m m.onnx --explain tiny/images",
+    "predict photos.csv -m m.onnx --summary m.onnx",
+]
+UNUSABLE = [
+    ("predict photos.csv -m m.onnx --summary tiny", "tiny: this is a folder"),
+    ("predict photos.csv -m m.onnx --summary none/s.json", "none: there is no such folder for s.json"),
+    ("predict photos.csv -m m.onnx --explain photos.csv/maps", "photos.csv: this is a file"),
+    (f"evaluate m.onnx {SPLIT} -o tiny", "tiny: this is a folder"),
+    (f"evaluate m.onnx {SPLIT} --report photos.csv", "photos.csv: this is a file"),
+    ("check tiny --output tiny/images/1000.jpg", "tiny/images/1000.jpg: this is a file"),
+    ("clean tiny -o photos.csv", "photos.csv: this is a file"),
+    ("describe tiny -o photos.csv", "photos.csv: this is a file"),
+    ("samples tiny/images/1000.jpg", "tiny/images/1000.jpg: this is a file"),
+    ("count tiny --by gender -o tiny", "tiny: no table ends like this"),
+    ("count tiny --by gender -o none/c.csv", "none: there is no such folder for c.csv"),
+    ("split cleaned --catalogue tiny -o split.txt", "split.txt: no table ends like this"),
+]
+
+
+@pytest.mark.parametrize("call", REPLACED)
+def test_no_command_replaces_what_it_reads_nor_a_model_nor_its_other_output(place, call, monkeypatch, capsys):
+    monkeypatch.setattr("hangtag.cli.quantise._require_nncf", lambda: None)
+    before = state(place)
+    capsys.readouterr()
+    assert run(*call.split()) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith("error: ")
+    assert said.err.count("\n") == 1
+    assert said.out == ""
+    assert state(place) == before
+
+
+@pytest.mark.parametrize(("call", "message"), UNUSABLE)
+def test_what_cannot_be_written_is_said_at_once_by_the_name_that_was_given(place, call, message, capsys):
+    before = state(place)
+    capsys.readouterr()
+    assert run(*call.split()) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith(f"error: {message}")
+    assert said.out == ""
+    assert state(place) == before
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "clean tiny -o tiny",
+        "count cleaned --by gender -o cleaned/counts.json",
+        "split cleaned --catalogue tiny -o cleaned/split.parquet --min-examples 2",
+        "predict photos.csv -m m.onnx -o labels.csv --summary labels.json --explain maps",
+        "predict tiny/images -m m.onnx -o tiny/images/labels.csv",
+        "predict photos.csv -m m.onnx -o labels/ --resume",
+        f"evaluate m.onnx {SPLIT} -o figures.json",
+    ],
+)
+@pytest.mark.usefixtures("place")
+def test_the_same_output_is_written_again(call):
+    assert run(*call.split()) == 0
+    assert run(*call.split()) == 0
+
+
+def test_a_missing_input_does_no_harm(tmp_path):
+    check_destinations([Destination("--output", tmp_path / "a.csv")], [tmp_path / "none"])
+    with pytest.raises(UsageError, match="--output would replace it"):
+        check_destinations([Destination("--output", tmp_path / "a.csv")], [tmp_path / "x" / ".." / "a.csv"])
+
+
+def test_the_files_of_a_folder_are_inputs_and_the_folder_is_not(tmp_path):
+    one = Destination("--output", tmp_path, is_folder=True, files=CLEANED_FILES)
+    check_destinations([one], [tmp_path])
+    with pytest.raises(UsageError, match="the command reads this"):
+        check_destinations([one], [tmp_path / CLEANED_FILES[0]])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_cannot_be_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="not a file that can be replaced"):
+        check_destinations([Destination("--output", tmp_path / "pipe")], [])
