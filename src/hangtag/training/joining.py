@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from rich.console import Console
 
 from hangtag.catalogue.assign import TRAIN, VALIDATION
 from hangtag.catalogue.joined import JoinedCatalogue, joined_name
@@ -13,7 +14,15 @@ from hangtag.catalogue.split import GROUP_COLUMN, NOTE_COLUMN, PHOTO_COLUMN, SPL
 from hangtag.domain.columns import ID
 from hangtag.training.negatives import NEGATIVES, Negatives
 from hangtag.training.recipe import Recipe
-from hangtag.training.rows import NO_GROUP, SOURCE_COLUMN, Joining, append_rows, join_sets
+from hangtag.training.rows import (
+    HELD_OUT,
+    NO_GROUP,
+    SOURCE_COLUMN,
+    Joining,
+    append_rows,
+    join_sets,
+    rows_by_set,
+)
 
 
 def join_photos(
@@ -32,7 +41,8 @@ def join_photos(
     """
     main, sets = catalogues
     joining = Joining(recipe.columns, recipe.joining.validation, recipe.joining.largest, recipe.seed)
-    table = join_sets(table, sets, joining, folder)
+    table = join_sets(table, catalogues, joining, folder)
+    _say_held_out(table)
     if recipe.gate is None:
         return table, JoinedCatalogue(main, sets)
     own = JoinedCatalogue(main, sets)
@@ -40,6 +50,18 @@ def join_photos(
     if SOURCE_COLUMN not in table.column_names:
         table = table.append_column(SOURCE_COLUMN, pa.nulls(table.num_rows, pa.string()))
     return append_rows(table, _negative_rows(none, joining)), JoinedCatalogue(main, {**sets, NEGATIVES: none})
+
+
+def _say_held_out(table: pa.Table) -> None:
+    for name, rows in rows_by_set(table).items():
+        count = rows[NOTE_COLUMN].to_pylist().count(HELD_OUT)
+        if count:
+            Console(stderr=True).print(
+                f"{name}: {count:,} left out, duplicates of validation or test photos",
+                highlight=False,
+                markup=False,
+                soft_wrap=True,
+            )
 
 
 def _photos_to_cut(table: pa.Table, seed: int) -> list[str]:

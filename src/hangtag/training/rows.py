@@ -1,7 +1,8 @@
 """Which rows of a split table a run learns from: a part of them, or more than the catalogue has."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -10,9 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hangtag.catalogue.assign import DROPPED, TEST, TRAIN, VALIDATION
-from hangtag.catalogue.candidates import NO_LABEL, NO_PHOTO, photos_by_id
+from hangtag.catalogue.candidates import NO_LABEL, NO_PHOTO, Candidate, number_groups, photos_by_id
 from hangtag.catalogue.clean import clean_catalogue
 from hangtag.catalogue.given_split import GIVEN_COLUMN, read_split_name
+from hangtag.catalogue.joined import JoinedCatalogue
+from hangtag.catalogue.prints import fingerprint_catalogue
 from hangtag.catalogue.source import Catalogue
 from hangtag.catalogue.split import GROUP_COLUMN, NOTE_COLUMN, PHOTO_COLUMN, SPLIT_COLUMN
 from hangtag.catalogue.tables import read_table
@@ -27,8 +30,13 @@ SOURCE_COLUMN: Final = "source"
 PUBLISHED_TEST: Final = "published_test"
 """The note on rows of a joined set that others test on."""
 
+HELD_OUT: Final = "held_out"
+"""The note on rows of a joined set whose photo is a duplicate of one of the catalogue's validation or test photos."""
+
 NO_GROUP: Final = -1
 """The group of a photo that was compared with no other."""
+
+Row = dict[str, str | int | None]
 
 
 def limit_rows(table: pa.Table, train_photos: int, seed: int) -> pa.Table:
@@ -60,27 +68,35 @@ class Joining:
     seed: int = 0
 
 
-def join_sets(table: pa.Table, sets: Mapping[str, Catalogue], joining: Joining, folder: Path) -> pa.Table:
+def join_sets(
+    table: pa.Table, catalogues: tuple[Catalogue, Mapping[str, Catalogue]], joining: Joining, folder: Path
+) -> pa.Table:
     """Return the split table with the rows of further sets behind it, in the train split or kept back for validation.
 
-    Their photos are called `set:photo`, as `JoinedCatalogue` does, and the column `source` names their set. A label
-    that no train row of the catalogue has is unknown. A row without photo or known label is `dropped`, with a note, and
-    so are those that others test on, and what is too many. Each set is cleaned into a folder of its own. Raises
-    `CatalogueError` for a set that cannot be read.
+    `catalogues` are the table's own and the sets by name. Their photos are called `set:photo`, as `JoinedCatalogue`
+    does, and the column `source` names their set. A label that no train row of the catalogue has is unknown. A row
+    without photo or known label is `dropped`, with a note, and so are those that others test on, what is too many, and
+    duplicates of the catalogue's validation and test photos. Duplicates among the others stay on one side.
+
+    Each set is cleaned into a folder of its own. Raises `CatalogueError` for a set that cannot be read.
     """
+    main, sets = catalogues
     if not sets:
         return table
     trained = table.filter(pc.equal(table.column(SPLIT_COLUMN), TRAIN))
     known = {column: set(trained.column(column).to_pylist()) for column in joining.columns}
-    table = table.append_column(SOURCE_COLUMN, pa.nulls(table.num_rows, pa.string()))
+    joined: dict[str, list[Row]] = {}
     for name, catalogue in sets.items():
         clean_catalogue(catalogue, folder / name)
         cleaned = read_table(folder / name / "cleaned.parquet")
         photos = photos_by_id(catalogue.photo_names())
-        rows = [_join_row(row, name, photos, known) for row in cleaned.to_pylist()]
-        _choose_rows(rows, joining)
-        table = append_rows(table, rows)
-    return table
+        joined[name] = [_join_row(row, name, photos, known) for row in cleaned.to_pylist()]
+    drawn = {name: _draw_rows(rows, joining) for name, rows in joined.items()}
+    memory = folder / "joined-fingerprints.parquet"
+    _number_groups(table, list(chain(*drawn.values())), JoinedCatalogue(main, sets), memory)
+    _keep_back(drawn.values(), joining.validation)
+    table = table.append_column(SOURCE_COLUMN, pa.nulls(table.num_rows, pa.string()))
+    return append_rows(table, list(chain(*joined.values())))
 
 
 def append_rows(table: pa.Table, rows: Sequence[Mapping[str, str | int | None]]) -> pa.Table:
@@ -110,20 +126,52 @@ def rows_by_set(table: pa.Table) -> dict[str, pa.Table]:
     }
 
 
-def _choose_rows(rows: list[dict[str, str | int | None]], joining: Joining) -> None:
-    """Keep some rows back for validation, and leave out those that are too many."""
+def _draw_rows(rows: Sequence[Row], joining: Joining) -> list[Row]:
+    """Return the rows that take part, in the order that the seed draws; leave out what is too many."""
     usable = [row for row in rows if row[SPLIT_COLUMN] == TRAIN]
-    order = np.random.default_rng(joining.seed).permutation(len(usable))
-    taken = order[: joining.largest or None]
-    for position in taken[: round(joining.validation * len(taken))]:
-        usable[position][SPLIT_COLUMN] = VALIDATION
-    for position in order[len(taken) :]:
+    order = np.random.default_rng(joining.seed).permutation(len(usable)).tolist()
+    count = joining.largest or len(order)
+    for position in order[count:]:
         usable[position] |= {SPLIT_COLUMN: DROPPED, NOTE_COLUMN: LEFT_OUT}
+    return [usable[position] for position in order[:count]]
+
+
+def _number_groups(table: pa.Table, drawn: Sequence[Row], catalogue: Catalogue, memory: Path) -> None:
+    """Give the drawn rows the number of their group of duplicates; leave out those of validation and test photos.
+
+    Fingerprints are taken as `hangtag split` takes them. The numbers begin behind those of the split table.
+    """
+    held_out = [row[PHOTO_COLUMN] for row in table.to_pylist() if row[SPLIT_COLUMN] in {VALIDATION, TEST}]
+    photos = [*held_out, *(str(row[PHOTO_COLUMN]) for row in drawn)]
+    candidates = [Candidate(photo, None, None, photo, None) for photo in photos]
+    number_groups(candidates, fingerprint_catalogue(catalogue, photos, memory=memory))
+    forbidden = {one.group for one in candidates[: len(held_out)]}
+    first = 1 + max(table.column(GROUP_COLUMN).to_pylist())
+    for row, candidate in zip(drawn, candidates[len(held_out) :], strict=True):
+        row[GROUP_COLUMN] = first + candidate.group
+        if candidate.group in forbidden:
+            row |= {SPLIT_COLUMN: DROPPED, NOTE_COLUMN: HELD_OUT}
+
+
+def _keep_back(drawn: Iterable[Sequence[Row]], share: float) -> None:
+    """Put the first rows of each set into validation, a share of it, with all of their group in this set and others."""
+    side_of: dict[object, str] = {}
+    for rows in drawn:
+        groups: dict[object, list[Row]] = {}
+        for row in rows:
+            if row[SPLIT_COLUMN] == TRAIN:
+                groups.setdefault(row[GROUP_COLUMN], []).append(row)
+        missing = round(share * sum(map(len, groups.values())))
+        for group, members in groups.items():
+            side = side_of.setdefault(group, VALIDATION if missing > 0 else TRAIN)
+            missing -= len(members) if side == VALIDATION else 0
+            for row in members:
+                row[SPLIT_COLUMN] = side
 
 
 def _join_row(
     row: Mapping[str, str | None], name: str, photos: Mapping[str, str], known: Mapping[str, set[str | None]]
-) -> dict[str, str | int | None]:
+) -> Row:
     labels = {column: row.get(column) if row.get(column) in seen else None for column, seen in known.items()}
     photo = photos.get(str(row[ID]))
     problem = NO_PHOTO if photo is None else None if any(labels.values()) else NO_LABEL

@@ -1,15 +1,20 @@
+import io
 from collections import Counter
 
+import numpy as np
 import pyarrow as pa
 import pytest
+from PIL import Image
 
 pytest.importorskip("torch", reason="the extra `train` is not installed")
 
+from fakes import encode
 from hangtag.catalogue.clean import clean_catalogue
 from hangtag.catalogue.source import open_catalogue
 from hangtag.catalogue.split import SplitSettings, read_split_facts, split_catalogue
 from hangtag.catalogue.tables import read_table
 from hangtag.training.rows import (
+    HELD_OUT,
     LEFT_OUT,
     PUBLISHED_TEST,
     Joining,
@@ -23,11 +28,36 @@ COLUMNS = ("masterCategory", "articleType")
 
 
 @pytest.fixture
-def split_table(tiny_catalogue, tmp_path) -> pa.Table:
+def main(tiny_catalogue):
     with open_catalogue(tiny_catalogue) as catalogue:
-        clean_catalogue(catalogue, tmp_path / "clean")
-        settings = SplitSettings(validation=0.2, test=0.2)
-        return split_catalogue(read_table(tmp_path / "clean" / "cleaned.parquet"), catalogue, settings)
+        yield catalogue
+
+
+@pytest.fixture
+def split_table(main, tmp_path) -> pa.Table:
+    clean_catalogue(main, tmp_path / "clean")
+    settings = SplitSettings(validation=0.2, test=0.2)
+    return split_catalogue(read_table(tmp_path / "clean" / "cleaned.parquet"), main, settings)
+
+
+@pytest.fixture
+def join(main, split_table, tmp_path):
+    """Join further sets: each a list of photos, the bytes of a file, all of them shirts."""
+
+    def join(joining, **photos):
+        sets = {}
+        for name, files in photos.items():
+            folder = tmp_path / name / "shirts"
+            (folder / "images").mkdir(parents=True)
+            lines = ["id,masterCategory,articleType"]
+            for number, data in enumerate(files, start=1):
+                (folder / "images" / f"{number}.jpg").write_bytes(data)
+                lines.append(f"{number},Apparel,Shirts")
+            (folder / "styles.csv").write_text("\n".join([*lines, ""]), encoding="utf-8")
+            sets[name] = open_catalogue(folder)
+        return rows_by_set(join_sets(split_table, (main, sets), joining, tmp_path / "run"))
+
+    return join
 
 
 def count_splits(table: pa.Table) -> Counter[str]:
@@ -53,7 +83,7 @@ def test_a_limit_is_drawn_by_its_seed_and_may_be_larger_than_the_split(split_tab
 
 
 def test_a_joined_set_is_learnt_from_and_its_foreign_labels_are_unknown(
-    split_table, tmp_path, write_catalogue
+    main, split_table, tmp_path, write_catalogue
 ):
     own = write_catalogue(
         b"id,masterCategory,articleType\n1,Apparel,Shirts\n2,Apparel,Ponchos\n3,Home,Curtains\n4,Apparel,Shirts\n"
@@ -61,7 +91,7 @@ def test_a_joined_set_is_learnt_from_and_its_foreign_labels_are_unknown(
     for number in (1, 2, 3):
         (own / "images" / f"{number}.jpg").write_bytes(b"")
     with open_catalogue(own) as custom:
-        joined = join_sets(split_table, {"custom": custom}, Joining(COLUMNS), tmp_path / "run")
+        joined = join_sets(split_table, (main, {"custom": custom}), Joining(COLUMNS), tmp_path / "run")
     added = {row["id"]: row for row in joined.slice(split_table.num_rows).to_pylist()}
     assert own_rows(joined).drop_columns("source").equals(split_table)
     assert added["custom:1"]["photo"] == "custom:1.jpg"
@@ -70,15 +100,15 @@ def test_a_joined_set_is_learnt_from_and_its_foreign_labels_are_unknown(
     assert [added[f"custom:{n}"]["note"] for n in (3, 4)] == ["no_label", "no_photo"]
 
 
-def test_a_share_of_a_joined_set_is_kept_back_for_validation(split_table, tmp_path, write_catalogue):
+def test_a_share_of_a_joined_set_is_kept_back_for_validation(main, split_table, tmp_path, write_catalogue):
     rows = b"".join(b"%d,Apparel,Shirts\n" % number for number in range(1, 21))
     own = write_catalogue(b"id,masterCategory,articleType\n" + rows)
     for number in range(1, 21):
         (own / "images" / f"{number}.jpg").write_bytes(b"")
     with open_catalogue(own) as custom:
         joining = Joining(COLUMNS, validation=0.25, seed=3)
-        joined = join_sets(split_table, {"people": custom}, joining, tmp_path / "run")
-        again = join_sets(split_table, {"people": custom}, joining, tmp_path / "again")
+        joined = join_sets(split_table, (main, {"people": custom}), joining, tmp_path / "run")
+        again = join_sets(split_table, (main, {"people": custom}), joining, tmp_path / "again")
     people = rows_by_set(joined)["people"]
     assert count_splits(people) == {"train": 15, "validation": 5}
     assert again.equals(joined)
@@ -87,7 +117,7 @@ def test_a_share_of_a_joined_set_is_kept_back_for_validation(split_table, tmp_pa
 
 
 def test_of_a_large_set_a_part_is_drawn_and_nothing_that_others_test_on(
-    split_table, tmp_path, write_catalogue
+    main, split_table, tmp_path, write_catalogue
 ):
     rows = b"".join(
         b"%d,Apparel,Shirts,%s\n" % (number, b"test" if number > 16 else b"train") for number in range(1, 21)
@@ -97,8 +127,43 @@ def test_of_a_large_set_a_part_is_drawn_and_nothing_that_others_test_on(
         (own / "images" / f"{number}.jpg").write_bytes(b"")
     with open_catalogue(own) as catalogue:
         joining = Joining(COLUMNS, validation=0.25, largest=8)
-        joined = join_sets(split_table, {"shop": catalogue}, joining, tmp_path / "run")
+        joined = join_sets(split_table, (main, {"shop": catalogue}), joining, tmp_path / "run")
     shop = rows_by_set(joined)["shop"]
     assert count_splits(shop) == {"train": 6, "validation": 2, "dropped": 12}
     notes = Counter(shop.column("note").to_pylist())
     assert notes == {None: 8, LEFT_OUT: 8, PUBLISHED_TEST: 4}
+
+
+def darker(photo: bytes) -> bytes:
+    """Return a near duplicate: the same photo in a little less light."""
+    return encode(Image.open(io.BytesIO(photo)).convert("RGB").point(lambda level: round(0.97 * level)))
+
+
+def noise(seed: int) -> bytes:
+    """Return a photo that is like no other."""
+    blocks = np.random.default_rng(seed).integers(0, 256, (5, 4, 3), dtype=np.uint8)
+    return encode(Image.fromarray(blocks).resize((64, 80), Image.Resampling.BICUBIC))
+
+
+@pytest.mark.parametrize("copy", [bytes, darker])
+def test_duplicates_of_validation_and_test_photos_are_not_joined(copy, main, split_table, join):
+    photos = {row["photo"]: row["split"] for row in split_table.to_pylist() if row["photo"]}
+    held_out = [photo for photo, split in photos.items() if split in {"validation", "test"}]
+    learnt = next(photo for photo, split in photos.items() if split == "train")
+    files = [copy(main.read_photo(photo)) for photo in [*held_out, learnt]]
+    rows = join(Joining(COLUMNS), shop=[*files, noise(1)])["shop"].to_pylist()
+    assert {row["note"] for row in rows[: len(held_out)]} == {HELD_OUT}
+    assert [row["split"] for row in rows[len(held_out) :]] == ["train", "train"]
+
+
+def test_duplicates_are_kept_back_together_within_a_set_and_across_sets(join, split_table):
+    pairs = [noise(seed) for seed in range(10) for _ in range(2)]
+    sets = join(Joining(COLUMNS, validation=0.5), first=pairs, second=[darker(photo) for photo in pairs[::2]])
+    sides = {}
+    for row in [*sets["first"].to_pylist(), *sets["second"].to_pylist()]:
+        sides.setdefault(row["group"], []).append(row["split"])
+    assert [len(one) for one in sides.values()] == [3] * 10
+    assert (
+        sorted(one[0] for one in sides.values() if len(set(one)) == 1) == ["train"] * 5 + ["validation"] * 5
+    )
+    assert not set(sides) & set(split_table["group"].to_pylist())
