@@ -135,7 +135,7 @@ class FormReader(Generic[Sink]):
                 f"the request has more than {self._limits.max_files:,} files",
                 fix="Send them in several requests, or as a job.",
             )
-        name = _text(options[b"filename"])[:MAX_NAME_CHARACTERS]
+        name = _file_name(options[b"filename"])[:MAX_NAME_CHARACTERS]
         self._sink = self._open_file(self._field, name)
 
     def _add_data(self, data: bytes, start: int, end: int) -> None:
@@ -200,6 +200,17 @@ def _boundary(content_type: str) -> bytes:
 
 def _broken(error: FormParserError) -> InvalidRequestError:
     return InvalidRequestError(InvalidValue(field="body", message=f"the form is broken ({error})"))
+
+
+def _file_name(data: bytes) -> str:
+    """Return a file's name as it was before a browser wrote it into the form.
+
+    Of all characters browsers escape these three there, and not the per cent sign itself, so that any other escape is a
+    part of the name.
+    """
+    for escaped, character in ((b"%22", b'"'), (b"%0D", b"\r"), (b"%0A", b"\n")):
+        data = data.replace(escaped, character)
+    return _text(data)
 
 
 def _text(data: bytes) -> str:

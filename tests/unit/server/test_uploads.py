@@ -79,6 +79,19 @@ def test_a_form_is_the_same_however_it_arrives(files, value, size):
     assert all(file.is_closed for _, file in form.files)
 
 
+@pytest.mark.parametrize(
+    ("sent", "name"),
+    [
+        ("ümläut %22q%22 <b>x.jpg", 'ümläut "q" <b>x.jpg'),
+        ("two%0D%0Alines.jpg", "two\r\nlines.jpg"),
+        ("50%25 off %2F%41.jpg", "50%25 off %2F%41.jpg"),
+    ],
+)
+def test_what_browsers_escape_in_a_name_is_taken_back_and_nothing_else(sent, name):
+    form = read(part("photos", b"data", sent))
+    assert [file.name for _, file in form.files] == [name]
+
+
 def test_a_form_that_is_cut_off_is_refused():
     with pytest.raises(InvalidRequestError, match="cut off"):
         read(part("photos", b"data", "a.jpg")[:-4], end=b"")
