@@ -45,6 +45,19 @@ test('how much a head can answer is read point by point', async ({ page }) => {
   await expect(page.getByText(/does not reach the target of 98.0%/)).toBeVisible();
 });
 
+test('on a phone the names of the axes stand apart', async ({ page }) => {
+  await page.setViewportSize({ width: 360, height: 740 });
+  await page.goto('/models/doubter');
+  const names = page.locator('svg .name');
+  await expect(names.filter({ hasText: '% answered' })).toBeVisible();
+  const boxes = await names.evaluateAll((all) => all.map((one) => one.getBoundingClientRect()));
+  for (const [place, one] of boxes.entries())
+    for (const other of boxes.slice(place + 1)) {
+      const apart = one.right < other.left || other.right < one.left;
+      expect(apart || one.bottom < other.top || other.bottom < one.top).toBe(true);
+    }
+});
+
 test('classes are sorted and found', async ({ page }) => {
   await page.goto('/models/doubter');
   const table = page.getByRole('region', { name: 'Figures of each class of Main category' });
