@@ -35,7 +35,25 @@ test('what the check found is listed by kind, with photos', async ({ page }) => 
   const kind = page.getByRole('button', { name: /the row has no photo/ });
   await kind.click();
   await expect(kind).toHaveAttribute('aria-pressed', 'true');
-  await expect(page.getByText(/1–1 of 1 findings/)).toBeVisible();
+  await expect(page.getByText('1–1 of 1 finding', { exact: true })).toBeVisible();
+});
+
+test('on a phone the numbers of many years stand beside each other without touching', async ({ page }) => {
+  const years = Array.from({ length: 13 }, (_, year) => [String(2007 + year), 1100 + 1111 * year]);
+  await page.route('**/api/v1/catalogue', async (route) => {
+    const reply = await route.fetch();
+    await route.fulfill({ json: { ...((await reply.json()) as object), years } });
+  });
+  await page.setViewportSize({ width: 360, height: 740 });
+  await page.goto('/catalogue');
+  const chart = page.getByRole('figure').filter({ hasText: 'Products by year' });
+  await expect(chart.getByText('2019')).toBeVisible();
+  for (const numbers of [chart.locator('.value'), chart.locator('.label')]) {
+    const boxes = await numbers.evaluateAll((all) => all.map((one) => one.getBoundingClientRect()));
+    expect(boxes).toHaveLength(years.length);
+    for (const [place, box] of boxes.slice(1).entries())
+      expect(box.left).toBeGreaterThanOrEqual(boxes[place]?.right ?? Infinity);
+  }
 });
 
 test('without a catalogue the page says how to load one', async ({ page }) => {

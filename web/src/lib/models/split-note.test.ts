@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 
-import { splitNote } from './split-note.ts';
+import { splitLabel, splitName, splitNote } from './split-note.ts';
 
 it('warns of a random split', () =>
   expect(splitNote({ split: 'test', strategy: 'random' })).toContain('flatters the figures'));
@@ -10,3 +10,11 @@ it('warns of the training photos, however they were split', () =>
   expect(splitNote({ split: 'train', strategy: 'grouped' })).toContain('say little'));
 it('admits what the card does not say', () =>
   expect(splitNote({ split: 'test', strategy: null })).toContain('does not say'));
+it('names a data set as its authors do, and any other split in words', () =>
+  expect(['fashion_mnist', 'test', 'next_season'].map(splitName)).toEqual([
+    'Fashion-MNIST',
+    'test',
+    'next season',
+  ]));
+it('begins with a capital where a split stands by itself', () =>
+  expect(['test', 'fashion_mnist'].map(splitLabel)).toEqual(['Test split', 'Fashion-MNIST split']));

@@ -16,3 +16,14 @@ export function splitNote({ split, strategy }: Pick<SplitFigures, 'split' | 'str
   if (split !== 'validation') return made;
   return `${made} The best state and the temperatures were chosen on these photos, so the test split says more.`;
 }
+
+/** What a split is called within a sentence: `test`, `Fashion-MNIST`. */
+export function splitName(split: string): string {
+  return split === 'fashion_mnist' ? 'Fashion-MNIST' : split.replaceAll('_', ' ');
+}
+
+/** What a split is called by itself: `Test split`. */
+export function splitLabel(split: string): string {
+  const name = splitName(split);
+  return `${name.charAt(0).toUpperCase()}${name.slice(1)} split`;
+}
