@@ -79,6 +79,14 @@ test('the training is read epoch by epoch, and as a table', async ({ page }) => 
   await expect(figure.getByRole('row')).toHaveCount(15); // the 14 epochs of the shipped model, and the heads
 });
 
+test('a short page is no taller than its window', async ({ page, tolerated }) => {
+  tolerated.push(/404/);
+  await page.goto('/models/nothing');
+  await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+  const heights = await page.evaluate(() => [document.documentElement.scrollHeight, innerHeight]);
+  expect(heights[0]).toBe(heights[1]);
+});
+
 test('a model that is not there is said so', async ({ page, tolerated }) => {
   tolerated.push(/404/);
   await page.goto('/models/nothing');
