@@ -134,7 +134,7 @@ def predict(
             fingerprint = Fingerprint.of(models, labeller.layout)
             plan = Plan(destination, labeller.layout, fingerprint, inputs, start, rows_per_part)
             summary = label_in_job(labeller, walk, plan, messages)
-        print_summary(messages if output == "-" else open_console(), summary)
+        print_summary(messages if output == "-" else open_console(), summary, walk.damage)
         if summary_file is not None:
             write_summary(summary, summary_file)
         if explain is not None:

@@ -1,6 +1,6 @@
 """What a person sees of a run: a table of the first photos, and the summary."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from rich.console import Console
@@ -106,11 +106,16 @@ class TerminalTable:
             yield Text("\n").join([*category, Text(" · ", style="dim").join(attributes), *flags])
 
 
-def print_summary(console: Console, summary: Summary) -> None:
-    """Print how many photos were labelled, how fast, why others were not, and what was seen."""
+def print_summary(console: Console, summary: Summary, damage: Sequence[str] = ()) -> None:
+    """Print how many photos were labelled, how fast, why others were not, and what was seen.
+
+    `damage` says what is wrong with the inputs that could not be read to their end.
+    """
     console.print(_headline(summary))
     for reason, count in summary.reasons.most_common():
         console.print(f"  {count:,} × {reason.value}: {reason.explanation}", style="red", highlight=False)
+    for detail in damage:
+        console.print(Text(printable(f"  {detail}"), style="red"))
     if summary.other_files:
         files = "file that does" if summary.other_files == 1 else "files that do"
         console.print(f"  {summary.other_files:,} {files} not end like a photo: passed over", style="dim")

@@ -11,7 +11,7 @@ from hangtag.domain.errors import UsageError
 from hangtag.labelling.inputs.folder import FolderWalk, PatternWalk, is_folder
 from hangtag.labelling.inputs.named import ListedPhotos, NamedPhoto
 from hangtag.labelling.inputs.pattern import is_pattern
-from hangtag.labelling.inputs.photo import InputPhoto, PhotoInput
+from hangtag.labelling.inputs.photo import BrokenInput, InputPhoto, PhotoInput
 from hangtag.labelling.inputs.reference import CLOUD_SCHEMES, WEB_SCHEMES, References, scheme_of
 from hangtag.labelling.inputs.settings import InputSettings
 from hangtag.labelling.inputs.table import TABLE_ENDINGS, TableWalk, open_table
@@ -37,6 +37,7 @@ class Inputs:
         self._parts = parts
         self._references = references
         self._other_files = 0
+        self._damage: list[str] = []
         self.columns = _join_columns(part for part in parts if isinstance(part, TableWalk))
 
     def __enter__(self) -> Self:
@@ -49,9 +50,18 @@ class Inputs:
 
     def __iter__(self) -> Iterator[InputPhoto]:
         self._other_files = 0
+        self._damage.clear()
         for part in self._parts:
-            yield from part
+            for photo in part:
+                if isinstance(photo, BrokenInput):
+                    self._damage.append(f"{photo.name}: {photo.error.detail}")
+                yield photo
             self._other_files += part.other_files
+
+    @property
+    def damage(self) -> Sequence[str]:
+        """What is wrong with the inputs walked so far that could not be read to their end, each with its name."""
+        return self._damage
 
     @property
     def other_files(self) -> int:

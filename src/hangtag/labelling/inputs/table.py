@@ -10,7 +10,7 @@ from hangtag.domain.errors import PhotoError, UsageError
 from hangtag.domain.reasons import Reason
 from hangtag.labelling.inputs.folder import ends_like_photo
 from hangtag.labelling.inputs.given_rows import GivenRows
-from hangtag.labelling.inputs.photo import FaultyPhoto, InputPhoto
+from hangtag.labelling.inputs.photo import BrokenInput, FaultyPhoto, InputPhoto
 from hangtag.labelling.inputs.reference import References
 
 PHOTO_COLUMNS: Final = (
@@ -44,7 +44,7 @@ class TableWalk:
             try:
                 row = next(rows, None)
             except UsageError as damage:
-                yield FaultyPhoto(self.path, PhotoError(Reason.UNREADABLE, damage.problem))
+                yield BrokenInput(self.path, PhotoError(Reason.UNREADABLE, damage.problem))
                 return
             if row is None:
                 return

@@ -16,7 +16,14 @@ from hangtag.domain.reasons import Reason
 from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits
 from hangtag.labelling.inputs.kept import ByteStore, KeptBytes
 from hangtag.labelling.inputs.members import Membership, name_member, sort_member
-from hangtag.labelling.inputs.photo import Carried, FaultyPhoto, InputPhoto, carry_nothing, too_large
+from hangtag.labelling.inputs.photo import (
+    BrokenInput,
+    Carried,
+    FaultyPhoto,
+    InputPhoto,
+    carry_nothing,
+    too_large,
+)
 
 _MAX_HEADER_BYTES: Final = 1 << 20
 """No honest name or attribute of a member is longer; a crafted one would fill the memory."""
@@ -88,10 +95,10 @@ class TarWalk:
             with closing(_open_stream(self.path)) as stream:
                 yield from self._walk(stream)
         except _DAMAGE as error:
-            yield FaultyPhoto(self.path, PhotoError(Reason.CORRUPT, f"the tar cannot be read on ({error})"))
+            yield BrokenInput(self.path, PhotoError(Reason.CORRUPT, f"the tar cannot be read on ({error})"))
         except OSError as error:
             reason = Reason.UNREADABLE if error.errno else Reason.CORRUPT  # decompressors give no number
-            yield FaultyPhoto(self.path, PhotoError(reason, f"the tar cannot be read on ({error})"))
+            yield BrokenInput(self.path, PhotoError(reason, f"the tar cannot be read on ({error})"))
 
     def count(self) -> None:
         """Return None: a tar has no index."""
@@ -108,7 +115,7 @@ class TarWalk:
                 else:
                     yield self._photo(stream, member)
         if not stream.has_ended:
-            yield FaultyPhoto(
+            yield BrokenInput(
                 self.path, PhotoError(Reason.TRUNCATED, "the tar has no end; it may be cut off")
             )
 

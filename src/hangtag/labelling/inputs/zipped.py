@@ -12,7 +12,7 @@ from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits
 from hangtag.labelling.inputs.members import Membership, name_member, sort_member
-from hangtag.labelling.inputs.photo import Carried, FaultyPhoto, InputPhoto, carry_nothing, too_large
+from hangtag.labelling.inputs.photo import BrokenInput, Carried, InputPhoto, carry_nothing, too_large
 from hangtag.labelling.inputs.zip_index import ZipEntry, iter_entries
 
 _LOCAL_HEAD: Final = struct.Struct("<4s2B4H3L2H")
@@ -97,9 +97,9 @@ class ZipWalk:
                         yield ZipPhoto(self.path, entry)
                     self.other_files += membership is Membership.OTHER
         except OSError as error:
-            yield FaultyPhoto(self.path, PhotoError(Reason.UNREADABLE, f"the zip cannot be read ({error})"))
+            yield BrokenInput(self.path, PhotoError(Reason.UNREADABLE, f"the zip cannot be read ({error})"))
         except (zipfile.BadZipFile, struct.error) as error:
-            yield FaultyPhoto(self.path, PhotoError(Reason.CORRUPT, f"the zip cannot be read ({error})"))
+            yield BrokenInput(self.path, PhotoError(Reason.CORRUPT, f"the zip cannot be read ({error})"))
 
     def count(self) -> int:
         """Count the photos; reads the index in a walk of its own."""

@@ -152,3 +152,24 @@ def test_names_that_are_no_text_can_be_written_into_a_table(tmp_path):
             with pytest.raises(PhotoError):
                 photo.read()
     assert len(photos) == 6
+
+
+def test_what_is_wrong_with_an_input_that_breaks_off_is_kept(tmp_path):
+    (tmp_path / "a.csv").write_text(f"path\ngone.jpg\n{'x' * 1_000_001}\n")
+    (tmp_path / "a.zip").write_bytes(b"PK")
+    with open_inputs([tmp_path / "a.csv", tmp_path / "gone.jpg", tmp_path / "a.zip"]) as opened:
+        assert opened.damage == []
+        for _ in range(2):
+            assert len(list(opened)) == 4
+            table, archive = opened.damage
+    assert (
+        table
+        == f"{tmp_path}/a.csv: the table cannot be read beyond row 2 (line 3 is longer than 1,000,000 characters)"
+    )
+    assert archive.startswith(f"{tmp_path}/a.zip: the zip cannot be read (")
+
+
+def test_a_value_of_a_csv_may_be_long(tmp_path):
+    (tmp_path / "a.csv").write_text(f'path,note\n1.jpg,"{"x, " * 100_000}"\n2.jpg,\n')
+    with open_inputs([tmp_path / "a.csv"]) as opened:
+        assert [len(photo.carried["note"] or "") for photo in opened] == [300_000, 0]
