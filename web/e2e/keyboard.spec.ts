@@ -59,6 +59,30 @@ test('Escape leaves a label as it was', async ({ page }) => {
   await expect(tray.filter('Edited 0')).toBeVisible();
 });
 
+test('what was typed but not chosen does not stay in the field', async ({ page }) => {
+  const tray = new TrayPage(page);
+  await tray.withSamples();
+  await tray.tag('tshirt.png').focus();
+  await page.keyboard.press('Enter');
+  const field = page.getByRole('combobox', { name: 'Category', exact: true });
+  await expect(field).toBeFocused();
+  await page.keyboard.type('sandals');
+  await expect(page.getByRole('option', { name: 'Sandals Footwear › Sandal', exact: true })).toBeVisible();
+  await page.keyboard.press('Tab');
+  await expect(page.getByRole('listbox')).toHaveCount(0);
+  await expect(field).toHaveValue('Tshirts');
+});
+
+test('the list of classes is whole, and begins with the chosen one', async ({ page }) => {
+  const tray = new TrayPage(page);
+  await tray.withSamples();
+  await tray.tag('tshirt.png').focus();
+  await page.keyboard.press('Enter');
+  const options = page.getByRole('listbox').getByRole('option');
+  await expect(options.first()).toContainText('Tshirts');
+  await expect(options.last()).toContainText('Wristbands');
+});
+
 test('arrows move between tags, as they stand', async ({ page }) => {
   const tray = new TrayPage(page);
   await page.setViewportSize({ width: 1280, height: 900 });

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 
-import { matches } from './matching.ts';
+import { firstOf, matches } from './matching.ts';
 
 const options = ['Casual Shoes', 'Flip Flops', 'Formal Shoes', 'Shoe Accessories', 'Tracksuits', 'Décor'].map(
   (label) => ({ label }),
@@ -13,3 +13,9 @@ it('finds the text inside words last', () => expect(labels('suit')).toEqual(['Tr
 it('asks for neither case nor accents', () => expect(labels('DECOR')).toEqual(['Décor']));
 it('gives everything for nothing', () => expect(labels(' ')).toHaveLength(options.length));
 it('gives nothing for nonsense', () => expect(labels('zzz')).toEqual([]));
+
+it('puts the chosen one first and keeps the others as they are', () => {
+  const values = ['a', 'b', 'c'].map((value) => ({ value }));
+  expect(firstOf(values, 'c').map(({ value }) => value)).toEqual(['c', 'a', 'b']);
+  expect(firstOf(values, 'none')).toEqual(values);
+});

@@ -20,6 +20,15 @@ export function matches<Option extends { label: string }>(
     .map(({ option }) => option);
 }
 
+/** All options in their own order, save that the one with this value stands first: it is looked for most. */
+export function firstOf<Option extends { value: string }>(
+  options: readonly Option[],
+  value: string,
+): Option[] {
+  const chosen = options.filter((option) => option.value === value);
+  return [...chosen, ...options.filter((option) => option.value !== value)];
+}
+
 function rank(label: string, wanted: string): number {
   if (label.startsWith(wanted)) return 0;
   if (label.split(/[^\p{L}\p{N}]+/u).some((word) => word.startsWith(wanted))) return 1;
