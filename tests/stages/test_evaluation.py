@@ -1,6 +1,7 @@
 """The evaluation stage: a bundle, a split table and a catalogue in, figures out and into the card."""
 
 import json
+from dataclasses import replace
 
 import pyarrow.compute as pc
 import pytest
@@ -8,6 +9,7 @@ from openpyxl import load_workbook
 
 from hangtag.bundle.file import read_card, write_bundle
 from hangtag.catalogue.clean import clean_catalogue, load_cleaned
+from hangtag.catalogue.data_fingerprint import data_fingerprint
 from hangtag.catalogue.source import open_catalogue
 from hangtag.catalogue.split import SplitSettings, split_catalogue
 from hangtag.catalogue.tables import read_table, write_table
@@ -27,6 +29,17 @@ def split_table(tiny_catalogue, tmp_path):
 
 
 @pytest.fixture
+def own_bundle(split_table, tmp_path):
+    """A bundle whose card says that it was trained with the split table."""
+    graph = build_tiny_graph()
+    card = build_tiny_card(graph)
+    fingerprint = data_fingerprint(read_table(split_table), card.columns, card.preprocessing)
+    path = tmp_path / "own.onnx"
+    write_bundle(graph, replace(card, data={"sha256": fingerprint, "catalogue": "tiny"}), path)
+    return path
+
+
+@pytest.fixture
 def bundle(tmp_path):
     graph = build_tiny_graph()
     write_bundle(graph, build_tiny_card(graph), tmp_path / "tiny.onnx")
@@ -43,12 +56,13 @@ def evaluate(capsys, bundle, tiny_catalogue, split_table, *options):
 
 
 def test_a_bundle_is_measured_and_its_card_keeps_the_figures(
-    capsys, bundle, tiny_catalogue, split_table, tmp_path
+    capsys, own_bundle, tiny_catalogue, split_table, tmp_path
 ):
     report_path = tmp_path / "report.json"
     options = ("--on", "test", "--output", report_path, "--write-card", "--precision", "fp32")
-    status, out, _ = evaluate(capsys, bundle, tiny_catalogue, split_table, *options)
+    status, out, _ = evaluate(capsys, own_bundle, tiny_catalogue, split_table, *options)
     assert status == 0
+    assert f"The figures on test are stored in the card of {own_bundle}" in out
     report = json.loads(report_path.read_text("utf-8"))
     assert report["split"]["strategy"] == "grouped"
     assert report["photos"] == {"labelled": report["split"]["counts"]["test"], "failed": {}}
@@ -58,11 +72,45 @@ def test_a_bundle_is_measured_and_its_card_keeps_the_figures(
     # The tiny model has never heard of handbags.
     assert report["heads"]["articleType"]["unknown_labels"] > 0
     assert "a label that the model does not know, counted as wrong" in out
-    card = read_card(bundle)
+    card = read_card(own_bundle)
     assert card.metrics["test"]["heads"] == report["heads"]
     assert (
         card.figure("test", "heads", "gender", "top1_accuracy") == report["heads"]["gender"]["top1_accuracy"]
     )
+
+
+@pytest.mark.parametrize("on", ["test", "validation", "train"])
+def test_a_card_takes_no_figures_of_a_foreign_split(capsys, own_bundle, tiny_catalogue, split_table, on):
+    table = read_table(split_table)
+    splits = [{"test": "train", "train": "test"}.get(one, one) for one in table["split"].to_pylist()]
+    foreign = table.set_column(table.column_names.index("split"), "split", [splits])
+    write_table(foreign, split_table)
+    before = own_bundle.read_bytes()
+    status, out, err = evaluate(capsys, own_bundle, tiny_catalogue, split_table, "--on", on, "--write-card")
+    assert (status, out) == (2, "")
+    assert "--write-card: these figures do not belong into a card" in err
+    assert own_bundle.read_bytes() == before
+
+
+def test_a_card_takes_the_figures_of_its_own_validation_split_and_none_of_its_train_split(
+    capsys, own_bundle, tiny_catalogue, split_table
+):
+    options = ("--write-card", "--precision", "fp32")
+    assert evaluate(capsys, own_bundle, tiny_catalogue, split_table, "--on", "validation", *options)[0] == 0
+    assert evaluate(capsys, own_bundle, tiny_catalogue, split_table, "--on", "train", *options)[0] == 2
+    assert set(read_card(own_bundle).metrics) == {"validation"}
+
+
+def test_a_model_that_comes_with_hangtag_is_not_changed(
+    capsys, own_bundle, tiny_catalogue, split_table, monkeypatch
+):
+    monkeypatch.setattr("hangtag.bundle.shipped.SHIPPED_FOLDER", own_bundle.parent)
+    before = own_bundle.read_bytes()
+    for called in ("own", own_bundle):
+        status, _, err = evaluate(capsys, called, tiny_catalogue, split_table, "--write-card")
+        assert status == 2
+        assert "this model comes with hangtag" in err
+    assert own_bundle.read_bytes() == before
 
 
 def test_every_figure_is_printed(capsys, bundle, tiny_catalogue, split_table, tmp_path):

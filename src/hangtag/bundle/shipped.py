@@ -40,6 +40,11 @@ def find_bundle(name_or_path: str | Path, environment: Mapping[str, str] = os.en
     return bundles[text]
 
 
+def is_shipped(path: Path) -> bool:
+    """Say whether a bundle is one of those that come with hangtag, whatever its path is called."""
+    return path.resolve().parent == SHIPPED_FOLDER.resolve()
+
+
 def _require_file(path: Path) -> Path:
     if not path.exists():
         raise BundleError("there is no such model file", where=path, fix="`hangtag models` lists the models.")

@@ -63,25 +63,31 @@ def evaluate(
     """
     from hangtag.bundle.shipped import find_bundle
     from hangtag.catalogue.files import write_json
+    from hangtag.cli.evaluate_card import check_cards, refuse_shipped, write_cards
     from hangtag.evaluation.photo_sets import PhotoSets
     from hangtag.evaluation.report_folder import check_report_folder, write_report, write_sample
     from hangtag.inference.cpus import count_usable_cpus
 
     read = [path for path in (catalogue, split_table) if path is not None]
-    _check_outputs(output, report, [*map(find_bundle, bundles), *read, Path(on)])
+    files = [find_bundle(name) for name in bundles]
+    _check_outputs(output, report, [*files, *read, Path(on)])
+    if write_card:
+        refuse_shipped(files)
     if report is not None:
         check_report_folder(report)
     workers = threads or count_usable_cpus()
     with PhotoSets(catalogue, split_table) as sets, _open_progress() as progress:
         measured_on = sets.open(on)
         models = _load_models(bundles, precision, threads)
+        if write_card:
+            check_cards([model.card for model in models.values()], measured_on)
         found = _measure(models, measured_on, workers, progress)
         _print(found)
         if output is not None:
             reports = [one.report for one in found.values()]
             write_json(reports[0] if len(reports) == 1 else reports, output)
         if write_card:
-            _write_cards(bundles, found)
+            write_cards(files, found)
         if report is not None:
             write_report(found, measured_on, report, _follow(progress, "drawing"))
             write_sample(models, sets.sample(measured_on, photos, seed), seed, report, workers)
@@ -159,12 +165,3 @@ def _print(found: "Mapping[str, Measurement]") -> None:
         print_report(console, one.report)
     if len(found) > 1:
         print_comparison(console, {title: one.report for title, one in found.items()}, compare_models(found))
-
-
-def _write_cards(names: list[str], found: "Mapping[str, Measurement]") -> None:
-    from hangtag.bundle.file import replace_card
-    from hangtag.bundle.shipped import find_bundle
-    from hangtag.evaluation.report import add_to_card
-
-    for name, one in zip(names, found.values(), strict=True):
-        replace_card(find_bundle(name), add_to_card(one.card, one.report))

@@ -15,6 +15,7 @@ models = typer.Typer(no_args_is_help=False, rich_markup_mode=None, pretty_except
 
 _KEY_HEADS: Final = ("masterCategory", "articleType")
 _ABSENT: Final = "–"
+_HELD_OUT: Final = "held_out"
 
 
 @models.callback(invoke_without_command=True)
@@ -95,7 +96,14 @@ def _describe(path: Path) -> dict[str, Any]:
 
 
 def _figures(card: "Card") -> dict[str, float]:
-    """Return the top-1 accuracies on the test split that the card knows: of the key heads, and the mean of all."""
+    """Return the top-1 accuracies on the test split that the card knows: of the key heads, and the mean of all.
+
+    Those of photos that the model may have learnt from are none: a card may come from elsewhere.
+    """
+    test = card.metrics.get("test")
+    seen = test.get("seen_in_training") if isinstance(test, dict) else None
+    if isinstance(seen, dict) and seen.get("verdict") != _HELD_OUT:
+        return {}
     found = {column: card.figure("test", "heads", column, "top1_accuracy") for column in _KEY_HEADS}
     found["mean"] = card.figure("test", "mean_top1_accuracy")
     return {name: value for name, value in found.items() if value is not None}

@@ -125,3 +125,12 @@ def test_an_unknown_model_is_wrong_usage_with_a_proposal(run, card):
     status, out, err = run("show", "tiyn")
     assert (status, out) == (2, "")
     assert "Did you mean tiny?" in err
+
+
+def test_figures_on_photos_that_the_model_may_have_learnt_from_are_not_listed(run, tmp_path):
+    graph = build_tiny_graph()
+    seen = {"seen_in_training": {"verdict": "perhaps_trained_on", "reason": "another split table"}}
+    card = build_tiny_card(graph, metrics={"test": METRICS["test"] | seen})
+    write_bundle(graph, card, tmp_path / "tiny.onnx")
+    (listed,) = json.loads(run("--json")[1])
+    assert listed["figures"] == {}
