@@ -52,6 +52,8 @@ def read_photo_bytes(path: Path, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes
         data = _read_file(path, limits.max_bytes + 1)
     except FileNotFoundError:
         raise PhotoError(Reason.NOT_FOUND) from None
+    except ValueError:  # a NUL, or what the file system's encoding lacks
+        raise PhotoError(Reason.NOT_FOUND, "no file can have such a name") from None
     except OSError as error:
         raise PhotoError(Reason.UNREADABLE, f"the file cannot be read ({error.strerror})") from None
     if len(data) > limits.max_bytes:

@@ -304,6 +304,8 @@ def test_reading_a_file(tmp_path):
     for file, limits, reason in (
         (path, DecodeLimits(max_bytes=4), Reason.TOO_MANY_BYTES),
         (tmp_path / "absent.jpg", DecodeLimits(), Reason.NOT_FOUND),
+        (tmp_path / "a\0b", DecodeLimits(), Reason.NOT_FOUND),
+        (tmp_path / "a\ud800b", DecodeLimits(), Reason.NOT_FOUND),
         (tmp_path, DecodeLimits(), Reason.UNREADABLE),
     ):
         with pytest.raises(PhotoError) as caught:
