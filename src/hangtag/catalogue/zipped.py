@@ -93,14 +93,14 @@ def _find_root(path: Path, names: list[str]) -> str:
     tables = [name for name in own if PurePosixPath(name).name == TABLE_NAME]
     shallowest = min((name.count("/") for name in tables), default=0)
     roots = [name.removesuffix(TABLE_NAME) for name in tables if name.count("/") == shallowest]
-    if len(roots) == 1 and shallowest <= 1:
+    if len(roots) == 1:
         return roots[0]
     if not roots:
         raise CatalogueError(f"there is no {TABLE_NAME}", where=path, fix=EXPECTED)
-    raise several_tables(path, roots)
+    raise several_tables(path, roots, "Unpack it, and name one of these folders.")
 
 
-def several_tables(where: Path, found: list[str]) -> CatalogueError:
+def several_tables(where: Path, found: list[str], fix: str = "Name one of these folders.") -> CatalogueError:
     """Return the error that a place holds several catalogues."""
     problem = f"{TABLE_NAME} was found in {', '.join(sorted(found)[:5])}"
-    return CatalogueError(problem, where=where, fix="Name one of these folders.")
+    return CatalogueError(problem, where=where, fix=fix)

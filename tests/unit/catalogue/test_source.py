@@ -96,6 +96,21 @@ def test_of_a_catalogue_and_a_copy_deeper_inside_the_outer_one_counts(tmp_path):
         assert table.read() == b"outer"
 
 
+def test_the_only_catalogue_of_a_zip_may_lie_at_any_depth(tiny_catalogue, tmp_path):
+    path = zip_of(tiny_catalogue, tmp_path / "deep.zip", "exports/2025/shop/")
+    with open_catalogue(path) as catalogue, catalogue.open_table() as table:
+        assert len(table.read().splitlines()) == 61
+        assert len(catalogue.photo_names()) == 59
+
+
+def test_of_a_zip_with_two_catalogues_one_is_named_once_it_is_unpacked(tmp_path):
+    with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive:
+        for folder in ("spring", "autumn"):
+            archive.writestr(f"shop/{folder}/styles.csv", "id,articleType\n")
+    with pytest.raises(CatalogueError, match=r"shop/autumn/, shop/spring/. Unpack it, and name one"):
+        open_catalogue(tmp_path / "two.zip")
+
+
 def test_two_catalogues_in_one_folder_are_listed(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
