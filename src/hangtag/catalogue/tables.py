@@ -1,6 +1,7 @@
 """Reading and writing the tables that stages hand to each other: CSV or Parquet, all text."""
 
 import csv
+import re
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -13,12 +14,16 @@ from hangtag.domain.errors import CatalogueError
 
 CSV_SUFFIX: Final = ".csv"
 PARQUET_SUFFIXES: Final = frozenset({".parquet", ".pq"})
+_DELIMITERS: Final = ",;\t|"
+_QUOTED: Final = re.compile(r'"[^"]*"')
 NUMBER_COLUMNS: Final = {"group": pa.int64()}
 """The columns of a CSV that are not text."""
 
 
 def read_table(path: Path) -> pa.Table:
     """Read a table from CSV or Parquet, told apart by the file name. Empty CSV fields are missing values.
+
+    The values of a CSV are parted by commas, semicolons, tabs or bars, whichever its header has most of.
 
     Raises `CatalogueError` when the file is absent or not such a table.
     """
@@ -71,16 +76,23 @@ def csv_writer(file: IO[str]) -> Any:  # noqa: ANN401 - csv gives its writer typ
 
 def _read_csv(path: Path) -> pa.Table:
     with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-        names = next(csv.reader(file), [])
+        delimiter = _find_delimiter(file.readline())
+        file.seek(0)
+        names = next(csv.reader(file, delimiter=delimiter), [])
     return pyarrow.csv.read_csv(
         path,
-        parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
+        parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
         convert_options=pyarrow.csv.ConvertOptions(
             column_types={name: NUMBER_COLUMNS.get(name, pa.string()) for name in names},
             strings_can_be_null=True,
             null_values=[""],
         ),
     )
+
+
+def _find_delimiter(header: str) -> str:
+    """Return what parts the names of a header: whichever it has most of, since spreadsheets do not agree on commas."""
+    return max(_DELIMITERS, key=_QUOTED.sub("", header).count)
 
 
 def _write_csv(table: pa.Table, path: Path) -> None:

@@ -85,3 +85,12 @@ def test_a_damaged_table_is_an_error_that_names_it(tmp_path, name):
 def test_lacking_columns_are_named():
     with pytest.raises(CatalogueError, match=r"no column split or note.*Its columns are id, name"):
         need_columns(table_of(NAMES), ["id", "split", "note"], "here")
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_a_csv_is_parted_by_what_its_header_has_most_of(tmp_path, delimiter):
+    path = tmp_path / "table.csv"
+    path.write_text(
+        delimiter.join(['"a;,|,;|\t\t"', "b", "c"]) + "\n" + delimiter.join("123") + "\n", "utf-8-sig"
+    )
+    assert read_table(path).to_pylist() == [{"a;,|,;|\t\t": "1", "b": "2", "c": "3"}]
