@@ -70,8 +70,8 @@ def write_out_of_fold(guesses: OutOfFold, path: Path) -> None:
 def read_out_of_fold(path: Path) -> OutOfFold:
     """Read out-of-fold predictions.
 
-    Raises `UsageError` for a file that is something else, as a bundle, and `CatalogueError` for one that is damaged or
-    not there.
+    Raises `UsageError` for a file that is not there or is something else, as a bundle, and `CatalogueError` for one
+    that is damaged.
     """
     fix = "Make it with `hangtag train RECIPE --folds 5`."
     if path.suffix.lower() == _BUNDLE_SUFFIX:
@@ -81,6 +81,8 @@ def read_out_of_fold(path: Path) -> OutOfFold:
             where=path,
             fix=fix,
         )
+    if not path.is_file():
+        raise UsageError("there is no such file", where=path, fix=fix)
     table = read_table(path) if path.suffix.lower() in PARQUET_SUFFIXES else None
     said = None if table is None else (table.schema.metadata or {}).get(METADATA_KEY)
     if table is None or said is None:

@@ -27,7 +27,9 @@ def check(
     output: Annotated[
         Path | None,
         typer.Option(
-            help="Write findings.csv and findings.json into this folder; with --labels suspects.csv."
+            "--output",
+            "-o",
+            help="Write findings.csv and findings.json into this folder; with --labels suspects.csv.",
         ),
     ] = None,
 ) -> None:

@@ -76,8 +76,8 @@ def build_app(called: Collection[str]) -> typer.Typer:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit status.
 
-    0: done. 1: `hangtag check` found something. 2: the call or its input cannot be used. 3: done, with findings that
-    the command describes. 130: interrupted.
+    0: done. 1: `hangtag check` found something, or the reader of the output left. 2: the call or its input cannot be
+    used. 3: done, with findings that the command describes. 130: interrupted.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:

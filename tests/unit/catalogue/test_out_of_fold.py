@@ -10,7 +10,7 @@ from hangtag.catalogue.out_of_fold import (
     read_out_of_fold,
     write_out_of_fold,
 )
-from hangtag.domain.errors import CatalogueError, UsageError
+from hangtag.domain.errors import UsageError
 
 
 def draw_guesses(ids=("7", "9", "11"), fold=1):
@@ -67,6 +67,7 @@ def test_another_table_is_refused(tmp_path, name):
         read_out_of_fold(path)
 
 
-def test_an_absent_file_is_a_clear_error(tmp_path):
-    with pytest.raises(CatalogueError, match="no such table"):
-        read_out_of_fold(tmp_path / "absent.parquet")
+@pytest.mark.parametrize("name", ["absent.parquet", "absent"])
+def test_an_absent_file_is_a_clear_error(tmp_path, name):
+    with pytest.raises(UsageError, match=r"no such file.*--folds"):
+        read_out_of_fold(tmp_path / name)
