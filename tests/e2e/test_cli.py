@@ -204,6 +204,14 @@ def test_models_are_compared_photo_by_photo(run):
     assert [row["reason"] for row in rows] == ["", "", "empty", "empty"]
 
 
+@pytest.mark.usefixtures("photos")
+def test_a_format_without_an_output_goes_to_standard_output(run):
+    status, out, err = run("predict", "photos/good.jpg", "--format", "jsonl")
+    assert status == 0
+    assert [json.loads(line)["path"] for line in out.splitlines()] == ["photos/good.jpg"]
+    assert "1 of 1 photos labelled" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
@@ -211,6 +219,8 @@ def test_models_are_compared_photo_by_photo(run):
         (["photos", "-o", "out.txt"], "no table format ends in '.txt'"),
         (["photos", "--resume"], "this needs an --output that is a file or a folder"),
         (["photos", "-o", "-", "--format", "xlsx"], "xlsx cannot go to standard output"),
+        (["photos", "--format", "parquet"], "parquet cannot go to standard output"),
+        (["photos", "--format", "csv", "--resume"], "this needs an --output that is a file or a folder"),
         (
             ["photos", "-o", "out.csv", "--retry-failed", "--restart"],
             "--retry-failed keeps what --restart drops",

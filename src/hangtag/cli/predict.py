@@ -1,9 +1,14 @@
 """The command `hangtag predict`."""
 
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from hangtag.labelling.outputs import Output
 
 EXIT_SOME_NOT_LABELLED: Final = 3
 
@@ -33,7 +38,7 @@ def predict(
     ] = None,
     table_format: Annotated[
         Literal["csv", "xlsx", "jsonl", "parquet"] | None,
-        typer.Option("--format", help="The table's format, where the name of the output does not say it."),
+        typer.Option("--format", help="The table's format, where no name of an output says it."),
     ] = None,
     rows_per_part: Annotated[
         int, typer.Option(min=1, help="How many rows a part of a folder has.")
@@ -101,7 +106,6 @@ def predict(
     """
     from rich.console import Console
 
-    from hangtag.cli.console import open_console
     from hangtag.cli.predict_engine import check_options, label_on_ray
     from hangtag.cli.predict_outputs import check_outputs
     from hangtag.cli.predict_run import choose_start, label_in_job, label_once, load_models, write_summary
@@ -114,7 +118,7 @@ def predict(
     from hangtag.labelling.run import Labeller
     from hangtag.labelling.terminal import print_summary
 
-    destination = None if output is None else Output.parse(output, table_format)
+    destination = Output.choose(output, table_format)
     start = choose_start(
         destination, {"--resume": resume, "--retry-failed": retry_failed, "--restart": restart}
     )
@@ -134,7 +138,7 @@ def predict(
             fingerprint = Fingerprint.of(models, labeller.layout)
             plan = Plan(destination, labeller.layout, fingerprint, inputs, start, rows_per_part)
             summary = label_in_job(labeller, walk, plan, messages)
-        print_summary(messages if output == "-" else open_console(), summary, walk.damage)
+        print_summary(_choose_console(destination, messages), summary, walk.damage)
         if summary_file is not None:
             write_summary(summary, summary_file)
         if explain is not None:
@@ -143,3 +147,10 @@ def predict(
             draw_pictures(models, walk, explain, messages)
     if summary.failed:
         raise typer.Exit(EXIT_SOME_NOT_LABELLED)
+
+
+def _choose_console(destination: "Output | None", messages: "Console") -> "Console":
+    """Return where the summary is printed: not among the rows of a table on standard output."""
+    from hangtag.cli.console import open_console
+
+    return messages if destination is not None and destination.is_standard_output else open_console()

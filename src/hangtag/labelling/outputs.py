@@ -44,6 +44,16 @@ class Output:
     is_folder: bool = False
 
     @classmethod
+    def choose(cls, name: str | None, chosen: Format | None = None) -> "Output | None":
+        """Understand what a person calls an output, as `parse` does; None, the screen, without a name and a format.
+
+        Whoever chooses a format alone wants a table, on standard output.
+        """
+        if name is None:
+            return None if chosen is None else cls.parse("-", chosen)
+        return cls.parse(name, chosen)
+
+    @classmethod
     def parse(cls, name: str, chosen: Format | None = None) -> "Output":
         """Understand what a person calls an output, and check that it can be written, before any photo is labelled.
 
