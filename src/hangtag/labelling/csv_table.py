@@ -17,6 +17,9 @@ from hangtag.labelling.layout import (
 )
 
 _STARTS_A_FORMULA: Final = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - the wide signs start one in East Asian Excel
+_NUMBER: Final = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?|-")
+"""What begins like a formula and is none: a number, or the dash that stands for one."""
+
 _MANY_TEXTS: Final = 20_000
 _NEEDS_QUOTES: Final = re.compile(
     r'[",;\t\r\n]|^ | $'
@@ -27,7 +30,7 @@ class CsvTable:
     """Writes rows as CSV.
 
     Text that a spreadsheet would take for a formula is made harmless: a path `=x.jpg` is written `./=x.jpg`,
-    which names the same file; a label gets an apostrophe before it.
+    which names the same file; a label, or a value of a given table, gets an apostrophe before it. Numbers stay.
     """
 
     def __init__(self, file: BinaryIO, layout: Layout) -> None:
@@ -84,7 +87,9 @@ def _quote(text: str) -> str:
 
 
 def _defuse(text: str) -> str:
-    return f"'{text}" if text.startswith(_STARTS_A_FORMULA) else text
+    if not text.startswith(_STARTS_A_FORMULA) or _NUMBER.fullmatch(text):
+        return text
+    return f"'{text}"
 
 
 def _defuse_path(path: str) -> str:
