@@ -67,6 +67,39 @@ test('Stop keeps what is there, Go on labels the rest', async ({ page }) => {
   await expect(page.locator('article.tag .label .path')).toHaveCount(8);
 });
 
+test('Clear while photos are under way leaves none of them to be sent later', async ({ page }) => {
+  await page.route(PREDICTIONS, () => undefined);
+  const tray = new TrayPage(page);
+  await tray.open();
+  const sent = page.waitForRequest(PREDICTIONS);
+  await page.getByRole('button', { name: 'Try all samples' }).click();
+  await sent;
+  await page.getByRole('button', { name: 'Clear' }).click();
+  await expect(page.getByText('Drop product photos here')).toBeVisible();
+  await page.unroute(PREDICTIONS);
+  let requests = 0;
+  page.on('request', (request) => (requests += request.url().endsWith('/predictions') ? 1 : 0));
+  await tray.choose((await samplePhotos(page)).slice(0, 1));
+  await expect(page.locator('article.tag .label .path')).toHaveCount(1);
+  await tray.settled();
+  await expect(page.getByText('without a label yet')).toHaveCount(0);
+  expect(requests).toBe(1);
+});
+
+test('labelling again that is stopped goes on from one notice, with each photo once', async ({ page }) => {
+  const tray = new TrayPage(page);
+  await tray.withSamples();
+  await tray.useModel('doubter');
+  await page.route(PREDICTIONS, () => undefined);
+  await page.getByRole('button', { name: 'Label them again' }).click();
+  await page.getByRole('button', { name: 'Stop' }).click();
+  await expect(page.getByText('8 photos without a label yet.')).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Label them again' })).toHaveCount(0);
+  await page.unroute(PREDICTIONS);
+  await page.getByRole('button', { name: 'Go on' }).click();
+  await expect(tray.filter('Need a look 8')).toBeVisible();
+});
+
 test('models that cannot be listed are asked for once, and again when a person says so', async ({ page }) => {
   let asked = 0;
   await page.route('**/api/v1/models', (route) => {
