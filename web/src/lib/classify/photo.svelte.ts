@@ -23,7 +23,7 @@ export class Photo {
   /** Just answered: the tag settles into its place. */
   fresh = $state(false);
   answer = $state.raw<PhotoAnswer>();
-  /** The model that answered. */
+  /** The model that answered last; its classes are what can be said while another one is asked. */
   modelId = $state<string>();
   /** What a person said, by column; also where they only agreed with a doubtful label. */
   corrections = $state.raw<Labels>({});
@@ -81,7 +81,6 @@ export class Photo {
   /** Forgets the answer, so that the photo can be asked about again. A person's word stays. */
   reset() {
     this.answer = undefined;
-    this.modelId = undefined;
   }
 
   /** Frees the picture's memory. */

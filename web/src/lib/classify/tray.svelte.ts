@@ -25,11 +25,11 @@ export class Tray {
 
   readonly answered = $derived(this.photos.filter((photo) => photo.answer).length);
   /** Photos that another model than the chosen one has labelled. */
-  readonly outdated = $derived(
-    this.model.id === undefined
-      ? []
-      : this.photos.filter(({ modelId }) => modelId !== undefined && modelId !== this.model.id),
-  );
+  readonly outdated = $derived.by(() => {
+    const { id } = this.model;
+    if (id === undefined) return [];
+    return this.photos.filter(({ answer, modelId = id }) => answer && modelId !== id);
+  });
   /** One sentence about how things stand. */
   readonly summary = $derived.by(() => {
     const { look, failed } = this.view.counts;

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 
 import { ProblemError } from '../api/problem.ts';
-import { labelled, TEE } from './made-up.ts';
+import { failed, labelled, photoNamed, TEE } from './made-up.ts';
 import type { Ask } from './sending.svelte.ts';
 import { Tray } from './tray.svelte.ts';
 import { Desk, describe as inWords } from './desk.svelte.ts';
@@ -83,6 +83,10 @@ describe('tray', () => {
     const { tray, photos } = await filled(2);
     expect(tray.outdated).toEqual([]);
     tray.model.list.value = [{ id: 'other', name: 'other', is_default: true }] as never;
+    expect(tray.outdated).toEqual(photos);
+    const refused = photoNamed('refused.jpg');
+    refused.answer = failed('refused.jpg');
+    tray.photos = [...photos, refused];
     expect(tray.outdated).toEqual(photos);
     tray.askAgain(photos);
     tray.sending.stop();
