@@ -91,13 +91,15 @@ class TarWalk:
 
     def __iter__(self) -> Iterator[InputPhoto]:
         self.other_files = 0
+        stream: _Stream | None = None
         try:
+            if not Path(self.path).stat().st_size:
+                yield BrokenInput(self.path, PhotoError(Reason.EMPTY))
+                return
             with closing(_open_stream(self.path)) as stream:
                 yield from self._walk(stream)
-        except _DAMAGE as error:
-            yield BrokenInput(self.path, PhotoError(Reason.CORRUPT, f"the tar cannot be read on ({error})"))
-        except OSError as error:
-            reason = Reason.UNREADABLE if error.errno else Reason.CORRUPT  # decompressors give no number
+        except (*_DAMAGE, OSError) as error:
+            reason = _reason_of(error, has_run_out=stream is not None and stream.has_run_out)
             yield BrokenInput(self.path, PhotoError(reason, f"the tar cannot be read on ({error})"))
 
     def count(self) -> None:
@@ -145,6 +147,7 @@ class _Stream:
     is_plain: bool
     position: int = 0
     has_ended: bool = False
+    has_run_out: bool = False
 
     def tell(self) -> int:
         return self.position
@@ -172,10 +175,21 @@ class _Stream:
             pieces.append(piece)
             size -= len(piece)
             self.position += len(piece)
+        self.has_run_out = size > 0
         return b"".join(pieces)
 
     def close(self) -> None:
         self.source.close()
+
+
+def _reason_of(error: Exception, *, has_run_out: bool) -> Reason:
+    """Return what is wrong with a tar that could not be read on."""
+    if isinstance(error, OSError) and error.errno:  # decompressors give no number
+        return Reason.UNREADABLE
+    is_cut_off = (
+        has_run_out or isinstance(error, EOFError) or "Truncated" in str(error)
+    )  # what zstd says of it
+    return Reason.TRUNCATED if is_cut_off else Reason.CORRUPT
 
 
 def _open_zstd(path: str) -> _Readable:

@@ -34,6 +34,10 @@ class ZipEntry:
     offset: int
 
 
+class NoIndexError(zipfile.BadZipFile):
+    """A zip has no index, which stands at its end."""
+
+
 def iter_entries(file: BinaryIO) -> Iterator[ZipEntry]:
     """Iterate the entries of a zip in the order of its index, a few of them in memory at a time.
 
@@ -58,7 +62,7 @@ def _find_index(file: BinaryIO) -> tuple[int, int, int]:
     # Not another way of finding the index, in which a crafted file could show other entries than everywhere else.
     end = zipfile._EndRecData(file)  # type: ignore[attr-defined]  # noqa: SLF001
     if end is None:
-        raise zipfile.BadZipFile("it has no index; it may be cut off")
+        raise NoIndexError("it has no index; it may be cut off")
     length, offset = end[zipfile._ECD_SIZE], end[zipfile._ECD_OFFSET]  # type: ignore[attr-defined]  # noqa: SLF001
     start = end[zipfile._ECD_LOCATION] - length  # type: ignore[attr-defined]  # noqa: SLF001
     if end[zipfile._ECD_SIGNATURE] == _END64_MARK:  # type: ignore[attr-defined]  # noqa: SLF001

@@ -13,7 +13,7 @@ from hangtag.domain.reasons import Reason
 from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits
 from hangtag.labelling.inputs.members import Membership, name_member, sort_member
 from hangtag.labelling.inputs.photo import BrokenInput, Carried, InputPhoto, carry_nothing, too_large
-from hangtag.labelling.inputs.zip_index import ZipEntry, iter_entries
+from hangtag.labelling.inputs.zip_index import NoIndexError, ZipEntry, iter_entries
 
 _LOCAL_HEAD: Final = struct.Struct("<4s2B4H3L2H")
 _LOCAL_MARK: Final = b"PK\x03\x04"
@@ -91,6 +91,10 @@ class ZipWalk:
         self.other_files = 0
         try:
             with Path(self.path).open("rb") as file:
+                start = file.read(len(_LOCAL_MARK))
+                if not start:
+                    yield BrokenInput(self.path, PhotoError(Reason.EMPTY))
+                    return
                 for entry in iter_entries(file):
                     membership = sort_member(entry.name)
                     if membership is Membership.PHOTO:
@@ -99,7 +103,9 @@ class ZipWalk:
         except OSError as error:
             yield BrokenInput(self.path, PhotoError(Reason.UNREADABLE, f"the zip cannot be read ({error})"))
         except (zipfile.BadZipFile, struct.error) as error:
-            yield BrokenInput(self.path, PhotoError(Reason.CORRUPT, f"the zip cannot be read ({error})"))
+            is_cut_off = isinstance(error, NoIndexError) and start == _LOCAL_MARK
+            reason = Reason.TRUNCATED if is_cut_off else Reason.CORRUPT
+            yield BrokenInput(self.path, PhotoError(reason, f"the zip cannot be read ({error})"))
 
     def count(self) -> int:
         """Count the photos; reads the index in a walk of its own."""

@@ -143,13 +143,15 @@ def test_a_damaged_photo_is_a_reason_and_costs_the_others_nothing(tmp_path, meth
     assert fine.read() == b"two"
 
 
-def test_a_zip_that_is_none_or_cut_off_is_an_entry(tmp_path):
+def test_a_zip_that_is_none_or_empty_or_cut_off_is_an_entry(tmp_path):
     (tmp_path / "none.zip").write_bytes(b"not a zip")
+    (tmp_path / "empty.zip").touch()
     write_zip(tmp_path / "whole.zip", {"1.jpg": bytes(100)})
     (tmp_path / "cut.zip").write_bytes((tmp_path / "whole.zip").read_bytes()[:-30])
-    for name in ("none.zip", "cut.zip"):
+    expected = {"none.zip": Reason.CORRUPT, "empty.zip": Reason.EMPTY, "cut.zip": Reason.TRUNCATED}
+    for name, wrong in expected.items():
         (entry,) = ZipWalk(str(tmp_path / name))
-        assert (entry.name, reason(entry)) == (str(tmp_path / name), Reason.CORRUPT)
+        assert (entry.name, reason(entry)) == (str(tmp_path / name), wrong)
 
 
 def test_an_index_that_breaks_off_is_an_entry_behind_the_photos_before(tmp_path):
