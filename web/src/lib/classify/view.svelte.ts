@@ -39,9 +39,9 @@ export class View {
     return counts;
   });
 
-  /** The branches of the taxonomy that occur, each with its number of photos. */
+  /** The branches of the taxonomy that occur, each with its number of photos; the chosen one even without any. */
   readonly branches = $derived.by(() => {
-    const counts: Record<string, number> = {};
+    const counts: Record<string, number> = this.branch === '' ? {} : { [this.branch]: 0 };
     for (const photo of this.all()) {
       const labels = photo.levels.map((column) => photo.labels[column]?.value ?? '');
       labels.forEach((_, depth) => {

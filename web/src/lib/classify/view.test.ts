@@ -52,6 +52,15 @@ describe('view', () => {
     expect(view.branches).toContainEqual(['Accessories › Watches › Watches', 1]);
   });
 
+  it('keeps the chosen branch when its last photo has gone elsewhere', () => {
+    const { view, watch } = made();
+    view.branch = 'Accessories › Watches';
+    watch.corrections = { masterCategory: 'Apparel', subCategory: 'Topwear', articleType: 'Tops' };
+    expect(view.branches).toContainEqual(['Accessories › Watches', 0]);
+    view.branch = '';
+    expect(view.branches.map(([branch]) => branch)).not.toContain('Accessories › Watches');
+  });
+
   it('sorts names as people do, and doubt before certainty', () => {
     const { view, tee, doubt, watch, broken, waiting } = made();
     view.order = 'name';
