@@ -1,5 +1,5 @@
 import { expect, samplePhotos, test } from './fixtures.ts';
-import { blank, broken, TrayPage } from './tray.ts';
+import { blank, broken, expectBelowFilters, TrayPage } from './tray.ts';
 
 test('an empty page offers samples, and labels them', async ({ page }) => {
   const tray = new TrayPage(page);
@@ -207,6 +207,9 @@ test('hundreds of photos: only those in view are drawn, all are labelled', async
   await page.keyboard.press('End');
   await expect(tray.tag('photo-399.png')).toBeFocused();
   await expect(tray.tag('photo-399.png')).toBeInViewport();
+  await page.keyboard.press('Home');
+  await expect(tray.tag('photo-0.png')).toBeFocused();
+  await expectBelowFilters(tray.tag('photo-0.png'));
   // So many rows are zipped in another way than a few.
   const workbook = await tray.exported(/Excel/);
   expect(workbook.subarray(0, 2).toString()).toBe('PK');

@@ -1,5 +1,5 @@
 import { expect, test } from './fixtures.ts';
-import { TrayPage } from './tray.ts';
+import { expectBelowFilters, TrayPage } from './tray.ts';
 
 test('a label is changed and taken back by keys alone', async ({ page }) => {
   const tray = new TrayPage(page);
@@ -83,6 +83,27 @@ test('the list of classes is whole, and begins with the chosen one', async ({ pa
   await expect(options.last()).toContainText('Wristbands');
 });
 
+test('keys speak to the page right after a filter was clicked, with Caps Lock too', async ({ page }) => {
+  const tray = new TrayPage(page);
+  await tray.withSamples();
+  await tray.tag('tshirt.png').focus();
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('combobox', { name: 'Category', exact: true })).toBeFocused();
+  await page.keyboard.type('jean');
+  await page.keyboard.press('Enter');
+  await tray.filter('Edited 1').check();
+  await page.keyboard.press('?');
+  await expect(page.getByRole('dialog', { name: 'Keys' })).toBeVisible();
+  await page.keyboard.press('Escape');
+  await tray.filter('All 8').check();
+  // What a browser says of Ctrl and Z under Caps Lock.
+  await page.evaluate(() => {
+    const key = { key: 'Z', ctrlKey: true, bubbles: true, cancelable: true };
+    document.activeElement?.dispatchEvent(new KeyboardEvent('keydown', key));
+  });
+  await expect(tray.filter('Edited 0')).toBeVisible();
+});
+
 test('arrows move between tags, as they stand', async ({ page }) => {
   const tray = new TrayPage(page);
   await page.setViewportSize({ width: 1280, height: 900 });
@@ -93,6 +114,9 @@ test('arrows move between tags, as they stand', async ({ page }) => {
   await expect(tray.tags.nth(1)).toBeFocused();
   await page.keyboard.press('ArrowDown');
   await expect(tray.tags.nth(1 + line)).toBeFocused();
+  await page.keyboard.press('ArrowUp');
+  await expect(tray.tags.nth(1)).toBeFocused();
+  await expectBelowFilters(tray.tags.nth(1));
   await page.keyboard.press('Home');
   await expect(tray.tags.first()).toBeFocused();
 });

@@ -61,6 +61,13 @@ export class TrayPage {
   }
 }
 
+/** Fails where the filter bar, which stays in view, covers a tag. */
+export async function expectBelowFilters(tag: Locator): Promise<void> {
+  const bar = await tag.page().getByRole('group', { name: 'Filter and sort' }).boundingBox();
+  const place = await tag.boundingBox();
+  expect(place?.y).toBeGreaterThanOrEqual((bar?.y ?? 0) + (bar?.height ?? 0));
+}
+
 /** A white page: a photo that shows nothing. */
 export const blank: NamedFile = {
   name: 'blank.png',

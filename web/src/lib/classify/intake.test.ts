@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from 'vitest';
 
 import { compare } from './comparison.ts';
 import { failureWords } from './failure.ts';
-import { sortFiles } from './intake.ts';
+import { leftOut, sortFiles } from './intake.ts';
 import { failed, labelled, photoNamed, TEE } from './made-up.ts';
 import { Thumbnails } from './thumbnails.ts';
 
@@ -10,12 +10,25 @@ const named = (name: string) => new File(['x'], name);
 
 describe('sortFiles', () => {
   it('takes photos, tells archives and tables apart, and leaves what nobody meant', () => {
-    const { photos, others } = sortFiles(
-      ['a.JPG', 'b.zip', 'c.xlsx', '.DS_Store', 'Thumbs.db', 'd'].map(named),
+    const sorted = sortFiles(
+      ['a.JPG', 'b.zip', 'c.xlsx', 'e.pdf', '.DS_Store', 'Thumbs.db', 'f/.g/h.jpg', 'f/Thumbs.db', 'd'].map(
+        named,
+      ),
     );
-    expect(photos.map(({ name }) => name)).toEqual(['a.JPG', 'd']);
-    expect(others.map(({ name }) => name)).toEqual(['b.zip', 'c.xlsx']);
+    const names = Object.values(sorted).map((files: File[]) => files.map(({ name }) => name));
+    expect(names).toEqual([['a.JPG', 'd'], ['b.zip', 'c.xlsx'], ['e.pdf']]);
   });
+
+  it.each([
+    [['a.jpg'], ''],
+    [['b.zip', 'c.csv'], '2 files left out: zip files and tables are for a job.'],
+    [['e.pdf', 'f.txt'], 'e.pdf and f.txt left out: of no use here, nor in a job.'],
+    [
+      ['b.zip', '1.md', '2.md', '3.md', '4.md', '5.md'],
+      '1 file left out: zip files and tables are for a job. ' +
+        '1.md, 2.md, 3.md and 2 more left out: of no use here, nor in a job.',
+    ],
+  ])('says of %s what is left out', (names, said) => expect(leftOut(sortFiles(names.map(named)))).toBe(said));
 });
 
 describe('failureWords', () => {
