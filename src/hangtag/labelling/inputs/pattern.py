@@ -49,8 +49,11 @@ class PathPattern:
 
     @classmethod
     def from_text(cls, text: str) -> "PathPattern":
-        """Read the parts of a pattern that come after its folder."""
-        parts = [part for part in text.replace(os.sep, "/").split("/") if part not in ("", ".")]
+        """Read the parts of a pattern that come after its folder. With a slash at its end it asks for all below."""
+        text = text.replace(os.sep, "/")
+        parts = [part for part in text.split("/") if part not in ("", ".")]
+        if text.endswith("/"):
+            parts.append(_ANY_DEPTH)
         if not parts or parts[-1] == _ANY_DEPTH:
             parts.append("*")
         return cls(tuple(parts), _with_open_ends(parts, {0}))

@@ -81,6 +81,21 @@ def test_two_stars_at_the_end_are_everything_below():
     assert [photo.name for photo in walk] == ["a/1.jpg", "a/b/1.jpg", "a/b/2.PNG", "a/b/c/3.jpg"]
 
 
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("*/", ["[x]/1.jpg", "a/1.jpg", "a/b/1.jpg", "a/b/2.PNG", "a/b/c/3.jpg", "b/1.jpg"]),
+        ("a/*/", ["a/b/1.jpg", "a/b/2.PNG", "a/b/c/3.jpg"]),
+        ("**/b/", ["a/b/1.jpg", "a/b/2.PNG", "a/b/c/3.jpg", "b/1.jpg"]),
+        ("a/b/**/", ["a/b/1.jpg", "a/b/2.PNG", "a/b/c/3.jpg"]),
+        ("*.jpg/", []),
+    ],
+)
+@pytest.mark.usefixtures("tree")
+def test_a_slash_at_the_end_is_everything_in_the_folders_that_match(pattern, expected):
+    assert [photo.name for photo in FolderWalk(*split_pattern(pattern))] == expected
+
+
 @pytest.mark.usefixtures("tree")
 def test_files_that_match_and_are_no_photos_are_counted():
     walk = FolderWalk(*split_pattern("n*"))
