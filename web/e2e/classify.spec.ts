@@ -216,6 +216,25 @@ test('hundreds of photos: only those in view are drawn, all are labelled', async
   expect(workbook.length).toBeGreaterThan(20_000);
 });
 
+test('the way back leads to the tags that were looked at', async ({ page }) => {
+  const tray = new TrayPage(page);
+  await tray.open();
+  const photos = await samplePhotos(page);
+  await tray.choose(
+    Array.from({ length: 160 }, (_, position) => ({
+      ...(photos[position % photos.length] ?? broken),
+      name: `photo-${position}.png`,
+    })),
+  );
+  await tray.settled();
+  await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight / 4));
+  await expect(tray.tag('photo-40.png')).toBeInViewport();
+  await page.getByRole('link', { name: 'Models' }).click();
+  await expect(page.getByRole('heading', { name: 'default' })).toBeVisible();
+  await page.goBack();
+  await expect(tray.tag('photo-40.png')).toBeInViewport();
+});
+
 test('a click while the page scrolls counts', async ({ page }) => {
   const tray = new TrayPage(page);
   await tray.withSamples();
