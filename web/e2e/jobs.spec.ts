@@ -192,50 +192,43 @@ test('the list follows a batch without a reload', async ({ page }) => {
   await expect(card).toContainText('Done: 40 photos', { timeout: 60_000 });
 });
 
-test('a table with two columns of photos asks which one counts', async ({ page, tolerated }) => {
-  tolerated.push(/422/);
-  await page.goto('/jobs');
-  const photos = (await samplePhotos(page)).slice(0, 4);
-  const [a, b, c, d] = photos.map(({ name }) => name);
-  const table = `front,back\n${a},${b}\n${c},${d}\n`;
-  const list = { name: 'list.csv', mimeType: 'text/csv', buffer: Buffer.from(table) };
-  await page.locator('input[type=file]').setInputFiles([...photos, list]);
-  await page.getByRole('button', { name: 'Start labelling' }).click();
-  await expect(page.getByRole('alert')).toContainText('Several columns of the table name photos');
-  await page.getByRole('combobox', { name: 'Column that names the photos' }).selectOption('back');
-  await expectAccessible(page);
-  await page.getByRole('button', { name: 'Start labelling' }).click();
+test('a batch that is deleted elsewhere is not shown any more', async ({ page, tolerated }) => {
+  tolerated.push(/404/);
+  await start(page, 'Deleted elsewhere');
   await done(page);
-  await expect(rows(page).first()).toContainText(b ?? '');
+  await page.reload(); // a batch that is done is asked for once
+  await expect(rows(page).first()).toContainText('.png');
+  await page.request.delete(page.url().replace('/jobs/', '/api/v1/jobs/'));
+  await page.getByRole('radio', { name: 'Flagged' }).check();
+  await expect(page.getByRole('alert')).toContainText('This batch is not here.');
+  await expect(rows(page)).toHaveCount(0);
 });
 
-test('sending goes on where the page is left, and pulls nobody back', async ({ page }) => {
-  await page.goto('/jobs');
-  let release = (): void => undefined;
-  const held = new Promise<void>((resolve) => (release = resolve));
-  await page.route('**/api/v1/jobs', async (route) => {
-    if (route.request().method() === 'POST') await held;
-    await route.continue();
-  });
-  await page.locator('input[type=file]').setInputFiles((await samplePhotos(page)).slice(0, 1));
-  await page.getByRole('textbox', { name: 'Name' }).fill('Left alone');
-  await page.getByRole('button', { name: 'Start labelling' }).click();
-  const goTo = (name: string) => page.getByRole('link', { name, exact: true }).first().click();
-  await goTo('Models');
-  await goTo('Jobs');
-  await expect(page.getByRole('button', { name: 'Stop sending' })).toBeVisible();
-  await goTo('Models');
-  release();
-  await expect(page.getByText('The batch Left alone is sent')).toBeAttached();
-  await expect(page).toHaveURL(/\/models$/);
+test('a batch that is cancelled before its turn says that nothing was labelled', async ({ page }) => {
+  await start(page, 'Before it', { times: 60 });
+  const before = page.url();
+  await start(page, 'Never begun');
+  await page.getByRole('button', { name: 'Cancel' }).click();
+  await expect(page.getByText('Nothing was labelled.')).toBeVisible();
+  await page.goto(before);
+  await page.getByRole('button', { name: 'Cancel' }).click();
+  await expect(page.getByText('Cancelled.', { exact: true })).toBeVisible();
 });
 
-test('a table without photos is not sent', async ({ page }) => {
-  await page.goto('/jobs');
-  const table = { name: 'list.csv', mimeType: 'text/csv', buffer: Buffer.from('photo\na.jpg\n') };
-  await page.locator('input[type=file]').setInputFiles([table]);
-  await expect(page.getByText('add the photos')).toBeVisible();
-  await expect(page.getByRole('button', { name: 'Start labelling' })).toBeDisabled();
+test('what is in doubt is what it is in Classify: the category, or an attribute alone', async ({ page }) => {
+  await start(page, 'In doubt');
+  await done(page);
+  const total = async (name: string): Promise<number> => {
+    const answer = page.waitForResponse(/\/results\?.*status=/);
+    await page.getByRole('radio', { name }).check();
+    return ((await (await answer).json()) as { total: number }).total;
+  };
+  const [look, attributes] = [await total('Need a look'), await total('Attributes to check')];
+  const all = await page.request.get(page.url().replace('/jobs/', '/api/v1/jobs/') + '/results');
+  const { results } = (await all.json()) as { results: { answer: string[]; doubtful: string[] }[] };
+  const unsure = results.filter(({ answer }) => answer.length < 3);
+  expect(look).toBe(unsure.length);
+  expect(attributes).toBe(results.filter(({ doubtful }) => doubtful.length > 0).length - unsure.length);
 });
 
 test('a batch that is not there is said so', async ({ page, tolerated }) => {

@@ -176,3 +176,28 @@ test('an address that is none says so', async ({ page }) => {
   await page.getByRole('link', { name: 'To the start', exact: true }).click();
   await expect(page.getByRole('heading', { name: 'Classify' })).toBeVisible();
 });
+
+test('a page that cannot be fetched is not called broken, and can be tried again', async ({ page }) => {
+  await page.goto('/');
+  await expect(page.getByRole('heading', { name: 'Classify' })).toBeVisible();
+  await page.route('**/_app/**', (route) => route.abort());
+  await page.route('/healthz', (route) => route.abort());
+  await page.getByRole('link', { name: 'Catalogue' }).first().click();
+  await expect(page.getByText('The service does not answer', { exact: true })).toBeVisible();
+  await page.unrouteAll();
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await expect(page.getByRole('heading', { level: 1, name: 'Catalogue' })).toBeVisible();
+});
+
+test('a file that is dropped where nothing takes it does not replace the page', async ({ page }) => {
+  await page.goto('/models');
+  await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+  const isLeft = await page.evaluate(() => {
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File(['x'], 'tee.jpg', { type: 'image/jpeg' }));
+    return document.body.dispatchEvent(
+      new DragEvent('drop', { dataTransfer, bubbles: true, cancelable: true }),
+    );
+  });
+  expect(isLeft).toBe(false);
+});

@@ -1,6 +1,11 @@
-// What SvelteKit leaves to the project to declare: nothing so far.
+// What SvelteKit leaves to the project to declare.
 declare global {
-  namespace App {}
+  namespace App {
+    interface Error {
+      /** Whether a part of the page could not be fetched: then the service is away, and nothing is broken. */
+      isAway?: boolean;
+    }
+  }
 }
 
 export {};

@@ -162,8 +162,8 @@ class Client:
     def results(self, job_id: str, *, offset: int = 0, limit: int = 50, **chosen: Any) -> JobResults:  # noqa: ANN401 - text or number
         """Return some of a job's results, those that are `chosen`, or all.
 
-        What can be chosen: `column`, `label`, `min_confidence`, `max_confidence`, `status` (labelled, failed or
-        doubtful) and `sort` (position or confidence).
+        What can be chosen: `column`, `label`, `min_confidence`, `max_confidence`, `status` (labelled, failed,
+        doubtful, category, attributes or flagged) and `sort` (position or confidence).
         """
         params = _known(offset=offset, limit=limit, **chosen)
         return self._connection.call(JobResults, "GET", f"/jobs/{job_id}/results", params=params)

@@ -3,15 +3,16 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Engine, Select, func, select, true
+from sqlalchemy import Engine, Select, func, or_, select, true
 
+from hangtag.domain.columns import CATEGORY_COLUMNS
 from hangtag.server.jobs.stored import StoredResult, read_results
 from hangtag.server.jobs.tables import JobRow, LabelRow, PhotoRow, ResultRow
 from hangtag.server.jobs.vocabulary import Vocabulary
 from hangtag.server.problems import InvalidRequestError
 from hangtag.server.schemas import InvalidValue
 
-Status = Literal["labelled", "failed", "doubtful", "flagged"]
+Status = Literal["labelled", "failed", "doubtful", "category", "attributes", "flagged"]
 Sort = Literal["position", "confidence"]
 
 
@@ -20,8 +21,9 @@ class ResultFilter:
     """Which results, in which order.
 
     `label` is one of `column`, as corrected; the confidences are the model's own: of `column`, or of the leaf without
-    one. `doubtful` are labelled ones with a doubtful label that nobody corrected, `flagged` those with a flag. Sorted
-    by confidence, the least certain come first and those without any last.
+    one. `doubtful` are labelled ones with a doubtful label that nobody corrected, `category` those of them whose
+    category is in doubt, and `attributes` the others; `flagged` are those with a flag. Sorted by confidence,
+    the least certain come first and those without any last.
     """
 
     column: str | None = None
@@ -69,19 +71,36 @@ def _select_positions(job: JobRow, wanted: ResultFilter) -> Select[int]:
         true() if wanted.label is None else LabelRow.label == wanted.label,
         true() if wanted.min_confidence is None else confidence >= wanted.min_confidence,
         true() if wanted.max_confidence is None else confidence <= wanted.max_confidence,
-        _has_status(wanted.status),
+        _has_status(wanted.status, job),
     )
     return statement.where(*conditions)
 
 
-def _has_status(status: Status | None) -> Any:  # noqa: ANN401 - a condition
+def _has_status(status: Status | None, job: JobRow) -> Any:  # noqa: ANN401 - a condition
     if status == "failed":
         return ResultRow.reason.is_not(None)
     if status == "doubtful":
         return ResultRow.doubtful > 0
+    if status in {"category", "attributes"}:
+        category = _is_category_doubtful(job)
+        return (ResultRow.doubtful > 0) & (category if status == "category" else ~category)
     if status == "flagged":
         return ResultRow.flags > 0
     return true() if status is None else ResultRow.reason.is_(None)
+
+
+def _is_category_doubtful(job: JobRow) -> Any:  # noqa: ANN401 - a condition
+    """Hold for a doubtful result, a level of whose category is doubtful; any is where the model has no category."""
+    levels = [column for column in CATEGORY_COLUMNS if column in job.vocabulary["classes"]]
+    if not levels:
+        return true()
+    doubtful = ResultRow.answer["doubtful"].as_string()  # the list as JSON
+    return or_(
+        *(
+            doubtful.contains(f'"{level}"') & ResultRow.corrections[level].as_string().is_(None)
+            for level in levels
+        )
+    )
 
 
 def _order(wanted: ResultFilter) -> tuple[Any, ...]:

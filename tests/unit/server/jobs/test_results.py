@@ -38,7 +38,7 @@ filters = st.one_of(st.none(), st.sampled_from(sorted(TINY_HEADS))).flatmap(
         label=st.none() if column is None else st.one_of(st.none(), st.sampled_from(TINY_HEADS[column])),
         min_confidence=optional,
         max_confidence=optional,
-        status=st.sampled_from([None, "labelled", "failed", "doubtful", "flagged"]),
+        status=st.sampled_from([None, "labelled", "failed", "doubtful", "category", "attributes", "flagged"]),
         sort=st.sampled_from(["position", "confidence"]),
     )
 )
@@ -91,6 +91,8 @@ def choose(drawn, corrected, wanted):
             "labelled": bool(one.labels),
             "failed": bool(one.reason),
             "doubtful": bool(doubtful),
+            "category": bool(doubtful - {"gender"}),
+            "attributes": doubtful == {"gender"},
             "flagged": bool(one.flags),
         }
         return all(
@@ -148,6 +150,20 @@ def test_a_correction_stands_beside_the_answer(store):
     assert summarise(store.engine, job).by_class["articleType"] == [("Tshirts", 1), ("Watches", 1)]
     (other,), _ = query_results(store.engine, job, ResultFilter(status="doubtful"), (0, 9))
     assert other.position == 0
+
+
+def test_a_category_that_a_person_said_is_in_doubt_no_more(store):
+    job = store_job(store, [SHIRT, replace(SHIRT, doubtful=("gender",)), SHIRT, replace(SHIRT, doubtful=())])
+    correct_result(store.engine, job, 2, {"articleType": "Tshirts"})
+
+    def positions(status):
+        return [
+            one.position for one in query_results(store.engine, job, ResultFilter(status=status), (0, 9))[0]
+        ]
+
+    assert positions("category") == [0]
+    assert positions("attributes") == [1, 2]
+    assert positions("doubtful") == [0, 1, 2]
 
 
 def test_what_the_model_is_sure_of_and_the_flags_are_kept(store):
@@ -220,6 +236,8 @@ def test_a_filter_that_cannot_be_is_refused(wanted, problem):
     ("wanted", "index"),
     [
         (ResultFilter(status="doubtful"), "job_results_by_doubt"),
+        (ResultFilter(status="category"), "job_results_by_doubt"),
+        (ResultFilter(status="attributes"), "job_results_by_doubt"),
         (ResultFilter(status="flagged"), "job_results_by_flags"),
         (ResultFilter(max_confidence=0.2), "job_results_by_confidence"),
         (ResultFilter(sort="confidence"), "job_results_by_confidence"),

@@ -2085,7 +2085,7 @@ export interface operations {
                 label?: string | null;
                 min_confidence?: number | null;
                 max_confidence?: number | null;
-                status?: ("labelled" | "failed" | "doubtful" | "flagged") | null;
+                status?: ("labelled" | "failed" | "doubtful" | "category" | "attributes" | "flagged") | null;
                 sort?: "position" | "confidence";
             };
             header?: never;

@@ -49,11 +49,11 @@ describe('pages', () => {
 
 describe('the filter', () => {
   it('becomes a query without what is not chosen', async () => {
-    await results.choose({ column: 'gender', label: 'Men', status: 'doubtful' });
+    await results.choose({ column: 'gender', label: 'Men', status: 'category' });
     const query = {
       column: 'gender',
       label: 'Men',
-      status: 'doubtful',
+      status: 'category',
       sort: 'position',
       offset: 0,
       limit: PAGE,

@@ -1,10 +1,10 @@
-import { explain } from '../api/problem.ts';
 import type { JobResult } from '../api/types.ts';
+import { explainJob } from './problems.ts';
 
 export const PAGE = 50;
 
 export interface ResultFilter {
-  status: 'all' | 'doubtful' | 'flagged' | 'failed';
+  status: 'all' | 'category' | 'attributes' | 'flagged' | 'failed';
   /** The column that `label` belongs to; both empty for all classes. */
   column: string;
   label: string;
@@ -29,7 +29,7 @@ export interface ResultQuery {
   label?: string;
   min_confidence?: number;
   max_confidence?: number;
-  status?: 'doubtful' | 'flagged' | 'failed';
+  status?: 'category' | 'attributes' | 'flagged' | 'failed';
   sort: 'position' | 'confidence';
 }
 
@@ -108,7 +108,7 @@ export class Results {
       if (generation !== this.#generation) return;
       this.#dropOld();
       this.#asked[page] = false;
-      this.problem = explain(error);
+      this.problem = explainJob(error);
     }
   }
 

@@ -1,6 +1,7 @@
 import { formOf } from '../api/client.ts';
-import { explain, ProblemError } from '../api/problem.ts';
+import { ProblemError } from '../api/problem.ts';
 import type { Job } from '../api/types.ts';
+import { explainJob } from './problems.ts';
 
 const ADDRESS = '/api/v1/jobs';
 const ASKED =
@@ -65,7 +66,7 @@ export class Upload {
     if (error instanceof DOMException) return;
     const columns = error instanceof ProblemError ? choicesOf(error, 'photo_column') : [];
     if (columns.length > 0) this.columns = columns;
-    this.problem = columns.length > 0 ? ASKED : explain(error);
+    this.problem = columns.length > 0 ? ASKED : explainJob(error);
   }
 
   #post(form: FormData, total: number): Promise<Job> {

@@ -78,6 +78,18 @@ it('can be cancelled, and says why it cannot be removed', async () => {
   expect(close).toHaveBeenCalled();
 });
 
+it('says no more that the service was away once it answers again', async () => {
+  await watched.load();
+  calls.ask.mockRejectedValueOnce(new Error('away'));
+  await watched.refresh();
+  expect(watched.problem).toBeTruthy();
+  await watched.refresh();
+  expect(watched.problem).toBeUndefined();
+  watched.problem = 'not kept';
+  await watched.refresh();
+  expect(watched.problem).toBe('not kept');
+});
+
 it('is quiet once it is closed', async () => {
   await watched.load();
   tell(job('running', 3));

@@ -1,7 +1,7 @@
-import { explain } from '../api/problem.ts';
 import type { Job, JobDetail } from '../api/types.ts';
 import type { JobFeed } from './feed.ts';
 import { isFinished } from './job.ts';
+import { explainJob } from './problems.ts';
 
 /** How often a summary is asked for while the job runs. */
 const SUMMARY_MS = 2000;
@@ -24,6 +24,8 @@ export class WatchedJob {
   #feed: Pick<JobFeed, 'close'> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
+  /** The problem that asking had, which is over with the next answer. */
+  #unanswered: string | undefined;
 
   constructor(
     private readonly calls: JobCalls,
@@ -57,7 +59,9 @@ export class WatchedJob {
 
   /** Asks for the summary anew, after a correction say. */
   async refresh(): Promise<void> {
-    await this.#try(async () => this.#take(await this.calls.ask()));
+    const isAnswered = await this.#try(async () => this.#take(await this.calls.ask()));
+    if (!isAnswered) this.#unanswered = this.problem;
+    else if (this.problem === this.#unanswered) this.problem = undefined;
   }
 
   close(): void {
@@ -99,7 +103,7 @@ export class WatchedJob {
       await work();
       return true;
     } catch (error) {
-      this.problem = explain(error);
+      this.problem = explainJob(error);
       return false;
     }
   }
