@@ -96,6 +96,15 @@ def test_split_writes_the_table_twice_and_its_report(tiny_catalogue, tmp_path):
     assert again.read_bytes() == before
 
 
+def test_split_says_that_a_part_is_empty(tiny_catalogue, tmp_path):
+    split = ("split", tiny_catalogue, "--catalogue", tiny_catalogue, "--stratify-by", "id")
+    done = hangtag(*split, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    said = " ".join(done.stdout.split())
+    assert "warning: test is empty: too few products, or classes of a single one" in said
+    assert "warning: validation is empty" in said
+
+
 def test_split_of_nothing_is_wrong_usage(tiny_catalogue, tmp_path):
     done = hangtag("split", "absent.parquet", "--catalogue", tiny_catalogue, folder=tmp_path)
     assert done.returncode == 2

@@ -18,6 +18,10 @@ Fractions = Mapping[str, float]
 """The wanted shares of TEST and VALIDATION; TRAIN has the rest."""
 
 
+_LET_BE: Final = 0.01
+"""So small a part of a share may be lacking at the end. Large catalogues lack less: theirs stay split as ever."""
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """What may not be torn apart: one product, or all products of a duplicate group.
@@ -33,8 +37,9 @@ class Item:
 def assign_stratified(items: Sequence[Item], fractions: Fractions, seed: int) -> list[str]:
     """Return the split of each item: every label in about the wanted shares, and the whole closely so.
 
-    What a label cannot give (its items are few or large) is carried to the next smaller label. A label with
-    one item keeps it in train. The order of `items` does not matter.
+    What a label cannot give (its items are few or large) is carried to the next smaller label, and what the smallest
+    could not give, if it is over a hundredth of the share, is taken from the largest. A label with one item keeps it
+    in train. The order of `items` does not matter.
     """
     strata: defaultdict[str, list[int]] = defaultdict(list)
     for position, item in enumerate(items):
@@ -42,11 +47,12 @@ def assign_stratified(items: Sequence[Item], fractions: Fractions, seed: int) ->
     sizes = {label: sum(items[one].size for one in positions) for label, positions in strata.items()}
     carried = dict.fromkeys(fractions, 0.0)
     splits = [TRAIN] * len(items)
-    for label in sorted(strata, key=lambda label: (-sizes[label], label)):
+    by_size = sorted(strata, key=lambda label: (-sizes[label], label))
+    for label in by_size:
+        strata[label].sort(key=lambda position: _shuffle_key(items[position].key, seed))
         wanted = {split: sizes[label] * fraction + carried[split] for split, fraction in fractions.items()}
         room = {split: round(count) for split, count in wanted.items()}
-        shuffled = sorted(strata[label], key=lambda position: _shuffle_key(items[position].key, seed))
-        for position in shuffled[:-1]:  # the last one stays in train, whatever was carried
+        for position in strata[label][:-1]:  # the last one stays in train, whatever was carried
             size = items[position].size
             split = next((split for split in fractions if 0 < size <= room[split]), None)
             if split is not None:
@@ -54,7 +60,29 @@ def assign_stratified(items: Sequence[Item], fractions: Fractions, seed: int) ->
                 room[split] -= size
                 wanted[split] -= size
         carried = wanted
+    total = sum(sizes.values())
+    room = {split: round(carried[split]) for split in fractions}
+    lacking = {split: count for split, count in room.items() if count > _LET_BE * total * fractions[split]}
+    _fill(splits, items, [strata[label][:-1] for label in by_size], lacking)
     return splits
+
+
+def _fill(
+    splits: list[str], items: Sequence[Item], strata: Sequence[Sequence[int]], lacking: Mapping[str, int]
+) -> None:
+    """Take from train what splits still lack, one item of each stratum in turn, so that none bears it alone."""
+    room = dict(lacking)
+    left = [[position for position in stratum if splits[position] == TRAIN] for stratum in strata]
+    while any(left) and any(count > 0 for count in room.values()):
+        for stratum in left:
+            if not stratum:
+                continue
+            position = stratum.pop(0)
+            size = items[position].size
+            split = next((split for split in room if 0 < size <= room[split]), None)
+            if split is not None:
+                splits[position] = split
+                room[split] -= size
 
 
 def _shuffle_key(key: str, seed: int) -> bytes:

@@ -94,6 +94,8 @@ def _print_report(report: "SplitReport") -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from hangtag.catalogue.assign import TEST, VALIDATION
+
     strategy, seed = report.settings["strategy"], report.settings["seed"]
     table = Table("split", "products", "share", "years", title=f"{strategy} split, seed {seed}")
     for column in table.columns[1:3]:
@@ -111,6 +113,11 @@ def _print_report(report: "SplitReport") -> None:
         f"{report.largest_group}. {report.leaked_test:,} test and {report.leaked_validation:,} validation "
         "products have a duplicate in train."
     )
+    for name in (TEST, VALIDATION):
+        if not report.counts[name]:
+            console.print(
+                f"warning: {name} is empty: too few products, or classes of a single one, which stay in train"
+            )
     if report.rare:
         smallest = ", ".join(f"{name} {size}" for name, size in list(report.rare.items())[-SHOWN_CLASSES:])
         fewest = (

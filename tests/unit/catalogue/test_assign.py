@@ -46,6 +46,22 @@ def test_the_only_item_of_a_label_stays_in_train():
     assert set(splits[7:]) == {TRAIN}
 
 
+def test_what_the_smallest_labels_could_not_give_is_taken_from_the_largest():
+    sizes = {"Shirts": 40, "Shoes": 30, "Bags": 25, **{f"few {number}": 3 for number in range(20)}}
+    singles = {f"single {number}": 1 for number in range(45)}
+    items = items_of({label: [1] * size for label, size in (sizes | singles).items()})
+    for seed in range(20):
+        found = sizes_by_split(items, assign_stratified(items, FRACTIONS, seed))
+        assert (found[TEST], found[VALIDATION]) == (20, 10)
+
+
+def test_a_handful_of_products_has_a_validation_too():
+    items = items_of({"Shirts": [1] * 6, "Shoes": [1] * 3, "Bags": [1] * 2, "Caps": [1], "Belts": [1]})
+    for seed in range(20):
+        found = sizes_by_split(items, assign_stratified(items, {TEST: 0.2, VALIDATION: 0.1}, seed))
+        assert (found[TEST], found[VALIDATION]) == (3, 1)
+
+
 def test_every_label_keeps_something_in_train_whatever_is_carried():
     items = items_of({"huge": [500], "pair": [1, 1], "few": [1, 1, 1]})
     splits = assign_stratified(items, {TEST: 0.4, VALIDATION: 0.4}, seed=5)
@@ -114,3 +130,9 @@ def test_each_split_has_a_year_even_where_the_newest_is_large():
 def test_too_few_years_are_an_error_that_says_how_many_there_are(years):
     with pytest.raises(CatalogueError, match=f"there are {len(set(years) - {None})}"):
         assign_by_year(years, FRACTIONS)
+
+
+def test_a_split_that_lacks_less_than_a_hundredth_stays_as_it_was_drawn():
+    items = items_of({"Shirts": [1] * 2000, **{f"single {number}": [1] for number in range(10)}})
+    found = sizes_by_split(items, assign_stratified(items, FRACTIONS, seed=42))
+    assert (found[TEST], found[VALIDATION]) == (200, 100)  # a tenth of 2,010 would be 201
