@@ -150,9 +150,7 @@ def _find_kind(name: str, classes: int, filled: int) -> Kind:
     return Kind.TEXT if is_text else Kind.ATTRIBUTE
 
 
-def _count_paths(
-    table: pa.Table, levels: Collection[str]
-) -> tuple[tuple[tuple[str | None, ...], int], ...]:
+def _count_paths(table: pa.Table, levels: Collection[str]) -> tuple[tuple[tuple[str | None, ...], int], ...]:
     counts = Counter(zip(*(table[level].to_pylist() for level in levels), strict=True))
     return tuple(sorted(counts.items(), key=lambda entry: (-entry[1], [label or "" for label in entry[0]])))
 
