@@ -59,6 +59,9 @@ test('what a model is not sure of is said to be so', async ({ page }) => {
   await page.getByRole('button', { name: 'Label them again' }).click();
   await tray.settled();
   await expect(tray.tag('watch.png')).toContainText('not sure');
+  // However long, the path can be read whole.
+  for (const path of await page.locator('.doubt').all())
+    expect(await path.evaluate((element) => element.scrollWidth - element.clientWidth)).toBe(0);
   await expect(tray.tag('watch.png').getByRole('group', { name: 'Best guesses' })).toContainText('Watches');
 });
 

@@ -75,9 +75,8 @@ export class Desk {
 
   /** Picks the first or second guess of a tag whose category is in doubt. */
   async pick(photo: Photo, position: number) {
-    const column = photo.levels.at(-1) ?? photo.attributes[0] ?? '';
-    const guess = photo.guesses(column)[position];
-    if (photo.needsLook && guess) await this.say(photo, column, guess.value);
+    const guess = photo.guesses(photo.asked)[position];
+    if (photo.needsLook && guess) await this.say(photo, photo.asked, guess.value);
   }
 
   undo() {

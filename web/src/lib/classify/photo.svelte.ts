@@ -60,6 +60,11 @@ export class Photo {
   readonly needsLook = $derived(
     this.levels.length === 0 ? this.doubtful.length > 0 : this.sure < this.levels.length,
   );
+  /** The column to pick a guess for: the finest of the category, or the first that is not sure where the finest is. */
+  readonly asked = $derived.by(() => {
+    const finest = this.levels.at(-1) ?? this.attributes[0] ?? '';
+    return this.doubtful.includes(finest) ? finest : (this.levels[this.sure] ?? finest);
+  });
   /** Whether a person said something else than the model. */
   readonly edited = $derived(
     Object.entries(this.corrections).some(

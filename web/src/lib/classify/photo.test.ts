@@ -33,6 +33,12 @@ describe('a photo', () => {
     expect([photo.sure, photo.needsLook]).toEqual([3, false]);
   });
 
+  it('asks about its leaf, or about the parent that is in doubt where the leaf is not', () => {
+    expect(labelledPhoto('a.jpg', TEE, ['subCategory', 'articleType']).asked).toBe('articleType');
+    expect(labelledPhoto('a.jpg', TEE, ['subCategory']).asked).toBe('subCategory');
+    expect(labelledPhoto('a.jpg', { gender: ['Men', 0.4] }, ['gender']).asked).toBe('gender');
+  });
+
   it('has the flags of its answer', () => {
     const photo = photoNamed('a.jpg');
     expect(photo.flags).toEqual([]);
