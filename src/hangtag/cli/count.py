@@ -33,7 +33,7 @@ def count(
 
     if output is not None:
         need_table_name(output, JSON_SUFFIX)
-        check_destinations([Destination("--output", output)], list_cleaned_files(path))
+        check_destinations([Destination("--output", output, makes_folder=True)], list_cleaned_files(path))
     counts = count_products(load_cleaned(path), by)
     crossed = cross_table(counts) if len(by) == 2 else counts  # noqa: PLR2004 - two columns cross
     if output is not None:

@@ -23,14 +23,15 @@ _NEVER_WRITTEN: Final = {
 class Destination:
     """A file that a command is to write, or a folder, and the `option` that names it.
 
-    `files` are the names of those that the command always writes into a folder. `is_model`: the file is a bundle, so
-    that it may replace one.
+    `files` are the names of those that the command always writes into a folder. `makes_folder`: the command makes the
+    folder of the file. `is_model`: the file is a bundle, so that it may replace one.
     """
 
     option: str
     path: Path
     is_folder: bool = False
     files: tuple[str, ...] = ()
+    makes_folder: bool = False
     is_model: bool = False
 
     @property
@@ -63,6 +64,9 @@ def _check_usable(one: Destination) -> None:
         raise UsageError("this is a folder, and a file is to be written", where=one.path, fix=fix)
     if one.path.exists() and not one.path.is_file():
         raise UsageError("this is not a file that can be replaced", where=one.path, fix=fix)
+    if one.makes_folder:
+        _check_writable(one, _find_nearest(one, one.path.parent))
+        return
     if not one.path.parent.is_dir():
         problem = f"there is no such folder for {one.path.name}"
         raise UsageError(problem, where=one.path.parent, fix=f"Make it, or choose another {one.option}.")
@@ -71,15 +75,20 @@ def _check_usable(one: Destination) -> None:
 
 def _check_folder(one: Destination) -> None:
     """See that a folder can be made, with those around it, in the nearest one that exists."""
-    nearest = next(path for path in (one.path, *one.path.parents) if os.path.lexists(path))
-    if not nearest.is_dir():
-        problem = "this is a file, and a folder is to be written"
-        raise UsageError(problem, where=nearest, fix=f"Choose another {one.option}.")
-    _check_writable(one, nearest)
+    _check_writable(one, _find_nearest(one, one.path))
     for name in one.files:
         if (one.path / name).is_dir():
             problem = "this is a folder, and a file is to be written"
             raise UsageError(problem, where=one.path / name, fix=f"Choose another {one.option}.")
+
+
+def _find_nearest(one: Destination, folder: Path) -> Path:
+    """Return the folder, or the nearest one around it that exists."""
+    nearest = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+    if not nearest.is_dir():
+        problem = "this is a file, and a folder is to be written"
+        raise UsageError(problem, where=nearest, fix=f"Choose another {one.option}.")
+    return nearest
 
 
 def _check_writable(one: Destination, folder: Path) -> None:

@@ -102,7 +102,7 @@ def _check_outputs(output: Path | None, report: Path | None, inputs: "Sequence[P
     from hangtag.cli.destinations import Destination, check_destinations
     from hangtag.evaluation.report_folder import REPORT_FILES
 
-    destinations = [] if output is None else [Destination("--output", output)]
+    destinations = [] if output is None else [Destination("--output", output, makes_folder=True)]
     if report is not None:
         destinations.append(Destination("--report", report, is_folder=True, files=REPORT_FILES))
     check_destinations(destinations, [file for path in inputs for file in list_table_files(path)])

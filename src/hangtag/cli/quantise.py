@@ -73,7 +73,9 @@ def _check_output(path: Path, bundle: "Bundle", read: "Sequence[Path]") -> None:
     """Raise `UsageError` when the file cannot be written or is needed; an int8 form may be made anew."""
     from hangtag.cli.destinations import Destination, check_destinations
 
-    check_destinations([Destination("--output", path, is_model=True)], [bundle.path, *read])
+    check_destinations(
+        [Destination("--output", path, makes_folder=True, is_model=True)], [bundle.path, *read]
+    )
     if path.exists() and not _is_int8_form(path, bundle):
         problem = "this is something else than the int8 form of this model"
         raise UsageError(problem, where=path, fix="Choose another --output, or remove the file first.")

@@ -70,7 +70,7 @@ def _check_output(output: Path, read: "Sequence[Path]") -> None:
 
     need_table_name(output)
     written = [*split_tables(output), split_report_path(output), output.with_name(PRINTS_NAME)]
-    check_destinations([Destination("--output", path) for path in written], read)
+    check_destinations([Destination("--output", path, makes_folder=True) for path in written], read)
 
 
 def _fingerprint(catalogue: "Catalogue", memory: Path) -> "dict[str, PhotoPrint]":

@@ -77,7 +77,6 @@ UNUSABLE = [
     ("describe tiny -o photos.csv", "photos.csv: this is a file"),
     ("samples tiny/images/1000.jpg", "tiny/images/1000.jpg: this is a file"),
     ("count tiny --by gender -o tiny", "tiny: no table ends like this"),
-    ("count tiny --by gender -o none/c.csv", "none: there is no such folder for c.csv"),
     ("split cleaned --catalogue tiny -o split.txt", "split.txt: no table ends like this"),
 ]
 
@@ -122,6 +121,25 @@ def test_what_cannot_be_written_is_said_at_once_by_the_name_that_was_given(place
 def test_the_same_output_is_written_again(call):
     assert run(*call.split()) == 0
     assert run(*call.split()) == 0
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "count tiny --by gender -o new/deep/counts.csv",
+        "split cleaned --catalogue tiny -o new/deep/split.parquet --min-examples 2",
+        f"evaluate m.onnx {SPLIT} -o new/deep/figures.json",
+    ],
+)
+def test_the_folders_of_an_output_are_made(place, call):
+    assert run(*call.split()) == 0
+    assert len(list((place / "new" / "deep").iterdir())) >= 1
+
+
+@pytest.mark.usefixtures("place")
+def test_a_folder_that_cannot_be_made_is_said_at_once(capsys):
+    assert run("count", "tiny", "--by", "gender", "-o", "photos.csv/new/counts.csv") == 2
+    assert capsys.readouterr().err.startswith("error: photos.csv: this is a file")
 
 
 def test_a_missing_input_does_no_harm(tmp_path):
