@@ -15,6 +15,8 @@ const broken = { name: 'broken.jpg', mimeType: 'image/jpeg', buffer: Buffer.from
 
 // Jobs are labelled one after the other: side by side, these tests would only wait for each other.
 test.describe.configure({ mode: 'default' });
+// Results are drawn where they are in view: this window is high enough for all of a small batch.
+test.use({ viewport: { width: 1280, height: 2400 } });
 
 /** Starts a batch of the sample photos, as often as asked for, and ends on its page. */
 async function start(page: Page, title: string, { times = 1, more = [] as NamedFile[] } = {}): Promise<void> {
@@ -31,8 +33,7 @@ async function start(page: Page, title: string, { times = 1, more = [] as NamedF
 
 const done = (page: Page) =>
   expect(page.getByText('Done.', { exact: true })).toBeVisible({ timeout: 60_000 });
-const list = (page: Page) => page.getByRole('list', { name: 'Results' });
-const rows = (page: Page) => list(page).locator('[data-index]'); // those in view
+const rows = (page: Page) => page.getByRole('list', { name: 'Results' }).locator('[data-index]');
 
 test('a batch is labelled, summed up, filtered and downloaded', async ({ page }) => {
   await start(page, 'Spring delivery', { more: [broken] });
@@ -40,13 +41,11 @@ test('a batch is labelled, summed up, filtered and downloaded', async ({ page })
   await expect(page.getByText('1 photo could not be read')).toBeVisible();
   await expect(page.getByText('9 photos', { exact: true })).toBeVisible();
   await page.getByRole('radio', { name: 'Without a label' }).check();
-  await list(page).scrollIntoViewIfNeeded();
   await expect(rows(page)).toHaveCount(1);
   await expect(rows(page)).toContainText('No label: not a photo');
   await page.getByRole('radio', { name: 'All', exact: true }).check();
   await page.getByRole('button', { name: /^Show all/ }).click();
   await page.getByRole('button', { name: /^Tshirts 1 photo/ }).click();
-  await list(page).scrollIntoViewIfNeeded();
   await expect(rows(page)).toHaveCount(1);
   const [download] = await Promise.all([
     page.waitForEvent('download'),
@@ -157,7 +156,6 @@ test('arrow keys go from result to result', async ({ page }) => {
 });
 
 test('arrow keys step over a photo without a label', async ({ page }) => {
-  await page.setViewportSize({ width: 1280, height: 2400 });
   const [photo = broken] = await samplePhotos(page);
   await start(page, 'With a gap', { more: [broken, { ...photo, name: 'last.png' }] });
   await done(page);
@@ -199,7 +197,7 @@ test('a batch that is deleted elsewhere is not shown any more', async ({ page, t
   await page.reload(); // a batch that is done is asked for once
   await expect(rows(page).first()).toContainText('.png');
   await page.request.delete(page.url().replace('/jobs/', '/api/v1/jobs/'));
-  await page.getByRole('radio', { name: 'Flagged' }).check();
+  await page.getByRole('radio', { name: 'Flagged' }).click(); // goes with the batch, so that nobody can see it checked
   await expect(page.getByRole('alert')).toContainText('This batch is not here.');
   await expect(rows(page)).toHaveCount(0);
 });

@@ -30,7 +30,10 @@ test('sending goes on where the page is left, and pulls nobody back', async ({ p
   await page.locator('input[type=file]').setInputFiles((await samplePhotos(page)).slice(0, 1));
   await page.getByRole('textbox', { name: 'Name' }).fill('Left alone');
   await page.getByRole('button', { name: 'Start labelling' }).click();
-  const goTo = (name: string) => page.getByRole('link', { name, exact: true }).first().click();
+  const goTo = async (name: string) => {
+    await page.getByRole('link', { name, exact: true }).first().click();
+    await expect(page.getByRole('heading', { level: 1, name })).toBeVisible();
+  };
   await goTo('Models');
   await goTo('Jobs');
   await expect(page.getByRole('button', { name: 'Stop sending' })).toBeVisible();
