@@ -145,8 +145,10 @@ test('a correction that failed is said of its own photo only', async ({ page, to
 });
 
 test('arrow keys go from result to result', async ({ page }) => {
+  await page.setViewportSize({ width: 1280, height: 720 }); // in which the list scrolls
   await start(page, 'With the keyboard');
   await done(page);
+  await page.getByRole('list', { name: 'Results' }).scrollIntoViewIfNeeded();
   await expect(rows(page).first()).toHaveAttribute('aria-setsize', '8'); // done before all results are here
   const first = rows(page).first().getByRole('button');
   await first.focus();

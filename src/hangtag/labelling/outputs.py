@@ -49,9 +49,9 @@ class Output:
 
         Whoever chooses a format alone wants a table, on standard output.
         """
-        if name is None:
-            return None if chosen is None else cls.parse("-", chosen)
-        return cls.parse(name, chosen)
+        if name is None and chosen is None:
+            return None
+        return cls.parse(str(STANDARD_OUTPUT) if name is None else name, chosen)
 
     @classmethod
     def parse(cls, name: str, chosen: Format | None = None) -> "Output":

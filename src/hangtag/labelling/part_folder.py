@@ -142,11 +142,9 @@ class PartFolder:
 
     def _of_one_model(self, batch: Any) -> Any:  # noqa: ANN401 - pyarrow has no types
         """Return one row for each photo, which has one for each model."""
-        return (
-            batch.filter(pc.equal(batch[MODEL], self._layout.models[0]))
-            if self._layout.compares_models
-            else batch
-        )
+        if not self._layout.compares_models:
+            return batch
+        return batch.filter(pc.equal(batch[MODEL], self._layout.models[0]))
 
     def _write_part(self, path: Path, batches: Iterator[Any]) -> None:
         with replacing(path) as temporary, temporary.open("wb") as file:

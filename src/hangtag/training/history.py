@@ -3,6 +3,7 @@
 import csv
 from pathlib import Path
 
+from hangtag.domain.durable import replacing
 from hangtag.domain.errors import TrainingError
 from hangtag.training.checkpoint import History
 
@@ -16,12 +17,10 @@ def write_history(folder: Path, history: History, *, tensorboard: bool = False) 
 
 
 def _write_csv(path: Path, history: History) -> None:
-    partial = path.with_suffix(".partial")
-    with partial.open("w", newline="", encoding="utf-8") as file:
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(history[0]))
         writer.writeheader()
         writer.writerows({name: round(value, 6) for name, value in row.items()} for row in history)
-    partial.replace(path)
 
 
 def _write_plot(path: Path, history: History) -> None:
@@ -39,9 +38,8 @@ def _write_plot(path: Path, history: History) -> None:
         axis.set(title=title, xlabel="epoch")
         axis.grid(alpha=0.3)
         axis.legend()
-    partial = path.with_suffix(".partial")
-    figure.savefig(partial, format="png", dpi=120)
-    partial.replace(path)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=120)
 
 
 def _write_tensorboard(folder: Path, figures: dict[str, float]) -> None:

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from hangtag.catalogue.files import whole_file, write_json
+from hangtag.catalogue.files import write_json
 from hangtag.domain.errors import CatalogueError
 
 
@@ -22,18 +22,3 @@ def test_what_cannot_be_written_is_said_of_the_file_itself(tmp_path, place):
         write_json({}, tmp_path / place)
     assert error.value.where == str(tmp_path / place)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
-
-
-def test_an_interrupted_write_leaves_the_older_file_alone(tmp_path):
-    path = tmp_path / "facts.json"
-    path.write_text("old")
-
-    def write():
-        with whole_file(path) as temporary:
-            temporary.write_text("ne")
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        write()
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]

@@ -1,17 +1,17 @@
 """The table that comes with photos, CSV or XLSX: a header and rows of text."""
 
-import codecs
 import csv
-import io
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePath
 from typing import Final
 
+from hangtag.domain.errors import CatalogueError
+from hangtag.labelling.inputs.csv_rows import find_delimiter, iter_records
+from hangtag.labelling.inputs.given_rows import name_columns
 from hangtag.server.problems import InvalidRequestError, TooManyFilesError
 from hangtag.server.schemas import InvalidValue
 
@@ -25,12 +25,6 @@ MAX_CELL_CHARACTERS: Final = 32_767
 """What a cell of Excel holds: more could not be given back."""
 
 _SECONDS_FOR_A_WORKBOOK: Final = 60
-_DELIMITERS: Final = (",", ";", "\t", "|")
-_MARKS: Final = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,26 +47,30 @@ def read_given_table(path: Path, name: str, max_rows: int) -> GivenTable:
 
     Raises `InvalidRequestError` for one that cannot be read, and `TooManyFilesError` for too many rows.
     """
-    if PurePath(name).suffix.lower() in WORKBOOK_SUFFIXES:
-        path = _convert_workbook(path, name)
-    text = _decode(path.read_bytes())
-    reader, delimiter = _open_reader(text)
     try:
-        return _build_table(name, reader, delimiter, max_rows)
+        if PurePath(name).suffix.lower() in WORKBOOK_SUFFIXES:
+            return _build_table(name, _iter_sheet(_convert_workbook(path, name)), ",", max_rows)
+        delimiter = find_delimiter(path) or ","
+        rows = ((number, cells) for number, cells, _ in iter_records(path, delimiter))
+        return _build_table(name, rows, delimiter, max_rows)
+    except CatalogueError as error:
+        raise _unreadable(name, error.problem) from None
     except csv.Error as error:
         raise _unreadable(name, str(error)) from None
 
 
-def _build_table(name: str, reader: Iterator[list[str]], delimiter: str, max_rows: int) -> GivenTable:
-    numbered = ((number, row) for number, row in enumerate(reader, start=1) if any(map(str.strip, row)))
-    first = next(numbered, None)
+def _build_table(
+    name: str, rows: Iterator[tuple[int, list[str]]], delimiter: str, max_rows: int
+) -> GivenTable:
+    """Build a table of numbered rows, the header first."""
+    first = next(rows, None)
     if first is None:
         raise _unreadable(name, "it is empty")
-    header = _build_header(first[1])
+    header = name_columns(map(_clean, first[1]))
     if len(header) > MAX_COLUMNS:
         raise _unreadable(name, f"it has more than {MAX_COLUMNS:,} columns")
     table = GivenTable(name, header, [], [])
-    for number, cells in islice(numbered, max_rows + 1):
+    for number, cells in islice(rows, max_rows + 1):
         row = _fit(cells, len(header), delimiter)
         if max(map(len, row)) > MAX_CELL_CHARACTERS:
             problem = f"a cell of row {number:,} has more than {MAX_CELL_CHARACTERS:,} characters"
@@ -87,17 +85,6 @@ def _build_table(name: str, reader: Iterator[list[str]], delimiter: str, max_row
     return table
 
 
-def _build_header(cells: list[str]) -> tuple[str, ...]:
-    """Return the names of the columns, each one once; one without a name is called by its position."""
-    seen: Counter[str] = Counter()
-    header = []
-    for position, cell in enumerate(cells, start=1):
-        name = _clean(cell).strip() or f"column {position}"
-        seen[name] += 1
-        header.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return tuple(header)
-
-
 def _fit(cells: list[str], width: int, delimiter: str) -> tuple[str, ...]:
     """Return as many cells as there are columns. What is too much was a delimiter in the last one, without quotes."""
     if len(cells) > width:
@@ -109,31 +96,12 @@ def _clean(cell: str) -> str:
     return cell.replace("\0", "")  # PostgreSQL cannot store it
 
 
-def _open_reader(text: str) -> tuple[Iterator[list[str]], str]:
-    first_line, _, rest = text.lstrip("\r\n").partition("\n")
-    stated = first_line.strip().removeprefix("sep=")
-    if first_line.startswith("sep=") and len(stated) == 1:  # how Excel states it
-        return csv.reader(io.StringIO(rest, newline=""), delimiter=stated), stated
-    delimiter = max(_DELIMITERS, key=lambda one: _count_columns(text, one))
-    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), delimiter
-
-
-def _count_columns(text: str, delimiter: str) -> int:
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    try:
-        return len(next((row for row in rows if any(row)), []))
-    except csv.Error:
-        return 0
-
-
-def _decode(data: bytes) -> str:
-    for mark, encoding in _MARKS:
-        if data.startswith(mark):
-            return data[len(mark) :].decode(encoding, "replace")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", "replace")
+def _iter_sheet(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Iterate the rows that are not blank of what `_convert_workbook` wrote, whose quotes are all in order."""
+    with path.open(newline="", encoding="utf-8") as file:
+        for number, row in enumerate(csv.reader(file), start=1):
+            if any(map(str.strip, row)):
+                yield number, row
 
 
 def _convert_workbook(path: Path, name: str) -> Path:

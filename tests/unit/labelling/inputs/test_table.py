@@ -251,3 +251,10 @@ def test_a_long_table_is_walked_in_flat_memory(tmp_path, ending, rows):
 def test_of_several_likely_columns_the_first_row_decides(tmp_path, row, chosen):
     (photo,) = walk(write_csv(tmp_path / "a.csv", [row], ["path", "image", "url"]))
     assert photo.name.endswith(chosen)
+
+
+def test_excel_may_state_its_separator(tmp_path):
+    (tmp_path / "sheet.csv").write_text('sep=;\nphoto;note\na.jpg;"x;y"\n')
+    with open_inputs([tmp_path / "sheet.csv"]) as inputs:
+        assert [dict(photo.carried) for photo in inputs] == [{"photo": "a.jpg", "note": "x;y"}]
+        assert inputs.count() == 1

@@ -33,12 +33,8 @@ class Shop(BaseHTTPRequestHandler):
         name = self.path.partition("?")[0].strip("/")
         with self.lock:
             self.calls[name] += 1
-            self.busy["now"] += 1
-            self.busy["most"] = max(self.busy["most"], self.busy["now"])
             self.moments.append(time.monotonic())
         getattr(self, f"give_{name.partition('-')[0].replace('.', '_')}")(self.calls[name])
-        with self.lock:
-            self.busy["now"] -= 1
 
     def answer(self, status=200, body=b"", **headers):
         self.send_response(status)
@@ -118,7 +114,12 @@ class Shop(BaseHTTPRequestHandler):
         self.answer(302, Location="file:///etc/passwd")
 
     def give_slow(self, _call):
+        with self.lock:
+            self.busy["now"] += 1
+            self.busy["most"] = max(self.busy["most"], self.busy["now"])
         time.sleep(0.05)
+        with self.lock:
+            self.busy["now"] -= 1  # before the answer: whoever has it may ask for the next photo at once
         self.answer(body=b"x")
 
     def log_message(self, *_message):

@@ -66,6 +66,12 @@ def test_a_comma_too_many_belongs_to_the_last_cell():
 
 def test_columns_have_names_of_their_own():
     assert read(b"a,,a,a\n1,2,3,4\n").header == ("a", "column 2", "a (2)", "a (3)")
+    assert read(b"a,a,a (2)\n1,2,3\n").header == ("a", "a (2)", "a (2) (2)")
+
+
+def test_a_quote_that_nobody_closes_takes_no_row_along():
+    table = read(b'photo,name\na.jpg,"Puma tee\nb.jpg,plain\nc.jpg,"x\ny"\n')
+    assert table.rows == [("a.jpg", '"Puma tee'), ("b.jpg", "plain"), ("c.jpg", "x\ny")]
 
 
 @given(

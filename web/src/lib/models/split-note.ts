@@ -7,8 +7,18 @@ const STRATEGIES: Record<string, string> = {
   random: 'Drawn at random: near copies of training photos may be among them, which flatters the figures.',
 };
 
-/** What has to be known about how a split was made before its figures are believed. */
-export function splitNote({ split, strategy }: Pick<SplitFigures, 'split' | 'strategy'>): string {
+/** The names of the sets that a model learnt from beside its catalogue, as the data of its card say. */
+export function joinedSets({ joined }: Readonly<Record<string, unknown>>): string[] {
+  return Array.isArray(joined) ? joined.filter((name) => typeof name === 'string') : [];
+}
+
+/** What has to be known about how a split was made before its figures are believed; `joined` are the model's sets. */
+export function splitNote(
+  { split, strategy }: Pick<SplitFigures, 'split' | 'strategy'>,
+  joined: readonly string[] = [],
+): string {
+  if (joined.includes(split))
+    return 'Kept back of a set that the model learnt from: another source is harder than these photos.';
   if (split === 'custom')
     return 'Photos from another source than the training photos: the hardest and fairest test.';
   if (split === 'train') return 'The model was trained on these very photos, so the figures say little.';
