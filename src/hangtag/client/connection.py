@@ -10,6 +10,8 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from hangtag.domain.errors import ServiceError
+from hangtag.domain.network import naming_network_settings
+from hangtag.domain.text import describe_invalid
 
 Value = TypeVar("Value")
 
@@ -25,7 +27,8 @@ class Connection:
     ) -> None:
         self.where = base_url.rstrip("/")
         self._attempts = attempts
-        self._http = httpx.Client(base_url=f"{self.where}/api/v1", timeout=timeout_s, transport=transport)
+        with naming_network_settings():
+            self._http = httpx.Client(base_url=f"{self.where}/api/v1", timeout=timeout_s, transport=transport)
 
     def close(self) -> None:
         """End the connection."""
@@ -39,7 +42,9 @@ class Connection:
         except ValidationError as error:
             found = error.errors()[0]
             place = ".".join(str(part) for part in found["loc"])
-            raise self._error(f"the answer is not what was expected ({place}: {found['msg']})") from None
+            raise self._error(
+                f"the answer is not what was expected ({place}: {describe_invalid(found)})"
+            ) from None
 
     def send(self, method: str, address: str, *, once: bool = False, **content: Any) -> httpx.Response:  # noqa: ANN401
         """Send a call and return its answer; raises `ServiceError`. A call that cannot be repeated is sent `once`."""

@@ -1,6 +1,8 @@
 """Text made fit to be shown: what came from outside, and figures."""
 
 import datetime as dt
+from collections.abc import Mapping
+from typing import Any
 
 
 def printable(text: str) -> str:
@@ -19,6 +21,12 @@ def render_share(share: float) -> str:
 def render_count(count: int, one: str, several: str) -> str:
     """Write a number with what it counts: `1 photo`, `39,655 photos`."""
     return f"{count:,} {one if count == 1 else several}"
+
+
+def describe_invalid(error: Mapping[str, Any]) -> str:
+    """Return the message of one of pydantic's errors without the name that Python has for its kind."""
+    reason = error.get("ctx", {}).get("error")
+    return str(error["msg"] if reason is None else reason)
 
 
 def render_cell(cell: object) -> str:

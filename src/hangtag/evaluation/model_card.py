@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from hangtag.bundle.card import Card
+from hangtag.domain.text import render_count
 
 _ABSENT: Final = "–"
 _FEWEST: Final = 20
@@ -43,7 +44,10 @@ def _details(card: Card, size: int) -> str:
     rows = [
         ("version", f"{card.version}, made on {card.created}"),
         ("licence", card.licence),
-        ("architecture", f"{card.architecture}, {len(card.heads)} heads, {size / 1e6:.1f} MB"),
+        (
+            "architecture",
+            f"{card.architecture}, {render_count(len(card.heads), 'head', 'heads')}, {size / 1e6:.1f} MB",
+        ),
         ("sees", f"photos of {looks.width} x {looks.height} pixels, {detail}"),
         ("answers", "; ".join(f"{head.column} ({len(head.classes)} classes)" for head in card.heads)),
     ]

@@ -10,7 +10,7 @@ from rich.text import Text
 from hangtag.domain.columns import CATEGORY_COLUMNS
 from hangtag.domain.reasons import Reason
 from hangtag.domain.taxonomy import format_path
-from hangtag.domain.text import printable
+from hangtag.domain.text import printable, render_count
 from hangtag.labelling.layout import (
     ANSWER_LEVEL,
     FAILED,
@@ -124,7 +124,8 @@ def print_summary(console: Console, summary: Summary, damage: Sequence[str] = ()
         shown = [f"{label} {count:,}" for label, count in counts.most_common(SHOWN_CATEGORIES)]
         others = [f"{len(counts) - len(shown)} others"] if len(counts) > len(shown) else []
         console.print(Text(printable(f"  {model}{', '.join(shown + others)}")))
-        console.print(Text(printable(f"  {model}{_render_bands(summary, name)}"), style="dim"))
+        if any(summary.bands[name]):  # none where only another model answers the column
+            console.print(Text(printable(f"  {model}{_render_bands(summary, name)}"), style="dim"))
         if (
             set(summary.answers[name]) - {summary.deepest_column}
             and summary.deepest_column in CATEGORY_COLUMNS
@@ -155,7 +156,10 @@ def _headline(summary: Summary) -> Text:
     failed = f", {summary.failed:,} not" if summary.failed else ""
     failed += f", {summary.photos_before:,} of them before" if summary.photos_before else ""
     speed = f"{summary.seconds:.1f} s, {summary.images_per_second:,.0f} images/s"
-    return Text(f"{summary.labelled:,} of {summary.photos:,} photos labelled{failed} ({speed})", style="bold")
+    return Text(
+        f"{summary.labelled:,} of {render_count(summary.photos, 'photo', 'photos')} labelled{failed} ({speed})",
+        style="bold",
+    )
 
 
 def _render_category(row: dict[str, Cell]) -> Text:

@@ -5,6 +5,7 @@ from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from hangtag.domain.text import describe_invalid
 from hangtag.server.problems import InvalidRequestError
 from hangtag.server.schemas import InvalidValue
 from hangtag.server.uploads import Form
@@ -18,6 +19,13 @@ def describe_body(form: type[BaseModel]) -> dict[str, Any]:
     """Return what the documentation says of a route's body, since the route reads it itself."""
     schema = form.model_json_schema(ref_template="#/components/schemas/{model}")
     return {"requestBody": {"required": True, "content": {_MEDIA_TYPE: {"schema": schema}}}}
+
+
+def require_file(value: object) -> object:
+    """Refuse the text of a field where a file belongs; for pydantic, which turns the ValueError into a message."""
+    if isinstance(value, str):
+        raise ValueError("a file is expected, with a filename")  # noqa: TRY004 - pydantic reports a ValueError alone
+    return value
 
 
 def validate_form(kind: type[FormModel], form: Form[Any]) -> FormModel:
@@ -42,4 +50,4 @@ def _one_or_all(kind: type[BaseModel], name: str, given: list[object]) -> object
 
 
 def _explain(error: Mapping[str, Any]) -> InvalidValue:
-    return InvalidValue(field=".".join(str(part) for part in error["loc"]), message=error["msg"])
+    return InvalidValue(field=".".join(str(part) for part in error["loc"]), message=describe_invalid(error))

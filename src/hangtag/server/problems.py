@@ -17,6 +17,7 @@ from hangtag.domain.errors import (
     PhotoError,
     UsageError,
 )
+from hangtag.domain.text import describe_invalid
 from hangtag.server.schemas import InvalidValue, Problem
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -226,8 +227,10 @@ async def _on_hangtag_error(_request: Request, error: Exception) -> Response:
 async def _on_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
     values = [
-        InvalidValue(field=".".join(str(part) for part in one["loc"][1:]), message=one["msg"])
-        for one in error.errors()
+        InvalidValue(
+            field=".".join(str(part) for part in problem["loc"][1:]), message=describe_invalid(problem)
+        )
+        for problem in error.errors()
     ]
     return await _on_hangtag_error(request, InvalidRequestError(*values))
 

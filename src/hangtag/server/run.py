@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from pydantic import ValidationError
 
 from hangtag.domain.errors import UsageError
+from hangtag.domain.text import describe_invalid
 from hangtag.server.app import create_app
 from hangtag.server.hosts import HostCheck, find_allowed_hosts
 from hangtag.server.logs import set_up_logs
@@ -35,7 +36,9 @@ def build_settings(given: Mapping[str, object]) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = "_".join(str(part) for part in first["loc"])
-        raise UsageError(first["msg"], where=name, fix="docs/server.md lists the settings.") from None
+        raise UsageError(
+            describe_invalid(first), where=name, fix="docs/server.md lists the settings."
+        ) from None
 
 
 def run_server(settings: Settings, *, open_browser: bool = False) -> None:

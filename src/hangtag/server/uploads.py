@@ -1,9 +1,11 @@
 """Forms with files, read while they arrive: every limit holds before the bytes are kept."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
+from urllib.parse import unquote
 
 from fastapi import Request
 from python_multipart import MultipartParser
@@ -22,6 +24,8 @@ from hangtag.server.schemas import InvalidValue
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
+_QUOTED: Final = re.compile(rb'"(?:\\.|[^"\\])*"')
+_EXTENDED_NAME: Final = re.compile(rb";\s*filename\*\s*=\s*([\w.:-]*)'[^']*'([^;\s]*)", re.IGNORECASE)
 MAX_FIELDS: Final = 100
 MAX_FIELD_BYTES: Final = 64 * 1024
 MAX_NAME_CHARACTERS: Final = 1000
@@ -123,6 +127,9 @@ class FormReader(Generic[Sink]):
 
     def _open(self) -> None:
         _, options = parse_options_header(self._disposition)
+        extended = _extended_name(self._disposition)
+        if b"filename" not in options and extended is not None:
+            options[b"filename"] = extended
         if b"name" not in options:
             raise InvalidRequestError(InvalidValue(field="body", message="a part of the form has no name"))
         self._field = _text(options[b"name"])
@@ -200,6 +207,21 @@ def _boundary(content_type: str) -> bytes:
 
 def _broken(error: FormParserError) -> InvalidRequestError:
     return InvalidRequestError(InvalidValue(field="body", message=f"the form is broken ({error})"))
+
+
+def _extended_name(disposition: bytes) -> bytes | None:
+    """Return the name that a client sent as `filename*=utf-8''Bl%C3%BCse.png`, in UTF-8; None where it sent none.
+
+    RFC 7578 (4.2) forbids this form, and some clients use it for every name that is not ASCII.
+    """
+    found = _EXTENDED_NAME.search(_QUOTED.sub(b"", disposition))
+    if found is None:
+        return None
+    charset, name = (group.decode("ascii", "replace") for group in found.groups())
+    try:
+        return unquote(name, charset, "replace").encode()
+    except LookupError:
+        return unquote(name).encode()
 
 
 def _file_name(data: bytes) -> str:

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from hangtag.catalogue.split import SplitSettings
 from hangtag.domain.errors import RecipeError
+from hangtag.domain.text import describe_invalid
 from hangtag.imaging.preprocess import Preprocessing
 from hangtag.training.negatives import NEGATIVES
 
@@ -285,4 +286,5 @@ def read_recipe(path: Path) -> Recipe:
 
 def _describe(problem: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails, a TypedDict with optional keys
     place = ".".join(str(part) for part in problem["loc"]) or "the recipe"
-    return f"{place}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+    message = describe_invalid(problem)
+    return f"{place}: {message[0].lower()}{message[1:]}"

@@ -92,6 +92,25 @@ def test_what_browsers_escape_in_a_name_is_taken_back_and_nothing_else(sent, nam
     assert [file.name for _, file in form.files] == [name]
 
 
+@pytest.mark.parametrize(
+    ("disposition", "name"),
+    [
+        ("filename*=utf-8''Bl%C3%BCse.png", "Blüse.png"),
+        ("FileName*=ISO-8859-1'en'Bl%FCse.png", "Blüse.png"),
+        ("filename*=unknown''Bl%C3%BCse.png", "Blüse.png"),
+        ("filename=\"plain.png\"; filename*=utf-8''Bl%C3%BCse.png", "plain.png"),
+    ],
+)
+def test_a_name_in_the_extended_form_is_read(disposition, name):
+    header = f'Content-Disposition: form-data; name="photos"; {disposition}\r\n\r\n'
+    form = read(b"--cut\r\n" + header.encode() + b"bytes\r\n")
+    assert [(field, file.name, file.data) for field, file in form.files] == [("photos", name, b"bytes")]
+
+
+def test_a_field_that_only_speaks_of_the_extended_form_is_no_file():
+    assert read(part("a; filename*=utf-8''x.png", b"text")).fields == [("a; filename*=utf-8''x.png", "text")]
+
+
 def test_a_form_that_is_cut_off_is_refused():
     with pytest.raises(InvalidRequestError, match="cut off"):
         read(part("photos", b"data", "a.jpg")[:-4], end=b"")

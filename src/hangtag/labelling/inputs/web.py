@@ -14,6 +14,7 @@ from typing import Final
 import httpx
 
 from hangtag.domain.errors import PhotoError
+from hangtag.domain.network import naming_network_settings
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits
 from hangtag.labelling.inputs.photo import Carried, carry_nothing, too_large
@@ -41,22 +42,26 @@ class _PassingError(Exception):
 
 
 class Fetcher:
-    """Fetches photos from any number of threads, over connections that are kept. `transport` is httpx's."""
+    """Fetches photos from any number of threads, over connections that are kept. `transport` is httpx's.
+
+    Raises `UsageError` when the environment's proxy or certificate settings cannot be used.
+    """
 
     def __init__(self, settings: InputSettings, transport: httpx.BaseTransport | None = None) -> None:
         self._settings = settings
         self._rests: dict[str, float] = {}
         self._closed = threading.Event()
-        self._http = httpx.Client(
-            headers=_HEADERS,
-            timeout=httpx.Timeout(
-                settings.timeout_s, connect=min(settings.timeout_s, _LONGEST_CONNECT_S), pool=None
-            ),
-            limits=httpx.Limits(max_connections=settings.connections),
-            follow_redirects=True,
-            max_redirects=settings.redirects,
-            transport=transport,
-        )
+        with naming_network_settings():
+            self._http = httpx.Client(
+                headers=_HEADERS,
+                timeout=httpx.Timeout(
+                    settings.timeout_s, connect=min(settings.timeout_s, _LONGEST_CONNECT_S), pool=None
+                ),
+                limits=httpx.Limits(max_connections=settings.connections),
+                follow_redirects=True,
+                max_redirects=settings.redirects,
+                transport=transport,
+            )
 
     def fetch(self, url: str, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
         """Return what stands at an address.

@@ -7,10 +7,10 @@ from pathlib import Path, PurePath
 from typing import Annotated, BinaryIO, Final
 
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict, Field, InstanceOf, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 
-from hangtag.server.forms import validate_form
+from hangtag.server.forms import require_file, validate_form
 from hangtag.server.jobs.archive import ZIP_STARTS
 from hangtag.server.jobs.folder import upload_path
 from hangtag.server.jobs.given_table import MAX_TABLE_BYTES, TABLE_SUFFIXES
@@ -79,7 +79,11 @@ class UploadWriter:
         self._file.close()
 
 
-File = Annotated[InstanceOf[UploadWriter], WithJsonSchema({"type": "string", "format": "binary"})]
+File = Annotated[
+    InstanceOf[UploadWriter],
+    BeforeValidator(require_file),
+    WithJsonSchema({"type": "string", "format": "binary"}),
+]
 
 
 class JobForm(BaseModel):

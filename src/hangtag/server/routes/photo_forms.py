@@ -16,21 +16,14 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 
 from hangtag.domain.text import printable
-from hangtag.server.forms import FormModel, validate_form
+from hangtag.server.forms import FormModel, require_file, validate_form
 from hangtag.server.held import UploadedPhoto
 from hangtag.server.service import Service
 from hangtag.server.uploads import FormLimits, read_form
 
-
-def _require_file(value: object) -> object:
-    if not isinstance(value, UploadedPhoto):
-        raise ValueError("a file is expected")  # noqa: TRY004 - pydantic turns a ValueError into a message
-    return value
-
-
 Photo = Annotated[
     InstanceOf[UploadedPhoto],
-    BeforeValidator(_require_file),
+    BeforeValidator(require_file),
     WithJsonSchema({"type": "string", "format": "binary"}),
 ]
 TopK = Annotated[int, Field(ge=1, le=1000, description="How many candidates each label has.")]
