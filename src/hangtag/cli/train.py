@@ -163,9 +163,11 @@ def _require_training() -> None:
 
 
 def _read_recipe(name: str, epochs: int | None, weights: str | None) -> "Recipe":
+    from hangtag.networks.registry import require_architecture
     from hangtag.training.recipe import find_recipe, read_recipe
 
     recipe = read_recipe(find_recipe(name)).with_epochs(epochs)
+    require_architecture(recipe.network.architecture)
     return recipe.from_scratch() if weights == NO_WEIGHTS else recipe
 
 

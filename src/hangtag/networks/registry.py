@@ -1,17 +1,22 @@
-"""Every architecture by its name. To add one, write its builder and put it into `ARCHITECTURES`."""
+"""Every architecture by its name. To add one, write its builder and put it into `ARCHITECTURES`.
 
-from collections.abc import Callable, Mapping, Sequence
+Any other network of timm is built as `timm:NAME`, from what timm says of it.
+"""
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import timm
+import torch
 from torch import Tensor, nn
 
 from hangtag.domain.errors import RecipeError
 from hangtag.networks.convolutional import BASIC_FEATURES, DEEP_FEATURES, BasicCnn, DeepCnn, Size
 from hangtag.networks.depthwise import speed_up_depthwise
 from hangtag.networks.multihead import HeadedNetwork, Normalise, Tap
-from hangtag.networks.pretrained import Weights, load_weights
+from hangtag.networks.pretrained import TIMM, Weights, load_weights
 from hangtag.networks.vgg import FEATURES as VGG_FEATURES
 from hangtag.networks.vgg import Vgg16
 
@@ -70,6 +75,44 @@ def _build_vgg16(_architecture: str, _size: Size) -> Backbone:
     return Backbone(module, VGG_FEATURES, _IMAGENET_RANGE, module.blocks)
 
 
+def _build_timm(architecture: str, size: Size) -> Backbone:
+    """Build any network of timm; the photos' range and what can be frozen are what timm says of it."""
+    name = architecture.removeprefix(TIMM)
+    # A network with positions, such as a vision transformer, is built for photos of one size.
+    fixed = {"img_size": size} if timm.get_pretrained_cfg(name).fixed_input_size else {}
+    module: Any = timm.create_model(name, num_classes=0, **fixed)
+    speed_up_depthwise(module)
+    settings = module.pretrained_cfg
+    return Backbone(
+        module,
+        _count_features(module, name, size),
+        (settings["mean"], settings["std"]),
+        tuple(_iter_blocks(module)),
+    )
+
+
+@torch.no_grad()
+def _count_features(module: nn.Module, name: str, size: Size) -> int:
+    """Return how many features a network gives, and raise `RecipeError` where it gives none for such photos."""
+    try:
+        shape = module.eval()(torch.zeros(1, 3, *size)).shape
+    except (AssertionError, RuntimeError) as error:
+        raise RecipeError(
+            f"timm's {name} cannot see photos of {size[0]}x{size[1]} ({str(error).splitlines()[0]})",
+            fix="Change preprocessing.height and width.",
+        ) from None
+    if len(shape) != 2:  # noqa: PLR2004 - one row of features for each photo
+        raise RecipeError(f"timm's {name} is no classifier: it gives features of the shape {tuple(shape)}")
+    return int(shape[1])
+
+
+def _iter_blocks(module: nn.Module) -> Iterator[nn.Module]:
+    """Yield the parts of a network that have weights, from the photo inwards: its stages one by one."""
+    for child in module.children():
+        parts = child.children() if isinstance(child, nn.Sequential | nn.ModuleList) else [child]
+        yield from (part for part in parts if any(True for _ in part.parameters()))
+
+
 ARCHITECTURES: Final[Mapping[str, Callable[[str, Size], Backbone]]] = {
     "basic_cnn": _build_basic_cnn,
     "deep_cnn": _build_deep_cnn,
@@ -79,6 +122,26 @@ ARCHITECTURES: Final[Mapping[str, Callable[[str, Size], Backbone]]] = {
     "vgg16": _build_vgg16,
 }
 """Builders by name; each is called with the name and the size of the photos."""
+
+
+def require_architecture(architecture: str) -> None:
+    """Raise `RecipeError` for an architecture that is neither in `ARCHITECTURES` nor one of timm's as `timm:NAME`."""
+    name = architecture.removeprefix(TIMM)
+    if architecture in ARCHITECTURES or (name != architecture and timm.is_model(name)):
+        return
+    close = difflib.get_close_matches(name, timm.list_models(), n=3)
+    if name == architecture:
+        known = f"Choose one of {', '.join(ARCHITECTURES)}, or any network of timm as {TIMM}NAME."
+        raise RecipeError(
+            f"there is no architecture {architecture!r}", where="network.architecture", fix=known
+        )
+    raise RecipeError(
+        f"timm {timm.__version__} has no network {name!r}",
+        where="network.architecture",
+        fix=f"Did you mean {' or '.join(TIMM + other for other in close)}?"
+        if close
+        else "See timm.list_models().",
+    )
 
 
 def build_network(
@@ -93,13 +156,10 @@ def build_network(
 
     `weights` (`read_weights`) are what its backbone starts from; without them it starts from random ones.
 
-    Raises `RecipeError` for an architecture that is not in `ARCHITECTURES`, or weights that do not fit it.
+    Raises `RecipeError` for an architecture that there is not, or weights that do not fit it.
     """
-    if architecture not in ARCHITECTURES:
-        raise RecipeError(
-            f"there is no architecture {architecture!r}", fix=f"Choose one of {', '.join(ARCHITECTURES)}."
-        )
-    backbone = ARCHITECTURES[architecture](architecture, size)
+    require_architecture(architecture)
+    backbone = ARCHITECTURES.get(architecture, _build_timm)(architecture, size)
     if weights is not None:
         load_weights(backbone.module, weights, architecture)
     network = HeadedNetwork(backbone.module, backbone.feature_count, class_counts, dropout)

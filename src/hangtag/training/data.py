@@ -14,7 +14,6 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from rich.console import Console
 from rich.progress import track
 
 from hangtag.catalogue.data_fingerprint import data_fingerprint
@@ -25,6 +24,7 @@ from hangtag.domain.errors import PhotoError, TrainingError
 from hangtag.domain.taxonomy import Taxonomy
 from hangtag.imaging.preprocess import Pixels, Preprocessing, prepare_photo
 from hangtag.training.negatives import NEGATIVES
+from hangtag.training.progress import say
 from hangtag.training.rows import SOURCE_COLUMN, own_rows, rows_by_set
 
 UNKNOWN: Final = -1
@@ -148,12 +148,9 @@ def find_taxonomy(train: pa.Table, columns: Sequence[str]) -> Taxonomy:
 
 def _name_unanswerable(level: str, labels: Sequence[str]) -> None:
     if labels:
-        Console(stderr=True).print(
+        say(
             f"{level} can never be answered as {', '.join(labels)}: no train photo has its whole category path. "
-            "Complete the path of some in the catalogue, or remove the label.",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
+            "Complete the path of some in the catalogue, or remove the label."
         )
 
 

@@ -1,6 +1,7 @@
 """The history of a run: one row an epoch, as a table, as a plot, and for TensorBoard where it is wanted."""
 
 import csv
+from importlib.util import find_spec
 from pathlib import Path
 
 from hangtag.domain.durable import replacing
@@ -24,7 +25,9 @@ def _write_csv(path: Path, history: History) -> None:
 
 
 def _write_plot(path: Path, history: History) -> None:
-    from matplotlib.figure import Figure  # noqa: PLC0415 - a second of importing that only a training pays
+    # A second of importing that only a training pays.
+    from matplotlib.figure import Figure  # noqa: PLC0415
+    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
 
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     accuracy, loss = figure.subplots(1, 2)
@@ -36,17 +39,26 @@ def _write_plot(path: Path, history: History) -> None:
         for part, style in (("train", "--"), ("validation", "-")):
             axis.plot(epochs, [row[f"{part}_{quantity}"] for row in history], style, label=part, marker=".")
         axis.set(title=title, xlabel="epoch")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.grid(alpha=0.3)
         axis.legend()
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=120)
 
 
+def require_tensorboard() -> None:
+    """Raise `TrainingError` where TensorBoard is not installed."""
+    if find_spec("tensorboard") is None:
+        raise TrainingError(
+            "TensorBoard is not installed",
+            where="--tensorboard",
+            fix="Run `pip install 'hangtag[tensorboard]'`, or leave the option out.",
+        )
+
+
 def _write_tensorboard(folder: Path, figures: dict[str, float]) -> None:
-    try:
-        from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - optional
-    except ImportError:
-        raise TrainingError("TensorBoard is not installed", fix="Run `pip install tensorboard`.") from None
+    from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - optional
+
     with SummaryWriter(str(folder)) as writer:
         for name, value in figures.items():
             writer.add_scalar(name, value, int(figures["epoch"]))

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from rich.console import Console
 
 from hangtag.catalogue.assign import TRAIN, VALIDATION
 from hangtag.catalogue.joined import JoinedCatalogue, joined_name
@@ -13,6 +12,7 @@ from hangtag.catalogue.source import Catalogue
 from hangtag.catalogue.split import GROUP_COLUMN, NOTE_COLUMN, PHOTO_COLUMN, SPLIT_COLUMN
 from hangtag.domain.columns import ID
 from hangtag.training.negatives import NEGATIVES, Negatives
+from hangtag.training.progress import say
 from hangtag.training.recipe import Recipe
 from hangtag.training.rows import (
     HELD_OUT,
@@ -56,12 +56,7 @@ def _say_held_out(table: pa.Table) -> None:
     for name, rows in rows_by_set(table).items():
         count = rows[NOTE_COLUMN].to_pylist().count(HELD_OUT)
         if count:
-            Console(stderr=True).print(
-                f"{name}: {count:,} left out, duplicates of validation or test photos",
-                highlight=False,
-                markup=False,
-                soft_wrap=True,
-            )
+            say(f"{name}: {count:,} left out, duplicates of validation or test photos")
 
 
 def _photos_to_cut(table: pa.Table, seed: int) -> list[str]:

@@ -18,7 +18,7 @@ from hangtag.networks.pretrained import Weights
 from hangtag.networks.registry import build_network
 from hangtag.training.checkpoint import History, RunState, read_checkpoint, require_same_run, write_checkpoint
 from hangtag.training.data import GATE, TrainingData
-from hangtag.training.history import write_history
+from hangtag.training.history import require_tensorboard, write_history
 from hangtag.training.learner import Learner, iter_batches, learning_rate_at
 from hangtag.training.losses import Losses
 from hangtag.training.progress import TrainingProgress
@@ -33,6 +33,7 @@ class RunSettings:
     """Where a run keeps its files, how much of the machine it takes, and the weights that its backbone starts from.
 
     `team` are the workers that train together, each of which calls `train`; the first of them validates and writes.
+    Raises `TrainingError` where TensorBoard is asked for and not installed.
     """
 
     folder: Path
@@ -41,6 +42,10 @@ class RunSettings:
     tensorboard: bool = False
     weights: Weights | None = None
     team: Team = ALONE
+
+    def __post_init__(self) -> None:
+        if self.tensorboard:
+            require_tensorboard()
 
     @property
     def checkpoint(self) -> Path:

@@ -12,7 +12,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -70,10 +69,6 @@ def train_on_ray(
     Raises `UsageError` when there is no such cluster or it has no room for the workers, and `TrainingError` as `train`
     does, or when workers were lost too often.
     """
-    if (
-        settings.tensorboard and find_spec("tensorboard") is None
-    ):  # else the first worker alone would find out
-        raise TrainingError("TensorBoard is not installed", fix="Run `pip install tensorboard`.")
     settings = replace(settings, folder=settings.folder.resolve())
     begin(recipe, data, settings)
     with _connected(cluster.address):

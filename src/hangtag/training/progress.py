@@ -1,17 +1,29 @@
-"""What a person sees while a training runs."""
+"""What a person sees while a training runs: a live bar on a terminal, lines in a log."""
 
 import sys
+import time
+from collections.abc import Callable
+from datetime import timedelta
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+LOG_INTERVAL_S: Final = 30.0
+"""How often a log, which shows no bar, gets a line."""
+
 
 class TrainingProgress:
-    """A live bar on a terminal (epoch, step, images per second, loss, time left) and a line per finished epoch."""
+    """A line per finished epoch, and until then a live bar, or in a log a line every `LOG_INTERVAL_S`.
 
-    def __init__(self, console: Console | None = None) -> None:
+    Both show epoch, step, images per second, loss and the time that is left.
+    """
+
+    def __init__(self, console: Console | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._started = self._last_line = clock()
+        self._first_step = 0
         self._console = console or Console(file=sys.stderr)
         self._bar = Progress(
             TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
@@ -41,6 +53,8 @@ class TrainingProgress:
     def start(self, finished_epochs: int, epochs: int, steps: int) -> None:
         """Begin at `finished_epochs` of `epochs`, of `steps` each."""
         self._epoch, self._epochs, self._steps = finished_epochs, epochs, steps
+        self._first_step = finished_epochs * steps
+        self._started = self._last_line = self._clock()
         self._task = self._bar.add_task(
             "training",
             total=epochs * steps,
@@ -57,16 +71,33 @@ class TrainingProgress:
         """Show one more step; `loss` is that of its batch."""
         completed = self._epoch * self._steps + step
         self._bar.update(self._task, completed=completed, step=step, images_per_s=images_per_s, loss=loss)
+        now = self._clock()
+        if self._console.is_terminal or now - self._last_line < LOG_INTERVAL_S:
+            return
+        self._last_line = now
+        seconds_a_step = (now - self._started) / max(1, completed - self._first_step)
+        left = timedelta(seconds=round(seconds_a_step * (self._epochs * self._steps - completed)))
+        self._print(
+            f"epoch {self._epoch + 1}/{self._epochs}  step {step}/{self._steps}  "
+            f"{images_per_s:.0f} images/s  loss {loss:.3f}  {left} left"
+        )
 
     def finish_epoch(self, figures: dict[str, float]) -> None:
         """Print the epoch's figures and go on to the next."""
         self._epoch = int(figures["epoch"])
         self._bar.update(self._task, epoch=min(self._epoch + 1, self._epochs))
-        self._console.print(
+        self._last_line = self._clock()
+        self._print(
             f"epoch {self._epoch}/{self._epochs}  "
             f"loss {figures['train_loss']:.4f} train, {figures['validation_loss']:.4f} validation  "
             f"top-1 {figures['train_top1_accuracy']:.2%} train, {figures['validation_top1_accuracy']:.2%} validation  "
-            f"{figures['images_per_s']:.0f} images/s  {figures['seconds']:.0f} s",
-            highlight=False,
-            soft_wrap=True,
+            f"{figures['images_per_s']:.0f} images/s  {figures['seconds']:.0f} s"
         )
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, highlight=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """Print what somebody who trains should know, on standard error, unwrapped so that a log keeps it whole."""
+    Console(stderr=True).print(text, highlight=False, markup=False, soft_wrap=True)

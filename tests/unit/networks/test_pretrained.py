@@ -1,3 +1,4 @@
+import httpx
 import pytest
 
 torch = pytest.importorskip("torch", reason="the extra `train` is not installed")
@@ -79,9 +80,10 @@ def test_a_file_that_is_none_and_one_that_is_not_there_say_so(tmp_path):
 
 def test_without_network_and_file_the_error_names_both_ways_out(monkeypatch):
     def unreachable(*_: object, **__: object) -> None:
-        raise OSError("no network")
+        raise httpx.ConnectError("no network")
 
-    monkeypatch.setattr(pretrained.timm, "create_model", unreachable)
+    monkeypatch.setattr(pretrained.httpx, "head", unreachable)
+    monkeypatch.setattr(pretrained.timm, "create_model", lambda *_, **__: pytest.fail("tried for minutes"))
     with pytest.raises(RecipeError, match=r"vgg16\.tv_in1k.*--weights FILE.*--weights none"):
         read_weights("vgg16")
 
@@ -93,5 +95,32 @@ def test_missing_package_of_weights_says_what_to_install(monkeypatch):
 
 
 def test_an_architecture_without_weights_says_so():
-    with pytest.raises(RecipeError, match="pretrained = false"):
+    with pytest.raises(RecipeError, match=r"network\.pretrained.*false"):
         read_weights("basic_cnn")
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "vgg16.h5", "VGG16.H5"])
+def test_a_file_of_another_tool_is_named_for_what_it_is(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(b"\x89HDF")
+    with pytest.raises(RecipeError, match=r"(ONNX|Keras).*safetensors") as caught:
+        read_weights("vgg16", path)
+    assert "weights_only" not in str(caught.value)
+
+
+def test_the_hub_is_asked_for_a_network_of_timm(monkeypatch):
+    asked = []
+
+    def build(name: str, **_: object) -> torch.nn.Module:
+        asked.append(name)
+        return torch.nn.Linear(1, 1)
+
+    monkeypatch.setattr(pretrained.httpx, "head", lambda *_, **__: None)
+    monkeypatch.setattr(pretrained.timm, "create_model", build)
+    assert set(read_weights("timm:convnext_atto")) == {"weight", "bias"}
+    assert asked == ["convnext_atto"]
+
+
+def test_a_network_of_timm_that_nobody_has_trained_says_so():
+    with pytest.raises(RecipeError, match="no pretrained weights"):
+        read_weights("timm:test_resnet_nobody_has")

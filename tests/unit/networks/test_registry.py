@@ -30,6 +30,29 @@ def test_imagenet_weights_are_not_the_random_ones():
     assert trained.state_dict()["backbone.bn1.running_mean"].abs().min() > 0
 
 
+@pytest.mark.parametrize("name", ["timm:test_convnext", "timm:test_efficientnet", "timm:test_vit"])
+def test_any_network_of_timm_answers_every_head(name):
+    normalise, network = build_network(name, COUNTS, (160, 128), dropout=0.1)
+    assert len(network.blocks) > 1
+    photos = torch.randint(0, 256, (2, 160, 128, 3), dtype=torch.uint8)
+    answers = ServedNetwork(normalise, network).eval()(photos)
+    assert [tuple(answer.shape) for answer in answers] == [(2, 7), (2, 5)]
+    network.freeze(all_but_last=1)
+    assert {weight.requires_grad for weight in network.backbone.parameters()} == {True, False}
+
+
+def test_a_network_of_timm_starts_from_a_file_of_timms_own_names():
+    _, first = build_network("timm:test_convnext", COUNTS, SIZE)
+    _, second = build_network("timm:test_convnext", COUNTS, SIZE, weights=first.backbone.state_dict())
+    for name, weight in first.backbone.state_dict().items():
+        assert torch.equal(weight, second.backbone.state_dict()[name]), name
+
+
+def test_a_network_that_timm_does_not_have_suggests_one():
+    with pytest.raises(RecipeError, match="timm:convnext_atto"):
+        build_network("timm:convnext_ato", COUNTS, SIZE)
+
+
 def test_an_unknown_architecture_lists_the_known_ones():
     with pytest.raises(RecipeError, match="efficientnet_lite0"):
         build_network("efficientnet_lite9", COUNTS, SIZE)

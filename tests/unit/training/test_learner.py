@@ -10,6 +10,7 @@ from hangtag.networks.registry import build_network
 from hangtag.training.data import UNKNOWN, Samples
 from hangtag.training.learner import (
     Learner,
+    ema_decay_at,
     iter_batches,
     learning_rate_at,
     top1_accuracy,
@@ -106,6 +107,40 @@ def test_frozen_blocks_keep_their_statistics(normed, ema_decay):
     learner.begin_epoch(2)  # the only block learns now
     learner.measure_statistics(mostly_dark())
     assert not torch.equal(backbone.pretrained.running_mean, torch.zeros(12))
+
+
+def test_the_average_of_a_short_training_holds_little_of_where_it_began():
+    """With 0.998 from the first step on, half of the averaged weights were those of the start after 346 steps."""
+    kept = np.prod([ema_decay_at(step, 0.998) for step in range(1, 50)])
+    assert kept < 1e-6
+    assert ema_decay_at(10**6, 0.998) == 0.998
+    assert [ema_decay_at(step, 0.5) for step in (0, 8, 100)] == [0.1, 0.5, 0.5]
+
+
+def test_the_average_resumes_where_it_was(tiny_recipe, tiny_data):
+    def build() -> Learner:
+        torch.manual_seed(0)
+        optimisation = tiny_recipe.optimisation.model_copy(update={"ema_decay": 0.9})
+        recipe = tiny_recipe.model_copy(update={"optimisation": optimisation})
+        network = HeadedNetwork(NormedPixels(), 12, {"masterCategory": 2, "gender": 3}, 0.0)
+        return Learner(recipe, Normalise([0, 0, 0], [1 / 255] * 3), network, Losses(recipe.columns))
+
+    samples = Samples(tiny_data.train.pixels[:, :2, :2], tiny_data.train.targets)
+    batches = list(iter_batches(samples, np.arange(32), 8))
+
+    def learn(learner: Learner, part: list) -> None:
+        for photos, targets in part:
+            learner.learn(learner.normalise(photos.permute(0, 3, 1, 2).float()), targets, 0.01)
+
+    straight, stopped, resumed = build(), build(), build()
+    learn(straight, batches)
+    learn(stopped, batches[:2])
+    resumed.load_tensors({name: tensor.clone() for name, tensor in stopped.tensors().items()})
+    learn(resumed, batches[2:])
+    for name, tensor in straight.result.state_dict().items():
+        assert torch.equal(tensor, resumed.result.state_dict()[name]), name
+    first = straight.network.heads["gender"].weight
+    assert not torch.equal(first, straight.result.heads["gender"].weight)
 
 
 def test_top1_accuracy_counts_known_labels_only():
