@@ -21,7 +21,7 @@ CHILD = """
 import resource, sys
 from pathlib import Path
 from hangtag.catalogue.clean import clean_catalogue
-from hangtag.catalogue.source import open_catalogue
+from hangtag.datasets.opening import open_catalogue
 with open_catalogue(Path(sys.argv[1])) as catalogue:
     report = clean_catalogue(catalogue, Path(sys.argv[2]))
 used = resource.getrusage(resource.RUSAGE_SELF)

@@ -16,8 +16,8 @@ from typing import Final
 
 from PIL import Image
 
-from hangtag.catalogue.prints import fingerprint_catalogue
-from hangtag.catalogue.source import Catalogue, open_catalogue
+from hangtag.datasets.opening import Catalogue, open_catalogue
+from hangtag.datasets.prints import fingerprint_catalogue
 from hangtag.imaging.decode import decode_photo
 from hangtag.imaging.fingerprint import Fingerprint, fingerprint_photo, near_duplicate_groups
 

@@ -10,23 +10,20 @@ import sys
 from collections import Counter, defaultdict
 from itertools import combinations
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from hangtag.catalogue.candidates import photos_by_id
-from hangtag.catalogue.clean import clean_catalogue
-from hangtag.catalogue.prints import fingerprint_catalogue
-from hangtag.catalogue.source import open_catalogue
-from hangtag.catalogue.tables import read_table
+from hangtag.datasets.cleaned import read_cleaned
+from hangtag.datasets.opening import open_catalogue
+from hangtag.datasets.prints import fingerprint_catalogue
 from hangtag.domain.columns import LABEL_COLUMNS
+from hangtag.tables.matching import photos_by_id
 
 NAME = "productDisplayName"
 
 
 def group_products(path: Path) -> list[list[dict[str, str | None]]]:
     """Return the products of a catalogue whose photos have the same pixels, group by group."""
-    with open_catalogue(path) as catalogue, TemporaryDirectory() as folder:
-        clean_catalogue(catalogue, Path(folder))
-        products = {row["id"]: row for row in read_table(Path(folder) / "cleaned.parquet").to_pylist()}
+    with open_catalogue(path) as catalogue:
+        products = {row["id"]: row for row in read_cleaned(catalogue).table.to_pylist()}
         photos = {id_: name for id_, name in photos_by_id(catalogue.photo_names()).items() if id_ in products}
         prints = fingerprint_catalogue(catalogue, photos.values())
     groups = defaultdict(list)

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hangtag.catalogue.source import open_catalogue
-from hangtag.catalogue.tables import read_table
+from hangtag.datasets.opening import open_catalogue
 from hangtag.networks.registry import build_network
+from hangtag.tables.tables import read_table
 from hangtag.training.checkpoint import read_checkpoint
 from hangtag.training.data import load_training_data
 from hangtag.training.learner import Learner, iter_batches

@@ -3,9 +3,11 @@
 import pytest
 
 from hangtag.bundle.shipped import SHIPPED_FOLDER
-from hangtag.catalogue.clean import clean_catalogue, load_cleaned
-from hangtag.catalogue.source import open_catalogue
-from hangtag.catalogue.split import SplitSettings, split_catalogue
+from hangtag.catalogue.clean import clean_catalogue
+from hangtag.catalogue.split import split_catalogue
+from hangtag.datasets.cleaned import load_cleaned
+from hangtag.datasets.opening import open_catalogue
+from hangtag.datasets.splits import SplitSettings
 from hangtag.domain.columns import LABEL_COLUMNS
 from hangtag.evaluation.evaluate import evaluate_model
 from hangtag.evaluation.precision import compare_precisions, is_free

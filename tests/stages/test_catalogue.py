@@ -10,11 +10,13 @@ from collections import Counter, defaultdict
 import pyarrow as pa
 import pytest
 
-from hangtag.catalogue.clean import clean_catalogue, load_cleaned
+from hangtag.catalogue.clean import clean_catalogue
 from hangtag.catalogue.count import count_products
-from hangtag.catalogue.source import open_catalogue
-from hangtag.catalogue.split import SplitSettings, split_catalogue
-from hangtag.catalogue.tables import read_table, write_table
+from hangtag.catalogue.split import split_catalogue
+from hangtag.datasets.cleaned import load_cleaned
+from hangtag.datasets.opening import open_catalogue
+from hangtag.datasets.splits import SplitSettings
+from hangtag.tables.tables import read_table, write_table
 
 
 def hangtag(*arguments, folder):

@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from hangtag.catalogue.clean import clean_in_passing
 from hangtag.catalogue.describe import describe_catalogue
-from hangtag.catalogue.source import open_catalogue, open_custom_set
+from hangtag.datasets.cleaned import read_cleaned
+from hangtag.datasets.opening import open_catalogue, open_custom_set
 
 
 def hangtag(*arguments, folder):
@@ -64,7 +64,7 @@ def test_what_is_no_catalogue_is_wrong_usage(tmp_path):
 @pytest.fixture(scope="module")
 def real_statistics(real_catalogue):
     with open_catalogue(real_catalogue) as catalogue:
-        return describe_catalogue(catalogue, clean_in_passing(catalogue))
+        return describe_catalogue(catalogue, read_cleaned(catalogue).table)
 
 
 @pytest.mark.real
@@ -96,7 +96,7 @@ def test_real_photos_are_missing_among_personal_care(real_statistics):
 @pytest.mark.real
 def test_the_real_custom_set_is_known_to_the_catalogue(real_catalogue, real_statistics):
     with open_custom_set(real_catalogue) as catalogue:
-        own = describe_catalogue(catalogue, clean_in_passing(catalogue))
+        own = describe_catalogue(catalogue, read_cleaned(catalogue).table)
     assert (own.products, own.photos, own.products_without_photo) == (20, 20, 0)
     for level in own.levels:
         assert dict(own.column(level).counts).keys() <= dict(real_statistics.column(level).counts).keys()

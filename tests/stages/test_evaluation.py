@@ -8,13 +8,14 @@ import pytest
 from openpyxl import load_workbook
 
 from hangtag.bundle.file import read_card, write_bundle
-from hangtag.catalogue.clean import clean_catalogue, load_cleaned
-from hangtag.catalogue.data_fingerprint import data_fingerprint
-from hangtag.catalogue.source import open_catalogue
-from hangtag.catalogue.split import SplitSettings, split_catalogue
-from hangtag.catalogue.tables import read_table, write_table
+from hangtag.catalogue.clean import clean_catalogue
+from hangtag.catalogue.split import split_catalogue
 from hangtag.cli.main import main
+from hangtag.datasets.cleaned import load_cleaned
+from hangtag.datasets.opening import open_catalogue
+from hangtag.datasets.splits import SplitSettings, data_fingerprint
 from hangtag.domain.taxonomy import Taxonomy
+from hangtag.tables.tables import read_table, write_table
 from tiny_bundle import build_tiny_card, build_tiny_graph, draw_png
 
 

@@ -13,10 +13,10 @@ import pytest
 pytest.importorskip("torch", reason="the extra `train` is not installed")
 
 from hangtag.bundle.file import read_card
-from hangtag.catalogue.out_of_fold import read_out_of_fold
-from hangtag.catalogue.tables import read_table
+from hangtag.datasets.out_of_fold import read_out_of_fold
 from hangtag.evaluation.photo_set import split_photos
 from hangtag.evaluation.seen import Verdict, judge
+from hangtag.tables.tables import read_table
 from hangtag.training.recipe import find_recipe
 
 pytestmark = pytest.mark.training

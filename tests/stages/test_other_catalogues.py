@@ -9,8 +9,8 @@ import struct
 
 import pytest
 
-from hangtag.catalogue.tables import read_table
 from hangtag.cli.main import main
+from hangtag.tables.tables import read_table
 
 
 def class_folders(tiny, folder):

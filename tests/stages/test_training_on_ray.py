@@ -23,10 +23,10 @@ from rich.console import Console
 
 from hangtag.bundle.file import read_card
 from hangtag.catalogue.clean import clean_catalogue
-from hangtag.catalogue.source import open_catalogue
 from hangtag.catalogue.split import split_catalogue
-from hangtag.catalogue.tables import read_table
+from hangtag.datasets.opening import open_catalogue
 from hangtag.domain.errors import TrainingError
+from hangtag.tables.tables import read_table
 from hangtag.training.checkpoint import read_checkpoint
 from hangtag.training.data import load_training_data
 from hangtag.training.loop import RunSettings, train

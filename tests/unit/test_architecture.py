@@ -8,7 +8,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "hangtag"
-BASE = ("domain", "imaging", "bundle", "catalogue", "inference", "evaluation", "labelling", "cli")
+BASE = (
+    "domain",
+    "imaging",
+    "bundle",
+    "tables",
+    "datasets",
+    "catalogue",
+    "inference",
+    "evaluation",
+    "labelling",
+    "cli",
+)
 TRAINING_ONLY = ("torch", "timm", "torchvision", "matplotlib", "sklearn", "scipy", "safetensors")
 VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "manager", "processor", "legacy"}
 PICKLERS = {"pickle", "cloudpickle", "joblib", "dill", "shelve"}

@@ -1,26 +1,24 @@
 """The products of a split in the making: their photo, their duplicates, why one cannot take part."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import pyarrow as pa
 
-from hangtag.catalogue.assign import DROPPED, SPLITS
-from hangtag.catalogue.given_split import GIVEN_COLUMN, read_split_name
-from hangtag.catalogue.photo_names import product_id
-from hangtag.catalogue.prints import PhotoPrint
+from hangtag.datasets.prints import PhotoPrint, group_duplicates
+from hangtag.datasets.splits import DROPPED, GIVEN_COLUMN, NO_LABEL, NO_PHOTO, SPLITS, read_split_name
 from hangtag.domain.columns import ID, YEAR
 from hangtag.domain.errors import CatalogueError
-from hangtag.imaging.fingerprint import near_duplicate_groups
 
-NO_PHOTO: Final = "no_photo"
-NO_LABEL: Final = "no_label"
 RARE_CLASS: Final = "rare_class"
 NO_SPLIT: Final = "no_split"
 BAD_PHOTO: Final = "photo_"
-"""Notes on dropped products. A photo that cannot be decoded gives `photo_` and its reason code."""
+"""Notes on dropped products, besides `NO_PHOTO` and `NO_LABEL`.
+
+A photo that cannot be decoded gives `photo_` and its reason code.
+"""
 
 
 @dataclass(slots=True)
@@ -38,12 +36,6 @@ class Candidate:
     group: int = -1
     given: str | None = None
     split: str = DROPPED
-
-
-def photos_by_id(names: Collection[str]) -> dict[str, str]:
-    """Return the photo of each product. Of several, JPEG is preferred."""
-    is_jpeg = {name: name.lower().endswith((".jpg", ".jpeg")) for name in names}
-    return {product_id(name): name for name in sorted(names, key=lambda name: (is_jpeg[name], name))}
 
 
 def sort_by_id(cleaned: pa.Table) -> pa.Table:
@@ -108,12 +100,9 @@ def number_groups(candidates: Sequence[Candidate], prints: Mapping[str, PhotoPri
 
     A product without a good photo is a group of its own.
     """
-    fingerprints = [None if one.photo is None else prints[one.photo].fingerprint for one in candidates]
-    groups = iter(near_duplicate_groups([one for one in fingerprints if one is not None]))
-    numbers: dict[tuple[str, int], int] = {}
-    for position, (candidate, fingerprint) in enumerate(zip(candidates, fingerprints, strict=True)):
-        key = ("alone", position) if fingerprint is None else ("group", next(groups))
-        candidate.group = numbers.setdefault(key, len(numbers))
+    groups = group_duplicates([candidate.photo for candidate in candidates], prints)
+    for candidate, group in zip(candidates, groups, strict=True):
+        candidate.group = group
 
 
 def _whole_year(text: str | None) -> int | None:

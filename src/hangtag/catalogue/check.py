@@ -6,12 +6,12 @@ from hangtag.catalogue.check_duplicates import iter_duplicate_findings
 from hangtag.catalogue.check_photos import SeenPhoto, find_usual_size, iter_quality_findings, see_photo
 from hangtag.catalogue.check_rows import Rows, iter_row_findings, read_rows
 from hangtag.catalogue.findings import CheckResult, Finding
-from hangtag.catalogue.interface import Catalogue
 from hangtag.catalogue.label_noise import MIN_EXAMPLES, ColumnNoise
 from hangtag.catalogue.noise_ceiling import NoiseCeiling, measure_noise_ceilings
-from hangtag.catalogue.out_of_fold import OutOfFold
-from hangtag.catalogue.parallel import OnProgress, for_each_photo, silent
 from hangtag.catalogue.suspects import find_suspects
+from hangtag.datasets.interface import Catalogue
+from hangtag.datasets.out_of_fold import OutOfFold
+from hangtag.datasets.parallel import OnProgress, for_each_photo, silent
 from hangtag.imaging import fingerprint, quality
 from hangtag.imaging.decode import DEFAULT_LIMITS
 

@@ -6,8 +6,8 @@ from typing import Final
 
 from hangtag.catalogue.check_rows import Rows
 from hangtag.catalogue.findings import Finding, FindingKind
-from hangtag.catalogue.photo_names import product_id
 from hangtag.imaging.fingerprint import Fingerprint, near_duplicate_groups
+from hangtag.tables.matching import product_id
 
 NAMED_IDS: Final = 5
 """How many ids a detail names before it says how many more there are."""

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from hangtag.catalogue.findings import Finding, FindingKind
-from hangtag.catalogue.interface import Catalogue
-from hangtag.catalogue.photo_names import product_id
+from hangtag.datasets.interface import Catalogue
 from hangtag.domain.errors import PhotoError
 from hangtag.imaging.fingerprint import Fingerprint, fingerprint_photo
 from hangtag.imaging.quality import PhotoQuality, inspect_photo
+from hangtag.tables.matching import product_id
 
 USUAL_SHARE: Final = 0.5
 """A size is a catalogue's usual one when more than this share of its photos have it."""

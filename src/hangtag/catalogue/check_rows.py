@@ -3,13 +3,12 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from hangtag.catalogue.candidates import photos_by_id
 from hangtag.catalogue.findings import Finding, FindingKind
-from hangtag.catalogue.interface import Catalogue
-from hangtag.catalogue.lines import iter_lines
-from hangtag.catalogue.photo_names import product_id
-from hangtag.catalogue.rows import Reject, RejectReason, RowReader
+from hangtag.datasets.interface import Catalogue
 from hangtag.domain.columns import ID, LABEL_COLUMNS
+from hangtag.tables.lines import iter_lines
+from hangtag.tables.matching import photos_by_id, product_id
+from hangtag.tables.rows import Reject, RejectReason, RowReader
 
 Labels = tuple[str | None, ...]
 

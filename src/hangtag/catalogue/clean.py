@@ -1,32 +1,28 @@
 """Clean a catalogue: every line of its table becomes a product, or a reject with a reason."""
 
-import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, Any, Final, Self
+from typing import IO, Any, Self
 
 import pyarrow as pa
 import pyarrow.parquet
 
-from hangtag.catalogue.files import whole_file, write_json
-from hangtag.catalogue.lines import iter_lines
-from hangtag.catalogue.rows import Reject, RejectReason, Row, RowReader
-from hangtag.catalogue.seen import SeenIds
-from hangtag.catalogue.source import Catalogue, list_table_files, open_catalogue
-from hangtag.catalogue.tables import PARQUET_SUFFIXES, csv_writer, read_table
-from hangtag.domain.columns import ID
-
-CLEANED_CSV: Final = "cleaned.csv"
-CLEANED_PARQUET: Final = "cleaned.parquet"
-REJECTS_CSV: Final = "rejects.csv"
-REPORT_JSON: Final = "clean-report.json"
-CLEANED_FILES: Final = (CLEANED_CSV, CLEANED_PARQUET, REJECTS_CSV, REPORT_JSON)
-BATCH_ROWS: Final = 32_768
-BATCH_CHARACTERS: Final = 16_000_000
-"""How much is held in memory at a time: so many rows, or fewer where they are long."""
+from hangtag.datasets.cleaned import (
+    CLEANED_CSV,
+    CLEANED_PARQUET,
+    REJECTS_CSV,
+    REPORT_JSON,
+    CleanBatch,
+    CleanReader,
+    rows_to_arrow,
+)
+from hangtag.datasets.interface import Catalogue
+from hangtag.tables.files import whole_file, write_json
+from hangtag.tables.rows import Reject
+from hangtag.tables.tables import csv_writer
 
 
 @dataclass(slots=True)
@@ -58,42 +54,14 @@ def clean_catalogue(catalogue: Catalogue, output_folder: Path) -> CleanReport:
     Raises `CatalogueError` when the table cannot be read or the files cannot be written.
     """
     with ExitStack() as stack:
-        stream = stack.enter_context(catalogue.open_table())
-        reader = RowReader(iter_lines(stream, catalogue.name), catalogue.name)
-        seen = stack.enter_context(SeenIds())
+        reader = stack.enter_context(CleanReader(catalogue))
         writer = stack.enter_context(_Writer(output_folder, reader.columns))
-        for batch in _iter_batches(reader):
-            writer.write(*_without_duplicates(batch, reader.columns.index(ID), seen))
+        for batch in reader:
+            writer.write(batch)
         report = writer.report(catalogue.name)
         report.lines, report.blank, report.joined = reader.lines, reader.blank, reader.joined
         write_json(asdict(report), output_folder / REPORT_JSON)
         return report
-
-
-def _iter_batches(outcomes: Iterable[Row | Reject]) -> Iterator[list[Row | Reject]]:
-    batch: list[Row | Reject] = []
-    characters = 0
-    for outcome in outcomes:
-        batch.append(outcome)
-        characters += len(outcome.raw)
-        if len(batch) >= BATCH_ROWS or characters >= BATCH_CHARACTERS:
-            yield batch
-            batch, characters = [], 0
-    if batch:
-        yield batch
-
-
-def _without_duplicates(
-    batch: Iterable[Row | Reject], id_position: int, seen: SeenIds
-) -> tuple[list[Row], list[Reject]]:
-    rows = [row for row in batch if isinstance(row, Row)]
-    rejects = [reject for reject in batch if isinstance(reject, Reject)]
-    repeated = seen.add([(str(row.values[id_position]), row.line) for row in rows])
-    for row in rows if repeated else ():
-        if row.line in repeated:
-            explanation = f"the id {row.values[id_position]} is already on line {repeated[row.line]}"
-            rejects.append(Reject(row.line, RejectReason.DUPLICATE_ID, explanation, row.raw))
-    return [row for row in rows if row.line not in repeated], sorted(rejects)
 
 
 class _Writer:
@@ -126,17 +94,17 @@ class _Writer:
         path = stack.enter_context(whole_file(self._folder / name))
         return stack.enter_context(path.open("w", newline="", encoding="utf-8"))
 
-    def write(self, rows: Sequence[Row], rejects: Sequence[Reject]) -> None:
+    def write(self, batch: CleanBatch) -> None:
         """Write one batch to all three tables."""
+        rows, rejects = batch
         self._csv.writerows(row.values for row in rows)
         self._rejects_csv.writerows(rejects)
-        columns = zip(*(row.values for row in rows), strict=True) if rows else [()] * len(self._columns)
-        arrays = [pa.array(column, pa.string()) for column in columns]
-        self._parquet.write_batch(pa.record_batch(arrays, schema=self._schema))
+        arrow = rows_to_arrow(rows, self._schema)
+        self._parquet.write_batch(arrow)
         self._cleaned += len(rows)
         self._repairs.update(repair for row in rows for repair in row.repairs)
         self._rejects.update(reject.reason for reject in rejects)
-        for column, array in zip(self._columns, arrays, strict=True):
+        for column, array in zip(self._columns, arrow.columns, strict=True):
             self._missing[column] += array.null_count
 
     def report(self, catalogue: str) -> CleanReport:
@@ -158,32 +126,3 @@ def _open_parquet(path: Path, schema: pa.Schema) -> Any:  # noqa: ANN401 - pyarr
 
 def _plain_counts(counts: Counter[str]) -> dict[str, int]:
     return {str(key): count for key, count in counts.most_common() if count}
-
-
-def load_cleaned(path: Path) -> pa.Table:
-    """Return a cleaned table: Parquet, the folder that `clean` wrote, or a catalogue, cleaned in passing.
-
-    Raises `CatalogueError` when there is no such thing.
-    """
-    if (path / CLEANED_PARQUET).is_file():
-        return read_table(path / CLEANED_PARQUET)
-    if path.suffix.lower() in PARQUET_SUFFIXES:
-        return read_table(path)
-    with open_catalogue(path) as catalogue:
-        return clean_in_passing(catalogue)
-
-
-def list_cleaned_files(path: Path) -> list[Path]:
-    """Return the files that `load_cleaned` may read at a path, and those that `clean` wrote beside them."""
-    beside = [path / name for name in CLEANED_FILES] if path.is_dir() else []
-    return [*list_table_files(path), *beside]
-
-
-def clean_in_passing(catalogue: Catalogue) -> pa.Table:
-    """Return the cleaned table of a catalogue and leave no file behind.
-
-    Raises `CatalogueError` when the table cannot be read.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        clean_catalogue(catalogue, Path(folder))
-        return read_table(Path(folder) / CLEANED_PARQUET)

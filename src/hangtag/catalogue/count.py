@@ -6,8 +6,8 @@ from typing import Final
 
 import pyarrow as pa
 
-from hangtag.catalogue.suggest import did_you_mean
 from hangtag.domain.errors import UsageError
+from hangtag.domain.text import did_you_mean
 
 COUNT: Final = "count"
 SHARE: Final = "share"

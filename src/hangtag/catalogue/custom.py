@@ -6,18 +6,17 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from hangtag.catalogue.custom_set import CUSTOM_PHOTO_FOLDER, CUSTOM_TABLE, custom_photos
-from hangtag.catalogue.files import whole_file
-from hangtag.catalogue.folder import TABLE_NAME, PhotoFolder
 from hangtag.catalogue.known_labels import KnownLabels
-from hangtag.catalogue.parallel import OnProgress, for_each_photo, silent
-from hangtag.catalogue.photo_names import product_id
-from hangtag.catalogue.tables import csv_writer
-from hangtag.catalogue.values import MISSING
+from hangtag.datasets.folder import CUSTOM_PHOTO_FOLDER, CUSTOM_TABLE, TABLE_NAME, PhotoFolder, custom_photos
+from hangtag.datasets.parallel import OnProgress, for_each_photo, silent
 from hangtag.domain.columns import CATALOGUE_COLUMNS, CATEGORY_COLUMNS, ID, NAME
 from hangtag.domain.errors import CatalogueError, PhotoError, UsageError
 from hangtag.domain.taxonomy import format_path
 from hangtag.imaging.decode import decode_photo
+from hangtag.tables.files import whole_file
+from hangtag.tables.matching import product_id
+from hangtag.tables.tables import csv_writer
+from hangtag.tables.values import MISSING
 
 OWN_FILES: Final = "custom_"
 """What the names of the files begin with that `hangtag custom` puts beside the photos."""

@@ -13,13 +13,12 @@ from zlib import crc32
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hangtag.catalogue.candidates import photos_by_id
 from hangtag.catalogue.describe_gaps import Gap, find_gaps
-from hangtag.catalogue.photo_names import product_id
-from hangtag.catalogue.source import Catalogue
+from hangtag.datasets.opening import Catalogue
 from hangtag.domain.columns import CATEGORY_COLUMNS, ID, NAME, YEAR
 from hangtag.domain.errors import PhotoError
 from hangtag.imaging.decode import open_photo
+from hangtag.tables.matching import photos_by_id, product_id
 
 SAMPLES: Final = 4
 """How many photos stand for a class."""

@@ -26,12 +26,12 @@ from hangtag.catalogue.describe_words import (
     say_rare,
     say_totals,
 )
-from hangtag.catalogue.files import write_json
-from hangtag.catalogue.source import Catalogue
+from hangtag.datasets.opening import Catalogue
 from hangtag.domain.text import render_count
 from hangtag.reports.figures import png_bytes
 from hangtag.reports.files import write_whole
 from hangtag.reports.page import Cell, Page, Share
+from hangtag.tables.files import write_json
 
 PAGE_HTML: Final = "describe.html"
 STATISTICS_JSON: Final = "statistics.json"

@@ -8,7 +8,7 @@ from typing import Final
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from hangtag.catalogue.source import Catalogue
+from hangtag.datasets.opening import Catalogue
 from hangtag.domain.errors import PhotoError, UsageError
 from hangtag.imaging.decode import PAPER, decode_photo
 from hangtag.reports.figures import shorten

@@ -6,10 +6,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from hangtag.catalogue.files import whole_file, write_json
 from hangtag.catalogue.label_noise import ColumnNoise
 from hangtag.catalogue.noise_ceiling import NoiseCeiling
-from hangtag.catalogue.tables import csv_writer
+from hangtag.tables.files import whole_file, write_json
+from hangtag.tables.tables import csv_writer
 
 FINDINGS_CSV: Final = "findings.csv"
 FINDINGS_JSON: Final = "findings.json"

@@ -10,9 +10,9 @@ from typing import Final, NamedTuple
 import pyarrow as pa
 
 from hangtag.bundle.card import Card
-from hangtag.catalogue.suggest import did_you_mean
 from hangtag.domain.columns import CATEGORY_COLUMNS, LABEL_COLUMNS
 from hangtag.domain.taxonomy import CategoryPath, Taxonomy, format_path
+from hangtag.domain.text import did_you_mean
 
 ALIKE: Final = 0.75
 """From which likeness on (0 to 1, difflib's ratio) a category counts as the namesake of the one above it."""

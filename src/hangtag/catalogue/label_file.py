@@ -8,13 +8,13 @@ from typing import Final
 import pyarrow as pa
 
 from hangtag.catalogue.custom import Labelling, Labels, describe_doubt
-from hangtag.catalogue.files import whole_file
 from hangtag.catalogue.known_labels import KnownLabels
-from hangtag.catalogue.photo_names import product_id
-from hangtag.catalogue.suggest import did_you_mean
-from hangtag.catalogue.tables import csv_writer, read_table
 from hangtag.domain.columns import ID, LABEL_COLUMNS, NAME, YEAR
 from hangtag.domain.errors import UsageError
+from hangtag.domain.text import did_you_mean
+from hangtag.tables.files import whole_file
+from hangtag.tables.matching import product_id
+from hangtag.tables.tables import csv_writer, read_table
 
 PHOTO_COLUMNS: Final = ("photo", "file", "path", ID)
 """Which column names the photos: the first of these that is there."""

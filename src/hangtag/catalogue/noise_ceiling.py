@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
-from hangtag.catalogue.photo_names import product_id
 from hangtag.imaging.fingerprint import Fingerprint, near_duplicate_groups
+from hangtag.tables.matching import product_id
 
 Likeness = Literal["exact", "near"]
 

@@ -6,84 +6,36 @@ No product vanishes: what can be in none of them is `dropped`, with a note.
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal, get_args
+from dataclasses import asdict
 
 import pyarrow as pa
 
-from hangtag.catalogue.assign import (
-    SPLITS,
-    TEST,
-    TRAIN,
-    VALIDATION,
-    Fractions,
-    Item,
-    assign_by_year,
-    assign_stratified,
-)
 from hangtag.catalogue.candidates import (
     Candidate,
     note_bad_photos,
     note_given,
     note_rare,
     number_groups,
-    photos_by_id,
     read_candidates,
     sort_by_id,
 )
-from hangtag.catalogue.given_split import GIVEN_COLUMN
-from hangtag.catalogue.interface import Catalogue
-from hangtag.catalogue.prints import PhotoPrint, fingerprint_catalogue
-from hangtag.catalogue.tables import need_columns
+from hangtag.datasets.assign import Fractions, Item, assign_by_year, assign_stratified
+from hangtag.datasets.interface import Catalogue
+from hangtag.datasets.prints import PhotoPrint, fingerprint_catalogue
+from hangtag.datasets.splits import (
+    ADDED_COLUMNS,
+    GIVEN_COLUMN,
+    METADATA_KEY,
+    SPLITS,
+    TEST,
+    TRAIN,
+    VALIDATION,
+    SplitSettings,
+)
 from hangtag.domain.columns import ID
-from hangtag.domain.errors import CatalogueError, UsageError
-
-Strategy = Literal["grouped", "year", "random", "given"]
-Rare = Literal["keep", "drop"]
-
-PHOTO_COLUMN: Final = "photo"
-GROUP_COLUMN: Final = "group"
-SPLIT_COLUMN: Final = "split"
-NOTE_COLUMN: Final = "note"
-ADDED_COLUMNS: Final = {
-    PHOTO_COLUMN: pa.string(),
-    GROUP_COLUMN: pa.int64(),
-    SPLIT_COLUMN: pa.string(),
-    NOTE_COLUMN: pa.string(),
-}
-METADATA_KEY: Final = b"hangtag.split"
-
-
-@dataclass(frozen=True, slots=True)
-class SplitSettings:
-    """How to split.
-
-    - `strategy`: `grouped` keeps duplicate photos on one side and each label in its share; `random` does the
-      latter only; `year` puts the newest years into test, the ones before them into validation; `given` keeps
-      the division that the table's column `split` says, and draws validation or test, if it has none, from train.
-    - `validation`, `test`: shares of the products that are not dropped; train has the rest.
-    - `min_examples`, `rare`: labels of `stratify_by` with fewer products are dropped, or kept and reported.
-
-    Raises `UsageError` for values that cannot mean anything.
-    """
-
-    strategy: Strategy = "grouped"
-    seed: int = 42
-    validation: float = 0.05
-    test: float = 0.10
-    stratify_by: str = "articleType"
-    min_examples: int = 100
-    rare: Rare = "keep"
-
-    def __post_init__(self) -> None:
-        for name, value, choices in (("strategy", self.strategy, Strategy), ("rare", self.rare, Rare)):
-            if value not in get_args(choices):
-                raise UsageError(f"{name} is one of {', '.join(get_args(choices))}, not {value!r}")
-        if not (0 < self.validation < 1 and 0 < self.test < 1 and self.validation + self.test < 1):
-            raise UsageError(
-                f"validation {self.validation} and test {self.test} leave nothing for one of the splits",
-                fix="Give shares above 0 that add up to less than 1.",
-            )
+from hangtag.domain.errors import CatalogueError
+from hangtag.tables.matching import photos_by_id
+from hangtag.tables.tables import need_columns
 
 
 def split_catalogue(
@@ -115,13 +67,6 @@ def split_catalogue(
     number_groups(candidates, fingerprints)
     drawn = _assign([one for one in candidates if one.note is None], settings)
     return _split_table(cleaned, candidates, settings, drawn)
-
-
-def read_split_facts(table: pa.Table) -> dict[str, Any]:
-    """Return a split table's settings and counts; empty where it has none, as after a detour through CSV."""
-    said = (table.schema.metadata or {}).get(METADATA_KEY)
-    facts: dict[str, Any] = {} if said is None else json.loads(said)
-    return facts
 
 
 def _assign(usable: Sequence[Candidate], settings: SplitSettings) -> Fractions:

@@ -7,16 +7,20 @@ from typing import Any
 
 import pyarrow as pa
 
-from hangtag.catalogue.assign import DROPPED, SPLITS, TEST, TRAIN, VALIDATION
-from hangtag.catalogue.files import write_json
-from hangtag.catalogue.split import (
+from hangtag.datasets.splits import (
+    DROPPED,
     GROUP_COLUMN,
     NOTE_COLUMN,
     SPLIT_COLUMN,
+    SPLITS,
+    TEST,
+    TRAIN,
+    VALIDATION,
     read_split_facts,
 )
-from hangtag.catalogue.tables import CSV_SUFFIX, need_columns, write_table
 from hangtag.domain.columns import YEAR
+from hangtag.tables.files import write_json
+from hangtag.tables.tables import CSV_SUFFIX, need_columns, write_table
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ from typing import Final
 import numpy as np
 
 from hangtag.catalogue.check_rows import Rows
-from hangtag.catalogue.files import whole_file
 from hangtag.catalogue.findings import SUSPECT_COLUMNS, Finding, FindingKind, Suspect
 from hangtag.catalogue.label_noise import UNKNOWN, ColumnNoise, find_label_noise
-from hangtag.catalogue.out_of_fold import HeadGuesses, OutOfFold
-from hangtag.catalogue.tables import csv_writer
+from hangtag.datasets.out_of_fold import HeadGuesses, OutOfFold
 from hangtag.domain.columns import ID
 from hangtag.domain.errors import UsageError
+from hangtag.tables.files import whole_file
+from hangtag.tables.tables import csv_writer
 
 SUSPECTS_CSV: Final = "suspects.csv"
 

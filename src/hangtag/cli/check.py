@@ -7,7 +7,7 @@ import typer
 
 if TYPE_CHECKING:
     from hangtag.catalogue.findings import CheckResult
-    from hangtag.catalogue.out_of_fold import OutOfFold
+    from hangtag.datasets.out_of_fold import OutOfFold
 
 EXIT_FINDINGS: Final = 1
 
@@ -38,11 +38,11 @@ def check(
     Leaves with 0 if nothing was found above info, with 1 if there are warnings or errors.
     """
     from hangtag.catalogue.findings import FINDINGS_CSV, FINDINGS_JSON, write_findings
-    from hangtag.catalogue.out_of_fold import read_out_of_fold
-    from hangtag.catalogue.source import list_table_files
     from hangtag.catalogue.suspects import SUSPECTS_CSV, write_suspects
     from hangtag.cli.check_tables import print_result
     from hangtag.cli.destinations import Destination, check_destinations
+    from hangtag.datasets.opening import list_table_files
+    from hangtag.datasets.out_of_fold import read_out_of_fold
 
     if output is not None:
         files = (FINDINGS_CSV, FINDINGS_JSON, *(() if labels is None else (SUSPECTS_CSV,)))
@@ -66,7 +66,7 @@ def _check_with_progress(path: Path, guesses: "OutOfFold | None", *, decode: boo
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from hangtag.catalogue.check import check_catalogue
-    from hangtag.catalogue.source import open_catalogue
+    from hangtag.datasets.opening import open_catalogue
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)

@@ -19,9 +19,10 @@ def clean(
     Writes cleaned.csv, cleaned.parquet, rejects.csv (line, reason and text of every line that is no product)
     and clean-report.json.
     """
-    from hangtag.catalogue.clean import CLEANED_FILES, clean_catalogue
-    from hangtag.catalogue.source import list_table_files, open_catalogue
+    from hangtag.catalogue.clean import clean_catalogue
     from hangtag.cli.destinations import Destination, check_destinations
+    from hangtag.datasets.cleaned import CLEANED_FILES
+    from hangtag.datasets.opening import list_table_files, open_catalogue
 
     destination = Destination("--output", output, is_folder=True, files=CLEANED_FILES)
     check_destinations([destination], list_table_files(path))

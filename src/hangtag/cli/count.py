@@ -26,10 +26,10 @@ def count(
     One column gives its classes by size, two a cross table, more a list of the combinations. Missing values
     are counted too.
     """
-    from hangtag.catalogue.clean import list_cleaned_files, load_cleaned
     from hangtag.catalogue.count import count_products, cross_table
-    from hangtag.catalogue.tables import need_table_name
     from hangtag.cli.destinations import Destination, check_destinations
+    from hangtag.datasets.cleaned import list_cleaned_files, load_cleaned
+    from hangtag.tables.tables import need_table_name
 
     if output is not None:
         need_table_name(output, JSON_SUFFIX)
@@ -43,8 +43,8 @@ def count(
 
 
 def _write(counts: "pa.Table", output: Path) -> None:
-    from hangtag.catalogue.files import write_json
-    from hangtag.catalogue.tables import write_table
+    from hangtag.tables.files import write_json
+    from hangtag.tables.tables import write_table
 
     if output.suffix.lower() == JSON_SUFFIX:
         write_json(counts.to_pylist(), output)
@@ -58,7 +58,7 @@ def _print(counts: "pa.Table") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from hangtag.catalogue.values import drop_invisible
+    from hangtag.tables.values import drop_invisible
 
     table = Table()
     for field in counts.schema:

@@ -50,8 +50,8 @@ def custom(
     as they are given: after Ctrl-C, the same command goes on. Leaves with 3 if a photo could not be opened.
     """
     from hangtag.catalogue.custom import find_bad_photos, list_custom_photos, write_custom_set
-    from hangtag.catalogue.custom_set import CUSTOM_TABLE
     from hangtag.cli.custom_questions import Questions, ask_for_labels
+    from hangtag.datasets.folder import CUSTOM_TABLE
 
     names = list_custom_photos(folder)
     written = folder / (PROPOSALS_NAME if propose and not ask else CUSTOM_TABLE)
@@ -88,8 +88,8 @@ def _refuse_to_overwrite(path: Path, *, force: bool) -> None:
 def _load_known(taxonomy: Path | None, model: str) -> "KnownLabels":
     from hangtag.bundle.file import read_card
     from hangtag.bundle.shipped import find_bundle
-    from hangtag.catalogue.clean import load_cleaned
     from hangtag.catalogue.known_labels import KnownLabels
+    from hangtag.datasets.cleaned import load_cleaned
 
     if taxonomy is not None:
         return KnownLabels.from_table(load_cleaned(taxonomy))

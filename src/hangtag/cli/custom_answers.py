@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Final
 
 from hangtag.catalogue.custom import Labels
-from hangtag.catalogue.files import write_json
 from hangtag.domain.errors import CatalogueError
+from hangtag.tables.files import write_json
 
 ANSWERS_NAME: Final = "custom_answers.json"
 

@@ -7,8 +7,8 @@ from typing import Final
 from rich.console import Console
 from rich.progress import track
 
-from hangtag.catalogue.custom_set import custom_photos
 from hangtag.cli.custom_questions import Candidates
+from hangtag.datasets.folder import custom_photos
 from hangtag.domain.prediction import Prediction
 from hangtag.inference.model import load_model
 

@@ -8,15 +8,14 @@ from typing import Final
 from rich.console import Console
 
 from hangtag.catalogue.custom import Labels, describe_doubt
-from hangtag.catalogue.custom_set import custom_photos
 from hangtag.catalogue.known_labels import CheckedLabels, KnownLabels
-from hangtag.catalogue.suggest import did_you_mean
 from hangtag.cli.completion import complete_word, completing
 from hangtag.cli.custom_answers import Answers
 from hangtag.cli.photo_in_terminal import print_photo
+from hangtag.datasets.folder import custom_photos
 from hangtag.domain.prediction import Label
 from hangtag.domain.taxonomy import SEPARATOR, format_path
-from hangtag.domain.text import printable
+from hangtag.domain.text import did_you_mean, printable
 from hangtag.imaging.decode import decode_photo
 
 SKIP: Final = "-"

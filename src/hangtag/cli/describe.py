@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.status import Status
 
     from hangtag.catalogue.describe_report import Described
-    from hangtag.catalogue.source import Catalogue
+    from hangtag.datasets.opening import Catalogue
 
 
 def describe(
@@ -33,8 +33,8 @@ def describe(
     from rich.console import Console
 
     from hangtag.catalogue.describe_report import PAGE_HTML, STATISTICS_JSON, write_description
-    from hangtag.catalogue.source import list_table_files, open_catalogue, open_custom_set
     from hangtag.cli.destinations import Destination, check_destinations
+    from hangtag.datasets.opening import list_table_files, open_catalogue, open_custom_set
 
     destination = Destination("--output", output, is_folder=True, files=(PAGE_HTML, STATISTICS_JSON))
     check_destinations([destination], list_table_files(catalogue))
@@ -51,12 +51,12 @@ def describe(
 
 
 def _describe(catalogue: "Catalogue", status: "Status") -> "Described":
-    from hangtag.catalogue.clean import clean_in_passing
     from hangtag.catalogue.describe import describe_catalogue
     from hangtag.catalogue.describe_report import Described
+    from hangtag.datasets.cleaned import read_cleaned
 
     status.update(f"Reading {catalogue.name}")
-    return Described(catalogue, describe_catalogue(catalogue, clean_in_passing(catalogue)))
+    return Described(catalogue, describe_catalogue(catalogue, read_cleaned(catalogue).table))
 
 
 def _print_summary(main: "Described", own: "Described | None") -> None:

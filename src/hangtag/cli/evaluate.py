@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress
 
-    from hangtag.catalogue.parallel import OnProgress
+    from hangtag.datasets.parallel import OnProgress
     from hangtag.evaluation.evaluate import Measurement
     from hangtag.evaluation.photo_set import PhotoSet
     from hangtag.inference.model import Model
@@ -62,11 +62,11 @@ def evaluate(
     photos, what it all says in words, and an Excel file to go through.
     """
     from hangtag.bundle.shipped import find_bundle
-    from hangtag.catalogue.files import write_json
     from hangtag.cli.evaluate_card import check_cards, refuse_shipped, write_cards
     from hangtag.evaluation.photo_sets import PhotoSets
     from hangtag.evaluation.report_folder import check_report_folder, write_report, write_sample
     from hangtag.inference.cpus import count_usable_cpus
+    from hangtag.tables.files import write_json
 
     read = [path for path in (catalogue, split_table) if path is not None]
     files = [find_bundle(name) for name in bundles]
@@ -98,8 +98,8 @@ def evaluate(
 
 def _check_outputs(output: Path | None, report: Path | None, inputs: "Sequence[Path]") -> None:
     """Raise `UsageError` when the figures or the report cannot be written, or would replace something."""
-    from hangtag.catalogue.source import list_table_files
     from hangtag.cli.destinations import Destination, check_destinations
+    from hangtag.datasets.opening import list_table_files
     from hangtag.evaluation.report_folder import REPORT_FILES
 
     destinations = [] if output is None else [Destination("--output", output, makes_folder=True)]

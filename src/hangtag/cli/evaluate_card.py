@@ -8,7 +8,7 @@ import typer
 from hangtag.bundle.card import Card
 from hangtag.bundle.file import replace_card
 from hangtag.bundle.shipped import is_shipped
-from hangtag.catalogue.assign import VALIDATION
+from hangtag.datasets.splits import VALIDATION
 from hangtag.domain.errors import UsageError
 from hangtag.domain.text import printable
 from hangtag.evaluation.evaluate import Measurement

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from hangtag.bundle.file import Bundle
-    from hangtag.catalogue.source import Catalogue
+    from hangtag.datasets.opening import Catalogue
     from hangtag.imaging.preprocess import Pixels
 
 
@@ -44,8 +44,8 @@ def quantise(
     from hangtag.bundle.file import read_bundle
     from hangtag.bundle.quantised import is_quantised, quantised_path
     from hangtag.bundle.shipped import find_bundle
-    from hangtag.catalogue.source import list_table_files, open_catalogue
-    from hangtag.catalogue.tables import read_table
+    from hangtag.datasets.opening import list_table_files, open_catalogue
+    from hangtag.tables.tables import read_table
     from hangtag.training.quantising import EXACT_CONVOLUTIONS, write_quantised_bundle
 
     bundle = read_bundle(find_bundle(model))

@@ -8,9 +8,9 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hangtag.catalogue.prints import PhotoPrint
-    from hangtag.catalogue.source import Catalogue
     from hangtag.catalogue.split_report import SplitReport
+    from hangtag.datasets.opening import Catalogue
+    from hangtag.datasets.prints import PhotoPrint
 
 PRINTS_NAME: Final = "fingerprints.parquet"
 SHOWN_CLASSES: Final = 10
@@ -47,10 +47,11 @@ def split(
     split of the same photos quick. Every product is in the table; one that can be in no split is `dropped`,
     with a note that says why.
     """
-    from hangtag.catalogue.clean import list_cleaned_files, load_cleaned
-    from hangtag.catalogue.source import list_table_files, open_catalogue
-    from hangtag.catalogue.split import SplitSettings, split_catalogue
+    from hangtag.catalogue.split import split_catalogue
     from hangtag.catalogue.split_report import write_split
+    from hangtag.datasets.cleaned import list_cleaned_files, load_cleaned
+    from hangtag.datasets.opening import list_table_files, open_catalogue
+    from hangtag.datasets.splits import SplitSettings
 
     settings = SplitSettings(strategy, seed, validation, test, stratify_by, min_examples, rare)
     _check_output(output, [*list_cleaned_files(cleaned), *list_table_files(catalogue)])
@@ -65,8 +66,8 @@ def split(
 def _check_output(output: Path, read: "Sequence[Path]") -> None:
     """Raise a `HangtagError` when the table, or what is written beside it, cannot be written or is read."""
     from hangtag.catalogue.split_report import split_report_path, split_tables
-    from hangtag.catalogue.tables import need_table_name
     from hangtag.cli.destinations import Destination, check_destinations
+    from hangtag.tables.tables import need_table_name
 
     need_table_name(output)
     written = [*split_tables(output), split_report_path(output), output.with_name(PRINTS_NAME)]
@@ -77,7 +78,7 @@ def _fingerprint(catalogue: "Catalogue", memory: Path) -> "dict[str, PhotoPrint]
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from hangtag.catalogue.prints import fingerprint_catalogue
+    from hangtag.datasets.prints import fingerprint_catalogue
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
@@ -94,7 +95,7 @@ def _print_report(report: "SplitReport") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from hangtag.catalogue.assign import TEST, VALIDATION
+    from hangtag.datasets.splits import TEST, VALIDATION
 
     strategy, seed = report.settings["strategy"], report.settings["seed"]
     table = Table("split", "products", "share", "years", title=f"{strategy} split, seed {seed}")

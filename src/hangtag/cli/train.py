@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from hangtag.catalogue.source import Catalogue
+    from hangtag.datasets.opening import Catalogue
     from hangtag.networks.pretrained import Weights
     from hangtag.training.loop import RunSettings
     from hangtag.training.recipe import Recipe
@@ -109,9 +109,9 @@ def train(
     With --folds the end is out_of_fold.parquet instead, by which `hangtag check --labels` finds suspect labels.
     """
     _require_training()
-    from hangtag.catalogue.source import open_catalogue
     from hangtag.cli.train_bundle import Training, choose_engine, train_with_teacher
     from hangtag.cli.train_folds import choose_folds, train_folds
+    from hangtag.datasets.opening import open_catalogue
     from hangtag.training.folds import fold_folder, plan_folds
     from hangtag.training.joining import join_photos
     from hangtag.training.loop import RunSettings
@@ -235,7 +235,7 @@ def _read_places(given: list[str]) -> dict[str, Path | None]:
 
 def _open_set(name: str, places: "Mapping[str, Path | None]", catalogue: Path) -> "Catalogue":
     """Open a set that a recipe joins: where the run was told it is, or the custom set beside the catalogue."""
-    from hangtag.catalogue.source import open_catalogue, open_custom_set
+    from hangtag.datasets.opening import open_catalogue, open_custom_set
 
     place = places.get(name)
     if place is not None:
@@ -257,7 +257,7 @@ def _split(
     from hangtag.catalogue.clean import clean_catalogue
     from hangtag.catalogue.split import split_catalogue
     from hangtag.catalogue.split_report import write_split
-    from hangtag.catalogue.tables import read_table
+    from hangtag.tables.tables import read_table
 
     folder = settings.folder
     made = folder / "split.parquet"
@@ -268,6 +268,6 @@ def _split(
 
 
 def _facts(source: "Catalogue", table: "pa.Table") -> dict[str, Any]:
-    from hangtag.catalogue.split import read_split_facts
+    from hangtag.datasets.splits import read_split_facts
 
     return {"catalogue": source.name, "split": read_split_facts(table)}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from hangtag.catalogue.source import Catalogue
+    from hangtag.datasets.opening import Catalogue
     from hangtag.evaluation.photo_set import PhotoSet
     from hangtag.networks.pretrained import Weights
     from hangtag.training.loop import RunSettings, TrainedNetwork

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from hangtag.catalogue.source import Catalogue
+from hangtag.datasets.opening import Catalogue
 from hangtag.domain.errors import UsageError
 from hangtag.training.folds import FoldPlan, TrainFold, finish_fold, join_folds
 

@@ -1,7 +1,8 @@
 """Text made fit to be shown: what came from outside, and figures."""
 
 import datetime as dt
-from collections.abc import Mapping
+import difflib
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 
@@ -38,3 +39,15 @@ def render_cell(cell: object) -> str:
     if isinstance(cell, dt.datetime):
         return cell.isoformat(sep=" ")
     return cell.isoformat() if isinstance(cell, dt.date | dt.time) else str(cell)
+
+
+def suggest(word: str, words: Iterable[str], count: int = 1) -> list[str]:
+    """Return the words most like a word, at most `count`, whatever their capitals; none if none is alike."""
+    by_small = {known.casefold(): known for known in words}
+    return [by_small[small] for small in difflib.get_close_matches(word.casefold(), by_small, n=count)]
+
+
+def did_you_mean(word: str, words: Iterable[str]) -> str:
+    """Return the question `Did you mean X? `, or nothing where no word is alike."""
+    found = suggest(word, words)
+    return f"Did you mean {found[0]}? " if found else ""

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from hangtag.bundle.card import HeadCard
-from hangtag.catalogue.parallel import OnProgress, silent
-from hangtag.catalogue.source import Catalogue
-from hangtag.catalogue.split import PHOTO_COLUMN
+from hangtag.datasets.opening import Catalogue
+from hangtag.datasets.parallel import OnProgress, silent
+from hangtag.datasets.splits import PHOTO_COLUMN
 from hangtag.domain.interrupts import holding_back_interrupts
 from hangtag.domain.reasons import Reason
 from hangtag.evaluation.metrics import Bools, Floats, Ints

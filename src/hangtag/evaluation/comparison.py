@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from hangtag.catalogue.split import PHOTO_COLUMN
+from hangtag.datasets.splits import PHOTO_COLUMN
 from hangtag.evaluation.evaluate import Measurement
 from hangtag.evaluation.reading import percent
 

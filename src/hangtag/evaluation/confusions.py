@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from hangtag.catalogue.split import PHOTO_COLUMN
+from hangtag.datasets.splits import PHOTO_COLUMN
 from hangtag.evaluation.evaluate import Measurement
 from hangtag.evaluation.heads import Report
 from hangtag.evaluation.metrics import Floats, Ints

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from hangtag.bundle.card import Card
-from hangtag.catalogue.parallel import OnProgress, silent
-from hangtag.catalogue.source import Catalogue
-from hangtag.catalogue.tables import need_columns
+from hangtag.datasets.opening import Catalogue
+from hangtag.datasets.parallel import OnProgress, silent
 from hangtag.evaluation.answers import PhotoAnswers, Truth, answer_photos, read_truth
 from hangtag.evaluation.coverage import measure_answers, measure_gate
 from hangtag.evaluation.heads import Report, measure_head, measure_together
@@ -18,6 +17,7 @@ from hangtag.evaluation.photo_set import PhotoSet, split_photos
 from hangtag.evaluation.seen import judge
 from hangtag.inference.answering import AnsweringModel
 from hangtag.inference.sureness import category_levels
+from hangtag.tables.tables import need_columns
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hangtag.catalogue.assign import TRAIN
-from hangtag.catalogue.split import GROUP_COLUMN, SPLIT_COLUMN
+from hangtag.datasets.splits import GROUP_COLUMN, SPLIT_COLUMN, TRAIN
 from hangtag.evaluation.answers import HeadAnswers, PhotoAnswers, Truth
 from hangtag.evaluation.heads import Report, as_json_number, measure_together
 from hangtag.evaluation.metrics import Bools, macro_f1, share, wilson_interval

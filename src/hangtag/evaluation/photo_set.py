@@ -1,22 +1,19 @@
 """What is measured on: labelled photos, from a split of a catalogue or from any labelled set."""
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hangtag.catalogue.assign import SPLITS
-from hangtag.catalogue.candidates import photos_by_id
-from hangtag.catalogue.clean import CLEANED_PARQUET, clean_catalogue
-from hangtag.catalogue.source import Catalogue
-from hangtag.catalogue.split import PHOTO_COLUMN, SPLIT_COLUMN, read_split_facts
-from hangtag.catalogue.tables import need_columns, read_table
+from hangtag.datasets.cleaned import read_cleaned
+from hangtag.datasets.opening import Catalogue
+from hangtag.datasets.splits import PHOTO_COLUMN, SPLIT_COLUMN, SPLITS, read_split_facts
 from hangtag.domain.columns import ID
 from hangtag.domain.errors import UsageError
+from hangtag.tables.matching import photos_by_id
+from hangtag.tables.tables import need_columns
 
 CUSTOM: Final = "custom"
 """The name of the set of one's own photos that lies beside a catalogue."""
@@ -68,14 +65,12 @@ def catalogue_photos(catalogue: Catalogue, name: str | None = None) -> PhotoSet:
     A row whose photo is not there stays: it is counted as not found when it is opened. The facts count the lines that
     were rejected. Raises `CatalogueError` when the table cannot be read, `UsageError` when it has no rows.
     """
-    with tempfile.TemporaryDirectory(prefix="hangtag-") as folder:
-        report = clean_catalogue(catalogue, Path(folder))
-        table = read_table(Path(folder) / CLEANED_PARQUET)
+    table, rejected = read_cleaned(catalogue)
     if not table.num_rows:
         raise UsageError("the labelled set has no rows", where=catalogue.name)
     photos = photos_by_id(catalogue.photo_names())
     names = [photos.get(product, product) for product in table[ID].to_pylist()]
-    facts = {"catalogue": catalogue.name, "rejected_lines": report.rejected}
+    facts = {"catalogue": catalogue.name, "rejected_lines": rejected}
     return PhotoSet(
         name or _free_name(catalogue.name),
         table.append_column(PHOTO_COLUMN, pa.array(names)),

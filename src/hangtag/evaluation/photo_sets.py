@@ -4,14 +4,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, Self
 
-from hangtag.catalogue.assign import TEST, TRAIN, VALIDATION
-from hangtag.catalogue.joined import JOINT, JoinedCatalogue
-from hangtag.catalogue.source import Catalogue, open_catalogue, open_custom_set
-from hangtag.catalogue.split import PHOTO_COLUMN
-from hangtag.catalogue.tables import read_table
+from hangtag.datasets.joined import JOINT, JoinedCatalogue
+from hangtag.datasets.opening import Catalogue, open_catalogue, open_custom_set
+from hangtag.datasets.splits import PHOTO_COLUMN, TEST, TRAIN, VALIDATION
 from hangtag.domain.errors import UsageError
 from hangtag.evaluation.photo_set import CUSTOM, PhotoSet, catalogue_photos, split_photos
 from hangtag.evaluation.sample import choose_photos
+from hangtag.tables.tables import read_table
 
 SPLIT_NAMES: Final = (TEST, VALIDATION, TRAIN)
 

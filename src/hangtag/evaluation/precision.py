@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from hangtag.bundle.card import REFERENCE_PRECISION
-from hangtag.catalogue.source import Catalogue
+from hangtag.datasets.opening import Catalogue
 from hangtag.domain.columns import CATEGORY_COLUMNS
 from hangtag.domain.errors import BundleError
 from hangtag.evaluation.answers import answer_photos, read_truth

@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from hangtag.bundle.card import Card
-from hangtag.catalogue.assign import TRAIN
-from hangtag.catalogue.files import write_json
-from hangtag.catalogue.parallel import OnProgress, silent
-from hangtag.catalogue.split import SPLIT_COLUMN
+from hangtag.datasets.parallel import OnProgress, silent
+from hangtag.datasets.splits import SPLIT_COLUMN, TRAIN
 from hangtag.domain.errors import UsageError
 from hangtag.evaluation.comparison import compare_models, read_duel
 from hangtag.evaluation.curves import read_training
@@ -26,6 +24,7 @@ from hangtag.evaluation.seen import is_own_table, judge
 from hangtag.evaluation.workbook import write_workbook
 from hangtag.inference.answering import AnsweringModel
 from hangtag.reports.files import write_whole
+from hangtag.tables.files import write_json
 
 PAGE: Final = "report.html"
 FIGURES: Final = "report.json"

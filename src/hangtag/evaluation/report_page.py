@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from hangtag.catalogue.source import Catalogue
+from hangtag.datasets.opening import Catalogue
 from hangtag.domain.errors import PhotoError
 from hangtag.evaluation.comparison import Duel, read_duel
 from hangtag.evaluation.confusions import Confusion, find_confusions, find_wrong_answers

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from hangtag.catalogue.split import PHOTO_COLUMN
+from hangtag.datasets.splits import PHOTO_COLUMN
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.evaluation.answers import answer_photos

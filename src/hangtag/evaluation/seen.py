@@ -6,8 +6,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from hangtag.bundle.card import Card
-from hangtag.catalogue.assign import TRAIN, VALIDATION
-from hangtag.catalogue.data_fingerprint import data_fingerprint
+from hangtag.datasets.splits import TRAIN, VALIDATION, data_fingerprint
 from hangtag.evaluation.photo_set import CUSTOM, KEPT_BACK_OF, PhotoSet
 
 _SPLIT_FACTS: Final = "split"

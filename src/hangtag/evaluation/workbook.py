@@ -10,10 +10,10 @@ from typing import Any, Final
 
 import xlsxwriter
 
-from hangtag.catalogue.files import whole_file
 from hangtag.evaluation.sample import SamplePhoto
 from hangtag.evaluation.workbook_sheet import A4, AnswerSheet
 from hangtag.evaluation.workbook_styles import Styles, plain
+from hangtag.tables.files import whole_file
 
 _LONGEST_SHEET_NAME: Final = 31
 _NOTE_WIDTH: Final = 90

@@ -15,11 +15,10 @@ from pydantic import BaseModel, ValidationError
 
 from hangtag import __version__
 from hangtag.catalogue.check import check_catalogue
-from hangtag.catalogue.clean import clean_in_passing
 from hangtag.catalogue.describe import describe_catalogue
-from hangtag.catalogue.files import write_json
 from hangtag.catalogue.findings import CheckResult
-from hangtag.catalogue.source import Catalogue, open_catalogue
+from hangtag.datasets.cleaned import read_cleaned
+from hangtag.datasets.opening import Catalogue, open_catalogue
 from hangtag.domain.errors import CatalogueError
 from hangtag.server.logs import log_event
 from hangtag.server.schemas import (
@@ -28,6 +27,7 @@ from hangtag.server.schemas import (
     CatalogueStatistics,
     FindingKindCount,
 )
+from hangtag.tables.files import write_json
 
 _log = logging.getLogger(__name__)
 _NICENESS: Final = 10
@@ -130,7 +130,7 @@ class ShownCatalogue:
 
 
 def _describe(source: Catalogue) -> CatalogueStatistics:
-    statistics = describe_catalogue(source, clean_in_passing(source))
+    statistics = describe_catalogue(source, read_cleaned(source).table)
     return CatalogueStatistics.model_validate(statistics.to_json())
 
 

@@ -9,17 +9,16 @@ from zlib import crc32
 
 import pyarrow.compute as pc
 
-from hangtag.catalogue.assign import TEST
-from hangtag.catalogue.candidates import photos_by_id
-from hangtag.catalogue.clean import clean_in_passing
-from hangtag.catalogue.interface import Catalogue
-from hangtag.catalogue.split import PHOTO_COLUMN, SPLIT_COLUMN
-from hangtag.catalogue.tables import need_columns, read_table
+from hangtag.datasets.cleaned import read_cleaned
+from hangtag.datasets.interface import Catalogue
+from hangtag.datasets.splits import PHOTO_COLUMN, SPLIT_COLUMN, TEST
 from hangtag.domain.columns import ID
 from hangtag.imaging.decode import DecodeLimits
 from hangtag.inference.model import Model
 from hangtag.server.answers import Answered
 from hangtag.server.batching import Batcher
+from hangtag.tables.matching import photos_by_id
+from hangtag.tables.tables import need_columns, read_table
 
 MAX_EXAMPLES: Final = 12
 MAX_ASKED: Final = 400
@@ -90,7 +89,7 @@ class ExampleFinder:
             table = read_table(self.split_table)
             need_columns(table, [SPLIT_COLUMN, PHOTO_COLUMN], self.split_table)
             return table.filter(pc.equal(table[SPLIT_COLUMN], TEST))
-        table = clean_in_passing(self.catalogue)
+        table = read_cleaned(self.catalogue).table
         photos = photos_by_id(self.catalogue.photo_names())
         return table.append_column(PHOTO_COLUMN, [[photos.get(id_) for id_ in table[ID].to_pylist()]])
 

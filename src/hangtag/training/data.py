@@ -16,9 +16,9 @@ import numpy.typing as npt
 import pyarrow as pa
 from rich.progress import track
 
-from hangtag.catalogue.data_fingerprint import data_fingerprint
-from hangtag.catalogue.parallel import for_each_photo
-from hangtag.catalogue.source import Catalogue
+from hangtag.datasets.opening import Catalogue
+from hangtag.datasets.parallel import for_each_photo
+from hangtag.datasets.splits import data_fingerprint
 from hangtag.domain.columns import CATEGORY_COLUMNS
 from hangtag.domain.errors import PhotoError, TrainingError
 from hangtag.domain.taxonomy import Taxonomy

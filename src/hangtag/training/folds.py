@@ -19,20 +19,29 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hangtag.bundle.card import REFERENCE_PRECISION
-from hangtag.catalogue.assign import DROPPED, TEST, TRAIN, VALIDATION, Item, assign_stratified
-from hangtag.catalogue.out_of_fold import (
+from hangtag.datasets.assign import Item, assign_stratified
+from hangtag.datasets.opening import Catalogue
+from hangtag.datasets.out_of_fold import (
     HeadGuesses,
     OutOfFold,
     join_out_of_fold,
     read_out_of_fold,
     write_out_of_fold,
 )
-from hangtag.catalogue.source import Catalogue
-from hangtag.catalogue.split import GROUP_COLUMN, NOTE_COLUMN, PHOTO_COLUMN, SPLIT_COLUMN
-from hangtag.catalogue.tables import need_columns
+from hangtag.datasets.splits import (
+    DROPPED,
+    GROUP_COLUMN,
+    NOTE_COLUMN,
+    PHOTO_COLUMN,
+    SPLIT_COLUMN,
+    TEST,
+    TRAIN,
+    VALIDATION,
+)
 from hangtag.domain.columns import ID
 from hangtag.domain.errors import TrainingError
 from hangtag.inference.model import Model, load_model
+from hangtag.tables.tables import need_columns
 from hangtag.training.recipe import Recipe
 from hangtag.training.teachers import align_classes, answer_photos
 

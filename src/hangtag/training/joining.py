@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from hangtag.catalogue.assign import TRAIN, VALIDATION
-from hangtag.catalogue.joined import JoinedCatalogue, joined_name
-from hangtag.catalogue.source import Catalogue
-from hangtag.catalogue.split import GROUP_COLUMN, NOTE_COLUMN, PHOTO_COLUMN, SPLIT_COLUMN
+from hangtag.datasets.joined import JoinedCatalogue, joined_name
+from hangtag.datasets.opening import Catalogue
+from hangtag.datasets.splits import GROUP_COLUMN, NOTE_COLUMN, PHOTO_COLUMN, SPLIT_COLUMN, TRAIN, VALIDATION
 from hangtag.domain.columns import ID
 from hangtag.training.negatives import NEGATIVES, Negatives
 from hangtag.training.progress import say

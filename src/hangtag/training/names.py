@@ -21,10 +21,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hangtag.catalogue.assign import TRAIN
-from hangtag.catalogue.split import SPLIT_COLUMN
-from hangtag.catalogue.tables import need_columns
+from hangtag.datasets.splits import SPLIT_COLUMN, TRAIN
 from hangtag.domain.columns import NAME
+from hangtag.tables.tables import need_columns
 from hangtag.training.data import UNKNOWN, TrainingData
 
 _FOLDS: Final = 5

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from hangtag.catalogue.interface import Catalogue, KeepsNothingOpen
+from hangtag.datasets.interface import Catalogue, KeepsNothingOpen
 from hangtag.domain.errors import CatalogueError, PhotoError, UsageError
 from hangtag.imaging.decode import PHOTO_SUFFIXES, decode_photo, read_photo_bytes
 

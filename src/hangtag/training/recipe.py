@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from hangtag.catalogue.split import SplitSettings
+from hangtag.datasets.splits import SplitSettings
 from hangtag.domain.errors import RecipeError
 from hangtag.domain.text import describe_invalid
 from hangtag.imaging.preprocess import Preprocessing

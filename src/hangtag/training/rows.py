@@ -10,16 +10,26 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hangtag.catalogue.assign import DROPPED, TEST, TRAIN, VALIDATION
-from hangtag.catalogue.candidates import NO_LABEL, NO_PHOTO, Candidate, number_groups, photos_by_id
-from hangtag.catalogue.clean import clean_catalogue
-from hangtag.catalogue.given_split import GIVEN_COLUMN, read_split_name
-from hangtag.catalogue.joined import JoinedCatalogue
-from hangtag.catalogue.prints import fingerprint_catalogue
-from hangtag.catalogue.source import Catalogue
-from hangtag.catalogue.split import GROUP_COLUMN, NOTE_COLUMN, PHOTO_COLUMN, SPLIT_COLUMN
-from hangtag.catalogue.tables import read_table
+from hangtag.datasets.cleaned import read_cleaned
+from hangtag.datasets.joined import JoinedCatalogue
+from hangtag.datasets.opening import Catalogue
+from hangtag.datasets.prints import fingerprint_catalogue, group_duplicates
+from hangtag.datasets.splits import (
+    DROPPED,
+    GIVEN_COLUMN,
+    GROUP_COLUMN,
+    NO_LABEL,
+    NO_PHOTO,
+    NOTE_COLUMN,
+    PHOTO_COLUMN,
+    SPLIT_COLUMN,
+    TEST,
+    TRAIN,
+    VALIDATION,
+    read_split_name,
+)
 from hangtag.domain.columns import ID
+from hangtag.tables.matching import photos_by_id
 
 LEFT_OUT: Final = "left_out"
 """The note on rows that a limited run does without."""
@@ -78,7 +88,7 @@ def join_sets(
     without photo or known label is `dropped`, with a note, and so are those that others test on, what is too many, and
     duplicates of the catalogue's validation and test photos. Duplicates among the others stay on one side.
 
-    Each set is cleaned into a folder of its own. Raises `CatalogueError` for a set that cannot be read.
+    Fingerprints are remembered in `folder`. Raises `CatalogueError` for a set that cannot be read.
     """
     main, sets = catalogues
     if not sets:
@@ -87,8 +97,7 @@ def join_sets(
     known = {column: set(trained.column(column).to_pylist()) for column in joining.columns}
     joined: dict[str, list[Row]] = {}
     for name, catalogue in sets.items():
-        clean_catalogue(catalogue, folder / name)
-        cleaned = read_table(folder / name / "cleaned.parquet")
+        cleaned = read_cleaned(catalogue).table
         photos = photos_by_id(catalogue.photo_names())
         joined[name] = [_join_row(row, name, photos, known) for row in cleaned.to_pylist()]
     drawn = {name: _draw_rows(rows, joining) for name, rows in joined.items()}
@@ -143,13 +152,12 @@ def _number_groups(table: pa.Table, drawn: Sequence[Row], catalogue: Catalogue, 
     """
     held_out = [row[PHOTO_COLUMN] for row in table.to_pylist() if row[SPLIT_COLUMN] in {VALIDATION, TEST}]
     photos = [*held_out, *(str(row[PHOTO_COLUMN]) for row in drawn)]
-    candidates = [Candidate(photo, None, None, photo, None) for photo in photos]
-    number_groups(candidates, fingerprint_catalogue(catalogue, photos, memory=memory))
-    forbidden = {one.group for one in candidates[: len(held_out)]}
+    groups = group_duplicates(photos, fingerprint_catalogue(catalogue, photos, memory=memory))
+    forbidden = set(groups[: len(held_out)])
     first = 1 + max(table.column(GROUP_COLUMN).to_pylist())
-    for row, candidate in zip(drawn, candidates[len(held_out) :], strict=True):
-        row[GROUP_COLUMN] = first + candidate.group
-        if candidate.group in forbidden:
+    for row, group in zip(drawn, groups[len(held_out) :], strict=True):
+        row[GROUP_COLUMN] = first + group
+        if group in forbidden:
             row |= {SPLIT_COLUMN: DROPPED, NOTE_COLUMN: HELD_OUT}
 
 

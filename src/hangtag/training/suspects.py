@@ -7,10 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from hangtag.catalogue.assign import TRAIN
-from hangtag.catalogue.split import SPLIT_COLUMN
-from hangtag.catalogue.tables import need_columns, read_table
+from hangtag.datasets.splits import SPLIT_COLUMN, TRAIN
 from hangtag.domain.columns import ID
+from hangtag.tables.tables import need_columns, read_table
 
 
 class SuspectLabel(NamedTuple):

@@ -15,9 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hangtag.catalogue.assign import TRAIN
-from hangtag.catalogue.source import Catalogue
-from hangtag.catalogue.split import PHOTO_COLUMN, SPLIT_COLUMN
+from hangtag.datasets.opening import Catalogue
+from hangtag.datasets.splits import PHOTO_COLUMN, SPLIT_COLUMN, TRAIN
 from hangtag.domain.errors import TrainingError
 from hangtag.inference.model import Model
 from hangtag.training.data import TrainingData, load_pixels

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hangtag.catalogue import clean as clean_module
-from hangtag.catalogue.clean import clean_catalogue, load_cleaned
-from hangtag.catalogue.folder import FolderCatalogue
-from hangtag.catalogue.source import open_catalogue
+from hangtag.catalogue.clean import clean_catalogue
+from hangtag.datasets import cleaned as clean_module
+from hangtag.datasets.cleaned import load_cleaned
+from hangtag.datasets.folder import FolderCatalogue
+from hangtag.datasets.opening import open_catalogue
 from hangtag.domain.errors import CatalogueError
 
 HEADER = b"id,masterCategory,subCategory,articleType,productDisplayName\n"

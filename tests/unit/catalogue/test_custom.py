@@ -1,11 +1,11 @@
 import pytest
 
 from fakes import build_path_card, encode, paint
-from hangtag.catalogue.clean import load_cleaned
 from hangtag.catalogue.custom import find_bad_photos, label_by_folders, list_custom_photos
 from hangtag.catalogue.custom import write_custom_set as write_table
 from hangtag.catalogue.known_labels import KnownLabels
-from hangtag.catalogue.source import open_catalogue
+from hangtag.datasets.cleaned import load_cleaned
+from hangtag.datasets.opening import open_catalogue
 from hangtag.domain.columns import CATALOGUE_COLUMNS
 from hangtag.domain.errors import CatalogueError, UsageError
 

@@ -3,7 +3,7 @@ import zipfile
 
 import pytest
 
-from hangtag.catalogue.source import open_catalogue, open_custom_set
+from hangtag.datasets.opening import open_catalogue, open_custom_set
 from hangtag.domain.errors import CatalogueError
 
 

@@ -4,16 +4,16 @@ from collections import Counter
 import pyarrow as pa
 import pytest
 
-from hangtag.catalogue.clean import clean_in_passing
 from hangtag.catalogue.describe import Kind, describe_catalogue
-from hangtag.catalogue.source import open_catalogue
+from hangtag.datasets.cleaned import read_cleaned
+from hangtag.datasets.opening import open_catalogue
 
 
 @pytest.fixture
 def tiny(tiny_catalogue):
     """The statistics of the tiny catalogue, and its cleaned table."""
     with open_catalogue(tiny_catalogue) as catalogue:
-        table = clean_in_passing(catalogue)
+        table = read_cleaned(catalogue).table
         return describe_catalogue(catalogue, table), table
 
 
@@ -89,7 +89,7 @@ def test_samples_show_their_class_and_are_the_same_each_time(tiny, tiny_catalogu
 def test_photos_without_a_product_are_counted_and_unreadable_ones_too(tiny_catalogue):
     (tiny_catalogue / "images" / "7.jpg").write_bytes(b"no photo")
     with open_catalogue(tiny_catalogue) as catalogue:
-        statistics = describe_catalogue(catalogue, clean_in_passing(catalogue))
+        statistics = describe_catalogue(catalogue, read_cleaned(catalogue).table)
     assert statistics.photos_without_product == 1
     assert statistics.photo_sizes.sizes == (("60x80", 59),)
     assert (statistics.photo_sizes.opened, statistics.photo_sizes.unreadable) == (60, 1)
@@ -98,7 +98,7 @@ def test_photos_without_a_product_are_counted_and_unreadable_ones_too(tiny_catal
 def test_only_some_of_many_photos_are_opened(tiny_catalogue, monkeypatch):
     monkeypatch.setattr("hangtag.catalogue.describe.OPENED_PHOTOS", 20)
     with open_catalogue(tiny_catalogue) as catalogue:
-        statistics = describe_catalogue(catalogue, clean_in_passing(catalogue))
+        statistics = describe_catalogue(catalogue, read_cleaned(catalogue).table)
     assert statistics.photo_sizes.opened == 20
     assert statistics.photos == 59
 
@@ -130,7 +130,7 @@ def test_any_columns_will_do_and_text_is_told_from_classes(tiny_catalogue):
 def test_an_empty_table_is_described(write_catalogue):
     folder = write_catalogue(b"id,masterCategory,subCategory,articleType,year\n")
     with open_catalogue(folder) as catalogue:
-        statistics = describe_catalogue(catalogue, clean_in_passing(catalogue))
+        statistics = describe_catalogue(catalogue, read_cleaned(catalogue).table)
     assert (statistics.products, statistics.photos, statistics.gaps) == (0, 0, ())
 
 

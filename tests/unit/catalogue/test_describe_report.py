@@ -6,19 +6,19 @@ import sys
 import pytest
 from PIL import Image
 
-from hangtag.catalogue.clean import clean_in_passing
 from hangtag.catalogue.describe import Column, Kind, describe_catalogue
 from hangtag.catalogue.describe_plots import plot_classes, plot_long_tail, plot_years
 from hangtag.catalogue.describe_report import Described, write_description
 from hangtag.catalogue.describe_samples import draw_sheet, make_strip, make_strips
-from hangtag.catalogue.source import open_catalogue
+from hangtag.datasets.cleaned import read_cleaned
+from hangtag.datasets.opening import open_catalogue
 from hangtag.domain.errors import UsageError
 
 
 def described(path, *columns):
     """Describe a catalogue by some of its columns: each figure takes its time."""
     catalogue = open_catalogue(path)
-    table = clean_in_passing(catalogue)
+    table = read_cleaned(catalogue).table
     chosen = table.select(["id", *columns]) if columns else table
     return Described(catalogue, describe_catalogue(catalogue, chosen))
 

@@ -1,7 +1,6 @@
 import pyarrow as pa
 import pytest
 
-from hangtag.catalogue.clean import clean_in_passing
 from hangtag.catalogue.describe import Column, Kind, describe_catalogue
 from hangtag.catalogue.describe_words import (
     say_balance,
@@ -10,7 +9,8 @@ from hangtag.catalogue.describe_words import (
     say_rare,
     say_totals,
 )
-from hangtag.catalogue.source import open_catalogue
+from hangtag.datasets.cleaned import read_cleaned
+from hangtag.datasets.opening import open_catalogue
 
 
 def build_column(**counts):
@@ -20,7 +20,7 @@ def build_column(**counts):
 @pytest.fixture
 def tiny(tiny_catalogue):
     with open_catalogue(tiny_catalogue) as catalogue:
-        return describe_catalogue(catalogue, clean_in_passing(catalogue))
+        return describe_catalogue(catalogue, read_cleaned(catalogue).table)
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_what_is_notable_in_a_custom_set(tiny, own):
 def test_a_gap_is_told_with_its_class(tiny_catalogue):
     usage = [None if number < 12 else "Casual" for number in range(60)]
     with open_catalogue(tiny_catalogue) as catalogue:
-        table = clean_in_passing(catalogue)
+        table = read_cleaned(catalogue).table
         table = table.set_column(table.column_names.index("usage"), "usage", [usage])
         said = say_notable(describe_catalogue(catalogue, table), None)
     assert (

@@ -3,9 +3,10 @@ from collections import Counter, defaultdict
 import pyarrow as pa
 import pytest
 
-from hangtag.catalogue.clean import load_cleaned
-from hangtag.catalogue.source import open_catalogue
-from hangtag.catalogue.split import SplitSettings, read_split_facts, split_catalogue
+from hangtag.catalogue.split import split_catalogue
+from hangtag.datasets.cleaned import load_cleaned
+from hangtag.datasets.opening import open_catalogue
+from hangtag.datasets.splits import SplitSettings, read_split_facts
 from hangtag.domain.errors import CatalogueError, UsageError
 
 SHARES = {"test": 0.2, "validation": 0.1}

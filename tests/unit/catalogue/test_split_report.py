@@ -2,9 +2,9 @@ import json
 
 import pyarrow as pa
 
-from hangtag.catalogue.split import METADATA_KEY
 from hangtag.catalogue.split_report import report_split, write_split
-from hangtag.catalogue.tables import read_table
+from hangtag.datasets.splits import METADATA_KEY
+from hangtag.tables.tables import read_table
 
 ROWS = (
     # label, year, group, split, note

@@ -6,9 +6,9 @@ import pytest
 
 from hangtag.catalogue.check import check_catalogue
 from hangtag.catalogue.findings import FindingKind, write_findings
-from hangtag.catalogue.out_of_fold import HeadGuesses, OutOfFold
-from hangtag.catalogue.source import open_catalogue
 from hangtag.catalogue.suspects import write_suspects
+from hangtag.datasets.opening import open_catalogue
+from hangtag.datasets.out_of_fold import HeadGuesses, OutOfFold
 from hangtag.domain.errors import UsageError
 
 MASTERS = ("Accessories", "Apparel", "Footwear")

@@ -6,8 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-from hangtag.catalogue.out_of_fold import HeadGuesses, OutOfFold, write_out_of_fold
 from hangtag.cli.main import main
+from hangtag.datasets.out_of_fold import HeadGuesses, OutOfFold, write_out_of_fold
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pytest
 
 pytest.importorskip("torch", reason="the extra `train` is not installed")
 
-from hangtag.catalogue.split import read_split_facts
 from hangtag.cli.main import main
+from hangtag.datasets.splits import read_split_facts
 from hangtag.training.recipe import find_recipe
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from hangtag.catalogue.source import open_catalogue
+from hangtag.datasets.opening import open_catalogue
 from hangtag.domain.errors import UsageError
 from hangtag.evaluation.photo_set import catalogue_photos
 

@@ -8,7 +8,7 @@ import pytest
 
 from fakes import FAKE_PREPROCESSING, build_card
 from hangtag.bundle.card import GateCard
-from hangtag.catalogue.data_fingerprint import data_fingerprint
+from hangtag.datasets.splits import data_fingerprint
 from hangtag.evaluation.photo_set import PhotoSet, kept_back_photos, split_photos
 from hangtag.evaluation.seen import Verdict, is_own_table, judge
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from hangtag.catalogue.source import open_catalogue
+from hangtag.datasets.opening import open_catalogue
 from hangtag.domain.flags import Flag
 from hangtag.imaging.preprocess import Preprocessing, decode_for
 from hangtag.imaging.samples import draw_sample_photos

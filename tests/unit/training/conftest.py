@@ -8,10 +8,11 @@ import pytest
 torch = pytest.importorskip("torch", reason="the extra `train` is not installed")
 
 from hangtag.catalogue.clean import clean_catalogue  # noqa: E402
-from hangtag.catalogue.source import open_catalogue  # noqa: E402
-from hangtag.catalogue.split import SplitSettings, split_catalogue  # noqa: E402
-from hangtag.catalogue.tables import read_table  # noqa: E402
+from hangtag.catalogue.split import split_catalogue  # noqa: E402
+from hangtag.datasets.opening import open_catalogue  # noqa: E402
+from hangtag.datasets.splits import SplitSettings  # noqa: E402
 from hangtag.domain.taxonomy import Taxonomy  # noqa: E402
+from hangtag.tables.tables import read_table  # noqa: E402
 from hangtag.training.data import UNKNOWN, Samples, TrainingData  # noqa: E402
 from hangtag.training.recipe import Recipe, find_recipe, read_recipe  # noqa: E402
 

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from hangtag.bundle.file import write_bundle
-from hangtag.catalogue.out_of_fold import read_out_of_fold
+from hangtag.datasets.out_of_fold import read_out_of_fold
 from hangtag.domain.errors import CatalogueError, TrainingError
 from hangtag.inference.model import load_model
 from hangtag.training.folds import finish_fold, fold_folder, join_folds, plan_folds

@@ -2,7 +2,7 @@ import pytest
 
 pytest.importorskip("torch", reason="the extra `train` is not installed")
 
-from hangtag.catalogue.source import open_catalogue
+from hangtag.datasets.opening import open_catalogue
 from hangtag.training.joining import join_photos
 
 

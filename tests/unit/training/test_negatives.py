@@ -5,8 +5,8 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from hangtag.catalogue.joined import JoinedCatalogue
-from hangtag.catalogue.source import open_catalogue
+from hangtag.datasets.joined import JoinedCatalogue
+from hangtag.datasets.opening import open_catalogue
 from hangtag.domain.errors import CatalogueError, UsageError
 from hangtag.training.joining import join_photos
 from hangtag.training.negatives import Negatives

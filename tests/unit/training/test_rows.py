@@ -10,9 +10,10 @@ pytest.importorskip("torch", reason="the extra `train` is not installed")
 
 from fakes import encode
 from hangtag.catalogue.clean import clean_catalogue
-from hangtag.catalogue.source import open_catalogue
-from hangtag.catalogue.split import SplitSettings, read_split_facts, split_catalogue
-from hangtag.catalogue.tables import read_table
+from hangtag.catalogue.split import split_catalogue
+from hangtag.datasets.opening import open_catalogue
+from hangtag.datasets.splits import SplitSettings, read_split_facts
+from hangtag.tables.tables import read_table
 from hangtag.training.rows import (
     HELD_OUT,
     LEFT_OUT,

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
-from hangtag.catalogue.lines import MAX_LINE_LENGTH, Line
 from hangtag.domain.errors import CatalogueError
 from hangtag.labelling.inputs.folder import ends_like_photo
+from hangtag.tables.lines import MAX_LINE_LENGTH, Line
 
 _MAX_JOINED_LINES: Final = 1000
 """How many lines further a quote may be closed. One that nobody closes would otherwise fill the memory."""

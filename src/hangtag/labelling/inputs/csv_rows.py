@@ -6,11 +6,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from hangtag.catalogue.lines import iter_lines
 from hangtag.domain.errors import CatalogueError
 from hangtag.labelling.inputs.csv_records import CsvRecord, CsvRecords
 from hangtag.labelling.inputs.given_rows import GivenColumn, GivenRow, broken_table, name_columns
 from hangtag.labelling.layout import Kind
+from hangtag.tables.lines import iter_lines
 
 _DELIMITERS: Final = ",;\t|"
 _QUOTED: Final = re.compile(r'(?:^|(?<=[,;\t|])) *"[^"]*"')

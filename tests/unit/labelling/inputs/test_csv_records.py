@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hangtag.catalogue.lines import iter_lines
 from hangtag.labelling.inputs.csv_records import CsvRecords
+from hangtag.tables.lines import iter_lines
 
 cells = st.text(st.sampled_from('ab",; \n'), max_size=6)
 rows = st.lists(st.lists(cells, min_size=2, max_size=2), min_size=1, max_size=8)

@@ -1,0 +1,1 @@
+"""Reading a catalogue, however it lies on disk."""

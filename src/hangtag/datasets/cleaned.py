@@ -1,0 +1,209 @@
+"""A catalogue's table as clean rows: every line becomes a product, or a reject with a reason."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from operator import itemgetter
+from pathlib import Path
+from typing import Final, NamedTuple, Self
+
+import pyarrow as pa
+
+from hangtag.datasets.interface import Catalogue
+from hangtag.datasets.opening import list_table_files, open_catalogue
+from hangtag.domain.columns import ID
+from hangtag.tables.lines import iter_lines
+from hangtag.tables.rows import Reject, RejectReason, Row, RowReader
+from hangtag.tables.tables import PARQUET_SUFFIXES, read_table
+
+CLEANED_CSV: Final = "cleaned.csv"
+CLEANED_PARQUET: Final = "cleaned.parquet"
+REJECTS_CSV: Final = "rejects.csv"
+REPORT_JSON: Final = "clean-report.json"
+CLEANED_FILES: Final = (CLEANED_CSV, CLEANED_PARQUET, REJECTS_CSV, REPORT_JSON)
+"""The files that `hangtag clean` writes."""
+
+BATCH_ROWS: Final = 32_768
+BATCH_CHARACTERS: Final = 16_000_000
+"""How much is held in memory at a time: so many rows, or fewer where they are long."""
+
+MAX_IDS_IN_MEMORY: Final = 200_000
+"""Up to so many ids stay in memory, about 30 MB; more of them spill to disk."""
+
+_CACHE_KIB: Final = 32 * 1024
+
+
+class CleanBatch(NamedTuple):
+    """Some rows of a table and the lines that were rejected among them, both in the order of the table."""
+
+    rows: list[Row]
+    rejects: list[Reject]
+
+
+class CleanReader:
+    """Iterates a catalogue's table in batches, in bounded memory. The first row of an id is kept, later ones rejected.
+
+    `columns` are the table's. `lines`, `blank` and `joined` count as `RowReader` does.
+
+    Entering it raises `CatalogueError` when the table cannot be read or is no catalogue's.
+    """
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            stream = stack.enter_context(self._catalogue.open_table())
+            self._reader = RowReader(iter_lines(stream, self._catalogue.name), self._catalogue.name)
+            self._seen = stack.enter_context(SeenIds())
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the table's columns."""
+        return self._reader.columns
+
+    @property
+    def lines(self) -> int:
+        """The lines read so far, the header included."""
+        return self._reader.lines
+
+    @property
+    def blank(self) -> int:
+        """The empty lines among them."""
+        return self._reader.blank
+
+    @property
+    def joined(self) -> int:
+        """The lines among them that belong to the row begun before them."""
+        return self._reader.joined
+
+    def __iter__(self) -> Iterator[CleanBatch]:
+        id_position = self.columns.index(ID)
+        for batch in _iter_batches(self._reader):
+            yield _without_duplicates(batch, id_position, self._seen)
+
+
+class Cleaned(NamedTuple):
+    """A cleaned table, all its columns text, and how many lines of the catalogue's table were rejected."""
+
+    table: pa.Table
+    rejected: int
+
+
+def read_cleaned(catalogue: Catalogue) -> Cleaned:
+    """Read the table of a catalogue, cleaned, into memory. Raises `CatalogueError` when it cannot be read."""
+    with CleanReader(catalogue) as reader:
+        schema = pa.schema([(column, pa.string()) for column in reader.columns])
+        batches, rejected = [], 0
+        for batch in reader:
+            batches.append(rows_to_arrow(batch.rows, schema))
+            rejected += len(batch.rejects)
+    return Cleaned(pa.Table.from_batches(batches, schema), rejected)
+
+
+def load_cleaned(path: Path) -> pa.Table:
+    """Return a cleaned table: Parquet, the folder that `clean` wrote, or a catalogue, cleaned in passing.
+
+    Raises `CatalogueError` when there is no such thing.
+    """
+    if (path / CLEANED_PARQUET).is_file():
+        return read_table(path / CLEANED_PARQUET)
+    if path.suffix.lower() in PARQUET_SUFFIXES:
+        return read_table(path)
+    with open_catalogue(path) as catalogue:
+        return read_cleaned(catalogue).table
+
+
+def list_cleaned_files(path: Path) -> list[Path]:
+    """Return the files that `load_cleaned` may read at a path, and those that `clean` wrote beside them."""
+    beside = [path / name for name in CLEANED_FILES] if path.is_dir() else []
+    return [*list_table_files(path), *beside]
+
+
+def rows_to_arrow(rows: Sequence[Row], schema: pa.Schema) -> pa.RecordBatch:
+    """Return rows as a record batch; `schema` names their columns, all of them text."""
+    columns = zip(*(row.values for row in rows), strict=True) if rows else [()] * len(schema)
+    return pa.record_batch([pa.array(column, pa.string()) for column in columns], schema=schema)
+
+
+def _iter_batches(outcomes: Iterable[Row | Reject]) -> Iterator[list[Row | Reject]]:
+    batch: list[Row | Reject] = []
+    characters = 0
+    for outcome in outcomes:
+        batch.append(outcome)
+        characters += len(outcome.raw)
+        if len(batch) >= BATCH_ROWS or characters >= BATCH_CHARACTERS:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch
+
+
+def _without_duplicates(batch: Iterable[Row | Reject], id_position: int, seen: "SeenIds") -> CleanBatch:
+    rows = [row for row in batch if isinstance(row, Row)]
+    rejects = [reject for reject in batch if isinstance(reject, Reject)]
+    repeated = seen.add([(str(row.values[id_position]), row.line) for row in rows])
+    for row in rows if repeated else ():
+        if row.line in repeated:
+            explanation = f"the id {row.values[id_position]} is already on line {repeated[row.line]}"
+            rejects.append(Reject(row.line, RejectReason.DUPLICATE_ID, explanation, row.raw))
+    return CleanBatch([row for row in rows if row.line not in repeated], sorted(rejects))
+
+
+class SeenIds:
+    """Ids and the lines that had them first: a few in a dictionary, many in a private temporary database."""
+
+    def __init__(self) -> None:
+        self._few: dict[str, int] = {}
+        self._database: sqlite3.Connection | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._database is not None:
+            self._database.close()
+
+    def add(self, ids: Sequence[tuple[str, int]]) -> dict[int, int]:
+        """Remember pairs of an id and its line, lines ascending.
+
+        Return for each line whose id was seen before the line that has it first.
+        """
+        if self._database is None and len(self._few) + len(ids) > MAX_IDS_IN_MEMORY:
+            self._database = _open_database()
+            _insert(self._database, list(self._few.items()))
+            self._few.clear()
+        if self._database is None:
+            return {line: first for id_, line in ids if (first := self._few.setdefault(id_, line)) != line}
+        database = self._database
+        if _insert(database, ids) == len(ids):
+            return {}
+        return {line: first for id_, line in ids if (first := _first_line(database, id_)) != line}
+
+
+def _open_database() -> sqlite3.Connection:
+    # The empty name means a temporary file that only this connection sees, and that vanishes with it.
+    database = sqlite3.connect("")
+    database.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    database.execute("PRAGMA journal_mode = OFF")
+    database.execute("PRAGMA synchronous = OFF")
+    database.execute("CREATE TABLE seen (id TEXT PRIMARY KEY, line INTEGER NOT NULL) WITHOUT ROWID")
+    return database
+
+
+def _insert(database: sqlite3.Connection, ids: Sequence[tuple[str, int]]) -> int:
+    """Insert the ids that are new, the first line of each, and return how many were."""
+    before = database.total_changes
+    # Sorted by id, neighbours fall on the same database page: several times faster on random ids.
+    database.executemany("INSERT OR IGNORE INTO seen VALUES (?, ?)", sorted(ids, key=itemgetter(0)))
+    return database.total_changes - before
+
+
+def _first_line(database: sqlite3.Connection, id_: str) -> int:
+    (line,) = database.execute("SELECT line FROM seen WHERE id = ?", (id_,)).fetchone()
+    return int(line)

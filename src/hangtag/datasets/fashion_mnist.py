@@ -1,0 +1,161 @@
+"""Fashion-MNIST as published: 70,000 product photos of Zalando in four idx files, read as they are.
+
+Xiao, Rasul, Vollgraf 2017, https://arxiv.org/abs/1708.07747. The idx format is that of LeCun's MNIST: two zero bytes,
+a type, the number of dimensions, each dimension as a big-endian 32-bit integer, then the values.
+"""
+
+import gzip
+import io
+import struct
+import zlib
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from hangtag.datasets.interface import KeepsNothingOpen
+from hangtag.datasets.splits import GIVEN_COLUMN, TEST, TRAIN
+from hangtag.domain.columns import CATEGORY_COLUMNS, ID
+from hangtag.domain.errors import CatalogueError, PhotoError
+from hangtag.domain.reasons import Reason
+from hangtag.tables.table_stream import stream_table
+
+CLASSES: Final = {
+    "T-shirt/top": ("Apparel", "Topwear"),
+    "Trouser": ("Apparel", "Bottomwear"),
+    "Pullover": ("Apparel", "Topwear"),
+    "Dress": ("Apparel", "Dress"),
+    "Coat": ("Apparel", "Topwear"),
+    "Sandal": ("Footwear", ""),
+    "Shirt": ("Apparel", "Topwear"),
+    "Sneaker": ("Footwear", "Shoes"),
+    "Bag": ("Accessories", "Bags"),
+    "Ankle boot": ("Footwear", "Shoes"),
+}
+"""The names that the data set's description gives its labels 0 to 9, each with what lies above it.
+
+The upper levels are called as in Kaggle's catalogue, which a training can so join; where that has sandals under two
+names, none is written.
+"""
+
+PARTS: Final = {TRAIN: "train", TEST: "t10k"}
+"""The splits as published, and what their files' names begin with."""
+
+MAX_VALUES: Final = 1 << 30
+"""A file whose header promises more values is not read."""
+
+_UNSIGNED_BYTES: Final = 0x08
+
+Bytes = npt.NDArray[np.uint8]
+
+
+class _Part(NamedTuple):
+    photos: Bytes  # (n, height, width), white product on black
+    labels: Bytes  # (n,)
+
+
+class FashionMnist(KeepsNothingOpen):
+    """The idx files in a folder, gzipped or not. Products are `train-00000` and so on, and `test-00000`.
+
+    The published pixels are negatives. The photos are turned back to what was photographed, a product on white paper,
+    since that is what hangtag expects wherever it adds paper around a photo.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.name = folder.resolve().name
+        self._folder = folder
+
+    @cached_property
+    def _parts(self) -> dict[str, _Part]:
+        there = {
+            split: prefix for split, prefix in PARTS.items() if _find(self._folder, prefix, "images-idx3")
+        }
+        return {split: _read_part(self._folder, prefix) for split, prefix in there.items()}
+
+    def open_table(self) -> BinaryIO:
+        """Return a table of ids, class names and the published split; raises `CatalogueError` for broken files."""
+        parts = self._parts
+        return stream_table((ID, *CATEGORY_COLUMNS, GIVEN_COLUMN), _iter_rows(parts))
+
+    def photo_names(self) -> frozenset[str]:
+        """Return the names of all photos, such as `train-00000.png`; raises `CatalogueError` for broken files."""
+        return frozenset(
+            f"{_name(split, index)}.png"
+            for split, part in self._parts.items()
+            for index in range(len(part.labels))
+        )
+
+    def read_photo(self, name: str) -> bytes:
+        """Return one photo as the bytes of a PNG file; raises `PhotoError`."""
+        split, _, number = name.removesuffix(".png").partition("-")
+        part = self._parts.get(split)
+        is_there = part is not None and number.isdecimal() and int(number) < len(part.labels)
+        if part is None or not is_there or name != f"{_name(split, int(number))}.png":
+            raise PhotoError(Reason.NOT_FOUND)
+        file = io.BytesIO()
+        Image.fromarray(255 - part.photos[int(number)]).save(file, "PNG", compress_level=1)
+        return file.getvalue()
+
+
+def holds_idx_files(folder: Path) -> bool:
+    """Tell whether a folder holds photos as idx files."""
+    return any(_find(folder, prefix, "images-idx3") for prefix in PARTS.values())
+
+
+def _iter_rows(parts: dict[str, _Part]) -> Iterator[tuple[str, ...]]:
+    classes = list(CLASSES.items())
+    for split, part in parts.items():
+        for index, label in enumerate(part.labels.tolist()):
+            name, above = classes[label]
+            yield _name(split, index), *above, name, split
+
+
+def _name(split: str, index: int) -> str:
+    return f"{split}-{index:05}"
+
+
+def _find(folder: Path, prefix: str, kind: str) -> Path | None:
+    names = (f"{prefix}-{kind}-ubyte{ending}" for ending in (".gz", ""))
+    return next((folder / name for name in names if (folder / name).is_file()), None)
+
+
+def _read_part(folder: Path, prefix: str) -> _Part:
+    images, labels = (_find(folder, prefix, kind) for kind in ("images-idx3", "labels-idx1"))
+    if images is None or labels is None:
+        raise CatalogueError(f"there is no {prefix}-labels-idx1-ubyte.gz beside the photos", where=folder)
+    part = _Part(read_idx(images, dimensions=3), read_idx(labels, dimensions=1))
+    if len(part.photos) != len(part.labels):
+        problem = f"there are {len(part.labels)} labels for {len(part.photos)} photos"
+        raise CatalogueError(problem, where=labels)
+    if part.labels.size and part.labels.max() >= len(CLASSES):
+        problem = f"there is a label {part.labels.max()}, and Fashion-MNIST has 0 to {len(CLASSES) - 1}"
+        raise CatalogueError(problem, where=labels)
+    return part
+
+
+def read_idx(path: Path, dimensions: int) -> Bytes:
+    """Read an idx file of unsigned bytes with so many dimensions, gzipped if its name ends in `.gz`.
+
+    Raises `CatalogueError` when the file is not such a one, or is not as long as it says.
+    """
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            header = file.read(4 + 4 * dimensions)
+            if len(header) < 4 + 4 * dimensions or header[:4] != bytes((0, 0, _UNSIGNED_BYTES, dimensions)):
+                problem = f"it is no idx file of bytes with {dimensions} dimensions"
+                raise CatalogueError(problem, where=path)
+            shape = struct.unpack(f">{dimensions}I", header[4:])
+            size = int(np.prod(shape, dtype=np.float64))
+            data = file.read(min(size, MAX_VALUES) + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise CatalogueError(f"the file cannot be read ({error})", where=path) from error
+    if len(data) != size:
+        problem = (
+            f"its header promises {size:,} values, and it holds {'more' if len(data) > size else 'fewer'}"
+        )
+        raise CatalogueError(problem, where=path)
+    return np.frombuffer(data, np.uint8).reshape(shape)

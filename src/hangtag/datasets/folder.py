@@ -1,0 +1,122 @@
+"""A catalogue that lies in a folder, and the folder of photos that other readers share."""
+
+import os
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Final
+
+from hangtag.datasets.interface import KeepsNothingOpen
+from hangtag.domain.errors import CatalogueError, PhotoError
+from hangtag.domain.reasons import Reason
+from hangtag.imaging.decode import read_photo_bytes
+from hangtag.tables.matching import is_photo_name
+
+TABLE_NAME: Final = "styles.csv"
+PHOTO_FOLDER: Final = "images"
+CUSTOM_TABLE: Final = "custom_clothing_metadata.csv"
+CUSTOM_PHOTO_FOLDER: Final = "images_custom"
+CUSTOM_MARK: Final = " (custom)"
+"""Tells the name of a custom set from that of the catalogue in the same folder."""
+
+EXPECTED: Final = (
+    f"A catalogue is a folder or a zip that holds {TABLE_NAME} and a folder {PHOTO_FOLDER}/; "
+    "or photos in a folder for each class; or a table that a catalogue.toml describes."
+)
+
+
+class PhotoFolder:
+    """The photos in a folder, `deep` those in its sub-folders too: `Shirts/7.jpg`."""
+
+    def __init__(self, folder: Path, *, deep: bool = False) -> None:
+        self.folder = folder
+        self._deep = deep
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The photos by name. Raises `CatalogueError` when there is no such folder."""
+        return frozenset(_need_utf8(name, self.folder) for name in self._files if is_photo_name(name))
+
+    @property
+    def other_files(self) -> list[str]:
+        """The names of the files that do not end like a photo, hidden ones left out."""
+        visible = (name for name in self._files if not PurePosixPath(name).name.startswith("."))
+        return sorted(name for name in visible if not is_photo_name(name))
+
+    @cached_property
+    def _files(self) -> list[str]:
+        try:
+            return self._walk() if self._deep else os.listdir(self.folder)  # noqa: PTH208 - names alone
+        except (FileNotFoundError, NotADirectoryError):
+            raise CatalogueError("there is no folder of photos", where=self.folder, fix=EXPECTED) from None
+        except OSError as error:
+            problem = f"the folder of photos cannot be read ({error.strerror})"
+            raise CatalogueError(problem, where=error.filename) from error
+
+    def _walk(self) -> list[str]:
+        found: list[str] = []
+        for path, folders, files in os.walk(self.folder, onerror=_raise):
+            folders[:] = [name for name in folders if not name.startswith((".", "__MACOSX"))]
+            inside = PurePosixPath(path).relative_to(self.folder)
+            found += [str(inside / name) for name in files]
+        return found
+
+    def read(self, name: str) -> bytes:
+        """Return the bytes of one photo; raises `PhotoError`."""
+        path = PurePosixPath(name)
+        is_inside = ".." not in path.parts and not path.is_absolute() if self._deep else path.name == name
+        if not is_inside:  # a name, never a way out of the folder
+            raise PhotoError(Reason.NOT_FOUND)
+        return read_photo_bytes(self.folder / path)
+
+
+def _raise(error: OSError) -> None:
+    """Let no sub-folder be passed over in silence."""
+    raise error
+
+
+def _need_utf8(name: str, folder: Path) -> str:
+    """Return the name of a photo that tables can hold."""
+    if not name.isascii() and any("\ud800" <= sign <= "\udfff" for sign in name):
+        shown = os.fsencode(name).decode("utf-8", "backslashreplace")
+        raise CatalogueError(f"the name {shown} is not UTF-8", where=folder, fix="Rename the file.")
+    return name
+
+
+class FolderCatalogue(KeepsNothingOpen):
+    """A catalogue in a folder: the table `table`, and photos that bear the ids of its products."""
+
+    def __init__(self, folder: Path, table: str = TABLE_NAME, photos: PhotoFolder | None = None) -> None:
+        self.name = folder.resolve().name
+        self._table = folder / table
+        self._photos = photos or PhotoFolder(folder / PHOTO_FOLDER)
+
+    def open_table(self) -> BinaryIO:
+        """Open the product table; raises `CatalogueError` when it cannot be read."""
+        try:
+            return self._table.open("rb")
+        except OSError as error:
+            raise CatalogueError(f"the table cannot be read ({error.strerror})", where=self._table) from error
+
+    def photo_names(self) -> frozenset[str]:
+        """Return the file names in the photo folder; raises `CatalogueError` when there is none."""
+        return self._photos.names
+
+    def read_photo(self, name: str) -> bytes:
+        """Return the bytes of one photo; raises `PhotoError`."""
+        return self._photos.read(name)
+
+
+def custom_photos(folder: Path) -> PhotoFolder:
+    """Return the photos of a custom set: those in `images_custom/` where there is one, else those beside the table.
+
+    Sub-folders are looked through in either.
+    """
+    own = folder / CUSTOM_PHOTO_FOLDER
+    return PhotoFolder(own if own.is_dir() else folder, deep=True)
+
+
+def open_custom_folder(folder: Path) -> FolderCatalogue:
+    """Open the custom set in a folder."""
+    catalogue = FolderCatalogue(folder, CUSTOM_TABLE, custom_photos(folder))
+    catalogue.name += CUSTOM_MARK
+    return catalogue

@@ -1,0 +1,146 @@
+"""A catalogue whose table is any CSV, with a mapping that says what its columns mean."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import BinaryIO, Final
+
+from hangtag.datasets.folder import PhotoFolder
+from hangtag.datasets.interface import KeepsNothingOpen
+from hangtag.datasets.mapping import CatalogueMapping
+from hangtag.domain.columns import ID
+from hangtag.domain.errors import CatalogueError, PhotoError
+from hangtag.domain.reasons import Reason
+from hangtag.domain.text import did_you_mean
+from hangtag.tables.lines import iter_lines
+from hangtag.tables.matching import is_photo_name, photos_by_id, product_id
+from hangtag.tables.rows import MAX_JOINED_LINES
+from hangtag.tables.table_stream import stream_table
+from hangtag.tables.values import MISSING, drop_invisible, single_spaced
+
+RESERVED: Final = frozenset((ID, "photo", "group", "note"))
+"""Columns that hangtag fills itself; one of the table's own that is called so gets an underscore."""
+
+Row = Sequence[str]
+
+
+class MappedCatalogue(KeepsNothingOpen):
+    """Any CSV as a catalogue. All its columns are kept, those that the mapping names under hangtag's names.
+
+    Without a column of ids, the path of a photo without its ending is the id. With one, a photo is called by its id,
+    whatever its file is called, and photos that no row names keep their path, the photo folder's name in front.
+    """
+
+    def __init__(self, name: str, mapping: CatalogueMapping) -> None:
+        self.name = name
+        self._mapping = mapping
+        self._photos = PhotoFolder(mapping.photos, deep=True)
+
+    def open_table(self) -> BinaryIO:
+        """Return the table under hangtag's names; raises `CatalogueError` when it lacks a column of the mapping."""
+        rows = self._iter_rows()
+        header = next(rows)
+        photo_place = self._place(header, self._mapping.photo)
+        names = self._rename(header)
+        if self._mapping.id is not None:
+            return stream_table(names, rows)
+        own = ([_id_from_path(_value(row, photo_place)), *row] if row else [] for row in rows)
+        return stream_table([ID, *names], own)
+
+    def photo_names(self) -> frozenset[str]:
+        """Return the names of all photos; raises `CatalogueError` when there is no folder of them."""
+        return frozenset(self._files)
+
+    def read_photo(self, name: str) -> bytes:
+        """Return the bytes of one photo; raises `PhotoError`."""
+        if name not in self._files:
+            raise PhotoError(Reason.NOT_FOUND)
+        return self._photos.read(self._files[name])
+
+    @cached_property
+    def _files(self) -> dict[str, str]:
+        """The file of each photo, by the photo's name."""
+        files = self._photos.names
+        if self._mapping.id is None or self._mapping.photo is None:
+            return {name: name for name in files}
+        by_id = self._files_by_id(photos_by_id(files))
+        listed = {f"{id_}{PurePosixPath(file).suffix}": file for id_, file in by_id.items()}
+        folder = self._mapping.photos.resolve().name
+        return {f"{folder}/{file}": file for file in files.difference(by_id.values())} | listed
+
+    def _files_by_id(self, file_of: dict[str, str]) -> dict[str, str]:
+        """Return the file of each id in the table. Of several rows with one id the first counts."""
+        rows = self._iter_rows()
+        header = next(rows)
+        id_place, photo_place = (
+            self._place(header, name) for name in (self._mapping.id, self._mapping.photo)
+        )
+        found: dict[str, str | None] = {}
+        for row in rows:
+            file = file_of.get(_id_from_path(_value(row, photo_place)))
+            found.setdefault(_value(row, id_place), file)
+        return {id_: file for id_, file in found.items() if id_ and file is not None}
+
+    def _iter_rows(self) -> Iterator[Row]:
+        """Iterate the table's header and rows; a blank line is a row without values."""
+        table = self._mapping.table
+        if table is None or not table.is_file():
+            raise CatalogueError("there is no such table", where=table)
+        with table.open("rb") as file:
+            reader = csv.reader(
+                (f"{line.text}\n" for line in iter_lines(file, table)), delimiter=self._mapping.separator
+            )
+            before = 0
+            try:
+                for row in reader:
+                    if reader.line_num - before > MAX_JOINED_LINES:
+                        problem = f"a quote that opens on line {before + 1} is not closed"
+                        raise CatalogueError(problem, where=table)
+                    before = reader.line_num
+                    yield row
+            except csv.Error as error:
+                raise CatalogueError(
+                    f"line {reader.line_num} cannot be read ({error})", where=table
+                ) from error
+        if not before:
+            raise CatalogueError("the table is empty", where=table)
+
+    def _place(self, header: Row, name: str | None) -> int:
+        """Return the position of a column; 0 where the mapping names none."""
+        names = [_tidy(one) for one in header]
+        if name is not None and name not in names:
+            fix = f"{did_you_mean(name, names)}Its columns are {', '.join(names)}."
+            raise CatalogueError(f"the table has no column {name}", where=self._mapping.table, fix=fix)
+        return 0 if name is None else names.index(name)
+
+    def _rename(self, header: Row) -> list[str]:
+        renamed = {self._place(header, named): column for column, named in self._mapping.columns.items()}
+        if self._mapping.id is not None:
+            renamed[self._place(header, self._mapping.id)] = ID
+        taken = RESERVED.union(renamed.values())
+        names = []
+        for place, own in enumerate(header):
+            name = _tidy(own) or f"column_{place + 1}"
+            while place not in renamed and name in taken:
+                name += "_"
+            names.append(renamed.get(place, name))
+        return names
+
+
+def _id_from_path(path: str) -> str:
+    """Return the id that a photo's path gives, whether its ending is written or not."""
+    if not path:
+        return ""
+    tidy = str(PurePosixPath(path.replace("\\", "/")))
+    return product_id(tidy) if is_photo_name(tidy) else tidy
+
+
+def _value(row: Row, place: int) -> str:
+    """Return a value, tidied as in a cleaned table; an empty one where it is missing."""
+    value = _tidy(row[place]) if place < len(row) else ""
+    return "" if value in MISSING else value
+
+
+def _tidy(text: str) -> str:
+    return single_spaced(drop_invisible(text))

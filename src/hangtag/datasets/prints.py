@@ -1,0 +1,139 @@
+"""The fingerprints of all photos of a catalogue: taken by several threads, remembered in a file."""
+
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet
+from PIL import Image
+
+from hangtag.datasets.interface import Catalogue
+from hangtag.datasets.parallel import OnProgress, for_each_photo, silent
+from hangtag.domain.errors import PhotoError
+from hangtag.domain.reasons import Reason
+from hangtag.imaging.decode import decode_photo
+from hangtag.imaging.fingerprint import Fingerprint, fingerprint_photo, near_duplicate_groups
+from hangtag.tables.files import whole_file
+
+_PROBE_KEY: Final = b"hangtag.probe"
+
+
+class PhotoPrint(NamedTuple):
+    """What is known of one photo: its fingerprint, or the reason why it has none.
+
+    `size` (bytes) and `crc` (CRC-32 of the file) tell whether the photo is still the same.
+    """
+
+    size: int
+    crc: int
+    fingerprint: Fingerprint | None
+    reason: Reason | None
+
+
+def fingerprint_catalogue(
+    catalogue: Catalogue,
+    names: Iterable[str],
+    *,
+    memory: Path | None = None,
+    on_progress: OnProgress = silent,
+    threads: int | None = None,
+) -> dict[str, PhotoPrint]:
+    """Return the print of each named photo.
+
+    With `memory`, a Parquet file, photos that have not changed since are not decoded again.
+    """
+    known = {} if memory is None else read_prints(memory)
+    prints = for_each_photo(
+        names, lambda name: _take_print(catalogue, name, known.get(name)), on_progress, threads
+    )
+    if memory is not None and prints != known:
+        write_prints(prints, memory)
+    return prints
+
+
+def _take_print(catalogue: Catalogue, name: str, known: PhotoPrint | None) -> PhotoPrint:
+    size = crc = 0
+    try:
+        data = catalogue.read_photo(name)
+        size, crc = len(data), zlib.crc32(data)
+        if known is not None and (known.size, known.crc) == (size, crc):
+            return known
+        return PhotoPrint(size, crc, fingerprint_photo(decode_photo(data)), None)
+    except PhotoError as error:
+        return PhotoPrint(size, crc, None, error.reason)
+
+
+def group_duplicates(photos: Sequence[str | None], prints: Mapping[str, PhotoPrint]) -> list[int]:
+    """Return for each photo the number of its group of duplicates, counted from 0 in the order of the photos.
+
+    What has no photo, or none that can be decoded, is a group of its own.
+    """
+    fingerprints = [None if photo is None else prints[photo].fingerprint for photo in photos]
+    groups = iter(near_duplicate_groups([known for known in fingerprints if known is not None]))
+    numbers: dict[tuple[str, int], int] = {}
+    keys = (
+        ("alone", position) if fingerprint is None else ("group", next(groups))
+        for position, fingerprint in enumerate(fingerprints)
+    )
+    return [numbers.setdefault(key, len(numbers)) for key in keys]
+
+
+_SCHEMA = pa.schema(
+    {
+        "photo": pa.string(),
+        "size": pa.int64(),
+        "crc": pa.int64(),
+        "reason": pa.string(),
+        "pixels_sha256": pa.string(),
+        "code": pa.binary(),
+        "thumbnail": pa.binary(),
+    }
+)
+
+
+def write_prints(prints: Mapping[str, PhotoPrint], path: Path) -> None:
+    """Write prints as Parquet. Raises `CatalogueError` when the file cannot be written."""
+    rows = [
+        {"photo": name, "size": one.size, "crc": one.crc, "reason": one.reason} | _fingerprint_columns(one)
+        for name, one in prints.items()
+    ]
+    table = pa.Table.from_pylist(rows, _SCHEMA.with_metadata({_PROBE_KEY: _probe()}))
+    with whole_file(path) as temporary:
+        pyarrow.parquet.write_table(table, temporary, compression="zstd", use_dictionary=False)
+
+
+def read_prints(path: Path) -> dict[str, PhotoPrint]:
+    """Read prints; none if the file is absent, damaged, or was made by another way of taking fingerprints."""
+    try:
+        table = pyarrow.parquet.read_table(path)
+    except (OSError, pa.ArrowException):
+        return {}
+    if table.schema.names != _SCHEMA.names or (table.schema.metadata or {}).get(_PROBE_KEY) != _probe():
+        return {}
+    columns = (table.column(name).to_pylist() for name in _SCHEMA.names)
+    return {
+        name: PhotoPrint(size, crc, Fingerprint(digest, code, thumbnail), None)
+        if reason is None
+        else PhotoPrint(size, crc, None, Reason(reason))
+        for name, size, crc, reason, digest, code, thumbnail in zip(*columns, strict=True)
+    }
+
+
+def _fingerprint_columns(one: PhotoPrint) -> dict[str, str | bytes]:
+    if one.fingerprint is None:
+        return {}
+    fingerprint = one.fingerprint
+    return {
+        "pixels_sha256": fingerprint.pixels_sha256,
+        "code": fingerprint.code,
+        "thumbnail": fingerprint.thumbnail,
+    }
+
+
+def _probe() -> bytes:
+    """Return the fingerprint of a fixed picture: it changes whenever the way of taking fingerprints does."""
+    picture = Image.linear_gradient("L").rotate(30).resize((60, 80)).convert("RGB")
+    fingerprint = fingerprint_photo(picture)
+    return fingerprint.pixels_sha256.encode() + fingerprint.code + fingerprint.thumbnail

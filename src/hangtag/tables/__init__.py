@@ -1,0 +1,1 @@
+"""Every table that is read or written: its dialects, its values, and which photo a row means."""
