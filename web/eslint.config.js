@@ -14,7 +14,6 @@ export default ts.config(
   {
     languageOptions: { globals: { ...globals.browser, ...globals.node } },
     rules: {
-      'svelte/no-navigation-without-resolve': 'off', // the page is served from the root
       'no-undef': 'off', // TypeScript knows better
       'svelte/prefer-svelte-reactivity': 'off', // a set that is made and read needs no reactivity
       'max-lines': ['error', 300],

@@ -7,14 +7,17 @@ import { defineConfig } from 'vitest/config';
 const page = process.env.HANGTAG_PAGE ?? '../src/hangtag/server/page';
 const server = process.env.HANGTAG_SERVER ?? 'http://127.0.0.1:8080';
 
-export default defineConfig({
+/** What the service replaces by the path that it is reached under, as `/tags` behind a proxy; see server/page.py. */
+const base = '/HANGTAG_BASE_PATH';
+
+export default defineConfig(({ command }) => ({
   plugins: [
     sveltekit({
       adapter: adapter({ pages: page, fallback: 'index.html', precompress: true }),
       compilerOptions: { runes: true },
       // The same sources give the same files: no clock in the build, no poll for a newer one.
       version: { name: process.env.npm_package_version ?? '0', pollInterval: 0 },
-      paths: { relative: false },
+      paths: { base: command === 'build' ? base : '' },
     }),
     svelteTesting(),
   ],
@@ -26,4 +29,4 @@ export default defineConfig({
     include: ['src/**/*.test.ts'],
     restoreMocks: true,
   },
-});
+}));

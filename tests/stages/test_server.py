@@ -54,7 +54,7 @@ def start(models, tmp_path):
 
 def address_of(process):
     line = process.stdout.readline()
-    assert line.startswith("hangtag is at http://127.0.0.1:"), (line, process.stderr.read())
+    assert line.startswith("hangtag is running at http://127.0.0.1:"), (line, process.stderr.read())
     return line.split()[-1]
 
 
@@ -184,7 +184,7 @@ def test_a_gigabyte_that_nobody_announced_is_not_kept(start):
     ("options", "message"),
     [
         (["--model", "nix"], "there is no model named 'nix'"),
-        (["--host", "no such host"], "cannot be listened on"),
+        (["--host", "no such host"], "cannot listen on this address"),
         (["--port", "99999"], "--port"),
     ],
 )
@@ -202,7 +202,7 @@ def test_an_address_that_is_taken_is_said_in_a_line(start):
         process = start("--port", str(port))
         _, errors = process.communicate(timeout=SLOW_START_S)
     assert process.returncode == 2
-    assert errors.startswith(f"error: 127.0.0.1:{port}: the address cannot be listened on")
+    assert errors.startswith(f"error: 127.0.0.1:{port}: cannot listen on this address")
 
 
 def _memory_of(pid):

@@ -10,11 +10,11 @@ from fastapi.routing import APIRoute
 from starlette.middleware.gzip import GZipMiddleware
 
 from hangtag import __version__
-from hangtag.server.api_document import describe_api, find_methods
 from hangtag.server.api_page import render_api_page
 from hangtag.server.jobs import routes as jobs
 from hangtag.server.metrics import Metrics
-from hangtag.server.observing import Observer
+from hangtag.server.middleware import BasePath, Observer
+from hangtag.server.openapi import describe_api, find_methods
 from hangtag.server.page import Page
 from hangtag.server.problems import MethodNotAllowedError, add_problem_handlers
 from hangtag.server.routes import catalogue, explanations, models, predictions, samples, status
@@ -55,6 +55,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.openapi = lambda: describe_api(app)  # type: ignore[method-assign]  # this is how FastAPI is told
     app.add_middleware(GZipMiddleware, minimum_size=_COMPRESSED_FROM_BYTES, compresslevel=5)
     app.add_middleware(Observer, metrics=metrics)
+    app.add_middleware(BasePath, base_path=settings.base_path)
     return app
 
 

@@ -16,9 +16,9 @@ from hangtag.imaging.heat import render_overlay
 from hangtag.imaging.preprocess import prepare_photo
 from hangtag.inference.explaining.explainer import Explainer, Explanation, HeatMap, Method
 from hangtag.inference.model import Model
-from hangtag.server.held import UploadedPhoto
 from hangtag.server.problems import QueueFullError, ShuttingDownError
 from hangtag.server.schemas import Confidence, FailedPhoto, ModelName, Schema
+from hangtag.server.upload_memory import UploadedPhoto
 
 MAX_SIDE: Final = 512
 """The longer side of a picture, in pixels: as large as the page shows it."""

@@ -1,4 +1,4 @@
-"""The page: the files that the build made, held in memory with what a browser needs to know about each."""
+"""The page: the built files, held in memory with their headers."""
 
 import base64
 import gzip
@@ -7,23 +7,30 @@ import mimetypes
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 from fastapi import Request
 from fastapi.responses import Response
 
+from hangtag.server.middleware import BASE_PATH_SCOPE, PREFIX_HEADER
 from hangtag.server.problems import NotFoundError
 
 _FALLBACKS: Final = ("200.html", "index.html")
 _IMMUTABLE: Final = "_app/immutable/"
-"""Under this, a file's name holds the hash of its content."""
+"""The folder whose file names contain a hash of the content."""
 
 _ENCODINGS: Final = {"br": ".br", "gzip": ".gz"}
-"""How a file may be compressed, the best first, and the ending that the build gives it."""
+"""The encodings a file may have, best first, with the suffix that the build gives them."""
 
 _RESERVED: Final = ("api/", "_app/")
-"""Where there are no views of the page: an unknown address is an error and not the page."""
+"""Paths without views of the page: an unknown one is an error, not the page."""
+
+BASE_PATH_TOKEN: Final = b"/HANGTAG_BASE_PATH"
+"""Stands in the HTML where the base path belongs; see web/vite.config.ts."""
+
+_KEPT_PAGES: Final = 16
 
 _COMPRESSIBLE: Final = re.compile(r"text/|application/(javascript|json|manifest\+json)|image/svg")
 _INLINE_SCRIPT: Final = re.compile(
@@ -34,15 +41,15 @@ NOT_BUILT: Final = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>hangtag</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"></head>
 <body><h1>hangtag</h1>
-<p>The service runs, but its page has not been built. It comes with the package; in a checkout, build it in
-<code>web/</code> with <code>npm ci &amp;&amp; npm run build</code> and start the service again.</p>
-<p>The API is described at <a href="/api/docs">/api/docs</a>.</p></body></html>
+<p>The service is running, but the page has not been built. It is part of the package. In a checkout, run
+<code>npm ci &amp;&amp; npm run build</code> in <code>web/</code> and restart the service.</p>
+<p>The API is documented at <a href="/HANGTAG_BASE_PATH/api/docs">/api/docs</a>.</p></body></html>
 """
 
 
 @dataclass(frozen=True, slots=True)
 class PageFile:
-    """A file of the page: its bytes as they are and in each encoding."""
+    """A file of the page: its bytes, plain and in each encoding."""
 
     plain: bytes
     encoded: Mapping[str, bytes]
@@ -51,23 +58,23 @@ class PageFile:
 
 
 class Page:
-    """All files of a built page by address. A folder without a page is a page that says so."""
+    """The files of a built page by path. Without a build, every view says how to make one."""
 
     def __init__(self, folder: Path) -> None:
         found = {path.relative_to(folder).as_posix(): path for path in _files(folder)}
-        self._files = {name: _read(name, path) for name, path in found.items()}
-        fallback = next((name for name in _FALLBACKS if name in self._files), None)
-        self._fallback = (
-            _build_file("index.html", NOT_BUILT.encode(), {}) if fallback is None else self._files[fallback]
-        )
+        self._html = {name: path.read_bytes() for name, path in found.items() if path.suffix == ".html"}
+        self._files = {name: _read(name, path) for name, path in found.items() if name not in self._html}
+        self._fallback = next((name for name in _FALLBACKS if name in self._html), _FALLBACKS[-1])
+        self._html.setdefault(self._fallback, NOT_BUILT.encode())
+        self._render = lru_cache(_KEPT_PAGES)(self._render_html)
 
     def answer(self, request: Request) -> Response:
-        """Return the file at a request's address; where there is none, the page itself, which knows its views.
+        """Return the file at a request's path, or the page itself, which shows the view at this path.
 
-        Raises `NotFoundError` for an address that no view can have.
+        Raises `NotFoundError` for a path that cannot be a view.
         """
-        address = request.url.path.lstrip("/")
-        file = self._find(address)
+        path = request.scope["path"].lstrip("/")
+        file = self._find(path, request.scope.get(BASE_PATH_SCOPE, ""))
         headers = dict(file.headers) | {"ETag": file.etag}
         if file.etag in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
@@ -82,13 +89,20 @@ class Page:
                 break
         return Response(body, headers=headers)
 
-    def _find(self, address: str) -> PageFile:
-        for name in (address, f"{address}.html", f"{address}/index.html".lstrip("/")):
+    def _find(self, path: str, base_path: str) -> PageFile:
+        for name in (path, f"{path}.html", f"{path}/index.html".lstrip("/")):
             if name in self._files:
                 return self._files[name]
-        if address.startswith(_RESERVED):
-            raise NotFoundError("there is nothing at this address")
-        return self._fallback
+            if name in self._html:
+                return self._render(name, base_path)
+        if path.startswith(_RESERVED):
+            raise NotFoundError("nothing exists at this path")
+        return self._render(self._fallback, base_path)
+
+    def _render_html(self, name: str, base_path: str) -> PageFile:
+        """Return an HTML file as it is served under a base path: every path in it begins with that."""
+        html = self._html[name].replace(BASE_PATH_TOKEN, base_path.encode())
+        return _build_file(name, html, {})
 
 
 def _files(folder: Path) -> list[Path]:
@@ -114,13 +128,14 @@ def _build_file(name: str, plain: bytes, encoded: dict[str, bytes]) -> PageFile:
     }
     if kind == "text/html":
         headers["Content-Security-Policy"] = build_policy(plain)
+        headers["Vary"] += f", {PREFIX_HEADER}"
     if _COMPRESSIBLE.match(kind) and "gzip" not in encoded:
         encoded["gzip"] = gzip.compress(plain, mtime=0)
     return PageFile(plain, encoded, headers, f'"{hashlib.sha256(plain).hexdigest()[:20]}"')
 
 
 def build_policy(html: bytes) -> str:
-    """Return the Content-Security-Policy of a page: its own files, and the inline scripts that it was built with."""
+    """Return the Content-Security-Policy of a page: its own files and its own inline scripts."""
     digests = (hashlib.sha256(script).digest() for script in _INLINE_SCRIPT.findall(html))
     hashes = [f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests]
     return "; ".join(
@@ -128,7 +143,7 @@ def build_policy(html: bytes) -> str:
             "default-src 'none'",
             " ".join(("script-src 'self'", *hashes)),
             "style-src 'self'",
-            "style-src-attr 'unsafe-inline'",  # a component sets sizes and places, which cannot run anything
+            "style-src-attr 'unsafe-inline'",  # components set sizes and positions, which cannot run anything
             "img-src 'self' blob: data:",
             "font-src 'self'",
             "connect-src 'self'",

@@ -1,4 +1,4 @@
-"""Errors as problem details (RFC 9457): what each error of the domain and of a request is to a client, in one place."""
+"""Errors as problem details (RFC 9457): the status and code of every error, in one place."""
 
 import logging
 from collections.abc import Collection, Mapping
@@ -25,61 +25,61 @@ _log = logging.getLogger(__name__)
 
 
 class RequestError(HangtagError):
-    """A request that is not answered as it was meant. `code` is stable; clients may decide by it."""
+    """A request that cannot be fulfilled. `code` is stable, so that clients can rely on it."""
 
     status: ClassVar[HTTPStatus] = HTTPStatus.BAD_REQUEST
     retry_after_s: ClassVar[int | None] = None
 
     @property
     def headers(self) -> dict[str, str]:
-        """What the answer says in its headers."""
+        """Extra headers of the response."""
         return {} if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s)}
 
 
 class NotFoundError(RequestError):
-    """There is no such thing."""
+    """The resource does not exist."""
 
     status = HTTPStatus.NOT_FOUND
     code = "not_found"
 
 
 class MethodNotAllowedError(RequestError):
-    """The address knows other methods, those that are `allowed`."""
+    """The path supports other methods, those in `allowed`."""
 
     status = HTTPStatus.METHOD_NOT_ALLOWED
     code = "method_not_allowed"
 
     def __init__(self, allowed: Collection[str]) -> None:
         self.allowed = sorted(allowed)
-        super().__init__(f"this address knows {', '.join(self.allowed)}")
+        super().__init__(f"this path supports {', '.join(self.allowed)} only")
 
     @property
     def headers(self) -> dict[str, str]:
-        """The methods."""
+        """The Allow header."""
         return {"Allow": ", ".join(self.allowed)}
 
 
 class ModelNotFoundError(NotFoundError):
-    """There is no such model."""
+    """The model does not exist."""
 
     code = "model_not_found"
 
 
 class JobNotFoundError(NotFoundError):
-    """There is no such job."""
+    """The job does not exist."""
 
     code = "job_not_found"
 
 
 class JobFinishedError(RequestError):
-    """The job has ended, and what was asked needs one that has not, or the other way round."""
+    """The job has ended and the operation needs a running one, or the other way round."""
 
     status = HTTPStatus.CONFLICT
     code = "job_finished"
 
 
 class TooLargeError(RequestError):
-    """The request has more bytes than the settings allow."""
+    """The request is larger than the settings allow."""
 
     status = HTTPStatus.CONTENT_TOO_LARGE if hasattr(HTTPStatus, "CONTENT_TOO_LARGE") else HTTPStatus(413)
     code = "too_large"
@@ -93,21 +93,21 @@ class TooManyFilesError(RequestError):
 
 
 class UnsupportedMediaError(RequestError):
-    """The body is of a kind that this address does not read."""
+    """The body has a media type that this path does not accept."""
 
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     code = "unsupported_media"
 
 
 class UploadStalledError(RequestError):
-    """The body stopped coming."""
+    """The client stopped sending the body."""
 
     status = HTTPStatus.REQUEST_TIMEOUT
     code = "upload_stalled"
 
 
 class QueueFullError(RequestError):
-    """So much waits to be answered that this request is not taken on."""
+    """Too much work is waiting to accept this request."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     code = "queue_full"
@@ -115,7 +115,7 @@ class QueueFullError(RequestError):
 
 
 class ShuttingDownError(RequestError):
-    """The service is about to stop."""
+    """The service is stopping."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     code = "shutting_down"
@@ -123,23 +123,23 @@ class ShuttingDownError(RequestError):
 
 
 class CrossSiteError(RequestError):
-    """The request was sent by the page of another site."""
+    """The request was sent by another site's page."""
 
     status = HTTPStatus.FORBIDDEN
     code = "cross_site"
 
 
 class WrongHostError(RequestError):
-    """The request is for a host that this service is not."""
+    """The Host header is not one of this service's."""
 
     status = HTTPStatus.MISDIRECTED_REQUEST
     code = "wrong_host"
 
 
 class InvalidRequestError(RequestError):
-    """A value of the request cannot be. `errors` names each."""
+    """Values of the request are invalid. `errors` lists them."""
 
-    status = HTTPStatus(422)  # its name differs between versions of Python
+    status = HTTPStatus(422)  # its name differs between Python versions
     code = "validation"
 
     def __init__(self, *errors: InvalidValue) -> None:
@@ -163,8 +163,15 @@ _CODES: Final[Mapping[int, str]] = {
 }
 
 
+_MESSAGES: Final = {
+    "extra_forbidden": "there is no such field",
+    "missing": "this field is required",
+    "too_short": "send at least one",
+}
+
+
 def describe_error(error: HangtagError) -> Problem:
-    """Return what a client is told of an error; the file that it happened in stays here."""
+    """Return an error as a problem. The path of a file is left out: it is of no use to a client."""
     if isinstance(error, RequestError):
         status = error.status
     else:
@@ -181,25 +188,31 @@ def describe_error(error: HangtagError) -> Problem:
     )
 
 
+def invalid_value(error: Mapping[str, Any]) -> InvalidValue:
+    """Return one of pydantic's errors as an invalid value of a request."""
+    field = ".".join(str(part) for part in error["loc"])
+    return InvalidValue(field=field, message=_MESSAGES.get(error["type"]) or describe_invalid(error))
+
+
 def describe_bug() -> Problem:
-    """Return what a client is told of an error that nobody expected: nothing of what is inside."""
+    """Return the problem for an unexpected exception. It reveals nothing of the inside."""
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     return Problem(
         title=status.phrase,
         status=status,
-        detail="the service has a defect; its log says more, by the X-Request-ID of this answer",
+        detail="something went wrong in the service; its log has the details under this response's X-Request-ID",
         code="internal",
     )
 
 
 def problem_response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
-    """Return a problem as the response that says it."""
+    """Return a problem as a response."""
     body = problem.model_dump_json(exclude_none=True)
     return Response(body, problem.status, headers, media_type=MEDIA_TYPE)
 
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return what a route's documentation says about the problems that it can have."""
+    """Return the OpenAPI responses for the statuses of problems."""
     return {
         status: {
             "description": HTTPStatus(status).phrase,
@@ -210,7 +223,7 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def add_problem_handlers(app: FastAPI) -> None:
-    """Let the errors of an app become problems: those of the domain, of requests and of routing."""
+    """Turn the errors of an app into problems: those of the domain, of requests and of routing."""
     app.add_exception_handler(HangtagError, _on_hangtag_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_exception)
@@ -226,12 +239,7 @@ async def _on_hangtag_error(_request: Request, error: Exception) -> Response:
 
 async def _on_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    values = [
-        InvalidValue(
-            field=".".join(str(part) for part in problem["loc"][1:]), message=describe_invalid(problem)
-        )
-        for problem in error.errors()
-    ]
+    values = [invalid_value(value | {"loc": value["loc"][1:]}) for value in error.errors()]
     return await _on_hangtag_error(request, InvalidRequestError(*values))
 
 
@@ -240,5 +248,5 @@ async def _on_http_exception(_request: Request, error: Exception) -> Response:
     status = error.status_code
     code = _CODES.get(status, "http_error")
     phrase = HTTPStatus(status).phrase
-    detail = f"there is nothing at this address ({phrase})" if status == HTTPStatus.NOT_FOUND else phrase
+    detail = "nothing exists at this path" if status == HTTPStatus.NOT_FOUND else phrase
     return problem_response(Problem(title=phrase, status=status, detail=detail, code=code), error.headers)

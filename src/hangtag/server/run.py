@@ -1,4 +1,4 @@
-"""Running the service as a process: its settings, its address, its end."""
+"""Running the service as a process: settings, socket, signals."""
 
 import asyncio
 import contextlib
@@ -14,37 +14,36 @@ from fastapi import FastAPI
 from pydantic import ValidationError
 
 from hangtag.domain.errors import UsageError
-from hangtag.domain.text import describe_invalid
 from hangtag.server.app import create_app
-from hangtag.server.hosts import HostCheck, find_allowed_hosts
 from hangtag.server.logs import set_up_logs
+from hangtag.server.middleware import HostCheck, find_allowed_hosts
+from hangtag.server.problems import invalid_value
 from hangtag.server.service import find_service
 from hangtag.server.settings import Settings
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _EVERYWHERE: Final[Mapping[str, str]] = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - only shown
-"""By which address this machine itself reaches a service that listens on all of them."""
+"""The address to show for a service that listens on all addresses."""
 
 
 def build_settings(given: Mapping[str, object]) -> Settings:
-    """Return the settings of the environment, with what is given put over them.
+    """Return the settings of the environment, overridden by those given.
 
-    Raises `UsageError` for a value that cannot be.
+    Raises `UsageError` for an invalid value.
     """
     try:
         return Settings(**given)  # type: ignore[arg-type]  # pydantic checks each
     except ValidationError as error:
-        first = error.errors()[0]
-        name = "_".join(str(part) for part in first["loc"])
+        invalid = invalid_value(error.errors()[0])
         raise UsageError(
-            describe_invalid(first), where=name, fix="docs/server.md lists the settings."
+            invalid.message, where=invalid.field.replace(".", "_"), fix="docs/server.md lists the settings."
         ) from None
 
 
 def run_server(settings: Settings, *, open_browser: bool = False) -> None:
-    """Serve until a signal says to stop; what is under way is finished then.
+    """Serve until a stop signal, then finish open requests.
 
-    Raises `UsageError` when the address cannot be listened on, and as `Service` does.
+    Raises `UsageError` if the address cannot be used, and as `Service` does.
     """
     set_up_logs(settings.log_format)
     with contextlib.closing(_listen(settings)) as listener:
@@ -53,10 +52,10 @@ def run_server(settings: Settings, *, open_browser: bool = False) -> None:
 
 async def _serve(settings: Settings, listener: socket.socket, *, open_browser: bool) -> None:
     app = create_app(settings)
-    # The lifespan is run here and not by uvicorn, which would turn an error of it into a traceback.
+    # The lifespan runs here and not in uvicorn, which would turn its errors into a traceback.
     async with app.router.lifespan_context(app):
         address = _address(listener)
-        sys.stdout.write(f"hangtag is at {address}\n")
+        sys.stdout.write(f"hangtag is running at {address}\n")
         sys.stdout.flush()
         if open_browser:
             webbrowser.open(address)
@@ -64,7 +63,7 @@ async def _serve(settings: Settings, listener: socket.socket, *, open_browser: b
 
 
 class Server(uvicorn.Server):
-    """A server that tells its service of the end before it begins, and then leaves what follows to its caller."""
+    """A server that warns its service before it stops, and lets its caller clean up afterwards."""
 
     def __init__(self, app: FastAPI, settings: Settings) -> None:
         self._service = find_service(app)
@@ -73,7 +72,7 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 HostCheck(app, find_allowed_hosts(settings)),
                 lifespan="off",
-                access_log=False,  # it would name photos; the service writes its own
+                access_log=False,  # would contain names of photos; the service writes its own
                 log_config=None,
                 server_header=False,
                 timeout_graceful_shutdown=settings.stop_timeout_s,
@@ -82,7 +81,7 @@ class Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop at a signal. Unlike uvicorn's own, the signal is not raised again, which would end the process here."""
+        """Stop at a signal. Unlike uvicorn, do not raise it again, which would end the process here."""
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
             loop.add_signal_handler(number, self._on_signal)
@@ -93,7 +92,7 @@ class Server(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
     def _on_signal(self) -> None:
-        """Begin to stop; at a second signal, stop without waiting for anything."""
+        """Begin to stop. At a second signal, stop at once."""
         if self._service.is_stopping:
             self.should_exit = self.force_exit = True
             return
@@ -107,7 +106,7 @@ def _listen(settings: Settings) -> socket.socket:
         return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
     except OSError as error:
         raise UsageError(
-            f"the address cannot be listened on ({error.strerror or error})",
+            f"cannot listen on this address ({error.strerror or error})",
             where=f"{settings.host}:{settings.port}",
             fix="Choose another --host or --port.",
         ) from None

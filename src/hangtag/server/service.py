@@ -16,11 +16,11 @@ from hangtag.server.batching import CHUNK_PHOTOS, Batcher, BatchSettings
 from hangtag.server.catalogue import ShownCatalogue
 from hangtag.server.examples import ExampleFinder
 from hangtag.server.explanations import ExplainingRoom
-from hangtag.server.held import HeldBytes
 from hangtag.server.jobs.service import Jobs
 from hangtag.server.metrics import Metrics
 from hangtag.server.models import ModelShelf
 from hangtag.server.settings import Settings
+from hangtag.server.upload_memory import UploadMemory
 
 CATALOGUE_FOLDER: Final = "catalogue"
 
@@ -36,7 +36,7 @@ class Service:
         self.metrics = metrics
         self.shelf = ModelShelf(settings)
         self.catalogue = ShownCatalogue(settings.catalogue, settings.data_folder / CATALOGUE_FOLDER)
-        self.held = HeldBytes(settings.max_held_bytes)
+        self.upload_memory = UploadMemory(settings.max_upload_memory_bytes)
         self.explaining = ExplainingRoom(settings.decode_limits)
         self.is_ready = False
         self.is_stopping = False
@@ -49,7 +49,11 @@ class Service:
         self.jobs = Jobs(settings, self.shelf)
         self.on_stop(self.jobs.end_streams)
         metrics.watch("hangtag_photos_waiting", "Photos that wait for an answer.", self.count_waiting)
-        metrics.watch("hangtag_held_bytes", "Bytes of uploads in memory.", lambda: self.held.now)
+        metrics.watch(
+            "hangtag_upload_memory_bytes",
+            "Bytes of uploads in memory.",
+            lambda: self.upload_memory.used_bytes,
+        )
 
     async def start(self) -> None:
         """Load and verify the default model; begin to read the catalogue; go on with the jobs."""

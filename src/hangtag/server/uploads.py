@@ -1,13 +1,14 @@
-"""Forms with files, read while they arrive: every limit holds before the bytes are kept."""
+"""Multipart forms, read while they arrive: every limit is enforced before the bytes are kept."""
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 from urllib.parse import unquote
 
 from fastapi import Request
+from pydantic import BaseModel, BeforeValidator, ValidationError, WithJsonSchema
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
@@ -18,29 +19,33 @@ from hangtag.server.problems import (
     TooManyFilesError,
     UnsupportedMediaError,
     UploadStalledError,
+    invalid_value,
 )
 from hangtag.server.schemas import InvalidValue
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
-_QUOTED: Final = re.compile(rb'"(?:\\.|[^"\\])*"')
-_EXTENDED_NAME: Final = re.compile(rb";\s*filename\*\s*=\s*([\w.:-]*)'[^']*'([^;\s]*)", re.IGNORECASE)
 MAX_FIELDS: Final = 100
 MAX_FIELD_BYTES: Final = 64 * 1024
 MAX_NAME_CHARACTERS: Final = 1000
-"""What is kept of a file's name. It is shown, and never becomes the name of a file here."""
+"""How much is kept of a file's name. It is only shown, and never used as a path."""
+
+_MEDIA_TYPE: Final = "multipart/form-data"
+_QUOTED: Final = re.compile(rb'"(?:\\.|[^"\\])*"')
+_EXTENDED_NAME: Final = re.compile(rb";\s*filename\*\s*=\s*([\w.:-]*)'[^']*'([^;\s]*)", re.IGNORECASE)
+"""A name as RFC 5987 writes it: `filename*=utf-8''Bl%C3%BCse.png`."""
 
 
 class FileSink(Protocol):
-    """What takes the bytes of one file of a form. Both methods may raise to refuse the whole form."""
+    """Receives the bytes of one file of a form. Both methods may raise to refuse the whole form."""
 
     def write(self, data: bytes) -> None:
-        """Take the next bytes."""
+        """Append bytes."""
         ...
 
     def close(self) -> None:
-        """Know that the file is whole."""
+        """Mark the file as complete."""
         ...
 
 
@@ -49,7 +54,7 @@ Sink = TypeVar("Sink", bound=FileSink)
 
 @dataclass(frozen=True, slots=True)
 class FormLimits:
-    """What a form may hold, and how many seconds may pass between two pieces of it."""
+    """The largest form accepted, and the seconds that may pass between two pieces of it."""
 
     max_bytes: int
     max_files: int
@@ -58,16 +63,16 @@ class FormLimits:
 
 @dataclass(slots=True)
 class Form(Generic[Sink]):
-    """A form: its fields, and its files with the field that each was in, both in order."""
+    """The fields of a form as (name, value), and its files as (field, sink), both in order."""
 
     fields: list[tuple[str, str]] = field(default_factory=list)
     files: list[tuple[str, Sink]] = field(default_factory=list)
 
 
 class FormReader(Generic[Sink]):
-    """Takes a multipart body piece by piece; `open_file(field, name)` gives the sink for each file.
+    """Parses a multipart body piece by piece. `open_file(field, name)` returns the sink for each file.
 
-    Raises `UnsupportedMediaError` for a body of another kind.
+    Raises `UnsupportedMediaError` if the body is not multipart.
     """
 
     def __init__(self, content_type: str, limits: FormLimits, open_file: Callable[[str, str], Sink]) -> None:
@@ -78,7 +83,7 @@ class FormReader(Generic[Sink]):
         self._header, self._value, self._disposition = b"", b"", b""
         self._field, self._text = "", bytearray()
         self._sink: Sink | None = None
-        self._is_whole = False
+        self._is_complete = False
         callbacks: MultipartCallbacks = {
             "on_part_begin": self._begin,
             "on_header_field": self._add_header,
@@ -95,7 +100,7 @@ class FormReader(Generic[Sink]):
             raise _broken(error) from None
 
     def feed(self, data: bytes) -> None:
-        """Take the next bytes; raises `TooLargeError`, `TooManyFilesError` or `InvalidRequestError`."""
+        """Parse the next bytes. Raises `TooLargeError`, `TooManyFilesError` or `InvalidRequestError`."""
         self._received += len(data)
         check_size(self._received, self._limits.max_bytes)
         try:
@@ -104,9 +109,9 @@ class FormReader(Generic[Sink]):
             raise _broken(error) from None
 
     def finish(self) -> Form[Sink]:
-        """Return the form; raises `InvalidRequestError` when it is cut off."""
-        if self._received and not self._is_whole:
-            raise InvalidRequestError(InvalidValue(field="body", message="the form is cut off"))
+        """Return the form. Raises `InvalidRequestError` if it is incomplete."""
+        if self._received and not self._is_complete:
+            raise InvalidRequestError(InvalidValue(field="body", message="the form is incomplete"))
         return self.form
 
     def _begin(self) -> None:
@@ -127,23 +132,20 @@ class FormReader(Generic[Sink]):
 
     def _open(self) -> None:
         _, options = parse_options_header(self._disposition)
-        extended = _extended_name(self._disposition)
-        if b"filename" not in options and extended is not None:
-            options[b"filename"] = extended
         if b"name" not in options:
             raise InvalidRequestError(InvalidValue(field="body", message="a part of the form has no name"))
         self._field = _text(options[b"name"])
-        if b"filename" not in options:
+        name = _file_name(self._disposition, options)
+        if name is None:
             if len(self.form.fields) >= MAX_FIELDS:
                 raise InvalidRequestError(InvalidValue(field="body", message="the form has too many fields"))
             return
         if len(self.form.files) >= self._limits.max_files:
             raise TooManyFilesError(
                 f"the request has more than {self._limits.max_files:,} files",
-                fix="Send them in several requests, or as a job.",
+                fix="Send several requests, or start a job.",
             )
-        name = _file_name(options[b"filename"])[:MAX_NAME_CHARACTERS]
-        self._sink = self._open_file(self._field, name)
+        self._sink = self._open_file(self._field, name[:MAX_NAME_CHARACTERS])
 
     def _add_data(self, data: bytes, start: int, end: int) -> None:
         piece = data[start:end]
@@ -162,15 +164,15 @@ class FormReader(Generic[Sink]):
             self.form.files.append((self._field, self._sink))
 
     def _end(self) -> None:
-        self._is_whole = True
+        self._is_complete = True
 
 
 async def read_form(
     request: Request, limits: FormLimits, open_file: Callable[[str, str], Sink]
 ) -> Form[Sink]:
-    """Read a request's form. A body that says that it is too large is refused before it is read.
+    """Read a request's form. A body whose Content-Length is too large is refused unread.
 
-    Raises the errors of `FormReader`, and `UploadStalledError` when nothing comes for too long.
+    Raises the errors of `FormReader`, and `UploadStalledError` if the upload stalls.
     """
     reader = FormReader(request.headers.get("content-type", ""), limits, open_file)
     declared = request.headers.get("content-length", "")
@@ -182,53 +184,52 @@ async def read_form(
             async with asyncio.timeout(limits.timeout_s):
                 piece = await anext(pieces, None)
         except TimeoutError:
-            raise UploadStalledError(f"nothing came for {limits.timeout_s:g} seconds") from None
+            raise UploadStalledError(f"no data arrived for {limits.timeout_s:g} seconds") from None
         if piece is None:
             return reader.finish()
         reader.feed(piece)
 
 
 def check_size(size: int, limit: int) -> None:
-    """Raise `TooLargeError` when a body is larger than it may be."""
+    """Raise `TooLargeError` if a body exceeds the limit."""
     if size > limit:
         raise TooLargeError(
-            f"the request is larger than {limit:,} bytes", fix="Send fewer photos at a time, or a job."
+            f"the request is larger than {limit:,} bytes", fix="Send fewer photos at a time, or start a job."
         )
 
 
 def _boundary(content_type: str) -> bytes:
     kind, options = parse_options_header(content_type)
-    if kind != b"multipart/form-data" or not options.get(b"boundary"):
-        raise UnsupportedMediaError(
-            "the body is not a form with files", fix="Send it as multipart/form-data."
-        )
+    if kind != _MEDIA_TYPE.encode() or not options.get(b"boundary"):
+        raise UnsupportedMediaError(f"the body is not {_MEDIA_TYPE}", fix=f"Send the files as {_MEDIA_TYPE}.")
     return options[b"boundary"]
 
 
 def _broken(error: FormParserError) -> InvalidRequestError:
-    return InvalidRequestError(InvalidValue(field="body", message=f"the form is broken ({error})"))
+    return InvalidRequestError(InvalidValue(field="body", message=f"the form is malformed ({error})"))
 
 
-def _extended_name(disposition: bytes) -> bytes | None:
-    """Return the name that a client sent as `filename*=utf-8''Bl%C3%BCse.png`, in UTF-8; None where it sent none.
+def _file_name(disposition: bytes, options: Mapping[bytes, bytes]) -> str | None:
+    """Return the name of a part's file, or None if the part is a field.
 
-    RFC 7578 (4.2) forbids this form, and some clients use it for every name that is not ASCII.
+    RFC 7578 forbids `filename*` in forms, but some clients send nothing else for names that are not ASCII.
     """
-    found = _EXTENDED_NAME.search(_QUOTED.sub(b"", disposition))
-    if found is None:
+    if b"filename" in options:
+        return _unescape(options[b"filename"])
+    extended = _EXTENDED_NAME.search(_QUOTED.sub(b"", disposition))
+    if extended is None:
         return None
-    charset, name = (group.decode("ascii", "replace") for group in found.groups())
+    charset, name = (group.decode("ascii", "replace") for group in extended.groups())
     try:
-        return unquote(name, charset, "replace").encode()
+        return unquote(name, charset, "replace")
     except LookupError:
-        return unquote(name).encode()
+        return unquote(name)
 
 
-def _file_name(data: bytes) -> str:
-    """Return a file's name as it was before a browser wrote it into the form.
+def _unescape(data: bytes) -> str:
+    """Undo what browsers escape in a form's file names.
 
-    Of all characters browsers escape these three there, and not the per cent sign itself, so that any other escape is a
-    part of the name.
+    They escape these three characters only. A percent sign stays as it is, so any other escape is part of the name.
     """
     for escaped, character in ((b"%22", b'"'), (b"%0D", b"\r"), (b"%0A", b"\n")):
         data = data.replace(escaped, character)
@@ -237,3 +238,44 @@ def _file_name(data: bytes) -> str:
 
 def _text(data: bytes) -> str:
     return data.decode("utf-8", "replace")
+
+
+FormModel = TypeVar("FormModel", bound=BaseModel)
+
+
+def describe_body(form: type[BaseModel]) -> dict[str, Any]:
+    """Return the OpenAPI description of a body that the route itself reads."""
+    schema = form.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {"requestBody": {"required": True, "content": {_MEDIA_TYPE: {"schema": schema}}}}
+
+
+def validate_form(kind: type[FormModel], form: Form[Any]) -> FormModel:
+    """Return a form as a model. Raises `InvalidRequestError`."""
+    values: dict[str, list[object]] = {}
+    for name, value in [*form.fields, *form.files]:
+        values.setdefault(name, []).append(value)
+    try:
+        return kind.model_validate({name: _one_or_all(kind, name, given) for name, given in values.items()})
+    except ValidationError as error:
+        raise InvalidRequestError(*map(invalid_value, error.errors())) from None
+
+
+def _one_or_all(kind: type[BaseModel], name: str, given: list[object]) -> object:
+    known = kind.model_fields.get(name)
+    is_list = known is not None and getattr(known.annotation, "__origin__", None) is list
+    if is_list:
+        return given
+    if len(given) > 1:
+        raise InvalidRequestError(InvalidValue(field=name, message="send this field once"))
+    return given[0]
+
+
+def _require_file(value: object) -> object:
+    if isinstance(value, str):
+        raise ValueError("send a file with a filename, not text")  # noqa: TRY004 - pydantic turns a ValueError into a message
+    return value
+
+
+REQUIRE_FILE: Final = BeforeValidator(_require_file)
+FILE_SCHEMA: Final = WithJsonSchema({"type": "string", "format": "binary"})
+"""Annotations of a form's file: `Annotated[InstanceOf[MySink], REQUIRE_FILE, FILE_SCHEMA]`."""

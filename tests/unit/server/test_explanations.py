@@ -12,8 +12,8 @@ from hangtag.imaging.decode import DEFAULT_LIMITS
 from hangtag.inference.model import load_model
 from hangtag.server import explanations
 from hangtag.server.explanations import ExplainingRoom
-from hangtag.server.held import HeldBytes, UploadedPhoto
 from hangtag.server.problems import QueueFullError, ShuttingDownError
+from hangtag.server.upload_memory import UploadedPhoto, UploadMemory
 from tiny_bundle import TINY_HEADS, draw_png
 
 EXPLANATIONS = "/api/v1/explanations"
@@ -117,7 +117,7 @@ def test_the_limits_of_predictions_hold(open_client):
 
 
 def upload(data):
-    photo = UploadedPhoto("a.png", 10**6, HeldBytes(10**6))
+    photo = UploadedPhoto("a.png", 10**6, UploadMemory(10**6))
     photo.write(data)
     photo.close()
     return photo

@@ -6,11 +6,16 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from hangtag.server.middleware import BasePath
 from hangtag.server.page import Page
 from hangtag.server.problems import add_problem_handlers
 
 SCRIPT = b"start(1)"
-HTML = b"<!doctype html><script src='/a.js'></script><script>" + SCRIPT + b"</script><p>page</p>"
+HTML = (
+    b"<!doctype html><script src='/HANGTAG_BASE_PATH/a.js'></script><script>"
+    + SCRIPT
+    + b"</script><p>page</p>"
+)
 HASH = base64.b64encode(hashlib.sha256(SCRIPT).digest()).decode()
 
 
@@ -32,9 +37,14 @@ def folder(tmp_path):
     return tmp_path / "page"
 
 
-def open_page(folder):
+def html_below(base_path=""):
+    return HTML.replace(b"/HANGTAG_BASE_PATH", base_path.encode())
+
+
+def open_page(folder, base_path=""):
     app = FastAPI(openapi_url=None)
     add_problem_handlers(app)
+    app.add_middleware(BasePath, base_path=base_path)
     page = Page(folder)
     app.router.add_route("/{address:path}", page.answer, methods=["GET", "HEAD"])
     return TestClient(app)
@@ -55,7 +65,7 @@ def test_every_other_address_is_the_page(folder):
     client = open_page(folder)
     for address in ("/", "/jobs/42", "/no/such/view"):
         response = client.get(address)
-        assert (response.status_code, response.content) == (200, HTML)
+        assert (response.status_code, response.content) == (200, html_below())
         assert response.headers["cache-control"] == "no-cache"
     assert client.head("/").status_code == 200
 
@@ -80,7 +90,7 @@ def test_a_file_is_given_compressed_as_the_build_left_it(folder):
         assert b"".join(response.iter_raw()) == b"brotli"
         assert response.headers["vary"] == "Accept-Encoding"
     with client.stream("GET", "/", headers={"accept-encoding": "gzip;q=1.0"}) as response:
-        assert gzip.decompress(b"".join(response.iter_raw())) == HTML
+        assert gzip.decompress(b"".join(response.iter_raw())) == html_below()
 
 
 def test_a_browser_that_has_the_file_is_not_sent_it_again(folder):
@@ -103,3 +113,25 @@ def test_a_service_without_a_page_says_how_to_build_it(tmp_path):
     response = open_page(tmp_path / "nothing").get("/")
     assert response.status_code == 200
     assert "npm run build" in response.text
+
+
+@pytest.mark.parametrize("setting", ["", "/tags"])
+@pytest.mark.parametrize("is_stripped", [True, False])
+def test_below_a_path_every_file_of_the_page_is_below_the_same_path(folder, setting, is_stripped):
+    client = open_page(folder, setting)
+    headers = {} if setting else {"x-forwarded-prefix": "/tags/"}
+    start = "" if is_stripped else "/tags"
+    page = client.get(f"{start}/jobs/42", headers=headers)
+    assert (page.status_code, page.content) == (200, html_below("/tags"))
+    assert "X-Forwarded-Prefix" in page.headers["vary"]
+    assert client.get(f"{start}/tag.svg", headers=headers).text == "<svg/>"
+    assert client.get(f"{start}/", headers=headers).headers["etag"] == page.headers["etag"]
+    if not setting:
+        assert client.get("/").headers["etag"] != page.headers["etag"]
+
+
+@pytest.mark.parametrize(
+    "prefix", ["//evil.example", "/a/../b", "tags", '/"><script>', "https://evil.example"]
+)
+def test_a_prefix_that_is_no_path_is_ignored(folder, prefix):
+    assert open_page(folder).get("/", headers={"x-forwarded-prefix": prefix}).content == html_below()

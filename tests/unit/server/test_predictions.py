@@ -191,7 +191,7 @@ def test_a_body_that_does_not_say_its_size_is_cut_off_at_the_limit(open_client):
 
 
 def test_uploads_have_one_budget_of_memory(open_client):
-    client = open_client(max_held_bytes=1000)
+    client = open_client(max_upload_memory_bytes=1000)
     response = post(client, {"a.png": bytes(2000)})
     assert (response.status_code, response.json()["code"]) == (503, "queue_full")
     assert response.headers["retry-after"] == "1"

@@ -112,7 +112,7 @@ def test_a_field_that_only_speaks_of_the_extended_form_is_no_file():
 
 
 def test_a_form_that_is_cut_off_is_refused():
-    with pytest.raises(InvalidRequestError, match="cut off"):
+    with pytest.raises(InvalidRequestError, match="incomplete"):
         read(part("photos", b"data", "a.jpg")[:-4], end=b"")
 
 

@@ -1,4 +1,4 @@
-"""The form that starts a job: its files go to the job's folder while they arrive."""
+"""The form that starts a job. Its files are written to the job's folder as they arrive."""
 
 import asyncio
 from dataclasses import dataclass
@@ -7,24 +7,31 @@ from pathlib import Path, PurePath
 from typing import Annotated, BinaryIO, Final
 
 from fastapi import Request
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, InstanceOf
 from pydantic.json_schema import SkipJsonSchema
 
-from hangtag.server.forms import require_file, validate_form
 from hangtag.server.jobs.archive import ZIP_STARTS
 from hangtag.server.jobs.folder import upload_path
 from hangtag.server.jobs.given_table import MAX_TABLE_BYTES, TABLE_SUFFIXES
 from hangtag.server.problems import InvalidRequestError, TooLargeError, UploadStalledError
 from hangtag.server.schemas import InvalidValue
 from hangtag.server.settings import Settings
-from hangtag.server.uploads import Form, FormLimits, FormReader, check_size
+from hangtag.server.uploads import (
+    FILE_SCHEMA,
+    REQUIRE_FILE,
+    Form,
+    FormLimits,
+    FormReader,
+    check_size,
+    validate_form,
+)
 
 _PIECE_BYTES: Final = 512 * 1024
-"""How much is gathered before a thread writes it: a change of thread for every network packet would cost more."""
+"""How much is gathered before a thread writes it. Switching threads for every network packet costs more."""
 
 
 class UploadKind(Enum):
-    """What an uploaded file is to a job."""
+    """The role of an uploaded file."""
 
     PHOTO = auto()
     ZIP = auto()
@@ -33,9 +40,9 @@ class UploadKind(Enum):
 
 @dataclass
 class Upload:
-    """A file of the form: its number in the job's folder, what the client calls it, what it is, its size in bytes.
+    """A file of the form: its number in the job's folder, the client's name for it, its kind and its size in bytes.
 
-    Of a photo that is too large no more is kept than shows that it is.
+    A photo over the limit is cut one byte past it.
     """
 
     number: int
@@ -46,7 +53,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class ReceivedForm:
-    """The form of a job. Without a `model` the default one is meant."""
+    """The form of a job. Without a `model` the default one is used."""
 
     uploads: list[Upload]
     model: str | None = None
@@ -63,7 +70,7 @@ class UploadWriter:
         self._file: BinaryIO = upload_path(folder, upload.number).open("wb")
 
     def write(self, data: bytes) -> None:
-        """Take the next bytes; raises `TooLargeError` for a table with too many."""
+        """Append bytes. Raises `TooLargeError` for a table over the limit."""
         upload = self.upload
         if not upload.size and upload.kind is UploadKind.PHOTO and data.startswith(ZIP_STARTS):
             upload.kind = UploadKind.ZIP
@@ -79,34 +86,33 @@ class UploadWriter:
         self._file.close()
 
 
-File = Annotated[
-    InstanceOf[UploadWriter],
-    BeforeValidator(require_file),
-    WithJsonSchema({"type": "string", "format": "binary"}),
-]
+File = Annotated[InstanceOf[UploadWriter], REQUIRE_FILE, FILE_SCHEMA]
 
 
 class JobForm(BaseModel):
-    """The photos of a job, and how to label them."""
+    """The files of a job, and how to label them."""
 
     model_config = ConfigDict(extra="forbid")
 
     files: list[File] = Field(
-        min_length=1, description="Photos, zips of photos, and at most one table (CSV, XLSX) that names them."
+        min_length=1,
+        description="Photos, zip files of photos, and at most one table (CSV or XLSX) that lists them.",
     )
     model: str | SkipJsonSchema[None] = Field(
-        None, description="The model's id; without it the default one answers."
+        None, description="The id of the model. Defaults to the service's default model."
     )
-    title: str = Field("", description="What to call the job.")
+    title: str = Field(
+        "", description="The job's title. Defaults to the name of the zip file or the number of photos."
+    )
     photo_column: str | SkipJsonSchema[None] = Field(
-        None, description="Which column of the table names the photos; it is found without."
+        None, description="The column of the table that names the photos. Detected if not given."
     )
 
 
 async def receive_form(request: Request, folder: Path, settings: Settings) -> ReceivedForm:
-    """Read the form of a job; its files lie in `folder` then, under their numbers.
+    """Read the form of a job and write its files to `folder`, named by their numbers.
 
-    Raises the errors of `FormReader`, and `UploadStalledError` when nothing comes for too long.
+    Raises the errors of `FormReader`, and `UploadStalledError` if the upload stalls.
     """
     limits = FormLimits(settings.max_job_bytes, settings.max_job_photos + 1, settings.upload_timeout_s)
     declared = request.headers.get("content-length", "")
@@ -129,7 +135,7 @@ async def receive_form(request: Request, folder: Path, settings: Settings) -> Re
 
 
 async def _read(request: Request, reader: FormReader[UploadWriter], timeout_s: float) -> Form[UploadWriter]:
-    """Feed the reader on a thread, so that a slow disk holds up nobody else."""
+    """Feed the reader on a thread, so that a slow disk does not block the event loop."""
     pieces = request.stream()
     gathered = bytearray()
     while True:
@@ -137,7 +143,7 @@ async def _read(request: Request, reader: FormReader[UploadWriter], timeout_s: f
             async with asyncio.timeout(timeout_s):
                 piece = await anext(pieces, b"")
         except TimeoutError:
-            raise UploadStalledError(f"nothing came for {timeout_s:g} seconds") from None
+            raise UploadStalledError(f"no data arrived for {timeout_s:g} seconds") from None
         gathered += piece
         if len(gathered) >= _PIECE_BYTES or not piece:
             await asyncio.to_thread(reader.feed, bytes(gathered))
@@ -147,13 +153,13 @@ async def _read(request: Request, reader: FormReader[UploadWriter], timeout_s: f
 
 
 def _check_form(form: Form[UploadWriter]) -> ReceivedForm:
-    """Return what a form means; raises `InvalidRequestError`."""
+    """Return a parsed form. Raises `InvalidRequestError`."""
     values = validate_form(JobForm, form)
-    # A form whose file field was left empty sends one file without a name and without bytes.
+    # An HTML form whose file field was left empty sends a file without a name and without bytes.
     uploads = [writer.upload for writer in values.files if writer.upload.name or writer.upload.size]
     tables = [upload.name for upload in uploads if upload.kind is UploadKind.TABLE]
     if len(tables) > 1:
-        message = f"there can be one table, and there are {', '.join(tables[:5])}"
+        message = f"send one table; got {', '.join(tables[:5])}"
         raise InvalidRequestError(InvalidValue(field="files", message=message))
     return ReceivedForm(uploads, values.model or None, values.title.strip(), values.photo_column or None)
 

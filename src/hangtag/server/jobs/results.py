@@ -1,12 +1,13 @@
-"""A page of a job's results: those that were asked for, in the order that was asked for."""
+"""The results of a job: one page of them, filtered and sorted, and how a person corrects one."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Engine, Select, func, or_, select, true
+from sqlalchemy import Engine, Select, func, or_, select, true, update
 
 from hangtag.domain.columns import CATEGORY_COLUMNS
-from hangtag.server.jobs.stored import StoredResult, read_results
+from hangtag.server.database import writing
+from hangtag.server.jobs.stored import StoredResult, read_result, read_results
 from hangtag.server.jobs.tables import JobRow, LabelRow, PhotoRow, ResultRow
 from hangtag.server.jobs.vocabulary import Vocabulary
 from hangtag.server.problems import InvalidRequestError
@@ -108,3 +109,27 @@ def _order(wanted: ResultFilter) -> tuple[Any, ...]:
         return (ResultRow.position,)
     confidence: Any = ResultRow.confidence if wanted.column is None else LabelRow.confidence
     return (confidence.asc().nulls_last(), ResultRow.position)
+
+
+def correct_result(engine: Engine, job: JobRow, position: int, said: dict[str, str]) -> StoredResult:
+    """Store what a person says of a photo, and return it.
+
+    What follows from a category label is stored with it. Raises `NotFoundError`, and `InvalidRequestError` for labels
+    that cannot be and for a photo that has none to correct.
+    """
+    vocabulary = Vocabulary.from_json(job.vocabulary)
+    with writing(engine) as connection:
+        result = read_result(connection, job, position)
+        if result.answer is None:
+            message = "the photo has no labels to correct"
+            raise InvalidRequestError(InvalidValue(field="position", message=message))
+        current = {column: label for column, (label, _) in result.chosen.items()} | result.corrections
+        corrections = result.corrections | vocabulary.complete(said, current)
+        doubtful = [column for column in result.answer["doubtful"] if column not in corrections]
+        key = (ResultRow.job == job.number, ResultRow.position == position)
+        values = {"corrections": corrections, "doubtful": len(doubtful)}
+        connection.execute(update(ResultRow).where(*key).values(**values))
+        for column, label in corrections.items():
+            one = (LabelRow.job == job.number, LabelRow.position == position, LabelRow.column == column)
+            connection.execute(update(LabelRow).where(*one).values(label=label))
+        return read_result(connection, job, position)

@@ -7,19 +7,25 @@ from urllib.parse import quote
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
-from hangtag.server.forms import describe_body
-from hangtag.server.jobs.corrections import correct_result
 from hangtag.server.jobs.downloads import MEDIA_TYPES, Format, iter_download
 from hangtag.server.jobs.events import iter_events
 from hangtag.server.jobs.receive import JobForm
-from hangtag.server.jobs.results import ResultFilter, Sort, Status, check_filter, query_results
+from hangtag.server.jobs.results import (
+    ResultFilter,
+    Sort,
+    Status,
+    check_filter,
+    correct_result,
+    query_results,
+)
 from hangtag.server.jobs.schemas import Correction, Job, JobDetail, JobList, JobResult, JobResults
 from hangtag.server.jobs.stored import describe_result
 from hangtag.server.jobs.summary import summarise
-from hangtag.server.jobs.thumbnails import LARGEST, SMALLEST
 from hangtag.server.jobs.vocabulary import Vocabulary
 from hangtag.server.problems import ShuttingDownError, problem_responses
 from hangtag.server.service import ServiceDependency
+from hangtag.server.thumbnails import LARGEST, SMALLEST
+from hangtag.server.uploads import describe_body
 
 router = APIRouter(tags=["jobs"])
 
@@ -81,7 +87,7 @@ async def watch_job(job_id: JobId, service: ServiceDependency) -> StreamingRespo
     """Watch a job: events named `progress` with the job as data, until it has ended."""
     jobs = service.jobs
     await asyncio.to_thread(jobs.store.get, job_id)
-    events = iter_events(jobs.store, jobs.news, job_id)
+    events = iter_events(jobs.store, jobs.events, job_id)
     return StreamingResponse(events, media_type="text/event-stream", headers=_EVENT_HEADERS)
 
 

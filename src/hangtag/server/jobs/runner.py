@@ -1,23 +1,67 @@
-"""The worker: one thread that labels the jobs, the oldest first, and goes on where the last process stopped."""
+"""The worker: one thread that labels the jobs, oldest first, and resumes where the last process stopped."""
 
 import logging
+import os
+import sys
 import threading
 from collections.abc import Callable
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from typing import Final
 
+import numpy as np
 from sqlalchemy.exc import SQLAlchemyError
 
 from hangtag.domain.errors import BundleError, HangtagError
-from hangtag.inference.model import Model
+from hangtag.inference.model import Model, load_model
 from hangtag.server.answers import doubt_thresholds
+from hangtag.server.jobs.events import JobEvents
 from hangtag.server.jobs.folder import JobFolders
 from hangtag.server.jobs.labelling import JobLabeller, iter_waiting, lost_uploads
-from hangtag.server.jobs.news import JobNews
 from hangtag.server.jobs.schemas import Job, JobState
 from hangtag.server.jobs.store import JobStore, NewResults, WaitingPhoto
 from hangtag.server.jobs.tables import JobRow
+from hangtag.server.models import ModelShelf, ShelvedCard
 from hangtag.server.settings import Settings
+
+_NICENESS: Final = 10
+
+
+class JobModels:
+    """Loads models for jobs, and keeps the last one.
+
+    A thread has the priority of the one that starts it, and can never be given a higher one. So the engine is started
+    by a thread of low priority that ends then. The worker keeps its own: it holds Python's lock now and then, and who
+    waits for that would wait for everybody else too.
+    """
+
+    def __init__(self, shelf: ModelShelf, settings: Settings) -> None:
+        self._shelf = shelf
+        self._settings = settings
+        self._model: Model | None = None
+
+    def load(self, id_: str) -> Model:
+        """Return the model of an id; raises `ModelNotFoundError` or `BundleError`."""
+        shelved = self._shelf.card(id_)
+        if self._model is None or self._model.sha256 != shelved.sha256:
+            with ThreadPoolExecutor(1, "load-for-jobs", _give_way) as threads:
+                self._model = threads.submit(self._start, shelved).result()
+        return self._model
+
+    def _start(self, shelved: ShelvedCard) -> Model:
+        model = load_model(shelved.path, precision=self._settings.precision, threads=self._settings.threads)
+        size = model.card.preprocessing
+        # The first full batch is what makes the engine start its threads for full batches.
+        model.label(np.zeros((model.engine.batch_size, size.height, size.width, 3), np.uint8))
+        return model
+
+
+def _give_way() -> None:
+    """Lower the priority of this thread, and of those that it starts. Only Linux has one for each thread."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+
 
 _log = logging.getLogger(__name__)
 
@@ -39,13 +83,13 @@ class JobRunner:
         self,
         store: JobStore,
         folders: JobFolders,
-        news: JobNews,
+        events: JobEvents,
         settings: Settings,
         load: Callable[[str], Model],
     ) -> None:
         self._store = store
         self._folders = folders
-        self._news = news
+        self._events = events
         self._settings = settings
         self._load = load
         self._wake = threading.Event()
@@ -86,7 +130,7 @@ class JobRunner:
     def _run_job(self, job: JobRow) -> None:
         """Label what is left of a job; whatever stops it becomes its message."""
         try:
-            if self._tell(self._store.start(job.number)) and self._label(job):
+            if self._publish(self._store.start(job.number)) and self._label(job):
                 self._end(job, "done")
         except HangtagError as error:
             self._end(job, "failed", error.problem)
@@ -115,10 +159,10 @@ class JobRunner:
                 gathered = gathered.joined(new)
                 stopping = self._stopping.is_set()
                 if gathered.seconds >= COMMIT_S or stopping:
-                    if not self._tell(self._store.add_results(job.number, gathered)) or stopping:
+                    if not self._publish(self._store.add_results(job.number, gathered)) or stopping:
                         return False
                     gathered = NewResults([], [], 0.0)
-        return not gathered.results or self._tell(self._store.add_results(job.number, gathered))
+        return not gathered.results or self._publish(self._store.add_results(job.number, gathered))
 
     def _labeller(self, job: JobRow) -> JobLabeller:
         try:
@@ -130,14 +174,14 @@ class JobRunner:
         thresholds = doubt_thresholds(model.card, self._settings)
         return JobLabeller(job.number, model, self._settings.decode_limits, thresholds)
 
-    def _tell(self, job: Job | None) -> bool:
-        """Pass a job's new state on; return whether it has one, and so was not ended by someone else."""
+    def _publish(self, job: Job | None) -> bool:
+        """Publish a job's new state. Return False if it has none, because someone else ended the job."""
         if job is not None:
-            self._news.tell(job)
+            self._events.publish(job)
         return job is not None
 
     def _end(self, job: JobRow, state: JobState, message: str | None = None) -> None:
-        self._tell(self._store.finish(job.number, state, message))
+        self._publish(self._store.finish(job.number, state, message))
 
 
 def _cause(error: OSError | SQLAlchemyError) -> str:

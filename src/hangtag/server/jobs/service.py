@@ -1,37 +1,96 @@
 """The jobs of a running service, wired together in one place."""
 
 import asyncio
+import errno
+import fcntl
+import os
 import secrets
-from typing import Final
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from pathlib import Path
+from typing import ClassVar, Final
 
 from fastapi import Request
+from sqlalchemy.exc import DBAPIError
 
-from hangtag.domain.errors import PhotoError
+from hangtag.domain.errors import PhotoError, UsageError
 from hangtag.domain.reasons import Reason
 from hangtag.server.database import open_database, sqlite_url
-from hangtag.server.jobs.claim import FolderClaim
-from hangtag.server.jobs.disk import telling_of_a_full_disk
+from hangtag.server.jobs.events import JobEvents
 from hangtag.server.jobs.folder import JobFolders
 from hangtag.server.jobs.intake import build_content
-from hangtag.server.jobs.models import JobModels
-from hangtag.server.jobs.news import JobNews
 from hangtag.server.jobs.receive import ReceivedForm, receive_form
-from hangtag.server.jobs.runner import JobRunner
+from hangtag.server.jobs.runner import JobModels, JobRunner
 from hangtag.server.jobs.schemas import Job
 from hangtag.server.jobs.store import JobModel, JobStore
 from hangtag.server.jobs.stored import read_result
-from hangtag.server.jobs.thumbnails import render_photo
 from hangtag.server.jobs.vocabulary import Vocabulary
 from hangtag.server.models import ModelShelf
-from hangtag.server.problems import NotFoundError
+from hangtag.server.problems import NotFoundError, RequestError
 from hangtag.server.settings import Settings
+from hangtag.server.thumbnails import render_photo
+
+
+class FolderClaim:
+    """The claim of this process on a folder, which the kernel takes back however the process ends.
+
+    Makes the folder. Raises `UsageError` when another process claims it, or it cannot be written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(folder / ".claim", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise _unusable(f"the data folder cannot be written ({error.strerror})", folder) from None
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._file)
+            raise _unusable("another `hangtag serve` works in this data folder", folder) from None
+
+    def release(self) -> None:
+        """Give the folder back."""
+        os.close(self._file)
+
+
+def _unusable(problem: str, folder: Path) -> UsageError:
+    return UsageError(problem, where=folder, fix="Choose another --data-folder.")
+
+
+class DiskFullError(RequestError):
+    """What was sent does not fit on the disk."""
+
+    status: ClassVar[HTTPStatus] = HTTPStatus.INSUFFICIENT_STORAGE
+    code = "disk_full"
+
+
+@contextmanager
+def reporting_full_disk() -> Iterator[None]:
+    """Raise `DiskFullError` where the block fails for want of disk space."""
+    try:
+        yield
+    except (OSError, DBAPIError) as error:
+        if is_disk_full(error):
+            raise DiskFullError("what was sent does not fit on the service's disk") from error
+        raise
+
+
+def is_disk_full(error: OSError | DBAPIError) -> bool:
+    """Tell whether an error means that there is no space left."""
+    if isinstance(error, OSError):
+        return error.errno in {errno.ENOSPC, errno.EDQUOT}
+    return getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+
 
 DATABASE_NAME: Final = "hangtag.db"
 FOLDER_NAME: Final = "jobs"
 
 
 class Jobs:
-    """The store of the jobs, their folders, their news and their worker.
+    """The store of the jobs, their folders, their events and their worker.
 
     Raises `UsageError` when another service works in the same data folder, or it cannot be written.
     """
@@ -42,9 +101,9 @@ class Jobs:
         self._claim = FolderClaim(settings.data_folder)
         self.store = JobStore(open_database(sqlite_url(settings.data_folder / DATABASE_NAME)))
         self.folders = JobFolders(settings.data_folder / FOLDER_NAME)
-        self.news = JobNews()
+        self.events = JobEvents()
         self._runner = JobRunner(
-            self.store, self.folders, self.news, settings, JobModels(shelf, settings).load
+            self.store, self.folders, self.events, settings, JobModels(shelf, settings).load
         )
 
     def start(self) -> None:
@@ -54,7 +113,7 @@ class Jobs:
 
     def end_streams(self) -> None:
         """End what is streamed to those who watch jobs: they come back when the service does."""
-        self.news.close()
+        self.events.close()
 
     async def close(self) -> None:
         """Finish the batch that is under way and let go of everything."""
@@ -71,7 +130,7 @@ class Jobs:
         """
         job_id = secrets.token_hex(8)
         try:
-            with telling_of_a_full_disk():
+            with reporting_full_disk():
                 folder = await asyncio.to_thread(self.folders.make, job_id)
                 form = await receive_form(request, folder, self._settings)
                 job = await asyncio.to_thread(self._create, job_id, form)
@@ -84,7 +143,7 @@ class Jobs:
     def cancel(self, job_id: str) -> Job:
         """End a job early; raises `JobNotFoundError` or `JobFinishedError`."""
         job = self.store.cancel(job_id)
-        self.news.tell(job)
+        self.events.publish(job)
         return job
 
     def delete(self, job_id: str) -> None:

@@ -12,12 +12,12 @@ from pydantic.json_schema import SkipJsonSchema
 from hangtag.bundle.card import Card
 from hangtag.domain.errors import PhotoError
 from hangtag.server.explanations import ExplainedPhoto, ExplanationAnswer
-from hangtag.server.forms import describe_body
 from hangtag.server.problems import NotFoundError, problem_responses
 from hangtag.server.routes.photo_forms import Photo, receive_photos
 from hangtag.server.routes.predictions import name_model
 from hangtag.server.schemas import FailedPhoto
 from hangtag.server.service import ServiceDependency
+from hangtag.server.uploads import describe_body
 
 router = APIRouter(tags=["predictions"])
 _PROBLEMS: Final = problem_responses(404, 408, 413, 415, 422, 503)

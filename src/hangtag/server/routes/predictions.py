@@ -9,8 +9,6 @@ from fastapi.responses import Response
 
 from hangtag.inference.model import Model
 from hangtag.server.answers import AnswerStyle, build_answers, doubt_thresholds
-from hangtag.server.forms import describe_body
-from hangtag.server.held import UploadedPhoto
 from hangtag.server.logs import log_event
 from hangtag.server.problems import problem_responses
 from hangtag.server.routes.photo_forms import ComparisonForm, PredictionForm, receive_photos
@@ -23,6 +21,8 @@ from hangtag.server.schemas import (
     Predictions,
 )
 from hangtag.server.service import Service, ServiceDependency
+from hangtag.server.upload_memory import UploadedPhoto
+from hangtag.server.uploads import describe_body
 
 router = APIRouter(tags=["predictions"])
 _log = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ import openpyxl
 import pytest
 
 from hangtag.domain.flags import Flag
-from hangtag.server.jobs.corrections import correct_result
 from hangtag.server.jobs.downloads import iter_download
+from hangtag.server.jobs.results import correct_result
 from stored_jobs import Drawn, open_store, store_job
 
 SHIRT = Drawn({"masterCategory": ("Apparel", 0.9), "articleType": ("Tshirts", 0.5), "gender": ("Men", 0.55)})

@@ -7,8 +7,7 @@ from sqlalchemy import event, update
 
 from hangtag.domain.flags import Flag
 from hangtag.server.database import writing
-from hangtag.server.jobs.corrections import correct_result
-from hangtag.server.jobs.results import ResultFilter, check_filter, query_results
+from hangtag.server.jobs.results import ResultFilter, check_filter, correct_result, query_results
 from hangtag.server.jobs.stored import describe_result, iter_results
 from hangtag.server.jobs.summary import summarise
 from hangtag.server.jobs.tables import ResultRow, decode_flags, encode_flags

@@ -11,12 +11,12 @@ from sqlalchemy.exc import OperationalError
 from fakes import FakeModel, build_card, encode, paint
 from hangtag.domain.errors import BundleError, UsageError
 from hangtag.server.database import open_database, sqlite_url
-from hangtag.server.jobs.claim import FolderClaim
+from hangtag.server.jobs.events import JobEvents
 from hangtag.server.jobs.folder import JobFolders, StoredPhoto, upload_path
 from hangtag.server.jobs.intake import JobContent, JobPhoto
-from hangtag.server.jobs.news import JobNews
 from hangtag.server.jobs.results import ResultFilter, query_results
 from hangtag.server.jobs.runner import JobRunner
+from hangtag.server.jobs.service import FolderClaim
 from hangtag.server.jobs.store import MAX_UNFINISHED, JobModel, JobStore
 from hangtag.server.jobs.tables import ResultRow
 from hangtag.server.jobs.vocabulary import Vocabulary
@@ -48,13 +48,13 @@ class Workshop:
     def __init__(self, folder):
         self.store = JobStore(open_database(sqlite_url(folder / "test.db")))
         self.folders = JobFolders(folder / "jobs")
-        self.news = JobNews()
+        self.events = JobEvents()
         self.model = GatedModel()
         self.settings = Settings(data_folder=folder, models="")
         self.runner = self.build_runner()
 
     def build_runner(self):
-        return JobRunner(self.store, self.folders, self.news, self.settings, lambda _id: self.model)
+        return JobRunner(self.store, self.folders, self.events, self.settings, lambda _id: self.model)
 
     def add(self, photos=3, name="job", sha256="a" * 64):
         folder = self.folders.make(name)
@@ -183,7 +183,7 @@ def test_a_model_that_is_gone_fails_the_job_and_not_the_next(workshop):
     def load(_id):
         raise BundleError("there is no model named 'fake'")
 
-    workshop.runner = JobRunner(workshop.store, workshop.folders, workshop.news, workshop.settings, load)
+    workshop.runner = JobRunner(workshop.store, workshop.folders, workshop.events, workshop.settings, load)
     workshop.add()
     workshop.runner.start()
     assert "cannot be used: there is no model named 'fake'" in workshop.wait("job", "failed").message

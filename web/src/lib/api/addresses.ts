@@ -1,19 +1,31 @@
-/** Addresses of the API that the browser asks itself: pictures, downloads, event streams. */
+/** Addresses of the API that the browser itself requests: photos, downloads, event streams. */
 
-const base = '/api/v1';
+import { resolve } from '$app/paths';
+
+/** The path under which the service is reached: empty, or as `/tags` behind a proxy. */
+export const basePath = resolve('/').slice(0, -1);
+
+const api = `${basePath}/api/v1`;
+
+export const health = `${basePath}/healthz`;
+export const jobs = `${api}/jobs`;
 
 export function cataloguePhoto(name: string): string {
-  return `${base}/catalogue/photos/${name.split('/').map(encodeURIComponent).join('/')}`;
+  return `${api}/catalogue/photos/${name.split('/').map(encodeURIComponent).join('/')}`;
+}
+
+export function samplePhoto(name: string): string {
+  return `${api}/samples/${encodeURIComponent(name)}`;
 }
 
 export function jobPhoto(job: string, position: number): string {
-  return `${base}/jobs/${encodeURIComponent(job)}/photos/${position}`;
+  return `${jobs}/${encodeURIComponent(job)}/photos/${position}`;
 }
 
 export function jobEvents(job: string): string {
-  return `${base}/jobs/${encodeURIComponent(job)}/events`;
+  return `${jobs}/${encodeURIComponent(job)}/events`;
 }
 
 export function jobDownload(job: string, format: 'csv' | 'xlsx' | 'jsonl'): string {
-  return `${base}/jobs/${encodeURIComponent(job)}/download?format=${format}`;
+  return `${jobs}/${encodeURIComponent(job)}/download?format=${format}`;
 }

@@ -1,11 +1,12 @@
 import createClient from 'openapi-fetch';
 
+import { basePath } from './addresses.ts';
 import { ProblemError } from './problem.ts';
 import type { paths } from './schema.d.ts';
 
 /** The API, typed from its own document: `answered(api.GET('/api/v1/models'))`. */
 export const api = createClient<paths>({
-  baseUrl: globalThis.location?.origin ?? '',
+  baseUrl: (globalThis.location?.origin ?? '') + basePath,
   // Looked up at each call, so that a test can stand in for the network.
   fetch: (request) => globalThis.fetch(request),
 });

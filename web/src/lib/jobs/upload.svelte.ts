@@ -1,9 +1,9 @@
+import { jobs } from '../api/addresses.ts';
 import { formOf } from '../api/client.ts';
 import { ProblemError } from '../api/problem.ts';
 import type { Job } from '../api/types.ts';
 import { explainJob } from './problems.ts';
 
-const ADDRESS = '/api/v1/jobs';
 const ASKED =
   'Several columns of the table name photos, and not the same ones. Choose the one that counts, and start again.';
 
@@ -83,7 +83,7 @@ export class Upload {
       });
       request.addEventListener('error', () => reject(ProblemError.unreachable()));
       request.addEventListener('abort', () => reject(new DOMException('given up', 'AbortError')));
-      request.open('POST', ADDRESS);
+      request.open('POST', jobs);
       request.send(form);
     });
   }

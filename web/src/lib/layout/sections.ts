@@ -11,7 +11,7 @@ export const sections = [
   { path: '/models', name: 'Models', icon: Boxes },
 ] as const;
 
-/** Whether an address belongs to a section: `/jobs/7` to Jobs, only `/` itself to Classify. */
+/** Whether an address belongs to a section: `/jobs/7` to Jobs, but only `/` itself to Classify. */
 export function belongsTo(address: string, path: string): boolean {
-  return path === '/' ? address === '/' : address === path || address.startsWith(`${path}/`);
+  return address === path || (!path.endsWith('/') && address.startsWith(`${path}/`));
 }

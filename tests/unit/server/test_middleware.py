@@ -9,7 +9,7 @@ from starlette.responses import StreamingResponse
 from hangtag.domain.errors import CatalogueError
 from hangtag.server.logs import FIELDS, JsonFormatter, TextFormatter, log_event
 from hangtag.server.metrics import Metrics
-from hangtag.server.observing import PROTECTION, Observer
+from hangtag.server.middleware import PROTECTION, Observer
 from hangtag.server.problems import add_problem_handlers
 from tiny_bundle import draw_png
 
@@ -133,7 +133,7 @@ def test_what_happens_is_counted_and_logged_without_names(client, caplog):
     assert 'hangtag_requests_total{method="POST",operation="create_predictions",status="200"}' in metrics.text
     assert 'hangtag_batch_photos_count{model="tiny"}' in metrics.text
     assert "hangtag_photos_waiting 0.0" in metrics.text
-    assert "hangtag_held_bytes 0.0" in metrics.text
+    assert "hangtag_upload_memory_bytes 0.0" in metrics.text
     assert "secret" not in metrics.text
 
 

@@ -1,4 +1,4 @@
-"""The memory that uploads take: one budget for all requests together."""
+"""The memory that uploads may use: one budget shared by all requests."""
 
 from dataclasses import dataclass, field
 
@@ -9,62 +9,63 @@ from hangtag.server.problems import QueueFullError
 
 
 @dataclass(slots=True)
-class HeldBytes:
-    """How many bytes of uploads are in memory now."""
+class UploadMemory:
+    """The bytes of uploads that are in memory now, and how many there may be."""
 
-    limit: int
-    now: int = 0
+    limit_bytes: int
+    used_bytes: int = 0
 
-    def add(self, count: int) -> None:
-        """Count further bytes; raises `QueueFullError` when there would be too many."""
-        if self.now + count > self.limit:
+    def reserve(self, count: int) -> None:
+        """Count further bytes. Raises `QueueFullError` if they exceed the limit."""
+        if self.used_bytes + count > self.limit_bytes:
             raise QueueFullError(
-                f"uploads take {self.now:,} bytes of memory already", fix="Try again in a second."
+                f"uploads already use {self.used_bytes:,} bytes of memory", fix="Try again in a second."
             )
-        self.now += count
+        self.used_bytes += count
 
-    def remove(self, count: int) -> None:
-        """Count bytes that are let go of."""
-        self.now -= count
+    def release(self, count: int) -> None:
+        """Return bytes to the budget."""
+        self.used_bytes -= count
 
 
 @dataclass(slots=True)
 class UploadedPhoto:
-    """A photo of a form, kept in memory: what takes its bytes, and where they are read again.
+    """A photo of a form, kept in memory.
 
-    Of a file over `max_bytes` nothing is kept; it becomes an answer with a reason, beside the good ones.
+    Nothing is kept of a file larger than `max_bytes`: reading it raises the reason, and the other photos of the
+    request are still labelled.
     """
 
     name: str
     max_bytes: int
-    held: HeldBytes
+    memory: UploadMemory
     size: int = 0
     _pieces: list[bytes] = field(default_factory=list)
 
     def write(self, data: bytes) -> None:
-        """Take the next bytes; raises `QueueFullError`."""
+        """Append bytes; raises `QueueFullError`."""
         if self.size > self.max_bytes:
             return
         if self.size + len(data) > self.max_bytes:
             self.release()
             self.size = self.max_bytes + 1
             return
-        self.held.add(len(data))
+        self.memory.reserve(len(data))
         self._pieces.append(data)
         self.size += len(data)
 
     def close(self) -> None:
-        """Know that the file is whole."""
+        """Mark the file as complete."""
         if len(self._pieces) > 1:
             self._pieces = [b"".join(self._pieces)]
 
     def release(self) -> None:
-        """Let go of the bytes."""
-        self.held.remove(sum(map(len, self._pieces)))
+        """Drop the bytes and return them to the budget."""
+        self.memory.release(sum(map(len, self._pieces)))
         self._pieces = []
 
     def read(self, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
-        """Return the photo's bytes; raises `PhotoError` when they were too many."""
+        """Return the photo's bytes; raises `PhotoError` if the file was too large."""
         if self.size > min(self.max_bytes, limits.max_bytes):
             raise PhotoError(
                 Reason.TOO_MANY_BYTES,
