@@ -6,8 +6,12 @@ venv := .venv
 bin := $(venv)/bin
 # The locks are complete, so nothing is resolved here; every file is checked against its hash.
 install := $(bin)/uv pip install --quiet --python $(bin)/python --no-deps
-lock := $(bin)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+lock := $(bin)/uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes \
         --no-emit-index-url --no-header --annotation-style line
+
+# One process for each processor; each of them computes on one thread.
+PROCESSES ?= auto
+parallel := --numprocesses $(PROCESSES) --dist loadscope
 
 export UV_HTTP_TIMEOUT ?= 300
 export UV_PYTHON_DOWNLOADS := never
@@ -28,10 +32,26 @@ page: $(venv)/.base ## Bring the built page up to date with web/.
 
 .PHONY: test
 test: $(venv)/.dev ## Run all tests; `make test ARGS="-k split"` runs some.
-	@$(bin)/python -m pytest $(ARGS)
+	@$(bin)/python -m pytest $(parallel) $(ARGS)
+
+.PHONY: test-fast
+test-fast: $(venv)/.dev ## Run the unit tests that need no torch, Ray or other processes: under a minute.
+	@$(bin)/python -m pytest $(parallel) --fast tests/unit $(ARGS)
+
+.PHONY: coverage
+coverage: $(venv)/.dev ## Run all tests and show which lines they miss.
+	@$(bin)/python -m pytest $(parallel) --cov --cov-report=term:skip-covered --cov-report=html $(ARGS)
+
+.PHONY: docs
+docs: $(venv)/.dev ## Build the documentation into build/site; a dead link is an error.
+	@NO_MKDOCS_2_WARNING=1 $(bin)/python -m mkdocs build --quiet --strict
+
+.PHONY: hooks
+hooks: $(venv)/.dev ## Check each commit before it is made (pre-commit).
+	@$(bin)/pre-commit install --hook-type pre-commit --hook-type commit-msg
 
 .PHONY: lint
-lint: style types imports ## Check style, types and the direction of imports.
+lint: style types imports docs ## Check style, types, the direction of imports and the documentation.
 
 .PHONY: style
 style: $(venv)/.dev
@@ -60,7 +80,7 @@ install-train: $(venv)/.train ## Also install what trains models (torch, about 5
 install-dev: $(venv)/.dev ## Also install what tests hangtag.
 
 .PHONY: lock
-lock: $(bin)/uv ## Rebuild the locks in requirements/ from pyproject.toml.
+lock: $(bin)/uv ## Bring the locks up to date with pyproject.toml; UPGRADE=--upgrade takes the newest of everything.
 	$(lock) --group build --group dev --extra train --extra tensorboard --extra cloud --extra quantise --extra ray -o requirements/dev.txt pyproject.toml
 	$(lock) --group build --extra train -c requirements/dev.txt -o requirements/train.txt pyproject.toml
 	$(lock) --group build -c requirements/dev.txt -o requirements/base.txt pyproject.toml

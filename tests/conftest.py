@@ -11,9 +11,18 @@ import pytest
 from hypothesis import settings
 from PIL import Image, ImageDraw
 
+from scheduling import (  # noqa: F401 - hooks of pytest
+    pytest_addoption,
+    pytest_collection_modifyitems,
+    pytest_ignore_collect,
+    pytest_xdist_make_scheduler,
+)
+
 settings.register_profile("hangtag", deadline=None)  # a busy machine is no defect
 settings.load_profile("hangtag")
 os.environ["HANGTAG_BENCH"] = "none"  # what was measured on this machine must not choose for the tests
+if "PYTEST_XDIST_WORKER" in os.environ:  # each processor has a test process of its own
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 REAL_NAME = "Clothing_Dataset_small"
 HEADER = "id,gender,masterCategory,subCategory,articleType,baseColour,season,year,usage,productDisplayName"

@@ -197,7 +197,7 @@ def _limits(card: Card) -> str:
         "## Limits\n\n"
         "- It answers the classes that its catalogue has, and knows the kinds of photos that it learnt from.\n"
         "- Colour, season and usage are partly a matter of opinion: equal photos bear different labels "
-        "([the noise ceiling](results.md#the-noise-ceiling)).\n"
+        "([the noise ceiling](measurements/results.md#the-noise-ceiling)).\n"
         "- A class with few examples is often missed; macro F1 says how much.\n"
         + (f"- What it confuses most often: {worst}.\n" if worst else "")
     )

@@ -22,7 +22,7 @@ USUAL_COLUMNS: Final = ("masterCategory", "articleType")
 
 
 class Method(StrEnum):
-    """How a heat map is made. Occlusion is the usual one: `docs/explanations.md` has the figures."""
+    """How a heat map is made. Occlusion is the usual one: `docs/heat-maps.md` has the figures."""
 
     OCCLUSION = "occlusion"
     ACTIVATION = "activation"

@@ -11,7 +11,7 @@ from hangtag.inference.engine import Engine
 from hangtag.inference.explaining.surface import Axis, Values, spread
 
 COVERS_ALONG: Final = 6
-"""How many covers, side by side, are as long as the photo's shorter side. Measured: `docs/explanations.md`."""
+"""How many covers, side by side, are as long as the photo's shorter side. Measured: `docs/heat-maps.md`."""
 
 _UNCHANGED: Final = 8
 """A part that differs from the cover by so little, of 255, loses nothing: the background need not be covered."""
