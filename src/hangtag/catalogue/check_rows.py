@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from hangtag.catalogue.findings import Finding, FindingKind
+from hangtag.datasets.cleaned import open_rows
 from hangtag.datasets.interface import Catalogue
 from hangtag.domain.columns import ID, LABEL_COLUMNS
-from hangtag.tables.lines import iter_lines
 from hangtag.tables.matching import photos_by_id, product_id
-from hangtag.tables.rows import Reject, RejectReason, RowReader
+from hangtag.tables.rows import Reject, RejectReason
 
 Labels = tuple[str | None, ...]
 
@@ -31,8 +31,7 @@ def read_rows(catalogue: Catalogue) -> Rows:
 
     Raises `CatalogueError` when the table cannot be read.
     """
-    with catalogue.open_table() as stream:
-        reader = RowReader(iter_lines(stream, catalogue.name), catalogue.name)
+    with open_rows(catalogue) as reader:
         rows = Rows(tuple(column for column in LABEL_COLUMNS if column in reader.columns))
         positions = [reader.columns.index(column) for column in rows.label_columns]
         id_position = reader.columns.index(ID)

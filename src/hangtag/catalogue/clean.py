@@ -29,8 +29,9 @@ from hangtag.tables.tables import csv_writer
 class CleanReport:
     """What became of every line: `lines` = 1 header + `cleaned` + `rejected` + `blank` + `joined`.
 
-    `joined` are the further lines of rows whose quoted value holds line ends. `repairs` counts rows by what
-    was put right, `rejects` rejected rows by reason code, `missing` cleaned rows without a value, by column.
+    `joined` are the further lines of rows whose quoted value holds line ends. `ruined` counts ids that a program seems
+    to have changed, such as `8.90123E+12`. `repairs` counts rows by what was put right, `rejects` rejected rows by
+    reason code, `missing` cleaned rows without a value, by column.
     """
 
     catalogue: str
@@ -40,6 +41,7 @@ class CleanReport:
     rejected: int = 0
     blank: int = 0
     joined: int = 0
+    ruined: int = 0
     repairs: dict[str, int] = field(default_factory=dict)
     rejects: dict[str, int] = field(default_factory=dict)
     missing: dict[str, int] = field(default_factory=dict)
@@ -60,6 +62,7 @@ def clean_catalogue(catalogue: Catalogue, output_folder: Path) -> CleanReport:
             writer.write(batch)
         report = writer.report(catalogue.name)
         report.lines, report.blank, report.joined = reader.lines, reader.blank, reader.joined
+        report.ruined = reader.ruined
         write_json(asdict(report), output_folder / REPORT_JSON)
         return report
 

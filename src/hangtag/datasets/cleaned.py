@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from operator import itemgetter
 from pathlib import Path
 from typing import Final, NamedTuple, Self
@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from hangtag.datasets.interface import Catalogue
 from hangtag.datasets.opening import list_table_files, open_catalogue
-from hangtag.domain.columns import ID
+from hangtag.domain.columns import ID, YEAR
 from hangtag.tables.lines import iter_lines
+from hangtag.tables.numbers import is_whole_float
 from hangtag.tables.rows import Reject, RejectReason, Row, RowReader
 from hangtag.tables.tables import PARQUET_SUFFIXES, read_table
 
@@ -30,7 +31,40 @@ BATCH_CHARACTERS: Final = 16_000_000
 MAX_IDS_IN_MEMORY: Final = 200_000
 """Up to so many ids stay in memory, about 30 MB; more of them spill to disk."""
 
+NUMBERS: Final = (ID, YEAR)
+"""The columns whose whole numbers are mended where pandas wrote them as `15970.0`."""
+
 _CACHE_KIB: Final = 32 * 1024
+
+
+@contextmanager
+def open_rows(catalogue: Catalogue) -> Iterator[RowReader]:
+    """Open the rows of a catalogue. Ids and years that pandas wrote as `15970.0` become whole numbers again.
+
+    Raises `CatalogueError` and `TableError` when the table cannot be read.
+    """
+    mended = _find_mendable(catalogue)
+    with catalogue.open_table() as stream:
+        yield RowReader(iter_lines(stream, catalogue.name), catalogue.name, mended)
+
+
+def _find_mendable(catalogue: Catalogue) -> list[str]:
+    """Return the columns whose numbers all end in `.0`; for most tables the first row tells that there are none."""
+    with catalogue.open_table() as stream:
+        reader = RowReader(iter_lines(stream, catalogue.name), catalogue.name)
+        found = dict.fromkeys((name for name in NUMBERS if name in reader.columns), False)
+        for row in reader:
+            if not found:
+                return []
+            if not isinstance(row, Row):
+                continue
+            for name in list(found):
+                value = row.values[reader.columns.index(name)]
+                if value is None or is_whole_float(value):
+                    found[name] = found[name] or value is not None
+                else:
+                    del found[name]
+    return [name for name, has_values in found.items() if has_values]
 
 
 class CleanBatch(NamedTuple):
@@ -43,7 +77,7 @@ class CleanBatch(NamedTuple):
 class CleanReader:
     """Iterates a catalogue's table in batches, in bounded memory. The first row of an id is kept, later ones rejected.
 
-    `columns` are the table's. `lines`, `blank` and `joined` count as `RowReader` does.
+    `columns` are the table's. `lines`, `blank`, `joined` and `ruined` count as `RowReader` does.
 
     Entering it raises `CatalogueError` when the table cannot be read or is no catalogue's.
     """
@@ -53,8 +87,7 @@ class CleanReader:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            stream = stack.enter_context(self._catalogue.open_table())
-            self._reader = RowReader(iter_lines(stream, self._catalogue.name), self._catalogue.name)
+            self._reader = stack.enter_context(open_rows(self._catalogue))
             self._seen = stack.enter_context(SeenIds())
             self._stack = stack.pop_all()
         return self
@@ -81,6 +114,11 @@ class CleanReader:
     def joined(self) -> int:
         """The lines among them that belong to the row begun before them."""
         return self._reader.joined
+
+    @property
+    def ruined(self) -> int:
+        """The ids that a program seems to have changed."""
+        return self._reader.ruined
 
     def __iter__(self) -> Iterator[CleanBatch]:
         id_position = self.columns.index(ID)

@@ -1,6 +1,5 @@
 """A catalogue whose table is any CSV, with a mapping that says what its columns mean."""
 
-import csv
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -13,9 +12,8 @@ from hangtag.domain.columns import ID
 from hangtag.domain.errors import CatalogueError, PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.domain.text import did_you_mean
-from hangtag.tables.lines import iter_lines
 from hangtag.tables.matching import is_photo_name, photos_by_id, product_id
-from hangtag.tables.rows import MAX_JOINED_LINES
+from hangtag.tables.reading import iter_text_rows, open_table
 from hangtag.tables.table_stream import stream_table
 from hangtag.tables.values import MISSING, drop_invisible, single_spaced
 
@@ -87,24 +85,13 @@ class MappedCatalogue(KeepsNothingOpen):
         table = self._mapping.table
         if table is None or not table.is_file():
             raise CatalogueError("there is no such table", where=table)
-        with table.open("rb") as file:
-            reader = csv.reader(
-                (f"{line.text}\n" for line in iter_lines(file, table)), delimiter=self._mapping.separator
-            )
-            before = 0
-            try:
-                for row in reader:
-                    if reader.line_num - before > MAX_JOINED_LINES:
-                        problem = f"a quote that opens on line {before + 1} is not closed"
-                        raise CatalogueError(problem, where=table)
-                    before = reader.line_num
-                    yield row
-            except csv.Error as error:
-                raise CatalogueError(
-                    f"line {reader.line_num} cannot be read ({error})", where=table
-                ) from error
-        if not before:
-            raise CatalogueError("the table is empty", where=table)
+        opened = open_table(table, delimiter=self._mapping.separator)
+        yield opened.header
+        line = 2
+        for number, cells in iter_text_rows(opened):
+            yield from [[]] * (number - line)  # so that every row keeps its number
+            yield cells
+            line = number + 1 + sum(cell.count("\n") for cell in cells)
 
     def _place(self, header: Row, name: str | None) -> int:
         """Return the position of a column; 0 where the mapping names none."""

@@ -22,7 +22,7 @@ class CatalogueMapping:
     """What a catalogue's table, or its folders, mean.
 
     - `photos`: the folder of the photos
-    - `table`: a CSV, its fields separated by `separator`
+    - `table`: a table of any form that hangtag reads; `separator` separates the fields of a CSV, None to find out
     - `id`, `photo`: the table's columns of ids and of file names; one of them may be None
     - `columns`: hangtag's column -> the table's column
     - `folders`: where there is no table, what the folders around a photo name, the outermost first
@@ -30,7 +30,7 @@ class CatalogueMapping:
 
     photos: Path
     table: Path | None = None
-    separator: str = ","
+    separator: str | None = None
     id: str | None = None
     photo: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -121,7 +121,7 @@ def _read_table(fields: _Fields) -> CatalogueMapping:
     mapping = CatalogueMapping(
         photos=fields.path("photos"),
         table=fields.path("table"),
-        separator=fields.text("separator") or ",",
+        separator=fields.text("separator"),
         id=fields.text("id"),
         photo=fields.text("photo"),
         columns=_read_columns(fields),
@@ -130,7 +130,7 @@ def _read_table(fields: _Fields) -> CatalogueMapping:
         raise fields.error(
             "photo", "the column of the photos' file names must be named, or an id that they bear"
         )
-    if len(mapping.separator) != 1:
+    if mapping.separator is not None and len(mapping.separator) != 1:
         raise fields.error("separator", "this is one character")
     sources = [name for name in (mapping.id, mapping.photo, *mapping.columns.values()) if name is not None]
     twice = next((name for name in sources if sources.count(name) > 1), None)

@@ -2,7 +2,8 @@
 
     HangtagError
     ├── UsageError        the call cannot mean anything (unknown option value, nothing to do)
-    ├── CatalogueError    a catalogue, a cleaned table or a split table that cannot be read
+    ├── CatalogueError    a catalogue that cannot be read
+    ├── TableError        a table that cannot be read or written
     ├── RecipeError       a training recipe that does not say what is needed
     ├── TrainingError     a training that cannot go on
     ├── BundleError       a model file that cannot be trusted
@@ -45,9 +46,15 @@ class UsageError(HangtagError):
 
 
 class CatalogueError(HangtagError):
-    """A catalogue, or a table made from one, cannot be read."""
+    """A catalogue cannot be read."""
 
     code = "catalogue"
+
+
+class TableError(HangtagError):
+    """A table cannot be read or written."""
+
+    code = "table"
 
 
 class RecipeError(HangtagError):

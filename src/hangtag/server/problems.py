@@ -15,6 +15,7 @@ from hangtag.domain.errors import (
     CatalogueError,
     HangtagError,
     PhotoError,
+    TableError,
     UsageError,
 )
 from hangtag.domain.text import describe_invalid
@@ -151,6 +152,7 @@ _STATUS_OF_DOMAIN: Final[Mapping[type[HangtagError], HTTPStatus]] = {
     UsageError: HTTPStatus.BAD_REQUEST,
     PhotoError: HTTPStatus(422),
     CatalogueError: HTTPStatus.SERVICE_UNAVAILABLE,
+    TableError: HTTPStatus.SERVICE_UNAVAILABLE,
     BundleError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 _CODES: Final[Mapping[int, str]] = {

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Final, NamedTuple
 
-from hangtag.domain.errors import CatalogueError
+from hangtag.domain.errors import TableError
 
 BLOCK_BYTES: Final = 1 << 20
 MAX_LINE_LENGTH: Final = 1_000_000
@@ -32,7 +32,7 @@ class Line(NamedTuple):
 def iter_lines(stream: BinaryIO, where: object = None) -> Iterator[Line]:
     """Iterate the lines of a table, counted from 1. A line feed, a carriage return or both end a line.
 
-    Raises `CatalogueError` when the stream breaks off.
+    Raises `TableError` when the stream breaks off.
     """
     number = 0
     try:
@@ -42,7 +42,7 @@ def iter_lines(stream: BinaryIO, where: object = None) -> Iterator[Line]:
                 yield Line(number, text, recoded)
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         problem = f"the table cannot be read beyond line {number} ({error})"
-        raise CatalogueError(problem, where=where) from error
+        raise TableError(problem, where=where) from error
 
 
 def _iter_utf8(stream: BinaryIO) -> Iterator[bytes]:

@@ -14,6 +14,7 @@ class Repair(StrEnum):
     SPACES = "spaces"
     INVISIBLE = "invisible_characters"
     ENCODING = "encoding"
+    NUMBERS = "whole_numbers"
 
 
 MISSING: Final = frozenset(
@@ -27,13 +28,13 @@ _INVISIBLE = re.compile(
 )
 
 
-def is_perhaps_untidy(line: str) -> bool:
+def is_perhaps_untidy(line: str, delimiter: str = ",") -> bool:
     """Tell in a few quick looks whether any value of an unquoted line may need tidying; most lines do not."""
     return (
         not (line.isascii() and line.isprintable())
         or "  " in line
-        or ", " in line
-        or " ," in line
+        or f"{delimiter} " in line
+        or f" {delimiter}" in line
         or line.startswith(" ")
         or line.endswith(" ")
     )

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hangtag.domain.errors import CatalogueError
+from hangtag.domain.errors import TableError
 from hangtag.tables import lines
 from hangtag.tables.lines import iter_lines
 
@@ -77,5 +77,5 @@ def test_a_stream_that_breaks_off_says_after_which_line():
                 raise OSError(5, "Input/output error")
             return super().read(size)
 
-    with pytest.raises(CatalogueError, match=r"beyond line 2"):
+    with pytest.raises(TableError, match=r"beyond line 2"):
         list(iter_lines(Broken(b"a\nb\nc"), "there"))

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hangtag.domain.columns import CATALOGUE_COLUMNS, LABEL_COLUMNS
-from hangtag.domain.errors import CatalogueError
+from hangtag.domain.errors import CatalogueError, TableError
+from hangtag.tables import delimited
 from hangtag.tables import rows as rows_module
 from hangtag.tables.lines import iter_lines
 from hangtag.tables.rows import Reject, RejectReason, Row, RowReader
@@ -118,7 +119,7 @@ def test_an_open_quote_at_the_end_of_the_file_is_a_bare_one():
 
 
 def test_the_search_for_a_closing_quote_ends_somewhere(monkeypatch):
-    monkeypatch.setattr(rows_module, "MAX_JOINED_LINES", 3)
+    monkeypatch.setattr(delimited, "MAX_JOINED_LINES", 3)
     outcomes = list(reader_of('1,A,B,C,"Tempo\n' + "x\n" * 4 + 'y"\n'))
     assert name_of(outcomes[0]) == '"Tempo'
     assert [one.reason for one in outcomes[1:]] == [RejectReason.TOO_SHORT] * 5
@@ -174,7 +175,7 @@ def test_a_line_that_is_no_product_is_rejected_with_its_reason_and_text(line, re
 
 
 def test_an_overlong_line_is_rejected_without_being_kept_whole(monkeypatch):
-    monkeypatch.setattr(rows_module, "MAX_LINE_LENGTH", 2_000)
+    monkeypatch.setattr(delimited, "MAX_LINE_LENGTH", 2_000)
     reject = only("1,A,B,C," + "x" * 5_000)
     assert reject.reason == RejectReason.TOO_LONG
     assert len(reject.raw) == rows_module.RAW_LENGTH
@@ -218,9 +219,27 @@ def test_one_column_of_labels_is_enough(column):
     assert only("1,A", f"id,{column}").values == ["1", "A"]
 
 
-def test_a_table_with_another_separator_is_told_so():
-    with pytest.raises(CatalogueError, match="separated by ';'"):
-        reader_of("", HEADER.replace(",", ";"))
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_the_delimiter_is_found_in_the_header(delimiter):
+    row = only(delimiter.join(["1", "A", "B", "C", " Tie, red "]), HEADER.replace(",", delimiter))
+    assert row.values == ["1", "A", "B", "C", "Tie, red"]
+    assert row.repairs == (Repair.SPACES,)
+
+
+def test_excel_may_state_its_delimiter():
+    reader = reader_of(f"sep=;\n{HEADER.replace(',', ';')}\n1;A;B;C;Tie, red\n".encode())
+    assert [name_of(row) for row in reader] == ["Tie, red"]
+    assert (reader.lines, reader.blank) == (3, 1)
+
+
+def test_columns_are_known_whatever_their_capitals():
+    assert reader_of("", "ID,Mastercategory,articletype,Price").columns == (
+        "id",
+        "masterCategory",
+        "articleType",
+        "Price",
+    )
+    assert reader_of("", "id,Gender,gender").columns == ("id", "Gender", "gender")
 
 
 @pytest.mark.parametrize("header", [HEADER + ",id", HEADER + ",,x"])
@@ -231,7 +250,7 @@ def test_a_header_without_one_name_per_column_is_refused(header):
 
 @pytest.mark.parametrize("data", [b"", b"\n\n", b"\xef\xbb\xbf"])
 def test_an_empty_table_is_refused(data):
-    with pytest.raises(CatalogueError, match="empty"):
+    with pytest.raises(TableError, match="empty"):
         reader_of(data)
 
 

@@ -1,0 +1,270 @@
+"""The records of CSV and its relatives: cells between delimiters, in quotes also over several lines. None is lost."""
+
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
+
+from hangtag.domain.errors import TableError
+from hangtag.imaging.decode import PHOTO_SUFFIXES
+from hangtag.tables.lines import MAX_LINE_LENGTH, Line
+from hangtag.tables.values import MISSING, Repair, single_spaced
+
+DELIMITERS: Final = ",;\t|"
+
+MAX_JOINED_LINES: Final = 1000
+"""How many lines further a quote may be closed. One that is never closed would otherwise fill the memory."""
+
+_LINES_COMPARED: Final = 20
+_STATED: Final = re.compile(r"sep=(.)", re.IGNORECASE)
+"""The first line with which Excel states the delimiter."""
+
+_BODY: Final = r'[^"]*+(?:""[^"]*+)*+'
+_STAYS_OPEN: Final = re.compile(rf"{_BODY}\Z")
+_PHOTO_ENDINGS: Final = tuple(PHOTO_SUFFIXES)
+
+
+class Record(NamedTuple):
+    """A record: the number of its first line, its cells, what was repaired, and its text as it was.
+
+    `is_cut`: the line is longer than `MAX_LINE_LENGTH`, and the text is only its beginning.
+    """
+
+    line: int
+    cells: list[str]
+    repairs: tuple[Repair, ...]
+    text: str
+    is_cut: bool = False
+
+
+class Fields(NamedTuple):
+    """The cells of a line. `is_open`: the quote that begins a cell is never closed."""
+
+    cells: list[str]
+    repairs: tuple[Repair, ...]
+    is_open: bool
+
+
+class RecordReader:
+    """Iterates the records of a table of text, once; `header` and `delimiter` are known from the start.
+
+    The delimiter is what Excel's first line `sep=;` states, or else the one of comma, semicolon, tab and bar that the
+    header has most of. A cell is quoted when its first and its last character are quotes. Any other quote, such as the
+    inch sign in 3.5", is part of the value. A quote that is not closed before a line that is a row by itself is part of
+    the value too. A row with more cells than the header has the rest in its last cell.
+
+    `key` is the position of the column that every row fills, if one is known; it helps to tell a row from a further
+    line of a quoted cell. `lines` counts all lines read, `blank` those without values, and `joined` the lines that
+    belong to a record begun before them. Raises `TableError` for a table without a header.
+    """
+
+    def __init__(self, lines: Iterable[Line], where: object = None, delimiter: str | None = None) -> None:
+        self._source = iter(lines)
+        self._ahead: deque[Line] = deque()
+        self.lines = self.blank = self.joined = 0
+        self.key: int | None = None
+        self._width: int | None = None
+        first = self._next_filled()
+        if first is not None and (stated := _STATED.fullmatch(first.text.strip())):
+            self.blank += 1
+            delimiter = stated[1]
+            first = self._next_filled()
+        if first is None:
+            raise TableError("the table is empty", where=where)
+        if len(first.text) > MAX_LINE_LENGTH:
+            raise TableError(
+                f"line {first.number:,} is longer than {MAX_LINE_LENGTH:,} characters", where=where
+            )
+        self._splitter = Splitter(DELIMITERS)
+        text = self._read_record(first).text
+        self.delimiter = delimiter or self._choose_delimiter(text)
+        self._splitter = Splitter(self.delimiter)
+        self.header = (self._splitter.split_joined(text) if "\n" in text else None) or self._splitter.split(
+            text
+        ).cells
+        self.width = len(self.header)
+
+    @property
+    def width(self) -> int:
+        """How many cells a row has at most."""
+        return self._width or 0
+
+    @width.setter
+    def width(self, width: int) -> None:
+        self._width = width
+
+    def __iter__(self) -> Iterator[Record]:
+        while (line := self._next_filled()) is not None:
+            if len(line.text) > MAX_LINE_LENGTH:
+                yield Record(line.number, [], (), line.text, is_cut=True)
+            else:
+                yield self._read_record(line)
+
+    def _next_filled(self) -> Line | None:
+        blank = ", \t\xa0" if self._width is None else f"{self.delimiter} \t\xa0"
+        while (line := self._next_line()) is not None:
+            if line.text.strip(blank):
+                return line
+            self.blank += 1
+        return None
+
+    def _next_line(self) -> Line | None:
+        line = self._ahead.popleft() if self._ahead else next(self._source, None)
+        self.lines += line is not None
+        return line
+
+    def _give_back(self, taken: list[Line]) -> None:
+        self._ahead.extendleft(reversed(taken))
+        self.lines -= len(taken)
+
+    def _read_record(self, line: Line) -> Record:
+        fields = self._splitter.split(line.text, self._width)
+        if fields.is_open and (joined := self._join(line)) is not None:
+            return joined
+        repairs = (*fields.repairs, Repair.ENCODING) if line.recoded else fields.repairs
+        return Record(line.number, fields.cells, repairs, line.text)
+
+    def _join(self, line: Line) -> Record | None:
+        """Read on until the quote that a line leaves open is closed; None, and no line read, if it never is."""
+        taken: list[Line] = []
+        length = len(line.text)
+        while len(taken) < MAX_JOINED_LINES and length < MAX_LINE_LENGTH:
+            following = self._next_line()
+            if following is None:
+                break
+            taken.append(following)
+            length += len(following.text)
+            if self._is_row(following.text):
+                break
+            if _STAYS_OPEN.match(following.text):
+                continue
+            text = "\n".join(part.text for part in (line, *taken))
+            cells = self._splitter.split_joined(text)
+            if cells is None:
+                break
+            if cells:
+                self.joined += len(taken)
+                repairs = [Repair.JOINED_LINES]
+                if any(part.recoded for part in (line, *taken)):
+                    repairs.append(Repair.ENCODING)
+                if self._width is not None and len(cells) > self._width:
+                    cells[self._width - 1 :] = [self.delimiter.join(cells[self._width - 1 :])]
+                    repairs.append(Repair.EXTRA_COMMAS)
+                return Record(line.number, cells, tuple(repairs), text)
+        self._give_back(taken)
+        return None
+
+    def _is_row(self, text: str) -> bool:
+        """Tell whether a line is a row by itself: its key is filled or, where none is known, it names a photo."""
+        if self._width is None or self.key is None:
+            cells = self._splitter.split(text).cells
+            return self._width in {None, len(cells)} and any(map(ends_like_photo, cells))
+        cells = self._splitter.split(text, self._width).cells
+        return len(cells) == self._width and single_spaced(cells[self.key]) not in MISSING
+
+    def _choose_delimiter(self, header: str) -> str:
+        counts = {sign: _count_outside_quotes(header, sign) for sign in DELIMITERS}
+        likely = [sign for sign in DELIMITERS if counts[sign]]
+        if len(likely) < 2:  # noqa: PLR2004 - nothing to compare
+            return likely[0] if likely else DELIMITERS[0]
+        taken: list[Line] = []
+        while len(taken) < _LINES_COMPARED and (line := self._next_line()) is not None:
+            taken.append(line)
+        self._give_back(taken)
+
+        def fit(sign: str) -> tuple[int, int]:
+            same = sum(_count_outside_quotes(line.text, sign) >= counts[sign] for line in taken)
+            return same, counts[sign]
+
+        return max(likely, key=fit)
+
+
+class Splitter:
+    """Splits lines at any of some delimiters."""
+
+    def __init__(self, delimiters: str) -> None:
+        signs = re.escape(delimiters)
+        self._blank = " " if "\t" in delimiters else " \t"
+        opening = rf'[{self._blank}]*"({_BODY})'
+        self._single = delimiters if len(delimiters) == 1 else None
+        self._delimiters = delimiters
+        self._delimiter = re.compile(f"[{signs}]")
+        self._quoted = re.compile(rf'{opening}"[{self._blank}]*([{signs}]|\Z)')
+        self._quoted_to_the_end = re.compile(rf'{opening}"[{self._blank}]*\Z')
+        self._open = re.compile(rf"{opening}\Z")
+
+    def split(self, text: str, width: int | None = None) -> Fields:
+        """Split one line into at most `width` cells, of which the last takes all that remains."""
+        if '"' in text or self._single is None:
+            return self._split_quoted(text, width)
+        if width is None:
+            return Fields(text.split(self._single), (), is_open=False)
+        cells = text.split(self._single, width - 1)
+        if len(cells) == width and self._single in cells[-1]:
+            cells[-1] = self._strip(cells[-1])
+            return Fields(cells, (Repair.EXTRA_COMMAS,), is_open=False)
+        return Fields(cells, (), is_open=False)
+
+    def _split_quoted(self, text: str, width: int | None) -> Fields:
+        cells: list[str] = []
+        position: int | None = 0
+        is_open = has_quote = False
+        while position is not None and (width is None or len(cells) < width - 1):
+            is_open = is_open or self._open.match(text, position) is not None
+            cell, is_bare, position = self._next_cell(text, position)
+            cells.append(cell)
+            has_quote = has_quote or (is_bare and '"' in cell)
+        repairs: list[Repair] = []
+        if position is not None:
+            rest = text[position:]
+            is_open = is_open or self._open.match(rest) is not None
+            if quoted := self._quoted_to_the_end.match(rest):
+                rest = _unquote(quoted[1])
+            else:
+                if self._delimiter.search(rest):
+                    rest = self._strip(rest)
+                    repairs.append(Repair.EXTRA_COMMAS)
+                has_quote = has_quote or '"' in rest
+            cells.append(rest)
+        if has_quote:
+            repairs.append(Repair.BARE_QUOTE)
+        return Fields(cells, tuple(repairs), is_open)
+
+    def split_joined(self, text: str) -> list[str] | None:
+        """Split joined lines; an empty list while a quote is open, None where a line ends outside of quotes."""
+        cells: list[str] = []
+        position: int | None = 0
+        while position is not None:
+            if self._open.match(text, position):
+                return []
+            cell, is_bare, position = self._next_cell(text, position)
+            if is_bare and "\n" in cell:
+                return None
+            cells.append(cell)
+        return cells
+
+    def _next_cell(self, text: str, start: int) -> tuple[str, bool, int | None]:
+        """Return the cell at `start`, whether it is bare, and where the next one starts (None: nowhere)."""
+        if quoted := self._quoted.match(text, start):
+            return _unquote(quoted[1]), False, quoted.end() if quoted[2] else None
+        found = self._delimiter.search(text, start)
+        return (
+            (text[start:], True, None) if found is None else (text[start : found.start()], True, found.end())
+        )
+
+    def _strip(self, rest: str) -> str:
+        return rest.rstrip(self._delimiters + " \t")
+
+
+def ends_like_photo(value: object) -> bool:
+    """Tell whether a value, a path or an address, ends as the names of photos do."""
+    return str(value).strip().partition("?")[0].lower().endswith(_PHOTO_ENDINGS)
+
+
+def _unquote(body: str) -> str:
+    return body.replace('""', '"')
+
+
+def _count_outside_quotes(text: str, sign: str) -> int:
+    """Count a delimiter, except within cells that are quoted."""
+    return re.sub(rf'(?:^|(?<=[{re.escape(DELIMITERS)}])) *"[^"]*"', "", text).count(sign)

@@ -1,0 +1,335 @@
+"""The one reader of tables: whatever a person calls a table, opened behind one class."""
+
+import gzip
+import io
+import json
+import os
+import zlib
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO, Final, cast
+
+from hangtag.domain.errors import TableError
+from hangtag.domain.text import did_you_mean
+from hangtag.tables.cells import (
+    Column,
+    Kind,
+    TableRow,
+    as_kind,
+    common_kind,
+    kind_of,
+    name_columns,
+    render_value,
+)
+from hangtag.tables.delimited import Record, RecordReader
+from hangtag.tables.lines import iter_lines
+from hangtag.tables.numbers import RuinedNumbers
+from hangtag.tables.values import Repair
+
+TABLE_ENDINGS: Final = (
+    ".csv", ".tsv", ".csv.gz", ".tsv.gz", ".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".parquet", ".pq", ".jsonl",
+    ".ndjson", ".jsonl.gz",
+)  # fmt: skip
+"""The endings of the names of tables."""
+
+TABLES_READ: Final = (
+    "CSV (also with semicolons, tabs or bars, and .csv.gz), Excel (.xlsx, .xls, .ods), Parquet and JSON Lines"
+)
+
+_WORKBOOKS: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+_GZIP: Final = b"\x1f\x8b"
+_PARQUET: Final = b"PAR1"
+_MARKUP: Final = (b"<html", b"<!doctype html", b"<table", b"<?xml")
+_SHOWN_COLUMNS: Final = 20
+
+Opener = Callable[[], BinaryIO]
+
+
+class Table(ABC):
+    """A table: its columns, and its rows, which are read as they are iterated, as often as they are wanted.
+
+    `where` is what messages call it. `header` holds the names of the columns as they are written; in `columns` they
+    differ from each other. `repairs` counts, by what was put right, the rows iterated so far.
+    """
+
+    def __init__(self, where: object, header: Sequence[str], kinds: Sequence[Kind]) -> None:
+        self.where = where
+        self.header = list(header)
+        self.columns = tuple(map(Column, name_columns(header), kinds))
+        self.repairs: Counter[Repair] = Counter()
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns, in their order."""
+        return [column.name for column in self.columns]
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know of the rows iterated so far."""
+        count = self.repairs[Repair.ENCODING]
+        if not count:
+            return []
+        lines = "1 line is" if count == 1 else f"{count:,} lines are"
+        return [f"{self.where}: {lines} not UTF-8 and read as Windows-1252"]
+
+    def place(self, name: str) -> int:
+        """Return the position of a column, whatever its capitals if it is the only one called so.
+
+        Raises `TableError` that suggests the column that was probably meant.
+        """
+        found = find_column(name, self.names)
+        if found is None:
+            fix = f"{did_you_mean(name, self.names)}{list_columns(self.names)}"
+            raise TableError(f"the table has no column {name}", where=self.where, fix=fix)
+        return found
+
+    def links(self, _column: int) -> dict[int, str]:
+        """Return the addresses that the cells of a column link to, by the number of their row."""
+        return {}
+
+    def ruined_numbers(self, column: int) -> RuinedNumbers:
+        """Return what spreadsheets and pandas did to the numbers of a column, in a pass of its own."""
+        return RuinedNumbers.find(row.values[column] for row in self)
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[TableRow]:
+        """Iterate the rows from the first one; raises `TableError` where the table cannot be read on."""
+
+    def count(self) -> int:
+        """Count the rows; raises as iterating them does."""
+        return sum(1 for _ in self)
+
+
+def is_table_name(name: str | Path) -> bool:
+    """Tell whether a file's name ends as those of tables do."""
+    return os.fspath(name).lower().endswith(TABLE_ENDINGS)
+
+
+def open_table(
+    source: str | Path | bytes | BinaryIO,
+    name: str | None = None,
+    *,
+    sheet: str | None = None,
+    delimiter: str | None = None,
+) -> Table:
+    """Open a table: a path, its bytes, or a file that can be rewound.
+
+    What it is follows from its content; the `name` of what has none is used in messages, and tells JSON Lines from CSV.
+    A workbook's table is its first visible sheet that holds anything, or the one called `sheet`; the `delimiter` of a
+    CSV is found in its header unless it is given. Only the header is read, except of workbooks and JSON Lines, whose
+    columns are known when all rows are.
+
+    Raises `TableError` that names the forms of tables that are read.
+    """
+    where: object = name or (source if isinstance(source, str | Path) else "the table")
+    opener = _opener(source)
+    try:
+        opener, start = _unpack(opener)
+    except OSError as error:
+        raise TableError(f"the table cannot be read ({error.strerror or error})", where=where) from None
+    lowered = str(where).lower().removesuffix(".gz")
+    if start.startswith(_WORKBOOKS):
+        from hangtag.tables.workbook import WorkbookTable  # noqa: PLC0415 - only the form that is given is imported
+
+        return WorkbookTable(opener, where, sheet)
+    if start.startswith(_PARQUET):
+        from hangtag.tables.parquet import ParquetTable  # noqa: PLC0415 - as above
+
+        return ParquetTable(opener, where)
+    _refuse(start, lowered, where)
+    if lowered.endswith((".jsonl", ".ndjson")):
+        return JsonLinesTable(opener, where)
+    return DelimitedTable(opener, where, delimiter)
+
+
+def find_column(name: str, names: Sequence[str]) -> int | None:
+    """Return the position of a column, whatever its capitals if it is the only one called so."""
+    if name in names:
+        return names.index(name)
+    alike = [position for position, other in enumerate(names) if other.casefold() == name.strip().casefold()]
+    return alike[0] if len(alike) == 1 else None
+
+
+def list_columns(names: Sequence[str]) -> str:
+    """Return the sentence that lists the columns of a table, the first twenty of many."""
+    more = f" and {len(names) - _SHOWN_COLUMNS} more" if len(names) > _SHOWN_COLUMNS else ""
+    return f"Its columns are {', '.join(names[:_SHOWN_COLUMNS])}{more}."
+
+
+def _opener(source: str | Path | bytes | BinaryIO) -> Opener:
+    if isinstance(source, str | Path):
+        path = Path(source)
+        return lambda: path.open("rb")
+    if isinstance(source, bytes):
+        return lambda: io.BytesIO(source)
+
+    def rewind() -> BinaryIO:
+        source.seek(0)
+        return cast("BinaryIO", _KeptOpen(source))
+
+    return rewind
+
+
+class _KeptOpen(io.BufferedIOBase):
+    """A file of the caller's, which reading a table does not close."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1) -> bytes:
+        return self._file.read(-1 if size is None else size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+
+def _unpack(opener: Opener) -> tuple[Opener, bytes]:
+    """Return how to open what may be compressed, and how it begins."""
+    with opener() as file:
+        start = file.read(512)
+    if not start.startswith(_GZIP):
+        return opener, start
+
+    def unpack() -> BinaryIO:
+        file = gzip.GzipFile(fileobj=opener())
+        file.myfileobj = file.fileobj  # type: ignore[assignment]  # is closed with it
+        return cast("BinaryIO", file)
+
+    try:
+        with unpack() as file:
+            return unpack, file.read(512)
+    except (EOFError, zlib.error) as error:
+        raise OSError(f"it is damaged: {error}") from error
+
+
+def _refuse(start: bytes, lowered: str, where: object) -> None:
+    """Raise `TableError` for what only looks like a table by its name."""
+    text = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if text.startswith(_MARKUP):
+        problem = "this is a web page or XML, not a table"
+    elif lowered.endswith((".xlsx", ".xlsm", ".xlsb", ".ods")):
+        problem = "it is empty" if not start else "this is not a workbook"
+    elif lowered.endswith((".parquet", ".pq")):
+        problem = "it is empty" if not start else "this is not a Parquet file"
+    elif (
+        b"\0" in start
+        and not start.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff"))
+        and not _is_utf16(start)
+    ):
+        problem = "this is not text"
+    else:
+        return
+    raise TableError(
+        f"the table cannot be read ({problem})", where=where, fix=f"hangtag reads {TABLES_READ}."
+    )
+
+
+def _is_utf16(start: bytes) -> bool:
+    return max(start[::2].count(0), start[1::2].count(0)) * 3 > len(start)
+
+
+class DelimitedTable(Table):
+    """CSV and its relatives, read line by line; all values are text.
+
+    A row that is too short is filled up; one that is too long has its last values joined again.
+    """
+
+    def __init__(self, opener: Opener, where: object, delimiter: str | None = None) -> None:
+        with opener() as file:
+            reader = RecordReader(iter_lines(file, where), where, delimiter)
+        super().__init__(where, reader.header, [Kind.TEXT] * len(reader.header))
+        self._opener = opener
+        self._stated = delimiter
+        self.delimiter = reader.delimiter
+
+    def __iter__(self) -> Iterator[TableRow]:
+        self.repairs.clear()
+        width = len(self.columns)
+        for record in self.iter_records():
+            if record.is_cut:
+                raise TableError(f"line {record.line:,} is too long", where=self.where)
+            if any(map(str.strip, record.cells)):
+                self.repairs.update(record.repairs)
+                yield TableRow(
+                    record.line,
+                    (*(cell or None for cell in record.cells), *(None,) * (width - len(record.cells))),
+                )
+
+    def iter_records(self) -> Iterator[Record]:
+        """Iterate the rows with their text and what was repaired in each."""
+        with self._opener() as file:
+            yield from RecordReader(iter_lines(file, self.where), self.where, self._stated)
+
+
+class JsonLinesTable(Table):
+    """JSON Lines: an object a row, the columns in the order in which they first appear."""
+
+    def __init__(self, opener: Opener, where: object) -> None:
+        self.where = where
+        self._opener = opener
+        kinds: dict[str, set[Kind]] = {}
+        for _, row in self._iter_objects():
+            for name, value in row.items():
+                found = kinds.setdefault(name, set())
+                if value is not None:
+                    found.add(kind_of(value))
+        if not kinds:
+            raise TableError("the table is empty", where=where)
+        super().__init__(where, list(kinds), [common_kind(found) for found in kinds.values()])
+
+    def __iter__(self) -> Iterator[TableRow]:
+        kinds = [column.kind for column in self.columns]
+        for number, row in self._iter_objects():
+            values = (row.get(key) for key in self.header)
+            yield TableRow(
+                number, tuple(as_kind(_flat(value), kind) for value, kind in zip(values, kinds, strict=True))
+            )
+
+    def _iter_objects(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        with self._opener() as file:
+            for line in iter_lines(file, self.where):
+                if not line.text.strip():
+                    continue
+                try:
+                    row = json.loads(line.text)
+                except (ValueError, RecursionError) as error:
+                    raise TableError(f"line {line.number:,} is no JSON ({error})", where=self.where) from None
+                if not isinstance(row, dict):
+                    raise TableError(f"line {line.number:,} is no JSON object", where=self.where)
+                yield line.number, row
+
+
+def _flat(value: object) -> object:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
+
+
+def iter_text_rows(table: Table) -> Iterator[tuple[int, list[str]]]:
+    """Iterate the rows of any table as text, with their numbers; an empty text for an empty cell.
+
+    Rows of a CSV that have too few cells or too many keep them as they are.
+    """
+    if isinstance(table, DelimitedTable):
+        for record in table.iter_records():
+            has_more = Repair.EXTRA_COMMAS in record.repairs
+            last = record.cells[-1].split(table.delimiter) if has_more else record.cells[-1:]
+            yield record.line, [*record.cells[:-1], *last]
+        return
+    for number, values in table:
+        yield number, ["" if value is None else render_value(value) for value in values]
+
+
+def peek(table: Table, count: int) -> list[TableRow]:
+    """Return the first rows, at most `count`."""
+    return list(islice(table, count))
