@@ -14,7 +14,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import ray
 
@@ -38,11 +37,11 @@ class Stage:
         found = self._worker.label([hand_over(PhotoFile(str(path))) for path in batch["item"]])
         if isinstance(found, Refusal):
             raise found.as_error()
-        scores = [one.scores[0] for one in found]
+        (predictions,) = found
         columns = {"name": batch["item"]}
-        for name in scores[0].probabilities:
-            columns[f"{name} probabilities"] = np.concatenate([one.probabilities[name] for one in scores])
-            columns[f"{name} chosen"] = np.concatenate([one.chosen[name] for one in scores])
+        for name in predictions.columns:
+            columns[f"{name} probabilities"] = predictions.probabilities[name]
+            columns[f"{name} chosen"] = predictions.label_indices[name]
         return columns
 
 

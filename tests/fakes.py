@@ -3,7 +3,7 @@
 import io
 import os
 import signal
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from PIL import Image
@@ -12,6 +12,8 @@ from hangtag.bundle.card import Card, HeadCard
 from hangtag.domain.columns import CATEGORY_COLUMNS
 from hangtag.domain.taxonomy import Taxonomy
 from hangtag.imaging.preprocess import Preprocessing
+from hangtag.inference.predictions import FLAGS
+from hangtag.inference.probabilities import PredictionBuilder, find_confident_depth
 
 FAKE_PREPROCESSING = Preprocessing(width=12, height=16, detail_width=60, detail_height=80)
 FAKE_HEADS = {
@@ -46,17 +48,33 @@ def build_path_card(paths, levels=CATEGORY_COLUMNS, **heads):
     return build_card(heads={level: taxonomy.labels(level) for level in levels} | heads, taxonomy=taxonomy)
 
 
-@dataclass(frozen=True)
-class FakeScores:
-    """What a fake model answers."""
+def predictions_of(card, probabilities, chosen=None, quality=None, **changes):
+    """Build the predictions of photos whose labels have these probabilities, (n, classes) by column.
 
-    probabilities: dict
-    chosen: dict
-    gate: object = None
+    The chosen class is the most probable one unless `chosen` says otherwise. Thresholds count as in a real model.
+    """
+    rows = {column: np.asarray(values, np.float32) for column, values in probabilities.items()}
+    indices = {column: np.asarray(values) for column, values in (chosen or {}).items()}
+    indices = {column: values.argmax(axis=1) for column, values in rows.items()} | indices
+    found = replace(PredictionBuilder(card).build_empty(), probabilities=rows, label_indices=indices)
+    photos = len(next(iter(rows.values())))
+    flagged = np.zeros((photos, len(FLAGS)), np.bool_)
+    if quality is not None:
+        flagged[:, 1:] = quality
+    found = replace(
+        found,
+        names=tuple(f"{number}.jpg" for number in range(photos)),
+        reasons=(None,) * photos,
+        details=(None,) * photos,
+        confident_depth=np.zeros(photos, np.int64),
+        flagged=flagged,
+    )
+    return replace(found, **({"confident_depth": find_confident_depth(found)} | changes))
 
-    def confidence(self, column):
-        """Return the probability of the chosen class of each photo."""
-        return np.take_along_axis(self.probabilities[column], self.chosen[column][:, None], axis=1)[:, 0]
+
+def answer(model, pixels):
+    """Return a model's predictions of preprocessed photos."""
+    return PredictionBuilder(model.card).build(model.run(pixels))
 
 
 @dataclass
@@ -69,23 +87,22 @@ class FakeModel:
     card: Card = field(default_factory=build_card)
     batches: list = field(default_factory=list)
 
-    def label(self, pixels):
+    def run(self, pixels):
         """Answer a batch: the share of a colour in the photo is its class's probability."""
         self.batches.append(len(pixels))
         colour = pixels.sum(axis=(1, 2), dtype=np.float64) + 1
-        shares = (colour / colour.sum(axis=1, keepdims=True)).astype(np.float32)
-        columns = self.card.columns
-        return FakeScores(dict.fromkeys(columns, shares), dict.fromkeys(columns, shares.argmax(axis=1)))
+        logits = np.log(colour / colour.sum(axis=1, keepdims=True)).astype(np.float32)
+        return dict.fromkeys(self.card.columns, logits)
 
-    def iter_label(self, batches):
+    def iter_run(self, batches):
         """Answer batch by batch, two batches behind, as a pipelined engine does."""
         waiting = []
         for pixels in batches:
             waiting.append(pixels)
             if len(waiting) > 2:
-                yield self.label(waiting.pop(0))
+                yield self.run(waiting.pop(0))
         for pixels in waiting:
-            yield self.label(pixels)
+            yield self.run(pixels)
 
 
 def paint(colour, size=(30, 40)):

@@ -141,7 +141,7 @@ def test_labels_are_those_of_the_python_interface(run, photos, models):
         run("predict", "photos/good.jpg", "--output", "-", "--precision", "fp32", "--top-k", 3)[1]
     )
     model = load_model(models / "default.onnx", precision="fp32")
-    (prediction,) = model.predict([photos / "good.jpg"], top_k=3)
+    (prediction,) = model.predict(photos / "good.jpg").rows(3)
     row = rows["photos/good.jpg"]
     for column, candidates in prediction.candidates.items():
         assert row[column] == candidates[0].value

@@ -58,7 +58,7 @@ def test_the_table_says_what_the_model_says(model, folder, tmp_path, read_csv):
     with open_output(tmp_path / "out.csv", labeller.layout) as writer:
         labeller.label(PhotoWalk([folder / "00"]), writer)
     rows = read_csv(tmp_path / "out.csv")
-    expected = model.predict([row["path"] for row in rows], top_k=2)
+    expected = model.predict([row["path"] for row in rows]).rows(2)
     for row, prediction in zip(rows, expected, strict=True):
         for column, candidates in prediction.candidates.items():
             assert row[f"{column}_top"] == "|".join(f"{one.value}:{one.confidence:.4f}" for one in candidates)

@@ -1,6 +1,7 @@
 """Labels that a model proposes for photos of one's own."""
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +21,9 @@ def propose_labels(folder: Path, names: Sequence[str], model_name: str) -> Candi
     model = load_model(model_name)
     photos = custom_photos(folder)
     console = Console(stderr=True)
-    answers = model.iter_predict((photos.folder / name for name in names), TOP_K)
+    answers = chain.from_iterable(
+        batch.rows(TOP_K) for batch in model.iter_predict(photos.folder / name for name in names)
+    )
     shown = track(answers, "Labelling", len(names), console=console, disable=not console.is_terminal)
     return {
         name: answer.candidates

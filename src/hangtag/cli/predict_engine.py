@@ -7,13 +7,13 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from hangtag.bundle.shipped import find_bundle
 from hangtag.domain.errors import UsageError
 from hangtag.inference.model import Model
+from hangtag.inference.predictions import Predictions
 from hangtag.labelling.cluster.pool import WorkerPool
 from hangtag.labelling.cluster.settings import ClusterSettings
 from hangtag.labelling.cluster.with_ray import RayCluster, import_ray
 from hangtag.labelling.cluster.worker import Identity, ModelFiles, WorkPlan
 from hangtag.labelling.inputs.photo import InputPhoto
 from hangtag.labelling.inputs.settings import InputSettings
-from hangtag.labelling.label import LabelledBatch
 from hangtag.labelling.run import Pipeline
 
 
@@ -31,7 +31,7 @@ def label_on_ray(
     }
     plan = WorkPlan(files, inputs)
 
-    def label(photos: Iterable[InputPhoto]) -> Generator[LabelledBatch]:
+    def label(photos: Iterable[InputPhoto]) -> Generator[tuple[Predictions, ...]]:
         # Ray prints what it notices, such as a lost worker, and standard output may be the table.
         with contextlib.redirect_stdout(sys.stderr), RayCluster(cluster, plan) as connected:
             yield from WorkerPool(connected, Identity.of(models), cluster).iter_labelled(photos)

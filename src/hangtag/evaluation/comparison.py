@@ -104,7 +104,7 @@ def _duel(
 def _hits(measured: Measurement, column: str) -> dict[str, bool]:
     """Return whether the answer is right for each photo that has a label."""
     truth = measured.truths[column]
-    right = (measured.answers.heads[column].chosen == truth.indices).tolist()
+    right = (measured.answers.predictions.label_indices[column] == truth.indices).tolist()
     names = measured.answers.rows[PHOTO_COLUMN].to_pylist()
     return {
         name: hit for name, hit, counted in zip(names, right, truth.counted.tolist(), strict=True) if counted

@@ -51,20 +51,17 @@ def find_confusions(confusion: Report) -> list[Confusion]:
 
 def find_wrong_answers(measured: Measurement, column: str, one: Confusion) -> list[WrongAnswer]:
     """Return some photos that were confused so, the surest mistakes first."""
-    truth, answers = measured.truths[column], measured.answers.heads[column]
+    truth, predictions = measured.truths[column], measured.answers.predictions
+    chosen, confidence = predictions.label_indices[column], predictions.confidence(column)
     pairs = [(one.true, one.answered)] + ([(one.answered, one.true)] if one.reverse else [])
     wrong = np.zeros(len(truth.indices), dtype=np.bool_)
     for true, answered in pairs:
-        wrong |= (truth.indices == truth.labels.index(true)) & (
-            answers.chosen == truth.labels.index(answered)
-        )
+        wrong |= (truth.indices == truth.labels.index(true)) & (chosen == truth.labels.index(answered))
     positions = np.flatnonzero(wrong)
-    surest = positions[np.argsort(-answers.confidence[positions], kind="stable")][:SHOWN_PHOTOS]
+    surest = positions[np.argsort(-confidence[positions], kind="stable")][:SHOWN_PHOTOS]
     names = measured.answers.rows[PHOTO_COLUMN]
     return [
-        WrongAnswer(
-            names[int(at)].as_py(), truth.labels[int(answers.chosen[at])], float(answers.confidence[at])
-        )
+        WrongAnswer(names[int(at)].as_py(), truth.labels[int(chosen[at])], float(confidence[at]))
         for at in surest
     ]
 

@@ -15,8 +15,7 @@ from hangtag.evaluation.heads import Report, measure_head, measure_together
 from hangtag.evaluation.parts import measure_parts
 from hangtag.evaluation.photo_set import PhotoSet, split_photos
 from hangtag.evaluation.seen import judge
-from hangtag.inference.answering import AnsweringModel
-from hangtag.inference.sureness import category_levels
+from hangtag.inference.predicting import Predictor
 from hangtag.tables.tables import need_columns
 
 
@@ -31,7 +30,7 @@ class Measurement:
 
 
 def evaluate_model(
-    model: AnsweringModel, split_table: pa.Table, catalogue: Catalogue, split: str = "test", threads: int = 2
+    model: Predictor, split_table: pa.Table, catalogue: Catalogue, split: str = "test", threads: int = 2
 ) -> Report:
     """Measure a model on one split of a split table and return the report.
 
@@ -41,7 +40,7 @@ def evaluate_model(
 
 
 def measure(
-    model: AnsweringModel, photos: PhotoSet, threads: int = 2, on_progress: OnProgress = silent
+    model: Predictor, photos: PhotoSet, threads: int = 2, on_progress: OnProgress = silent
 ) -> Measurement:
     """Measure a model on labelled photos.
 
@@ -55,7 +54,7 @@ def measure(
     answers = answer_photos(model, photos, threads, on_progress)
     truths = {column: read_truth(answers.rows, card.head(column)) for column in columns}
     heads = {
-        column: measure_head(card.head(column), answers.heads[column], truth)
+        column: measure_head(card.head(column), answers.predictions, truth)
         for column, truth in truths.items()
     }
     report = {
@@ -68,8 +67,8 @@ def measure(
         },
         "heads": heads,
         "answers": _measure_answers(card, answers, truths),
-        "not_a_product": measure_gate(card, answers.flagged),
-        "all_right": measure_together(answers.heads, truths),
+        "not_a_product": measure_gate(card, answers.predictions.flagged[:, 0]),
+        "all_right": measure_together(answers.predictions, truths),
         "mean_top1_accuracy": _mean(head["top1_accuracy"] for head in heads.values()),
         "mean_macro_f1": _mean(head["macro_f1"] for head in heads.values()),
         "parts": measure_parts(photos, answers, truths),
@@ -79,12 +78,13 @@ def measure(
 
 def _measure_answers(card: Card, answers: PhotoAnswers, truths: Mapping[str, Truth]) -> Report | None:
     """Return how far the answers go that back off; None where the photos have no labels at some level."""
-    levels = category_levels(card)
+    predictions = answers.predictions
+    levels = predictions.levels
     if not levels or not set(levels) <= set(truths):
         return None
-    right = {level: answers.heads[level].chosen == truths[level].indices for level in levels}
+    right = {level: predictions.label_indices[level] == truths[level].indices for level in levels}
     known = {level: truths[level].counted for level in levels}
-    return measure_answers(card, levels, answers.sure, right, known)
+    return measure_answers(card, levels, predictions.confident_depth, right, known)
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

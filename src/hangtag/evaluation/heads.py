@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from hangtag.bundle.card import HeadCard
-from hangtag.evaluation.answers import HeadAnswers, Truth
+from hangtag.evaluation.answers import Truth
 from hangtag.evaluation.coverage import coverage_curve, measure_answered
 from hangtag.evaluation.metrics import (
     CALIBRATION_BINS,
@@ -21,19 +21,23 @@ from hangtag.evaluation.metrics import (
     share,
     wilson_interval,
 )
+from hangtag.inference.predictions import Predictions
 
 Report = dict[str, Any]
 """JSON values; `docs/evaluation.md` says what each field means."""
 
+_TOP: Final = 3
 _DIGITS: Final = 6
 """Of the shares that are kept by the hundred: more would only make cards longer."""
 
 
-def measure_head(head: HeadCard, answers: HeadAnswers, truth: Truth) -> Report:
+def measure_head(head: HeadCard, predictions: Predictions, truth: Truth) -> Report:
     """Return the figures of a head over the photos that have a label."""
     counted = truth.counted
     known = truth.indices[counted]
-    chosen, top, confidence = answers.chosen[counted], answers.top[counted], answers.confidence[counted]
+    top = predictions.top_k(head.column, _TOP)[0][counted]
+    chosen = top[:, 0]
+    confidence = predictions.confidence(head.column)[counted].astype(np.float64)
     hits = chosen == known
     return {
         "top1_accuracy": as_json_number(share(hits)),
@@ -57,7 +61,7 @@ def measure_head(head: HeadCard, answers: HeadAnswers, truth: Truth) -> Report:
     }
 
 
-def measure_together(answers: Mapping[str, HeadAnswers], truths: Mapping[str, Truth]) -> Report:
+def measure_together(predictions: Predictions, truths: Mapping[str, Truth]) -> Report:
     """Return how often every head is right, over the photos that have a label for each.
 
     A head for which no photo has a label does not take part: `heads` names those that do.
@@ -67,7 +71,7 @@ def measure_together(answers: Mapping[str, HeadAnswers], truths: Mapping[str, Tr
     complete, right = np.full(size, bool(taking_part)), np.ones(size, dtype=np.bool_)
     for column, truth in taking_part.items():
         complete &= truth.counted
-        right &= answers[column].chosen == truth.indices
+        right &= predictions.label_indices[column] == truth.indices
     hits = right[complete]
     return {
         "rate": as_json_number(share(hits)),

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hangtag.datasets.splits import GROUP_COLUMN, SPLIT_COLUMN, TRAIN
-from hangtag.evaluation.answers import HeadAnswers, PhotoAnswers, Truth
+from hangtag.evaluation.answers import PhotoAnswers, Truth
 from hangtag.evaluation.heads import Report, as_json_number, measure_together
-from hangtag.evaluation.metrics import Bools, macro_f1, share, wilson_interval
+from hangtag.evaluation.metrics import Bools, Ints, macro_f1, share, wilson_interval
 from hangtag.evaluation.photo_set import PhotoSet
 
 COMPARED_COLUMN: Final = "gender"
@@ -44,21 +44,20 @@ def _has_relative_in_train(rows: pa.Table, split_table: pa.Table) -> Bools:
 
 
 def _measure_part(answers: PhotoAnswers, truths: Mapping[str, Truth], part: Bools) -> Report:
-    heads = {
-        column: HeadAnswers(answers.heads[column].top[part], answers.heads[column].confidence[part])
-        for column in truths
-    }
+    predictions = answers.predictions[part]
     known = {column: Truth(truth.indices[part], truth.labels) for column, truth in truths.items()}
-    together = measure_together(heads, known)
+    together = measure_together(predictions, known)
     return {
         "photos": int(part.sum()),
-        "heads": {column: _measure_head(heads[column], truth) for column, truth in known.items()},
+        "heads": {
+            column: _measure_head(predictions.label_indices[column], truth) for column, truth in known.items()
+        },
         "all_right": {name: together[name] for name in ("rate", "interval_95", "support")},
     }
 
 
-def _measure_head(answers: HeadAnswers, truth: Truth) -> Report:
-    known, chosen = truth.indices[truth.counted], answers.chosen[truth.counted]
+def _measure_head(answers: Ints, truth: Truth) -> Report:
+    known, chosen = truth.indices[truth.counted], answers[truth.counted]
     hits = chosen == known
     return {
         "top1_accuracy": as_json_number(share(hits)),

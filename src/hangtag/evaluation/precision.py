@@ -15,8 +15,8 @@ from hangtag.domain.errors import BundleError
 from hangtag.evaluation.answers import answer_photos, read_truth
 from hangtag.evaluation.metrics import share
 from hangtag.evaluation.photo_set import split_photos
-from hangtag.inference.answering import AnsweringModel
 from hangtag.inference.model import load_model
+from hangtag.inference.predicting import Predictor
 
 MAX_LOST_POINTS: Final = 0.1
 """What a head may lose, in percentage points of accuracy, for an arithmetic to count as free."""
@@ -96,8 +96,8 @@ def allow_precisions(
 
 
 def compare_precisions(
-    reference: AnsweringModel,
-    faster: AnsweringModel,
+    reference: Predictor,
+    faster: Predictor,
     split_table: pa.Table,
     catalogue: Catalogue,
     split: str = "validation",
@@ -116,7 +116,7 @@ def compare_precisions(
         counted = truth.counted
         if not counted.any():  # the accuracy of no photos is no number, and no verdict
             continue
-        one, other = expected.heads[head.column].chosen, found.heads[head.column].chosen
+        one, other = (answers.predictions.label_indices[head.column] for answers in (expected, found))
         costs[head.column] = PrecisionCost(
             reference_accuracy=share((one == truth.indices)[counted]),
             accuracy=share((other == truth.indices)[counted]),

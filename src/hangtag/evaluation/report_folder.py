@@ -22,7 +22,7 @@ from hangtag.evaluation.report_page import OF_ALL_HEADS, Findings, Picture, buil
 from hangtag.evaluation.sample import answer_sample
 from hangtag.evaluation.seen import is_own_table, judge
 from hangtag.evaluation.workbook import write_workbook
-from hangtag.inference.answering import AnsweringModel
+from hangtag.inference.predicting import Predictor
 from hangtag.reports.files import write_whole
 from hangtag.tables.files import write_json
 
@@ -62,7 +62,7 @@ def write_report(
 
 
 def write_sample(
-    models: Mapping[str, AnsweringModel], sets: Sequence[PhotoSet], seed: int, folder: Path, threads: int = 2
+    models: Mapping[str, Predictor], sets: Sequence[PhotoSet], seed: int, folder: Path, threads: int = 2
 ) -> None:
     """Let the models, by their titles, answer the photos of the sets and write `predictions.xlsx` into a folder.
 

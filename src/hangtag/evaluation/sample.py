@@ -7,11 +7,12 @@ from typing import Final
 
 from hangtag.datasets.splits import PHOTO_COLUMN
 from hangtag.domain.errors import PhotoError
+from hangtag.domain.prediction import Prediction
 from hangtag.domain.reasons import Reason
 from hangtag.evaluation.answers import answer_photos
 from hangtag.evaluation.photo_set import PhotoSet
 from hangtag.evaluation.thumbnails import draw_thumbnail
-from hangtag.inference.answering import AnsweringModel
+from hangtag.inference.predicting import Predictor
 
 DEFAULT_PHOTOS: Final = 30
 DEFAULT_SEED: Final = 42
@@ -45,13 +46,13 @@ def choose_photos(photos: PhotoSet, count: int, seed: int) -> PhotoSet:
 
 
 def answer_sample(
-    models: Mapping[str, AnsweringModel], sets: Sequence[PhotoSet], threads: int = 2
+    models: Mapping[str, Predictor], sets: Sequence[PhotoSet], threads: int = 2
 ) -> list[SamplePhoto]:
     """Let every model answer the photos of the sets; a photo that cannot be read stays, with the reason."""
     return [photo for photos in sets for photo in _answer_set(models, photos, threads)]
 
 
-def _answer_set(models: Mapping[str, AnsweringModel], photos: PhotoSet, threads: int) -> list[SamplePhoto]:
+def _answer_set(models: Mapping[str, Predictor], photos: PhotoSet, threads: int) -> list[SamplePhoto]:
     answers = {name: _answer_all(model, photos, threads) for name, model in models.items()}
     return [
         SamplePhoto(
@@ -65,30 +66,16 @@ def _answer_set(models: Mapping[str, AnsweringModel], photos: PhotoSet, threads:
     ]
 
 
-def _answer_all(model: AnsweringModel, photos: PhotoSet, threads: int) -> list[dict[str, Answer]]:
+def _answer_all(model: Predictor, photos: PhotoSet, threads: int) -> list[dict[str, Answer]]:
     """Return the answers of one model to each photo by column."""
     found = answer_photos(model, photos, threads)
-    pairs = {
-        head.column: iter(
-            zip(
-                found.heads[head.column].chosen.tolist(),
-                found.heads[head.column].confidence.tolist(),
-                strict=True,
-            )
-        )
-        for head in model.card.heads
-    }
-    rows = []
-    for reason in found.reasons:
-        row = {}
-        for head in model.card.heads:
-            if reason is None:
-                index, confidence = next(pairs[head.column])
-                row[head.column] = Answer(head.classes[index], confidence)
-            else:
-                row[head.column] = Answer(None, None, reason)
-        rows.append(row)
-    return rows
+    answered = found.predictions.rows(1)
+    return [
+        {column: Answer(label.value, label.confidence) for column, (label,) in row.candidates.items()}
+        if reason is None and isinstance(row := next(answered), Prediction)
+        else dict.fromkeys(model.card.columns, Answer(None, None, reason))
+        for reason in found.reasons
+    ]
 
 
 def _thumbnail(photos: PhotoSet, name: str) -> bytes | None:

@@ -1,8 +1,10 @@
-"""A model, ready to label photos: `load_model().predict(["shirt.jpg"])`."""
+"""A model, ready to label photos: `load_model().predict("shirt.jpg")`."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import tee
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -11,89 +13,130 @@ from hangtag.bundle.card import Card
 from hangtag.bundle.file import read_bundle
 from hangtag.bundle.shipped import DEFAULT_NAME, find_bundle
 from hangtag.domain.errors import UsageError
-from hangtag.domain.prediction import Failure, Label, Outcome, Prediction
-from hangtag.imaging.batches import PhotoDecoder
+from hangtag.imaging.batches import PhotoSource
+from hangtag.imaging.decode import DEFAULT_LIMITS
+from hangtag.imaging.preprocess import prepare_photo
 from hangtag.inference.engine import Engine, Precision
-from hangtag.inference.photos import GivenPhoto, iter_named
-from hangtag.inference.probabilities import rank
-from hangtag.inference.scores import Scores
-from hangtag.inference.scoring import Scorer
+from hangtag.inference.photos import GivenPhoto, GivenPhotos, iter_photos
+from hangtag.inference.predicting import DecodeSettings, Outputs, predict_photos
+from hangtag.inference.predictions import Floats, Predictions
+from hangtag.inference.probabilities import PredictionBuilder
 from hangtag.inference.selection import select_engine
-from hangtag.inference.sureness import count_sure_levels, list_flags
+
+if TYPE_CHECKING:
+    from hangtag.inference.explaining.explainer import Explanation
 
 
 class Model:
-    """A bundle on an engine. Safe to use from several threads."""
+    """A bundle on an engine. Safe to use from several threads.
+
+    >>> from hangtag import load_model
+    >>> model = load_model()
+    >>> model.predict("photos/")                                  # doctest: +SKIP
+    <Predictions of 2 photos by default: 2 labelled>
+      photos/shirt.jpg: Apparel 100%, Topwear 100%, Tshirts 98%, Men 95%, Blue 91%, Summer 88%, Casual 97%
+      photos/shoe.jpg: Footwear 100%, Shoes 100%, Casual Shoes 93%, Men 99%, White 84%, Summer 71%, Casual 99%
+    """
 
     def __init__(self, engine: Engine, sha256: str = "") -> None:
         self.engine = engine
         self.sha256 = sha256
-        self._score = Scorer(engine.card).score
+
+    def __repr__(self) -> str:
+        heads = ", ".join(f"{column} ({len(classes)})" for column, classes in self.classes.items())
+        engine = self.engine
+        return f"<Model {self.card.name} {self.card.version}: {heads}; {engine.precision}, {engine.threads} threads>"
 
     @property
     def card(self) -> Card:
         """Everything that is true about the model."""
         return self.engine.card
 
-    def label(self, pixels: npt.NDArray[np.uint8]) -> Scores:
-        """Return the answers to preprocessed photos, uint8 of shape (n, height, width, 3), n from 0 up.
+    @property
+    def classes(self) -> dict[str, tuple[str, ...]]:
+        """The classes that the model knows, by column.
 
-        Raises `UsageError` for pixels of another shape or type.
+        >>> load_model().classes["gender"]                        # doctest: +SKIP
+        ('Boys', 'Girls', 'Men', 'Unisex', 'Women')
         """
-        return self._score(self.engine.run(pixels))
+        return {head.column: tuple(head.classes) for head in self.card.heads}
 
-    def iter_label(self, batches: Iterable[npt.NDArray[np.uint8]]) -> Iterator[Scores]:
-        """Yield the answers to each batch, as `label` does, in order; the next are fetched while the network runs."""
-        return map(self._score, self.engine.iter_run(batches))
+    def predict(self, photos: GivenPhotos) -> Predictions:
+        """Return the labels of one photo or of many, in order.
 
-    def predict(self, photos: Sequence[GivenPhoto], top_k: int = 5) -> list[Outcome]:
-        """Return a `Prediction`, or a `Failure` with its reason, for each photo, in order.
+        A photo is a path, bytes, an open binary file, a Pillow image or a uint8 NumPy array of shape
+        (height, width, 3); the path of a folder stands for the photos in it. One that cannot be read keeps its place,
+        with the reason. Raises `UsageError` for anything else.
 
-        A photo is the path of a file, or the bytes of one; the latter are called `photo 1` and so on, by their
-        position. Each column has its `top_k` candidates, the chosen one first.
-
-        Raises `UsageError` for a single path where a list of them is expected, and for a `top_k` under 1.
+        >>> predictions = model.predict(["shirt.jpg", "shoe.jpg"])    # doctest: +SKIP
+        >>> predictions[0]["articleType"]                             # doctest: +SKIP
+        Label(value='Tshirts', confidence=0.98)
+        >>> predictions.to_pandas()                                   # doctest: +SKIP
         """
-        if isinstance(photos, str | Path | bytes):
-            raise UsageError("predict takes a list of photos", fix="Write predict([photo]).")
-        return list(self.iter_predict(photos, top_k))
+        sources = list(iter_photos(photos))
+        parts = [found for (found,) in self._predict_batches(sources)]
+        found = Predictions.concat(parts) if parts else PredictionBuilder(self.card).build_empty()
+        return replace(found, photos=tuple(sources))
 
-    def iter_predict(self, photos: Iterable[GivenPhoto], top_k: int = 5) -> Iterator[Outcome]:
-        """Yield what `predict` returns, photo by photo: however many come, only a few are in memory."""
-        if top_k < 1:
-            raise UsageError(f"top_k is at least 1, not {top_k}")
-        preprocessing = self.card.preprocessing
-        decoder = PhotoDecoder(frozenset({preprocessing}), self.engine.batch_size, self.engine.threads)
-        own, decoded = tee(decoder.iter_batches(iter_named(photos)))
-        for batch, scores in zip(
-            own, self.iter_label(one.pixels[preprocessing] for one in decoded), strict=True
-        ):
-            answers = zip(
-                self._iter_candidates(scores, top_k),
-                count_sure_levels(scores, self.card).tolist(),
-                list_flags(scores, self.card, batch.quality[preprocessing]),
-                strict=True,
+    def iter_predict(self, photos: GivenPhotos) -> Generator[Predictions]:
+        """Yield what `predict` returns in batches: however many photos come, only a few are in memory.
+
+        >>> for batch in model.iter_predict("ten-million-photos/"):   # doctest: +SKIP
+        ...     save(batch.to_arrow())
+        """
+        with closing(self._predict_batches(iter_photos(photos))) as batches:
+            for (found,) in batches:
+                yield found
+
+    def embed(self, photos: GivenPhotos) -> Floats:
+        """Return what each photo shows as numbers, float32 (n, features); NaN for a photo that cannot be read.
+
+        Raises `UsageError` for a model that has no embeddings, and for photos as `predict` does.
+
+        >>> model.embed(["shirt.jpg", "shoe.jpg"]).shape              # doctest: +SKIP
+        (2, 1280)
+        """
+        embedding = self.predict(photos).embedding
+        if embedding is None:
+            raise UsageError(
+                f"the model {self.card.name} {self.card.version} has no embeddings",
+                fix="Use a bundle whose graph has the output `embedding`.",
             )
-            for name, error in zip(batch.names, batch.errors, strict=True):
-                if error is None:
-                    yield Prediction(name, *next(answers))
-                else:
-                    yield Failure(name, error.reason, error.detail)
+        return embedding
 
-    def _iter_candidates(self, scores: Scores, top_k: int) -> Iterator[dict[str, tuple[Label, ...]]]:
-        """Yield the candidates of each photo by column, the chosen one first."""
-        ranked = {
-            column: rank(probabilities, scores.chosen[column], top_k)
-            for column, probabilities in scores.probabilities.items()
-        }
-        for row in range(len(next(iter(ranked.values())))):
-            yield {
-                head.column: tuple(
-                    Label(head.classes[index], float(scores.probabilities[head.column][row, index]))
-                    for index in ranked[head.column][row]
-                )
-                for head in self.card.heads
-            }
+    def explain(
+        self,
+        photo: GivenPhoto,
+        columns: Sequence[str] | None = None,
+        classes: Mapping[str, str] | None = None,
+    ) -> "Explanation":
+        """Return heat maps of what the labels of one photo rest on, for these columns.
+
+        What is explained is the chosen label of each column, or the one that `classes` names for it. Raises
+        `PhotoError` for a photo that cannot be read, and `UsageError` for more than one photo and for a column or
+        label that the model does not know.
+
+        >>> model.explain("shirt.jpg", ["articleType"]).maps["articleType"].heat.shape    # doctest: +SKIP
+        (112, 84)
+        """
+        from hangtag.inference.explaining.explainer import Explainer  # noqa: PLC0415 - it is rarely asked for
+
+        sources = list(iter_photos(photo))
+        if len(sources) != 1:
+            raise UsageError(f"one photo is explained at a time, not {len(sources)}")
+        pixels = prepare_photo(sources[0].read(DEFAULT_LIMITS), self.card.preprocessing)
+        return Explainer(self).explain(pixels, columns, classes)
+
+    def run(self, pixels: npt.NDArray[np.uint8]) -> Outputs:
+        """Return what the graph gives for preprocessed photos, uint8 (n, height, width, 3), as `Engine.run` does."""
+        return self.engine.run(pixels)
+
+    def iter_run(self, batches: Iterable[npt.NDArray[np.uint8]]) -> Iterator[Outputs]:
+        """Yield what the graph gives for each batch, as `Engine.iter_run` does."""
+        return self.engine.iter_run(batches)
+
+    def _predict_batches(self, sources: Iterable[PhotoSource]) -> Generator[tuple[Predictions, ...]]:
+        return predict_photos(sources, [self], DecodeSettings(self.engine.threads))
 
 
 def load_model(
@@ -105,14 +148,15 @@ def load_model(
 ) -> Model:
     """Load a model by the name of a bundle that hangtag can find, or by the path of one.
 
-    `precision` `auto` computes in what is fastest on this processor, by `hangtag bench` where that was run, among the
-    arithmetics that the card says were measured to answer as well as float32, if the golden check passes in it;
-    otherwise in float32. `fp32` gives the same bits wherever a photo stands in a batch, `int8` is for a model beside
-    which its int8 form lies. `threads` defaults to the processors that this process may use. `verify=False` leaves the
-    golden check out.
+    `precision` `auto` is the fastest on this processor, by `hangtag bench` where that was run, among those that the
+    card says were measured to answer as well as float32, if the golden check passes in it; otherwise float32. `fp32`
+    gives the same bits wherever a photo stands in a batch, `int8` is for a model beside which its int8 form lies.
+    `threads` defaults to the processors that this process may use. `verify=False` leaves the golden check out.
 
-    Raises `BundleError` when there is no such bundle, or it cannot be trusted, `UsageError` for an arithmetic that it
+    Raises `BundleError` when there is no such bundle, or it cannot be trusted, `UsageError` for a precision that it
     does not have.
+
+    >>> load_model("default", precision="fp32")                   # doctest: +SKIP
     """
     bundle = read_bundle(find_bundle(name_or_path))
     return Model(select_engine(bundle, precision, threads, verify=verify), bundle.sha256)

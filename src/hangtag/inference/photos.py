@@ -1,28 +1,154 @@
-"""Photos as a caller of the Python API gives them: paths of files, and bytes."""
+"""Photos as a caller of the Python API gives them: paths, folders, bytes, open files, Pillow images, NumPy arrays."""
 
-from collections.abc import Iterable, Iterator
+import io
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, BinaryIO, Final
 
-from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits, read_photo_bytes
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
 
-GivenPhoto = str | Path | bytes
-"""The path of a photo's file, or the bytes of one."""
+from hangtag.domain.errors import PhotoError, UsageError
+from hangtag.domain.reasons import Reason
+from hangtag.imaging.batches import PhotoSource
+from hangtag.imaging.decode import DEFAULT_LIMITS, PHOTO_SUFFIXES, DecodeLimits, read_photo_bytes
+
+GivenPhoto = (
+    str
+    | os.PathLike[str]
+    | bytes
+    | bytearray
+    | memoryview
+    | BinaryIO
+    | Image.Image
+    | npt.NDArray[np.uint8]
+    | PhotoSource
+)
+"""One photo: a path, a file's bytes, an open file, a Pillow image, an array (height, width, 3), or a `PhotoSource`."""
+
+GivenPhotos = GivenPhoto | Iterable[GivenPhoto]
+"""One photo or many; a path may also name a folder, which stands for the photos in it and below it."""
+
+_FIX: Final = (
+    "Pass a path, a folder, bytes, an open binary file, a Pillow image, a uint8 NumPy array of shape "
+    "(height, width, 3), or a list of these."
+)
+_SAVED_AS_IT_IS: Final = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
+"""The modes of Pillow images that a PNG holds without a change."""
+
+_CHANNELS: Final = (1, 3, 4)
+_DIMENSIONS: Final = (2, 3)
 
 
 @dataclass(frozen=True, slots=True)
 class NamedPhoto:
-    """A given photo and what its answer calls it."""
+    """A photo and what its prediction calls it."""
 
     name: str
-    given: GivenPhoto
+    given: Any
 
     def read(self, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
-        """Return the photo's bytes; raises `PhotoError` with the reason why they cannot be had."""
-        return self.given if isinstance(self.given, bytes) else read_photo_bytes(Path(self.given), limits)
+        """Return the photo as the bytes of a file; raises `PhotoError` with the reason why they cannot be had."""
+        given = self.given
+        if isinstance(given, str | os.PathLike):
+            return read_photo_bytes(Path(given), limits)
+        if isinstance(given, bytes | bytearray | memoryview):
+            return bytes(given)
+        if isinstance(given, np.ndarray):
+            return _encode(Image.fromarray(given.squeeze(2) if given.shape[2:] == (1,) else given))
+        return _encode(given) if isinstance(given, Image.Image) else _read_file(given, limits)
 
 
-def iter_named(photos: Iterable[GivenPhoto]) -> Iterator[NamedPhoto]:
-    """Yield the photos by the names of their files; bytes are named by their position, from `photo 1` on."""
-    for position, photo in enumerate(photos, start=1):
-        yield NamedPhoto(f"photo {position}" if isinstance(photo, bytes) else str(photo), photo)
+def iter_photos(given: object) -> Iterator[PhotoSource]:
+    """Yield the photos that are meant, each with a name: that of its file, or `photo 1` and so on by its position.
+
+    Raises `UsageError` for what is neither a photo nor a collection of photos.
+    """
+    several = [given] if _is_one(given) else given
+    if isinstance(several, Mapping) or not isinstance(several, Iterable):
+        raise UsageError(f"a photo cannot be {_name_type(several)}", fix=_FIX)
+    position = 0
+    for photo in several:
+        for source in _expand(photo, position):
+            position += 1
+            yield source
+
+
+def _expand(photo: object, position: int) -> Iterable[PhotoSource]:
+    """Return the photos that one thing stands for: several where it is the path of a folder."""
+    number = f"photo {position + 1}"
+    if isinstance(photo, str | os.PathLike):
+        path = Path(photo)
+        if not path.is_dir():
+            return [NamedPhoto(str(photo), photo)]
+        found = sorted(inner for inner in path.rglob("*") if inner.suffix.lower() in PHOTO_SUFFIXES)
+        return [NamedPhoto(str(inner), inner) for inner in found]
+    if _is_source(photo):
+        return [photo]  # type: ignore[list-item] # it has a name, and can be read
+    if isinstance(photo, np.ndarray):
+        _check_array(photo)
+    elif isinstance(photo, io.TextIOBase):
+        raise UsageError("a file that is opened as text is no photo", fix='Open it with mode "rb".')
+    elif not _is_one(photo):
+        raise UsageError(f"a photo cannot be {_name_type(photo)}", fix=_FIX)
+    name = getattr(photo, "filename", None) or getattr(photo, "name", None)
+    return [NamedPhoto(name if isinstance(name, str) else number, photo)]
+
+
+def _is_one(given: object) -> bool:
+    if isinstance(given, np.ndarray):
+        return given.ndim in _DIMENSIONS
+    one = str | os.PathLike[str] | bytes | bytearray | memoryview | Image.Image
+    return isinstance(given, one) or callable(getattr(given, "read", None))
+
+
+def _is_source(photo: object) -> bool:
+    """Tell a `PhotoSource` from an open file, which both can be read."""
+    return isinstance(photo, NamedPhoto) or (
+        callable(getattr(photo, "read", None)) and hasattr(photo, "name") and not hasattr(photo, "seek")
+    )
+
+
+def _check_array(pixels: npt.NDArray[Any]) -> None:
+    is_photo = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in _CHANNELS)  # noqa: PLR2004
+    if pixels.dtype == np.uint8 and is_photo:
+        return
+    fix = "Pass uint8 of shape (height, width, 3), with values of 0 to 255."
+    if pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[0] in _CHANNELS:  # noqa: PLR2004
+        fix = "The channels come last: np.moveaxis(pixels, 0, -1)."
+    raise UsageError(f"an array of {pixels.dtype} and shape {pixels.shape} is no photo", fix=fix)
+
+
+def _encode(image: Image.Image) -> bytes:
+    """Return an image as the bytes of a file without loss, so that it goes the same way as every photo."""
+    buffer = io.BytesIO()
+    try:
+        if image.mode == "F":
+            image.save(buffer, "TIFF")
+        else:
+            plain = image if image.mode in _SAVED_AS_IT_IS else image.convert("RGB")
+            plain.save(buffer, "PNG", compress_level=1, exif=image.getexif())
+    except (OSError, ValueError) as error:
+        raise PhotoError(Reason.CORRUPT, f"the image cannot be read ({error})") from None
+    return buffer.getvalue()
+
+
+def _read_file(file: BinaryIO, limits: DecodeLimits) -> bytes:
+    try:
+        data = file.read(limits.max_bytes + 1)
+    except (OSError, ValueError) as error:
+        raise PhotoError(Reason.UNREADABLE, f"the file cannot be read ({error})") from None
+    if len(data) > limits.max_bytes:
+        raise PhotoError(Reason.TOO_MANY_BYTES, f"the file is larger than {limits.max_bytes:,} bytes")
+    return data
+
+
+def _name_type(value: object) -> str:
+    return (
+        "None"
+        if value is None
+        else f"a {type(value).__module__}.{type(value).__qualname__}".replace("builtins.", "")
+    )

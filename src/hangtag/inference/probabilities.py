@@ -1,7 +1,94 @@
-"""From logits to calibrated probabilities, and to the candidates that a reader is shown."""
+"""From logits to `Predictions`: calibrated, and with category levels that never contradict each other."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
+
+from hangtag.bundle.card import Card
+from hangtag.imaging.visibility import Flagged
+from hangtag.inference.predictions import EMBEDDING_OUTPUT, FLAGS, Floats, Ints, Predictions
+
+_LEVELS_OF_A_PATH = 2
+
+
+class PredictionBuilder:
+    """Makes `Predictions` from what a model's graph gives: calibrated, and with one consistent category path."""
+
+    def __init__(self, card: Card) -> None:
+        self.card = card
+        self._paths = PathDecoder.from_card(card)
+
+    def build(self, outputs: Mapping[str, Floats], quality: Flagged | None = None) -> Predictions:
+        """Return the answers to n photos, which have no names yet: `Predictions.place` gives them.
+
+        `outputs` holds the logits by column, float32 (n, classes), and the other outputs of the graph by name;
+        `quality` what is wrong with each photo, bool (n, quality flags), in the order of `QUALITY_FLAGS`.
+        """
+        probabilities, chosen = self._decode(outputs)
+        columns, detector = self.card.columns, self.card.gate
+        photos = len(chosen[columns[0]])
+        ood_score = None if detector is None else outputs[detector.output][:, 0]
+        flagged = np.zeros((photos, len(FLAGS)), np.bool_)
+        if detector is not None and ood_score is not None:
+            flagged[:, 0] = ood_score > detector.threshold
+        if quality is not None:
+            flagged[:, 1:] = quality
+        found = Predictions(
+            card=self.card,
+            names=("",) * photos,
+            probabilities={column: probabilities[column] for column in columns},
+            label_indices={column: chosen[column] for column in columns},
+            confident_depth=np.zeros(photos, np.int64),
+            flagged=flagged,
+            reasons=(None,) * photos,
+            details=(None,) * photos,
+            ood_score=ood_score,
+            embedding=outputs.get(EMBEDDING_OUTPUT),
+        )
+        return replace(found, confident_depth=find_confident_depth(found))
+
+    def build_empty(self) -> Predictions:
+        """Return the answers to no photos."""
+        outputs = {head.column: np.empty((0, len(head.classes)), np.float32) for head in self.card.heads}
+        detector = self.card.gate
+        return self.build(
+            outputs if detector is None else {**outputs, detector.output: np.empty((0, 1), np.float32)}
+        )
+
+    def _decode(self, outputs: Mapping[str, Floats]) -> tuple[dict[str, Floats], dict[str, Ints]]:
+        """Return the calibrated probabilities and the chosen class indices by column."""
+        log_probabilities = {
+            head.column: calibrated_log_probabilities(outputs[head.column], head.temperature)
+            for head in self.card.heads
+            if head.column not in self._paths.weights
+        }
+        probabilities = {column: np.exp(values) for column, values in log_probabilities.items()}
+        chosen = {column: np.argmax(values, axis=1) for column, values in log_probabilities.items()}
+        if self._paths.weights:
+            of_levels, path = self._paths.weigh(outputs)
+            return probabilities | of_levels, chosen | path
+        return probabilities, chosen | self._paths.choose(log_probabilities)
+
+
+def find_confident_depth(found: Predictions) -> Ints:
+    """Return for n photos how many levels of the category path, from the root on, are certain enough, shape (n,).
+
+    A level counts when its confidence and those of all levels above it reach their thresholds, so that the answer
+    backs off to the deepest level that can be trusted (Deng, Krause, Berg, Fei-Fei: Hedging Your Bets, CVPR 2012). A
+    level without a threshold never counts where the card states a target accuracy, and always where it does not.
+    """
+    card = found.card
+    is_confident, depth = np.ones(len(found), np.bool_), np.zeros(len(found), np.int64)
+    for level in found.levels:
+        threshold = card.head(level).threshold
+        if threshold is not None:
+            is_confident &= found.confidence(level) >= threshold
+        elif card.target_accuracy is not None:
+            is_confident[:] = False
+        depth += is_confident
+    return depth
 
 
 def calibrated_log_probabilities(
@@ -14,10 +101,85 @@ def calibrated_log_probabilities(
     return scaled
 
 
-def rank(
-    probabilities: npt.NDArray[np.float32], chosen: npt.NDArray[np.int64], top_k: int
-) -> npt.NDArray[np.int64]:
-    """Return class indices, shape (n, min(top_k, classes)): the chosen one, then the most probable others."""
-    order = np.array(probabilities)
-    np.put_along_axis(order, chosen[:, None], np.inf, axis=1)
-    return np.argsort(-order, axis=1, kind="stable")[:, :top_k]
+@dataclass(frozen=True, slots=True)
+class PathDecoder:
+    """The taxonomy's paths as class indices: for each level that the model answers, an array of shape (paths,).
+
+    `weights` say by level how much its logits count in the score of a path. They are empty for a model whose levels
+    were calibrated each for itself.
+    """
+
+    levels: Mapping[str, npt.NDArray[np.int64]]
+    weights: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def from_card(cls, card: Card) -> "PathDecoder":
+        """Build from the levels that the model has a head for; of a single one there is nothing to make consistent."""
+        answered = [
+            (position, level) for position, level in enumerate(card.taxonomy.levels) if level in card.columns
+        ]
+        if len(answered) < _LEVELS_OF_A_PATH or not card.taxonomy.paths:
+            return cls({})
+        paths = sorted({tuple(path[position] for position, _ in answered) for path in card.taxonomy.paths})
+        indices = {level: _positions(card.head(level).classes) for _, level in answered}
+        weights = {level: card.head(level).path_weight for _, level in answered}
+        return cls(
+            {
+                level: np.array([indices[level][path[depth]] for path in paths], np.int64)
+                for depth, (_, level) in enumerate(answered)
+            },
+            {level: weight for level, weight in weights.items() if weight is not None},
+        )
+
+    def choose(
+        self, log_probabilities: Mapping[str, npt.NDArray[np.float32]]
+    ) -> dict[str, npt.NDArray[np.int64]]:
+        """Return the chosen class index by level, each of shape (n,): the path whose labels are together most likely.
+
+        `log_probabilities` holds an array (n, classes) for each level. Empty when the model has no path to keep.
+        """
+        if not self.levels:
+            return {}
+        scores = sum(log_probabilities[level][:, classes] for level, classes in self.levels.items())
+        best = np.argmax(scores, axis=1)
+        return {level: classes[best] for level, classes in self.levels.items()}
+
+    def weigh(
+        self, logits: Mapping[str, npt.NDArray[np.float32]]
+    ) -> tuple[dict[str, npt.NDArray[np.float32]], dict[str, npt.NDArray[np.int64]]]:
+        """Return by level the probabilities, float32 (n, classes), and the chosen class index, shape (n,).
+
+        The probability of a path is the softmax, over all paths, of the weighted sum of its labels' logits; that of a
+        label is the sum over the paths that hold it. So a label with one parent is never surer than that parent.
+        """
+        # `take` gives rows that lie together for every n; those of `[:, classes]` do for a single photo alone, and are
+        # then added up in another order.
+        scores = sum(
+            np.float32(self.weights[level]) * np.take(logits[level], classes, axis=1)
+            for level, classes in self.levels.items()
+        )
+        log_shares = calibrated_log_probabilities(np.asarray(scores, np.float32), 1.0)
+        best, shares = np.argmax(log_shares, axis=1), np.exp(log_shares)
+        probabilities = {
+            level: _sum_by_class(shares, classes, logits[level].shape[1])
+            for level, classes in self.levels.items()
+        }
+        return probabilities, {level: classes[best] for level, classes in self.levels.items()}
+
+
+def _sum_by_class(
+    shares: npt.NDArray[np.float32], classes: npt.NDArray[np.int64], count: int
+) -> npt.NDArray[np.float32]:
+    """Add up the shares (n, paths) of the paths that hold each of `count` classes: (n, classes).
+
+    A matrix product would give other bits for other n.
+    """
+    order = np.argsort(classes, kind="stable")
+    present, starts = np.unique(classes[order], return_index=True)
+    sums = np.zeros((len(shares), count), np.float32)
+    sums[:, present] = np.minimum(np.add.reduceat(shares[:, order], starts, axis=1), 1)
+    return sums
+
+
+def _positions(classes: Sequence[str]) -> dict[str, int]:
+    return {name: index for index, name in enumerate(classes)}

@@ -9,7 +9,7 @@ from typing import Final, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from hangtag.labelling.inputs.photo import Carried
+from hangtag.labelling.inputs.photo import Extra
 from hangtag.labelling.layout import Cell, Kind, as_kind
 
 _KEY: Final = np.dtype("<u8")
@@ -30,7 +30,7 @@ class _Named(Protocol):
     def name(self) -> str: ...
 
     @property
-    def carried(self) -> Carried: ...
+    def extra(self) -> Extra: ...
 
 
 Photo = TypeVar("Photo", bound=_Named)
@@ -73,8 +73,8 @@ class FinishedPhotos:
 
     def _values(self, photo: _Named) -> tuple[Cell, ...]:
         """Return what came with a photo, as it comes back from the rows of a job."""
-        carried = photo.carried if self._given else {}
-        return tuple(_as_kept(carried.get(name), kind) for name, kind in self._given)
+        extra = photo.extra if self._given else {}
+        return tuple(_as_kept(extra.get(name), kind) for name, kind in self._given)
 
 
 def _as_kept(value: object, kind: Kind) -> Cell:

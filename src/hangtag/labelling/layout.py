@@ -7,24 +7,45 @@ from enum import Enum, auto
 from typing import Final, cast
 
 from hangtag.bundle.card import Card
-from hangtag.domain.columns import LABEL_COLUMNS
+from hangtag.domain.columns import (
+    ANSWER,
+    ANSWER_LEVEL,
+    FAILED,
+    FLAGS,
+    LABEL_COLUMNS,
+    LABELLED,
+    MODEL,
+    PATH,
+    REASON,
+    STATUS,
+    candidates_of,
+    confidence_of,
+)
 
-PATH: Final = "path"
-MODEL: Final = "model"
-STATUS: Final = "status"
-REASON: Final = "reason"
-
-ANSWER: Final = "answer"
-"""The category path down to the deepest level that is sure."""
-
-ANSWER_LEVEL: Final = "answer_level"
-"""The column of the answer's last label."""
-
-FLAGS: Final = "flags"
-"""What is wrong with the photo."""
-
-LABELLED: Final = "labelled"
-FAILED: Final = "failed"
+__all__ = [
+    "ANSWER",
+    "ANSWER_LEVEL",
+    "FAILED",
+    "FLAGS",
+    "GIVEN_KINDS",
+    "LABELLED",
+    "MODEL",
+    "PATH",
+    "REASON",
+    "STATUS",
+    "Candidates",
+    "Cell",
+    "Kind",
+    "Layout",
+    "Names",
+    "Rows",
+    "as_kind",
+    "candidates_of",
+    "confidence_of",
+    "join_names",
+    "name_beside",
+    "render_given",
+]
 
 Candidates = list[tuple[str, float]]
 """Labels with their confidences (0 to 1), the chosen one first."""
@@ -142,16 +163,6 @@ def render_given(value: object) -> str:
     return value.isoformat() if isinstance(value, dt.date) else str(value)
 
 
-def confidence_of(column: str) -> str:
-    """Return the name of the column that holds a label's confidence."""
-    return f"{column}_confidence"
-
-
 def join_names(cell: Cell) -> str:
     """Write several codes into one cell of text: `blank;too_dark`."""
     return ";".join(cell) if isinstance(cell, tuple) else ""
-
-
-def candidates_of(column: str) -> str:
-    """Return the name of the column that holds a label's candidates."""
-    return f"{column}_top"

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 from hangtag.bundle.card import Card
 from hangtag.domain.errors import UsageError
-from hangtag.domain.interrupts import holding_back_interrupts
-from hangtag.inference.answering import AnsweringModel
+from hangtag.inference.predicting import DecodeSettings, Predictor, predict_photos
+from hangtag.inference.predictions import Predictions
 from hangtag.labelling.inputs.photo import InputPhoto, PhotoInput
 from hangtag.labelling.inputs.prefetch import FetchingAhead
-from hangtag.labelling.label import LabelledBatch, iter_labelled
 from hangtag.labelling.layout import Kind, Layout
 from hangtag.labelling.outputs import TableWriter
 from hangtag.labelling.rows import build_rows
@@ -25,8 +24,8 @@ OnProgress = Callable[[int, int], None]
 """Called with the number of photos just done, and how many of them failed."""
 
 
-Pipeline = Callable[[Iterable[InputPhoto]], Generator[LabelledBatch]]
-"""Labels photos batch by batch, in order, as `iter_labelled` does; lets go of everything when it is closed."""
+Pipeline = Callable[[Iterable[InputPhoto]], Generator[tuple[Predictions, ...]]]
+"""Labels photos batch by batch, in order, as `predict_photos` does; lets go of everything when it is closed."""
 
 
 def ignore_progress(_done: int, _failed: int) -> None:
@@ -41,7 +40,7 @@ class Labeller:
     that come with the photos. `pipeline` labels them elsewhere with the same models, None here.
     """
 
-    models: Mapping[str, AnsweringModel]
+    models: Mapping[str, Predictor]
     top_k: int = 1
     threads: int = 2
     given: tuple[tuple[str, Kind], ...] = ()
@@ -84,23 +83,18 @@ class Labeller:
         self, photos: Iterable[InputPhoto], writer: TableWriter, on_progress: OnProgress, summary: Summary
     ) -> None:
         started = time.perf_counter()
-        cards, layout = self.cards, self.layout
+        layout = self.layout
         with contextlib.closing((self.pipeline or self._label_here)(photos)) as batches:
             for batch in batches:
-                rows = build_rows(batch, cards, layout)
+                rows = build_rows(batch, layout)
                 writer.write(rows)
                 summary.add(rows)
-                on_progress(len(batch.names), sum(reason is not None for reason in batch.reasons))
+                on_progress(len(batch[0]), len(batch[0]) - int(batch[0].is_labelled.sum()))
         summary.seconds = time.perf_counter() - started
 
-    def _label_here(self, photos: Iterable[InputPhoto]) -> Generator[LabelledBatch]:
-        """Label photos; Ctrl-C ends it between two batches."""
-        ahead = FetchingAhead()
-        batches = iter_labelled(photos, list(self.models.values()), self.threads, ahead=ahead)
-        with holding_back_interrupts(ahead.end_waits) as let_through, contextlib.closing(batches):
-            for batch in batches:
-                let_through()  # before photos that are waited for no more count as failed
-                yield batch
+    def _label_here(self, photos: Iterable[InputPhoto]) -> Generator[tuple[Predictions, ...]]:
+        settings = DecodeSettings(self.threads)
+        return predict_photos(photos, list(self.models.values()), settings, FetchingAhead())
 
 
 def _complete(summary: Summary, walk: PhotoInput) -> Summary:

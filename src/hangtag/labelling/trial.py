@@ -14,11 +14,10 @@ from hangtag.imaging.decode import DEFAULT_LIMITS
 from hangtag.imaging.preprocess import Pixels, Preprocessing
 from hangtag.inference.choice import Named, Timing, list_settings
 from hangtag.inference.engine import BATCH_SIZE, Engine
-from hangtag.inference.model import Model
+from hangtag.inference.predicting import BATCH_SIZE as DECODED_AT_A_TIME
+from hangtag.inference.predicting import DecodeSettings, predict_photos
 from hangtag.inference.selection import build_engine
 from hangtag.labelling.inputs.photo import InputPhoto
-from hangtag.labelling.label import BATCH_SIZE as DECODED_AT_A_TIME
-from hangtag.labelling.label import iter_labelled
 
 BATCH_SIZES: Final = (BATCH_SIZE, 8, 32)
 """The batches of the engine that are measured, the usual one first."""
@@ -73,7 +72,7 @@ def run_engine(engine: Engine, pixels: Pixels) -> None:
 
 def label_all(photos: Sequence[InputPhoto], engine: Engine, threads: int) -> None:
     """Go the whole way, from files to answers."""
-    for _ in iter_labelled(photos, [Model(engine)], threads):
+    for _ in predict_photos(photos, [engine], DecodeSettings(threads)):
         pass
 
 

@@ -1,25 +1,14 @@
-"""From a model's scores to what the API says of a photo."""
+"""From `Predictions` to what the API says of each photo."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
-from hangtag.bundle.card import Card, HeadCard
+from hangtag.bundle.card import Card
 from hangtag.domain.columns import CATEGORY_COLUMNS
-from hangtag.domain.errors import PhotoError
-from hangtag.domain.flags import Flag
-from hangtag.imaging.visibility import Flagged
-from hangtag.inference.probabilities import rank
-from hangtag.inference.scores import Scores
-from hangtag.inference.sureness import category_levels, count_sure_levels, list_flags
+from hangtag.inference.predictions import Predictions
 from hangtag.server.schemas import ChosenLabel, FailedPhoto, Label, LabelledPhoto
 from hangtag.server.settings import Settings
-
-_Found = tuple[dict[str, ChosenLabel], dict[str, list[Label]] | None]
-"""The labels of a photo by column and, where asked for, all of its probabilities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,101 +38,66 @@ def doubt_thresholds(card: Card, settings: Settings) -> dict[str, float]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """The answers to some photos, in order: why each has none (or None), and the scores and flags of all others."""
-
-    errors: tuple[PhotoError | None, ...]
-    scores: Scores
-    quality: Flagged
-
-
-def build_answers(
-    names: Sequence[str], answered: Answered, card: Card, style: AnswerStyle
-) -> list[LabelledPhoto | FailedPhoto]:
+def build_answers(predictions: Predictions, style: AnswerStyle) -> list[LabelledPhoto | FailedPhoto]:
     """Return what the API says of each photo, in order."""
-    scores = answered.scores
-    labelled = zip(
-        _iter_labels(scores, card, style),
-        count_sure_levels(scores, card).tolist(),
-        list_flags(scores, card, answered.quality),
-        strict=True,
+    chosen = {column: _rank(predictions, column, style.top_k) for column in predictions.columns}
+    every = {column: _sort_all(predictions, column) for column in predictions.columns if style.probabilities}
+    columns = zip(
+        predictions.paths, predictions.answers, predictions.answer_levels, predictions.flags, strict=True
     )
-    levels = category_levels(card)
     answers: list[LabelledPhoto | FailedPhoto] = []
-    for name, error in zip(names, answered.errors, strict=True):
-        if error is None:
-            (labels, probabilities), sure, flags = next(labelled)
-            sureness = _Sureness(levels, sure, flags)
-            answers.append(_answer(name, (labels, probabilities), sureness, style))
-        else:
-            answers.append(
-                FailedPhoto.model_construct(
-                    photo=name, status="failed", reason=error.reason, detail=error.detail
-                )
+    for row, (path, answer, level, flags) in enumerate(columns):
+        if predictions.reasons[row] is not None:
+            answers.append(_describe_failure(predictions, row))
+            continue
+        labels = {
+            column: ChosenLabel.model_construct(
+                value=ranked[row][0].value, confidence=ranked[row][0].confidence, candidates=ranked[row]
             )
+            for column, ranked in chosen.items()
+        }
+        # The values come from a model and not from outside, so that checking them again would only cost time.
+        answers.append(
+            LabelledPhoto.model_construct(
+                photo=predictions.names[row],
+                status="labelled",
+                path=list(path),
+                answer=list(answer),
+                answer_level=level,
+                flags=list(flags),
+                labels=labels,
+                probabilities={column: rows[row] for column, rows in every.items()} or None,
+                doubtful=[
+                    column for column, label in labels.items() if label.confidence < style.thresholds[column]
+                ],
+            )
+        )
     return answers
 
 
-@dataclass(frozen=True, slots=True)
-class _Sureness:
-    """Of how many levels of a photo's path the model is sure, and what is wrong with the photo."""
-
-    levels: tuple[str, ...]
-    sure: int
-    flags: tuple[Flag, ...]
-
-
-def _answer(name: str, found: _Found, sureness: _Sureness, style: AnswerStyle) -> LabelledPhoto:
-    labels, probabilities = found
-    sure = sureness.levels[: sureness.sure]
-    # The values come from a model and not from outside, so that checking them again would only cost time.
-    return LabelledPhoto.model_construct(
-        photo=name,
-        status="labelled",
-        path=[labels[level].value for level in sureness.levels],
-        answer=[labels[level].value for level in sure],
-        answer_level=sure[-1] if sure else None,
-        flags=list(sureness.flags),
-        labels=labels,
-        probabilities=probabilities,
-        doubtful=[column for column, label in labels.items() if label.confidence < style.thresholds[column]],
+def _describe_failure(predictions: Predictions, row: int) -> FailedPhoto:
+    return FailedPhoto.model_construct(
+        photo=predictions.names[row],
+        status="failed",
+        reason=predictions.reasons[row],
+        detail=predictions.details[row],
     )
 
 
-def _iter_labels(scores: Scores, card: Card, style: AnswerStyle) -> Iterator[_Found]:
-    """Yield the chosen labels of each photo and, where asked for, all of its probabilities."""
-    by_column = {head.column: _rank_head(head, scores, style.top_k) for head in card.heads}
-    all_labels = (
-        {head.column: _rank_head(head, scores, len(head.classes)) for head in card.heads}
-        if style.probabilities
-        else None
-    )
-    for row in range(len(next(iter(scores.chosen.values())))):
-        chosen = {}
-        for column, rows in by_column.items():
-            first = rows[row][0]
-            chosen[column] = ChosenLabel.model_construct(
-                value=first.value, confidence=first.confidence, candidates=rows[row]
-            )
-        sorted_labels = None
-        if all_labels is not None:
-            sorted_labels = {
-                column: sorted(rows[row], key=lambda label: -label.confidence)
-                for column, rows in all_labels.items()
-            }
-        yield chosen, sorted_labels
-
-
-def _rank_head(head: HeadCard, scores: Scores, top_k: int) -> list[list[Label]]:
+def _rank(predictions: Predictions, column: str, top_k: int) -> list[list[Label]]:
     """Return the candidates of each photo, the chosen one first."""
-    probabilities = scores.probabilities[head.column]
-    ranked = rank(probabilities, scores.chosen[head.column], top_k)
-    confidences: npt.NDArray[np.float32] = np.take_along_axis(probabilities, ranked, axis=1)
+    classes = predictions.card.head(column).classes
+    indices, confidences = predictions.top_k(column, top_k)
     return [
         [
-            Label.model_construct(value=head.classes[index], confidence=confidence)
-            for index, confidence in zip(indices, values, strict=True)
+            Label.model_construct(value=classes[index], confidence=confidence)
+            for index, confidence in zip(row, values, strict=True)
         ]
-        for indices, values in zip(ranked.tolist(), confidences.tolist(), strict=True)
+        for row, values in zip(indices.tolist(), confidences.tolist(), strict=True)
     ]
+
+
+def _sort_all(predictions: Predictions, column: str) -> list[list[Label]]:
+    """Return all classes of each photo, the most probable one first."""
+    ranked = _rank(predictions, column, len(predictions.card.head(column).classes))
+    return [sorted(labels, key=lambda label: -label.confidence) for labels in ranked]

@@ -10,15 +10,16 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from hangtag.bundle.card import Card
 from hangtag.imaging.batches import DecodedBatch, PhotoDecoder, PhotoSource
-from hangtag.inference.scores import Scores
-from hangtag.server.answers import Answered
+from hangtag.imaging.visibility import Flagged
+from hangtag.inference.predicting import Predictor
+from hangtag.inference.predictions import Predictions
+from hangtag.inference.probabilities import PredictionBuilder
 from hangtag.server.problems import QueueFullError, ShuttingDownError
 
 CHUNK_PHOTOS: Final = 8
@@ -26,19 +27,6 @@ CHUNK_PHOTOS: Final = 8
 
 BATCHES_AT_A_TIME: Final = 2
 """How many batches are with the engine: while one is answered, the next is already there."""
-
-
-class BatchModel(Protocol):
-    """What a batcher needs of a model: the port that `hangtag.inference.model.Model` fills."""
-
-    @property
-    def card(self) -> Card:
-        """Everything that is true about the model."""
-        ...
-
-    def label(self, pixels: npt.NDArray[np.uint8]) -> Scores:
-        """Return the answers to pixels, uint8 of shape (n, height, width, 3). Called on a thread."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +45,8 @@ class BatchSettings:
 @dataclass(slots=True)
 class _Waiting:
     pixels: npt.NDArray[np.uint8]
-    answer: asyncio.Future[Scores]
+    quality: Flagged
+    answer: asyncio.Future[Predictions]
 
 
 class Batcher:
@@ -68,7 +57,7 @@ class Batcher:
 
     def __init__(
         self,
-        model: BatchModel,
+        model: Predictor,
         settings: BatchSettings,
         decoder: PhotoDecoder,
         decoding: Executor,
@@ -76,6 +65,7 @@ class Batcher:
     ) -> None:
         self.photos_waiting = 0
         self._model = model
+        self._builder = PredictionBuilder(model.card)
         self._settings = settings
         self._decoder = decoder
         self._decoding = decoding
@@ -89,8 +79,8 @@ class Batcher:
         self._collector = asyncio.create_task(self._collect())
         self._is_closed = False
 
-    async def label(self, photos: Sequence[PhotoSource]) -> Answered:
-        """Return the answers to photos.
+    async def label(self, photos: Sequence[PhotoSource]) -> Predictions:
+        """Return the predictions of photos, in their order.
 
         Raises `QueueFullError` when too many wait already, and `ShuttingDownError` after `close`.
         """
@@ -114,7 +104,7 @@ class Batcher:
         self._collector.cancel()
         self._engine.shutdown()
 
-    async def _label_chunks(self, photos: Sequence[PhotoSource]) -> Answered:
+    async def _label_chunks(self, photos: Sequence[PhotoSource]) -> Predictions:
         size = min(CHUNK_PHOTOS, self._settings.max_photos)
         chunks = [list(photos[start : start + size]) for start in range(0, len(photos), size)]
         if len(chunks) == 1:
@@ -122,24 +112,24 @@ class Batcher:
         # A request has so many chunks on the way that they fill a batch, and no more: others get their turn.
         turn = asyncio.Semaphore(max(2, self._settings.max_photos // size))
 
-        async def label_in_turn(chunk: list[PhotoSource]) -> Answered:
+        async def label_in_turn(chunk: list[PhotoSource]) -> Predictions:
             async with turn:
                 return await self._label_chunk(chunk)
 
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(label_in_turn(chunk)) for chunk in chunks]
-        return _join([task.result() for task in tasks])
+        return Predictions.concat([task.result() for task in tasks])
 
-    async def _label_chunk(self, chunk: list[PhotoSource]) -> Answered:
+    async def _label_chunk(self, chunk: list[PhotoSource]) -> Predictions:
         decoded = await self._decode(chunk)
         preprocessing = self._model.card.preprocessing
         pixels, quality = decoded.pixels[preprocessing], decoded.quality[preprocessing]
         if not len(pixels):
-            return Answered(decoded.errors, _no_scores(self._model.card), quality)
-        waiting = _Waiting(pixels, asyncio.get_running_loop().create_future())
+            return self._builder.build_empty().place(decoded.names, decoded.errors)
+        waiting = _Waiting(pixels, quality, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         self._changed.set()
-        return Answered(decoded.errors, await waiting.answer, quality)
+        return (await waiting.answer).place(decoded.names, decoded.errors)
 
     async def _decode(self, chunk: list[PhotoSource]) -> DecodedBatch:
         self._photos_in_decoding += len(chunk)
@@ -190,7 +180,7 @@ class Batcher:
 
     async def _answer(self, batch: list[_Waiting]) -> None:
         try:
-            scores = await asyncio.get_running_loop().run_in_executor(self._engine, self._label, batch)
+            found = await asyncio.get_running_loop().run_in_executor(self._engine, self._label, batch)
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
             for waiting in batch:
                 if not waiting.answer.done():
@@ -200,42 +190,17 @@ class Batcher:
             for waiting in batch:
                 end = start + len(waiting.pixels)
                 if not waiting.answer.done():
-                    waiting.answer.set_result(_slice(scores, start, end))
+                    waiting.answer.set_result(found[start:end])
                 start = end
         finally:
             self._free.release()
 
-    def _label(self, batch: list[_Waiting]) -> Scores:
+    def _label(self, batch: list[_Waiting]) -> Predictions:
         started = time.perf_counter()
-        pixels = batch[0].pixels if len(batch) == 1 else np.concatenate([one.pixels for one in batch])
-        scores = self._model.label(pixels)
+        pixels, quality = batch[0].pixels, batch[0].quality
+        if len(batch) > 1:
+            pixels = np.concatenate([waiting.pixels for waiting in batch])
+            quality = np.concatenate([waiting.quality for waiting in batch])
+        found = self._builder.build(self._model.run(pixels), quality)
         self._on_batch(len(pixels), time.perf_counter() - started)
-        return scores
-
-
-def _slice(scores: Scores, start: int, end: int) -> Scores:
-    return Scores(
-        {column: values[start:end] for column, values in scores.probabilities.items()},
-        {column: values[start:end] for column, values in scores.chosen.items()},
-        None if scores.gate is None else scores.gate[start:end],
-    )
-
-
-def _join(answers: Sequence[Answered]) -> Answered:
-    columns = answers[0].scores.chosen
-    gates = [one.scores.gate for one in answers if one.scores.gate is not None]
-    scores = Scores(
-        {column: np.concatenate([one.scores.probabilities[column] for one in answers]) for column in columns},
-        {column: np.concatenate([one.scores.chosen[column] for one in answers]) for column in columns},
-        np.concatenate(gates) if gates else None,
-    )
-    errors = tuple(error for one in answers for error in one.errors)
-    return Answered(errors, scores, np.concatenate([one.quality for one in answers]))
-
-
-def _no_scores(card: Card) -> Scores:
-    return Scores(
-        {head.column: np.empty((0, len(head.classes)), np.float32) for head in card.heads},
-        {head.column: np.empty(0, np.int64) for head in card.heads},
-        None if card.gate is None else np.empty(0, np.float32),
-    )
+        return found

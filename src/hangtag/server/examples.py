@@ -15,7 +15,7 @@ from hangtag.datasets.splits import PHOTO_COLUMN, SPLIT_COLUMN, TEST
 from hangtag.domain.columns import ID
 from hangtag.imaging.decode import DecodeLimits
 from hangtag.inference.model import Model
-from hangtag.server.answers import Answered
+from hangtag.inference.predictions import Predictions
 from hangtag.server.batching import Batcher
 from hangtag.tables.matching import photos_by_id
 from hangtag.tables.tables import need_columns, read_table
@@ -69,7 +69,7 @@ class ExampleFinder:
                     break
                 step = unknown[start : start + _STEP]
                 asked = await batcher.label([_CataloguePhoto(name, self.catalogue) for name in step])
-                known |= _labels(step, asked, model)
+                known |= _labels(asked)
                 found = _matching(names, known, column, answered)
             return found
 
@@ -94,14 +94,13 @@ class ExampleFinder:
         return table.append_column(PHOTO_COLUMN, [[photos.get(id_) for id_ in table[ID].to_pylist()]])
 
 
-def _labels(names: Sequence[str], asked: Answered, model: Model) -> dict[str, dict[str, str]]:
+def _labels(asked: Predictions) -> dict[str, dict[str, str]]:
     """Return by photo the labels that the model gave; none for a photo that cannot be decoded."""
-    classes = {head.column: head.classes for head in model.card.heads}
-    good = [name for name, error in zip(names, asked.errors, strict=True) if error is None]
-    labels: dict[str, dict[str, str]] = {name: {} for name in names}
-    for column, chosen in asked.scores.chosen.items():
-        for name, index in zip(good, chosen.tolist(), strict=True):
-            labels[name][column] = classes[column][index]
+    labels: dict[str, dict[str, str]] = {name: {} for name in asked.names}
+    for column in asked.columns:
+        for name, label in zip(asked.names, asked.labels(column), strict=True):
+            if label is not None:
+                labels[name][column] = label
     return labels
 
 

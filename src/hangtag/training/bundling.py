@@ -22,7 +22,7 @@ from hangtag.domain.errors import TrainingError
 from hangtag.imaging.preprocess import Pixels, prepare_photo
 from hangtag.imaging.samples import draw_sample_photos
 from hangtag.inference.engine import Engine
-from hangtag.inference.scoring import Scorer
+from hangtag.inference.probabilities import PredictionBuilder
 from hangtag.training.calibration import calibrate
 from hangtag.training.checkpoint import History
 from hangtag.training.data import GATE, TrainingData
@@ -114,9 +114,10 @@ def _calibrated(card: Card, engine: Engine, data: TrainingData, target_accuracy:
     """Return the card with honest confidences and the thresholds for a target, both by the validation split."""
     outputs, targets = engine.run(np.asarray(data.validation.pixels)), data.validation.targets
     card = calibrate(card, outputs, targets)
-    card = choose_thresholds(card, Scorer(card).score(outputs), targets, target_accuracy)
+    card = choose_thresholds(card, PredictionBuilder(card).build(outputs), targets, target_accuracy)
     products = [samples for name, samples in data.kept_back.items() if name != NEGATIVES]
-    scores = [Scorer(card).score(engine.run(np.asarray(samples.pixels))).gate for samples in products]
+    builder = PredictionBuilder(card)
+    scores = [builder.build(engine.run(np.asarray(samples.pixels))).ood_score for samples in products]
     return widen_gate(card, [one for one in scores if one is not None])
 
 

@@ -16,7 +16,7 @@ from scipy.optimize import minimize, minimize_scalar
 from scipy.special import log_softmax
 
 from hangtag.bundle.card import Card
-from hangtag.inference.path import PathDecoder
+from hangtag.inference.probabilities import PathDecoder
 from hangtag.training.data import UNKNOWN
 
 Logits = Mapping[str, npt.NDArray[np.float32]]

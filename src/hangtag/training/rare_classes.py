@@ -21,8 +21,7 @@ import torch
 from torch import nn
 
 from hangtag.bundle.card import Card
-from hangtag.inference.path import PathDecoder
-from hangtag.inference.scoring import Scorer
+from hangtag.inference.probabilities import PathDecoder, PredictionBuilder
 from hangtag.networks.multihead import ServedNetwork
 from hangtag.training.calibration import calibrate
 from hangtag.training.data import UNKNOWN, TrainingData
@@ -76,7 +75,7 @@ def answer_path(card: Card, logits: Mapping[str, Floats], targets: Mapping[str, 
     """Return the class indices (N,) by level that the card's path has, once it is calibrated by these photos."""
     levels = [head for head in card.heads if head.column in PathDecoder.from_card(card).levels]
     calibrated = calibrate(replace(card, heads=levels, gate=None), logits, targets)
-    return Scorer(calibrated).score(logits).chosen
+    return PredictionBuilder(calibrated).build(logits).label_indices
 
 
 def choose_strength(answers: Mapping[float, Ints], truth: Ints, allowed_loss: float) -> float:

@@ -19,6 +19,8 @@ from hangtag.datasets.opening import Catalogue
 from hangtag.datasets.splits import PHOTO_COLUMN, SPLIT_COLUMN, TRAIN
 from hangtag.domain.errors import TrainingError
 from hangtag.inference.model import Model
+from hangtag.inference.predictions import Predictions
+from hangtag.inference.probabilities import PredictionBuilder
 from hangtag.training.data import TrainingData, load_pixels
 
 _BATCH: Final = 256
@@ -68,10 +70,8 @@ def answer_photos(model: Model, photos: Sequence[str], catalogue: Catalogue, cac
     """Return the probabilities of every head of a model for photos, whose pixels are kept in `cache`."""
     pixels = load_pixels(photos, catalogue, model.card.preprocessing, cache)
     batches = (np.array(pixels[start : start + _BATCH]) for start in range(0, len(pixels), _BATCH))
-    scores = list(model.iter_label(batches))
-    return {
-        column: np.concatenate([one.probabilities[column] for one in scores]) for column in model.card.columns
-    }
+    builder = PredictionBuilder(model.card)
+    return Predictions.concat([builder.build(outputs) for outputs in model.iter_run(batches)]).probabilities
 
 
 def align_classes(

@@ -12,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hangtag.bundle.card import Card
-from hangtag.inference.scores import Scores
-from hangtag.inference.sureness import category_levels
+from hangtag.inference.predictions import Predictions, category_levels
 from hangtag.training.data import UNKNOWN
 
 Floats = npt.NDArray[np.floating]
@@ -37,28 +36,28 @@ SMALLEST_COVERAGE: Final = 0.25
 """A threshold that would answer fewer photos, or a smaller share of them, is none: it would be luck, or no help."""
 
 
-def choose_thresholds(card: Card, scores: Scores, targets: Targets, target: float) -> Card:
+def choose_thresholds(card: Card, predictions: Predictions, targets: Targets, target: float) -> Card:
     """Return the card with a threshold for each head, so that `target` of what is answered is right.
 
-    `scores` are the model's answers to the n photos of validation, `targets` holds the class indices (n,) by column, or
+    `predictions` are those of the n photos of validation, `targets` holds the class indices (n,) by column, or
     `UNKNOWN`, which does not count. A head that does not reach the target often enough has no threshold. The threshold
     of a gate is chosen too, by the photos of which any label is known.
     """
-    thresholds = choose_path_thresholds(category_levels(card), scores, targets, target)
+    thresholds = choose_path_thresholds(category_levels(card), predictions, targets, target)
     for column in card.columns:
         if column not in thresholds:
-            known, hits = targets[column] != UNKNOWN, scores.chosen[column] == targets[column]
-            thresholds[column] = choose_threshold(scores.confidence(column)[known], hits[known], target)
+            known, hits = targets[column] != UNKNOWN, predictions.label_indices[column] == targets[column]
+            thresholds[column] = choose_threshold(predictions.confidence(column)[known], hits[known], target)
     heads = [replace(head, threshold=thresholds[head.column]) for head in card.heads]
     gate = card.gate
-    if gate is not None and scores.gate is not None:
+    if gate is not None and predictions.ood_score is not None:
         is_product = np.any([targets[head.column] != UNKNOWN for head in heads], axis=0)
-        gate = replace(gate, threshold=choose_gate_threshold(scores.gate[is_product]))
+        gate = replace(gate, threshold=choose_gate_threshold(predictions.ood_score[is_product]))
     return replace(card, heads=heads, target_accuracy=target, gate=gate)
 
 
 def choose_path_thresholds(
-    levels: Sequence[str], scores: Scores, targets: Targets, target: float
+    levels: Sequence[str], predictions: Predictions, targets: Targets, target: float
 ) -> dict[str, float | None]:
     """Return by level, from the root to the leaf, the threshold under which `target` of the answers are right.
 
@@ -69,13 +68,13 @@ def choose_path_thresholds(
     than the one below it.
     """
     thresholds: dict[str, float | None] = {}
-    rest = np.ones(len(next(iter(scores.chosen.values()))), np.bool_)
+    rest = np.ones(len(predictions), np.bool_)
     below: float | None = None
     for depth in range(len(levels), 0, -1):
         path, level = levels[:depth], levels[depth - 1]
         known = rest & np.all([targets[one] != UNKNOWN for one in path], axis=0)
-        hits = np.all([scores.chosen[one] == targets[one] for one in path], axis=0)
-        confidence = scores.confidence(level)
+        hits = np.all([predictions.label_indices[one] == targets[one] for one in path], axis=0)
+        confidence = predictions.confidence(level)
         found = choose_threshold(confidence[known], hits[known], target)
         below = thresholds[level] = min((one for one in (found, below) if one is not None), default=None)
         if below is not None:

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from fakes import build_card
-from hangtag.evaluation.answers import HeadAnswers, PhotoAnswers, Truth
+from fakes import build_card, predictions_of
+from hangtag.evaluation.answers import PhotoAnswers, Truth
 from hangtag.evaluation.comparison import Duel, compare_models, read_duel, sign_test
 from hangtag.evaluation.evaluate import Measurement
 from hangtag.evaluation.titles import title_models
@@ -25,11 +25,10 @@ def test_for_many_photos_the_normal_distribution_is_near_enough():
 def measured(photos, hits, column="gender"):
     """Build what was measured of a model: class 0 is true throughout; None is a photo without a label."""
     truth = np.array([-1 if hit is None else 0 for hit in hits])
-    chosen = np.array([[0 if hit else 1] for hit in hits])
-    nothing = np.zeros(len(hits))
-    heads = {column: HeadAnswers(chosen, np.ones(len(hits)))}
-    answers = PhotoAnswers(pa.table({"photo": photos}), heads, (None,) * len(hits), nothing, nothing)
-    return Measurement(build_card(), answers, {column: Truth(truth, ("a", "b"))}, {})
+    card = build_card(heads={column: ("a", "b")})
+    predictions = predictions_of(card, {column: np.eye(2)[[0 if hit else 1 for hit in hits]]})
+    answers = PhotoAnswers(pa.table({"photo": photos}), predictions, (None,) * len(hits))
+    return Measurement(card, answers, {column: Truth(truth, ("a", "b"))}, {})
 
 
 def test_a_duel_counts_the_photos_for_which_one_alone_is_right():

@@ -2,8 +2,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from fakes import build_card
-from hangtag.evaluation.answers import HeadAnswers, PhotoAnswers, Truth
+from fakes import build_card, predictions_of
+from hangtag.evaluation.answers import PhotoAnswers, Truth
 from hangtag.evaluation.confusions import (
     Confusion,
     WrongAnswer,
@@ -37,16 +37,16 @@ def test_without_a_mistake_there_is_no_confusion():
 
 def test_the_photos_of_a_confusion_are_its_surest_mistakes():
     truth = Truth(np.array([0, 0, 1, 0, -1, 0]), tuple(LABELS))
-    answers = HeadAnswers(np.array([[1], [1], [0], [2], [1], [0]]), np.array([0.6, 0.9, 0.7, 1.0, 1.0, 1.0]))
-    photos = PhotoAnswers(
-        pa.table({"photo": list("abcdef")}), {"colour": answers}, (None,) * 6, np.zeros(6), np.zeros(6)
-    )
-    measured = Measurement(build_card(), photos, {"colour": truth}, {})
+    card = build_card(heads={"colour": LABELS})
+    confidences = np.eye(4)[[1, 1, 0, 2, 1, 0]] * np.array([0.6, 0.9, 0.7, 1.0, 1.0, 1.0])[:, None]
+    predictions = predictions_of(card, {"colour": confidences})
+    photos = PhotoAnswers(pa.table({"photo": list("abcdef")}), predictions, (None,) * 6)
+    measured = Measurement(card, photos, {"colour": truth}, {})
     both = find_wrong_answers(measured, "colour", Confusion("Red", "Green", 2, 4, 1))
     assert both == [
-        WrongAnswer("b", "Green", 0.9),
-        WrongAnswer("c", "Red", 0.7),
-        WrongAnswer("a", "Green", 0.6),
+        WrongAnswer("b", "Green", pytest.approx(0.9)),
+        WrongAnswer("c", "Red", pytest.approx(0.7)),
+        WrongAnswer("a", "Green", pytest.approx(0.6)),
     ]
     one = find_wrong_answers(measured, "colour", Confusion("Red", "Blue", 1, 4))
     assert one == [WrongAnswer("d", "Blue", 1.0)]

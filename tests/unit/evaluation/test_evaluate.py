@@ -165,8 +165,8 @@ def test_answers_keep_their_rows_when_photos_fail():
     answers = answer_photos(FakeModel(), photos, threads=3, on_progress=lambda *step: seen.append(step))
     assert answers.failed == {Reason.NOT_FOUND: 67}
     assert answers.rows["baseColour"].to_pylist() == ["Red"] * 133
-    assert answers.heads["baseColour"].chosen.tolist() == [0] * 133
-    assert answers.heads["baseColour"].confidence.min() > 0.8
+    assert answers.predictions.label_indices["baseColour"].tolist() == [0] * 133
+    assert answers.predictions.confidence("baseColour").min() > 0.8
     assert [reason is None for reason in answers.reasons] == [n % 3 != 0 for n in range(200)]
     assert seen[-1] == (200, 200)
     assert sorted(seen) == seen
@@ -195,11 +195,9 @@ def test_a_card_keeps_the_figures_of_each_split(right_and_wrong):
 
 def test_precisions_are_compared_head_by_head(right_and_wrong):
     class Hasty(FakeModel):
-        def label(self, pixels):
-            scores = super().label(pixels)
-            chosen = dict(scores.chosen)
-            chosen["baseColour"] = np.zeros(len(pixels), np.int64)
-            return type(scores)(scores.probabilities, chosen)
+        def run(self, pixels):
+            outputs = super().run(pixels)
+            return outputs | {"baseColour": outputs["baseColour"] - [0, 99, 99]}
 
     costs = compare_precisions(FakeModel(), Hasty(), *right_and_wrong, split="test")
     assert costs["masterCategory"].agreement == 1.0

@@ -2,7 +2,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from hangtag.evaluation.answers import HeadAnswers, PhotoAnswers, Truth
+from fakes import build_card, predictions_of
+from hangtag.evaluation.answers import PhotoAnswers, Truth
 from hangtag.evaluation.parts import measure_parts
 from hangtag.evaluation.photo_set import PhotoSet
 
@@ -20,9 +21,9 @@ TRAIN = pa.table({"photo": ["7.jpg"], "gender": ["Men"], "group": [3], "split": 
 
 @pytest.fixture
 def answers():
-    chosen = np.array([[0], [1], [0], [1], [1], [1]])
-    heads = {"articleType": HeadAnswers(chosen, np.full(6, 0.9, np.float32))}
-    return PhotoAnswers(ROWS, heads, (None,) * 6, np.ones(6, np.int64), np.zeros(6, np.bool_))
+    card = build_card(heads={"articleType": CLASSES})
+    predictions = predictions_of(card, {"articleType": np.eye(2)[[0, 1, 0, 1, 1, 1]]})
+    return PhotoAnswers(ROWS, predictions, (None,) * 6)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fakes import encode, paint
+from fakes import answer, encode, paint
 from hangtag.bundle.card import GateCard
 from hangtag.bundle.file import read_bundle, write_bundle
 from hangtag.domain.errors import BundleError
@@ -28,16 +28,17 @@ def model(tmp_path):
 
 
 def test_the_gate_is_answered_beside_the_heads(model):
-    scores = model.label(PIXELS)
-    assert (scores.gate.shape, scores.gate.dtype) == ((6,), np.float32)
-    np.testing.assert_allclose(scores.gate, SCORES, atol=1e-4)
-    assert set(scores.probabilities) == set(TINY_HEADS)
-    assert model.label(PIXELS[:0]).gate.shape == (0,)
+    found = answer(model, PIXELS)
+    assert (found.ood_score.shape, found.ood_score.dtype) == ((6,), np.float32)
+    np.testing.assert_allclose(found.ood_score, SCORES, atol=1e-4)
+    assert set(found.probabilities) == set(TINY_HEADS)
+    assert answer(model, PIXELS[:0]).ood_score.shape == (0,)
+    assert found.flagged[:, 0].tolist() == (CARD.gate.threshold < SCORES).tolist()
 
 
 def test_without_a_gate_there_is_no_score(tmp_path):
     write_bundle(build_tiny_graph(), PLAIN, tmp_path / "plain.onnx")
-    assert load_model(tmp_path / "plain.onnx").label(PIXELS).gate is None
+    assert answer(load_model(tmp_path / "plain.onnx"), PIXELS).ood_score is None
 
 
 def test_a_photo_over_the_threshold_is_flagged(tmp_path):

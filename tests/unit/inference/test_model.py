@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fakes import answer
 from hangtag.bundle.card import HeadCard
 from hangtag.bundle.file import replace_card, write_bundle
 from hangtag.domain.errors import BundleError, UsageError
@@ -45,44 +46,45 @@ def test_scores_are_calibrated_probabilities_of_the_logits(tmp_path):
     heads = [replace(head, temperature=2.5) for head in CARD.heads]
     write_bundle(GRAPH, replace(CARD, heads=heads), tmp_path / "warm.onnx")
     pixels = draw_pixels(5)
-    scores = load_model(tmp_path / "warm.onnx", precision="fp32").label(pixels)
+    found = answer(load_model(tmp_path / "warm.onnx", precision="fp32"), pixels)
     for column, logits in reference_logits(GRAPH, pixels).items():
         expected = np.exp(logits / 2.5)
         expected /= expected.sum(axis=1, keepdims=True)
-        np.testing.assert_allclose(scores.probabilities[column], expected, atol=1e-5)
+        np.testing.assert_allclose(found.probabilities[column], expected, atol=1e-5)
 
 
 @settings(deadline=None, max_examples=30)
 @given(seed=st.integers(0, 1000), count=st.integers(0, 20))
 def test_every_answer_is_a_path_of_the_taxonomy_and_sums_to_one(model, seed, count):
-    scores = model.label(draw_pixels(count, seed))
+    found = answer(model, draw_pixels(count, seed))
     known = {(path[0], path[2]) for path in TINY_TAXONOMY.paths}
     for row in range(count):
         path = tuple(
-            CARD.head(column).classes[scores.chosen[column][row]]
+            CARD.head(column).classes[found.label_indices[column][row]]
             for column in ("masterCategory", "articleType")
         )
         assert path in known
     for column in CARD.columns:
-        assert scores.probabilities[column].shape == (count, len(CARD.head(column).classes))
-        assert scores.chosen[column].shape == (count,)
-        assert scores.chosen[column].dtype == np.int64
-        np.testing.assert_allclose(scores.probabilities[column].sum(axis=1), 1, atol=1e-5)
+        assert found.probabilities[column].shape == (count, len(CARD.head(column).classes))
+        assert found.label_indices[column].shape == (count,)
+        assert found.label_indices[column].dtype == np.int64
+        np.testing.assert_allclose(found.probabilities[column].sum(axis=1), 1, atol=1e-5)
 
 
 def test_a_free_head_answers_its_most_probable_class(model):
-    scores = model.label(draw_pixels(9))
-    np.testing.assert_array_equal(scores.chosen["gender"], scores.probabilities["gender"].argmax(axis=1))
-    np.testing.assert_array_equal(scores.confidence("gender"), scores.probabilities["gender"].max(axis=1))
+    found = answer(model, draw_pixels(9))
+    probabilities = found.probabilities["gender"]
+    np.testing.assert_array_equal(found.label_indices["gender"], probabilities.argmax(axis=1))
+    np.testing.assert_array_equal(found.confidence("gender"), probabilities.max(axis=1))
 
 
 def test_a_stream_of_batches_is_scored_like_one_batch(model):
     pixels = draw_pixels(13)
-    whole = model.label(pixels)
-    streamed = list(model.iter_label([pixels[:5], pixels[5:5], pixels[5:]]))
+    whole = model.run(pixels)
+    streamed = list(model.iter_run([pixels[:5], pixels[5:5], pixels[5:]]))
     for column in CARD.columns:
         np.testing.assert_array_equal(
-            np.concatenate([scores.probabilities[column] for scores in streamed]), whole.probabilities[column]
+            np.concatenate([outputs[column] for outputs in streamed]), whole[column]
         )
 
 
@@ -102,7 +104,7 @@ def test_predict_takes_paths_and_bytes_and_answers_in_order(model, tmp_path):
 
 
 def test_candidates_are_labels_with_the_chosen_one_first(model):
-    prediction = model.predict([draw_png(1)], top_k=3)[0]
+    (prediction,) = model.predict([draw_png(1)]).rows(3)
     assert {column: len(labels) for column, labels in prediction.candidates.items()} == {
         "masterCategory": 3,
         "articleType": 3,
@@ -118,9 +120,9 @@ def test_candidates_are_labels_with_the_chosen_one_first(model):
 
 def test_many_photos_come_back_in_order_with_their_failures(model):
     photos = [b"" if number % 5 == 2 else draw_png(number) for number in range(150)]
-    found = model.predict(photos, top_k=1)
+    found = model.predict(photos)
     assert [isinstance(outcome, Failure) for outcome in found] == [number % 5 == 2 for number in range(150)]
-    assert found[149].candidates == model.predict([photos[149]], top_k=1)[0].candidates
+    assert found[149].candidates == model.predict([photos[149]])[0].candidates
 
 
 def test_predictions_are_streamed(model):
@@ -132,25 +134,27 @@ def test_predictions_are_streamed(model):
             taken += 1
             yield draw_png(number % 7)
 
-    outcomes = model.iter_predict(iter_photos())
-    next(outcomes)
+    batches = model.iter_predict(iter_photos())
+    assert len(next(batches)) == 32
     assert taken < 1000
-    outcomes.close()
+    batches.close()
 
 
 def test_nothing_to_predict(model):
-    assert model.predict([]) == []
+    found = model.predict([])
+    assert (len(found), list(found), found.to_dicts()) == (0, [], [])
 
 
-@pytest.mark.parametrize("photos", ["shirt.jpg", b"\x89PNG"])
-def test_one_photo_instead_of_a_list_is_wrong_usage(model, photos):
-    with pytest.raises(UsageError, match="takes a list of photos"):
-        model.predict(photos)
+def test_one_photo_needs_no_list(model, tmp_path):
+    (tmp_path / "a.png").write_bytes(draw_png(3))
+    for photo in (tmp_path / "a.png", str(tmp_path / "a.png"), draw_png(3)):
+        (found,) = model.predict(photo)
+        assert found.candidates == model.predict([draw_png(3)])[0].candidates
 
 
 def test_top_k_is_at_least_one(model):
     with pytest.raises(UsageError, match="top_k is at least 1, not 0"):
-        model.predict([draw_png()], top_k=0)
+        list(model.predict([draw_png()]).rows(0))
 
 
 @pytest.mark.parametrize("classes", [{"baseColour": ("Red", "Blue")}, {"articleType": ("Tshirts", "Jeans")}])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hangtag.bundle.file import read_card
 from hangtag.bundle.shipped import find_bundle
 from hangtag.domain.taxonomy import Taxonomy
-from hangtag.inference.path import PathDecoder
+from hangtag.inference.probabilities import PathDecoder
 from tiny_bundle import TINY_TAXONOMY, build_tiny_card
 
 LABELS = {level: TINY_TAXONOMY.labels(level) for level in TINY_TAXONOMY.levels}

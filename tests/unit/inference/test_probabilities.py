@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hangtag.inference.probabilities import calibrated_log_probabilities, rank
+from hangtag.inference.predictions import rank
+from hangtag.inference.probabilities import calibrated_log_probabilities
 
 LOGITS = st.lists(st.lists(st.floats(-500, 500, width=32), min_size=4, max_size=4), max_size=5)
 

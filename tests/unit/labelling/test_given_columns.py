@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from fakes import FakeModel, encode, paint
+from hangtag.inference.predicting import predict_photos
 from hangtag.labelling.arrow_rows import ArrowRows
 from hangtag.labelling.inputs import InputSettings, open_inputs
-from hangtag.labelling.label import iter_labelled
 from hangtag.labelling.layout import Kind, Layout, as_kind, name_beside
 from hangtag.labelling.outputs import open_output
 from hangtag.labelling.rows import build_rows
@@ -128,7 +128,7 @@ def test_what_came_with_a_photo_is_in_its_rows(tmp_path):
     cards = {name: model.card for name, model in models.items()}
     with open_inputs([tmp_path / "a.csv", tmp_path / "0.png"], InputSettings()) as inputs:
         layout = Layout.for_models(cards, 1, inputs.columns)
-        rows = [build_rows(batch, cards, layout) for batch in iter_labelled(inputs, list(models.values()), 2)]
+        rows = [build_rows(batch, layout) for batch in predict_photos(inputs, list(models.values()))]
     paths = [path for part in rows for path in part["path"]]
     skus = [sku for part in rows for sku in part["sku"]]
     assert len(paths) == 144

@@ -50,10 +50,10 @@ def impatient():
 
 def test_it_ends_between_two_batches(photos):
     class Interrupted(FakeModel):
-        def label(self, pixels):
+        def run(self, pixels):
             if len(self.batches) == 2:
                 press_ctrl_c()
-            return super().label(pixels)
+            return super().run(pixels)
 
     rows = Rows()
     with pytest.raises(KeyboardInterrupt):

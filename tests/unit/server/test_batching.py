@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from fakes import FakeModel, encode, paint
+from hangtag.domain.reasons import Reason
 from hangtag.imaging.batches import PhotoDecoder
 from hangtag.inference.photos import NamedPhoto
 from hangtag.server.batching import Batcher, BatchSettings
@@ -21,10 +22,10 @@ class GatedModel(FakeModel):
         self.gate = threading.Event()
         self.entered = threading.Event()
 
-    def label(self, pixels):
+    def run(self, pixels):
         self.entered.set()
         assert self.gate.wait(20)
-        return super().label(pixels)
+        return super().run(pixels)
 
 
 def photos(*data):
@@ -47,7 +48,7 @@ def run_with(model, work, **settings):
 
 
 def colours(answered):
-    return [("Red", "Green", "Blue")[index] for index in answered.scores.chosen["baseColour"].tolist()]
+    return answered.labels("baseColour")
 
 
 async def until(condition):
@@ -67,10 +68,11 @@ def test_every_request_gets_its_own_answers_in_order():
         ["Red", "Green"],
         ["Blue"],
         ["Green"] * 20,
-        ["Blue"],
-        [],
+        [None, "Blue", None],
+        [None],
     ]
-    assert [error is None for error in answers[3].errors] == [False, True, False]
+    assert answers[3].reasons == (Reason.NOT_A_PHOTO, None, Reason.EMPTY)
+    assert answers[3].names == ("0.png", "1.png", "2.png")
     assert sum(model.batches) == 24
 
 
@@ -132,11 +134,11 @@ def test_a_full_queue_refuses():
 
 def test_an_error_reaches_all_who_wait_and_stops_nobody_else():
     class BrokenModel(FakeModel):
-        def label(self, pixels):
+        def run(self, pixels):
             if len(self.batches) < 1:
                 self.batches.append(0)
                 raise RuntimeError("broken")
-            return super().label(pixels)
+            return super().run(pixels)
 
     async def work(batcher):
         with pytest.raises(RuntimeError, match="broken"):

@@ -4,6 +4,7 @@ import zlib
 
 import pytest
 
+from fakes import answer
 from hangtag.imaging.preprocess import prepare_photo
 from hangtag.inference.model import load_model
 from tiny_bundle import TINY_HEADS, draw_png
@@ -33,14 +34,14 @@ def test_the_answers_are_those_of_the_model(client, models):
     assert body["model"] == {"id": "tiny", "version": "1", "name": "tiny"}
     assert body["latency_ms"] > 0
     model = load_model(models / "tiny.onnx", precision="fp32")
-    expected = model.predict(list(photos.values()), top_k=3)
+    expected = model.predict(list(photos.values())).rows(3)
     assert [answer["photo"] for answer in body["photos"]] == list(photos)
-    for answer, prediction in zip(body["photos"], expected, strict=True):
-        assert answer["status"] == "labelled"
-        assert tuple(answer["path"]) == prediction.path
-        assert answer["probabilities"] is None
+    for described, prediction in zip(body["photos"], expected, strict=True):
+        assert described["status"] == "labelled"
+        assert tuple(described["path"]) == prediction.path
+        assert described["probabilities"] is None
         for column, candidates in prediction.candidates.items():
-            chosen = answer["labels"][column]
+            chosen = described["labels"][column]
             assert chosen["value"] == chosen["candidates"][0]["value"] == candidates[0].value
             assert chosen["confidence"] == pytest.approx(candidates[0].confidence)
             assert [one["value"] for one in chosen["candidates"]] == [one.value for one in candidates]
@@ -215,8 +216,8 @@ def test_one_photo_is_shown_to_several_models(client):
 def test_a_photo_that_is_held_is_the_photo_that_was_sent(client, models):
     png = draw_png(5, size=(240, 320))
     assert len(png) > 0
-    (answer,) = post(client, {"a.png": png}).json()["photos"]
+    (photo,) = post(client, {"a.png": png}).json()["photos"]
     model = load_model(models / "tiny.onnx", precision="fp32")
-    scores = model.label(prepare_photo(io.BytesIO(png).read(), model.card.preprocessing)[None])
-    index = int(scores.chosen["gender"][0])
-    assert answer["labels"]["gender"]["value"] == TINY_HEADS["gender"][index]
+    found = answer(model, prepare_photo(io.BytesIO(png).read(), model.card.preprocessing)[None])
+    index = int(found.label_indices["gender"][0])
+    assert photo["labels"]["gender"]["value"] == TINY_HEADS["gender"][index]

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from fakes import build_path_card
-from hangtag.inference.path import PathDecoder
-from hangtag.inference.scoring import Scorer
+from hangtag.inference.probabilities import PathDecoder, PredictionBuilder
 from hangtag.training.calibration import FEWEST_PATHS, calibrate, fit_path_weights, fit_temperature
 from hangtag.training.data import UNKNOWN
 
@@ -61,9 +60,9 @@ def test_with_path_weights_every_level_says_how_often_it_is_right():
     random = np.random.default_rng(3)
     card = calibrate(CARD, *draw_paths(4000, (0.3, 0.6, 0.9), random))
     logits, targets = draw_paths(4000, (0.3, 0.6, 0.9), random)
-    scores = Scorer(card).score(logits)
+    scores = PredictionBuilder(card).build(logits)
     for level in card.taxonomy.levels:
-        hits = scores.chosen[level] == targets[level]
+        hits = scores.label_indices[level] == targets[level]
         assert scores.confidence(level).mean() == pytest.approx(hits.mean(), abs=0.02)
 
 

@@ -25,7 +25,7 @@ def write_teacher(path, classes, seed):
 def answer_train(model, source, table, column):
     """Return the probabilities of one head for the train photos, each read and answered by itself."""
     photos = [row["photo"] for row in table.to_pylist() if row["split"] == "train"]
-    answers = model.predict([source.read_photo(photo) for photo in photos], top_k=9)
+    answers = model.predict([source.read_photo(photo) for photo in photos]).rows(9)
     return [{label.value: label.confidence for label in answer.candidates[column]} for answer in answers]
 
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fakes import FakeScores, build_card
+from fakes import build_card, predictions_of
 from hangtag.bundle.card import GateCard
 from hangtag.training.data import UNKNOWN
 from hangtag.training.thresholds import (
@@ -97,10 +97,8 @@ def test_the_card_gains_what_was_chosen_and_unknown_labels_do_not_count():
     )
     sure = np.tile(np.float32([[0.9, 0.1]]), (300, 1))
     nobody_knows = np.arange(300) >= 200
-    scores = FakeScores(
-        {"gender": sure, "season": sure},
-        dict.fromkeys(("gender", "season"), np.zeros(300, np.int64)),
-        gate=np.where(nobody_knows, 9, 1).astype(np.float32),
+    scores = predictions_of(
+        card, {"gender": sure, "season": sure}, ood_score=np.where(nobody_knows, 9, 1).astype(np.float32)
     )
     right = np.where(nobody_knows, UNKNOWN, 0)
     wrong = np.where(nobody_knows, UNKNOWN, np.arange(300) % 2)
@@ -117,7 +115,8 @@ def test_answers_that_end_above_the_leaf_are_right_as_often_as_the_others():
     parent = np.minimum(1, leaf + np.float32(0.2))  # sure of more, and right more often, in the same order
     lucky = random.random(len(leaf))
     right = {"articleType": lucky < leaf, "subCategory": lucky < parent}
-    scores = FakeScores(
+    scores = predictions_of(
+        build_card(heads=dict.fromkeys(("subCategory", "articleType"), ("right", "wrong"))),
         {
             level: np.stack([values, 1 - values], axis=1)
             for level, values in (("articleType", leaf), ("subCategory", parent))
@@ -136,10 +135,10 @@ def test_answers_that_end_above_the_leaf_are_right_as_often_as_the_others():
 def test_a_level_that_fails_takes_the_threshold_of_the_one_below_it():
     sure = np.linspace(1, 0.5, 1000, dtype=np.float32)
     rows = np.stack([sure, 1 - sure], axis=1)
-    scores = FakeScores(
-        dict.fromkeys(("masterCategory", "articleType"), rows),
-        dict.fromkeys(("masterCategory", "articleType"), np.zeros(1000, np.int64)),
-    )
+    levels = ("masterCategory", "articleType")
+    card = build_card(heads=dict.fromkeys(levels, ("right", "wrong")))
+    chosen = dict.fromkeys(levels, np.zeros(1000, np.int64))
+    scores = predictions_of(card, dict.fromkeys(levels, rows), chosen)
     targets = dict.fromkeys(("masterCategory", "articleType"), (np.arange(1000) >= 500).astype(np.int64))
     found = choose_path_thresholds(("masterCategory", "articleType"), scores, targets, 0.98)
     assert found["masterCategory"] == found["articleType"] == pytest.approx(0.75, abs=0.01)

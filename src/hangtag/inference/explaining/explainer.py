@@ -16,6 +16,7 @@ from hangtag.inference.explaining.activation import ClassActivation
 from hangtag.inference.explaining.occlusion import render_occlusion
 from hangtag.inference.explaining.surface import Values
 from hangtag.inference.model import Model
+from hangtag.inference.probabilities import PredictionBuilder
 
 USUAL_COLUMNS: Final = ("masterCategory", "articleType")
 """The decisions that are explained when nothing else is asked for, of those that a model makes."""
@@ -88,17 +89,17 @@ class Explainer:
         unknown = sorted(set(asked) - set(card.columns))
         if unknown:
             raise UsageError(f"the model does not answer {', '.join(unknown)}")
-        scores = self.model.label(pixels[None])
+        found = PredictionBuilder(card).build(self.model.run(pixels[None]))
         indices = {
             column: _find_class(card, column, others[column])
             if column in others
-            else int(scores.chosen[column][0])
+            else int(found.label_indices[column][0])
             for column in asked
         }
         maps = {}
         for column, method, heat in self._iter_heat(pixels, indices):
             label = card.head(column).classes[indices[column]]
-            confidence = float(scores.probabilities[column][0, indices[column]])
+            confidence = float(found.probabilities[column][0, indices[column]])
             maps[column] = HeatMap(column, label, confidence, method, heat)
         return Explanation({column: maps[column] for column in asked}, card.preprocessing)
 

@@ -9,7 +9,7 @@ from typing import Final
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits
-from hangtag.labelling.inputs.photo import Carried, FaultyPhoto, InputPhoto, PhotoFile, carry_nothing
+from hangtag.labelling.inputs.photo import Extra, FaultyPhoto, InputPhoto, PhotoFile, no_extra
 from hangtag.labelling.inputs.prefetch import FarPhoto
 from hangtag.labelling.inputs.reference import References
 from hangtag.labelling.inputs.tarred import TarPhoto
@@ -30,9 +30,9 @@ class HandedPhoto:
     source: PhotoFile | ZipPhoto | TarPhoto | str | bytes
 
     @property
-    def carried(self) -> Carried:
+    def extra(self) -> Extra:
         """Nothing: what a row carries along stays where the rows are written."""
-        return carry_nothing()
+        return no_extra()
 
     def read(self, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
         """Return the photo's bytes; raises `PhotoError` with the reason why they cannot be had."""
@@ -58,7 +58,7 @@ class Chunk:
     """Photos that go to one worker together, what their rows carry, and how often a worker was lost with them."""
 
     photos: tuple[HandedPhoto, ...]
-    carried: tuple[Carried, ...]
+    extra: tuple[Extra, ...]
     losses: int = field(default=0, init=False)
 
 
@@ -68,11 +68,11 @@ def hand_over(photo: InputPhoto) -> HandedPhoto:
     if isinstance(photo, FarPhoto):
         return HandedPhoto(name, photo.photo.url)
     if isinstance(photo, PhotoFile):
-        return HandedPhoto(name, PhotoFile(_absolute(photo.path), photo.fault, carried={}))
+        return HandedPhoto(name, PhotoFile(_absolute(photo.path), photo.fault, extra={}))
     if isinstance(photo, FaultyPhoto):
-        return HandedPhoto(name, PhotoFile(photo.path, photo.error.reason, carried={}))
+        return HandedPhoto(name, PhotoFile(photo.path, photo.error.reason, extra={}))
     if isinstance(photo, ZipPhoto | TarPhoto):
-        return HandedPhoto(name, replace(photo, archive=_absolute(photo.archive), carried={}))
+        return HandedPhoto(name, replace(photo, archive=_absolute(photo.archive), extra={}))
     return _hand_over_bytes(name, photo)
 
 
@@ -81,17 +81,17 @@ def iter_chunks(photos: Iterable[InputPhoto], size: int) -> Iterator[Chunk]:
     remaining = iter(photos)
     while True:
         handed: list[HandedPhoto] = []
-        carried: list[Carried] = []
+        extra: list[Extra] = []
         length = 0
         for photo in islice(remaining, size):
-            carried.append(photo.carried)
+            extra.append(photo.extra)
             handed.append(hand_over(photo))
             length += len(source) if isinstance(source := handed[-1].source, bytes) else 0
             if length >= CHUNK_BYTES:
                 break
         if not handed:
             return
-        yield Chunk(tuple(handed), tuple(carried))
+        yield Chunk(tuple(handed), tuple(extra))
 
 
 def receive(photos: Iterable[HandedPhoto], references: References) -> Iterator[InputPhoto]:
@@ -107,7 +107,7 @@ def _hand_over_bytes(name: str, photo: InputPhoto) -> HandedPhoto:
     try:
         return HandedPhoto(name, photo.read())
     except PhotoError as error:
-        return HandedPhoto(name, PhotoFile(name, error.reason, carried={}))
+        return HandedPhoto(name, PhotoFile(name, error.reason, extra={}))
 
 
 def _absolute(path: str) -> str:

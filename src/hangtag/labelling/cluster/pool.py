@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from hangtag.domain.errors import UsageError
+from hangtag.inference.predictions import Predictions
 from hangtag.labelling.cluster.handing import Chunk, HandedPhoto, iter_chunks
 from hangtag.labelling.cluster.settings import ClusterSettings
 from hangtag.labelling.cluster.window import ChunkWindow
 from hangtag.labelling.cluster.worker import Identity, Refusal
 from hangtag.labelling.inputs.photo import InputPhoto
-from hangtag.labelling.label import LabelledBatch
 
 CHUNKS_AHEAD: Final = 2
 """How many chunks a worker has at a time: when one ends, the next one is there. The first is what it works on."""
@@ -87,8 +87,8 @@ class WorkerPool:
         self._looked_up_at = float("-inf")
         self._ready_at = clock()
 
-    def iter_labelled(self, photos: Iterable[InputPhoto]) -> Generator[LabelledBatch]:
-        """Yield the photos' labels batch by batch, in order, as `labelling.label.iter_labelled` does.
+    def iter_labelled(self, photos: Iterable[InputPhoto]) -> Generator[tuple[Predictions, ...]]:
+        """Yield the photos' labels batch by batch, in order, as `predict_photos` does.
 
         Only a few chunks for each worker are in memory. The photos of a worker that is lost go to others. Raises
         `UsageError` when workers cannot start or are not as expected, when none is there for too long, when the same

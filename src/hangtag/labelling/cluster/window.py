@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from hangtag.domain.errors import UsageError
+from hangtag.domain.reasons import Reason
+from hangtag.inference.predictions import Predictions
 from hangtag.labelling.cluster.handing import Chunk, HandedPhoto
-from hangtag.labelling.label import LabelledBatch
 
 
 class ChunkWindow:
@@ -17,7 +18,7 @@ class ChunkWindow:
         self._next: Chunk | None = None
         self._kept: deque[Chunk] = deque()
         self._lost: deque[Chunk] = deque()
-        self._done: dict[Chunk, Sequence[LabelledBatch]] = {}
+        self._done: dict[Chunk, Sequence[Predictions]] = {}
 
     @property
     def is_complete(self) -> bool:
@@ -46,34 +47,32 @@ class ChunkWindow:
         """Take chunks back whose worker was lost."""
         self._lost.extend(chunks)
 
-    def finish(self, chunk: Chunk, batches: Sequence[LabelledBatch]) -> None:
+    def finish(self, chunk: Chunk, answers: Sequence[Predictions]) -> None:
         """Keep the answers to a chunk until it can be passed on."""
-        self._done[chunk] = batches
+        self._done[chunk] = answers
 
-    def iter_ready(self) -> Iterator[LabelledBatch]:
+    def iter_ready(self) -> Iterator[tuple[Predictions, ...]]:
         """Yield the answers to the first chunks, as far as they are there, with what their rows carry.
 
         Raises `UsageError` for a file that is here and that the worker did not see.
         """
         while self.has_ready:
             chunk = self._kept.popleft()
-            yield from _complete(chunk, self._done.pop(chunk))
+            yield _complete(chunk, self._done.pop(chunk))
 
 
-def _complete(chunk: Chunk, batches: Sequence[LabelledBatch]) -> Iterator[LabelledBatch]:
-    start = 0
-    for batch in batches:
-        part = slice(start, start + len(batch.reasons))
-        photos = chunk.photos[part]
-        _check_seen(photos, batch)
-        yield replace(batch, names=tuple(photo.name for photo in photos), carried=chunk.carried[part])
-        start = part.stop
-    if start != len(chunk.photos):
-        raise AssertionError(f"{len(chunk.photos)} photos were handed over, and {start} answered")
+def _complete(chunk: Chunk, answers: Sequence[Predictions]) -> tuple[Predictions, ...]:
+    names = tuple(photo.name for photo in chunk.photos)
+    for predictions in answers:
+        if len(predictions) != len(names):
+            raise AssertionError(f"{len(names)} photos were handed over, and {len(predictions)} answered")
+    _check_seen(chunk.photos, answers[0].reasons)
+    extra = chunk.extra if any(chunk.extra) else ()
+    return tuple(replace(predictions, names=names, extra=extra) for predictions in answers)
 
 
-def _check_seen(photos: Sequence[HandedPhoto], batch: LabelledBatch) -> None:
-    for photo, reason in zip(photos, batch.reasons, strict=True):
+def _check_seen(photos: Sequence[HandedPhoto], reasons: Sequence[Reason | None]) -> None:
+    for photo, reason in zip(photos, reasons, strict=True):
         if photo.is_hidden_there(reason):
             raise UsageError(
                 "this machine can read the photo, and another one of the cluster cannot",

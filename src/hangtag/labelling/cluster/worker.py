@@ -12,11 +12,13 @@ from hangtag.bundle.file import read_bundle
 from hangtag.bundle.quantised import find_quantised
 from hangtag.domain.errors import HangtagError, UsageError
 from hangtag.inference.model import Model, load_model
+from hangtag.inference.predicting import DecodeSettings, predict_photos
+from hangtag.inference.predictions import Predictions
 from hangtag.labelling.cluster.handing import HandedPhoto, receive
 from hangtag.labelling.fingerprint import Fingerprint
+from hangtag.labelling.inputs.prefetch import FetchingAhead
 from hangtag.labelling.inputs.reference import References
 from hangtag.labelling.inputs.settings import InputSettings
-from hangtag.labelling.label import LabelledBatch, iter_labelled
 from hangtag.labelling.layout import Layout
 
 if TYPE_CHECKING:
@@ -120,10 +122,21 @@ class LabellingWorker:
         self._models = list(models.values())
         return Identity.of(models)
 
-    def label(self, photos: Sequence[HandedPhoto]) -> list[LabelledBatch] | Refusal:
-        """Return the answers to photos, batch by batch, in order, without names: whoever gave them knows these."""
+    def label(self, photos: Sequence[HandedPhoto]) -> tuple[Predictions, ...] | Refusal:
+        """Return each model's answers to photos, in order.
+
+        They come without names and without most of the card: whoever handed the photos over knows these.
+        """
         try:
-            batches = iter_labelled(receive(photos, self._references), self._models, self._threads)
-            return [replace(batch, names=(), carried=()) for batch in batches]
+            found = receive(photos, self._references)
+            settings = DecodeSettings(self._threads)
+            batches = list(predict_photos(found, self._models, settings, FetchingAhead()))
         except HangtagError as error:
             return Refusal.of(error)
+        return tuple(_as_sent(Predictions.concat(parts)) for parts in zip(*batches, strict=True))
+
+
+def _as_sent(predictions: Predictions) -> Predictions:
+    card = predictions.card
+    light = replace(card, recipe={}, data={}, metrics={}, history=(), golden=())
+    return replace(predictions, card=light, names=(), extra=())

@@ -12,7 +12,7 @@ from hangtag.domain.reasons import Reason
 from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits
 from hangtag.labelling.inputs.folder import PHOTO_ENDINGS
 from hangtag.labelling.inputs.members import Membership, sort_member
-from hangtag.labelling.inputs.photo import Carried, FaultyPhoto, InputPhoto, carry_nothing, too_large
+from hangtag.labelling.inputs.photo import Extra, FaultyPhoto, InputPhoto, no_extra, too_large
 from hangtag.labelling.inputs.prefetch import AddressedPhoto
 from hangtag.labelling.inputs.settings import InputSettings
 
@@ -93,7 +93,7 @@ class CloudPhoto:
 
     url: str
     stores: Stores
-    carried: Carried = field(default_factory=carry_nothing, kw_only=True, hash=False)
+    extra: Extra = field(default_factory=no_extra, kw_only=True, hash=False)
 
     @property
     def name(self) -> str:

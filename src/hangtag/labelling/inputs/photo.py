@@ -11,13 +11,13 @@ from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits, read_photo_bytes
 
-Carried = Mapping[str, object]
+Extra = Mapping[str, object]
 """What a row of a given table says of its photo: values by the name of their column in the table of labels."""
 
-_NOTHING: Final[Carried] = MappingProxyType({})
+_NOTHING: Final[Extra] = MappingProxyType({})
 
 
-def carry_nothing() -> Carried:
+def no_extra() -> Extra:
     """Return the values of a photo that no table names."""
     return _NOTHING
 
@@ -31,7 +31,7 @@ class InputPhoto(Protocol):
         ...
 
     @property
-    def carried(self) -> Carried:
+    def extra(self) -> Extra:
         """The values that go into this photo's row as they are."""
         ...
 
@@ -69,7 +69,7 @@ class PhotoFile:
 
     path: str
     fault: Reason | None = None
-    carried: Carried = field(default_factory=carry_nothing, kw_only=True, hash=False)
+    extra: Extra = field(default_factory=no_extra, kw_only=True, hash=False)
 
     @property
     def name(self) -> str:
@@ -89,7 +89,7 @@ class FaultyPhoto:
 
     path: str
     error: PhotoError
-    carried: Carried = field(default_factory=carry_nothing, kw_only=True, hash=False)
+    extra: Extra = field(default_factory=no_extra, kw_only=True, hash=False)
 
     @property
     def name(self) -> str:

@@ -9,7 +9,7 @@ from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits
 from hangtag.labelling.inputs.kept import ByteStore, KeptBytes
-from hangtag.labelling.inputs.photo import Carried, InputPhoto
+from hangtag.labelling.inputs.photo import Extra, InputPhoto
 
 _LOOKED_UP_S: Final = 0.5
 """How often somebody who waits for a photo looks whether the run goes on."""
@@ -65,9 +65,9 @@ class FarPhoto:
         return self.photo.name
 
     @property
-    def carried(self) -> Carried:
+    def extra(self) -> Extra:
         """What the photo carries."""
-        return self.photo.carried
+        return self.photo.extra
 
     def start(self) -> None:
         """Begin to fetch the photo."""

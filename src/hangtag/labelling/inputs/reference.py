@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.labelling.inputs.kept import ByteStore
-from hangtag.labelling.inputs.photo import Carried, FaultyPhoto, InputPhoto, PhotoFile, as_utf8, carry_nothing
+from hangtag.labelling.inputs.photo import Extra, FaultyPhoto, InputPhoto, PhotoFile, as_utf8, no_extra
 from hangtag.labelling.inputs.prefetch import AddressedPhoto, FarPhoto, Prefetch
 from hangtag.labelling.inputs.settings import InputSettings
 
@@ -38,29 +38,29 @@ class References:
         self.settings = settings
         self.store = ByteStore()
 
-    def find(self, text: str, folder: str = "", carried: Carried | None = None) -> InputPhoto:
+    def find(self, text: str, folder: str = "", extra: Extra | None = None) -> InputPhoto:
         """Return the photo of a name; relative paths start from `folder`.
 
         Raises `UsageError` when an object store is named and the extra `cloud` is not installed.
         """
-        carried = carry_nothing() if carried is None else carried
+        extra = no_extra() if extra is None else extra
         if "\0" in text:
             fault = PhotoError(Reason.UNREADABLE, "no path or address has a zero in it")
-            return FaultyPhoto(text, fault, carried=carried)
+            return FaultyPhoto(text, fault, extra=extra)
         scheme = scheme_of(text)
         if scheme is None:
-            return PhotoFile(os.path.join(folder, text), carried=carried)  # noqa: PTH118 - as in the walk of folders
+            return PhotoFile(os.path.join(folder, text), extra=extra)  # noqa: PTH118 - as in the walk of folders
         text = as_utf8(text)
         if scheme in WEB_SCHEMES:
             from hangtag.labelling.inputs.web import WebPhoto  # noqa: PLC0415 - httpx takes long to import
 
-            return self.far(WebPhoto(text, self.fetcher, carried=carried))
+            return self.far(WebPhoto(text, self.fetcher, extra=extra))
         if scheme in CLOUD_SCHEMES:
             from hangtag.labelling.inputs.cloud import CloudPhoto  # noqa: PLC0415 - an extra
 
-            return self.far(CloudPhoto(text, self.stores, carried=carried))
+            return self.far(CloudPhoto(text, self.stores, extra=extra))
         fault = PhotoError(Reason.UNREADABLE, f"hangtag does not read addresses that start with {scheme}://")
-        return FaultyPhoto(text, fault, carried=carried)
+        return FaultyPhoto(text, fault, extra=extra)
 
     def far(self, photo: AddressedPhoto) -> FarPhoto:
         """Return a photo that is far away as one that can be fetched ahead."""

@@ -1,4 +1,4 @@
-"""Photos that a table names: the column of their paths or addresses, and all its other values carried along."""
+"""Photos that a table names: the column of their paths or addresses, and its other values as extra columns."""
 
 import os
 import re
@@ -48,14 +48,14 @@ class TableWalk:
                 return
             if row is None:
                 return
-            carried = dict(zip(names, row.values, strict=True))
+            extra = dict(zip(names, row.values, strict=True))
             named = row.values[self.photo]
             text = "" if named is None else str(named).strip()
             if text:
-                yield self.references.find(text, folder, carried)
+                yield self.references.find(text, folder, extra)
             else:
                 fault = PhotoError(Reason.NOT_NAMED)
-                yield FaultyPhoto(f"{self.path}:{row.number}", fault, carried=carried)
+                yield FaultyPhoto(f"{self.path}:{row.number}", fault, extra=extra)
 
     def count(self) -> int | None:
         """Count the rows, None where they cannot be read to the end."""

@@ -18,10 +18,10 @@ from hangtag.labelling.inputs.kept import ByteStore, KeptBytes
 from hangtag.labelling.inputs.members import Membership, name_member, sort_member
 from hangtag.labelling.inputs.photo import (
     BrokenInput,
-    Carried,
+    Extra,
     FaultyPhoto,
     InputPhoto,
-    carry_nothing,
+    no_extra,
     too_large,
 )
 
@@ -42,7 +42,7 @@ class TarPhoto:
     member: str
     offset: int
     length: int
-    carried: Carried = field(default_factory=carry_nothing, kw_only=True, hash=False)
+    extra: Extra = field(default_factory=no_extra, kw_only=True, hash=False)
 
     @property
     def name(self) -> str:
@@ -70,7 +70,7 @@ class UnpackedPhoto:
 
     name: str
     kept: KeptBytes
-    carried: Carried = field(default_factory=carry_nothing, kw_only=True, hash=False)
+    extra: Extra = field(default_factory=no_extra, kw_only=True, hash=False)
 
     def read(self, _limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
         """Return the photo's bytes; only once, since they are kept no longer."""

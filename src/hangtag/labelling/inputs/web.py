@@ -17,7 +17,7 @@ from hangtag.domain.errors import PhotoError
 from hangtag.domain.network import naming_network_settings
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits
-from hangtag.labelling.inputs.photo import Carried, carry_nothing, too_large
+from hangtag.labelling.inputs.photo import Extra, no_extra, too_large
 from hangtag.labelling.inputs.settings import InputSettings
 
 _LONGEST_PAUSE_S: Final = 60.0
@@ -124,7 +124,7 @@ class WebPhoto:
 
     url: str
     fetcher: Fetcher
-    carried: Carried = field(default_factory=carry_nothing, kw_only=True, hash=False)
+    extra: Extra = field(default_factory=no_extra, kw_only=True, hash=False)
 
     @property
     def name(self) -> str:

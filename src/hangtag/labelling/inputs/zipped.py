@@ -12,7 +12,7 @@ from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits
 from hangtag.labelling.inputs.members import Membership, name_member, sort_member
-from hangtag.labelling.inputs.photo import BrokenInput, Carried, InputPhoto, carry_nothing, too_large
+from hangtag.labelling.inputs.photo import BrokenInput, Extra, InputPhoto, no_extra, too_large
 from hangtag.labelling.inputs.zip_index import NoIndexError, ZipEntry, iter_entries
 
 _LOCAL_HEAD: Final = struct.Struct("<4s2B4H3L2H")
@@ -27,7 +27,7 @@ class ZipPhoto:
 
     archive: str
     entry: ZipEntry
-    carried: Carried = field(default_factory=carry_nothing, kw_only=True, hash=False)
+    extra: Extra = field(default_factory=no_extra, kw_only=True, hash=False)
 
     @property
     def name(self) -> str:

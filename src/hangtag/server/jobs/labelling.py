@@ -2,15 +2,15 @@
 
 import time
 from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import tee
 from typing import Any, Final
 
 from hangtag.domain.reasons import Reason
-from hangtag.imaging.batches import PhotoDecoder
 from hangtag.imaging.decode import DecodeLimits
-from hangtag.inference.answering import AnsweringModel
-from hangtag.server.answers import Answered, AnswerStyle, build_answers
+from hangtag.inference.predicting import DecodeSettings, Predictor, predict_photos
+from hangtag.server.answers import AnswerStyle, build_answers
 from hangtag.server.jobs.folder import JobFolders
 from hangtag.server.jobs.store import NewResults, WaitingPhoto, failed_result
 from hangtag.server.jobs.tables import encode_flags
@@ -47,32 +47,26 @@ class JobLabeller:
     """Labels the photos of a job. `thresholds` are the confidences, by column, under which a label is doubtful."""
 
     number: int
-    model: AnsweringModel
+    model: Predictor
     limits: DecodeLimits
     thresholds: dict[str, float]
 
     def iter_results(self, photos: Iterator[JobPhotoSource]) -> Generator[NewResults]:
         """Yield the results of the photos batch by batch, in order, each with the seconds since the one before."""
         card = self.model.card
-        decoder = PhotoDecoder(frozenset({card.preprocessing}), BATCH_PHOTOS, threads=1, limits=self.limits)
-        taken, given = tee(photos)
-        decoded = decoder.iter_batches(given)
-        own, pixels = tee(decoded)
-        answers = self.model.iter_label(batch.pixels[card.preprocessing] for batch in pixels)
+        settings = DecodeSettings(threads=1, batch_size=BATCH_PHOTOS, limits=self.limits)
         style = AnswerStyle(self.thresholds, STORED_CANDIDATES)
         leaf = Vocabulary.from_card(card).leaf
+        taken, given = tee(photos)
         since = time.perf_counter()
-        try:
-            for batch, scores in zip(own, answers, strict=True):
+        with closing(predict_photos(given, [self.model], settings)) as batches:
+            for (predictions,) in batches:
                 rows = ResultRows(self.number, leaf)
-                answered = Answered(batch.errors, scores, batch.quality[card.preprocessing])
-                for answer in build_answers(batch.names, answered, card, style):
+                for answer in build_answers(predictions, style):
                     rows.add(next(taken).photo.position, answer)
                 now = time.perf_counter()
                 yield rows.after(now - since)
                 since = now
-        finally:
-            decoded.close()
 
 
 class ResultRows:

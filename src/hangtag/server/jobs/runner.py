@@ -52,7 +52,7 @@ class JobModels:
         model = load_model(shelved.path, precision=self._settings.precision, threads=self._settings.threads)
         size = model.card.preprocessing
         # The first full batch is what makes the engine start its threads for full batches.
-        model.label(np.zeros((model.engine.batch_size, size.height, size.width, 3), np.uint8))
+        model.run(np.zeros((model.engine.batch_size, size.height, size.width, 3), np.uint8))
         return model
 
 

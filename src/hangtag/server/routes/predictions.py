@@ -84,10 +84,9 @@ def name_model(id_: str, model: Model) -> ModelName:
 async def _answer(
     service: Service, model: Model, photos: list[UploadedPhoto], style: tuple[int, bool]
 ) -> list[LabelledPhoto | FailedPhoto]:
-    answered = await service.batcher(model).label(photos)
-    names = [photo.name for photo in photos]
+    found = await service.batcher(model).label(photos)
     thresholds = doubt_thresholds(model.card, service.settings)
-    return build_answers(names, answered, model.card, AnswerStyle(thresholds, *style))
+    return build_answers(found, AnswerStyle(thresholds, *style))
 
 
 def _log_failed(answers: list[LabelledPhoto | FailedPhoto]) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from onnx import helper, numpy_helper
 
+from fakes import answer
 from hangtag.bundle.file import write_bundle
 from hangtag.domain.errors import UsageError
 from hangtag.inference.engine import Engine
@@ -36,13 +37,13 @@ def pixels():
 def test_a_map_for_each_usual_decision_in_the_geometry_of_the_pixels(load, pixels, method):
     model = load()
     explanation = Explainer(model, method).explain(pixels)
-    scores = model.label(pixels[None])
+    expected = answer(model, pixels[None])
     assert list(explanation.maps) == ["masterCategory", "articleType"]
     for column, found in explanation.maps.items():
-        chosen = int(scores.chosen[column][0])
+        chosen = int(expected.label_indices[column][0])
         assert found.column == column
         assert found.label == TINY_HEADS[column][chosen]
-        assert found.confidence == pytest.approx(float(scores.confidence(column)[0]), abs=1e-6)
+        assert found.confidence == pytest.approx(float(expected.confidence(column)[0]), abs=1e-6)
         assert found.method is method
         assert (found.heat.shape, found.heat.dtype) == ((HEIGHT, WIDTH), np.float32)
         assert (found.heat.min() >= 0, found.heat.max()) in {(True, 1.0), (True, 0.0)}
@@ -133,7 +134,7 @@ def test_nothing_is_compiled_before_it_is_needed(load, pixels, monkeypatch):
     monkeypatch.setattr(Engine, "copy_graph", lambda engine: copies.append(1) or original(engine))
     model = load()
     explainer = Explainer(model, Method.ACTIVATION)
-    model.label(pixels[None])
+    model.run(pixels[None])
     Explainer(model).explain(pixels)
     assert not copies
     threads = [Thread(target=explainer.explain, args=(pixels,)) for _ in range(4)]

@@ -5,14 +5,15 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from hangtag.domain.errors import BundleError, UsageError
+from fakes import build_card
+from hangtag.domain.errors import BundleError, PhotoError, UsageError
 from hangtag.domain.reasons import Reason
+from hangtag.inference.probabilities import PredictionBuilder
 from hangtag.labelling.cluster.pool import WorkerLostError, WorkerPool
 from hangtag.labelling.cluster.settings import ClusterSettings
 from hangtag.labelling.cluster.worker import Identity, Refusal
 from hangtag.labelling.fingerprint import Fingerprint
 from hangtag.labelling.inputs import PhotoFile
-from hangtag.labelling.label import LabelledBatch
 
 CHUNK = 10
 COUNT = 10 * CHUNK + 7
@@ -56,8 +57,9 @@ class PlayedCluster:
     def hand_over(self, worker, photos):
         if self.lost_with in [photo.name for photo in photos]:
             return self._ticket(worker, None)
-        reasons = tuple(Reason.NOT_FOUND for _ in photos)
-        return self._ticket(worker, [LabelledBatch((), reasons, (), ())])
+        errors = [PhotoError(Reason.NOT_FOUND) for _ in photos]
+        found = PredictionBuilder(build_card()).build_empty().place((), errors)
+        return self._ticket(worker, (found,))
 
     def wait(self, tickets, timeout_s):
         if not tickets:
@@ -93,11 +95,11 @@ def iter_batches(cluster, photos, **settings):
 
 def label(cluster, count=COUNT, **settings):
     """Label so many photos that do not exist, and return their names and numbers, in order."""
-    photos = (PhotoFile(f"/none/{n}.jpg", carried={"number": n}) for n in range(count))
+    photos = (PhotoFile(f"/none/{n}.jpg", extra={"number": n}) for n in range(count))
     return [
-        (name, carried["number"])
-        for batch in iter_batches(cluster, photos, **settings)
-        for name, carried in zip(batch.names, batch.carried, strict=True)
+        (name, extra["number"])
+        for (batch,) in iter_batches(cluster, photos, **settings)
+        for name, extra in zip(batch.names, batch.extra, strict=True)
     ]
 
 
@@ -176,7 +178,7 @@ def test_no_more_is_taken_than_a_few_chunks_for_each_worker():
             yield PhotoFile(f"/none/{n}.jpg")
 
     batches = iter_batches(PlayedCluster(places=2), watched())
-    for done, batch in enumerate(batches, 1):
+    for done, (batch,) in enumerate(batches, 1):
         assert len(batch.names) == CHUNK
         assert len(taken) <= (done + 2 * 4) * CHUNK
 

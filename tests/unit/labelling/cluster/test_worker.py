@@ -2,15 +2,17 @@
 
 import pickle
 
+import numpy as np
 import pytest
 
 from hangtag.bundle.file import write_bundle
 from hangtag.domain.reasons import Reason
 from hangtag.inference.model import load_model
+from hangtag.inference.predicting import DecodeSettings, predict_photos
+from hangtag.inference.predictions import Predictions
 from hangtag.labelling.cluster.handing import iter_chunks
 from hangtag.labelling.cluster.worker import Identity, LabellingWorker, ModelFiles, Refusal, WorkPlan
 from hangtag.labelling.inputs import InputSettings, PhotoFile
-from hangtag.labelling.label import iter_labelled
 from tiny_bundle import build_tiny_card, build_tiny_graph, draw_png
 
 
@@ -41,12 +43,14 @@ def test_a_worker_is_what_its_driver_is_and_answers_the_same(path, model, tmp_pa
     assert worker.start() == Identity.of({"tiny": model})
     photos = [PhotoFile(str(file)) for file in files]
     (chunk,) = iter_chunks(photos, 100)
-    found = pickle.loads(pickle.dumps(worker.label(chunk.photos)))  # noqa: S301 - as Ray does
-    for one, here in zip(found, iter_labelled(photos, [model], 1), strict=True):
-        assert one.reasons == here.reasons
-        assert (one.scores[0].chosen["gender"] == here.scores[0].chosen["gender"]).all()
-        assert (one.scores[0].probabilities["gender"] == here.scores[0].probabilities["gender"]).all()
-    assert found[0].reasons[7] is Reason.NOT_A_PHOTO
+    (found,) = pickle.loads(pickle.dumps(worker.label(chunk.photos)))  # noqa: S301 - as Ray does
+    here = Predictions.concat([batch for (batch,) in predict_photos(photos, [model], DecodeSettings(1))])
+    assert (found.reasons, found.details) == (here.reasons, here.details)
+    assert found.reasons[7] is Reason.NOT_A_PHOTO
+    np.testing.assert_array_equal(found.label_indices["gender"], here.label_indices["gender"])
+    np.testing.assert_array_equal(found.probabilities["gender"], here.probabilities["gender"])
+    assert found.card.heads == here.card.heads
+    assert found.names == ()
 
 
 def test_a_model_that_cannot_be_loaded_is_refused_in_words(path, model):

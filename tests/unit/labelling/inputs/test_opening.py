@@ -88,8 +88,8 @@ def test_a_table_carries_its_columns_and_others_carry_nothing():
     with open_inputs(["photos", "a.csv"]) as inputs:
         first, _, named = inputs
         assert [name for name, _ in inputs.columns] == ["path", "sku"]
-    assert dict(first.carried) == {}
-    assert dict(named.carried) == {"path": "photos/1.jpg", "sku": "77"}
+    assert dict(first.extra) == {}
+    assert dict(named.extra) == {"path": "photos/1.jpg", "sku": "77"}
 
 
 @pytest.mark.usefixtures("shelf")
@@ -172,4 +172,4 @@ def test_what_is_wrong_with_an_input_that_breaks_off_is_kept(tmp_path):
 def test_a_value_of_a_csv_may_be_long(tmp_path):
     (tmp_path / "a.csv").write_text(f'path,note\n1.jpg,"{"x, " * 100_000}"\n2.jpg,\n')
     with open_inputs([tmp_path / "a.csv"]) as opened:
-        assert [len(photo.carried["note"] or "") for photo in opened] == [300_000, 0]
+        assert [len(photo.extra["note"] or "") for photo in opened] == [300_000, 0]

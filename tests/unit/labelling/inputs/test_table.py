@@ -73,15 +73,15 @@ def test_a_table_names_photos_in_its_folder_and_carries_its_columns(tmp_path, en
     assert caught.value.reason is Reason.NOT_NAMED
     number = 3 if ending == ".parquet" else 4
     assert third.name == f"{path}:{number}"
-    assert list(first.carried) == HEADER
+    assert list(first.extra) == HEADER
     if ending == ".csv":
-        assert dict(first.carried) == {"id": "1", "Image": "1.jpg", "price": "9.5", "listed": "2024-05-01"}
-        assert second.carried["price"] is None
+        assert dict(first.extra) == {"id": "1", "Image": "1.jpg", "price": "9.5", "listed": "2024-05-01"}
+        assert second.extra["price"] is None
     else:
-        assert [tuple(photo.carried.values()) for photo in (first, second, third)] == [
+        assert [tuple(photo.extra.values()) for photo in (first, second, third)] == [
             tuple(row) for row in ROWS
         ]
-        assert type(first.carried["id"]) is int
+        assert type(first.extra["id"]) is int
 
 
 def test_the_kinds_of_columns_are_known_before_the_first_row(tmp_path):
@@ -101,8 +101,8 @@ def test_a_workbook_keeps_what_all_cells_of_a_column_are(tmp_path):
     moment = dt.datetime(2024, 1, 2, 3, 4)  # noqa: DTZ001 - a workbook knows no time zones
     rows = [["1.jpg", 1163, 5, True, 0.5, moment], ["2.jpg", None, "five", False, 2, moment]]
     first, second = walk(write_xlsx(tmp_path / "a.xlsx", rows, header))
-    assert tuple(first.carried.values()) == ("1.jpg", 1163, "5", True, 0.5, moment)
-    assert tuple(second.carried.values()) == ("2.jpg", None, "five", False, 2.0, moment)
+    assert tuple(first.extra.values()) == ("1.jpg", 1163, "5", True, 0.5, moment)
+    assert tuple(second.extra.values()) == ("2.jpg", None, "five", False, 2.0, moment)
 
 
 def test_types_that_only_parquet_has_become_text(tmp_path):
@@ -121,7 +121,7 @@ def test_types_that_only_parquet_has_become_text(tmp_path):
     )
     pq.write_table(table, tmp_path / "a.parquet", store_schema=True)
     (photo,) = walk(tmp_path / "a.parquet")
-    values = list(photo.carried.values())
+    values = list(photo.extra.values())
     assert values[:5] == ["1.jpg", '["a", "ü"]', "9223372036854775808", "1.50", "1970-01-01T00:00:00+00:00"]
     assert values[5:] == [dt.datetime(1970, 1, 1, 0, 0, 0, 1), 7, "x", r"x\xff"]  # noqa: DTZ001 - as above
     assert photo.name == str(tmp_path / "1.jpg")
@@ -139,19 +139,19 @@ def test_a_csv_is_read_however_it_was_saved(tmp_path, delimiter, encoding):
     )
     (photo,) = walk(path)
     assert photo.name == str(tmp_path / "été.jpg")
-    assert photo.carried["note"] == "a, b; c"
+    assert photo.extra["note"] == "a, b; c"
 
 
 def test_odd_rows_of_a_csv_keep_their_values(tmp_path):
     (tmp_path / "a.csv").write_text('path,name,,name\n1.jpg,"two\nlines",x,y,z,"q, r"\n\n2.jpg\n')
     first, second = walk(tmp_path / "a.csv")
-    assert dict(first.carried) == {
+    assert dict(first.extra) == {
         "path": "1.jpg",
         "name": "two\nlines",
         "column 3": "x",
         "name (2)": "y,z,q, r",
     }
-    assert dict(second.carried) == {"path": "2.jpg", "name": None, "column 3": None, "name (2)": None}
+    assert dict(second.extra) == {"path": "2.jpg", "name": None, "column 3": None, "name (2)": None}
 
 
 def test_columns_without_names_of_their_own_are_given_some():
@@ -256,5 +256,5 @@ def test_of_several_likely_columns_the_first_row_decides(tmp_path, row, chosen):
 def test_excel_may_state_its_separator(tmp_path):
     (tmp_path / "sheet.csv").write_text('sep=;\nphoto;note\na.jpg;"x;y"\n')
     with open_inputs([tmp_path / "sheet.csv"]) as inputs:
-        assert [dict(photo.carried) for photo in inputs] == [{"photo": "a.jpg", "note": "x;y"}]
+        assert [dict(photo.extra) for photo in inputs] == [{"photo": "a.jpg", "note": "x;y"}]
         assert inputs.count() == 1

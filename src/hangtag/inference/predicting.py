@@ -1,0 +1,153 @@
+"""The one way from photos to `Predictions`: photos are decoded on several threads while the models answer."""
+
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from itertools import tee
+from types import MappingProxyType
+from typing import Any, Final, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from hangtag.bundle.card import Card
+from hangtag.domain.interrupts import holding_back_interrupts
+from hangtag.imaging.batches import DecodedBatch, PhotoDecoder, PhotoSource
+from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits
+from hangtag.inference.cpus import count_usable_cpus
+from hangtag.inference.predictions import Predictions
+from hangtag.inference.probabilities import PredictionBuilder
+
+BATCH_SIZE: Final = 32
+"""How many photos are decoded at a time: two batches of the engine, so that several threads share few photos too."""
+
+Outputs = Mapping[str, npt.NDArray[np.float32]]
+"""What a graph gives for n photos: the logits by column, float32 (n, classes), and its other outputs by name."""
+
+Extra = Mapping[str, object]
+"""The columns that came with a photo: values by name."""
+
+_NO_EXTRA: Final[Extra] = MappingProxyType({})
+
+Photo = TypeVar("Photo", bound=PhotoSource)
+
+
+class Predictor(Protocol):
+    """Runs a model's graph. `Model` and `Engine` do, and a fake in tests."""
+
+    @property
+    def card(self) -> Card:
+        """Everything that is true about the model."""
+        ...
+
+    def run(self, pixels: npt.NDArray[np.uint8]) -> Outputs:
+        """Return the outputs for preprocessed photos, uint8 of shape (n, height, width, 3), n from 0 up."""
+        ...
+
+    def iter_run(self, batches: Iterable[npt.NDArray[np.uint8]]) -> Iterator[Outputs]:
+        """Yield the outputs of each batch, in order; the next batches are fetched while the graph runs."""
+        ...
+
+
+class Prefetcher(Protocol):
+    """Begins to fetch photos that are far away before they are decoded."""
+
+    def start(self, photos: Iterable[Any]) -> Iterator[PhotoSource]:
+        """Yield the photos, and begin to fetch each one that is far away."""
+        ...
+
+    def end_waits(self) -> None:
+        """Let nobody wait for a photo any more. Called from a signal handler, so it must take no lock."""
+        ...
+
+    def give_up(self) -> None:
+        """Fetch nothing more, and let nobody wait."""
+        ...
+
+
+class NoPrefetch:
+    """For photos that are all on this machine."""
+
+    def start(self, photos: Iterable[Any]) -> Iterator[PhotoSource]:
+        """Yield the photos."""
+        return iter(photos)
+
+    def end_waits(self) -> None:
+        """Do nothing."""
+
+    def give_up(self) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeSettings:
+    """How photos are decoded: on how many threads (None: all processors), how many at a time, within which limits."""
+
+    threads: int | None = None
+    batch_size: int = BATCH_SIZE
+    limits: DecodeLimits = DEFAULT_LIMITS
+
+
+def predict_photos(
+    photos: Iterable[PhotoSource],
+    models: Sequence[Predictor],
+    settings: DecodeSettings | None = None,
+    prefetcher: Prefetcher | None = None,
+) -> Generator[tuple[Predictions, ...]]:
+    """Yield the photos batch by batch, in order: for each batch the `Predictions` of each model.
+
+    Photos that cannot be read or decoded keep their place. What came along with a photo, its attribute `extra`, stays
+    with it. Only a few batches are in memory, however many photos come, and each photo is decoded once for all models
+    with the same preprocessing. Ctrl-C ends the work between two batches.
+    """
+    settings, prefetcher = settings or DecodeSettings(), prefetcher or NoPrefetch()
+    with (
+        holding_back_interrupts(prefetcher.end_waits) as let_through,
+        closing(_iter_batches(photos, models, settings, prefetcher)) as batches,
+    ):
+        for batch in batches:
+            let_through()  # before photos whose wait was ended count as failed
+            yield batch
+
+
+def _iter_batches(
+    photos: Iterable[PhotoSource],
+    models: Sequence[Predictor],
+    settings: DecodeSettings,
+    prefetcher: Prefetcher,
+) -> Generator[tuple[Predictions, ...]]:
+    preprocessings = frozenset(model.card.preprocessing for model in models)
+    threads = settings.threads or count_usable_cpus()
+    decoder = PhotoDecoder(
+        preprocessings, settings.batch_size, threads, settings.limits, give_up=prefetcher.give_up
+    )
+    extras: deque[Extra] = deque()
+    decoded = decoder.iter_batches(_set_aside(prefetcher.start(photos), extras))
+    # Each model takes batches a little ahead of its answers; tee keeps those that not all have taken.
+    own, *streams = tee(decoded, len(models) + 1)
+    answers = [_iter_built(model, stream) for model, stream in zip(models, streams, strict=True)]
+    try:
+        for batch, *found in zip(own, *answers, strict=True):
+            extra = tuple(extras.popleft() for _ in batch.names)
+            yield tuple(
+                replace(predictions, extra=extra) if any(extra) else predictions for predictions in found
+            )
+    finally:
+        decoded.close()
+
+
+def _iter_built(model: Predictor, batches: Iterator[DecodedBatch]) -> Iterator[Predictions]:
+    preprocessing = model.card.preprocessing
+    builder = PredictionBuilder(model.card)
+    own, fed = tee(batches)
+    outputs = model.iter_run(batch.pixels[preprocessing] for batch in fed)
+    for batch, found in zip(own, outputs, strict=True):
+        yield builder.build(found, batch.quality[preprocessing]).place(batch.names, batch.errors)
+
+
+def _set_aside(photos: Iterable[Photo], extras: deque[Extra]) -> Iterator[Photo]:
+    """Yield photos and keep what came with them, in their order, which is also that of the batches."""
+    for photo in photos:
+        extras.append(getattr(photo, "extra", _NO_EXTRA))
+        yield photo
