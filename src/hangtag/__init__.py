@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from hangtag.domain.prediction import Failure, Label, Outcome, Prediction
     from hangtag.inference.model import Model, load_model
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["Failure", "Flag", "Label", "Model", "Outcome", "Prediction", "load_model"]
 
 _HOMES = {

@@ -1102,7 +1102,7 @@ export interface components {
         };
         /**
          * Method
-         * @description How a heat map is made. Occlusion is the usual one: `docs/explanations.md` has the figures.
+         * @description How a heat map is made. Occlusion is the usual one: `docs/heat-maps.md` has the figures.
          * @enum {string}
          */
         Method: "occlusion" | "activation";
