@@ -12,7 +12,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 UV = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-NOT_REACHED = re.compile("Failed to fetch|error sending request|Connection refused|were not found in the cache")
+NOT_REACHED = re.compile(
+    "Failed to fetch|error sending request|Connection refused|were not found in the cache"
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(UV is None, reason="uv is not installed")]
 
@@ -29,7 +31,17 @@ def installed(tmp_path_factory):
     """The commands of a bare virtual environment that has the wheel and what it depends on."""
     folder = tmp_path_factory.mktemp("wheel")
     built = run(
-        *(UV, "build", "--wheel", "--no-build-isolation", "--python", sys.executable, "--out-dir", folder, ROOT),
+        *(
+            UV,
+            "build",
+            "--wheel",
+            "--no-build-isolation",
+            "--python",
+            sys.executable,
+            "--out-dir",
+            folder,
+            ROOT,
+        ),
         folder=folder,
         HANGTAG_WITHOUT_PAGE="1",
     )

@@ -1,11 +1,14 @@
 """The documents speak of commands, files and folders that exist."""
 
+import json
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import typer.main
 
+from hangtag import __version__
 from hangtag.bundle.file import read_card
 from hangtag.bundle.shipped import DEFAULT_NAME, SHIPPED_FOLDER
 from hangtag.cli.main import COMMANDS, build_app
@@ -18,9 +21,9 @@ GROUP = typer.main.get_command(build_app([command.name for command in COMMANDS])
 
 def iter_calls(text):
     """Yield the words after `hangtag` of every call in a block of code."""
-    for block in re.findall(r"^```sh\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL):
+    for block in re.findall(r"^```(?:sh|console)\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL):
         for line in block.splitlines():
-            call, *_ = re.split(r"\s[|>]\s", line)
+            call, *_ = re.split(r"\s[|>]\s", line.removeprefix("$ "))
             if re.match(r"(\.venv/bin/)?hangtag\s", call):
                 yield shlex.split(call, comments=True)[1:]
 
@@ -45,9 +48,36 @@ def test_the_calls_in_the_documents_are_possible():
             assert not unknown_options(words), (path, words)
 
 
-def test_the_readme_calls_every_stage():
-    called = {words[0] for words in iter_calls((ROOT / "README.md").read_text("utf-8"))}
-    assert {"predict", "clean", "check", "count", "split", "train", "evaluate"} <= called
+def test_the_tutorial_calls_every_stage():
+    pages = (ROOT / "docs" / "tutorial").glob("*.md")
+    called = {words[0] for page in pages for words in iter_calls(page.read_text("utf-8"))}
+    assert {"predict", "serve", "clean", "check", "count", "split", "train", "evaluate"} <= called
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text("utf-8").split()) <= 600
+
+
+def test_every_script_of_the_original_has_its_command():
+    text = (ROOT / "docs" / "tutorial" / "from-the-original.md").read_text("utf-8")
+    scripts = ("1.1", "1.2", "1.3", "1.4", "1.5", "2.1", "2.2", "2.3", "2.4", "3.1")
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    assert [script for script in scripts if not any(f"`{script}_" in row for row in rows)] == []
+
+
+def test_the_version_is_said_alike_everywhere():
+    page = json.loads((ROOT / "web" / "package.json").read_text("utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert __version__ == project["version"] == page["version"]
+    assert f"## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+def test_every_page_of_the_documentation_is_in_its_navigation():
+    navigation = (ROOT / "mkdocs.yml").read_text("utf-8").partition("\nnav:")[2]
+    pages = {str(path.relative_to(ROOT / "docs")) for path in ROOT.glob("docs/**/*.md")}
+    listed = set(re.findall(r"[\w/-]+\.md", navigation))
+    assert listed <= pages
+    assert {page for page in pages - listed if not page.startswith("decisions/")} == set()
 
 
 def test_the_figures_of_the_readme_are_those_of_the_shipped_model():

@@ -8,7 +8,7 @@ from hangtag.catalogue.describe_gaps import PHOTO
 from hangtag.catalogue.describe_words import FEW_EXAMPLES
 from hangtag.domain.text import render_count, render_share
 from hangtag.reports.figures import bar_chart, bar_panels
-from hangtag.reports.paper import ACCENT, FADED_INK, INK, SERIES_COLOURS, SMALL, new_figure, quieten
+from hangtag.reports.style import ACCENT, FADED_INK, INK, SERIES_COLOURS, SMALL, new_figure, quieten
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

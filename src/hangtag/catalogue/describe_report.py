@@ -27,9 +27,9 @@ from hangtag.catalogue.describe_words import (
     say_totals,
 )
 from hangtag.datasets.opening import Catalogue
+from hangtag.domain.durable import write_whole
 from hangtag.domain.text import render_count
 from hangtag.reports.figures import png_bytes
-from hangtag.reports.files import write_whole
 from hangtag.reports.page import Cell, Page, Share
 from hangtag.tables.files import write_json
 

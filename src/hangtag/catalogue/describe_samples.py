@@ -12,7 +12,7 @@ from hangtag.datasets.opening import Catalogue
 from hangtag.domain.errors import PhotoError, UsageError
 from hangtag.imaging.decode import PAPER, decode_photo
 from hangtag.reports.figures import shorten
-from hangtag.reports.paper import INK
+from hangtag.reports.style import INK
 
 CELL: Final = (60, 80)
 LARGE_CELL: Final = (96, 128)

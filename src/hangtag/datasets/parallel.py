@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
-from hangtag.domain.interrupts import holding_back_interrupts
+from hangtag.domain.interrupts import deferring_interrupts
 
 Result = TypeVar("Result")
 
@@ -37,7 +37,7 @@ def for_each_photo(
     def work_on(block: Sequence[str]) -> dict[str, Result]:
         return {name: work(name) for name in block}
 
-    with holding_back_interrupts() as let_through, ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+    with deferring_interrupts() as let_through, ThreadPoolExecutor(threads or os.cpu_count()) as pool:
         try:
             for done in pool.map(work_on, blocks):
                 let_through()

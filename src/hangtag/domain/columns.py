@@ -1,4 +1,4 @@
-"""The columns of a catalogue and which of them a model can write."""
+"""The columns of a catalogue, and those that a model can predict."""
 
 from typing import Final
 
@@ -12,7 +12,7 @@ CATEGORY_COLUMNS: Final = ("masterCategory", "subCategory", "articleType")
 ATTRIBUTE_COLUMNS: Final = ("gender", "baseColour", "season", "usage")
 
 LABEL_COLUMNS: Final = CATEGORY_COLUMNS + ATTRIBUTE_COLUMNS
-"""Every column that the shipped model answers, in the order in which tables show them."""
+"""Every column that the shipped model predicts, in the order in which tables show them."""
 
 CATALOGUE_COLUMNS: Final = (ID, "gender", *CATEGORY_COLUMNS, "baseColour", "season", YEAR, "usage", NAME)
 """The columns of `styles.csv`, in file order. Only the last one is free text."""

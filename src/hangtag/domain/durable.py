@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and stay when the power fails."""
+"""Files that appear whole or not at all, and that survive a power failure."""
 
 import contextlib
 import os
@@ -7,14 +7,27 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from hangtag.domain.errors import UsageError
+
+
+def write_whole(data: bytes, path: Path) -> None:
+    """Write a file, whole or not at all, and make its folder if needed. Raises `UsageError` when that fails."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary:
+            temporary.write_bytes(data)
+    except OSError as error:
+        problem = f"the file cannot be written ({error.strerror or error})"
+        raise UsageError(problem, where=path, fix="Choose another --output.") from error
+
 
 @contextlib.contextmanager
 def replacing(path: Path, workplace: Path | None = None) -> Iterator[Path]:
-    """Give a path to write a file under, which takes the place of `path` when the block ends well.
+    """Yield a temporary path to write to. It replaces `path` when the block ends without an error.
 
-    Until then it lies in the folder `workplace` of the same file system, or beside `path`. First the bytes reach the
-    disk, then the new name: whoever finds the name finds all of the file. When the block fails or is interrupted,
-    nothing changes. Raises `OSError` when the file cannot be written.
+    The temporary file is in the folder `workplace`, which must be on the same file system, or beside `path`. The bytes
+    reach the disk before the new name does, so whoever finds the name finds the whole file. If the block fails or is
+    interrupted, nothing changes. Raises `OSError` when the file cannot be written.
     """
     temporary = (workplace or path.parent) / f".{path.name}.{secrets.token_hex(4)}.part"
     try:
@@ -24,12 +37,12 @@ def replacing(path: Path, workplace: Path | None = None) -> Iterator[Path]:
         temporary.replace(path)
         sync_folder(path.parent)
     finally:
-        with contextlib.suppress(OSError):  # it has its name, or there is no such folder
+        with contextlib.suppress(OSError):  # already renamed, or the folder does not exist
             temporary.unlink()
 
 
 def sync_folder(folder: Path) -> None:
-    """Wait until the disk knows which names the folder holds. Windows cannot be asked for that."""
+    """Wait until the names in the folder are on the disk. Does nothing on Windows, which has no such call."""
     if sys.platform == "win32":
         return
     opened = os.open(folder, os.O_RDONLY)

@@ -1,17 +1,17 @@
-"""The one error tree. A message says what is wrong, where, and what to do about it.
+"""All errors that a user can cause. A message says what is wrong, where, and how to fix it.
 
     HangtagError
-    ├── UsageError        the call cannot mean anything (unknown option value, nothing to do)
-    ├── CatalogueError    a catalogue that cannot be read
-    ├── TableError        a table that cannot be read or written
-    ├── RecipeError       a training recipe that does not say what is needed
-    ├── TrainingError     a training that cannot go on
-    ├── BundleError       a model file that cannot be trusted
-    ├── ServiceError      a service that refuses a call or cannot be reached
-    └── PhotoError        one photo that cannot be labelled; carries a `Reason`
+    ├── UsageError        the call is invalid (unknown option value, wrong type, nothing to do)
+    ├── CatalogueError    a catalogue cannot be read
+    ├── TableError        a table cannot be read or written
+    ├── RecipeError       a training recipe is incomplete or invalid
+    ├── TrainingError     a training cannot continue
+    ├── BundleError       a model file cannot be loaded or trusted
+    ├── ServiceError      a service refuses a request or cannot be reached
+    └── PhotoError        one photo cannot be labelled; carries a `Reason`
 
-The command line prints them without a traceback and exits 2; only a `PhotoError` is caught earlier, since a bad
-photo is an answer and not a failure of the run.
+The command line prints them without a traceback and exits with 2. Only a `PhotoError` is caught earlier: a bad photo
+becomes a row with a reason, and the run continues.
 """
 
 from typing import ClassVar
@@ -20,9 +20,9 @@ from hangtag.domain.reasons import Reason
 
 
 class HangtagError(Exception):
-    """An error that its reader can do something about.
+    """The base of all errors that a user can cause and fix.
 
-    `problem` says what is wrong, `where` names the file, line or option, `fix` says what to do next.
+    `problem` says what is wrong, `where` names the file, line or option, `fix` says what to do.
     """
 
     code: ClassVar[str] = "error"
@@ -34,13 +34,13 @@ class HangtagError(Exception):
         super().__init__(str(self))
 
     def __str__(self) -> str:
-        """Return `where: problem. fix.` with the parts that are known."""
+        """Return `where: problem. fix`, leaving out the parts that are not given."""
         located = self.problem if self.where is None else f"{self.where}: {self.problem}"
         return located if self.fix is None else f"{located.rstrip('.')}. {self.fix}"
 
 
 class UsageError(HangtagError):
-    """The call cannot mean anything."""
+    """The call is invalid."""
 
     code = "usage"
 
@@ -58,27 +58,28 @@ class TableError(HangtagError):
 
 
 class RecipeError(HangtagError):
-    """A training recipe does not say what is needed."""
+    """A training recipe is incomplete or invalid."""
 
     code = "recipe"
 
 
 class TrainingError(HangtagError):
-    """A training cannot go on."""
+    """A training cannot continue."""
 
     code = "training"
 
 
 class BundleError(HangtagError):
-    """A model file cannot be trusted."""
+    """A model file cannot be loaded or trusted."""
 
     code = "bundle"
 
 
 class ServiceError(HangtagError):
-    """A service refuses a call or cannot be reached.
+    """A service refuses a request or cannot be reached.
 
-    `status` is the HTTP status, `service_code` the stable code of the problem; None where nothing was answered.
+    `status` is the HTTP status and `service_code` the stable code of the problem. Both are None if there was no
+    response.
     """
 
     code = "service"
@@ -98,7 +99,7 @@ class ServiceError(HangtagError):
 
 
 class PhotoError(HangtagError):
-    """One photo cannot be labelled, for a `reason` that a table can count."""
+    """One photo cannot be labelled. `reason` is a stable code, `detail` a sentence for people."""
 
     code = "photo"
 

@@ -1,10 +1,10 @@
-"""What may be wrong with a photo that has a label: the codes that tables, summaries and the API share."""
+"""What may be wrong with a labelled photo: the codes that tables, summaries and the API share."""
 
 from enum import StrEnum
 
 
 class Flag(StrEnum):
-    """Why a photo's label deserves a look. The value is the stable code; `explanation` is for people."""
+    """Why a label should be checked. The value is the stable code; `explanation` is for people."""
 
     NOT_A_PRODUCT = "not_a_product"
     BLANK = "blank"
@@ -14,14 +14,14 @@ class Flag(StrEnum):
 
     @property
     def explanation(self) -> str:
-        """One short sentence in the shop's language."""
+        """One short sentence for people."""
         return _EXPLANATIONS[self]
 
 
 _EXPLANATIONS = {
     Flag.NOT_A_PRODUCT: "the photo does not look like a fashion product",
     Flag.BLANK: "the photo shows nothing",
-    Flag.TOO_SMALL: "the photo is too small to show the detail that the model looks at",
+    Flag.TOO_SMALL: "the photo is too small for the detail that the model needs",
     Flag.TOO_DARK: "the photo is too dark",
     Flag.BLURRED: "the photo is blurred",
 }

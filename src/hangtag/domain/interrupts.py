@@ -1,7 +1,7 @@
-"""Ctrl-C ends work where it can be ended: between two steps, not anywhere inside one.
+"""Ctrl-C between two steps of work, not in the middle of one.
 
-Python raises `KeyboardInterrupt` after any instruction, also inside `concurrent.futures` between taking a lock and
-knowing that it is taken. The lock is then never given back, and whoever needs it next waits for ever.
+Python may raise `KeyboardInterrupt` after any instruction, even inside `concurrent.futures` between acquiring a lock
+and recording that. The lock is then never released, and whoever needs it next waits forever.
 """
 
 import signal
@@ -15,36 +15,36 @@ def _do_nothing() -> None:
 
 
 @contextmanager
-def holding_back_interrupts(on_interrupt: Callable[[], None] = _do_nothing) -> Iterator[Callable[[], None]]:
-    """Hold back the first Ctrl-C while the block runs; the second comes through at once.
+def deferring_interrupts(on_interrupt: Callable[[], None] = _do_nothing) -> Iterator[Callable[[], None]]:
+    """Defer the first Ctrl-C while the block runs; a second one interrupts at once.
 
-    The block is given the function to call where it may end: it raises the `KeyboardInterrupt` that was held back. So
-    does the end of the block, unless that has failed. `on_interrupt` is called when Ctrl-C comes; it must take no lock.
-    Nothing is held back where none comes: in other threads than the main one, and where Ctrl-C is ignored.
+    The block receives a function to call wherever it may end. That function raises the deferred `KeyboardInterrupt`,
+    and so does the end of the block unless the block failed. `on_interrupt` is called when Ctrl-C arrives; it must
+    not acquire a lock. Nothing is deferred outside the main thread, or where Ctrl-C is ignored.
     """
-    held: list[int] = []
+    deferred: list[int] = []
 
-    def hold(number: int, _frame: object) -> None:
-        if held:
+    def defer(number: int, _frame: object) -> None:
+        if deferred:
             raise KeyboardInterrupt
-        held.append(number)
+        deferred.append(number)
         on_interrupt()
 
-    def let_through() -> None:
-        if held:
+    def raise_deferred() -> None:
+        if deferred:
             raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread() or _is_ignored():
-        yield let_through
+        yield raise_deferred
         return
-    before = signal.signal(signal.SIGINT, hold)
+    before = signal.signal(signal.SIGINT, defer)
     try:
-        yield let_through
+        yield raise_deferred
     finally:
         signal.signal(signal.SIGINT, before)
-    let_through()
+    raise_deferred()
 
 
 def _is_ignored() -> bool:
-    """Say whether whoever started this process wants Ctrl-C to pass it by, as a shell does in the background."""
+    """Return whether this process was started to ignore Ctrl-C, as a shell does for background jobs."""
     return signal.getsignal(signal.SIGINT) in {signal.SIG_IGN, None}

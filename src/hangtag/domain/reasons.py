@@ -23,23 +23,23 @@ class Reason(StrEnum):
 
     @property
     def explanation(self) -> str:
-        """One short sentence in the shop's language."""
+        """One short sentence for people."""
         return _EXPLANATIONS[self]
 
 
 _EXPLANATIONS = {
-    Reason.NOT_FOUND: "there is no such file",
+    Reason.NOT_FOUND: "the file does not exist",
     Reason.UNREADABLE: "the file cannot be read",
     Reason.EMPTY: "the file is empty",
     Reason.TOO_MANY_BYTES: "the file is too large",
     Reason.TOO_MANY_PIXELS: "the photo has too many pixels",
     Reason.TOO_SMALL: "the photo is too small to show anything",
     Reason.NOT_A_PHOTO: "the file is not a photo",
-    Reason.UNSUPPORTED_FORMAT: "the photo is in a format that hangtag does not read",
+    Reason.UNSUPPORTED_FORMAT: "hangtag does not read this format",
     Reason.TRUNCATED: "the file is cut off",
     Reason.CORRUPT: "the file is damaged",
-    Reason.NOT_NAMED: "the row of the table names no photo",
+    Reason.NOT_NAMED: "the row does not name a photo",
     Reason.TIMED_OUT: "the server took too long to send the photo",
-    Reason.UNREACHABLE: "the server cannot be reached or has broken off",
-    Reason.REFUSED: "the server does not give the photo away",
+    Reason.UNREACHABLE: "the server cannot be reached, or the connection broke",
+    Reason.REFUSED: "the server refuses access to the photo",
 }

@@ -9,9 +9,9 @@ SEPARATOR = " › "
 
 @dataclass(frozen=True, slots=True)
 class Taxonomy:
-    """The paths that exist, over named levels ordered from the root to the leaf.
+    """The category paths that exist. `levels` are the names of the levels, from the root to the leaf.
 
-    A leaf may hang under two parents: real catalogues do file wallets under both `Wallets` and `Bags`.
+    A leaf may have two parents: real catalogues file wallets under both `Wallets` and `Bags`.
 
     Raises `ValueError` when a path does not have one label per level.
     """
@@ -37,5 +37,5 @@ class Taxonomy:
 
 
 def format_path(path: Sequence[str]) -> str:
-    """Write a path as a printed label: `Apparel › Topwear › Tshirts`."""
+    """Format a path for people: `Apparel › Topwear › Tshirts`."""
     return SEPARATOR.join(path)

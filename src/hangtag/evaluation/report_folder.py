@@ -11,6 +11,7 @@ from typing import Any, Final
 from hangtag.bundle.card import Card
 from hangtag.datasets.parallel import OnProgress, silent
 from hangtag.datasets.splits import SPLIT_COLUMN, TRAIN
+from hangtag.domain.durable import write_whole
 from hangtag.domain.errors import UsageError
 from hangtag.evaluation.comparison import compare_models, read_duel
 from hangtag.evaluation.curves import read_training
@@ -23,7 +24,6 @@ from hangtag.evaluation.sample import answer_sample
 from hangtag.evaluation.seen import is_own_table, judge
 from hangtag.evaluation.workbook import write_workbook
 from hangtag.inference.predicting import Predictor
-from hangtag.reports.files import write_whole
 from hangtag.tables.files import write_json
 
 PAGE: Final = "report.html"

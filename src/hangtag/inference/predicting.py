@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hangtag.bundle.card import Card
-from hangtag.domain.interrupts import holding_back_interrupts
+from hangtag.domain.interrupts import deferring_interrupts
 from hangtag.imaging.batches import DecodedBatch, PhotoDecoder, PhotoSource
 from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits
 from hangtag.inference.cpus import count_usable_cpus
@@ -103,7 +103,7 @@ def predict_photos(
     """
     settings, prefetcher = settings or DecodeSettings(), prefetcher or NoPrefetch()
     with (
-        holding_back_interrupts(prefetcher.end_waits) as let_through,
+        deferring_interrupts(prefetcher.end_waits) as let_through,
         closing(_iter_batches(photos, models, settings, prefetcher)) as batches,
     ):
         for batch in batches:

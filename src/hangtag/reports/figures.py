@@ -1,11 +1,11 @@
-"""The figures of all reports: bars, lines, a heat map of a confusion matrix, a reliability diagram."""
+"""The figures of all reports: bars, lines, confusion matrices, reliability diagrams."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from hangtag.reports.paper import (
+from hangtag.reports.style import (
     ACCENT,
     FADED_INK,
     INK,
@@ -42,19 +42,19 @@ RIGHT_ANSWERS: Final = "#cfc8ba"
 LONGEST_LABEL: Final = 30
 ROOM_FOR_LABELS: Final = 1.7
 ROOM_FOR_TEXT: Final = 1.0
-"""In inches, beside the bars of panels and at the end of the longest one."""
+"""In inches: the space left of the bars for labels, and right of the longest bar for its text."""
 
 LEGIBLE_CELL: Final = 0.3
-"""From this size in inches on, a cell of a heat map is large enough for a text."""
+"""The smallest cell of a heat map, in inches, that has room for text."""
 
 
 def bar_chart(
     counts: Mapping[str, Mapping[str, float]], *, title: str, value_name: str, horizontal: bool = True
 ) -> "Figure":
-    """Draw bars for each label, one for each series: series -> label -> value.
+    """Draw a group of bars for each label, one bar for each series: series -> label -> value.
 
-    The labels come in the order in which the series name them, the first at the top or left; a series without a
-    label has no bar there.
+    Labels keep the order in which the series name them, the first at the top or left. A series that lacks a label has
+    no bar there.
     """
     labels = _names_of_all(counts)
     figure = new_figure(1.2 + len(labels) * (0.1 + 0.17 * len(counts)) if horizontal else 3.2)
@@ -80,10 +80,10 @@ def bar_panels(
     title: str,
     value_name: str,
 ) -> "Figure":
-    """Draw a panel of bars for each series, side by side, over the same labels and to the same scale.
+    """Draw a panel of bars for each series, side by side, with the same labels and the same scale.
 
-    `counts` and `texts`, which stand at the ends of the bars, are series -> label -> value. What the bars of one
-    series leave empty stays empty, so that 20 products can stand beside 40,000.
+    `counts` holds the lengths of the bars, `texts` what is written at their ends, both as series -> label -> value. A
+    series that lacks a label has no bar there.
     """
     from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 - an extra
 
@@ -108,7 +108,7 @@ def bar_panels(
                 fontsize=SMALL,
                 color=INK,
             )
-            written.set_in_layout(False)  # the scale leaves room for it, and layout is what takes time
+            written.set_in_layout(False)  # the scale leaves room for it, and the layout is slow
     _name_places(panels[0], labels, horizontal=True)
     for axes in panels[1:]:
         axes.grid(visible=False, axis="y")
@@ -142,12 +142,11 @@ def heat_map(
     title: str,
     annotate: Sequence[Sequence[str]] | None = None,
 ) -> "Figure":
-    """Draw a confusion matrix: a row for each true class, a column for each answered one.
+    """Draw a confusion matrix: a row for each true class, a column for each predicted one.
 
-    `values` is float (rows, columns), usually shares of the row. Right answers, where row and column bear the same
-    name, are grey, so that the mistakes stand out; the colours of the mistakes reach up to the largest one. The
-    figure grows with the classes, and the letters shrink. `annotate` holds a text for each cell, shown where the
-    cells are large enough.
+    `values` is float (rows, columns), usually shares of the row. Correct cells, where row and column have the same
+    name, are grey, so that mistakes stand out; the largest mistake has the deepest colour. With more classes the
+    figure grows and the font shrinks. `annotate` holds a text for each cell, shown if the cells are large enough.
     """
     cells = np.asarray(values, dtype=np.float64).reshape(len(row_names), len(column_names))
     side = _cell_side(max(cells.shape))
@@ -156,7 +155,7 @@ def heat_map(
     margin = 0.9 + names * letters / 110
     figure = new_figure(margin + 0.3 + side * cells.shape[0], max(4.0, margin + side * cells.shape[1]))
     axes = figure.subplots()
-    quieten(axes, title=title, x_name="answered class", y_name="true class")
+    quieten(axes, title=title, x_name="predicted class", y_name="true class")
     axes.grid(visible=False)
     colours = _cell_colours(cells, row_names, column_names)
     axes.imshow(colours, aspect="equal", interpolation="nearest")
@@ -169,14 +168,14 @@ def heat_map(
 
 
 def _cell_side(count: int) -> float:
-    """Return the side of a cell in inches: large for a few classes, and a figure of at most 20 inches for many."""
+    """Return the side of a cell in inches: large for a few classes, and small enough for a figure of 20 inches."""
     return float(np.clip(6.0 / max(1, count), 0.13, 0.7))
 
 
 def _cell_colours(
     cells: "NDArray[np.float64]", row_names: Sequence[str], column_names: Sequence[str]
 ) -> "NDArray[np.float64]":
-    """Return RGB from 0 to 1 (rows, columns, 3). The square root makes a rare mistake visible beside a common one."""
+    """Return RGB from 0 to 1 (rows, columns, 3). The square root keeps rare mistakes visible."""
     from matplotlib.colors import to_rgb  # noqa: PLC0415 - an extra
 
     is_right = np.asarray(row_names, dtype=object)[:, None] == np.asarray(column_names, dtype=object)[None, :]
@@ -202,7 +201,7 @@ def line_chart(
 ) -> "Figure":
     """Draw a line for each series: name -> (xs, ys). Short series show their points.
 
-    Where there are more series than colours, the further ones are dashed.
+    If there are more series than colours, the remaining ones are dashed.
     """
     figure = new_figure(3.4)
     axes = figure.subplots()
@@ -216,27 +215,27 @@ def line_chart(
 
 
 def reliability_diagram(bins: Sequence[Mapping[str, float]], *, title: str) -> "Figure":
-    """Draw accuracy over confidence, above how many answers lie in each bin.
+    """Draw accuracy over confidence, and below it the number of predictions in each bin.
 
-    A bin has `low`, `high` (of confidence), `count`, `confidence` and `accuracy` (means of the bin), all but the
-    count from 0 to 1. A calibrated model lies on the diagonal; below it, it is too sure.
+    A bin has `low` and `high` (its bounds), `count`, and the means `confidence` and `accuracy`; all but the count are
+    from 0 to 1. A calibrated model lies on the diagonal, an overconfident one below it.
     """
     figure = new_figure(4.6, WIDTH * 0.7)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     quieten(upper, title=title, y_name="accuracy")
-    quieten(lower, x_name="confidence", y_name="answers")
+    quieten(lower, x_name="confidence", y_name="predictions")
     upper.plot((0, 1), (0, 1), color=FADED_INK, linewidth=1, linestyle=(0, (4, 3)))
     upper.plot(
-        [one["confidence"] for one in bins],
-        [one["accuracy"] for one in bins],
+        [bin_["confidence"] for bin_ in bins],
+        [bin_["accuracy"] for bin_ in bins],
         color=ACCENT,
         marker="o",
         markersize=4.5,
         linewidth=1.8,
     )
-    middles = [(one["low"] + one["high"]) / 2 for one in bins]
-    widths = [0.9 * (one["high"] - one["low"]) for one in bins]
-    lower.bar(middles, [one["count"] for one in bins], widths, color=SERIES_COLOURS[1])
+    middles = [(bin_["low"] + bin_["high"]) / 2 for bin_ in bins]
+    widths = [0.9 * (bin_["high"] - bin_["low"]) for bin_ in bins]
+    lower.bar(middles, [bin_["count"] for bin_ in bins], widths, color=SERIES_COLOURS[1])
     lower.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     upper.set(xlim=(0, 1), ylim=(0, 1.02))
     lower.grid(visible=False, axis="x")
@@ -245,7 +244,7 @@ def reliability_diagram(bins: Sequence[Mapping[str, float]], *, title: str) -> "
 
 
 def shorten(label: str, longest: int = LONGEST_LABEL) -> str:
-    """Return a label cut to what a figure has room for."""
+    """Return a label, cut with an ellipsis if it is longer than `longest`."""
     return label if len(label) <= longest else f"{label[: longest - 1]}…"
 
 

@@ -1,4 +1,4 @@
-"""One self-contained HTML page: text, tables, pictures and photos in sections, nothing fetched from anywhere."""
+"""One self-contained HTML page: text, tables, figures and photos in sections. It fetches nothing."""
 
 import base64
 import re
@@ -7,30 +7,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from hangtag.domain.durable import write_whole
 from hangtag.domain.errors import UsageError
 from hangtag.domain.text import render_share
-from hangtag.reports.files import write_whole
-from hangtag.reports.paper import DOTS_PER_INCH
+from hangtag.reports.style import DOTS_PER_INCH
 
 LONG_TABLE: Final = 20
-"""A table of more rows scrolls inside the page; printed, it is shown whole."""
+"""A longer table scrolls inside the page. In print it is shown whole."""
 
 MANY_PHOTOS: Final = 60
-"""More photos than these are folded until they are asked for."""
+"""A longer grid of photos is folded until it is opened."""
 
 WIDE_PICTURE: Final = 832
-"""In pixels of the page, the width that a picture has room for."""
+"""The width that a figure has room for, in CSS pixels."""
 
 SCREEN_DOTS_PER_INCH: Final = 96
 PNG_WIDTH: Final = slice(16, 20)
-"""Where a PNG says how wide it is, in four bytes."""
+"""The bytes of a PNG that hold its width."""
 
 ABSENT: Final = "–"
 _NUMBER = re.compile(r"[-\N{MINUS SIGN}+±<≤>≥]?\s?\d[\d.,\s–]*(?:%| ?(?:ms|s|min|MB|MiB|px))?( \(.*\))?")
 
 
 class Share(float):
-    """A share from 0 to 1: a table shows it as a percentage with a bar behind it."""
+    """A share from 0 to 1. A table shows it as a percentage with a bar behind it."""
 
 
 Cell = str | float | Share | None
@@ -84,7 +84,7 @@ class _Section:
 
 
 class Page:
-    """Builds a page from the top down. Every text is shown as it is; none of it can become markup.
+    """Builds a page from top to bottom. All text is escaped.
 
     `lead` says in a sentence or two what the reader should take away.
     """
@@ -92,14 +92,14 @@ class Page:
     def __init__(self, title: str, lead: str) -> None:
         self._title = title
         self._lead = lead
-        self._sections = [_Section("", "")]  # what stands before the first heading
+        self._sections = [_Section("", "")]  # what comes before the first heading
 
     def add_section(self, title: str) -> None:
-        """Begin a section; it is listed in the contents."""
+        """Begin a section, which the table of contents lists."""
         self._sections.append(_Section(f"section-{len(self._sections)}", title))
 
     def add_heading(self, title: str) -> None:
-        """Begin a part of a section, not listed in the contents."""
+        """Begin a part of a section, which the table of contents does not list."""
         self._add(_Text((title,), "heading"))
 
     def add_text(self, text: str) -> None:
@@ -107,13 +107,13 @@ class Page:
         self._add(_Text((text,), "text"))
 
     def add_list(self, items: Sequence[str]) -> None:
-        """Add a list with a point for each item."""
+        """Add a bullet list."""
         self._add(_Text(tuple(items), "list"))
 
     def add_table(self, header: Sequence[str], rows: Sequence[Sequence[Cell]], caption: str = "") -> None:
-        """Add a table. A column of nothing but numbers is aligned at the right; `None` is shown as a dash.
+        """Add a table. Columns that hold only numbers are aligned right; `None` is shown as a dash.
 
-        Whole numbers get separators of thousands, other numbers three digits; a `Share` becomes a percentage.
+        Integers get thousands separators, floats three significant digits. A `Share` becomes a percentage.
         """
         cells = [tuple(_render_cell(value) for value in row) for row in rows]
         numeric = [bool(rows) and all(row[place].is_number for row in cells) for place in range(len(header))]
@@ -127,15 +127,15 @@ class Page:
         self._add(_Table(names, aligned, caption, is_long=len(rows) > LONG_TABLE))
 
     def add_picture(self, png: bytes, alternative: str, caption: str = "") -> None:
-        """Add a figure; `alternative` says in words what it shows. In dark mode its lightness is turned round.
+        """Add a figure with its alternative text. Dark mode inverts its lightness.
 
-        One that is wider than the page is shown whole, and at its full size when asked for.
+        A figure that is wider than the page is scaled to fit, and opens at full size.
         """
         width = int.from_bytes(png[PNG_WIDTH], "big") * SCREEN_DOTS_PER_INCH // DOTS_PER_INCH
         self._add(_Picture(_embed(png), alternative, caption, width, is_wide=width > WIDE_PICTURE))
 
     def add_photos(self, photos: Sequence[tuple[bytes, str]], caption: str = "") -> None:
-        """Add photos (JPEG or PNG bytes, caption) as a grid. Their colours are never changed."""
+        """Add a grid of photos, each as JPEG or PNG bytes with a caption. Their colours never change."""
         embedded = tuple((_embed(data), text) for data, text in photos)
         self._add(_Photos(embedded, caption, is_folded=len(photos) > MANY_PHOTOS))
 
@@ -177,7 +177,7 @@ def _render_cell(value: Cell) -> _Cell:
 
 
 def _tie(text: str) -> str:
-    """Return the text with spaces before a percent sign that do not break, so that a number stays with it."""
+    """Return the text with non-breaking spaces before percent signs."""
     return text.replace(" %", "\N{NO-BREAK SPACE}%")
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from hangtag.domain.errors import TrainingError
-from hangtag.domain.interrupts import holding_back_interrupts
+from hangtag.domain.interrupts import deferring_interrupts
 from hangtag.networks.multihead import ServedNetwork
 from hangtag.networks.pretrained import Weights
 from hangtag.networks.registry import build_network
@@ -226,7 +226,7 @@ def _steps_per_epoch(recipe: Recipe, data: TrainingData) -> int:
 
 
 def _save(settings: RunSettings, state: RunState, tensors: Mapping[str, Tensor]) -> None:
-    with holding_back_interrupts():  # so that checkpoint and history are of the same epoch
+    with deferring_interrupts():  # so that checkpoint and history are of the same epoch
         write_checkpoint(settings.checkpoint, state, tensors)
         write_history(settings.folder, state.history, tensorboard=settings.tensorboard)
 

@@ -297,7 +297,7 @@ def test_a_photo_that_vanishes_meanwhile_is_a_finding(tiny_catalogue):
             return super().read_photo(name)
 
     result = check_catalogue(Vanishing(tiny_catalogue), decode=True)
-    assert found(result, FindingKind.UNDECODABLE)[0].detail == "not_found: there is no such file"
+    assert found(result, FindingKind.UNDECODABLE)[0].detail == "not_found: the file does not exist"
 
 
 def test_progress_counts_every_photo(tiny_catalogue):

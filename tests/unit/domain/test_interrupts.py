@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from fakes import press_ctrl_c
-from hangtag.domain.interrupts import holding_back_interrupts
+from hangtag.domain.interrupts import deferring_interrupts
 
 pytestmark = [
     pytest.mark.usefixtures("interruptible"),
@@ -17,7 +17,7 @@ def test_an_interrupt_waits_until_it_is_let_through():
     done = []
 
     def work():
-        with holding_back_interrupts() as let_through:
+        with deferring_interrupts() as let_through:
             let_through()
             press_ctrl_c()
             done.append("the step")
@@ -30,13 +30,13 @@ def test_an_interrupt_waits_until_it_is_let_through():
 
 
 def test_the_end_of_the_block_lets_it_through():
-    with pytest.raises(KeyboardInterrupt), holding_back_interrupts():
+    with pytest.raises(KeyboardInterrupt), deferring_interrupts():
         press_ctrl_c()
 
 
 def test_a_failure_of_the_block_is_what_is_told():
     def work():
-        with holding_back_interrupts():
+        with deferring_interrupts():
             press_ctrl_c()
             raise ArithmeticError
 
@@ -48,7 +48,7 @@ def test_the_second_interrupt_comes_through_at_once():
     done = []
 
     def work():
-        with holding_back_interrupts(lambda: done.append("told")):
+        with deferring_interrupts(lambda: done.append("told")):
             press_ctrl_c()
             press_ctrl_c()
             done.append("the step")
@@ -59,14 +59,14 @@ def test_the_second_interrupt_comes_through_at_once():
 
 
 def test_afterwards_interrupts_are_as_they_were():
-    with holding_back_interrupts():
+    with deferring_interrupts():
         pass
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_where_ctrl_c_is_ignored_it_goes_on_being_ignored():
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with holding_back_interrupts() as let_through:
+    with deferring_interrupts() as let_through:
         press_ctrl_c()
         press_ctrl_c()
         let_through()
@@ -77,7 +77,7 @@ def test_other_threads_hold_nothing_back():
     done = []
 
     def work():
-        with holding_back_interrupts() as let_through:
+        with deferring_interrupts() as let_through:
             let_through()
             done.append(signal.getsignal(signal.SIGINT))
 

@@ -17,7 +17,7 @@ from hangtag.reports.figures import (
     reliability_diagram,
     write_png,
 )
-from hangtag.reports.paper import ACCENT, PAPER
+from hangtag.reports.style import ACCENT, PAPER
 
 BINS = [{"low": 0.5, "high": 0.6, "count": 10, "confidence": 0.55, "accuracy": 0.4}]
 
@@ -71,7 +71,7 @@ def test_mistakes_stand_out_of_a_heat_map_and_right_answers_do_not():
     assert colours[0, 1] == pytest.approx(to_rgb(ACCENT))  # the largest mistake
     assert colours[1, 0] == pytest.approx(to_rgb(PAPER))
     assert np.ptp(colours[1, 1]) < 0.15  # grey
-    assert {"true class", "answered class", "9", "1", "0", "5"} <= set(texts(figure))
+    assert {"true class", "predicted class", "9", "1", "0", "5"} <= set(texts(figure))
 
 
 def test_a_heat_map_grows_with_its_classes_and_then_leaves_out_the_texts():
@@ -94,7 +94,7 @@ def test_lines_and_reliability_name_their_axes():
     assert [list(line.get_ydata()) for line in lines.axes[0].lines] == [[3, 2], [4, 3]]
     assert {"epoch", "loss", "train", "validation"} <= set(texts(lines))
     diagram = reliability_diagram(BINS, title="")
-    assert {"accuracy", "confidence", "answers"} <= set(texts(diagram))
+    assert {"accuracy", "confidence", "predictions"} <= set(texts(diagram))
     assert list(diagram.axes[0].lines[1].get_ydata()) == [0.4]
 
 

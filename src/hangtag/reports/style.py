@@ -1,6 +1,6 @@
-"""What every figure is drawn on: the colours, the letters, and how a figure becomes a PNG.
+"""The style of all figures: colours and font sizes, and how a figure becomes a PNG.
 
-Only matplotlib's object interface is used: no `pyplot`, no setting that another figure could see.
+Only matplotlib's object interface is used, never `pyplot`, so that no setting leaks into another figure.
 """
 
 import io
@@ -8,8 +8,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from hangtag.domain.durable import write_whole
 from hangtag.domain.errors import UsageError
-from hangtag.reports.files import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,32 +21,32 @@ FADED_INK: Final = "#6f6a60"
 RULE: Final = "#e3dfd6"
 ACCENT: Final = "#2d5fa4"
 SERIES_COLOURS: Final = (ACCENT, "#b4aa98", INK, "#7fa7d9", "#857b69", "#c9d8ec")
-"""The accent is the first series; further ones are told apart by lightness, so that print keeps them apart."""
+"""The first series has the accent colour. The others differ in lightness, so that they stay distinct in print."""
 
 DOTS_PER_INCH: Final = 144
 WIDTH: Final = 7.2
-"""The usual width of a figure in inches: 1,037 pixels, shown at half of that on a sharp screen."""
+"""The usual width of a figure in inches: 1,037 pixels, shown at half that size on a high-density screen."""
 
 SMALL: Final = 8.0
 NORMAL: Final = 9.0
 LARGE: Final = 11.0
-"""Sizes of letters in points."""
+"""Font sizes in points."""
 
 
 def new_figure(height: float, width: float = WIDTH) -> "Figure":
-    """Return an empty figure of so many inches.
+    """Return an empty figure; `height` and `width` are in inches.
 
     Raises `UsageError` when matplotlib is not installed.
     """
     try:
-        from matplotlib.figure import Figure  # noqa: PLC0415 - half a second that only reports pay, and an extra
+        from matplotlib.figure import Figure  # noqa: PLC0415 - an extra, and half a second to import
     except ImportError:
         raise UsageError("figures need matplotlib", fix="Run `pip install 'hangtag[report]'`.") from None
     return Figure(figsize=(width, height), dpi=DOTS_PER_INCH, facecolor=PAPER, layout="constrained")
 
 
 def quieten(axes: "Axes", *, title: str = "", x_name: str = "", y_name: str = "") -> None:
-    """Give axes the style of all figures: no box, pale rules, a title at the left."""
+    """Style axes like those of all figures: no box, pale grid lines, a title on the left."""
     axes.set_facecolor(PAPER)
     for side in axes.spines.values():
         side.set_visible(False)
@@ -60,7 +60,7 @@ def quieten(axes: "Axes", *, title: str = "", x_name: str = "", y_name: str = ""
 
 
 def add_legend(figure: "Figure", axes: "Axes") -> None:
-    """Name the series under the figure, where it covers none of them."""
+    """Add a legend below the figure, where it covers nothing. One series needs none."""
     handles, names = axes.get_legend_handles_labels()
     if len(names) > 1:
         figure.legend(
@@ -69,14 +69,14 @@ def add_legend(figure: "Figure", axes: "Axes") -> None:
 
 
 def png_bytes(figure: "Figure") -> bytes:
-    """Return the figure as a PNG; the same figure gives the same bytes."""
+    """Return the figure as a PNG. The same figure always gives the same bytes."""
     from matplotlib.text import Text  # noqa: PLC0415 - as above
 
     for text in figure.findobj(Text):
         text.set_parse_math(parse_math=False)  # a label may hold dollar signs
     buffer = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph")  # a label in a script that the font has not
+        warnings.filterwarnings("ignore", message="Glyph")  # a label in a script that the font lacks
         figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
 
