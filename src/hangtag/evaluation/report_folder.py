@@ -157,7 +157,7 @@ def _write_pictures(
                 (
                     f"confusion-{ending}{kind and '-'}{kind}",
                     png,
-                    f"Confusion matrix of {column}, true by answered class",
+                    f"Confusion matrix of {column}, true by predicted class",
                 )
                 for kind, png in draw_confusions(title, column, head).items()
             ]
