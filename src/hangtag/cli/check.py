@@ -6,10 +6,19 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 if TYPE_CHECKING:
-    from hangtag.catalogue.findings import CheckResult
-    from hangtag.datasets.out_of_fold import OutOfFold
+    from collections.abc import Iterable, Sequence
+
+    from rich.table import Table
+
+    from hangtag.catalogue.findings import CheckResult, Suspect
+    from hangtag.catalogue.noise_ceiling import NoiseCeiling
 
 EXIT_FINDINGS: Final = 1
+
+_STYLES: Final = {"error": "red", "warning": "yellow", "info": "dim"}
+_WORST: Final = 3
+"""So many suspect labels of each column are printed; the files have all of them."""
+_LIKENESS: Final = {"exact": "photos of the same pixels", "near": "photos of nearly the same picture"}
 
 
 def check(
@@ -37,46 +46,123 @@ def check(
 
     Leaves with 0 if nothing was found above info, with 1 if there are warnings or errors.
     """
-    from hangtag.catalogue.findings import FINDINGS_CSV, FINDINGS_JSON, write_findings
-    from hangtag.catalogue.suspects import SUSPECTS_CSV, write_suspects
-    from hangtag.cli.check_tables import print_result
-    from hangtag.cli.destinations import Destination, check_destinations
-    from hangtag.datasets.opening import list_table_files
-    from hangtag.datasets.out_of_fold import read_out_of_fold
+    from hangtag.cli.console import TerminalProgress
+    from hangtag.pipelines import catalogue
 
-    if output is not None:
-        files = (FINDINGS_CSV, FINDINGS_JSON, *(() if labels is None else (SUSPECTS_CSV,)))
-        read = [*list_table_files(path), *([] if labels is None else [labels])]
-        check_destinations([Destination("--output", output, is_folder=True, files=files)], read)
-    guesses = None if labels is None else read_out_of_fold(labels)
-    result = _check_with_progress(path, guesses, decode=decode)
+    with TerminalProgress() as progress:
+        result = catalogue.check(path, decode=decode, labels=labels, output=output, progress=progress)
     print_result(result)
     if output is not None:
-        written = [*write_findings(result, output)]
-        if guesses is not None:
-            written.append(output / SUSPECTS_CSV)
-            write_suspects(result.findings, written[-1])
+        written = catalogue.list_findings_files(output, judged=labels is not None)
         typer.echo(f"Written: {', '.join(map(str, written))}")
     if not result.is_good:
         raise typer.Exit(EXIT_FINDINGS)
 
 
-def _check_with_progress(path: Path, guesses: "OutOfFold | None", *, decode: bool) -> "CheckResult":
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+def print_result(result: "CheckResult") -> None:
+    """Print what was checked and found."""
+    from rich.text import Text
 
-    from hangtag.catalogue.check import check_catalogue
-    from hangtag.datasets.opening import open_catalogue
+    from hangtag.cli.console import open_console
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with (
-        open_catalogue(path) as catalogue,
-        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress,
-    ):
-        task = progress.add_task("Opening photos", visible=decode, total=None)
+    console = open_console()
+    opened = "all opened" if result.decoded else "none opened: --decode does"
+    holds = f"{result.rows:,} products, {result.photos:,} photos"
+    console.print(Text(f"{result.catalogue}: {holds} ({opened})"))
+    if result.findings:
+        console.print(_build_findings(result))
+    if result.label_noise:
+        console.print("Labels, judged by models that had not seen the photo:")
+        console.print(_build_label_noise(result))
+    worst = [(found.subject, found.suspect) for found in result.findings if found.suspect is not None]
+    worst = [(photo, suspect) for photo, suspect in worst if suspect.rank <= _WORST]
+    if worst:
+        console.print(f"The worst {_WORST} of each column:")
+        console.print(_build_suspects(worst))
+    for likeness, meaning in _LIKENESS.items():
+        ceilings = [found for found in result.noise_ceilings if found.likeness == likeness and found.groups]
+        if ceilings:
+            console.print(f"Noise ceiling, {meaning}:")
+            console.print(_build_ceilings(ceilings))
+    counts = result.count_severities()
+    console.print(", ".join(_plural(count, severity) for severity, count in counts.items()))
 
-        def on_progress(done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total)
 
-        return check_catalogue(catalogue, decode=decode, guesses=guesses, on_progress=on_progress)
+def _build_findings(result: "CheckResult") -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("Severity")
+    table.add_column("Finding", no_wrap=True)
+    table.add_column("Count", justify="right", no_wrap=True)
+    table.add_column("Groups", justify="right", no_wrap=True)
+    table.add_column("Example", overflow="fold")
+    for entry in result.summary():
+        groups = f"{entry.groups:,}" if entry.groups else ""
+        severity = Text(entry.severity, style=_STYLES[entry.severity])
+        table.add_row(severity, Text(entry.kind), f"{entry.count:,}", groups, Text(entry.example))
+    return table
+
+
+def _build_label_noise(result: "CheckResult") -> "Table":
+    headings = ("Labels", "Judged", "Suspect", "Wrong (estimate)", "Rare classes")
+    rows = (
+        (
+            noise.column,
+            f"{noise.labels:,}",
+            f"{noise.judged:,}",
+            f"{noise.suspects:,}",
+            f"{noise.estimated_wrong:.1%}",
+            f"{len(noise.not_judged):,}",
+        )
+        for noise in result.label_noise
+    )
+    return _build_figures(headings, rows)
+
+
+def _build_suspects(suspects: "Iterable[tuple[str, Suspect]]") -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table()
+    for heading in ("Suspect", "Photo", "Given", "Rather"):
+        table.add_column(heading, overflow="fold")
+    for photo, found in sorted(suspects, key=lambda suspect: (suspect[1].column, suspect[1].rank)):
+        given = f"{found.given} ({found.given_probability:.0%})"
+        suggested = f"{found.suggested} ({found.suggested_probability:.0%})"
+        table.add_row(*map(Text, (found.column, photo, given, suggested)))
+    return table
+
+
+def _build_ceilings(ceilings: "Sequence[NoiseCeiling]") -> "Table":
+    headings = ("Groups", "Photos", "Disagree", "Best accuracy", "95 % interval")
+    rows = (
+        (
+            ceiling.column,
+            f"{ceiling.groups:,}",
+            f"{ceiling.photos:,}",
+            f"{ceiling.disagreement:.1%}",
+            f"{ceiling.best_accuracy:.1%}",
+            f"{100 * ceiling.interval_95[0]:.1f} – {100 * ceiling.interval_95[1]:.1f}",
+        )
+        for ceiling in ceilings
+    )
+    return _build_figures(headings, rows)
+
+
+def _build_figures(headings: "Iterable[str]", rows: "Iterable[Sequence[str]]") -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table()
+    table.add_column("Column", no_wrap=True)
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def _plural(count: int, severity: str) -> str:
+    noun = severity if severity == "info" or count == 1 else f"{severity}s"
+    return f"{count:,} {noun}"

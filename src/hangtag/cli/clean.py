@@ -19,32 +19,28 @@ def clean(
     Writes cleaned.csv, cleaned.parquet, rejects.csv (line, reason and text of every line that is no product)
     and clean-report.json.
     """
-    from hangtag.catalogue.clean import clean_catalogue
-    from hangtag.cli.destinations import Destination, check_destinations
-    from hangtag.datasets.cleaned import CLEANED_FILES
-    from hangtag.datasets.opening import list_table_files, open_catalogue
+    from hangtag.pipelines import catalogue
 
-    destination = Destination("--output", output, is_folder=True, files=CLEANED_FILES)
-    check_destinations([destination], list_table_files(path))
-    with open_catalogue(path) as catalogue:
-        report = clean_catalogue(catalogue, output)
-    _print_report(report)
+    _print_report(catalogue.clean(path, output))
     typer.echo(f"Written to {output}.")
 
 
 def _print_report(report: "CleanReport") -> None:
-    from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table("what", "count", title=f"{report.catalogue}: {report.lines:,} lines", title_justify="left")
+    from hangtag.cli.console import open_console
+
+    title = Text(f"{report.catalogue}: {report.lines:,} lines")
+    table = Table("what", "count", title=title, title_justify="left")
     table.columns[1].justify = "right"
-    table.add_row("products", f"{report.cleaned:,}")
-    for code, count in report.repairs.items():
-        table.add_row(f"  repaired: {code}", f"{count:,}")
-    for column, count in report.missing.items():
-        table.add_row(f"  without {column}", f"{count:,}")
-    table.add_row("rejected lines", f"{report.rejected:,}")
-    for code, count in report.rejects.items():
-        table.add_row(f"  {code}", f"{count:,}")
-    table.add_row("blank lines", f"{report.blank:,}")
-    Console(highlight=False, markup=False).print(table)
+    table.columns[1].no_wrap = True
+    rows = [("products", report.cleaned)]
+    rows += [(f"  repaired: {code}", count) for code, count in report.repairs.items()]
+    rows += [(f"  without {column}", count) for column, count in report.missing.items()]
+    rows += [("rejected lines", report.rejected)]
+    rows += [(f"  {code}", count) for code, count in report.rejects.items()]
+    rows += [("blank lines", report.blank)]
+    for what, count in rows:
+        table.add_row(Text(what), f"{count:,}")
+    open_console().print(table)

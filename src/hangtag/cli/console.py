@@ -1,15 +1,67 @@
-"""Where commands print their tables."""
+"""What commands print to: tables on standard output, progress on standard error."""
 
-import os
 import sys
-from typing import Final
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self
 
 from rich.console import Console
 
-_WIDTH_OF_A_FILE: Final = 150
+from hangtag.domain.text import printable
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+_ENDLESS: Final = 10_000
+"""The width of a file or a pipe: nothing is cut or wrapped there."""
 
 
 def open_console() -> Console:
-    """Return the console of standard output; a file or a pipe, which has no width, gets one that holds a table."""
-    has_width = sys.stdout.isatty() or "COLUMNS" in os.environ
-    return Console(highlight=False, width=None if has_width else _WIDTH_OF_A_FILE)
+    """Return the console of standard output. A file or a pipe is as wide as what is printed."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _ENDLESS)
+
+
+class TerminalProgress:
+    """A pipeline's `Progress` on standard error: every line that it says, and bars on a terminal."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+        self._bars: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+
+    def say(self, text: str) -> None:
+        """Print a line."""
+        self._console.print(printable(text))
+
+    def advance(self, task: str, done: int, total: int | None) -> None:
+        """Move the bar of a task, a new one where there is none; print nothing where nobody watches."""
+        if not self._console.is_terminal:
+            return
+        if self._bars is None:
+            self._bars = _open_bars(self._console)
+        if task not in self._tasks:
+            self._tasks[task] = self._bars.add_task(printable(task), total=total)
+        self._bars.update(self._tasks[task], completed=done, total=total)
+
+
+def _open_bars(console: Console) -> "Progress":
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    bars = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
+    bars.start()
+    return bars

@@ -10,11 +10,14 @@ from typing import Annotated, Any, Final
 import typer
 
 from hangtag import __version__
+from hangtag.cli.help import GroupedCommand
 from hangtag.domain.errors import HangtagError
 from hangtag.domain.text import printable
 
 EXIT_WRONG_USAGE: Final = 2
 EXIT_INTERRUPTED: Final = 130
+_COMPLETION: Final = "_HANGTAG_COMPLETE"
+"""The environment variable with which a shell asks for completions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,6 @@ def build_app(called: Collection[str]) -> typer.Typer:
         name="hangtag",
         help="Looks at product photos and writes the label that a shop needs, with an honest confidence.",
         no_args_is_help=True,
-        add_completion=False,
         rich_markup_mode=None,  # rich alone would take the time that the whole help may take
         pretty_exceptions_enable=False,
     )
@@ -81,8 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        called = next((word for word in given if not word.startswith("-")), "")
-        build_app([called])(given, prog_name="hangtag")
+        build_app([_find_called(given)])(given, prog_name="hangtag")
     except HangtagError as error:
         _leave(f"error: {error}", EXIT_WRONG_USAGE)
     except BrokenPipeError:
@@ -97,12 +98,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise
 
 
+def _find_called(words: Sequence[str]) -> str:
+    """Return the name of the command that a command line calls, or that a shell asks to complete; empty for none."""
+    if _COMPLETION in os.environ:  # zsh, fish and PowerShell set the first variable, bash the second
+        typed = os.environ.get("_TYPER_COMPLETE_ARGS") or os.environ.get("COMP_WORDS", "")
+        words = typed.split()[1:]
+    return next((word for word in words if not word.startswith("-")), "")
+
+
 def _add(app: typer.Typer, command: Command, *, loaded: bool) -> None:
     body = command.load() if loaded else _not_loaded
     if isinstance(body, typer.Typer):
         app.add_typer(body, name=command.name, short_help=command.summary)
     else:
-        app.command(command.name, short_help=command.summary)(body)
+        app.command(command.name, cls=GroupedCommand, short_help=command.summary)(body)
 
 
 def _not_loaded() -> None:

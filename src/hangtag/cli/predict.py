@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
+from hangtag.cli.help import MORE
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -41,20 +43,28 @@ def predict(
         typer.Option("--format", help="The table's format, where no name of an output says it."),
     ] = None,
     rows_per_part: Annotated[
-        int, typer.Option(min=1, help="How many rows a part of a folder has.")
+        int, typer.Option(min=1, help="How many rows a part of a folder has.", rich_help_panel=MORE)
     ] = 100_000,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the job of this output: label what has no row yet.")
     ] = False,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Go on, and label again the photos that failed.")
+        bool,
+        typer.Option(
+            "--retry-failed", help="Go on, and label again the photos that failed.", rich_help_panel=MORE
+        ),
     ] = False,
     restart: Annotated[
-        bool, typer.Option("--restart", help="Drop what an earlier job for this output has done.")
+        bool,
+        typer.Option(
+            "--restart", help="Drop what an earlier job for this output has done.", rich_help_panel=MORE
+        ),
     ] = False,
     summary_file: Annotated[
         Path | None,
-        typer.Option("--summary", help="Write the counts of the summary into this file, as JSON."),
+        typer.Option(
+            "--summary", help="Write the counts of the summary into this file, as JSON.", rich_help_panel=MORE
+        ),
     ] = None,
     explain: Annotated[
         Path | None,
@@ -63,14 +73,20 @@ def predict(
     photo_column: Annotated[
         str | None,
         typer.Option(
-            "--photo-column", help="The column of a table that names photos.  [default: by its name]"
+            "--photo-column",
+            help="The column of a table that names photos.  [default: by its name]",
+            rich_help_panel=MORE,
         ),
     ] = None,
     connections: Annotated[
-        int, typer.Option(min=1, help="How many photos to fetch at a time from servers and stores.")
+        int,
+        typer.Option(
+            min=1, help="How many photos to fetch at a time from servers and stores.", rich_help_panel=MORE
+        ),
     ] = 16,
     timeout: Annotated[
-        float, typer.Option(min=0.1, help="How many seconds an attempt to fetch may take.")
+        float,
+        typer.Option(min=0.1, help="How many seconds an attempt to fetch may take.", rich_help_panel=MORE),
     ] = 30.0,
     top_k: Annotated[int, typer.Option(min=1, help="How many candidates to write for each label.")] = 1,
     precision: Annotated[
@@ -80,23 +96,37 @@ def predict(
     threads: Annotated[
         int | None,
         typer.Option(
-            min=1, help="How many processors to use; with Ray, each worker.  [default: all that there are]"
+            min=1,
+            help="How many processors to use; with Ray, each worker.  [default: all that there are]",
+            rich_help_panel=MORE,
         ),
     ] = None,
     engine: Annotated[
-        Literal["local", "ray"], typer.Option(help="local: this process; ray: workers on a Ray cluster.")
+        Literal["local", "ray"],
+        typer.Option(help="local: this process; ray: workers on a Ray cluster.", rich_help_panel=MORE),
     ] = "local",
     address: Annotated[
         str | None,
-        typer.Option(help="The Ray cluster: auto, or HOST:PORT.  [default: one for this run, here]"),
+        typer.Option(
+            help="The Ray cluster: auto, or HOST:PORT.  [default: one for this run, here]",
+            rich_help_panel=MORE,
+        ),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="How many Ray workers.  [default: as many as there is room for]")
+        int | None,
+        typer.Option(
+            min=1, help="How many Ray workers.  [default: as many as there is room for]", rich_help_panel=MORE
+        ),
     ] = None,
     chunk: Annotated[
-        int | None, typer.Option(min=1, help="How many photos a Ray worker takes at a time.  [default: 1024]")
+        int | None,
+        typer.Option(
+            min=1, help="How many photos a Ray worker takes at a time.  [default: 1024]", rich_help_panel=MORE
+        ),
     ] = None,
-    gpus: Annotated[float, typer.Option(min=0, help="How many GPUs Ray sets aside for each worker.")] = 0.0,
+    gpus: Annotated[
+        float, typer.Option(min=0, help="How many GPUs Ray sets aside for each worker.", rich_help_panel=MORE)
+    ] = 0.0,
 ) -> None:
     """Label photos: files, folders, archives, tables that name them, addresses.
 

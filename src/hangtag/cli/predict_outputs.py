@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hangtag.bundle.shipped import find_bundle
-from hangtag.cli.destinations import Destination, check_destinations
 from hangtag.labelling.inputs.opening import STANDARD_INPUT
 from hangtag.labelling.outputs import Output
+from hangtag.pipelines.destinations import Destination, check_destinations
 
 
 def check_outputs(

@@ -71,7 +71,7 @@ def _require_nncf() -> None:
 
 def _check_output(path: Path, bundle: "Bundle", read: "Sequence[Path]") -> None:
     """Raise `UsageError` when the file cannot be written or is needed; an int8 form may be made anew."""
-    from hangtag.cli.destinations import Destination, check_destinations
+    from hangtag.pipelines.destinations import Destination, check_destinations
 
     check_destinations(
         [Destination("--output", path, makes_folder=True, is_model=True)], [bundle.path, *read]

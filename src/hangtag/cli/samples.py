@@ -13,8 +13,8 @@ def samples(
 
     They are enough to try `hangtag predict` on a machine that has no photos.
     """
-    from hangtag.cli.destinations import Destination, check_destinations
     from hangtag.imaging.samples import write_sample_photos
+    from hangtag.pipelines.destinations import Destination, check_destinations
 
     check_destinations([Destination("FOLDER", folder, is_folder=True)], [])
     paths = write_sample_photos(folder)

@@ -6,13 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from hangtag.catalogue.split_report import SplitReport
-    from hangtag.datasets.opening import Catalogue
-    from hangtag.datasets.prints import PhotoPrint
 
-PRINTS_NAME: Final = "fingerprints.parquet"
 SHOWN_CLASSES: Final = 10
 
 
@@ -47,81 +42,68 @@ def split(
     split of the same photos quick. Every product is in the table; one that can be in no split is `dropped`,
     with a note that says why.
     """
-    from hangtag.catalogue.split import split_catalogue
-    from hangtag.catalogue.split_report import write_split
-    from hangtag.datasets.cleaned import list_cleaned_files, load_cleaned
-    from hangtag.datasets.opening import list_table_files, open_catalogue
-    from hangtag.datasets.splits import SplitSettings
+    from hangtag.cli.console import TerminalProgress
+    from hangtag.pipelines import catalogue as pipeline
 
-    settings = SplitSettings(strategy, seed, validation, test, stratify_by, min_examples, rare)
-    _check_output(output, [*list_cleaned_files(cleaned), *list_table_files(catalogue)])
-    table = load_cleaned(cleaned)
-    with open_catalogue(catalogue) as source:
-        prints = _fingerprint(source, output.with_name(PRINTS_NAME))
-        report = write_split(split_catalogue(table, source, settings, prints), output)
+    with TerminalProgress() as progress:
+        report = pipeline.split(
+            cleaned,
+            catalogue,
+            output,
+            progress=progress,
+            strategy=strategy,
+            seed=seed,
+            test=test,
+            validation=validation,
+            stratify_by=stratify_by,
+            min_examples=min_examples,
+            rare=rare,
+        )
     _print_report(report)
     typer.echo(f"Written to {output}.")
 
 
-def _check_output(output: Path, read: "Sequence[Path]") -> None:
-    """Raise a `HangtagError` when the table, or what is written beside it, cannot be written or is read."""
-    from hangtag.catalogue.split_report import split_report_path, split_tables
-    from hangtag.cli.destinations import Destination, check_destinations
-    from hangtag.tables.tables import need_table_name
-
-    need_table_name(output)
-    written = [*split_tables(output), split_report_path(output), output.with_name(PRINTS_NAME)]
-    check_destinations([Destination("--output", path, makes_folder=True) for path in written], read)
-
-
-def _fingerprint(catalogue: "Catalogue", memory: Path) -> "dict[str, PhotoPrint]":
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from hangtag.datasets.prints import fingerprint_catalogue
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("Taking fingerprints", total=None)
-
-        def show(done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total)
-
-        return fingerprint_catalogue(catalogue, catalogue.photo_names(), memory=memory, on_progress=show)
-
-
 def _print_report(report: "SplitReport") -> None:
-    from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    from hangtag.datasets.splits import TEST, VALIDATION
+    from hangtag.cli.console import open_console
+    from hangtag.datasets.splits import DROPPED
 
     strategy, seed = report.settings["strategy"], report.settings["seed"]
     table = Table("split", "products", "share", "years", title=f"{strategy} split, seed {seed}")
     for column in table.columns[1:3]:
-        column.justify = "right"
-    used = sum(count for name, count in report.counts.items() if name != "dropped")
+        column.justify, column.no_wrap = "right", True
+    used = sum(count for name, count in report.counts.items() if name != DROPPED)
     for name, count in report.counts.items():
-        share = "" if name == "dropped" else f"{count / used:.2%}"
+        share = "" if name == DROPPED else f"{count / used:.2%}"
         table.add_row(name, f"{count:,}", share, "-".join(dict.fromkeys(report.years.get(name, []))))
     for note, count in report.dropped.items():
-        table.add_row(f"  {note}", f"{count:,}", "", "")
-    console = Console(highlight=False, markup=False)
+        table.add_row(Text(f"  {note}"), f"{count:,}", "", "")
+    console = open_console()
     console.print(table)
-    console.print(
-        f"{report.groups:,} groups of duplicates hold {report.grouped_products:,} products, the largest "
-        f"{report.largest_group}. {report.leaked_test:,} test and {report.leaked_validation:,} validation "
+    for sentence in _say_notable(report):
+        console.print(Text(sentence))
+
+
+def _say_notable(report: "SplitReport") -> list[str]:
+    """Return what is said of a split below its table: duplicates, empty splits, rare classes."""
+    from hangtag.datasets.splits import TEST, VALIDATION
+    from hangtag.domain.text import render_count
+
+    duplicates = (
+        f"{render_count(report.groups, 'group', 'groups')} of duplicates: {report.grouped_products:,} products, the "
+        f"largest has {report.largest_group}. {report.leaked_test:,} test and {report.leaked_validation:,} validation "
         "products have a duplicate in train."
     )
-    for name in (TEST, VALIDATION):
-        if not report.counts[name]:
-            console.print(
-                f"warning: {name} is empty: too few products, or classes of a single one, which stay in train"
-            )
+    sentences = [duplicates]
+    sentences += [
+        f"warning: {name} is empty: too few products, or classes of a single one, which stay in train"
+        for name in (TEST, VALIDATION)
+        if not report.counts[name]
+    ]
     if report.rare:
         smallest = ", ".join(f"{name} {size}" for name, size in list(report.rare.items())[-SHOWN_CLASSES:])
-        fewest = (
-            f"{len(report.rare)} rare classes (under {report.settings['min_examples']} products) are kept"
-        )
-        console.print(f"{fewest}, the smallest: {smallest}")
+        fewest = f"{len(report.rare)} rare classes (under {report.settings['min_examples']} products)"
+        sentences.append(f"{fewest} are kept, the smallest: {smallest}")
+    return sentences

@@ -1,16 +1,17 @@
 """A recipe: everything that decides what a training run makes, in one TOML file."""
 
+import dataclasses
 import hashlib
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from hangtag.datasets.splits import SplitSettings
 from hangtag.domain.errors import RecipeError
-from hangtag.domain.text import describe_invalid
+from hangtag.domain.text import describe_invalid, did_you_mean
 from hangtag.imaging.preprocess import Preprocessing
 from hangtag.training.negatives import NEGATIVES
 
@@ -23,6 +24,8 @@ def _refuse_reserved(name: str) -> str:
         raise ValueError("the name belongs to the photos of no product")
     return name
 
+
+_FIX_UNKNOWN: Final = "docs/training.md lists the values of a recipe."
 
 SetName = Annotated[str, Field(pattern=r"^[a-z0-9_-]+$"), AfterValidator(_refuse_reserved)]
 """What a joined set is called."""
@@ -268,8 +271,8 @@ def list_recipes() -> list[str]:
     return sorted(path.stem for path in folder.glob("*.toml"))
 
 
-def read_recipe(path: Path) -> Recipe:
-    """Read and check a recipe.
+def read_recipe(path: Path, changes: Mapping[str, object] | None = None) -> Recipe:
+    """Read and check a recipe; `changes` override its values by their dotted names, `{"optimisation.epochs": 3}`.
 
     Raises `RecipeError` that names every field that is missing, unknown or out of range.
     """
@@ -277,11 +280,44 @@ def read_recipe(path: Path) -> Recipe:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RecipeError(f"the recipe cannot be read ({error})", where=path) from None
+    for name, value in (changes or {}).items():
+        _change(values, name, value)
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
         problems = "; ".join(_describe(problem) for problem in error.errors())
-        raise RecipeError(problems, where=path) from None
+        changed = f" with {', '.join(changes)} changed" if changes else ""
+        raise RecipeError(problems, where=f"{path}{changed}") from None
+
+
+def _change(values: dict[str, Any], name: str, value: object) -> None:
+    """Put a value into the tables of a recipe. Raises `RecipeError` for a name that no recipe has."""
+    known = list_keys()
+    if name not in known:
+        inside = [key for key in known if key.startswith(f"{name}.")]
+        fix = f"Choose one of {', '.join(inside)}." if inside else did_you_mean(name, known)
+        raise RecipeError(f"a recipe has no value {name!r}", where="--set", fix=fix or _FIX_UNKNOWN)
+    *sections, last = name.split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+    values[last] = value
+
+
+def list_keys() -> list[str]:
+    """Return the dotted names of all values that a recipe can have, such as `optimisation.epochs`."""
+    keys: list[str] = []
+    for name, field in Recipe.model_fields.items():
+        kinds = [kind for kind in (field.annotation, *get_args(field.annotation)) if kind is not None]
+        section = next((found for found in map(_field_names, kinds) if found), None)
+        keys += [name] if section is None else [f"{name}.{inner}" for inner in section]
+    return keys
+
+
+def _field_names(kind: Any) -> list[str] | None:  # noqa: ANN401 - an annotation can be anything
+    """Return the names of a section's values, None where the kind is no section."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return list(kind.model_fields)
+    return [field.name for field in dataclasses.fields(kind)] if dataclasses.is_dataclass(kind) else None
 
 
 def _describe(problem: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails, a TypedDict with optional keys

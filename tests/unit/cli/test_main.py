@@ -4,9 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 import typer
+import typer.main
 
 from hangtag import __version__
-from hangtag.cli.main import COMMANDS, main
+from hangtag.cli.main import COMMANDS, build_app, main
 from hangtag.domain.errors import UsageError
 
 HEAVY = ["numpy", "PIL", "onnx", "openvino", "pyarrow", "rich", "torch", "xlsxwriter"]
@@ -130,3 +131,26 @@ def test_samples_are_written(capsys, tmp_path):
     assert status == 0
     assert out == f"8 sample photos written to {tmp_path / 'photos'}\n"
     assert len(list((tmp_path / "photos").glob("*.png"))) == 8
+
+
+def test_a_command_shows_what_most_calls_need_first():
+    for command in COMMANDS:
+        group = typer.main.get_command(build_app([command.name])).commands[command.name]
+        first = [one for one in group.params if getattr(one, "rich_help_panel", None) is None]
+        shown = [one for one in first if one.param_type_name == "option"]
+        assert len(shown) < 10, f"{command.name} shows {len(shown)} options and --help above the others"
+
+
+def test_the_other_options_stand_in_a_group_of_their_own(capsys):
+    _, out, _ = run(capsys, "train", "--help")
+    first, _, more = out.partition("More options:")
+    assert "--catalogue" in first
+    assert "--tensorboard" in more
+
+
+def test_the_tab_key_completes_commands_and_options(monkeypatch, capsys):
+    monkeypatch.setenv("_HANGTAG_COMPLETE", "complete_bash")
+    for words, found in (("hangtag spl", "split"), ("hangtag samples --he", "--help")):
+        monkeypatch.setenv("COMP_WORDS", words)
+        monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
+        assert found in run(capsys)[1].split()

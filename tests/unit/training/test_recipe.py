@@ -1,6 +1,6 @@
 import pytest
 
-from hangtag.domain.errors import RecipeError
+from hangtag.domain.errors import HangtagError, RecipeError
 from hangtag.training.recipe import find_recipe, list_recipes, read_recipe
 
 
@@ -101,3 +101,27 @@ def test_further_sets_join_those_of_the_recipe():
 def test_a_set_cannot_have_every_name(name):
     with pytest.raises(RecipeError, match="joins"):
         read_recipe(find_recipe("default")).with_joins([name])
+
+
+def test_values_of_a_recipe_can_be_changed_by_their_names():
+    changes = {"optimisation.epochs": 3, "seed": 7, "split.test": 0.2, "names.weight": 0.5}
+    recipe = read_recipe(find_recipe("basic_cnn"), changes)
+    assert (recipe.optimisation.epochs, recipe.seed, recipe.split.test) == (3, 7, 0.2)
+    assert recipe.names is not None
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"optimisation.epoch": 3}, "no value 'optimisation.epoch'. Did you mean optimisation.epochs?"),
+        ({"optimisation": 3}, "Choose one of optimisation.epochs, "),
+        ({"flavour": 3}, "docs/training.md"),
+        ({"optimisation.epochs": "many"}, "optimisation.epochs: input should be a valid integer"),
+        ({"optimisation.epochs": 0}, "optimisation.epochs: input should be greater than or equal to 1"),
+        ({"split.test": 2}, "test 2"),
+    ],
+)
+def test_a_change_that_cannot_be_names_what_can(changes, message):
+    with pytest.raises(HangtagError) as caught:
+        read_recipe(find_recipe("basic_cnn"), changes)
+    assert message in str(caught.value)

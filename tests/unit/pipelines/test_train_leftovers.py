@@ -8,6 +8,7 @@ pytest.importorskip("torch", reason="the extra `train` is not installed")
 
 from hangtag.cli.main import main
 from hangtag.datasets.splits import read_split_facts
+from hangtag.pipelines.train_bundle import TrainResult
 from hangtag.training.recipe import find_recipe
 
 
@@ -19,9 +20,9 @@ def start(tiny_catalogue, tmp_path, monkeypatch):
     def stop(training, join, facts):
         seeds.append(facts["split"]["seed"])
         assert read_split_facts(join(training.recipe, training.settings.folder)[0]) == facts["split"]
-        return training.settings.folder / "none.onnx"
+        return TrainResult(training.settings.folder / "none.onnx", (), (), {})
 
-    monkeypatch.setattr("hangtag.cli.train_bundle.train_with_teacher", stop)
+    monkeypatch.setattr("hangtag.pipelines.train.train_with_teacher", stop)
 
     def start(seed, *options):
         recipe = tmp_path / "r.toml"

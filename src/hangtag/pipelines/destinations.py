@@ -41,76 +41,80 @@ class Destination:
 
 
 def check_destinations(destinations: Sequence[Destination], inputs: Iterable[Path]) -> None:
-    """Raise `UsageError` when one cannot be written, or would replace an input or another one.
+    """Raise `UsageError` when one cannot be written, or would replace an input or another destination.
 
     `inputs` are all files that the command reads, models among them; those that do not exist do no harm.
     """
     read = list(inputs)
-    for one in destinations:
-        _check_usable(one)
-        _check_kind(one)
-        for path in one.written:
-            _check_not_read(one, path, read)
+    for destination in destinations:
+        _check_usable(destination)
+        _check_kind(destination)
+        for path in destination.written:
+            _check_not_read(destination, path, read)
     for first, second in combinations(destinations, 2):
         _check_apart(first, second)
 
 
-def _check_usable(one: Destination) -> None:
-    if one.is_folder:
-        _check_folder(one)
+def _check_usable(destination: Destination) -> None:
+    if destination.is_folder:
+        _check_folder(destination)
         return
-    fix = f"Choose another {one.option}."
-    if one.path.is_dir():
-        raise UsageError("this is a folder, and a file is to be written", where=one.path, fix=fix)
-    if one.path.exists() and not one.path.is_file():
-        raise UsageError("this is not a file that can be replaced", where=one.path, fix=fix)
-    if one.makes_folder:
-        _check_writable(one, _find_nearest(one, one.path.parent))
+    fix = f"Choose another {destination.option}."
+    if destination.path.is_dir():
+        raise UsageError("this is a folder, and a file is to be written", where=destination.path, fix=fix)
+    if destination.path.exists() and not destination.path.is_file():
+        raise UsageError("this is not a file that can be replaced", where=destination.path, fix=fix)
+    if destination.makes_folder:
+        _check_writable(destination, _find_nearest(destination, destination.path.parent))
         return
-    if not one.path.parent.is_dir():
-        problem = f"there is no such folder for {one.path.name}"
-        raise UsageError(problem, where=one.path.parent, fix=f"Make it, or choose another {one.option}.")
-    _check_writable(one, one.path.parent)
+    if not destination.path.parent.is_dir():
+        problem = f"there is no such folder for {destination.path.name}"
+        raise UsageError(
+            problem, where=destination.path.parent, fix=f"Make it, or choose another {destination.option}."
+        )
+    _check_writable(destination, destination.path.parent)
 
 
-def _check_folder(one: Destination) -> None:
+def _check_folder(destination: Destination) -> None:
     """See that a folder can be made, with those around it, in the nearest one that exists."""
-    _check_writable(one, _find_nearest(one, one.path))
-    for name in one.files:
-        if (one.path / name).is_dir():
+    _check_writable(destination, _find_nearest(destination, destination.path))
+    for name in destination.files:
+        if (destination.path / name).is_dir():
             problem = "this is a folder, and a file is to be written"
-            raise UsageError(problem, where=one.path / name, fix=f"Choose another {one.option}.")
+            raise UsageError(
+                problem, where=destination.path / name, fix=f"Choose another {destination.option}."
+            )
 
 
-def _find_nearest(one: Destination, folder: Path) -> Path:
+def _find_nearest(destination: Destination, folder: Path) -> Path:
     """Return the folder, or the nearest one around it that exists."""
     nearest = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
     if not nearest.is_dir():
         problem = "this is a file, and a folder is to be written"
-        raise UsageError(problem, where=nearest, fix=f"Choose another {one.option}.")
+        raise UsageError(problem, where=nearest, fix=f"Choose another {destination.option}.")
     return nearest
 
 
-def _check_writable(one: Destination, folder: Path) -> None:
+def _check_writable(destination: Destination, folder: Path) -> None:
     if not os.access(folder, os.W_OK | os.X_OK):
         problem = "this folder cannot be written to"
-        raise UsageError(problem, where=folder, fix=f"Choose another {one.option}.")
+        raise UsageError(problem, where=folder, fix=f"Choose another {destination.option}.")
 
 
-def _check_kind(one: Destination) -> None:
-    if one.is_folder or not one.path.exists():
+def _check_kind(destination: Destination) -> None:
+    if destination.is_folder or not destination.path.exists():
         return
-    suffix = one.path.suffix.lower()
-    kind = "a model" if suffix == SUFFIX and not one.is_model else _NEVER_WRITTEN.get(suffix)
+    suffix = destination.path.suffix.lower()
+    kind = "a model" if suffix == SUFFIX and not destination.is_model else _NEVER_WRITTEN.get(suffix)
     if kind is not None:
-        problem = f"this is {kind}, which {one.option} does not replace"
-        raise UsageError(problem, where=one.path, fix=f"Choose another {one.option}.")
+        problem = f"this is {kind}, which {destination.option} does not replace"
+        raise UsageError(problem, where=destination.path, fix=f"Choose another {destination.option}.")
 
 
-def _check_not_read(one: Destination, path: Path, inputs: Iterable[Path]) -> None:
+def _check_not_read(destination: Destination, path: Path, inputs: Iterable[Path]) -> None:
     if any(_is_same(path, source) for source in inputs):
-        problem = f"the command reads this, and {one.option} would replace it"
-        raise UsageError(problem, where=path, fix=f"Choose another {one.option}.")
+        problem = f"the command reads this, and {destination.option} would replace it"
+        raise UsageError(problem, where=path, fix=f"Choose another {destination.option}.")
 
 
 def _check_apart(first: Destination, second: Destination) -> None:
@@ -120,9 +124,9 @@ def _check_apart(first: Destination, second: Destination) -> None:
             raise UsageError(f"{both} would write this twice", where=path, fix="Choose another name.")
 
 
-def _all_names(one: Destination) -> Iterator[Path]:
-    yield one.path
-    yield from (one.path / name for name in one.files)
+def _all_names(destination: Destination) -> Iterator[Path]:
+    yield destination.path
+    yield from (destination.path / name for name in destination.files)
 
 
 def _is_same(first: Path, second: Path) -> bool:

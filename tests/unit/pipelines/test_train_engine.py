@@ -6,8 +6,8 @@ import pytest
 pytest.importorskip("torch", reason="the extra `train` is not installed")
 
 from hangtag.cli.main import main
-from hangtag.cli.train_bundle import Training, choose_engine, train_with_teacher
 from hangtag.domain.errors import UsageError
+from hangtag.pipelines.train_bundle import Training, choose_engine, train_with_teacher
 from hangtag.training.loop import RunSettings, train
 from hangtag.training.recipe import find_recipe, read_recipe
 
@@ -27,7 +27,7 @@ def test_what_is_said_of_a_cluster_needs_one(address, workers):
 def test_without_ray_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     monkeypatch.delitem(sys.modules, "hangtag.training.on_ray", raising=False)
-    with pytest.raises(UsageError, match=r"extra `ray`.*pip install 'hangtag\[train,ray\]'"):
+    with pytest.raises(UsageError, match=r"extras `train` and `ray`.*pip install 'hangtag\[train,ray\]'"):
         choose_engine("ray", "auto", None)
 
 

@@ -1,22 +1,25 @@
-"""One training, from a split table to a measured bundle, by the engine that the command chose."""
+"""One training, from a split table to a measured bundle, after the teacher that its recipe names."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import typer
-
 from hangtag.domain.errors import UsageError
+from hangtag.domain.extras import missing_extra
+from hangtag.pipelines.progress import SILENT, Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     import pyarrow as pa
 
     from hangtag.datasets.opening import Catalogue
+    from hangtag.evaluation.heads import Report
     from hangtag.evaluation.photo_set import PhotoSet
+    from hangtag.evaluation.precision import PrecisionCost
+    from hangtag.inference.model import Model
     from hangtag.networks.pretrained import Weights
+    from hangtag.training.data import TrainingData
     from hangtag.training.loop import RunSettings, TrainedNetwork
     from hangtag.training.recipe import Recipe
 
@@ -25,6 +28,28 @@ if TYPE_CHECKING:
 
 TEACHER: Final = "teacher"
 """The folder of a run in which its teacher is trained."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainResult:
+    """What a training made: the bundle and its figures.
+
+    `reports` are those of validation, test, and what was kept back of joined sets. `precisions` may be used for this
+    model; `bf16_costs` says by column what bfloat16 loses on validation. `teacher` was trained first, if the recipe
+    names one.
+    """
+
+    bundle: Path
+    reports: "tuple[Report, ...]"
+    precisions: tuple[str, ...]
+    bf16_costs: "Mapping[str, PrecisionCost]"
+    teacher: "TrainResult | None" = None
+
+    def load(self) -> "Model":
+        """Load the model that was trained."""
+        from hangtag.inference.model import load_model
+
+        return load_model(self.bundle)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +63,38 @@ class Training:
     recipe: "Recipe"
     settings: "RunSettings"
     engine: "Callable[..., TrainedNetwork]"
-    teachers: "Sequence[Path]" = ()
+    teachers: Sequence[Path] = ()
     epochs: int | None = None
+    progress: Progress = SILENT
 
-    def train(self, table: "pa.Table", source: "Catalogue", facts: dict[str, Any]) -> Path:
-        """Train by a split table, export and measure; return the bundle. `facts` go into its card."""
+    def train(self, table: "pa.Table", source: "Catalogue", facts: Mapping[str, Any]) -> TrainResult:
+        """Train by a split table, export and measure. `facts` go into the bundle's card."""
+        from rich.console import Console
+
         from hangtag.training.bundling import write_trained_bundle
-        from hangtag.training.data import load_training_data
-        from hangtag.training.loop import describe_classes
         from hangtag.training.progress import TrainingProgress
 
         recipe, folder = self.recipe, self.settings.folder
-        data = load_training_data(table, source, recipe.columns, recipe.preprocessing, folder / "pixels")
-        typer.echo(f"{len(data.train):,} train and {len(data.validation):,} validation photos", err=True)
-        typer.echo(f"heads: {describe_classes(data.classes)}", err=True)
-        if recipe.names:
-            from hangtag.training.names import teach_by_names
+        data, facts = self._load_data(table, source, facts)
+        with TrainingProgress(Console(stderr=True, quiet=self.progress is SILENT)) as progress:
+            trained = self.engine(recipe, data, self.settings, progress)
+        bundle = folder / f"{recipe.name}.onnx"
+        write_trained_bundle(trained, recipe, data, {**facts, "train_photos": len(data.train)}, bundle)
+        return measure_bundle(bundle, table, source)
 
+    def _load_data(
+        self, table: "pa.Table", source: "Catalogue", facts: Mapping[str, Any]
+    ) -> "tuple[TrainingData, Mapping[str, Any]]":
+        """Load the photos and what is learnt beside their labels; return them with what the card says of them."""
+        from hangtag.training.data import load_training_data
+        from hangtag.training.loop import describe_classes
+        from hangtag.training.names import teach_by_names
+
+        recipe, folder = self.recipe, self.settings.folder
+        data = load_training_data(table, source, recipe.columns, recipe.preprocessing, folder / "pixels")
+        self.progress.say(f"{len(data.train):,} train and {len(data.validation):,} validation photos")
+        self.progress.say(f"heads: {describe_classes(data.classes)}")
+        if recipe.names:
             data = teach_by_names(data, table, recipe.seed)
         if recipe.distillation:
             from hangtag.bundle.card import REFERENCE_PRECISION
@@ -64,34 +104,30 @@ class Training:
             teachers = [load_model(path, precision=REFERENCE_PRECISION) for path in self.teachers]
             data = teach_by_models(data, table, source, teachers, folder / "pixels")
             facts = {**facts, "teachers": [describe_teacher(teacher) for teacher in teachers]}
-        with TrainingProgress() as progress:
-            trained = self.engine(recipe, data, self.settings, progress)
-        bundle = folder / f"{recipe.name}.onnx"
-        write_trained_bundle(trained, recipe, data, {**facts, "train_photos": len(data.train)}, bundle)
-        _measure(bundle, table, source)
-        return bundle
+        return data, facts
 
 
-def train_with_teacher(training: Training, join: "Join", facts: dict[str, Any]) -> Path:
-    """Train, after the teacher that the recipe names where the run was told of none; return the bundle.
+def train_with_teacher(training: Training, join: "Join", facts: Mapping[str, Any]) -> TrainResult:
+    """Train, after the teacher that the recipe names where the run was told of none.
 
-    The teacher's run lies in the folder `teacher` of this one, and is finished or gone on with as this one is.
+    The teacher's run lies in the folder `teacher` of this one, and is finished or resumed as this one is.
     """
-    distillation = training.recipe.distillation
+    distillation, taught = training.recipe.distillation, None
     if distillation is not None and distillation.teacher is not None and not training.teachers:
         recipe = _read_teacher(distillation.teacher, training)
         settings = replace(training.settings, folder=training.settings.folder / TEACHER)
         bundle = settings.folder / f"{recipe.name}.onnx"
         if not bundle.is_file():
-            typer.echo(f"training the teacher, {recipe.name}, in {settings.folder}", err=True)
+            training.progress.say(f"training the teacher, {recipe.name}, in {settings.folder}")
             settings.folder.mkdir(parents=True, exist_ok=True)
             start = replace(settings, weights=_read_start(recipe) if recipe.network.pretrained else None)
-            train_with_teacher(replace(training, recipe=recipe, settings=start), join, facts)
+            taught = train_with_teacher(replace(training, recipe=recipe, settings=start), join, facts)
         training = replace(training, teachers=(bundle,))
         if distillation.start_from_teacher:
             weights = _read_start(recipe, settings.checkpoint)
             training = replace(training, settings=replace(training.settings, weights=weights))
-    return training.train(*join(training.recipe, training.settings.folder), facts)
+    result = training.train(*join(training.recipe, training.settings.folder), facts)
+    return replace(result, teacher=taught)
 
 
 def _read_teacher(name: str, student: Training) -> "Recipe":
@@ -131,38 +167,31 @@ def choose_engine(name: str, address: str | None, workers: int | None) -> "Calla
     try:
         from hangtag.training.on_ray import Cluster, train_on_ray
     except ImportError:
-        raise UsageError(
-            "training on a cluster needs the extra `ray`", fix="Run `pip install 'hangtag[train,ray]'`."
-        ) from None
+        raise missing_extra("train,ray", "training on a cluster") from None
     return partial(train_on_ray, cluster=Cluster(address, workers))
 
 
-def _measure(bundle: Path, table: "pa.Table", source: "Catalogue") -> None:
-    """Measure the bundle on the splits that it did not learn from, and store what came out in its card.
+def measure_bundle(bundle: Path, table: "pa.Table", source: "Catalogue") -> TrainResult:
+    """Measure a bundle on the splits that it did not learn from, and store the figures in its card.
 
     Half precision is allowed only where it was measured to cost nothing.
     """
-    from rich.console import Console
-
     from hangtag.bundle.card import REFERENCE_PRECISION
     from hangtag.bundle.file import replace_card
     from hangtag.evaluation.evaluate import measure
     from hangtag.evaluation.precision import allow_precisions
-    from hangtag.evaluation.report import add_to_card, print_report
+    from hangtag.evaluation.report import add_to_card
     from hangtag.inference.model import load_model
     from hangtag.training.rows import own_rows
 
     model = load_model(bundle, precision=REFERENCE_PRECISION)
-    card = model.card
+    card, reports = model.card, []
     for photos in _unlearnt(table, source):
-        report = measure(model, photos).report
-        print_report(Console(), report)
-        card = add_to_card(card, report)
+        reports.append(measure(model, photos).report)
+        card = add_to_card(card, reports[-1])
     precisions, costs = allow_precisions(bundle, own_rows(table), source)
-    for column, cost in costs.items():
-        typer.echo(f"bf16 on validation: {column} loses {cost.lost_points:+.2f} points", err=True)
-    typer.echo(f"arithmetics that may be chosen: {', '.join(precisions)}", err=True)
     replace_card(bundle, replace(card, precisions=precisions))
+    return TrainResult(bundle, tuple(reports), precisions, costs)
 
 
 def _unlearnt(table: "pa.Table", source: "Catalogue") -> "list[PhotoSet]":

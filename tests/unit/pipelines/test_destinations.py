@@ -5,10 +5,10 @@ import os
 import pytest
 
 from hangtag.bundle.file import write_bundle
-from hangtag.cli.destinations import Destination, check_destinations
 from hangtag.cli.main import main
 from hangtag.datasets.cleaned import CLEANED_FILES
 from hangtag.domain.errors import UsageError
+from hangtag.pipelines.destinations import Destination, check_destinations
 from tiny_bundle import build_tiny_card, build_tiny_graph
 
 
