@@ -1,6 +1,6 @@
 """The engine: a bundle's graph, run by OpenVINO on the processor. Pixels in, logits out.
 
-Why OpenVINO, and why two compiled forms of one model: `docs/decisions/0002-inference-engine.md`.
+Why OpenVINO, and why several compiled graphs of one model: `docs/decisions/0002-inference-engine.md`.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from hangtag.bundle.file import Bundle, read_bundle
 from hangtag.bundle.quantised import is_quantised
 from hangtag.bundle.structure import check_class_count
 from hangtag.domain.errors import BundleError, UsageError
+from hangtag.inference.compiled import CompiledGraph, Request, split_batch
 from hangtag.inference.cpus import count_usable_cpus
-from hangtag.inference.lane import Lane, Running
-from hangtag.inference.reduced import keep_first_layers_exact
-from hangtag.inference.runtime import load_runtime
+from hangtag.inference.golden import draw_probes
+from hangtag.inference.runtime import PRECISION_NAMES, read_graph
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -29,21 +29,27 @@ if TYPE_CHECKING:
 
     Pixels = npt.NDArray[np.uint8]
     Logits = dict[str, npt.NDArray[np.float32]]
+    Part = tuple[CompiledGraph, Pixels]
 
 Precision = Literal["auto", "fp32", "bf16", "int8"]
-"""`auto` is what is fastest on this processor, `fp32` gives the same bits wherever a photo stands in a batch, `int8` is
-that of an int8 form, and its only one."""
+"""`auto` is what is fastest on this processor, `fp32` and `bf16` are number types of the graph, `int8` is that of an
+int8 form, and its only one."""
 
 BATCH_SIZE: Final = 16
 """Measured: larger batches fall out of the processor's cache, smaller ones pay for more calls."""
 
+FEW: Final = 4
+"""What batches too small for `BATCH_SIZE` are split into: eight photos one by one cost twice as much."""
+
 _HINTS: Final = {"auto": None, "fp32": "f32", "bf16": "bf16", "int8": "f32"}
 """What the layers compute in whose numbers the graph does not say: in an int8 form, those that are not quantised."""
-_NAMES: Final = {"f32": "fp32", "bf16": "bf16", "f16": "fp16"}
 
 
 class Engine:
     """Runs a bundle. Safe to use from several threads.
+
+    A photo gets the same logits alone and in any batch: what the network gives for it alone counts, and larger batches
+    run together only in graphs that were seen to give the same, on this machine, when they were compiled.
 
     `precision` is `auto`, `fp32` or `bf16`, and for an int8 form `auto` or `int8`; `threads` defaults to the processors
     that this process may use; `batch_size` is how many photos go through the network at a time, whatever the size of
@@ -75,17 +81,20 @@ class Engine:
         self._quantised = is_quantised(bundle.card)
         self._hint = _HINTS[_require_possible(precision, bundle, quantised=self._quantised)]
         self._lock = Lock()
-        self._graph = _read_graph(bundle, self._hint)
-        self._any_size = self._compile("LATENCY", -1)
-        self._full_batch: Lane | None = None
-        self._check_sizes(self._any_size)
+        self._graph = self._read_graph(bundle)
+        self._alone = self._compile(1)
+        self._graphs = {1: self._alone}
+        self._not_compiled = tuple(
+            size for size in (FEW, batch_size) if size == batch_size > 1 or 2 * size <= batch_size
+        )
+        self._check_widths(self._alone)
 
     @property
     def precision(self) -> str:
-        """In which arithmetic the network really runs on this processor: `fp32`, `bf16`, `fp16` or `int8`."""
+        """In which precision the network really runs on this processor: `fp32`, `bf16`, `fp16` or `int8`."""
         if self._quantised:
             return QUANTISED_PRECISION
-        return _NAMES.get(self._any_size.precision, self._any_size.precision)
+        return PRECISION_NAMES.get(self._alone.precision, self._alone.precision)
 
     def run(self, pixels: Pixels) -> Logits:
         """Return the logits by column, float32 (n, classes), of pixels, uint8 (n, height, width, 3), n from 0 up.
@@ -99,7 +108,7 @@ class Engine:
         """Yield the logits of each batch, in order. The next batches are fetched while the network runs."""
         parts_of_batch: deque[int] = deque()
 
-        def iter_parts() -> Iterator[Pixels]:
+        def iter_parts() -> Iterator[Part]:
             for batch in batches:
                 parts = self._split(batch)
                 parts_of_batch.append(len(parts))
@@ -113,12 +122,12 @@ class Engine:
                 yield _join(answers)
                 answers = []
 
-    def _iter_answers(self, parts: Iterator[Pixels]) -> Generator[Logits]:
-        running: deque[Running | None] = deque()
+    def _iter_answers(self, parts: Iterator[Part]) -> Generator[Logits]:
+        running: deque[Request | None] = deque()
         try:
-            for part in parts:
-                running.append(self._start(part))
-                if len(running) > self._depth(part):
+            for graph, pixels in parts:
+                running.append(graph.start(pixels) if len(pixels) else None)
+                if len(running) > self.threads:  # one more than run at a time, so that none waits for us
                     yield self._finish(running.popleft())
             while running:
                 yield self._finish(running.popleft())
@@ -127,78 +136,76 @@ class Engine:
                 if request is not None:
                     request.finish()  # it reads memory that is about to be freed
 
-    def _start(self, part: Pixels) -> Running | None:
-        if not len(part):
-            return None
-        return self._lane(len(part)).start(np.ascontiguousarray(part))
-
-    def _finish(self, running: Running | None) -> Logits:
-        if running is None:
+    def _finish(self, request: Request | None) -> Logits:
+        if request is None:
             return {name: np.empty((0, width), np.float32) for name, width in self._widths.items()}
         try:
-            logits = running.finish()
+            logits = request.finish()
         except RuntimeError as error:
-            raise self._broken(error) from error
+            raise self._broken("run", error) from error
         return {name: logits[name] for name in self._widths}
 
-    def _depth(self, part: Pixels) -> int:
-        """Return how many requests are to be under way: one more than run at a time, so that none waits for us."""
-        return self._lane(len(part)).requests if len(part) else 1
-
-    def _lane(self, size: int) -> Lane:
-        if size != self.batch_size:
-            return self._any_size
-        with self._lock:  # the first full batch compiles it: a single photo need not wait for that
-            if self._full_batch is None:
-                self._full_batch = self._compile("THROUGHPUT", self.batch_size)
-            return self._full_batch
-
-    def _split(self, batch: Pixels) -> list[Pixels]:
+    def _split(self, batch: Pixels) -> list[Part]:
         height, width = self.card.preprocessing.height, self.card.preprocessing.width
         if batch.dtype != np.uint8 or batch.shape[1:] != (height, width, 3):
             found = f"{batch.dtype} of shape {batch.shape}"
             raise UsageError(f"pixels are uint8 of shape (n, {height}, {width}, 3), not {found}")
-        starts = range(0, max(len(batch), 1), self.batch_size)
-        return [batch[start : start + self.batch_size] for start in starts]
+        if not len(batch):
+            return [(self._alone, batch)]
+        parts, start = [], 0
+        graphs = self._graphs_for(len(batch))
+        for size in split_batch(len(batch), sorted(graphs)):
+            parts.append((graphs[size], batch[start : start + size]))
+            start += size
+        return parts
 
-    def _compile(self, hint: str, size: int) -> Lane:
-        settings: dict[str, Any] = {
-            "PERFORMANCE_HINT": hint,
-            "INFERENCE_NUM_THREADS": self.threads,
-            # Engines that share a machine would all pin their threads to its first processors.
-            "ENABLE_CPU_PINNING": self.threads >= count_usable_cpus(),
-        }
-        if self._hint is not None:
-            settings["INFERENCE_PRECISION_HINT"] = self._hint
-        height, width = self.card.preprocessing.height, self.card.preprocessing.width
+    def _graphs_for(self, count: int) -> dict[int, CompiledGraph]:
+        """Return the graphs by size that answer `count` photos. The largest that fits is compiled when first wanted."""
+        if not any(size <= count for size in self._not_compiled):
+            return self._graphs
+        with self._lock:
+            wanted = max(size for size in (*self._not_compiled, *self._graphs) if size <= count)
+            if wanted in self._not_compiled:
+                self._not_compiled = tuple(size for size in self._not_compiled if size != wanted)
+                graph = self._compile(wanted)
+                if self._agrees(graph):
+                    self._graphs = {**self._graphs, wanted: graph}
+            return self._graphs
+
+    def _agrees(self, graph: CompiledGraph) -> bool:
         try:
-            graph = self._graph.clone()
-            graph.reshape([size, height, width, 3])
-            return Lane(load_runtime().compile_model(graph, "CPU", settings), self.card.columns)
+            return graph.answers_like(self._alone, draw_probes(self.card, graph.size))
         except RuntimeError as error:
-            raise self._broken(error) from error
+            raise self._broken("run", error) from error
+
+    def _compile(self, size: int) -> CompiledGraph:
+        shape = (size, self.card.preprocessing.height, self.card.preprocessing.width, 3)
+        try:
+            return CompiledGraph(self._graph, shape, threads=self.threads, precision_hint=self._hint)
+        except RuntimeError as error:
+            raise self._broken("run", error) from error
+
+    def _read_graph(self, bundle: Bundle) -> Any:  # noqa: ANN401 - OpenVINO has no types
+        try:
+            return read_graph(bundle.model_bytes, self._hint)
+        except RuntimeError as error:
+            raise self._broken("read", error) from error
 
     def copy_graph(self) -> Any:  # noqa: ANN401 - OpenVINO has no types
         """Return a copy of the graph that is run, for what wants to look inside."""
         return self._graph.clone()
 
-    def _check_sizes(self, lane: Lane) -> None:
-        """Compare the sizes that the engine infers with the card: those that a file declares could be wrong."""
+    def _check_widths(self, graph: CompiledGraph) -> None:
+        """Compare the sizes that OpenVINO infers with the card: those that a file declares could be wrong."""
         try:
             for head in self.card.heads:
-                check_class_count(head.column, lane.sizes.get(head.column), len(head.classes))
+                check_class_count(head.column, graph.width(head.column), len(head.classes))
         except BundleError as error:
             raise BundleError(error.problem, where=self._where) from None
 
-    def _broken(self, error: RuntimeError) -> BundleError:
+    def _broken(self, verb: str, error: RuntimeError) -> BundleError:
         reason = str(error).strip().splitlines()[-1]
-        return BundleError(f"OpenVINO cannot run this model ({reason})", where=self._where)
-
-
-def preferred_precision() -> str:
-    """Return the arithmetic that OpenVINO would choose on this processor: `fp32`, `bf16` or `fp16`."""
-    name = str(load_runtime().get_property("CPU", "INFERENCE_PRECISION_HINT").get_type_name())
-    return _NAMES.get(name, name)
+        return BundleError(f"OpenVINO cannot {verb} this model ({reason})", where=self._where)
 
 
 def _require_possible(precision: Precision, bundle: Bundle, *, quantised: bool) -> Precision:
@@ -210,17 +217,6 @@ def _require_possible(precision: Precision, bundle: Bundle, *, quantised: bool) 
         )
         raise UsageError(f"this model cannot compute in {precision}", where=bundle.path, fix=fix)
     return precision
-
-
-def _read_graph(bundle: Bundle, hint: str | None) -> Any:  # noqa: ANN401 - OpenVINO has no types
-    core = load_runtime()
-    try:
-        graph = core.read_model(bundle.model_bytes)
-        arithmetic = hint or core.get_property("CPU", "INFERENCE_PRECISION_HINT").get_type_name()
-        return graph if arithmetic == _HINTS["fp32"] else keep_first_layers_exact(core, graph)
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise BundleError(f"OpenVINO cannot read this model ({reason})", where=bundle.path) from error
 
 
 def _join(answers: list[Logits]) -> Logits:

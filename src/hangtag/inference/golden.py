@@ -1,15 +1,21 @@
 """The golden check: a bundle proves, when it is loaded, that it still gives the answers that it was made with."""
 
-from collections.abc import Mapping
-from typing import Final
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 
-from hangtag.bundle.card import Card, GoldenCheck
 from hangtag.domain.errors import BundleError, PhotoError
 from hangtag.imaging.preprocess import Pixels, prepare_photo
-from hangtag.inference.engine import Engine
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy.typing as npt
+
+    from hangtag.bundle.card import Card, GoldenCheck
+    from hangtag.inference.engine import Engine
 
 REDUCED_TOLERANCE: Final = 0.1
 """What bf16 may change a logit by, relative to the largest one of its head: its numbers have 8 significant bits, and
@@ -30,11 +36,29 @@ def check_golden(engine: Engine, where: object = None) -> None:
             where=where,
             fix="Export it again with `hangtag train`.",
         )
-    answers = engine.run(np.stack([_prepare(check, card, where) for check in card.golden]))
-    for position, check in enumerate(card.golden):
-        found = {column: rows[position] for column, rows in answers.items()}
-        _compare(check, found, engine, where)
-    _check_gate(answers, engine, where)
+    for check in card.golden:
+        answers = engine.run(_prepare(check, card, where)[None])
+        _compare(check, {column: rows[0] for column, rows in answers.items()}, engine, where)
+        _check_gate(answers, engine, where)
+
+
+def draw_probes(card: Card, count: int) -> Pixels:
+    """Return photos to compare graphs with, uint8 (count, height, width, 3): the card's golden ones, changed.
+
+    Where the card has none, or they cannot be decoded, noise stands in for them.
+    """
+    size, dice = card.preprocessing, np.random.default_rng(0)
+    try:
+        originals = [prepare_photo(check.photo, size) for check in card.golden]
+    except PhotoError:
+        originals = []
+    noise = dice.integers(0, 256, (count, size.height, size.width, 3), dtype=np.uint8)
+    for position in range(count if originals else 0):
+        shift = position // len(originals)
+        # Moved and mixed with a little noise, so that no two are alike and none is plain.
+        moved = np.roll(originals[position % len(originals)], (5 * shift, 3 * shift), axis=(0, 1))
+        noise[position] = moved if shift == 0 else moved ^ (noise[position] & 15)
+    return noise
 
 
 def _prepare(check: GoldenCheck, card: Card, where: object) -> Pixels:

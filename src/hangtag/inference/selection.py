@@ -9,9 +9,10 @@ from hangtag.bundle.quantised import find_quantised, is_quantised, read_quantisa
 from hangtag.domain.errors import BundleError
 from hangtag.inference.choice import EngineSetting, Timing, choose_setting
 from hangtag.inference.cpus import count_usable_cpus
-from hangtag.inference.engine import BATCH_SIZE, Engine, Precision, preferred_precision
+from hangtag.inference.engine import BATCH_SIZE, Engine, Precision
 from hangtag.inference.golden import check_golden
 from hangtag.inference.measured import Host, Measured, measurements_file, recall
+from hangtag.inference.runtime import preferred_precision
 
 
 def select_engine(bundle: Bundle, precision: Precision, threads: int | None, *, verify: bool) -> Engine:

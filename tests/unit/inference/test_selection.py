@@ -6,9 +6,10 @@ from hangtag.bundle.file import read_bundle, write_bundle
 from hangtag.bundle.quantised import Quantisation, graph_sha256, quantised_path, with_quantisation
 from hangtag.domain.errors import UsageError
 from hangtag.inference.choice import EngineSetting, Timing
-from hangtag.inference.engine import BATCH_SIZE, preferred_precision
+from hangtag.inference.engine import BATCH_SIZE
 from hangtag.inference.measured import remember
 from hangtag.inference.model import load_model
+from hangtag.inference.runtime import preferred_precision
 from hangtag.inference.selection import Forms
 from tiny_bundle import build_tiny_card, build_tiny_graph
 
