@@ -13,7 +13,7 @@ from hangtag.server.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class AnswerStyle:
-    """How much an answer says: candidates for each label, all probabilities, and what counts as doubtful.
+    """How much an answer says: how many candidates, whether all probabilities, and what counts as doubtful.
 
     `thresholds` are confidences by column.
     """
@@ -56,7 +56,7 @@ def build_answers(predictions: Predictions, style: AnswerStyle) -> list[Labelled
             )
             for column, ranked in chosen.items()
         }
-        # The values come from a model and not from outside, so that checking them again would only cost time.
+        # The values come from a model, so validating them again would only cost time.
         answers.append(
             LabelledPhoto.model_construct(
                 photo=predictions.names[row],

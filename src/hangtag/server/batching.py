@@ -1,7 +1,7 @@
-"""Photos of concurrent requests, decoded on threads and answered together.
+"""Photos of concurrent requests, decoded on threads and sent through the network together.
 
-A batch is not waited for while the engine has nothing to do, unless photos are being decoded that could join it.
-While the engine works, what arrives gathers into the next batch by itself.
+An idle engine starts at once, unless photos that are being decoded could still join the batch. While the engine is
+busy, arriving photos gather into the next batch.
 """
 
 import asyncio
@@ -23,17 +23,17 @@ from hangtag.inference.probabilities import PredictionBuilder
 from hangtag.server.problems import QueueFullError, ShuttingDownError
 
 CHUNK_PHOTOS: Final = 8
-"""How many photos a thread decodes at a time: few, so that two threads share a small request."""
+"""How many photos a thread decodes at a time: few, so that several threads share a small request."""
 
 BATCHES_AT_A_TIME: Final = 2
-"""How many batches are with the engine: while one is answered, the next is already there."""
+"""How many batches are with the engine: while one runs, the next is ready."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchSettings:
-    """The largest batch, how long one waits for photos being decoded, and how many photos may wait for an answer.
+    """The size of the largest batch, how long it waits for photos being decoded, and how many photos may queue.
 
-    Without `is_shared`, every request is a batch of its own.
+    Without `is_shared`, each request is a batch of its own.
     """
 
     max_photos: int = 64
@@ -50,9 +50,9 @@ class _Waiting:
 
 
 class Batcher:
-    """Answers photos with one model. It lives in one event loop; `decoding` are the threads that it decodes on.
+    """Predicts photos with one model. It lives in one event loop; `decoding` are the threads that decode.
 
-    `on_batch` is told of every batch: how many photos, and how many seconds.
+    `on_batch` is called after every batch with the number of its photos and the seconds that it took.
     """
 
     def __init__(
@@ -79,48 +79,48 @@ class Batcher:
         self._collector = asyncio.create_task(self._collect())
         self._is_closed = False
 
-    async def label(self, photos: Sequence[PhotoSource]) -> Predictions:
+    async def predict(self, photos: Sequence[PhotoSource]) -> Predictions:
         """Return the predictions of photos, in their order.
 
         Raises `QueueFullError` when too many wait already, and `ShuttingDownError` after `close`.
         """
         if self._is_closed:
             raise ShuttingDownError("the service is stopping")
-        # However many photos one request brings, it is taken on when nothing else waits.
+        # When nothing else waits, a request may be larger than the queue.
         if self.photos_waiting and self.photos_waiting + len(photos) > self._settings.queue_photos:
             raise QueueFullError(f"{self.photos_waiting:,} photos wait already", fix="Try again in a second.")
         self.photos_waiting += len(photos)
         try:
-            return await self._label_chunks(photos)
+            return await self._predict_chunks(photos)
         finally:
             self.photos_waiting -= len(photos)
             self._changed.set()
 
     async def close(self) -> None:
-        """Take on nothing more, finish what is under way, and end the threads."""
+        """Accept no more photos, finish those that wait, and end the threads."""
         self._is_closed = True
         while self.photos_waiting:
             await self._wait_for_change()
         self._collector.cancel()
         self._engine.shutdown()
 
-    async def _label_chunks(self, photos: Sequence[PhotoSource]) -> Predictions:
+    async def _predict_chunks(self, photos: Sequence[PhotoSource]) -> Predictions:
         size = min(CHUNK_PHOTOS, self._settings.max_photos)
         chunks = [list(photos[start : start + size]) for start in range(0, len(photos), size)]
         if len(chunks) == 1:
-            return await self._label_chunk(chunks[0])
-        # A request has so many chunks on the way that they fill a batch, and no more: others get their turn.
+            return await self._predict_chunk(chunks[0])
+        # A request has enough chunks in progress to fill a batch, and no more, so that others get their turn.
         turn = asyncio.Semaphore(max(2, self._settings.max_photos // size))
 
-        async def label_in_turn(chunk: list[PhotoSource]) -> Predictions:
+        async def predict_in_turn(chunk: list[PhotoSource]) -> Predictions:
             async with turn:
-                return await self._label_chunk(chunk)
+                return await self._predict_chunk(chunk)
 
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(label_in_turn(chunk)) for chunk in chunks]
+            tasks = [group.create_task(predict_in_turn(chunk)) for chunk in chunks]
         return Predictions.concat([task.result() for task in tasks])
 
-    async def _label_chunk(self, chunk: list[PhotoSource]) -> Predictions:
+    async def _predict_chunk(self, chunk: list[PhotoSource]) -> Predictions:
         decoded = await self._decode(chunk)
         preprocessing = self._model.card.preprocessing
         pixels, quality = decoded.pixels[preprocessing], decoded.quality[preprocessing]
@@ -154,7 +154,7 @@ class Batcher:
             task.add_done_callback(self._running.discard)
 
     async def _wait_for_company(self) -> None:
-        """Wait, not for long, for photos that are being decoded now and have room in the next batch."""
+        """Wait a moment for photos that are being decoded and have room in the next batch."""
         deadline = asyncio.get_running_loop().time() + self._settings.wait_ms / 1000
         while self._photos_in_decoding and self._photos_in_queue() < self._settings.max_photos:
             try:
@@ -180,8 +180,8 @@ class Batcher:
 
     async def _answer(self, batch: list[_Waiting]) -> None:
         try:
-            found = await asyncio.get_running_loop().run_in_executor(self._engine, self._label, batch)
-        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
+            found = await asyncio.get_running_loop().run_in_executor(self._engine, self._predict, batch)
+        except Exception as error:  # noqa: BLE001 - whoever waits must hear of any error
             for waiting in batch:
                 if not waiting.answer.done():
                     waiting.answer.set_exception(error)
@@ -195,7 +195,7 @@ class Batcher:
         finally:
             self._free.release()
 
-    def _label(self, batch: list[_Waiting]) -> Predictions:
+    def _predict(self, batch: list[_Waiting]) -> Predictions:
         started = time.perf_counter()
         pixels, quality = batch[0].pixels, batch[0].quality
         if len(batch) > 1:

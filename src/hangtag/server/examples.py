@@ -68,7 +68,7 @@ class ExampleFinder:
                 if len(found) >= MAX_EXAMPLES:
                     break
                 step = unknown[start : start + _STEP]
-                asked = await batcher.label([_CataloguePhoto(name, self.catalogue) for name in step])
+                asked = await batcher.predict([_CataloguePhoto(name, self.catalogue) for name in step])
                 known |= _labels(asked)
                 found = _matching(names, known, column, answered)
             return found

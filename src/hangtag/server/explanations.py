@@ -1,4 +1,4 @@
-"""What a decision looked at, for the API: heat maps as pictures, made on a thread of their own."""
+"""Explanations for the API: heat maps as pictures, drawn on a thread of their own."""
 
 import asyncio
 import base64
@@ -24,7 +24,7 @@ MAX_SIDE: Final = 512
 """The longer side of a picture, in pixels: as large as the page shows it."""
 
 MAX_WAITING: Final = 32
-"""How many photos may wait to be explained; each takes as long as some hundred that are labelled."""
+"""How many photos may wait: explaining one takes as long as labelling a hundred."""
 
 _JPEG_QUALITY: Final = 88
 
@@ -66,8 +66,8 @@ class Pictures:
     labels: list[ExplainedLabel]
 
 
-class ExplainingRoom:
-    """Explains photos one after the other, so that those who only want labels keep most of the processors."""
+class ExplanationQueue:
+    """Explains one photo at a time, so that predictions keep most of the processors."""
 
     def __init__(self, limits: DecodeLimits) -> None:
         self._limits = limits

@@ -1,4 +1,4 @@
-"""The shelf of models: which there are, what their cards say, and the ones that are loaded."""
+"""The models that the service can ask: their files, their cards, and those that are loaded."""
 
 import asyncio
 import hashlib
@@ -16,8 +16,8 @@ from hangtag.server.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class ShelvedCard:
-    """A bundle that can be asked: its id, its file, that file's bytes and SHA-256, and its card."""
+class RegisteredModel:
+    """A bundle: its id, its file with size and SHA-256, and its card."""
 
     id: str
     path: Path
@@ -28,17 +28,17 @@ class ShelvedCard:
 
 @dataclass(frozen=True, slots=True)
 class _Stamp:
-    """By what a changed file is told from the one that was read."""
+    """What changes when a file is replaced."""
 
     path: Path
     size: int
     modified_ns: int
 
 
-class ModelShelf:
-    """The bundles of the settings' folders and those that come with hangtag. Safe to use from several threads.
+class ModelRegistry:
+    """The bundles in the folders of the settings and those that come with hangtag. Safe to use from several threads.
 
-    Files are looked for at every call, so a new bundle needs no restart. The id of a model is its file's name.
+    Every call looks at the folders, so a new bundle needs no restart. The id of a model is the name of its file.
 
     Raises `BundleError` when the default model of the settings does not exist.
     """
@@ -48,12 +48,12 @@ class ModelShelf:
         self._default_path = find_bundle(settings.model, self._environment)
         self._precision = settings.precision
         self._threads = settings.threads
-        self._cards: dict[_Stamp, ShelvedCard] = {}
+        self._cards: dict[_Stamp, RegisteredModel] = {}
         self._models: dict[_Stamp, Model] = {}
         self._lock = Lock()
         self.default_id = self._default_path.stem
 
-    def cards(self) -> list[ShelvedCard]:
+    def cards(self) -> list[RegisteredModel]:
         """Return what is known of every readable bundle, the default one first, then by id."""
         found = []
         for id_, path in self._paths().items():
@@ -61,9 +61,9 @@ class ModelShelf:
                 found.append(self._read(id_, path))
             except (BundleError, OSError):  # `hangtag models` says what is wrong with it
                 continue
-        return sorted(found, key=lambda one: (one.id != self.default_id, one.id))
+        return sorted(found, key=lambda model: (model.id != self.default_id, model.id))
 
-    def card(self, id_: str | None = None) -> ShelvedCard:
+    def card(self, id_: str | None = None) -> RegisteredModel:
         """Return what is known of a bundle, of the default one without an id.
 
         Raises `ModelNotFoundError`, and `BundleError` when the file cannot be read.
@@ -75,47 +75,47 @@ class ModelShelf:
         try:
             return self._read(name, path)
         except OSError:
-            raise ModelNotFoundError(f"the model {name!r} has just gone") from None
+            raise ModelNotFoundError(f"the file of the model {name!r} was removed") from None
 
     def load(self, id_: str | None = None) -> Model:
         """Return a model, loaded and verified at the first call; it then stays. May take a second.
 
         Raises as `card` does, and `BundleError` when the model fails its golden check.
         """
-        shelved = self.card(id_)
+        registered = self.card(id_)
         with self._lock:
-            stamp = _stamp(shelved.path)
+            stamp = _stamp(registered.path)
             if stamp not in self._models:
-                for old in [one for one in self._models if one.path == stamp.path]:
+                for old in [known for known in self._models if known.path == stamp.path]:
                     del self._models[old]
                 self._models[stamp] = load_model(
-                    shelved.path, precision=self._precision, threads=self._threads
+                    registered.path, precision=self._precision, threads=self._threads
                 )
             return self._models[stamp]
 
     async def get(self, id_: str | None = None) -> Model:
-        """Return a model as `load` does, without holding up anyone else meanwhile."""
+        """Return a model as `load` does, without blocking the event loop."""
         loaded = self.find_loaded(id_)
         return await asyncio.to_thread(self.load, id_) if loaded is None else loaded
 
     def find_loaded(self, id_: str | None = None) -> Model | None:
-        """Return a model that is loaded already, None if it is not."""
+        """Return a model if it is loaded, else None."""
         path = self._paths().get(self.default_id if id_ is None else id_)
         return None if path is None else self._models.get(_stamp(path))
 
     def has(self, model: Model) -> bool:
-        """Return whether a loaded model is still the one of its file, which may have been replaced."""
-        return any(one is model for one in list(self._models.values()))
+        """Return whether a loaded model is still that of its file, which may have been replaced."""
+        return any(loaded is model for loaded in list(self._models.values()))
 
     def _paths(self) -> dict[str, Path]:
         paths = {path.stem: path for path in list_bundles(self._environment)}
         return paths | {self.default_id: self._default_path}
 
-    def _read(self, id_: str, path: Path) -> ShelvedCard:
+    def _read(self, id_: str, path: Path) -> RegisteredModel:
         stamp = _stamp(path)
         if stamp not in self._cards:
             sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-            self._cards[stamp] = ShelvedCard(id_, path, stamp.size, sha256, read_card(path))
+            self._cards[stamp] = RegisteredModel(id_, path, stamp.size, sha256, read_card(path))
         return self._cards[stamp]
 
 

@@ -15,10 +15,10 @@ from hangtag.inference.model import Model
 from hangtag.server.batching import CHUNK_PHOTOS, Batcher, BatchSettings
 from hangtag.server.catalogue import ShownCatalogue
 from hangtag.server.examples import ExampleFinder
-from hangtag.server.explanations import ExplainingRoom
+from hangtag.server.explanations import ExplanationQueue
 from hangtag.server.jobs.service import Jobs
 from hangtag.server.metrics import Metrics
-from hangtag.server.models import ModelShelf
+from hangtag.server.models import ModelRegistry
 from hangtag.server.settings import Settings
 from hangtag.server.upload_memory import UploadMemory
 
@@ -26,7 +26,7 @@ CATALOGUE_FOLDER: Final = "catalogue"
 
 
 class Service:
-    """The models on their shelf, a batcher for each that is loaded, the catalogue, the jobs, what all requests share.
+    """The models, a batcher for each that is loaded, the catalogue, the jobs, what all requests share.
 
     It lives in one event loop. Raises `BundleError` when there is no default model.
     """
@@ -34,10 +34,10 @@ class Service:
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self.settings = settings
         self.metrics = metrics
-        self.shelf = ModelShelf(settings)
+        self.registry = ModelRegistry(settings)
         self.catalogue = ShownCatalogue(settings.catalogue, settings.data_folder / CATALOGUE_FOLDER)
         self.upload_memory = UploadMemory(settings.max_upload_memory_bytes)
-        self.explaining = ExplainingRoom(settings.decode_limits)
+        self.explaining = ExplanationQueue(settings.decode_limits)
         self.is_ready = False
         self.is_stopping = False
         self._on_stop: list[Callable[[], object]] = []
@@ -46,7 +46,7 @@ class Service:
         self._examples: ExampleFinder | None = None
         threads = settings.threads or count_usable_cpus()
         self._decoding = ThreadPoolExecutor(threads, thread_name_prefix="decode")
-        self.jobs = Jobs(settings, self.shelf)
+        self.jobs = Jobs(settings, self.registry)
         self.on_stop(self.jobs.end_streams)
         metrics.watch("hangtag_photos_waiting", "Photos that wait for an answer.", self.count_waiting)
         metrics.watch(
@@ -57,7 +57,7 @@ class Service:
 
     async def start(self) -> None:
         """Load and verify the default model; begin to read the catalogue; go on with the jobs."""
-        await self.shelf.get()
+        await self.registry.get()
         self.catalogue.start()
         await asyncio.to_thread(self.jobs.start)
         self.is_ready = True
@@ -98,7 +98,7 @@ class Service:
     def _let_go_of_replaced(self) -> None:
         """Close the batchers of models whose file has been replaced, when what is under way with them is done."""
         for key, (model, batcher) in list(self._batchers.items()):
-            if not self.shelf.has(model):
+            if not self.registry.has(model):
                 del self._batchers[key]
                 task = asyncio.create_task(batcher.close())
                 self._closing.add(task)

@@ -61,7 +61,7 @@ def test_every_request_gets_its_own_answers_in_order():
     requests = [[RED, GREEN], [BLUE], [GREEN] * 20, [b"no photo", BLUE, b""], [b"none"]]
 
     async def work(batcher):
-        return await asyncio.gather(*(batcher.label(photos(*one)) for one in requests))
+        return await asyncio.gather(*(batcher.predict(photos(*one)) for one in requests))
 
     answers = run_with(model, work)
     assert [colours(answered) for answered in answers] == [
@@ -82,9 +82,9 @@ def test_what_arrives_while_the_engine_works_is_answered_together():
     async def work(batcher):
         first = []
         for count in (1, 2):  # as many as are with the engine at a time
-            first.append(asyncio.create_task(batcher.label(photos(RED))))
+            first.append(asyncio.create_task(batcher.predict(photos(RED))))
             await until(lambda count=count: len(batcher._running) == count)  # noqa: SLF001
-        later = [asyncio.create_task(batcher.label(photos(GREEN, BLUE))) for _ in range(5)]
+        later = [asyncio.create_task(batcher.predict(photos(GREEN, BLUE))) for _ in range(5)]
         await until(lambda: len(batcher._queue) == 5)  # noqa: SLF001
         model.gate.set()
         return await asyncio.gather(*first, *later)
@@ -98,7 +98,7 @@ def test_no_batch_is_larger_than_the_setting():
     model = FakeModel()
 
     async def work(batcher):
-        await asyncio.gather(*(batcher.label(photos(*[RED] * 5)) for _ in range(10)))
+        await asyncio.gather(*(batcher.predict(photos(*[RED] * 5)) for _ in range(10)))
 
     run_with(model, work, max_photos=6)
     assert sum(model.batches) == 50
@@ -110,7 +110,7 @@ def test_without_sharing_every_request_is_a_batch():
     model.gate.set()
 
     async def work(batcher):
-        await asyncio.gather(*(batcher.label(photos(RED, RED)) for _ in range(6)))
+        await asyncio.gather(*(batcher.predict(photos(RED, RED)) for _ in range(6)))
 
     run_with(model, work, is_shared=False)
     assert model.batches == [2] * 6
@@ -120,14 +120,14 @@ def test_a_full_queue_refuses():
     model = GatedModel()
 
     async def work(batcher):
-        waiting = asyncio.create_task(batcher.label(photos(RED, RED, RED)))
+        waiting = asyncio.create_task(batcher.predict(photos(RED, RED, RED)))
         await until(lambda: batcher.photos_waiting == 3)
         with pytest.raises(QueueFullError, match="3 photos wait"):
-            await batcher.label(photos(RED, RED))
+            await batcher.predict(photos(RED, RED))
         model.gate.set()
         await waiting
         assert batcher.photos_waiting == 0
-        return await batcher.label(photos(*[BLUE] * 9))  # however many, when nothing else waits
+        return await batcher.predict(photos(*[BLUE] * 9))  # however many, when nothing else waits
 
     assert colours(run_with(model, work, queue_photos=4)) == ["Blue"] * 9
 
@@ -142,8 +142,8 @@ def test_an_error_reaches_all_who_wait_and_stops_nobody_else():
 
     async def work(batcher):
         with pytest.raises(RuntimeError, match="broken"):
-            await batcher.label(photos(RED))
-        return await batcher.label(photos(GREEN))
+            await batcher.predict(photos(RED))
+        return await batcher.predict(photos(GREEN))
 
     assert colours(run_with(BrokenModel(), work)) == ["Green"]
 
@@ -152,12 +152,12 @@ def test_closing_finishes_what_is_under_way_and_takes_on_nothing_more():
     model = GatedModel()
 
     async def work(batcher):
-        waiting = asyncio.create_task(batcher.label(photos(RED)))
+        waiting = asyncio.create_task(batcher.predict(photos(RED)))
         await asyncio.to_thread(model.entered.wait)
         closing = asyncio.create_task(batcher.close())
         await asyncio.sleep(0)
         with pytest.raises(ShuttingDownError):
-            await batcher.label(photos(GREEN))
+            await batcher.predict(photos(GREEN))
         model.gate.set()
         await closing
         assert waiting.done() or await waiting

@@ -11,7 +11,7 @@ from hangtag.domain.errors import PhotoError
 from hangtag.imaging.decode import DEFAULT_LIMITS
 from hangtag.inference.model import load_model
 from hangtag.server import explanations
-from hangtag.server.explanations import ExplainingRoom
+from hangtag.server.explanations import ExplanationQueue
 from hangtag.server.problems import QueueFullError, ShuttingDownError
 from hangtag.server.upload_memory import UploadedPhoto, UploadMemory
 from tiny_bundle import TINY_HEADS, draw_png
@@ -142,7 +142,7 @@ def test_too_many_are_sent_away_and_the_rest_is_finished(models, slow_explainer,
     model = load_model(models / "tiny.onnx", precision="fp32", threads=1)
 
     async def ask():
-        room = ExplainingRoom(DEFAULT_LIMITS)
+        room = ExplanationQueue(DEFAULT_LIMITS)
         tasks = [asyncio.create_task(room.explain(model, upload(draw_png(1)), None)) for _ in range(3)]
         await asyncio.sleep(0)
         with pytest.raises(QueueFullError):

@@ -23,9 +23,9 @@ METRICS = {
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory, build_settings):
+def registry(tmp_path_factory, build_settings):
     """A service, and the folder that its measured model `tiny` lies in."""
-    folder = tmp_path_factory.mktemp("shelf")
+    folder = tmp_path_factory.mktemp("registry")
     graph = build_tiny_graph()
     card = build_tiny_card(graph, metrics=METRICS, history=[{"epoch": 1, "train_loss": 2.0}])
     write_bundle(graph, card, folder / "tiny.onnx")
@@ -33,8 +33,8 @@ def shelf(tmp_path_factory, build_settings):
         yield client, folder
 
 
-def test_the_models_are_listed_the_default_one_first(shelf):
-    client, _ = shelf
+def test_the_models_are_listed_the_default_one_first(registry):
+    client, _ = registry
     found = client.get(MODELS).json()["models"]
     shipped = [(path.stem, False) for path in sorted(SHIPPED_FOLDER.glob("*.onnx"))]
     assert [(model["id"], model["is_default"]) for model in found] == [("tiny", True), *shipped]
@@ -43,8 +43,8 @@ def test_the_models_are_listed_the_default_one_first(shelf):
     assert found[0]["size_bytes"] > 1000
 
 
-def test_the_figures_are_those_of_the_test_split(shelf):
-    client, _ = shelf
+def test_the_figures_are_those_of_the_test_split(registry):
+    client, _ = registry
     figures = client.get(f"{MODELS}/tiny").json()["figures"]
     assert figures == {
         "split": "test",
@@ -63,8 +63,8 @@ def test_a_model_that_was_never_measured_has_no_figures(client):
     assert client.get(f"{MODELS}/other").json()["figures"] is None
 
 
-def test_the_card_is_shown_without_the_confusion_matrices(shelf):
-    client, _ = shelf
+def test_the_card_is_shown_without_the_confusion_matrices(registry):
+    client, _ = registry
     detail = client.get(f"{MODELS}/tiny").json()
     assert detail["precision"] == "fp32"
     assert detail["metrics"]["test"]["heads"]["gender"] == {
@@ -78,15 +78,15 @@ def test_the_card_is_shown_without_the_confusion_matrices(shelf):
     assert len(detail["sha256"]) == 64
 
 
-def test_a_model_that_nobody_has_asked_is_not_loaded_to_be_shown(shelf):
-    client, _ = shelf
+def test_a_model_that_nobody_has_asked_is_not_loaded_to_be_shown(registry):
+    client, _ = registry
     detail = client.get(f"{MODELS}/default").json()
     assert detail["precision"] is None
     assert len(detail["heads"]) == 7
 
 
-def test_a_confusion_matrix_is_given(shelf):
-    client, _ = shelf
+def test_a_confusion_matrix_is_given(registry):
+    client, _ = registry
     found = client.get(f"{MODELS}/tiny/confusion", params={"column": "gender"}).json()
     assert found == {"split": "test", "column": "gender", **CONFUSION}
 
@@ -100,8 +100,8 @@ def test_a_confusion_matrix_is_given(shelf):
         {"column": "gender", "split": "nix"},
     ],
 )
-def test_a_confusion_matrix_that_the_card_does_not_have_is_not_found(shelf, params):
-    client, _ = shelf
+def test_a_confusion_matrix_that_the_card_does_not_have_is_not_found(registry, params):
+    client, _ = registry
     response = client.get(f"{MODELS}/tiny/confusion", params=params)
     assert (response.status_code, response.json()["code"]) == (404, "not_found")
 
@@ -112,8 +112,8 @@ def test_an_unknown_model_is_not_found(client):
         assert (response.status_code, response.json()["code"]) == (404, "model_not_found")
 
 
-def test_a_new_bundle_needs_no_restart_and_a_broken_one_is_left_out(shelf):
-    client, folder = shelf
+def test_a_new_bundle_needs_no_restart_and_a_broken_one_is_left_out(registry):
+    client, folder = registry
     graph = build_tiny_graph(seed=7)
     write_bundle(graph, build_tiny_card(graph, version="9"), folder / "added.onnx")
     (folder / "broken.onnx").write_bytes(b"no model")

@@ -62,7 +62,7 @@ def test_a_model_whose_file_was_replaced_is_let_go_of(open_client, models, tmp_p
     for second in range(3):
         os.utime(path, (second, second))
         assert client.post("/api/v1/predictions", files=photos, data={"model": "mine"}).status_code == 200
-        loaded.append(weakref.ref(find_service(client.app).shelf.find_loaded("mine")))
+        loaded.append(weakref.ref(find_service(client.app).registry.find_loaded("mine")))
     gc.collect()
     assert [model() is not None for model in loaded] == [False, False, True]
 

@@ -85,7 +85,10 @@ class ResultRows:
             return
         key = {"job": self._number, "position": position}
         candidates = {
-            column: [[one.value, round(one.confidence, _CONFIDENCE_DIGITS)] for one in label.candidates]
+            column: [
+                [candidate.value, round(candidate.confidence, _CONFIDENCE_DIGITS)]
+                for candidate in label.candidates
+            ]
             for column, label in answer.labels.items()
         }
         chosen = {column: ranked[0] for column, ranked in candidates.items()}

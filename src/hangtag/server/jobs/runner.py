@@ -21,7 +21,7 @@ from hangtag.server.jobs.labelling import JobLabeller, iter_waiting, lost_upload
 from hangtag.server.jobs.schemas import Job, JobState
 from hangtag.server.jobs.store import JobStore, NewResults, WaitingPhoto
 from hangtag.server.jobs.tables import JobRow
-from hangtag.server.models import ModelShelf, ShelvedCard
+from hangtag.server.models import ModelRegistry, RegisteredModel
 from hangtag.server.settings import Settings
 
 _NICENESS: Final = 10
@@ -35,21 +35,23 @@ class JobModels:
     waits for that would wait for everybody else too.
     """
 
-    def __init__(self, shelf: ModelShelf, settings: Settings) -> None:
-        self._shelf = shelf
+    def __init__(self, registry: ModelRegistry, settings: Settings) -> None:
+        self._registry = registry
         self._settings = settings
         self._model: Model | None = None
 
     def load(self, id_: str) -> Model:
         """Return the model of an id; raises `ModelNotFoundError` or `BundleError`."""
-        shelved = self._shelf.card(id_)
-        if self._model is None or self._model.sha256 != shelved.sha256:
+        registered = self._registry.card(id_)
+        if self._model is None or self._model.sha256 != registered.sha256:
             with ThreadPoolExecutor(1, "load-for-jobs", _give_way) as threads:
-                self._model = threads.submit(self._start, shelved).result()
+                self._model = threads.submit(self._start, registered).result()
         return self._model
 
-    def _start(self, shelved: ShelvedCard) -> Model:
-        model = load_model(shelved.path, precision=self._settings.precision, threads=self._settings.threads)
+    def _start(self, registered: RegisteredModel) -> Model:
+        model = load_model(
+            registered.path, precision=self._settings.precision, threads=self._settings.threads
+        )
         size = model.card.preprocessing
         # The first full batch is what makes the engine start its threads for full batches.
         model.run(np.zeros((model.engine.batch_size, size.height, size.width, 3), np.uint8))

@@ -27,7 +27,7 @@ from hangtag.server.jobs.schemas import Job
 from hangtag.server.jobs.store import JobModel, JobStore
 from hangtag.server.jobs.stored import read_result
 from hangtag.server.jobs.vocabulary import Vocabulary
-from hangtag.server.models import ModelShelf
+from hangtag.server.models import ModelRegistry
 from hangtag.server.problems import NotFoundError, RequestError
 from hangtag.server.settings import Settings
 from hangtag.server.thumbnails import render_photo
@@ -95,15 +95,15 @@ class Jobs:
     Raises `UsageError` when another service works in the same data folder, or it cannot be written.
     """
 
-    def __init__(self, settings: Settings, shelf: ModelShelf) -> None:
+    def __init__(self, settings: Settings, registry: ModelRegistry) -> None:
         self._settings = settings
-        self._shelf = shelf
+        self._registry = registry
         self._claim = FolderClaim(settings.data_folder)
         self.store = JobStore(open_database(sqlite_url(settings.data_folder / DATABASE_NAME)))
         self.folders = JobFolders(settings.data_folder / FOLDER_NAME)
         self.events = JobEvents()
         self._runner = JobRunner(
-            self.store, self.folders, self.events, settings, JobModels(shelf, settings).load
+            self.store, self.folders, self.events, settings, JobModels(registry, settings).load
         )
 
     def start(self) -> None:
@@ -168,9 +168,9 @@ class Jobs:
             raise
 
     def _create(self, job_id: str, form: ReceivedForm) -> Job:
-        shelved = self._shelf.card(form.model)
-        card = shelved.card
+        registered = self._registry.card(form.model)
+        card = registered.card
         vocabulary = Vocabulary.from_card(card)
-        model = JobModel(shelved.id, card.name, card.version, shelved.sha256, vocabulary)
+        model = JobModel(registered.id, card.name, card.version, registered.sha256, vocabulary)
         content = build_content(form, self.folders.root / job_id, self._settings.max_job_photos)
         return self.store.create(job_id, content, model)

@@ -83,7 +83,7 @@ async def list_examples(
     model: Annotated[str | None, Query(description="The model's id; the default one without.")] = None,
 ) -> Examples:
     """Find photos of the catalogue that show a cell of the confusion matrix; there may be none."""
-    loaded = await service.shelf.get(model)
+    loaded = await service.registry.get(model)
     finder = service.examples
     if finder is None or column not in loaded.card.columns:
         return Examples(photos=[])

@@ -47,9 +47,9 @@ async def explain_photo(request: Request, service: ServiceDependency) -> Respons
     """Show what the labels of a photo rest on: where the model looked, as pictures, or why it cannot be opened."""
     started = time.perf_counter()
     async with receive_photos(request, service, ExplanationForm) as form:
-        shelved = service.shelf.card(form.model)
-        _check_columns(form.columns, shelved.card)
-        model = await service.shelf.get(shelved.id)
+        registered = service.registry.card(form.model)
+        _check_columns(form.columns, registered.card)
+        model = await service.registry.get(registered.id)
         answer: ExplainedPhoto | FailedPhoto
         try:
             pictures = await service.explaining.explain(model, form.photo, form.columns or None)
@@ -58,7 +58,7 @@ async def explain_photo(request: Request, service: ServiceDependency) -> Respons
         else:
             answer = ExplainedPhoto(
                 photo=form.photo.name,
-                model=name_model(shelved.id, model),
+                model=name_model(registered.id, model),
                 latency_ms=round(1000 * (time.perf_counter() - started), 2),
                 width=pictures.size[0],
                 height=pictures.size[1],

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query
 
 from hangtag.bundle.card import Card
-from hangtag.server.models import ShelvedCard
+from hangtag.server.models import RegisteredModel
 from hangtag.server.problems import NotFoundError, problem_responses
 from hangtag.server.schemas import (
     Confusion,
@@ -29,18 +29,18 @@ _SPLITS: Final = ("test", "validation", "train")
 @router.get("/models")
 async def list_models(service: ServiceDependency) -> ModelList:
     """List the models that can be asked, the default one first."""
-    default = service.shelf.default_id
-    return ModelList(models=[_summarise(one, default) for one in service.shelf.cards()])
+    default = service.registry.default_id
+    return ModelList(models=[_summarise(one, default) for one in service.registry.cards()])
 
 
 @router.get("/models/{model_id}", responses=problem_responses(404, 503))
 async def show_model(model_id: str, service: ServiceDependency) -> ModelDetail:
     """Show all that is known about a model."""
-    shelved = service.shelf.card(model_id)
-    card, loaded = shelved.card, service.shelf.find_loaded(model_id)
+    registered = service.registry.card(model_id)
+    card, loaded = registered.card, service.registry.find_loaded(model_id)
     return ModelDetail(
-        **_summarise(shelved, service.shelf.default_id).model_dump(),
-        sha256=shelved.sha256,
+        **_summarise(registered, service.registry.default_id).model_dump(),
+        sha256=registered.sha256,
         precision=None if loaded is None else loaded.engine.precision,
         heads=[
             Head(
@@ -69,7 +69,7 @@ async def show_confusion(
     split: Annotated[str, Query(description="The split that the model was measured on.")] = "test",
 ) -> Confusion:
     """Show how often each class was answered as which."""
-    card = service.shelf.card(model_id).card
+    card = service.registry.card(model_id).card
     confusion = _find(card.metrics, split, "heads", column, "confusion")
     if not isinstance(confusion, dict):
         raise NotFoundError(
@@ -85,7 +85,7 @@ async def show_taxonomy(
     model: Annotated[str | None, Query(description="The model's id; the default one without.")] = None,
 ) -> TaxonomyView:
     """Show which labels a model can give, and which category paths exist."""
-    card = service.shelf.card(model).card
+    card = service.registry.card(model).card
     return TaxonomyView(
         levels=list(card.taxonomy.levels),
         paths=[list(path) for path in card.taxonomy.paths],
@@ -93,18 +93,18 @@ async def show_taxonomy(
     )
 
 
-def _summarise(shelved: ShelvedCard, default_id: str) -> ModelSummary:
-    card = shelved.card
+def _summarise(registered: RegisteredModel, default_id: str) -> ModelSummary:
+    card = registered.card
     return ModelSummary(
-        id=shelved.id,
+        id=registered.id,
         name=card.name,
         version=card.version,
         description=card.description,
         architecture=card.architecture,
         licence=card.licence,
         created=card.created,
-        size_bytes=shelved.size_bytes,
-        is_default=shelved.id == default_id,
+        size_bytes=registered.size_bytes,
+        is_default=registered.id == default_id,
         columns=list(card.columns),
         input=InputSize(width=card.preprocessing.width, height=card.preprocessing.height),
         figures=_figures(card),

@@ -39,8 +39,8 @@ async def create_predictions(request: Request, service: ServiceDependency) -> Re
     """Label photos. Each has an answer, in order: its labels, or the reason why it has none."""
     started = time.perf_counter()
     async with receive_photos(request, service, PredictionForm) as form:
-        id_ = service.shelf.card(form.model).id
-        model = await service.shelf.get(id_)
+        id_ = service.registry.card(form.model).id
+        model = await service.registry.get(id_)
         answers = await _answer(service, model, form.photos, (form.top_k, form.probabilities))
     service.metrics.count_photos(id_, answers)
     if service.settings.log_photo_names:
@@ -60,11 +60,11 @@ async def create_predictions(request: Request, service: ServiceDependency) -> Re
 async def compare_models(request: Request, service: ServiceDependency) -> Response:
     """Show one photo to several models."""
     async with receive_photos(request, service, ComparisonForm) as form:
-        ids = [service.shelf.card(id_).id for id_ in dict.fromkeys(form.models)]
-        ids = ids or [shelved.id for shelved in service.shelf.cards()]
+        ids = [service.registry.card(id_).id for id_ in dict.fromkeys(form.models)]
+        ids = ids or [registered.id for registered in service.registry.cards()]
         answers = []
         for id_ in ids:
-            model = await service.shelf.get(id_)  # loading is not part of a model's time
+            model = await service.registry.get(id_)  # loading is not part of a model's time
             started = time.perf_counter()
             (answer,) = await _answer(service, model, [form.photo], (form.top_k, False))
             answers.append(
@@ -84,7 +84,7 @@ def name_model(id_: str, model: Model) -> ModelName:
 async def _answer(
     service: Service, model: Model, photos: list[UploadedPhoto], style: tuple[int, bool]
 ) -> list[LabelledPhoto | FailedPhoto]:
-    found = await service.batcher(model).label(photos)
+    found = await service.batcher(model).predict(photos)
     thresholds = doubt_thresholds(model.card, service.settings)
     return build_answers(found, AnswerStyle(thresholds, *style))
 

@@ -28,8 +28,8 @@ async def show_status(service: ServiceDependency) -> Status:
     settings = service.settings
     return Status(
         version=__version__,
-        models=len(service.shelf.cards()),
-        default_model=service.shelf.default_id,
+        models=len(service.registry.cards()),
+        default_model=service.registry.default_id,
         catalogue=settings.catalogue is not None,
         limits=Limits(
             max_files=settings.max_files,
