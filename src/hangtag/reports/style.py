@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hangtag.domain.durable import write_whole
-from hangtag.domain.errors import UsageError
+from hangtag.domain.extras import missing_extra
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +41,7 @@ def new_figure(height: float, width: float = WIDTH) -> "Figure":
     try:
         from matplotlib.figure import Figure  # noqa: PLC0415 - an extra, and half a second to import
     except ImportError:
-        raise UsageError("figures need matplotlib", fix="Run `pip install 'hangtag[report]'`.") from None
+        raise missing_extra("report", "drawing figures") from None
     return Figure(figsize=(width, height), dpi=DOTS_PER_INCH, facecolor=PAPER, layout="constrained")
 
 

@@ -22,6 +22,7 @@ from hangtag.bundle.file import Bundle, read_card, replace_card, write_bundle
 from hangtag.bundle.quantised import Quantisation, graph_sha256, read_quantisation, with_quantisation
 from hangtag.bundle.structure import INPUT
 from hangtag.domain.errors import UsageError
+from hangtag.domain.extras import missing_extra
 from hangtag.imaging.preprocess import Pixels, prepare_photo
 from hangtag.inference.engine import Engine
 
@@ -123,9 +124,7 @@ def _load_nncf() -> Any:  # noqa: ANN401 - NNCF is optional
             import nncf  # noqa: PLC0415 - only who makes an int8 form needs it
             import onnxruntime  # noqa: F401, PLC0415 - with this NNCF measures the ranges
     except ImportError:
-        raise UsageError(
-            "an int8 form is made with the extra `quantise`", fix="Run `pip install 'hangtag[quantise]'`."
-        ) from None
+        raise missing_extra("quantise", "making an int8 form") from None
     return nncf
 
 

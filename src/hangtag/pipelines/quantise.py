@@ -1,0 +1,111 @@
+"""Quantising: a bundle and photos go in, its int8 form and what that loses come out."""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hangtag.bundle.card import REFERENCE_PRECISION
+from hangtag.bundle.file import Bundle, read_bundle, read_card
+from hangtag.bundle.quantised import graph_sha256, is_quantised, quantised_path, read_quantisation
+from hangtag.bundle.shipped import find_bundle
+from hangtag.datasets.opening import Catalogue, list_table_files, open_catalogue
+from hangtag.domain.errors import BundleError, UsageError
+from hangtag.domain.extras import require_extra
+from hangtag.evaluation.photo_set import split_photos
+from hangtag.evaluation.precision import PrecisionCost, compare_precisions, is_worth_its_speed
+from hangtag.inference.model import load_model
+from hangtag.pipelines.arguments import AnyPath, checked
+from hangtag.pipelines.destinations import Destination, check_destinations
+from hangtag.tables.tables import read_table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from hangtag.imaging.preprocess import Pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Quantised:
+    """An int8 form: its file, what it loses by column, and whether it may be chosen without being asked for."""
+
+    path: Path
+    costs: Mapping[str, PrecisionCost]
+    is_allowed: bool
+
+
+@checked
+def quantise(
+    model: AnyPath,
+    catalogue: AnyPath,
+    split_table: AnyPath,
+    *,
+    output: AnyPath | None = None,
+    photos: int = 600,
+    exact: int | None = None,
+    seed: int = 42,
+) -> Quantised:
+    """Make the int8 form of a model, and measure what it loses. Needs the extra `quantise`.
+
+    `photos` train photos, chosen by `seed`, give the ranges; the first `exact` layers stay in float32 (1). The loss is
+    measured on the validation photos. `output` is MODEL.int8.onnx beside the model.
+
+    Raises `UsageError` for a model that is in int8 already, or a file that is something else.
+    """
+    require_extra("quantise", "making an int8 form", "nncf", "onnx", "onnxruntime")
+    from hangtag.training.quantising import EXACT_CONVOLUTIONS, allow, write_quantised_bundle
+
+    bundle = read_bundle(find_bundle(model if isinstance(model, str) else Path(model)))
+    if is_quantised(bundle.card):
+        raise UsageError("this model is in int8 already", where=bundle.path)
+    path = quantised_path(bundle.path) if output is None else Path(output)
+    _check_output(path, bundle, [*list_table_files(Path(catalogue)), Path(split_table)])
+    with open_catalogue(Path(catalogue)) as source:
+        table = read_table(Path(split_table))
+        pixels = _read_pixels(bundle, _draw_train_photos(table, source, photos, seed), source)
+        write_quantised_bundle(bundle, pixels, path, EXACT_CONVOLUTIONS if exact is None else exact)
+        reference, quantised = load_model(bundle.path, precision=REFERENCE_PRECISION), load_model(path)
+        costs = compare_precisions(reference, quantised, table, source, "validation")
+    allowed = is_worth_its_speed(costs)
+    allow(path, {column: cost.to_json() for column, cost in costs.items()}, allowed=allowed)
+    return Quantised(path, costs, allowed)
+
+
+def _check_output(path: Path, bundle: Bundle, read: list[Path]) -> None:
+    """Raise `UsageError` when the file cannot be written or is needed; an int8 form may be made anew."""
+    destination = Destination("--output", path, makes_folder=True, is_model=True)
+    check_destinations([destination], [bundle.path, *read])
+    if path.exists() and not _is_int8_form(path, bundle):
+        problem = "this is something else than the int8 form of this model"
+        raise UsageError(problem, where=path, fix="Choose another --output, or remove the file first.")
+
+
+def _is_int8_form(path: Path, bundle: Bundle) -> bool:
+    """Say whether a file is an int8 form: of this graph, or of an older one of the model of this name."""
+    try:
+        card = read_card(path)
+        if not is_quantised(card):
+            return False
+        is_beside = path.resolve() == quantised_path(bundle.path).resolve()
+        return is_beside or read_quantisation(card).source_graph == graph_sha256(bundle)
+    except BundleError:
+        return False
+
+
+def _draw_train_photos(table: "pa.Table", source: Catalogue, count: int, seed: int) -> list[str]:
+    """Return the names of some train photos in the order of the table; the seed decides which."""
+    import numpy as np
+
+    names = split_photos(table, source, "train").rows["photo"].to_pylist()
+    drawn = np.random.default_rng(seed).choice(len(names), min(count, len(names)), replace=False)
+    return [names[position] for position in sorted(drawn)]
+
+
+def _read_pixels(bundle: Bundle, names: list[str], source: Catalogue) -> "Pixels":
+    import numpy as np
+
+    from hangtag.training.data import load_pixels
+
+    with tempfile.TemporaryDirectory(prefix="hangtag-") as folder:
+        return np.array(load_pixels(names, source, bundle.card.preprocessing, Path(folder) / "train.npy"))
