@@ -131,4 +131,4 @@ def test_two_services_do_not_share_a_folder(settings):
             [sys.executable, "-c", SERVE, json.dumps(settings)], capture_output=True, text=True, check=False
         )
     assert other.returncode != 0
-    assert "another `hangtag serve` works in this data folder" in other.stderr + other.stdout
+    assert "another `hangtag serve` is using this data folder" in other.stderr + other.stdout

@@ -1,4 +1,4 @@
-"""The description of the API for people: one page of plain HTML, made from the OpenAPI document, that works offline."""
+"""The documentation of the API: one page of plain HTML, rendered from the OpenAPI document, that works offline."""
 
 import base64
 import hashlib
@@ -29,7 +29,7 @@ _POLICY: Final = (
 
 
 _LEAD: Final = (
-    '<p>For programs: <a href="/api/v1/openapi.json">openapi.json</a>. Errors are problem details (RFC 9457) '
+    '<p>For programs: <a href="v1/openapi.json">openapi.json</a>. Errors are problem details (RFC 9457) '
     'with a stable <code>code</code>: <a href="#Problem">Problem</a>.</p>'
 )
 
@@ -48,7 +48,7 @@ def render_api_page(document: Json) -> HTMLResponse:
             for address, method, operation in operations
             for line in _describe(address, method, operation)
         ),
-        "<h2>Values</h2>",
+        "<h2>Schemas</h2>",
         *(
             line
             for name, schema in document["components"]["schemas"].items()

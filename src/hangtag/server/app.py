@@ -1,4 +1,4 @@
-"""The app: routes, errors and what runs beside them, put together from settings alone."""
+"""The app: routes, error handlers and middleware, built from settings alone."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,7 +17,15 @@ from hangtag.server.middleware import BasePath, Observer
 from hangtag.server.openapi import describe_api, find_methods
 from hangtag.server.page import Page
 from hangtag.server.problems import MethodNotAllowedError, add_problem_handlers
-from hangtag.server.routes import catalogue, explanations, models, predictions, samples, status
+from hangtag.server.routes import (
+    catalogue,
+    explanations,
+    exports,
+    models,
+    predictions,
+    samples,
+    status,
+)
 from hangtag.server.service import run_service
 from hangtag.server.settings import Settings
 
@@ -28,7 +36,7 @@ _METHODS: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Return the app. It loads its models when it is started, so that building it costs nothing."""
+    """Return the app. It loads its models when it starts, so building it is cheap."""
     metrics = Metrics()
 
     @asynccontextmanager
@@ -40,19 +48,19 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(
         title="hangtag",
         version=__version__,
-        summary="Looks at product photos and writes the label that a shop needs, with an honest confidence.",
+        summary="Labels product photos for shops, with calibrated confidences.",
         lifespan=lifespan,
         openapi_url=f"{API}/openapi.json",
-        docs_url=None,  # the usual page loads its script from another host
+        docs_url=None,  # FastAPI's page loads its script from a CDN
         redoc_url=None,
         generate_unique_id_function=_name_operation,
     )
-    for part in (predictions, explanations, models, jobs, catalogue, samples, status):
+    for part in (predictions, explanations, exports, models, jobs, catalogue, samples, status):
         app.include_router(part.router, prefix=API)
     app.include_router(status.health_router)
     _add_pages(app, Page(settings.page_folder))
     add_problem_handlers(app)
-    app.openapi = lambda: describe_api(app)  # type: ignore[method-assign]  # this is how FastAPI is told
+    app.openapi = lambda: describe_api(app)  # type: ignore[method-assign]  # as FastAPI documents it
     app.add_middleware(GZipMiddleware, minimum_size=_COMPRESSED_FROM_BYTES, compresslevel=5)
     app.add_middleware(Observer, metrics=metrics)
     app.add_middleware(BasePath, base_path=settings.base_path)
@@ -64,14 +72,14 @@ def _name_operation(route: APIRoute) -> str:
 
 
 def _add_pages(app: FastAPI, page: Page) -> None:
-    """Add what people look at: the description of the API, and the page at every address that is nothing else."""
+    """Add the API's documentation, and the page at every other path."""
 
     @app.get("/api/docs", include_in_schema=False)
     async def show_api_page() -> Response:
         return render_api_page(app.openapi())
 
     async def show_page(request: Request) -> Response:
-        # Routing comes here with every method that an address of the API does not know.
+        # Requests with a method that a route of the API does not support end up here, too.
         allowed = find_methods(app.openapi(), request.url.path) or _METHODS_OF_FILES
         if request.method not in allowed or allowed is not _METHODS_OF_FILES:
             raise MethodNotAllowedError(allowed)

@@ -1,4 +1,4 @@
-"""The service's database: SQLite in the data folder, brought up to date when it is opened."""
+"""The database of the service: SQLite in the data folder, migrated when it is opened."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +15,8 @@ from sqlalchemy.orm import DeclarativeBase
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _WRITES: Final = "writes"
 _PRAGMAS: Final = (
-    "PRAGMA journal_mode = WAL",  # readers never wait for the one who writes
-    "PRAGMA synchronous = NORMAL",  # with WAL no crash of the process loses or harms anything
+    "PRAGMA journal_mode = WAL",  # readers never wait for a writer
+    "PRAGMA synchronous = NORMAL",  # with WAL, a crash of the process loses nothing
     "PRAGMA foreign_keys = ON",
     "PRAGMA busy_timeout = 30000",
 )
@@ -27,7 +27,7 @@ class Base(DeclarativeBase):
 
 
 class UtcTime(TypeDecorator[datetime]):
-    """A moment. SQLite knows no time zones, so that what is stored is UTC, and is read as UTC."""
+    """A moment in time. SQLite has no time zones, so it is stored and read as UTC."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -42,18 +42,18 @@ class UtcTime(TypeDecorator[datetime]):
 
 
 def sqlite_url(path: Path) -> URL:
-    """Return the address of a SQLite file."""
+    """Return the URL of a SQLite file."""
     return URL.create("sqlite", database=str(path))
 
 
 def open_database(url: str | URL) -> Engine:
-    """Return an engine for the database at an SQLAlchemy URL, with its tables brought up to date."""
+    """Return an engine for the database at an SQLAlchemy URL, with migrated tables."""
     engine = create_engine(
         url,
         pool_size=8,
         max_overflow=32,
         json_serializer=_write_json,
-        json_deserializer=from_json,  # twice as fast as that of Python, which a page of answers shows
+        json_deserializer=from_json,  # twice as fast as json.loads, noticeable for a page of results
     )
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_connection)
@@ -64,13 +64,13 @@ def open_database(url: str | URL) -> Engine:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """Give a transaction that writes. It waits for others at its start, and can then no more be refused."""
+    """Give a write transaction. It waits for other writers at its start, and cannot fail because of them later."""
     with engine.connect().execution_options(**{_WRITES: True}) as connection, connection.begin():
         yield connection
 
 
 def migrate(engine: Engine) -> None:
-    """Bring the tables up to date; what is stored is kept."""
+    """Migrate the tables to the current schema."""
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     with writing(engine) as connection:
@@ -83,12 +83,12 @@ def _write_json(value: object) -> str:
 
 
 def _prepare_connection(connection: Any, _record: object) -> None:  # noqa: ANN401 - any driver's connection
-    connection.isolation_level = None  # sqlite3 would begin transactions of its own, too late
+    connection.isolation_level = None  # sqlite3 would begin its own transactions, too late
     for pragma in _PRAGMAS:
         connection.execute(pragma)
 
 
 def _begin(connection: Connection) -> None:
-    # A transaction that reads first and wants to write later is refused when another one has written meanwhile.
+    # A transaction that reads first and writes later fails if another one has written in between.
     writes = connection.get_execution_options().get(_WRITES)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,4 +1,4 @@
-"""Photos of a catalogue that show a cell of the confusion matrix, found by asking the model."""
+"""Photos of a catalogue for a cell of the confusion matrix, found by labelling them."""
 
 import asyncio
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from hangtag.tables.tables import need_columns, read_table
 
 MAX_EXAMPLES: Final = 12
 MAX_ASKED: Final = 400
-"""How many photos one call shows to the model: about a second's work."""
+"""How many photos one call labels at most: about a second's work."""
 
 _STEP: Final = 64
 
@@ -41,10 +41,10 @@ class _CataloguePhoto:
 
 @dataclass
 class ExampleFinder:
-    """Finds photos of one true label that a model answers with another (or the same).
+    """Finds photos with one true label that a model labels as another (or the same).
 
-    With a split table, only photos of its test split are shown to the model. What a model has answered is remembered,
-    so that the next cell of the same row costs nothing, and a rare mistake is found by asking again.
+    With a split table, only photos of its test split are used. Predictions are remembered, so the next cell of the same
+    row costs nothing, and repeated calls find rare mistakes.
     """
 
     catalogue: Catalogue

@@ -1,4 +1,4 @@
-"""The service's log: one line for each thing that happened, on standard error."""
+"""The log of the service: one line per event, on standard error."""
 
 import json
 import logging
@@ -13,7 +13,7 @@ _SHOWN_LOGGERS: Final = ("hangtag", "uvicorn")
 
 
 class JsonFormatter(logging.Formatter):
-    """Writes a record as one JSON object."""
+    """Formats a record as one JSON object."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
@@ -30,7 +30,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """Writes a record for people: the time, the message, its values."""
+    """Formats a record for people: the time, the message, its values."""
 
     def __init__(self) -> None:
         super().__init__("{asctime} {levelname:<7} {message}", "%H:%M:%S", style="{")
@@ -44,13 +44,13 @@ class TextFormatter(logging.Formatter):
 
 
 def log_event(log: logging.Logger, level: int, message: str, **fields: object) -> None:
-    """Write a line with values that a program can read too."""
+    """Log a message with named values."""
     if log.isEnabledFor(level):
         log.log(level, message, extra={FIELDS: fields})
 
 
 def set_up_logs(kind: Literal["text", "json"]) -> None:
-    """Let the logs of the service and of its HTTP server go to standard error. For the process that serves only."""
+    """Send the logs of the service and its HTTP server to standard error. Call it in the serving process only."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if kind == "json" else TextFormatter())
     for name in _SHOWN_LOGGERS:

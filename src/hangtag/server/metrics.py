@@ -1,4 +1,4 @@
-"""What the service counts, for Prometheus. Every app has a registry of its own."""
+"""The metrics of the service, for Prometheus. Every app has its own registry."""
 
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable
@@ -15,7 +15,7 @@ _PHOTOS = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
 class Metrics:
-    """Counts of one app. Safe to use from several threads."""
+    """The metrics of one app. Thread-safe."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -29,39 +29,39 @@ class Metrics:
         )
         self._request_seconds = Histogram(
             "hangtag_request_seconds",
-            "From the first byte of a request to the last of its answer.",
+            "From the first byte of a request to the last byte of its response.",
             ("operation",),
             buckets=_SECONDS,
             registry=self.registry,
         )
         self._photos = Counter(
             "hangtag_photos",
-            "Photos answered: labelled, or the code of the reason why not.",
+            "Photos by outcome: labelled, or the reason they could not be.",
             ("model", "outcome"),
             registry=self.registry,
         )
         self._batch_photos = Histogram(
             "hangtag_batch_photos",
-            "Photos answered at a time.",
+            "Photos per batch.",
             ("model",),
             buckets=_PHOTOS,
             registry=self.registry,
         )
         self._batch_seconds = Histogram(
             "hangtag_batch_seconds",
-            "What a batch took in the network.",
+            "Seconds a batch took in the network.",
             ("model",),
             buckets=_SECONDS,
             registry=self.registry,
         )
 
     def count_request(self, operation: str, method: str, status: int, seconds: float) -> None:
-        """Count an answered request; `operation` is its id in the OpenAPI document."""
+        """Count a request. `operation` is its id in the OpenAPI document."""
         self._requests.labels(operation, method, str(status)).inc()
         self._request_seconds.labels(operation).observe(seconds)
 
     def count_photos(self, model_id: str, answers: Iterable[LabelledPhoto | FailedPhoto]) -> None:
-        """Count the answers to photos."""
+        """Count photos by outcome."""
         outcomes = Tally(
             answer.reason.value if isinstance(answer, FailedPhoto) else answer.status for answer in answers
         )
@@ -69,14 +69,14 @@ class Metrics:
             self._photos.labels(model_id, outcome).inc(count)
 
     def count_batch(self, model_id: str, photos: int, seconds: float) -> None:
-        """Count a batch that the network answered."""
+        """Count a batch of the network."""
         self._batch_photos.labels(model_id).observe(photos)
         self._batch_seconds.labels(model_id).observe(seconds)
 
     def watch(self, name: str, meaning: str, read: Callable[[], float]) -> None:
-        """Show a number that is read whenever somebody looks."""
+        """Add a gauge that is read at each scrape."""
         Gauge(name, meaning, registry=self.registry).set_function(read)
 
     def render(self) -> bytes:
-        """Return all of it as Prometheus reads it."""
+        """Return the metrics in the Prometheus format."""
         return generate_latest(self.registry)

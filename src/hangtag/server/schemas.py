@@ -1,4 +1,4 @@
-"""What the API says, as types: the OpenAPI document and the clients are made from these."""
+"""The values of the API as types. The OpenAPI document and the page's client are generated from them."""
 
 from typing import Annotated, Any, Literal
 
@@ -12,13 +12,13 @@ ByColumn = dict[str, float | None]
 
 
 class Schema(BaseModel):
-    """A value of the API: never changed, and without a field that is not described."""
+    """A value of the API: immutable, without undocumented fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class InvalidValue(Schema):
-    """One value of a request that cannot be; `choices` are the ones that can, where one has to be meant."""
+    """An invalid value of a request. `choices` lists the valid ones if there are only a few."""
 
     field: str
     message: str
@@ -26,7 +26,7 @@ class InvalidValue(Schema):
 
 
 class Problem(Schema):
-    """What went wrong (RFC 9457). `code` is stable, `detail` is for people, `fix` says what to do."""
+    """An error (RFC 9457). `code` is stable, `detail` is for people, and `fix` says what to do about it."""
 
     type: str = "about:blank"
     title: str
@@ -38,7 +38,7 @@ class Problem(Schema):
 
 
 class ModelName(Schema):
-    """Which model answered."""
+    """The model that made a prediction."""
 
     id: str
     version: str
@@ -46,24 +46,24 @@ class ModelName(Schema):
 
 
 class Label(Schema):
-    """A value and the calibrated probability that it is right."""
+    """A class and the calibrated probability that it is right."""
 
     value: str
     confidence: Confidence
 
 
 class ChosenLabel(Label):
-    """The chosen value of a column, and the candidates, the chosen one first."""
+    """The chosen class of a column and the top candidates, the chosen one first."""
 
     candidates: list[Label]
 
 
 class LabelledPhoto(Schema):
-    """The label of a photo.
+    """The labels of a photo.
 
-    `path` is the category path from the root to the leaf, `answer` the part of it that the model is sure of, from the
-    root down to the column `answer_level`. `flags` say what is wrong with the photo. `doubtful` names the columns
-    whose confidence is low. `probabilities` are those of all classes, in descending order, where they were asked for.
+    `path` is the category path from the root to the leaf. `answer` is the part of it that the model is confident of,
+    down to the column `answer_level`. `doubtful` lists the columns whose confidence is below their threshold, and
+    `flags` what is wrong with the photo. `probabilities` has all classes in descending order, if requested.
     """
 
     photo: str
@@ -78,7 +78,7 @@ class LabelledPhoto(Schema):
 
 
 class FailedPhoto(Schema):
-    """Why a photo has no label: a stable code, and a sentence for people."""
+    """A photo that could not be labelled. `reason` is a stable code, `detail` is for people."""
 
     photo: str
     status: Literal["failed"] = "failed"
@@ -90,7 +90,7 @@ PhotoAnswer = Annotated[LabelledPhoto | FailedPhoto, Field(discriminator="status
 
 
 class Predictions(Schema):
-    """The answers to the photos of a request, in their order."""
+    """The predictions for the photos of a request, in the same order."""
 
     model: ModelName
     latency_ms: float
@@ -98,7 +98,7 @@ class Predictions(Schema):
 
 
 class ModelComparisonAnswer(Schema):
-    """What one model says about a photo, and how long it took to say it."""
+    """The prediction of one model for a photo, and how long it took."""
 
     model: ModelName
     latency_ms: float
@@ -106,21 +106,21 @@ class ModelComparisonAnswer(Schema):
 
 
 class Comparison(Schema):
-    """What several models say about one photo."""
+    """The predictions of several models for one photo."""
 
     photo: str
     answers: list[ModelComparisonAnswer]
 
 
 class HeadFigures(Schema):
-    """How good one head is."""
+    """The accuracy of one head."""
 
     top1_accuracy: float | None
     macro_f1: float | None
 
 
 class Figures(Schema):
-    """How good a model is, on the split that says most: the test split where it was measured on it."""
+    """The accuracy of a model on its test split, or on another split if it was not measured on that one."""
 
     split: str
     support: int | None
@@ -130,14 +130,14 @@ class Figures(Schema):
 
 
 class InputSize(Schema):
-    """The size, in pixels, that photos are brought to."""
+    """The size in pixels to which photos are resized."""
 
     width: int
     height: int
 
 
 class ModelSummary(Schema):
-    """A model in the list."""
+    """A model in a list."""
 
     id: str
     name: str
@@ -154,22 +154,22 @@ class ModelSummary(Schema):
 
 
 class ModelList(Schema):
-    """The models that can be asked, the default one first."""
+    """The available models, the default one first."""
 
     models: list[ModelSummary]
 
 
 class Gate(Schema):
-    """What flags a photo as no product: a score, by this method, over this threshold."""
+    """The OOD detector: a photo whose score exceeds the threshold is flagged as not a product."""
 
     threshold: float
     method: str
 
 
 class Head(Schema):
-    """One head: the column that it answers, and its classes in the order of the confusion matrix.
+    """One head of a model: its column, and its classes in the order of the confusion matrix.
 
-    From `threshold` on its label is an answer.
+    Labels with a confidence below `threshold` are doubtful.
     """
 
     column: str
@@ -179,10 +179,10 @@ class Head(Schema):
 
 
 class ModelDetail(ModelSummary):
-    """All that is known about a model: its card. `metrics` are by split; confusion matrices are asked for singly.
+    """A model with its whole card. `metrics` are by split, without the confusion matrices.
 
-    `target_accuracy` is the share of what is answered that is to be right, by which the heads' thresholds were chosen;
-    a head without one did not reach it often enough. Models without a target doubt nothing.
+    The heads' thresholds were chosen so that `target_accuracy` of the confident answers are right. A head without a
+    threshold did not reach the target. A model without a target has no thresholds.
     """
 
     sha256: str
@@ -198,7 +198,7 @@ class ModelDetail(ModelSummary):
 
 
 class Confusion(Schema):
-    """How often each class was answered as which: [index of the true label, index of the answer, count] triples."""
+    """A confusion matrix as [index of the true label, index of the predicted label, count] triples."""
 
     split: str
     column: str
@@ -207,7 +207,7 @@ class Confusion(Schema):
 
 
 class TaxonomyView(Schema):
-    """Which labels exist: the category paths from the root to the leaf, and the classes of every column."""
+    """The labels of a model: the category paths from the root to the leaf, and the classes of every column."""
 
     levels: list[str]
     paths: list[list[str]]
@@ -215,7 +215,7 @@ class TaxonomyView(Schema):
 
 
 class ColumnCounts(Schema):
-    """How often each label of a column occurs, in descending order. Of text, only how many values there are."""
+    """The number of products with each label of a column, in descending order. For text, only the number of values."""
 
     name: str
     kind: Literal["level", "attribute", "year", "text"]
@@ -225,7 +225,7 @@ class ColumnCounts(Schema):
 
 
 class CatalogueGap(Schema):
-    """Of `missing` products without `what`, `missing_in_label` have this label: far more than its share."""
+    """A label that lacks a value unusually often: it has `missing_in_label` of `missing` products without `what`."""
 
     what: str
     missing: int
@@ -236,7 +236,7 @@ class CatalogueGap(Schema):
 
 
 class PhotoSizes(Schema):
-    """The sizes, as [`60x80`, photos], of so many `opened` photos, of which some could not be read."""
+    """The sizes of a sample of photos as [`60x80`, count]. `opened` is the size of the sample."""
 
     opened: int
     unreadable: int
@@ -244,10 +244,10 @@ class PhotoSizes(Schema):
 
 
 class CatalogueStatistics(Schema):
-    """What is in a catalogue. `years` are in order of time, `samples` names of photos by column and label.
+    """The contents of a catalogue. `years` are in chronological order, `samples` names photos by column and label.
 
-    `paths` are the category paths of its products, from the root to the leaf, each with its number of products, the
-    largest first. A product that has no label on a level has null there.
+    `paths` lists the category paths from the root to the leaf with their number of products, the largest first. A level
+    without a label is null.
     """
 
     available: Literal[True] = True
@@ -267,7 +267,7 @@ class CatalogueStatistics(Schema):
 
 
 class CatalogueAbsent(Schema):
-    """Why nothing is shown of a catalogue (yet). `done` of `total` photos have been seen."""
+    """A catalogue that is not available, or not yet. `done` of `total` photos have been read."""
 
     available: Literal[False] = False
     state: Literal["absent", "reading", "failed"]
@@ -280,7 +280,7 @@ CatalogueView = CatalogueStatistics | CatalogueAbsent
 
 
 class CatalogueFinding(Schema):
-    """Something that the check noticed about a row or a photo. `group` numbers duplicates that belong together."""
+    """A finding of the check about a row or a photo. Duplicates of each other share a `group`."""
 
     kind: str
     severity: Literal["error", "warning", "info"]
@@ -291,7 +291,7 @@ class CatalogueFinding(Schema):
 
 
 class FindingKindCount(Schema):
-    """How many findings of a kind there are, and what the kind means."""
+    """A kind of finding: what it means, and how many there are."""
 
     kind: str
     severity: Literal["error", "warning", "info"]
@@ -300,7 +300,7 @@ class FindingKindCount(Schema):
 
 
 class Findings(Schema):
-    """A page of the findings. `counts` are of all findings by kind, `total` of those that were asked for."""
+    """A page of findings. `counts` has all findings by kind, `total` counts those that match."""
 
     available: Literal[True] = True
     state: Literal["ready"] = "ready"
@@ -314,7 +314,7 @@ FindingsView = Findings | CatalogueAbsent
 
 
 class Examples(Schema):
-    """Names of catalogue photos."""
+    """Names of photos of the catalogue."""
 
     photos: list[str]
 
@@ -326,7 +326,7 @@ class Samples(Schema):
 
 
 class Limits(Schema):
-    """What a request may hold."""
+    """The limits on a request."""
 
     max_files: int
     max_file_bytes: int
@@ -337,7 +337,7 @@ class Limits(Schema):
 
 
 class Status(Schema):
-    """What this service is and can do."""
+    """The version, the contents and the limits of the service."""
 
     version: str
     models: int
@@ -347,6 +347,6 @@ class Status(Schema):
 
 
 class Health(Schema):
-    """Whether the service lives; whether it can answer."""
+    """The health of the service."""
 
     status: Literal["ok"] = "ok"

@@ -1,4 +1,4 @@
-"""What a running service is made of, wired together in one place."""
+"""The parts of a running service, wired together in one place."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -48,7 +48,7 @@ class Service:
         self._decoding = ThreadPoolExecutor(threads, thread_name_prefix="decode")
         self.jobs = Jobs(settings, self.registry)
         self.on_stop(self.jobs.end_streams)
-        metrics.watch("hangtag_photos_waiting", "Photos that wait for an answer.", self.count_waiting)
+        metrics.watch("hangtag_photos_waiting", "Photos waiting for a prediction.", self.count_waiting)
         metrics.watch(
             "hangtag_upload_memory_bytes",
             "Bytes of uploads in memory.",
@@ -56,25 +56,25 @@ class Service:
         )
 
     async def start(self) -> None:
-        """Load and verify the default model; begin to read the catalogue; go on with the jobs."""
+        """Load and verify the default model, start reading the catalogue, and resume the jobs."""
         await self.registry.get()
         self.catalogue.start()
         await asyncio.to_thread(self.jobs.start)
         self.is_ready = True
 
     def on_stop(self, action: Callable[[], object]) -> None:
-        """Have something done when the stop begins: what streams without an end has to end then."""
+        """Register an action for the beginning of the stop, such as ending an endless stream."""
         self._on_stop.append(action)
 
     def begin_stop(self) -> None:
-        """Know that the process is about to end: /readyz says so, and streams end. Requests are still answered."""
+        """Prepare to stop: /readyz says so and streams end, but requests are still answered."""
         if not self.is_stopping:
             self.is_stopping = True
             for action in self._on_stop:
                 action()
 
     async def close(self) -> None:
-        """Finish what is under way and let go of everything."""
+        """Finish open work and release everything."""
         self.begin_stop()
         for _, batcher in self._batchers.values():
             await batcher.close()
@@ -96,7 +96,7 @@ class Service:
         return self._batchers[id(model)][1]
 
     def _let_go_of_replaced(self) -> None:
-        """Close the batchers of models whose file has been replaced, when what is under way with them is done."""
+        """Close the batchers of models whose file was replaced, once their open work is done."""
         for key, (model, batcher) in list(self._batchers.items()):
             if not self.registry.has(model):
                 del self._batchers[key]
@@ -105,12 +105,12 @@ class Service:
                 task.add_done_callback(self._closing.discard)
 
     def count_waiting(self) -> int:
-        """Count the photos that wait for an answer."""
+        """Return the number of photos waiting for a prediction."""
         return sum(batcher.photos_waiting for _, batcher in self._batchers.values())
 
     @property
     def examples(self) -> ExampleFinder | None:
-        """What finds photos of the catalogue by a model's answers; None without a catalogue."""
+        """The finder of example photos in the catalogue; None without a catalogue."""
         source = self.catalogue.source
         if self._examples is None and source is not None:
             self._examples = ExampleFinder(source, self.settings.split_table)
@@ -119,7 +119,7 @@ class Service:
 
 @asynccontextmanager
 async def run_service(settings: Settings, metrics: Metrics) -> AsyncIterator[Service]:
-    """Give a service that answers, and close it in the end."""
+    """Give a started service, and close it in the end."""
     async with AsyncExitStack() as stack:
         service = Service(settings, metrics)
         stack.push_async_callback(service.close)
@@ -133,7 +133,9 @@ def find_service(app: FastAPI) -> Service:
     return found
 
 
-async def _depend_on_service(request: Request) -> Service:  # async, since FastAPI calls others on a thread
+async def _depend_on_service(
+    request: Request,
+) -> Service:  # async, because FastAPI runs sync dependencies on a thread
     return find_service(request.app)
 
 

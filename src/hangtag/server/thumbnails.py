@@ -1,4 +1,4 @@
-"""A job's photo for the page: as it was sent, or small."""
+"""Photos for the page: the original, or a thumbnail."""
 
 import io
 from typing import Final
@@ -21,9 +21,9 @@ _MEDIA_TYPES: Final = {
 
 
 def render_photo(data: bytes, size: int | None, limits: DecodeLimits) -> tuple[bytes, str]:
-    """Return a photo and its media type: unchanged if a browser can show it, or no side longer than `size` pixels.
+    """Return a photo and its media type, at most `size` pixels long, or unchanged if a browser can show it.
 
-    Raises `PhotoError` when the bytes are no photo, so that nothing else is ever given out as one.
+    Raises `PhotoError` if the bytes are not a photo, so that nothing else is ever served as one.
     """
     with open_photo(data, limits) as photo:
         media_type = _MEDIA_TYPES.get(photo.format or "")

@@ -2,16 +2,19 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 from urllib.parse import unquote
 
-from fastapi import Request
+from fastapi import HTTPException, Request
+from fastapi.responses import Response
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, BeforeValidator, ValidationError, WithJsonSchema
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
+from starlette.types import Message, Receive
 
 from hangtag.server.problems import (
     InvalidRequestError,
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 MAX_FIELDS: Final = 100
+MAX_JSON_BYTES: Final = 32 * 1024 * 1024
 MAX_FIELD_BYTES: Final = 64 * 1024
 MAX_NAME_CHARACTERS: Final = 1000
 """How much is kept of a file's name. It is only shown, and never used as a path."""
@@ -196,6 +200,36 @@ def check_size(size: int, limit: int) -> None:
         raise TooLargeError(
             f"the request is larger than {limit:,} bytes", fix="Send fewer photos at a time, or start a job."
         )
+
+
+class JsonRoute(APIRoute):
+    """A route whose JSON body may not exceed `MAX_JSON_BYTES`. FastAPI itself reads a body of any size."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler, which raises `TooLargeError` while it reads the body."""
+        handle = super().get_route_handler()
+
+        async def handle_limited(request: Request) -> Response:
+            declared = request.headers.get("content-length", "")
+            if declared.isdecimal():
+                check_size(int(declared), MAX_JSON_BYTES)
+            return await handle(Request(request.scope, _limit(request.receive)))
+
+        return handle if self.body_field is None else handle_limited
+
+
+def _limit(receive: Receive) -> Receive:
+    received = 0
+
+    async def receive_limited() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > MAX_JSON_BYTES:
+            raise HTTPException(413)  # FastAPI turns any other error of a body into a 400
+        return message
+
+    return receive_limited
 
 
 def _boundary(content_type: str) -> bytes:

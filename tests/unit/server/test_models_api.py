@@ -123,6 +123,7 @@ def test_a_new_bundle_needs_no_restart_and_a_broken_one_is_left_out(registry):
     assert str(folder) not in response.text
     write_bundle(graph, build_tiny_card(graph, version="10"), folder / "added.onnx")
     assert client.get(f"{MODELS}/added").json()["version"] == "10"
+    (folder / "added.onnx").unlink()
 
 
 def test_the_taxonomy_is_that_of_the_model(client):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from sqlalchemy import Engine
 
-from hangtag.domain.columns import CATEGORY_COLUMNS, LABEL_COLUMNS
+from hangtag.domain.columns import LABEL_COLUMNS
 from hangtag.domain.taxonomy import format_path
 from hangtag.labelling.csv_table import CsvTable
 from hangtag.labelling.jsonl_table import JsonlTable
@@ -116,7 +116,7 @@ def build_rows(results: list[StoredResult], layout: JobLayout) -> Rows:
         rows[confidence_of(column)] = [confidence for _, confidence in cells]
         if layout.top_k > 1:
             rows[candidates_of(column)] = [_candidates(result, column) for result in results]
-    answers = [_answer(result) for result in results]
+    answers = [result.confident_path for result in results]
     rows[ANSWER] = [format_path(list(answer.values())) or None for answer in answers]
     rows[ANSWER_LEVEL] = [next(reversed(answer), None) for answer in answers]
     rows[FLAGS] = [result.flags if result.answer else None for result in results]
@@ -168,19 +168,6 @@ def _label(chosen: tuple[str, float] | None, corrected: str | None) -> tuple[Cel
     if corrected is not None and (chosen is None or corrected != chosen[0]):
         return corrected, None
     return chosen or (None, None)
-
-
-def _answer(result: StoredResult) -> dict[str, str]:
-    """Return the sure labels of the path by level: those of the model, and all that a person said."""
-    sure = result.sure_levels
-    answer: dict[str, str] = {}
-    for level in CATEGORY_COLUMNS:
-        if level not in result.chosen:
-            continue
-        if level not in sure and level not in result.corrections:
-            break
-        answer[level] = result.corrections.get(level, result.chosen[level][0])
-    return answer
 
 
 def _candidates(result: StoredResult, column: str) -> Cell:

@@ -1,4 +1,4 @@
-"""From what was uploaded to the photos of a job: every photo and every row of a table, and none of them lost."""
+"""From the uploaded files to the photos of a job: every photo and every row of a table is accounted for."""
 
 import zipfile
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ _TITLE_CHARACTERS: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class JobPhoto:
-    """A photo of a job, the row of the table that names it and, if it cannot be labelled, why."""
+    """A photo of a job, its row of the table and, if it cannot be labelled, the reason."""
 
     name: str
     stored: StoredPhoto
@@ -33,7 +33,7 @@ class JobPhoto:
 
 @dataclass(frozen=True, slots=True)
 class JobContent:
-    """The photos of a job in their order, the columns of its table, and what a person should know of the upload."""
+    """The photos of a job in order, the columns of its table, and a message about the upload."""
 
     title: str
     photos: list[JobPhoto]
@@ -43,7 +43,7 @@ class JobContent:
 
 @dataclass
 class _Found:
-    """What was found in an upload."""
+    """The contents of an upload."""
 
     names: list[str] = field(default_factory=list)
     stored: list[StoredPhoto] = field(default_factory=list)
@@ -57,13 +57,13 @@ class _Found:
 
 
 def build_content(form: ReceivedForm, folder: Path, max_photos: int) -> JobContent:
-    """Return the photos of a job whose files lie in `folder`.
+    """Return the photos of a job whose files are in `folder`.
 
-    With a table the photos come in the order of its rows, then those that no row names. A row whose photo is not there
-    is a photo that cannot be labelled. A table inside a zip counts if it is the only one and names photos.
+    With a table, the photos come in the order of its rows, followed by those without a row. A row whose photo is
+    missing becomes a photo that cannot be labelled. The only table inside the zips is used if it lists photos.
 
-    Raises `InvalidRequestError` when there is no photo, or a zip or a table cannot be read or understood;
-    `TooManyFilesError` beyond `max_photos`.
+    Raises `InvalidRequestError` if there is no photo or a zip or table cannot be used, and `TooManyFilesError` beyond
+    `max_photos`.
     """
     found = _find_photos(form.uploads, folder, max_photos)
     if not found.names:
@@ -72,7 +72,7 @@ def build_content(form: ReceivedForm, folder: Path, max_photos: int) -> JobConte
     photos = _order(found, matching)
     if len(photos) > max_photos:
         raise TooManyFilesError(
-            f"the job has more than {max_photos:,} photos", fix="Make several jobs of it."
+            f"the job has more than {max_photos:,} photos", fix="Split it into several jobs."
         )
     return JobContent(
         title=_title(form, len(photos)),
@@ -110,12 +110,12 @@ def _match_table(form: ReceivedForm, found: _Found, folder: Path, max_rows: int)
         except (InvalidRequestError, PhotoError):
             if column is not None:
                 raise
-    found.others += [entry.name for _, entry in found.tables]  # no one said that they were about the photos
+    found.others += [entry.name for _, entry in found.tables]  # nothing says that they are about these photos
     return None
 
 
 def _read_packed(upload: Upload, entry: ArchiveEntry, folder: Path, max_rows: int) -> GivenTable:
-    """Read the table that lies in a zip."""
+    """Read a table inside a zip."""
     with zipfile.ZipFile(upload_path(folder, upload.number)) as archive:
         data = read_entry(archive, entry.index, DecodeLimits(max_bytes=MAX_TABLE_BYTES))
     path = folder / "packed-table"
@@ -141,12 +141,12 @@ def _order(found: _Found, matching: Matching | None) -> list[JobPhoto]:
 
 
 def _absent(row: tuple[str, ...], value: str, number: int) -> JobPhoto:
-    problem = "a photo that was not sent" if value else "no photo"
+    problem = "names a photo that was not sent" if value else "does not name a photo"
     return JobPhoto(
         printable(value) or f"row {number}",
         StoredPhoto(None),
         row,
-        f"row {number} of the table names {problem}",
+        f"row {number} of the table {problem}",
     )
 
 
@@ -161,17 +161,17 @@ def _describe_others(names: list[str]) -> str | None:
     if not names:
         return None
     files = (
-        "1 file in the zip is no photo and was"
+        "Skipped 1 file in the zip that is not a photo"
         if len(names) == 1
-        else f"{len(names):,} files in the zip are no photos and were"
+        else f"Skipped {len(names):,} files in the zip that are not photos"
     )
     shown = ", ".join(names[:_SHOWN_NAMES]) + (", …" if len(names) > _SHOWN_NAMES else "")
-    return f"{files} passed over: {shown}"
+    return f"{files}: {shown}"
 
 
 def _without_photos(found: _Found) -> InvalidRequestError:
-    message = "there is no photo in what was sent"
+    message = "the upload has no photos"
     others = _describe_others(found.others)
     return InvalidRequestError(
-        InvalidValue(field="files", message=message if others is None else f"{message}; {others}")
+        InvalidValue(field="files", message=message if others is None else f"{message}. {others}")
     )

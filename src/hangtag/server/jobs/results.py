@@ -19,12 +19,12 @@ Sort = Literal["position", "confidence"]
 
 @dataclass(frozen=True, slots=True)
 class ResultFilter:
-    """Which results, in which order.
+    """Which results to return, and in which order.
 
-    `label` is one of `column`, as corrected; the confidences are the model's own: of `column`, or of the leaf without
-    one. `doubtful` are labelled ones with a doubtful label that nobody corrected, `category` those of them whose
-    category is in doubt, and `attributes` the others; `flagged` are those with a flag. Sorted by confidence,
-    the least certain come first and those without any last.
+    `label` is a label of `column`, corrections included. The confidences are the model's: of `column` or, without one,
+    of the leaf. The status `doubtful` selects results with a doubtful label that nobody corrected, `category` those of
+    them with a doubtful category, `attributes` the rest of them, and `flagged` results with a flag. Sorting by
+    confidence puts the lowest first and results without one last.
     """
 
     column: str | None = None
@@ -38,7 +38,7 @@ class ResultFilter:
 def query_results(
     engine: Engine, job: JobRow, wanted: ResultFilter, page: tuple[int, int]
 ) -> tuple[list[StoredResult], int]:
-    """Return a page, as (offset, limit), of the results of a job, and how many there are in all."""
+    """Return one page of results, given as (offset, limit), and the number of all that match."""
     offset, limit = page
     positions = _select_positions(job, wanted)
     with engine.connect() as connection:
@@ -50,12 +50,12 @@ def query_results(
 
 
 def check_filter(vocabulary: Vocabulary, wanted: ResultFilter) -> None:
-    """Raise `InvalidRequestError` for a column that the model does not answer, and for a label without a column."""
+    """Raise `InvalidRequestError` for a column that the model does not have, and for a label without a column."""
     if wanted.column is not None and wanted.column not in vocabulary.classes:
-        message = f"the model has no such column; there are {', '.join(vocabulary.columns)}"
+        message = f"the model has no such column; it has {', '.join(vocabulary.columns)}"
         raise InvalidRequestError(InvalidValue(field="column", message=message))
     if wanted.label is not None and wanted.column is None:
-        message = "say of which column the label is"
+        message = "give the column of the label"
         raise InvalidRequestError(InvalidValue(field="column", message=message))
 
 
@@ -91,7 +91,7 @@ def _has_status(status: Status | None, job: JobRow) -> Any:  # noqa: ANN401 - a 
 
 
 def _is_category_doubtful(job: JobRow) -> Any:  # noqa: ANN401 - a condition
-    """Hold for a doubtful result, a level of whose category is doubtful; any is where the model has no category."""
+    """Return a condition: some level of the category is doubtful. Always true for a model without categories."""
     levels = [column for column in CATEGORY_COLUMNS if column in job.vocabulary["classes"]]
     if not levels:
         return true()
@@ -112,10 +112,10 @@ def _order(wanted: ResultFilter) -> tuple[Any, ...]:
 
 
 def correct_result(engine: Engine, job: JobRow, position: int, said: dict[str, str]) -> StoredResult:
-    """Store what a person says of a photo, and return it.
+    """Store the labels that a person set for a photo, and return the result.
 
-    What follows from a category label is stored with it. Raises `NotFoundError`, and `InvalidRequestError` for labels
-    that cannot be and for a photo that has none to correct.
+    A category label is stored with the rest of its path. Raises `NotFoundError`, and `InvalidRequestError` for invalid
+    labels and for a photo without labels.
     """
     vocabulary = Vocabulary.from_json(job.vocabulary)
     with writing(engine) as connection:

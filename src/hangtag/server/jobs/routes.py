@@ -1,4 +1,4 @@
-"""Jobs over HTTP."""
+"""The routes of jobs."""
 
 import asyncio
 from typing import Annotated, Final
@@ -25,16 +25,16 @@ from hangtag.server.jobs.vocabulary import Vocabulary
 from hangtag.server.problems import ShuttingDownError, problem_responses
 from hangtag.server.service import ServiceDependency
 from hangtag.server.thumbnails import LARGEST, SMALLEST
-from hangtag.server.uploads import describe_body
+from hangtag.server.uploads import JsonRoute, describe_body
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], route_class=JsonRoute)
 
 _LARGEST_NUMBER: Final = 2**31 - 1
-Offset = Annotated[int, Query(ge=0, le=_LARGEST_NUMBER, description="How many to pass over.")]
-Limit = Annotated[int, Query(ge=1, le=500, description="How many to give at most.")]
-JobId = Annotated[str, Path(description="The job's id.")]
+Offset = Annotated[int, Query(ge=0, le=_LARGEST_NUMBER, description="The number of items to skip.")]
+Limit = Annotated[int, Query(ge=1, le=500, description="The largest number of items to return.")]
+JobId = Annotated[str, Path(description="The id of the job.")]
 Position = Annotated[
-    int, Path(ge=0, le=_LARGEST_NUMBER, description="The photo's place in the job, from 0 on.")
+    int, Path(ge=0, le=_LARGEST_NUMBER, description="The position of the photo in the job, from 0.")
 ]
 Bound = Annotated[float | None, Query(ge=0, le=1)]
 
@@ -53,26 +53,26 @@ _EVENT_HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     openapi_extra=describe_body(JobForm),
 )
 async def create_job(request: Request, service: ServiceDependency) -> Job:
-    """Start a job: many photos, zips of photos, and a table whose rows name the photos.
+    """Start a job from photos, zip files of photos, and optionally a table that lists them.
 
-    The table's other columns come back with the results. A row whose photo was not sent becomes a failed result, and
-    a photo that no row names is labelled too.
+    The columns of the table are returned with the results. A row whose photo is missing becomes a failed result, and
+    a photo that is not in the table is labelled, too.
     """
     if service.is_stopping:
-        raise ShuttingDownError("the service is about to stop")
+        raise ShuttingDownError("the service is stopping")
     return await service.jobs.receive(request)
 
 
 @router.get("/jobs")
 def list_jobs(service: ServiceDependency, offset: Offset = 0, limit: Limit = 50) -> JobList:
-    """List the jobs, the newest first."""
+    """List the jobs, newest first."""
     jobs, total = service.jobs.store.page(offset, limit)
     return JobList(jobs=jobs, total=total)
 
 
 @router.get("/jobs/{job_id}", responses=problem_responses(404))
 def show_job(job_id: JobId, service: ServiceDependency) -> JobDetail:
-    """Show a job and what it came to so far."""
+    """Return a job with its summary so far."""
     store = service.jobs.store
     row = store.find(job_id, with_content=True)
     return JobDetail(**store.get(job_id).model_dump(), summary=summarise(store.engine, row))
@@ -84,7 +84,7 @@ def show_job(job_id: JobId, service: ServiceDependency) -> JobDetail:
     response_class=StreamingResponse,
 )
 async def watch_job(job_id: JobId, service: ServiceDependency) -> StreamingResponse:
-    """Watch a job: events named `progress` with the job as data, until it has ended."""
+    """Stream the progress of a job as server-sent events named `progress`, until the job has ended."""
     jobs = service.jobs
     await asyncio.to_thread(jobs.store.get, job_id)
     events = iter_events(jobs.store, jobs.events, job_id)
@@ -98,14 +98,18 @@ def list_results(  # noqa: PLR0913 - as many as ways to choose
     *,
     offset: Offset = 0,
     limit: Limit = 50,
-    column: Annotated[str | None, Query(description="What `label` and the confidences speak of.")] = None,
-    label: Annotated[str | None, Query(description="The label, as corrected.")] = None,
+    column: Annotated[
+        str | None, Query(description="The column that `label` and the confidences refer to.")
+    ] = None,
+    label: Annotated[
+        str | None, Query(description="Return photos with this label only, corrections included.")
+    ] = None,
     min_confidence: Bound = None,
     max_confidence: Bound = None,
     status: Status | None = None,
     sort: Sort = "position",
 ) -> JobResults:
-    """List the results of a job so far. Without a column, the confidence is that of the deepest category level."""
+    """List the results of a job so far. Without a column, confidences are those of the deepest category level."""
     store = service.jobs.store
     row = store.find(job_id, with_content=True)
     wanted = ResultFilter(column, label, min_confidence, max_confidence, status, sort)
@@ -118,7 +122,7 @@ def list_results(  # noqa: PLR0913 - as many as ways to choose
 def correct_labels(
     job_id: JobId, position: Position, correction: Correction, service: ServiceDependency
 ) -> JobResult:
-    """Say what is right. A category label takes the rest of its path along; saying what stands confirms it."""
+    """Correct or confirm the labels of a photo. A category label brings the rest of its path with it."""
     store = service.jobs.store
     row = store.find(job_id, with_content=True)
     return describe_result(correct_result(store.engine, row, position, correction.labels), row.carried)
@@ -135,10 +139,12 @@ def show_photo(
     service: ServiceDependency,
     size: Annotated[
         int | None,
-        Query(ge=SMALLEST, le=LARGEST, description="No side longer than this many pixels; as sent without."),
+        Query(
+            ge=SMALLEST, le=LARGEST, description="The longest side in pixels. Defaults to the original size."
+        ),
     ] = None,
 ) -> Response:
-    """Show a photo of a job."""
+    """Return a photo of a job."""
     data, media_type = service.jobs.render_photo(job_id, position, size)
     return Response(data, media_type=media_type, headers=_PHOTO_HEADERS)
 
@@ -154,9 +160,9 @@ def show_photo(
 def download_results(
     job_id: JobId,
     service: ServiceDependency,
-    kind: Annotated[Format, Query(alias="format", description="The kind of file.")],
+    kind: Annotated[Format, Query(alias="format", description="The format of the file.")],
 ) -> StreamingResponse:
-    """Download all photos of a job with their labels, corrected ones in the place of the model's."""
+    """Download the labels of all photos of a job, corrections included."""
     store = service.jobs.store
     row = store.find(job_id, with_content=True)
     name = quote(f"{row.title}.{kind}", safe="")
@@ -170,11 +176,11 @@ def download_results(
 
 @router.post("/jobs/{job_id}/cancel", responses=problem_responses(404, 409))
 def cancel_job(job_id: JobId, service: ServiceDependency) -> Job:
-    """End a job early. What it found so far stays."""
+    """Stop a job. Its results so far are kept."""
     return service.jobs.cancel(job_id)
 
 
 @router.delete("/jobs/{job_id}", status_code=204, responses=problem_responses(404, 409))
 def delete_job(job_id: JobId, service: ServiceDependency) -> None:
-    """Remove a job that has ended, with its photos and results."""
+    """Delete a job that has ended, with its photos and results."""
     service.jobs.delete(job_id)

@@ -28,11 +28,11 @@ _NICENESS: Final = 10
 
 
 class JobModels:
-    """Loads models for jobs, and keeps the last one.
+    """Loads models for jobs with engines whose threads have a low priority, and keeps the last one.
 
-    A thread has the priority of the one that starts it, and can never be given a higher one. So the engine is started
-    by a thread of low priority that ends then. The worker keeps its own: it holds Python's lock now and then, and who
-    waits for that would wait for everybody else too.
+    A thread inherits the priority of the thread that starts it and can never raise it. So a short-lived thread of low
+    priority starts the engine. The worker itself keeps the normal priority: it sometimes holds the GIL, and a
+    low-priority thread that holds the GIL would block everyone else.
     """
 
     def __init__(self, registry: ModelRegistry, settings: Settings) -> None:
@@ -41,7 +41,7 @@ class JobModels:
         self._model: Model | None = None
 
     def load(self, id_: str) -> Model:
-        """Return the model of an id; raises `ModelNotFoundError` or `BundleError`."""
+        """Return the model with an id; raises `ModelNotFoundError` or `BundleError`."""
         registered = self._registry.card(id_)
         if self._model is None or self._model.sha256 != registered.sha256:
             with ThreadPoolExecutor(1, "load-for-jobs", _give_way) as threads:
@@ -53,13 +53,13 @@ class JobModels:
             registered.path, precision=self._settings.precision, threads=self._settings.threads
         )
         size = model.card.preprocessing
-        # The first full batch is what makes the engine start its threads for full batches.
+        # The engine starts its threads with the first full batch.
         model.run(np.zeros((model.engine.batch_size, size.height, size.width, 3), np.uint8))
         return model
 
 
 def _give_way() -> None:
-    """Lower the priority of this thread, and of those that it starts. Only Linux has one for each thread."""
+    """Lower the priority of this thread and of those it starts. Only Linux has one for each thread."""
     if sys.platform == "linux":
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
@@ -68,18 +68,18 @@ def _give_way() -> None:
 _log = logging.getLogger(__name__)
 
 COMMIT_S: Final = 0.2
-"""How long results gather before they are stored: as often as someone who watches can see."""
+"""How long results are gathered before they are stored."""
 
 _FETCHED_PHOTOS: Final = 500
 _SECONDS_AFTER_A_FAULT: Final = 5.0
 
 
 class JobFolderError(HangtagError):
-    """What was uploaded for a job cannot be read any more."""
+    """The uploaded files of a job can no longer be read."""
 
 
 class JobRunner:
-    """Labels the jobs of a store in a thread of its own, in which `load` gives it the model of an id."""
+    """Labels the jobs of a store in a thread of its own. `load(id)` loads a model in that thread."""
 
     def __init__(
         self,
@@ -103,11 +103,11 @@ class JobRunner:
         self._thread.start()
 
     def wake(self) -> None:
-        """Say that there is a new job."""
+        """Signal that there is a new job."""
         self._wake.set()
 
     def stop(self) -> None:
-        """Finish the batch that is under way, store it and end the thread. What is left goes on at the next start."""
+        """Finish and store the current batch, then end the thread. Unfinished jobs resume at the next start."""
         self._stopping.set()
         self._wake.set()
         if self._thread.is_alive():
@@ -116,7 +116,9 @@ class JobRunner:
     def _run(self) -> None:
         while True:
             self._wake.clear()
-            if self._stopping.is_set():  # asked after that: a stop before it is seen here, a later one wakes
+            if (
+                self._stopping.is_set()
+            ):  # checked after clear(): an earlier stop is seen here, a later one wakes the thread
                 return
             try:
                 job = self._store.next_to_run()
@@ -124,29 +126,29 @@ class JobRunner:
                     self._wake.wait()
                 else:
                     self._run_job(job)
-            except Exception:  # noqa: BLE001 - no error of one job may end them all
-                # The database itself failed, most likely for want of disk space; the job is still to be done.
-                _log.exception("the jobs wait, since the database cannot be used")
+            except Exception:  # noqa: BLE001 - no error of one job may stop the others
+                # The database itself failed, most likely because the disk is full. The job is retried.
+                _log.exception("jobs are waiting because the database cannot be used")
                 self._stopping.wait(_SECONDS_AFTER_A_FAULT)
 
     def _run_job(self, job: JobRow) -> None:
-        """Label what is left of a job; whatever stops it becomes its message."""
+        """Label the rest of a job. An error becomes the job's message."""
         try:
             if self._publish(self._store.start(job.number)) and self._label(job):
                 self._end(job, "done")
         except HangtagError as error:
             self._end(job, "failed", error.problem)
         except (OSError, SQLAlchemyError) as error:
-            _log.exception("the job %s cannot go on", job.id)
-            self._end(job, "failed", f"the results cannot be stored ({_cause(error)})")
+            _log.exception("job %s failed", job.id)
+            self._end(job, "failed", f"the results could not be stored ({_cause(error)})")
         except Exception:  # noqa: BLE001 - as above
-            _log.exception("the job %s met a defect", job.id)
-            self._end(job, "failed", "the service has a defect; its log says more")
+            _log.exception("job %s failed unexpectedly", job.id)
+            self._end(job, "failed", "something went wrong in the service; its log has the details")
 
     def _label(self, job: JobRow) -> bool:
-        """Label what is left; return whether all of it was done, and the job was not stopped before."""
+        """Label the rest of a job. Return False if the job or the service was stopped before the end."""
         if not self._folders.is_readable(job.id):
-            raise JobFolderError("the uploaded photos are not there any more")
+            raise JobFolderError("the uploaded photos no longer exist")
         labeller = self._labeller(job)
 
         def fetch(after: int) -> list[WaitingPhoto]:
@@ -157,7 +159,7 @@ class JobRunner:
         with closing(labeller.iter_results(photos)) as batches:
             for new in batches:
                 if lost_uploads(new) and not self._folders.is_readable(job.id):
-                    raise JobFolderError("the uploaded photos are not there any more")
+                    raise JobFolderError("the uploaded photos no longer exist")
                 gathered = gathered.joined(new)
                 stopping = self._stopping.is_set()
                 if gathered.seconds >= COMMIT_S or stopping:
@@ -170,9 +172,11 @@ class JobRunner:
         try:
             model = self._load(job.model_id)
         except HangtagError as error:
-            raise BundleError(f"the job's model {job.model_id!r} cannot be used: {error.problem}") from error
+            raise BundleError(
+                f"the job's model {job.model_id!r} cannot be loaded: {error.problem}"
+            ) from error
         if model.sha256 != job.model_sha256:
-            raise BundleError(f"the model {job.model_id!r} has changed since the job was started")
+            raise BundleError(f"the model {job.model_id!r} has changed since the job started")
         thresholds = doubt_thresholds(model.card, self._settings)
         return JobLabeller(job.number, model, self._settings.decode_limits, thresholds)
 

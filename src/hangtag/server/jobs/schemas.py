@@ -1,4 +1,4 @@
-"""What the API says of jobs, as types."""
+"""The jobs of the API, as types."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -12,7 +12,7 @@ JobState = Literal["queued", "running", "done", "cancelled", "failed"]
 
 
 class Job(Schema):
-    """A batch of photos that is labelled in the background. `message` says why it failed, or what was left out."""
+    """A batch of photos that is labelled in the background. `message` says why it failed or what was skipped."""
 
     id: str
     title: str
@@ -30,10 +30,10 @@ class Job(Schema):
 
 
 class JobSummary(Schema):
-    """What a job came to.
+    """The summary of a job.
 
-    `by_confidence` are ten bins of the leaf's confidence: [lower bound, count]. `by_answer` counts the levels that the
-    sure part of the path ends at, null where no level is sure.
+    `by_class`, `by_reason` and `by_flag` count photos. `by_answer` counts at which level the answers end; null stands
+    for photos without an answer. `by_confidence` has ten bins of the leaf's confidence as [lower bound, count].
     """
 
     by_class: dict[str, list[tuple[str, int]]]
@@ -44,7 +44,7 @@ class JobSummary(Schema):
 
 
 class JobDetail(Job):
-    """A job and what it came to so far."""
+    """A job with its summary so far."""
 
     summary: JobSummary
 
@@ -57,7 +57,11 @@ class JobList(Schema):
 
 
 class LabelledResult(LabelledPhoto):
-    """The label of a job's photo. `row` are the columns carried from the job's table, `corrections` a person's."""
+    """The labels of a job's photo.
+
+    `path`, `answer` and `doubtful` include `corrections`, the labels that a person set; `labels` are the model's.
+    `row` has the columns of the job's table.
+    """
 
     position: int
     row: dict[str, str] | None = None
@@ -65,7 +69,7 @@ class LabelledResult(LabelledPhoto):
 
 
 class FailedResult(FailedPhoto):
-    """Why a job's photo has no label."""
+    """A job's photo that could not be labelled, and why."""
 
     position: int
     row: dict[str, str] | None = None
@@ -75,13 +79,13 @@ JobResult = Annotated[LabelledResult | FailedResult, Field(discriminator="status
 
 
 class JobResults(Schema):
-    """A page of the results that were asked for; `total` counts them all."""
+    """A page of results. `total` counts all that match."""
 
     total: int
     results: list[JobResult]
 
 
 class Correction(Schema):
-    """What a person says instead, by column. The labels must exist, and those of the category form a path."""
+    """Corrected labels by column. Each must be a class of the model, and category labels must form a path."""
 
     labels: Annotated[dict[str, str], Field(min_length=1)]

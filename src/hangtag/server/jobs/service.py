@@ -34,9 +34,10 @@ from hangtag.server.thumbnails import render_photo
 
 
 class FolderClaim:
-    """The claim of this process on a folder, which the kernel takes back however the process ends.
+    """A lock on a data folder: two services in one folder would do the same jobs twice.
 
-    Makes the folder. Raises `UsageError` when another process claims it, or it cannot be written.
+    The kernel releases it however the process ends. Creates the folder. Raises `UsageError` if another process has
+    the lock, or the folder is not writable.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -44,15 +45,15 @@ class FolderClaim:
             folder.mkdir(parents=True, exist_ok=True)
             self._file = os.open(folder / ".claim", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
         except OSError as error:
-            raise _unusable(f"the data folder cannot be written ({error.strerror})", folder) from None
+            raise _unusable(f"cannot write to the data folder ({error.strerror})", folder) from None
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(self._file)
-            raise _unusable("another `hangtag serve` works in this data folder", folder) from None
+            raise _unusable("another `hangtag serve` is using this data folder", folder) from None
 
     def release(self) -> None:
-        """Give the folder back."""
+        """Release the lock."""
         os.close(self._file)
 
 
@@ -61,7 +62,7 @@ def _unusable(problem: str, folder: Path) -> UsageError:
 
 
 class DiskFullError(RequestError):
-    """What was sent does not fit on the disk."""
+    """The upload does not fit on the disk."""
 
     status: ClassVar[HTTPStatus] = HTTPStatus.INSUFFICIENT_STORAGE
     code = "disk_full"
@@ -69,17 +70,17 @@ class DiskFullError(RequestError):
 
 @contextmanager
 def reporting_full_disk() -> Iterator[None]:
-    """Raise `DiskFullError` where the block fails for want of disk space."""
+    """Raise `DiskFullError` if the block fails because the disk is full."""
     try:
         yield
     except (OSError, DBAPIError) as error:
         if is_disk_full(error):
-            raise DiskFullError("what was sent does not fit on the service's disk") from error
+            raise DiskFullError("the disk of the service is full") from error
         raise
 
 
 def is_disk_full(error: OSError | DBAPIError) -> bool:
-    """Tell whether an error means that there is no space left."""
+    """Return whether an error means that the disk is full."""
     if isinstance(error, OSError):
         return error.errno in {errno.ENOSPC, errno.EDQUOT}
     return getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
@@ -90,9 +91,9 @@ FOLDER_NAME: Final = "jobs"
 
 
 class Jobs:
-    """The store of the jobs, their folders, their events and their worker.
+    """The jobs' database, folders, events and worker.
 
-    Raises `UsageError` when another service works in the same data folder, or it cannot be written.
+    Raises `UsageError` if another service uses the same data folder, or it is not writable.
     """
 
     def __init__(self, settings: Settings, registry: ModelRegistry) -> None:
@@ -107,23 +108,23 @@ class Jobs:
         )
 
     def start(self) -> None:
-        """Tidy up after the last process, and go on where it stopped."""
+        """Clean up after the last process and resume its jobs."""
         self.folders.remove_others(self.store.ids())
         self._runner.start()
 
     def end_streams(self) -> None:
-        """End what is streamed to those who watch jobs: they come back when the service does."""
+        """End the event streams. Clients reconnect when the service is back."""
         self.events.close()
 
     async def close(self) -> None:
-        """Finish the batch that is under way and let go of everything."""
+        """Finish the current batch and release everything."""
         self.end_streams()
         await asyncio.to_thread(self._runner.stop)
         self.store.engine.dispose()
         self._claim.release()
 
     async def receive(self, request: Request) -> Job:
-        """Take a new job from the form of a request.
+        """Create a job from the form of a request.
 
         Raises the errors of `receive_form` and `build_content`, `ModelNotFoundError`, `QueueFullError` and
         `DiskFullError`.
@@ -141,20 +142,20 @@ class Jobs:
         return job
 
     def cancel(self, job_id: str) -> Job:
-        """End a job early; raises `JobNotFoundError` or `JobFinishedError`."""
+        """Stop a job; raises `JobNotFoundError` or `JobFinishedError`."""
         job = self.store.cancel(job_id)
         self.events.publish(job)
         return job
 
     def delete(self, job_id: str) -> None:
-        """Remove a job that has ended, and its photos; raises `JobNotFoundError` or `JobFinishedError`."""
+        """Delete a job that has ended, and its photos; raises `JobNotFoundError` or `JobFinishedError`."""
         self.store.delete(job_id)
         self.folders.remove(job_id)
 
     def render_photo(self, job_id: str, position: int, size: int | None) -> tuple[bytes, str]:
-        """Return the photo at a position, not larger than `size`, and its media type.
+        """Return the photo at a position, at most `size` pixels long, and its media type.
 
-        Raises `NotFoundError` when there is none, and `PhotoError` when it cannot be shown.
+        Raises `NotFoundError` if there is none, and `PhotoError` if it cannot be decoded.
         """
         job = self.store.find(job_id)
         with self.store.engine.connect() as connection:

@@ -1,4 +1,4 @@
-"""The jobs in the database: each change of a job is one transaction, so that no crash leaves half of one."""
+"""The jobs in the database. Every change is one transaction, so a crash never leaves half of one."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,14 +19,14 @@ from hangtag.server.schemas import ModelName
 
 UNFINISHED: Final = ("queued", "running")
 MAX_UNFINISHED: Final = 100
-"""How many jobs may wait: who sends more has a loop that went wrong."""
+"""The largest number of unfinished jobs."""
 
 _ROWS_AT_A_TIME: Final = 5000
 
 
 @dataclass(frozen=True, slots=True)
 class JobModel:
-    """The model that a job asks: its id, name and version, the SHA-256 of its file, and what it can answer."""
+    """The model of a job: its id, name and version, the SHA-256 of its file, and its classes."""
 
     id: str
     name: str
@@ -37,14 +37,14 @@ class JobModel:
 
 @dataclass(frozen=True, slots=True)
 class NewResults:
-    """What came of some photos, as rows to insert, and the seconds that it took."""
+    """New results as rows to insert, and the seconds it took to find them."""
 
     results: list[dict[str, Any]]
     labels: list[dict[str, Any]]
     seconds: float
 
     def joined(self, later: "NewResults") -> "NewResults":
-        """Return these and later ones as one."""
+        """Return these and later results together."""
         return NewResults(
             self.results + later.results, self.labels + later.labels, self.seconds + later.seconds
         )
@@ -52,7 +52,7 @@ class NewResults:
 
 @dataclass(frozen=True, slots=True)
 class WaitingPhoto:
-    """A photo that has no result yet."""
+    """A photo without a result."""
 
     position: int
     name: str
@@ -60,17 +60,19 @@ class WaitingPhoto:
 
 
 class JobStore:
-    """The jobs. Safe to use from several threads."""
+    """The jobs. Thread-safe."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
     def create(self, job_id: str, content: JobContent, model: JobModel) -> Job:
-        """Store a new job. Raises `QueueFullError` when too many wait already."""
+        """Store a new job. Raises `QueueFullError` if too many are unfinished."""
         with writing(self.engine) as connection:
             unfinished = select(func.count()).select_from(JobRow).where(JobRow.state.in_(UNFINISHED))
             if connection.execute(unfinished).scalar_one() >= MAX_UNFINISHED:
-                raise QueueFullError(f"{MAX_UNFINISHED} jobs are waiting", fix="Wait for some to end.")
+                raise QueueFullError(
+                    f"{MAX_UNFINISHED} jobs are waiting", fix="Try again when some have finished."
+                )
             absent = sum(photo.problem is not None for photo in content.photos)
             row = connection.execute(
                 insert(JobRow).returning(JobRow.number),
@@ -101,16 +103,16 @@ class JobStore:
         return describe_job(self.find(job_id))
 
     def find(self, job_id: str, *, with_content: bool = False) -> JobRow:
-        """Return a job's row, with its vocabulary and columns if asked for; raises `JobNotFoundError`."""
+        """Return a job's row, optionally with its vocabulary and columns; raises `JobNotFoundError`."""
         options = [undefer(JobRow.vocabulary), undefer(JobRow.carried)] if with_content else []
         with Session(self.engine) as session:
             row = session.scalar(select(JobRow).where(JobRow.id == job_id).options(*options))
         if row is None:
-            raise JobNotFoundError(f"there is no job {job_id!r}", fix="GET /api/v1/jobs lists them.")
+            raise JobNotFoundError(f"there is no job {job_id!r}", fix="List the jobs with GET /api/v1/jobs.")
         return row
 
     def page(self, offset: int, limit: int) -> tuple[list[Job], int]:
-        """Return a page of the jobs, the newest first, and how many there are."""
+        """Return one page of the jobs, newest first, and the number of all."""
         with Session(self.engine) as session:
             rows = session.scalars(select(JobRow).order_by(JobRow.number.desc()).offset(offset).limit(limit))
             total = session.scalar(select(func.count()).select_from(JobRow))
@@ -122,30 +124,30 @@ class JobStore:
             return set(session.scalars(select(JobRow.id)))
 
     def next_to_run(self) -> JobRow | None:
-        """Return the oldest job that has not ended: one that a restart interrupted, or that waits."""
+        """Return the oldest unfinished job, whether a restart interrupted it or it is waiting."""
         oldest = select(JobRow).where(JobRow.state.in_(UNFINISHED)).order_by(JobRow.number).limit(1)
         with Session(self.engine) as session:
             return session.scalar(oldest)
 
     def start(self, number: int) -> Job | None:
-        """Mark a job as running; None if it has ended meanwhile."""
+        """Mark a job as running. Return None if it has ended in the meantime."""
         started = func.coalesce(JobRow.started, datetime.now(UTC))
         return self._change(number, state="running", started=started)
 
     def finish(self, number: int, state: JobState, message: str | None = None) -> Job | None:
-        """Mark a job as ended; None if it has ended meanwhile."""
+        """Mark a job as ended. Return None if it has already ended."""
         values: dict[str, Any] = {"state": state, "finished": datetime.now(UTC)}
         return self._change(number, **values, **({} if message is None else {"message": message}))
 
     def cancel(self, job_id: str) -> Job:
-        """End a job early; what it found so far stays. Raises `JobFinishedError` if it has ended."""
+        """Stop a job and keep its results so far. Raises `JobFinishedError` if it has ended."""
         job = self.finish(self.find(job_id).number, "cancelled")
         if job is None:
-            raise JobFinishedError("the job has ended already")
+            raise JobFinishedError("the job has already ended")
         return job
 
     def delete(self, job_id: str) -> None:
-        """Remove a job that has ended, with all that belongs to it. Raises `JobFinishedError` if it has not."""
+        """Delete a job that has ended, with everything it owns. Raises `JobFinishedError` if it has not ended."""
         row = self.find(job_id)
         with writing(self.engine) as connection:
             ended = delete(JobRow).where(JobRow.number == row.number, JobRow.state.not_in(UNFINISHED))
@@ -153,7 +155,7 @@ class JobStore:
                 raise JobFinishedError("the job has not ended", fix="Cancel it first.")
 
     def waiting_photos(self, number: int, after: int, limit: int) -> list[WaitingPhoto]:
-        """Return the next photos without a result, beyond a position."""
+        """Return the next photos without a result after a position."""
         columns = (PhotoRow.position, PhotoRow.name, PhotoRow.upload, PhotoRow.entry)
         same = (ResultRow.job == PhotoRow.job) & (ResultRow.position == PhotoRow.position)
         statement = (
@@ -170,7 +172,7 @@ class JobStore:
             ]
 
     def add_results(self, number: int, new: NewResults) -> Job | None:
-        """Store what came of some photos; None, and nothing is stored, if the job has ended meanwhile."""
+        """Store new results. Return None, and store nothing, if the job has ended in the meantime."""
         failed = sum(result["reason"] is not None for result in new.results)
         with writing(self.engine) as connection:
             values = {
@@ -192,7 +194,7 @@ class JobStore:
 
 
 def describe_job(row: JobRow) -> Job:
-    """Return what the API says of a job."""
+    """Return a job as the API shows it."""
     worked = row.done - row.absent
     speed = worked / row.worked_s if worked and row.worked_s else None
     left = (row.total - row.done) / speed if speed and row.state == "running" else None
@@ -243,7 +245,7 @@ def _insert_photos(connection: Connection, number: int, content: JobContent) -> 
 
 
 def failed_result(number: int, position: int, reason: Reason, detail: str) -> dict[str, Any]:
-    """Return the row of a photo that has no label."""
+    """Return the row of a photo that could not be labelled."""
     empty = dict.fromkeys(("confidence", "answer", "corrections", "sure"))
     return {
         "job": number,

@@ -1,4 +1,4 @@
-"""A photo of a job as it is stored, with what came of it."""
+"""A photo of a job as it is stored, with its result."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ PHOTOS_AT_A_TIME: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class StoredResult:
-    """A photo of a job with what came of it, if anything did yet."""
+    """A photo of a job with its result, if there is one yet."""
 
     position: int
     name: str
@@ -36,7 +36,7 @@ class StoredResult:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether it has no result yet."""
+        """Whether there is no result yet."""
         return self.reason is None and self.answer is None
 
     @property
@@ -46,14 +46,30 @@ class StoredResult:
         return {column: (ranked[0][0], ranked[0][1]) for column, ranked in candidates.items()}
 
     @property
-    def sure_levels(self) -> list[str]:
-        """The levels of the category path that the model is sure of, from the root on."""
-        levels: list[str] = [column for column in CATEGORY_COLUMNS if column in self.chosen]
-        return levels[: self.sure]
+    def path(self) -> dict[str, str]:
+        """The category path by level, from the root to the leaf, with a person's corrections."""
+        chosen = self.chosen
+        return {
+            level: self.corrections.get(level, chosen[level][0])
+            for level in CATEGORY_COLUMNS
+            if level in chosen
+        }
+
+    @property
+    def confident_path(self) -> dict[str, str]:
+        """The answer: the path as far as the model is confident of it or a person confirmed it."""
+        path = self.path
+        depth = len(path) if self.sure is None else self.sure
+        answer: dict[str, str] = {}
+        for position, (level, label) in enumerate(path.items()):
+            if position >= depth and level not in self.corrections:
+                break
+            answer[level] = label
+        return answer
 
     @property
     def doubtful(self) -> list[str]:
-        """The columns whose label is doubtful, and was not corrected."""
+        """The columns whose label is doubtful and was not corrected."""
         doubtful = self.answer["doubtful"] if self.answer else []
         return [column for column in doubtful if column not in self.corrections]
 
@@ -67,7 +83,7 @@ def read_result(connection: Connection, job: JobRow, position: int) -> StoredRes
 
 
 def iter_results(engine: Engine, job: JobRow) -> Iterator[list[StoredResult]]:
-    """Yield all photos of a job in their order, with or without a result, some at a time."""
+    """Yield all photos of a job in order, with or without a result, some at a time."""
     for start in range(0, job.total, PHOTOS_AT_A_TIME):
         with engine.connect() as connection:
             yield read_results(
@@ -76,9 +92,9 @@ def iter_results(engine: Engine, job: JobRow) -> Iterator[list[StoredResult]]:
 
 
 def describe_result(result: StoredResult, columns: list[str]) -> LabelledResult | FailedResult:
-    """Return what the API says of a result; `columns` are those of the table that came with the photos.
+    """Return a result as the API shows it. `columns` are those of the table that was sent with the photos.
 
-    Raises `ValueError` for a photo that still waits.
+    Raises `ValueError` for a photo without a result.
     """
     row = None if result.carried is None else dict(zip(columns, result.carried, strict=True))
     if result.answer is None:
@@ -97,12 +113,12 @@ def describe_result(result: StoredResult, columns: list[str]) -> LabelledResult 
         )
         for column, ranked in result.answer["candidates"].items()
     }
-    sure = result.sure_levels
+    answer = result.confident_path
     return LabelledResult(
         photo=result.name,
-        path=[labels[column].value for column in CATEGORY_COLUMNS if column in labels],
-        answer=[labels[level].value for level in sure],
-        answer_level=sure[-1] if sure else None,
+        path=list(result.path.values()),
+        answer=list(answer.values()),
+        answer_level=next(reversed(answer), None),
         flags=list(result.flags),
         labels=labels,
         doubtful=result.doubtful,
@@ -113,7 +129,7 @@ def describe_result(result: StoredResult, columns: list[str]) -> LabelledResult 
 
 
 def read_results(connection: Connection, job: JobRow, condition: ColumnElement[bool]) -> list[StoredResult]:
-    """Return those photos of a job for which a condition on `PhotoRow` holds, in their order."""
+    """Return the photos of a job that match a condition on `PhotoRow`, in order."""
     same = (ResultRow.job == PhotoRow.job) & (ResultRow.position == PhotoRow.position)
     statement = (
         select(

@@ -1,4 +1,4 @@
-"""What a job came to, counted by the database."""
+"""The summary of a job, counted by the database."""
 
 from collections import Counter
 from typing import Final
@@ -14,7 +14,7 @@ _BINS: Final = 10
 
 
 def summarise(engine: Engine, job: JobRow) -> JobSummary:
-    """Count what came of a job so far: its labels, as corrected, its reasons, and the confidences of the leaf."""
+    """Count the results of a job so far: labels with corrections, reasons, flags, and the leaf's confidences."""
     count = func.count().label("count")
     labels = (
         select(LabelRow.column, LabelRow.label, count)
@@ -66,7 +66,7 @@ def summarise(engine: Engine, job: JobRow) -> JobSummary:
 
 
 def _count_answers(by_sure: list[tuple[int | None, int]], columns: list[str]) -> list[tuple[str | None, int]]:
-    """Return how often the sure part of the path ends at each level, the deepest first."""
+    """Return how many answers end at each level, the deepest first."""
     levels = [column for column in CATEGORY_COLUMNS if column in columns]
     counts = Counter[str | None]()
     for depth, number in by_sure:

@@ -1,4 +1,4 @@
-"""What a model can answer, kept with a job, so that its results can be corrected and written without the model."""
+"""The classes of a model, stored with a job so that results can be corrected and written without the model."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,31 +16,31 @@ Labels = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """The classes of each column that a model answers, and the category paths that exist."""
+    """The classes of each column of a model, and the category paths that exist."""
 
     classes: Mapping[str, tuple[str, ...]]
     taxonomy: Taxonomy
 
     @classmethod
     def from_card(cls, card: Card) -> "Vocabulary":
-        """Take what a card knows."""
+        """Return the vocabulary of a card."""
         return cls({head.column: tuple(head.classes) for head in card.heads}, card.taxonomy)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Vocabulary":
-        """Read what `to_json` gave."""
+        """Return the vocabulary that `to_json` wrote."""
         taxonomy = Taxonomy(tuple(value["levels"]), tuple(tuple(path) for path in value["paths"]))
         return cls({column: tuple(classes) for column, classes in value["classes"].items()}, taxonomy)
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as JSON."""
+        """Return the vocabulary as JSON."""
         classes = {column: list(names) for column, names in self.classes.items()}
         paths = [list(path) for path in self.taxonomy.paths]
         return {"classes": classes, "levels": list(self.taxonomy.levels), "paths": paths}
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns that the model answers."""
+        """The columns of the model."""
         return tuple(self.classes)
 
     @property
@@ -50,10 +50,11 @@ class Vocabulary:
         return answered[-1] if answered else self.columns[0]
 
     def complete(self, said: Labels, current: Labels) -> dict[str, str]:
-        """Return what a person said together with what follows from it: a new leaf takes its path along.
+        """Return the labels that a person set, with the rest of their category path.
 
-        `current` are the labels that stand now. Raises `InvalidRequestError` for a column or a label that does not
-        exist, and for category labels that are no path, or are part of several that fit equally well.
+        `current` are the present labels, by which one of several possible paths is chosen. Raises
+        `InvalidRequestError` for a column or label that does not exist, and for category labels that form no path or
+        fit several equally well.
         """
         unknown = [
             InvalidValue(field=column, message=self._why_unknown(column, label))
@@ -70,7 +71,7 @@ class Vocabulary:
         return tuple(level for level in self.taxonomy.levels if level in self.classes)
 
     def _choose_path(self, said: Labels, current: Labels) -> dict[str, str]:
-        """Return the path that holds what was said and, beyond that, most of what stands, from the root on."""
+        """Return the path with the given labels that keeps most of the current ones, from the root on."""
         found = {
             tuple(label for level, label in named.items() if level in self.classes): named
             for named in (dict(zip(self.taxonomy.levels, path, strict=True)) for path in self.taxonomy.paths)
@@ -79,7 +80,7 @@ class Vocabulary:
         if not found:
             if not self.taxonomy.paths:
                 return dict(said)
-            raise _invalid(said, f"{format_path(list(said.values()))} is part of no category path")
+            raise _invalid(said, f"{format_path(list(said.values()))} is not part of a category path")
 
         def kept(path: tuple[str, ...]) -> tuple[bool, ...]:
             return tuple(current.get(level) == label for level, label in zip(self._levels, path, strict=True))
@@ -88,13 +89,13 @@ class Vocabulary:
         paths = [path for path in found if kept(path) == best]
         if len(paths) > 1:
             choices = ", ".join(format_path(path) for path in paths[:5])
-            raise _invalid(said, f"say the other category labels too; there are {choices}")
+            raise _invalid(said, f"several category paths match; set the other levels, too: {choices}")
         return dict(zip(self._levels, paths[0], strict=True))
 
     def _why_unknown(self, column: str, label: str) -> str:
         if column not in self.classes:
-            return f"the model has no such column; there are {', '.join(self.classes)}"
-        return f"{label!r} is no label of {column}"
+            return f"the model has no such column; it has {', '.join(self.classes)}"
+        return f"{label!r} is not a class of {column}"
 
 
 def _invalid(said: Labels, message: str) -> InvalidRequestError:

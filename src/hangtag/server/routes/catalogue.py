@@ -1,4 +1,4 @@
-"""What is known of the loaded catalogue, and its photos."""
+"""The contents of the catalogue, the findings of its check, and its photos."""
 
 import asyncio
 from typing import Annotated, Any, Final
@@ -15,7 +15,7 @@ from hangtag.server.thumbnails import LARGEST, SMALLEST, render_photo
 router = APIRouter(prefix="/catalogue", tags=["catalogue"])
 _PHOTO: Final[dict[int | str, dict[str, Any]]] = {
     200: {
-        "description": "The photo's file.",
+        "description": "The photo.",
         "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
@@ -23,7 +23,7 @@ _PHOTO: Final[dict[int | str, dict[str, Any]]] = {
 
 @router.get("")
 async def show_catalogue(service: ServiceDependency) -> CatalogueStatistics | CatalogueAbsent:
-    """Show what is in the loaded catalogue."""
+    """Return the contents of the catalogue that the service was started with."""
     catalogue = service.catalogue
     return catalogue.statistics or catalogue.describing.describe()
 
@@ -31,17 +31,17 @@ async def show_catalogue(service: ServiceDependency) -> CatalogueStatistics | Ca
 @router.get("/findings", responses=problem_responses(422))
 async def list_findings(
     service: ServiceDependency,
-    kind: Annotated[str | None, Query(description="Findings of one kind only.")] = None,
+    kind: Annotated[str | None, Query(description="Return findings of this kind only.")] = None,
     offset: Annotated[int, Query(ge=0)] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Findings | CatalogueAbsent:
-    """List what the check found in the catalogue, the worst kinds first."""
+    """List the findings of the catalogue's check, the most severe kinds first."""
     stored = service.catalogue.findings
     if stored is None:
         return service.catalogue.checking.describe()
-    wanted = [one for one in stored.findings if kind is None or one.kind == kind]
+    wanted = [finding for finding in stored.findings if kind is None or finding.kind == kind]
     return Findings(
-        counts={one.kind: one.count for one in stored.kinds},
+        counts={counted.kind: counted.count for counted in stored.kinds},
         kinds=stored.kinds,
         total=len(wanted),
         findings=wanted[offset : offset + limit],
@@ -58,10 +58,12 @@ async def read_catalogue_photo(
     service: ServiceDependency,
     size: Annotated[
         int | None,
-        Query(ge=SMALLEST, le=LARGEST, description="The longest side, in pixels, to reduce it to."),
+        Query(
+            ge=SMALLEST, le=LARGEST, description="The longest side in pixels. Defaults to the original size."
+        ),
     ] = None,
 ) -> Response:
-    """Give a photo of the catalogue."""
+    """Return a photo of the catalogue."""
     source = service.catalogue.source
     if source is None or name not in await asyncio.to_thread(source.photo_names):
         raise NotFoundError("the catalogue has no such photo")
@@ -77,12 +79,14 @@ async def read_catalogue_photo(
 @router.get("/examples", responses=problem_responses(404, 422, 503))
 async def list_examples(
     service: ServiceDependency,
-    column: Annotated[str, Query(description="The column of the head.")],
-    true: Annotated[str, Query(description="The label in the catalogue.")],
-    answered: Annotated[str, Query(description="The label that the model gives.")],
-    model: Annotated[str | None, Query(description="The model's id; the default one without.")] = None,
+    column: Annotated[str, Query(description="The head's column.")],
+    true: Annotated[str, Query(description="The true label.")],
+    answered: Annotated[str, Query(description="The label that the model predicts.")],
+    model: Annotated[
+        str | None, Query(description="The id of the model. Defaults to the service's default model.")
+    ] = None,
 ) -> Examples:
-    """Find photos of the catalogue that show a cell of the confusion matrix; there may be none."""
+    """Find photos of the catalogue for a cell of the confusion matrix. The list may be empty."""
     loaded = await service.registry.get(model)
     finder = service.examples
     if finder is None or column not in loaded.card.columns:

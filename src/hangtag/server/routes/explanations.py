@@ -1,4 +1,4 @@
-"""A photo in, pictures of what the model looked at out."""
+"""Pictures of what the model looked at."""
 
 import time
 from collections.abc import Sequence
@@ -24,16 +24,16 @@ _PROBLEMS: Final = problem_responses(404, 408, 413, 415, 422, 503)
 
 
 class ExplanationForm(BaseModel):
-    """A photo whose labels are to be explained."""
+    """A photo whose labels to explain."""
 
     model_config = ConfigDict(extra="forbid")
 
     photo: Photo = Field(description="The photo.")
     model: str | SkipJsonSchema[None] = Field(
-        None, description="The model's id; without it the default one is asked."
+        None, description="The id of the model. Defaults to the service's default model."
     )
     columns: list[str] = Field(
-        [], description="Which labels to explain; without any, master category and article type."
+        [], description="The labels to explain. Defaults to master category and article type."
     )
 
 
@@ -44,7 +44,7 @@ class ExplanationForm(BaseModel):
     openapi_extra=describe_body(ExplanationForm),
 )
 async def explain_photo(request: Request, service: ServiceDependency) -> Response:
-    """Show what the labels of a photo rest on: where the model looked, as pictures, or why it cannot be opened."""
+    """Show where the model looked to label a photo: one picture for each label."""
     started = time.perf_counter()
     async with receive_photos(request, service, ExplanationForm) as form:
         registered = service.registry.card(form.model)
@@ -71,6 +71,6 @@ def _check_columns(columns: Sequence[str], card: Card) -> None:
     unknown = [column for column in columns if column not in card.columns]
     if unknown:
         raise NotFoundError(
-            f"the model does not answer {', '.join(map(repr, unknown))}",
-            fix=f"It answers {', '.join(card.columns)}.",
+            f"the model has no column {', '.join(map(repr, unknown))}",
+            fix=f"It has {', '.join(card.columns)}.",
         )

@@ -1,4 +1,4 @@
-"""What is known of the models."""
+"""The models, their cards and their taxonomies."""
 
 from typing import Annotated, Any, Final
 
@@ -23,19 +23,19 @@ from hangtag.server.service import ServiceDependency
 
 router = APIRouter(tags=["models"])
 _SPLITS: Final = ("test", "validation", "train")
-"""The splits by which a model is judged, the most telling first."""
+"""The splits whose figures are shown, in order of preference."""
 
 
 @router.get("/models")
 async def list_models(service: ServiceDependency) -> ModelList:
-    """List the models that can be asked, the default one first."""
+    """List the available models, the default one first."""
     default = service.registry.default_id
     return ModelList(models=[_summarise(one, default) for one in service.registry.cards()])
 
 
 @router.get("/models/{model_id}", responses=problem_responses(404, 503))
 async def show_model(model_id: str, service: ServiceDependency) -> ModelDetail:
-    """Show all that is known about a model."""
+    """Return a model with its whole card."""
     registered = service.registry.card(model_id)
     card, loaded = registered.card, service.registry.find_loaded(model_id)
     return ModelDetail(
@@ -65,16 +65,16 @@ async def show_model(model_id: str, service: ServiceDependency) -> ModelDetail:
 async def show_confusion(
     model_id: str,
     service: ServiceDependency,
-    column: Annotated[str, Query(description="The column of the head.")],
-    split: Annotated[str, Query(description="The split that the model was measured on.")] = "test",
+    column: Annotated[str, Query(description="The head's column.")],
+    split: Annotated[str, Query(description="The split the model was evaluated on.")] = "test",
 ) -> Confusion:
-    """Show how often each class was answered as which."""
+    """Return the confusion matrix of a head."""
     card = service.registry.card(model_id).card
     confusion = _find(card.metrics, split, "heads", column, "confusion")
     if not isinstance(confusion, dict):
         raise NotFoundError(
-            f"the card of this model has no confusion matrix of {column!r} on the split {split!r}",
-            fix="`hangtag evaluate --write-card` measures a model and stores it.",
+            f"the model's card has no confusion matrix of {column!r} on the {split!r} split",
+            fix="Run `hangtag evaluate --write-card` to store one.",
         )
     return Confusion(split=split, column=column, labels=confusion["labels"], counts=confusion["counts"])
 
@@ -82,9 +82,11 @@ async def show_confusion(
 @router.get("/taxonomy", responses=problem_responses(404, 422, 503))
 async def show_taxonomy(
     service: ServiceDependency,
-    model: Annotated[str | None, Query(description="The model's id; the default one without.")] = None,
+    model: Annotated[
+        str | None, Query(description="The id of the model. Defaults to the service's default model.")
+    ] = None,
 ) -> TaxonomyView:
-    """Show which labels a model can give, and which category paths exist."""
+    """Return the labels a model can give and the category paths that exist."""
     card = service.registry.card(model).card
     return TaxonomyView(
         levels=list(card.taxonomy.levels),
@@ -112,7 +114,7 @@ def _summarise(registered: RegisteredModel, default_id: str) -> ModelSummary:
 
 
 def _figures(card: Card) -> Figures | None:
-    """Return the figures of the most telling split that the model was measured on."""
+    """Return the figures of the preferred split that the model was evaluated on."""
     split = next((one for one in _SPLITS if isinstance(card.metrics.get(one), dict)), None)
     if split is None:
         return None

@@ -1,4 +1,4 @@
-"""Sample photos to try the service with: those that the project draws itself."""
+"""Sample photos to try the service with."""
 
 import io
 from functools import cache
@@ -28,16 +28,16 @@ def list_samples() -> Samples:
 
 @router.get("/{name}", response_class=Response, responses=_PHOTO | problem_responses(404))
 def read_sample(name: str) -> Response:
-    """Give a sample photo."""
+    """Return a sample photo."""
     photo = _sample_files().get(name)
     if photo is None:
-        raise NotFoundError("there is no such sample photo")
+        raise NotFoundError("there is no such sample")
     return Response(photo, media_type="image/png", headers={"Cache-Control": "public, max-age=86400"})
 
 
 @cache
 def _sample_files() -> dict[str, bytes]:
-    """Return the sample photos as PNG files by file name. They are drawn once: every call gives the same."""
+    """Return the sample photos as PNG files by file name."""
     files = {}
     for name, image in draw_sample_photos().items():
         file = io.BytesIO()

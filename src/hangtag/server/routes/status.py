@@ -1,4 +1,4 @@
-"""What the service is, and whether it can answer."""
+"""The version and limits of the service, its health and its metrics."""
 
 from fastapi import APIRouter
 from fastapi.responses import Response
@@ -11,11 +11,11 @@ from hangtag.server.service import ServiceDependency
 
 router = APIRouter(tags=["service"])
 health_router = APIRouter(tags=["service"])
-"""What watches the service asks for, at addresses that all such programs know."""
+"""The conventional paths that monitoring systems use."""
 
 
 class NotReadyError(RequestError):
-    """The default model has not answered its golden check yet."""
+    """The default model is still being loaded."""
 
     status = ShuttingDownError.status
     code = "not_ready"
@@ -24,7 +24,7 @@ class NotReadyError(RequestError):
 
 @router.get("/status")
 async def show_status(service: ServiceDependency) -> Status:
-    """Say what this service is and what a request may hold."""
+    """Return the version, the default model and the limits of the service."""
     settings = service.settings
     return Status(
         version=__version__,
@@ -44,13 +44,13 @@ async def show_status(service: ServiceDependency) -> Status:
 
 @health_router.get("/healthz")
 async def show_health() -> Health:
-    """Say that the process lives."""
+    """Return ok if the process is alive."""
     return Health()
 
 
 @health_router.get("/readyz", responses=problem_responses(503))
 async def show_readiness(service: ServiceDependency) -> Health:
-    """Say whether requests should be sent here: the default model has proved itself, and no stop is under way."""
+    """Return ok if the service accepts requests: the default model is loaded, and the service is not stopping."""
     if service.is_stopping:
         raise ShuttingDownError("the service is stopping")
     if not service.is_ready:
@@ -61,8 +61,10 @@ async def show_readiness(service: ServiceDependency) -> Health:
 @health_router.get(
     "/metrics",
     response_class=Response,
-    responses={200: {"description": "Figures.", "content": {"text/plain": {"schema": {"type": "string"}}}}},
+    responses={
+        200: {"description": "The metrics.", "content": {"text/plain": {"schema": {"type": "string"}}}}
+    },
 )
 async def show_metrics(service: ServiceDependency) -> Response:
-    """Give what the service counts, as Prometheus reads it."""
+    """Return the metrics of the service in the Prometheus format."""
     return Response(service.metrics.render(), headers={"Content-Type": MEDIA_TYPE})

@@ -69,7 +69,7 @@ def test_a_zip_is_labelled_where_it_lies(run, results, photos, zipped, settings)
     data = zipped({f"shop/{name}": photo for name, photo in photos.items()} | {"notes.txt": b"hello"})
     job = run(("shop.zip", data))
     assert (job["title"], job["done"]) == ("shop.zip", 12)
-    assert job["message"] == "1 file in the zip is no photo and was passed over: notes.txt"
+    assert job["message"] == "Skipped 1 file in the zip that is not a photo: notes.txt"
     assert [one["photo"] for one in results(job["id"])] == [f"shop/{name}" for name in sorted(photos)]
     assert [path.name for path in (settings.data_folder / "jobs" / job["id"]).iterdir()] == ["000000"]
 
@@ -87,7 +87,7 @@ def test_rows_and_photos_are_brought_together_and_none_is_lost(run, results, pho
     assert [one["status"] for one in found[:4]] == ["labelled", "failed", "failed", "labelled"]
     assert [one["detail"] for one in found[1:3]] == [
         "row 3 of the table names a photo that was not sent",
-        "row 4 of the table names no photo",
+        "row 4 of the table does not name a photo",
     ]
     assert found[0]["row"] == {"Bild": "003.PNG", "Preis": "5,5", "Name": "drei"}
     assert found[3]["row"]["Name"] == "eins"
@@ -118,13 +118,17 @@ def test_a_table_in_the_zip_counts_if_it_names_photos(run, results, photos, zipp
 @pytest.mark.parametrize(
     ("files", "fields", "problem"),
     [
-        ([("list.csv", b"photo\na.png\n")], {}, (422, "there is no photo in what was sent")),
-        ([("a.png", b"x"), ("1.csv", b"a\n"), ("2.csv", b"a\n")], {}, (422, "there can be one table")),
+        ([("list.csv", b"photo\na.png\n")], {}, (422, "the upload has no photos")),
+        (
+            [("a.png", b"x"), ("1.csv", b"a\n"), ("2.csv", b"a\n")],
+            {},
+            (422, "send one table; got 1.csv, 2.csv"),
+        ),
         ([("a.png", b"x"), ("list.csv", b"size\nXL\n")], {}, (422, "no column of list.csv names the photos")),
         ([("a.png", b"x")], {"model": "none"}, (404, "there is no model 'none'")),
         ([("a.png", b"x")], {"colour": "red"}, (422, "colour")),
         ([("broken.zip", b"PK\x03\x04")], {}, (422, "the zip cannot be read")),
-        ([], {"title": "x"}, (415, "not a form with files")),
+        ([], {"title": "x"}, (415, "the body is not multipart/form-data")),
     ],
 )
 def test_what_cannot_be_a_job_leaves_nothing(send, settings, files, fields, problem):

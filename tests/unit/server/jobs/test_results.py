@@ -146,6 +146,7 @@ def test_a_correction_stands_beside_the_answer(store):
     assert found.labels["articleType"].value == "Tshirts"
     assert found.corrections == {"articleType": "Watches", "masterCategory": "Accessories", "gender": "Men"}
     assert found.doubtful == []
+    assert (found.path, found.answer) == (["Accessories", "Watches"], ["Accessories", "Watches"])
     assert summarise(store.engine, job).by_class["articleType"] == [("Tshirts", 1), ("Watches", 1)]
     (other,), _ = query_results(store.engine, job, ResultFilter(status="doubtful"), (0, 9))
     assert other.position == 0
@@ -175,6 +176,8 @@ def test_what_the_model_is_sure_of_and_the_flags_are_kept(store):
         "masterCategory",
     )
     assert found.flags == [Flag.NOT_A_PRODUCT, Flag.BLANK]
+    confirmed = describe_result(correct_result(store.engine, job, 0, {"articleType": "Tshirts"}), [])
+    assert (confirmed.answer, confirmed.answer_level) == (["Apparel", "Tshirts"], "articleType")
 
 
 def test_a_result_from_before_there_were_thresholds_is_sure_of_all(store):
@@ -221,9 +224,9 @@ def test_jobs_do_not_mix(store):
     [
         (
             ResultFilter(column="season"),
-            "the model has no such column; there are masterCategory, articleType, gender",
+            "the model has no such column; it has masterCategory, articleType, gender",
         ),
-        (ResultFilter(label="Men"), "say of which column the label is"),
+        (ResultFilter(label="Men"), "give the column of the label"),
     ],
 )
 def test_a_filter_that_cannot_be_is_refused(wanted, problem):

@@ -176,7 +176,7 @@ def test_deleting_removes_every_row(workshop):
 def test_a_model_that_changed_fails_the_job(workshop):
     workshop.add(sha256="b" * 64)
     workshop.runner.start()
-    assert "'fake' has changed since the job was started" in workshop.wait("job", "failed").message
+    assert "'fake' has changed since the job started" in workshop.wait("job", "failed").message
 
 
 def test_a_model_that_is_gone_fails_the_job_and_not_the_next(workshop):
@@ -186,14 +186,14 @@ def test_a_model_that_is_gone_fails_the_job_and_not_the_next(workshop):
     workshop.runner = JobRunner(workshop.store, workshop.folders, workshop.events, workshop.settings, load)
     workshop.add()
     workshop.runner.start()
-    assert "cannot be used: there is no model named 'fake'" in workshop.wait("job", "failed").message
+    assert "cannot be loaded: there is no model named 'fake'" in workshop.wait("job", "failed").message
 
 
 def test_a_folder_that_is_gone_fails_the_job(workshop):
     workshop.add()
     workshop.folders.remove("job")
     workshop.runner.start()
-    assert "uploaded photos are not there" in workshop.wait("job", "failed").message
+    assert "uploaded photos no longer exist" in workshop.wait("job", "failed").message
 
 
 def test_a_file_that_is_gone_costs_only_its_photo(workshop):
@@ -222,7 +222,7 @@ def test_a_fault_fails_the_job_and_the_worker_goes_on(workshop, monkeypatch, err
     workshop.add(name="second")
     workshop.runner.start()
     message = workshop.wait("first", "failed").message
-    assert any(part in message for part in ("No space left", "disk is full", "its log says more"))
+    assert any(part in message for part in ("No space left", "disk is full", "its log has the details"))
     assert workshop.wait("second", "done").done == 3
 
 
@@ -263,5 +263,5 @@ def test_one_folder_has_one_service(tmp_path):
     claim.release()
     FolderClaim(tmp_path / "data").release()
     (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match="cannot be written"):
+    with pytest.raises(UsageError, match="cannot write"):
         FolderClaim(tmp_path / "file" / "data")

@@ -50,11 +50,11 @@ def test_a_choice_between_paths_is_left_to_the_person():
 @pytest.mark.parametrize(
     ("said", "problem"),
     [
-        ({"articleType": "Hats"}, "articleType: 'Hats' is no label of articleType"),
+        ({"articleType": "Hats"}, "articleType: 'Hats' is not a class of articleType"),
         ({"colour": "Red"}, "colour: the model has no such column"),
         (
             {"masterCategory": "Footwear", "articleType": "Jeans"},
-            "Footwear › Jeans is part of no category path",
+            "Footwear › Jeans is not part of a category path",
         ),
     ],
 )
