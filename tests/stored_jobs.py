@@ -48,7 +48,7 @@ def store_job(store, drawn, carried=(), rows=None, title="Test"):
     found = ResultRows(row.number, "articleType")
     for position, one in enumerate(drawn):
         if one is not None:
-            found.add(position, _answer(position, one))
+            found.add(position, _answer(position, one).model_dump())
     if found.results:
         store.add_results(row.number, found.after(1.0))
     store.finish(row.number, "cancelled")

@@ -101,8 +101,9 @@ def _expand(photo: object, position: int) -> Iterable[PhotoSource]:
 def _is_one(given: object) -> bool:
     if isinstance(given, np.ndarray):
         return given.ndim in _DIMENSIONS
-    one = str | os.PathLike[str] | bytes | bytearray | memoryview | Image.Image
-    return isinstance(given, one) or callable(getattr(given, "read", None))
+    if isinstance(given, str | os.PathLike | bytes | bytearray | memoryview | Image.Image):
+        return True
+    return callable(getattr(given, "read", None))
 
 
 def _is_source(photo: object) -> bool:

@@ -136,12 +136,12 @@ class Predictions:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that the model answers."""
-        return self.card.columns
+        return tuple(self.probabilities)
 
     @property
     def levels(self) -> tuple[str, ...]:
         """The columns of the category path, from the root to the leaf."""
-        return category_levels(self.card)
+        return tuple(column for column in CATEGORY_COLUMNS if column in self.probabilities)
 
     @property
     def is_labelled(self) -> Bools:

@@ -111,6 +111,11 @@ class PathDecoder:
 
     levels: Mapping[str, npt.NDArray[np.int64]]
     weights: Mapping[str, float] = field(default_factory=dict)
+    _groups: Mapping[str, "_Groups"] = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        groups = {level: _Groups.of(classes) for level, classes in self.levels.items()}
+        object.__setattr__(self, "_groups", groups)
 
     @classmethod
     def from_card(cls, card: Card) -> "PathDecoder":
@@ -150,7 +155,7 @@ class PathDecoder:
         """Return by level the probabilities, float32 (n, classes), and the chosen class index, shape (n,).
 
         The probability of a path is the softmax, over all paths, of the weighted sum of its labels' logits; that of a
-        label is the sum over the paths that hold it. So a label with one parent is never surer than that parent.
+        label is the sum over the paths that hold it. So a label with one parent is never more likely than that parent.
         """
         # `take` gives rows that lie together for every n; those of `[:, classes]` do for a single photo alone, and are
         # then added up in another order.
@@ -161,24 +166,32 @@ class PathDecoder:
         log_shares = calibrated_log_probabilities(np.asarray(scores, np.float32), 1.0)
         best, shares = np.argmax(log_shares, axis=1), np.exp(log_shares)
         probabilities = {
-            level: _sum_by_class(shares, classes, logits[level].shape[1])
-            for level, classes in self.levels.items()
+            level: groups.add_up(shares, logits[level].shape[1]) for level, groups in self._groups.items()
         }
         return probabilities, {level: classes[best] for level, classes in self.levels.items()}
 
 
-def _sum_by_class(
-    shares: npt.NDArray[np.float32], classes: npt.NDArray[np.int64], count: int
-) -> npt.NDArray[np.float32]:
-    """Add up the shares (n, paths) of the paths that hold each of `count` classes: (n, classes).
+@dataclass(frozen=True, slots=True)
+class _Groups:
+    """Which paths hold which class of one level: `order` sorts the paths by it, `starts` says where each begins."""
 
-    A matrix product would give other bits for other n.
-    """
-    order = np.argsort(classes, kind="stable")
-    present, starts = np.unique(classes[order], return_index=True)
-    sums = np.zeros((len(shares), count), np.float32)
-    sums[:, present] = np.minimum(np.add.reduceat(shares[:, order], starts, axis=1), 1)
-    return sums
+    order: Ints
+    present: Ints
+    starts: Ints
+
+    @classmethod
+    def of(cls, classes: Ints) -> "_Groups":
+        order = np.argsort(classes, kind="stable")
+        return cls(order, *np.unique(classes[order], return_index=True))
+
+    def add_up(self, shares: Floats, count: int) -> Floats:
+        """Add up the shares (n, paths) of the paths that hold each of `count` classes: (n, classes).
+
+        A matrix product would give other bits for other n.
+        """
+        sums = np.zeros((len(shares), count), np.float32)
+        sums[:, self.present] = np.minimum(np.add.reduceat(shares[:, self.order], self.starts, axis=1), 1)
+        return sums
 
 
 def _positions(classes: Sequence[str]) -> dict[str, int]:

@@ -3,11 +3,13 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from hangtag.bundle.card import Card
 from hangtag.domain.columns import CATEGORY_COLUMNS
 from hangtag.inference.predictions import Predictions
-from hangtag.server.schemas import ChosenLabel, FailedPhoto, Label, LabelledPhoto
 from hangtag.server.settings import Settings
 
 
@@ -38,66 +40,80 @@ def doubt_thresholds(card: Card, settings: Settings) -> dict[str, float]:
     }
 
 
-def build_answers(predictions: Predictions, style: AnswerStyle) -> list[LabelledPhoto | FailedPhoto]:
-    """Return what the API says of each photo, in order."""
-    chosen = {column: _rank(predictions, column, style.top_k) for column in predictions.columns}
-    every = {column: _sort_all(predictions, column) for column in predictions.columns if style.probabilities}
-    columns = zip(
-        predictions.paths, predictions.answers, predictions.answer_levels, predictions.flags, strict=True
+def describe_photos(predictions: Predictions, style: AnswerStyle) -> list[dict[str, Any]]:
+    """Return what the API says of each photo, in order: the fields of `LabelledPhoto` or `FailedPhoto`.
+
+    They are plain values, not checked again: making and validating an object for each label takes as long as the
+    network does.
+    """
+    columns = [_describe_column(predictions, column, style.top_k) for column in predictions.columns]
+    every = [_sort_all(predictions, column) for column in predictions.columns if style.probabilities]
+    doubts = [
+        (predictions.confidence(column) < np.float64(style.thresholds[column])).tolist()
+        for column in predictions.columns
+    ]
+    rows = zip(
+        predictions.names,
+        predictions.paths,
+        predictions.answers,
+        predictions.answer_levels,
+        predictions.flags,
+        strict=True,
     )
-    answers: list[LabelledPhoto | FailedPhoto] = []
-    for row, (path, answer, level, flags) in enumerate(columns):
-        if predictions.reasons[row] is not None:
-            answers.append(_describe_failure(predictions, row))
-            continue
-        labels = {
-            column: ChosenLabel.model_construct(
-                value=ranked[row][0].value, confidence=ranked[row][0].confidence, candidates=ranked[row]
-            )
-            for column, ranked in chosen.items()
+    return [
+        {
+            "photo": name,
+            "status": "labelled",
+            "path": path,
+            "answer": answer,
+            "answer_level": level,
+            "flags": [flag.value for flag in flags],
+            "labels": {column: rows[row] for column, rows in zip(predictions.columns, columns, strict=True)},
+            "probabilities": {
+                column: rows[row] for column, rows in zip(predictions.columns, every, strict=True)
+            }
+            if every
+            else None,
+            "doubtful": [
+                column
+                for column, is_doubtful in zip(predictions.columns, doubts, strict=True)
+                if is_doubtful[row]
+            ],
         }
-        # The values come from a model, so validating them again would only cost time.
-        answers.append(
-            LabelledPhoto.model_construct(
-                photo=predictions.names[row],
-                status="labelled",
-                path=list(path),
-                answer=list(answer),
-                answer_level=level,
-                flags=list(flags),
-                labels=labels,
-                probabilities={column: rows[row] for column, rows in every.items()} or None,
-                doubtful=[
-                    column for column, label in labels.items() if label.confidence < style.thresholds[column]
-                ],
-            )
-        )
-    return answers
+        if predictions.reasons[row] is None
+        else _describe_failure(predictions, row)
+        for row, (name, path, answer, level, flags) in enumerate(rows)
+    ]
 
 
-def _describe_failure(predictions: Predictions, row: int) -> FailedPhoto:
-    return FailedPhoto.model_construct(
-        photo=predictions.names[row],
-        status="failed",
-        reason=predictions.reasons[row],
-        detail=predictions.details[row],
-    )
+def _describe_failure(predictions: Predictions, row: int) -> dict[str, Any]:
+    return {
+        "photo": predictions.names[row],
+        "status": "failed",
+        "reason": predictions.reasons[row],
+        "detail": predictions.details[row],
+    }
 
 
-def _rank(predictions: Predictions, column: str, top_k: int) -> list[list[Label]]:
+def _describe_column(predictions: Predictions, column: str, top_k: int) -> list[dict[str, Any]]:
+    """Return the chosen label of each photo, with its candidates."""
+    return [{**candidates[0], "candidates": candidates} for candidates in _rank(predictions, column, top_k)]
+
+
+def _rank(predictions: Predictions, column: str, top_k: int) -> list[list[dict[str, Any]]]:
     """Return the candidates of each photo, the chosen one first."""
     classes = predictions.card.head(column).classes
     indices, confidences = predictions.top_k(column, top_k)
     return [
         [
-            Label.model_construct(value=classes[index], confidence=confidence)
+            {"value": classes[index], "confidence": confidence}
             for index, confidence in zip(row, values, strict=True)
         ]
         for row, values in zip(indices.tolist(), confidences.tolist(), strict=True)
     ]
 
 
-def _sort_all(predictions: Predictions, column: str) -> list[list[Label]]:
+def _sort_all(predictions: Predictions, column: str) -> list[list[dict[str, Any]]]:
     """Return all classes of each photo, the most probable one first."""
     ranked = _rank(predictions, column, len(predictions.card.head(column).classes))
-    return [sorted(labels, key=lambda label: -label.confidence) for labels in ranked]
+    return [sorted(labels, key=lambda label: -label["confidence"]) for labels in ranked]

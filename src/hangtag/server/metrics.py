@@ -1,13 +1,14 @@
 """The metrics of the service, for Prometheus. Every app has its own registry."""
 
 from collections import Counter as Tally
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from hangtag import __version__
-from hangtag.server.schemas import FailedPhoto, LabelledPhoto
+from hangtag.domain.columns import LABELLED
+from hangtag.inference.predictions import Predictions
 
 MEDIA_TYPE = CONTENT_TYPE_LATEST
 _SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
@@ -60,11 +61,9 @@ class Metrics:
         self._requests.labels(operation, method, str(status)).inc()
         self._request_seconds.labels(operation).observe(seconds)
 
-    def count_photos(self, model_id: str, answers: Iterable[LabelledPhoto | FailedPhoto]) -> None:
+    def count_photos(self, model_id: str, predictions: Predictions) -> None:
         """Count photos by outcome."""
-        outcomes = Tally(
-            answer.reason.value if isinstance(answer, FailedPhoto) else answer.status for answer in answers
-        )
+        outcomes = Tally(LABELLED if reason is None else reason.value for reason in predictions.reasons)
         for outcome, count in outcomes.items():
             self._photos.labels(model_id, outcome).inc(count)
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from itertools import tee
 from typing import Any, Final
 
+from hangtag.domain.flags import Flag
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.decode import DecodeLimits
 from hangtag.inference.predicting import DecodeSettings, Predictor, predict_photos
-from hangtag.server.answers import AnswerStyle, build_answers
+from hangtag.server.answers import AnswerStyle, describe_photos
 from hangtag.server.jobs.folder import JobFolders
 from hangtag.server.jobs.store import NewResults, WaitingPhoto, failed_result
 from hangtag.server.jobs.tables import encode_flags
 from hangtag.server.jobs.vocabulary import Vocabulary
-from hangtag.server.schemas import FailedPhoto, LabelledPhoto
 
 BATCH_PHOTOS: Final = 16
 """One batch of the engine: a request that comes meanwhile waits no longer than that."""
@@ -62,7 +62,7 @@ class JobLabeller:
         with closing(predict_photos(given, [self.model], settings)) as batches:
             for (predictions,) in batches:
                 rows = ResultRows(self.number, leaf)
-                for answer in build_answers(predictions, style):
+                for answer in describe_photos(predictions, style):
                     rows.add(next(taken).photo.position, answer)
                 now = time.perf_counter()
                 yield rows.after(now - since)
@@ -78,18 +78,18 @@ class ResultRows:
         self.results: list[dict[str, Any]] = []
         self.labels: list[dict[str, Any]] = []
 
-    def add(self, position: int, answer: LabelledPhoto | FailedPhoto) -> None:
-        """Add the rows of one photo."""
-        if isinstance(answer, FailedPhoto):
-            self.results.append(failed_result(self._number, position, answer.reason, answer.detail))
+    def add(self, position: int, answer: dict[str, Any]) -> None:
+        """Add the rows of one photo, of which the API says `answer`."""
+        if answer["status"] == "failed":
+            self.results.append(failed_result(self._number, position, answer["reason"], answer["detail"]))
             return
         key = {"job": self._number, "position": position}
         candidates = {
             column: [
-                [candidate.value, round(candidate.confidence, _CONFIDENCE_DIGITS)]
-                for candidate in label.candidates
+                [candidate["value"], round(candidate["confidence"], _CONFIDENCE_DIGITS)]
+                for candidate in label["candidates"]
             ]
-            for column, label in answer.labels.items()
+            for column, label in answer["labels"].items()
         }
         chosen = {column: ranked[0] for column, ranked in candidates.items()}
         self.results.append(
@@ -98,10 +98,10 @@ class ResultRows:
                 "reason": None,
                 "detail": None,
                 "confidence": chosen[self._leaf][1],
-                "doubtful": len(answer.doubtful),
-                "sure": len(answer.answer),
-                "flags": encode_flags(answer.flags),
-                "answer": {"candidates": candidates, "doubtful": answer.doubtful},
+                "doubtful": len(answer["doubtful"]),
+                "sure": len(answer["answer"]),
+                "flags": encode_flags([Flag(code) for code in answer["flags"]]),
+                "answer": {"candidates": candidates, "doubtful": answer["doubtful"]},
                 "corrections": None,
             }
         )

@@ -2,26 +2,20 @@
 
 import logging
 import time
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from pydantic_core import to_json
 
+from hangtag.inference import predictions
 from hangtag.inference.model import Model
-from hangtag.server.answers import AnswerStyle, build_answers, doubt_thresholds
+from hangtag.server.answers import AnswerStyle, describe_photos, doubt_thresholds
 from hangtag.server.logs import log_event
 from hangtag.server.problems import problem_responses
 from hangtag.server.routes.photo_forms import ComparisonForm, PredictionForm, receive_photos
-from hangtag.server.schemas import (
-    Comparison,
-    FailedPhoto,
-    LabelledPhoto,
-    ModelComparisonAnswer,
-    ModelName,
-    Predictions,
-)
-from hangtag.server.service import Service, ServiceDependency
-from hangtag.server.upload_memory import UploadedPhoto
+from hangtag.server.schemas import Comparison, ModelName, Predictions
+from hangtag.server.service import ServiceDependency
 from hangtag.server.uploads import describe_body
 
 router = APIRouter(tags=["predictions"])
@@ -41,14 +35,18 @@ async def create_predictions(request: Request, service: ServiceDependency) -> Re
     async with receive_photos(request, service, PredictionForm) as form:
         id_ = service.registry.card(form.model).id
         model = await service.registry.get(id_)
-        answers = await _answer(service, model, form.photos, (form.top_k, form.probabilities))
-    service.metrics.count_photos(id_, answers)
+        found = await service.batcher(model).predict(form.photos)
+    service.metrics.count_photos(id_, found)
     if service.settings.log_photo_names:
-        _log_failed(answers)
-    predictions = Predictions.model_construct(
-        model=name_model(id_, model), latency_ms=_milliseconds_since(started), photos=answers
+        _log_failed(found)
+    style = AnswerStyle(doubt_thresholds(model.card, service.settings), form.top_k, form.probabilities)
+    return _respond(
+        {
+            "model": name_model(id_, model),
+            "photos": describe_photos(found, style),
+            "latency_ms": _milliseconds_since(started),
+        }
     )
-    return Response(predictions.model_dump_json(), media_type="application/json")
 
 
 @router.post(
@@ -62,18 +60,21 @@ async def compare_models(request: Request, service: ServiceDependency) -> Respon
     async with receive_photos(request, service, ComparisonForm) as form:
         ids = [service.registry.card(id_).id for id_ in dict.fromkeys(form.models)]
         ids = ids or [registered.id for registered in service.registry.cards()]
-        answers = []
+        answers: list[dict[str, Any]] = []
         for id_ in ids:
             model = await service.registry.get(id_)  # loading is not part of a model's time
             started = time.perf_counter()
-            (answer,) = await _answer(service, model, [form.photo], (form.top_k, False))
-            answers.append(
-                ModelComparisonAnswer.model_construct(
-                    model=name_model(id_, model), latency_ms=_milliseconds_since(started), answer=answer
-                )
-            )
-        comparison = Comparison.model_construct(photo=form.photo.name, answers=answers)
-    return Response(comparison.model_dump_json(), media_type="application/json")
+            found = await service.batcher(model).predict([form.photo])
+            style = AnswerStyle(doubt_thresholds(model.card, service.settings), form.top_k)
+            answers += [
+                {
+                    "model": name_model(id_, model),
+                    "answer": answer,
+                    "latency_ms": _milliseconds_since(started),
+                }
+                for answer in describe_photos(found, style)
+            ]
+    return _respond({"photo": form.photo.name, "answers": answers})
 
 
 def name_model(id_: str, model: Model) -> ModelName:
@@ -81,20 +82,14 @@ def name_model(id_: str, model: Model) -> ModelName:
     return ModelName(id=id_, version=model.card.version, name=model.card.name)
 
 
-async def _answer(
-    service: Service, model: Model, photos: list[UploadedPhoto], style: tuple[int, bool]
-) -> list[LabelledPhoto | FailedPhoto]:
-    found = await service.batcher(model).predict(photos)
-    thresholds = doubt_thresholds(model.card, service.settings)
-    return build_answers(found, AnswerStyle(thresholds, *style))
+def _respond(values: dict[str, Any]) -> Response:
+    return Response(to_json(values), media_type="application/json")
 
 
-def _log_failed(answers: list[LabelledPhoto | FailedPhoto]) -> None:
-    for answer in answers:
-        if isinstance(answer, FailedPhoto):
-            log_event(
-                _log, logging.INFO, "a photo has no label", photo=answer.photo, reason=answer.reason.value
-            )
+def _log_failed(found: predictions.Predictions) -> None:
+    for name, reason in zip(found.names, found.reasons, strict=True):
+        if reason is not None:
+            log_event(_log, logging.INFO, "a photo has no label", photo=name, reason=reason.value)
 
 
 def _milliseconds_since(started: float) -> float:
