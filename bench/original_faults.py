@@ -47,7 +47,7 @@ def main(folder: Path, recipe_name: str, catalogue: Path) -> None:
         for photos, _ in iter_batches(data.validation, np.arange(len(truth)), 256):
             plain = normalise(photos.permute(0, 3, 1, 2).float())
             as_they_are.append(network(plain)[COLUMN].argmax(dim=1))
-            augmented.append(network(learner.vary(photos, generator))[COLUMN].argmax(dim=1))
+            augmented.append(network(learner.augment(photos, generator))[COLUMN].argmax(dim=1))
     answers = torch.cat(as_they_are).numpy()
     print(f"{recipe.name}: {len(truth):,} validation photos")
     print(f"  as they are                 {np.mean(answers == truth):.2%}")

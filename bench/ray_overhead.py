@@ -28,7 +28,7 @@ from hangtag.cli.console import open_console
 from hangtag.inference.cpus import count_usable_cpus
 from ray_cluster import BenchCluster, link_photos, start
 
-ALONE: Final = "one process"
+SINGLE_PROCESS: Final = "one process"
 SPREAD: Final = "Ray"
 PARTS: Final = ("seconds", "labelling_s", "cpu_s")
 SUMMARY: Final = "summary.json"
@@ -65,7 +65,7 @@ def main() -> None:
         ]
         costs = {way: _median([one[way] for one in rounds]) for way in ways}
         _print(costs, count, arguments)
-        tables = [pq.read_table(folder / f"{way}.parquet") for way in (ALONE, SPREAD)]
+        tables = [pq.read_table(folder / f"{way}.parquet") for way in (SINGLE_PROCESS, SPREAD)]
     same = tables[0].equals(tables[1])
     print("the same rows in the same order" if same else "THE ROWS DIFFER")
     sys.exit(not same)
@@ -76,7 +76,13 @@ def _list_ways(arguments: argparse.Namespace, address: str) -> dict[str, list[st
     predict = [sys.executable, "-m", "hangtag.cli.main", "predict", "photos", "--restart"]
     predict += ["--precision", arguments.precision, "--summary", SUMMARY]
     ways = {
-        ALONE: [*predict, "--output", f"{ALONE}.parquet", "--threads", str(arguments.nodes)],
+        SINGLE_PROCESS: [
+            *predict,
+            "--output",
+            f"{SINGLE_PROCESS}.parquet",
+            "--threads",
+            str(arguments.nodes),
+        ],
         SPREAD: [
             *predict,
             "--output",
@@ -109,7 +115,7 @@ def measure(folder: Path, way: str, command: list[str], cluster: BenchCluster) -
     if process.returncode not in {0, SOME_FAILED}:
         sys.exit(f"{way} left with {process.returncode}: {process.stderr and process.stderr.read()}")
     own = usage.ru_utime + usage.ru_stime
-    others = 0.0 if way == ALONE else cluster.spent_cpu_s() - before
+    others = 0.0 if way == SINGLE_PROCESS else cluster.spent_cpu_s() - before
     summary = json.loads((folder / SUMMARY).read_text("utf-8"))
     return Cost(seconds, summary["seconds"], own + others, own)
 
@@ -154,8 +160,10 @@ def _print(costs: dict[str, Cost], photos: int, arguments: argparse.Namespace) -
             f"{cost.command_cpu_s:.1f}",
             f"{photos / cost.cpu_s:,.0f}",
         )
-    for way in [way for way in costs if way != ALONE]:
-        over = [f"{getattr(costs[way], part) / getattr(costs[ALONE], part) - 1:+.1%}" for part in PARTS]
+    for way in [way for way in costs if way != SINGLE_PROCESS]:
+        over = [
+            f"{getattr(costs[way], part) / getattr(costs[SINGLE_PROCESS], part) - 1:+.1%}" for part in PARTS
+        ]
         table.add_row(f"overhead of {way}", over[0], over[1], "", over[2], "", "")
     open_console().print(table)
 

@@ -55,7 +55,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         samples = build_samples(Path(folder), recipe.preprocessing.height, recipe.preprocessing.width)
         ready = next(iter_batches(samples, np.arange(batch), batch))
-        varied = learner.vary(ready[0], generator)
+        varied = learner.augment(ready[0], generator)
         seconds: dict[str, list[float]] = {"training loop": [], "ready tensors": []}
         order = np.random.default_rng(0).permutation(PHOTOS)[: (options.steps + 1) * batch]
         batches = iter_batches(samples, order, batch)

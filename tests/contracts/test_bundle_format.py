@@ -8,7 +8,7 @@ import onnx.reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hangtag.bundle.card import Card, GateCard, GoldenCheck, HeadCard
+from hangtag.bundle.card import Card, EmbeddingCard, GoldenCheck, HeadCard, OodDetectorCard, SourceCard
 from hangtag.bundle.card_json import card_values, parse_card, render_card
 from hangtag.bundle.file import read_bundle, write_bundle
 from hangtag.domain.taxonomy import Taxonomy
@@ -17,6 +17,7 @@ from tiny_bundle import TINY_HEADS, build_tiny_card, build_tiny_graph, draw_pixe
 
 FORMAT_1 = Path(__file__).with_name("card_format_1.json")
 FORMAT_2 = Path(__file__).with_name("card_format_2.json")
+FORMAT_3 = Path(__file__).with_name("card_format_3.json")
 
 NAMES = st.text(min_size=1, max_size=12)
 NUMBERS = st.floats(-1e6, 1e6, width=32)
@@ -76,7 +77,15 @@ def cards(draw):
         golden_tolerance=draw(st.floats(1e-6, 10)),
         precisions=draw(st.sampled_from([("fp32",), ("fp32", "bf16")])),
         target_accuracy=draw(st.none() | st.floats(0.5, 1)),
-        gate=draw(st.none() | st.builds(GateCard, st.just("not a column"), NUMBERS, st.text(max_size=9))),
+        ood_detector=draw(
+            st.none() | st.builds(OodDetectorCard, st.just("not a column"), NUMBERS, st.text(max_size=9))
+        ),
+        embedding=draw(st.none() | st.builds(EmbeddingCard, st.just("not a column either"), SIZES)),
+        sources=draw(
+            st.lists(
+                st.builds(SourceCard, NAMES, SIZES, st.text(max_size=9), st.text(max_size=9)), max_size=2
+            )
+        ),
     )
 
 
@@ -90,19 +99,36 @@ def test_a_card_of_format_1_is_still_read():
     text = FORMAT_1.read_text(encoding="utf-8")
     card = parse_card(text)
     values = card_values(card)
-    assert (values.pop("format"), values.pop("gate"), values.pop("target_accuracy")) == (2, None, None)
+    assert (values.pop("format"), values.pop("ood_detector"), values.pop("target_accuracy")) == (
+        3,
+        None,
+        None,
+    )
+    assert (values.pop("embedding"), values.pop("sources")) == (None, [])
     assert [head.pop("path_weight") for head in values["heads"]] == [None, None, None]
     assert values | {"format": 1} == json.loads(text)
     assert card.head("masterCategory") == HeadCard("masterCategory", TINY_HEADS["masterCategory"], 1.25, 0.5)
     assert card.golden[0].photo.startswith(b"\x89PNG")
 
 
-def test_a_card_of_format_2_is_still_read_and_written_the_same():
+def test_a_card_of_format_2_is_still_read():
     text = FORMAT_2.read_text(encoding="utf-8")
     card = parse_card(text)
-    assert card_values(card) == json.loads(text)
-    assert card.gate == GateCard("not_a_product", 3.5, "energy")
+    values = card_values(card)
+    assert (values.pop("embedding"), values.pop("sources")) == (None, [])
+    values["gate"] = values.pop("ood_detector")
+    assert values | {"format": 2} == json.loads(text)
+    assert card.ood_detector == OodDetectorCard("not_a_product", 3.5, "energy")
     assert (card.target_accuracy, card.head("articleType").path_weight) == (0.98, 0.75)
+
+
+def test_a_card_of_format_3_is_read_and_written_the_same():
+    text = FORMAT_3.read_text(encoding="utf-8")
+    card = parse_card(text)
+    assert card_values(card) == json.loads(text)
+    assert card.ood_detector == OodDetectorCard("not_a_product", 3.5, "energy")
+    assert card.embedding == EmbeddingCard("embedding", 8)
+    assert card.sources == (SourceCard("shop", 12, "CC BY 4.0", "Nauman"),)
 
 
 def test_any_onnx_tool_opens_a_bundle_runs_it_and_finds_its_card(tmp_path):

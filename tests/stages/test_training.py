@@ -26,7 +26,7 @@ PATIENCE_S = 240
 
 @pytest.fixture
 def recipe(tmp_path) -> Path:
-    """The default recipe, for photos of 32x32, two columns and a few short epochs, without a gate."""
+    """The default recipe, for photos of 32x32, two columns and a few short epochs, without an OOD detector."""
     text = find_recipe("default").read_text(encoding="utf-8")
     for old, new in (
         ('name = "default"', 'name = "tiny"'),
@@ -42,7 +42,7 @@ def recipe(tmp_path) -> Path:
         ("validation = 0.05", "validation = 0.2"),
         ("test = 0.15", "test = 0.2"),
         ("\nvalidation = 0.2\nlargest = 5000\n", "\n"),
-        ("[gate]\ndrawn = 1500\nloss_weight = 0.5\n", ""),
+        ("[ood]\ndrawn = 1500\nloss_weight = 0.5\n", ""),
     ):
         assert old in text
         text = text.replace(old, new, 1)
@@ -176,13 +176,13 @@ def write_small_recipe(name: str, folder: Path) -> Path:
     return path
 
 
-def test_sets_join_with_the_labels_that_they_have_and_photos_of_no_product_make_a_gate(
+def test_sets_join_with_the_labels_that_they_have_and_photos_of_no_product_make_an_ood_detector(
     recipe, tiny_catalogue, tmp_path
 ):
     text = re.sub(
         r"(?m)^\[joining\].*", "[joining]\nvalidation = 0.25\nrepeats = 2", recipe.read_text("utf-8")
     )
-    text += "\n[names]\nweight = 0.3\n\n[gate]\ndrawn = 40\nloss_weight = 1.0\n"
+    text += "\n[names]\nweight = 0.3\n\n[ood]\ndrawn = 40\nloss_weight = 1.0\n"
     recipe.write_text(text, encoding="utf-8")
     people = tmp_path / "people"
     for number in range(8):
@@ -196,12 +196,12 @@ def test_sets_join_with_the_labels_that_they_have_and_photos_of_no_product_make_
     assert {"people_articleType_top1_accuracy", "negatives_flagged_share"} <= set(history)
     bundle = tmp_path / "run" / "tiny.onnx"
     card = read_card(bundle)
-    assert card.gate is not None
+    assert card.ood_detector is not None
     assert set(card.data["rare_classes_lifted"]) == set(card.columns)
     assert card.data["joined"] == ["people"]
     assert {"validation", "test", "people"} <= set(card.metrics)
     assert card.metrics["people"]["seen_in_training"]["verdict"] == "kept_back"
-    assert card.gate.output in load_model(bundle).run(np.zeros((3, 32, 32, 3), np.uint8))
+    assert card.ood_detector.output in load_model(bundle).run(np.zeros((3, 32, 32, 3), np.uint8))
     assert "what was kept back of people" in output
     assert "did not learn from these photos" in " ".join(output.split())
 

@@ -12,7 +12,7 @@ from hangtag.domain.errors import BundleError
 from hangtag.domain.taxonomy import Taxonomy
 from hangtag.imaging.preprocess import Preprocessing
 
-CARD_FORMAT: Final = 2
+CARD_FORMAT: Final = 3
 """The newest card format that this version of hangtag reads, and the one that it writes."""
 
 REFERENCE_PRECISION: Final = "fp32"
@@ -60,8 +60,8 @@ class HeadCard:
 
 
 @dataclass(frozen=True, slots=True)
-class GateCard:
-    """The gate: a score that says how little a photo looks like a product, and from where on it is flagged.
+class OodDetectorCard:
+    """The out-of-distribution detector: how little a photo looks like a product, and from where on it is flagged.
 
     `output` is the graph's output that holds the score, float32 (N, 1); photos over `threshold` are flagged. `method`
     says in words what the score is. Raises `BundleError` for values that cannot be.
@@ -73,9 +73,45 @@ class GateCard:
 
     def __post_init__(self) -> None:
         if not self.output:
-            raise BundleError("the gate has no output")
+            raise BundleError("the OOD detector has no output")
         if not math.isfinite(self.threshold):
-            raise BundleError(f"the gate has the threshold {self.threshold}, not a finite number")
+            raise BundleError(f"the OOD detector has the threshold {self.threshold}, not a finite number")
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingCard:
+    """What the network sees in a photo, as numbers: the graph's output that holds them, float32 (N, `size`).
+
+    Raises `BundleError` for values that cannot be.
+    """
+
+    output: str
+    size: int
+
+    def __post_init__(self) -> None:
+        if not self.output:
+            raise BundleError("the embedding has no output")
+        if self.size < 1:
+            raise BundleError(f"the embedding has {self.size} numbers")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCard:
+    """A set of photos that the model learnt from: its name, how many photos, their licence, and whom to credit.
+
+    `licence` and `attribution` are empty where nothing is stated. Raises `BundleError` for values that cannot be.
+    """
+
+    name: str
+    photos: int
+    licence: str = ""
+    attribution: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise BundleError("a source has no name")
+        if self.photos < 0:
+            raise BundleError(f"the source {self.name!r} has {self.photos} photos")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +150,7 @@ class Card:
     measured to answer as well as float32 on photos with known labels: only those may be chosen automatically.
     `target_accuracy` is the share (0 to 1) of what is answered that is to be right, by which the heads' thresholds were
     chosen; a head without one then did not reach it often enough, and without `target_accuracy` no label is doubted.
+    `sources` are the sets of photos that the model learnt from.
     Raises `BundleError` when the parts contradict each other.
     """
 
@@ -134,11 +171,13 @@ class Card:
     golden_tolerance: float = 1e-3
     precisions: Sequence[str] = (REFERENCE_PRECISION,)
     target_accuracy: float | None = None
-    gate: GateCard | None = None
+    ood_detector: OodDetectorCard | None = None
+    embedding: EmbeddingCard | None = None
+    sources: Sequence[SourceCard] = ()
     format: int = CARD_FORMAT
 
     def __post_init__(self) -> None:
-        for name in ("heads", "history", "golden", "precisions"):
+        for name in ("heads", "history", "golden", "precisions", "sources"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         if self.format != CARD_FORMAT:
             raise BundleError(f"cards of format {CARD_FORMAT} are written, not {self.format}")
@@ -154,7 +193,7 @@ class Card:
         if self.target_accuracy is not None and not 0 < self.target_accuracy <= 1:
             raise BundleError(f"the target accuracy is {self.target_accuracy}, not over 0 and up to 1")
         _check_heads(self.heads)
-        _check_gate(self)
+        _check_other_outputs(self)
         _check_taxonomy(self)
         _check_path_weights(self)
         for check in self.golden:
@@ -164,6 +203,21 @@ class Card:
     def columns(self) -> tuple[str, ...]:
         """The columns that the model answers, in the order of its heads."""
         return tuple(head.column for head in self.heads)
+
+    @property
+    def gate(self) -> OodDetectorCard | None:
+        """The former name of `ood_detector`."""
+        return self.ood_detector
+
+    @property
+    def output_widths(self) -> dict[str, int]:
+        """The numbers that each output of the graph has for a photo, by the output's name; the heads come first."""
+        widths = {head.column: len(head.classes) for head in self.heads}
+        if self.ood_detector is not None:
+            widths[self.ood_detector.output] = 1
+        if self.embedding is not None:
+            widths[self.embedding.output] = self.embedding.size
+        return widths
 
     def head(self, column: str) -> HeadCard:
         """Return the head of a column; `KeyError` if the model has none."""
@@ -195,9 +249,12 @@ def _check_heads(heads: Sequence[HeadCard]) -> None:
         raise BundleError(f"the card names a head twice: {', '.join(columns)}")
 
 
-def _check_gate(card: Card) -> None:
-    if card.gate is not None and card.gate.output in card.columns:
-        raise BundleError(f"the gate's output {card.gate.output!r} is that of a head")
+def _check_other_outputs(card: Card) -> None:
+    for what, part in (("OOD detector", card.ood_detector), ("embedding", card.embedding)):
+        if part is not None and part.output in card.columns:
+            raise BundleError(f"the output {part.output!r} of the {what} is that of a head")
+    if card.ood_detector and card.embedding and card.ood_detector.output == card.embedding.output:
+        raise BundleError(f"the OOD detector and the embedding have one output, {card.embedding.output!r}")
 
 
 def _check_taxonomy(card: Card) -> None:

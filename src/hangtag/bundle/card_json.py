@@ -3,9 +3,17 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
-from hangtag.bundle.card import CARD_FORMAT, Card, GateCard, GoldenCheck, HeadCard
+from hangtag.bundle.card import (
+    CARD_FORMAT,
+    Card,
+    EmbeddingCard,
+    GoldenCheck,
+    HeadCard,
+    OodDetectorCard,
+    SourceCard,
+)
 from hangtag.domain.errors import BundleError
 from hangtag.domain.taxonomy import Taxonomy
 from hangtag.imaging.preprocess import Preprocessing
@@ -13,9 +21,16 @@ from hangtag.imaging.preprocess import Preprocessing
 _T = TypeVar("_T")
 _TEXTS = ("name", "version", "description", "licence", "created", "architecture")
 _OBJECTS = ("recipe", "taxonomy", "preprocessing", "data", "metrics")
-_ADDED = frozenset({"target_accuracy", "gate", "path_weight"})
-"""The fields that cards of format 1 do not have."""
-_LISTS = ("heads", "history", "golden", "precisions")
+_LISTS = ("heads", "history", "golden", "precisions", "sources")
+
+_ADDED: Final[Mapping[int, frozenset[str]]] = {
+    2: frozenset({"target_accuracy", "gate", "path_weight"}),
+    3: frozenset({"embedding", "sources"}),
+}
+"""The fields that came with each format."""
+
+_RENAMED: Final[Mapping[int, Mapping[str, str]]] = {3: {"gate": "ood_detector"}}
+"""What was renamed with each format: the former name, and the one from this format on."""
 
 
 def render_card(card: Card) -> str:
@@ -39,7 +54,9 @@ def card_values(card: Card) -> dict[str, Any]:
     values["history"] = list(card.history)
     values["precisions"] = list(card.precisions)
     values["golden"] = [_golden_values(check) for check in card.golden]
-    values["gate"] = None if card.gate is None else asdict(card.gate)
+    values["ood_detector"] = None if card.ood_detector is None else asdict(card.ood_detector)
+    values["embedding"] = None if card.embedding is None else asdict(card.embedding)
+    values["sources"] = [asdict(source) for source in card.sources]
     return values
 
 
@@ -55,8 +72,9 @@ def parse_card(text: str) -> Card:
         raise BundleError(f"the card is not JSON ({error})") from None
     if not isinstance(values, dict):
         raise BundleError("the card is not a JSON object")
-    added = _ADDED if _read_format(values.get("format")) == 1 else frozenset[str]()
+    values, added = _to_newest(values)
     _check_fields("card", values, Card, added)
+    values = {"sources": [], **values}
     for names, kind in ((_TEXTS, str), (_OBJECTS, dict), (_LISTS, list)):
         for name in names:
             _check_type(f"the card's {name}", values[name], kind)
@@ -72,7 +90,27 @@ def parse_card(text: str) -> Card:
         golden_tolerance=_number("the card's golden_tolerance", values["golden_tolerance"]),
         precisions=_texts("the card's precisions", values["precisions"]),
         target_accuracy=_number_or_none("the card's target_accuracy", values.get("target_accuracy")),
-        gate=None if values.get("gate") is None else _parse_gate(values["gate"]),
+        ood_detector=_parse_ood_detector(values.get("ood_detector")),
+        embedding=_parse_embedding(values.get("embedding")),
+        sources=tuple(_parse_source(source) for source in values["sources"]),
+    )
+
+
+def _to_newest(values: dict[str, Any]) -> tuple[dict[str, Any], frozenset[str]]:
+    """Return a card's values under the names of the newest format, and the fields that its own format lacks.
+
+    Raises `BundleError` for a name that its format does not know yet, or no longer.
+    """
+    found = _read_format(values.get("format"))
+    later = range(found + 1, CARD_FORMAT + 1)
+    lacking = {name for number in later for name in _ADDED.get(number, ())}
+    renamed = {old: new for number in later for old, new in _RENAMED.get(number, {}).items()}
+    unknown = sorted(set(values) & {*lacking, *renamed.values()})
+    if unknown:
+        raise BundleError(f"the card has unknown fields: {', '.join(unknown)}")
+    return (
+        {renamed.get(name, name): value for name, value in values.items()},
+        frozenset(renamed.get(name, name) for name in lacking),
     )
 
 
@@ -88,14 +126,37 @@ def _parse_head(values: object, added: frozenset[str]) -> HeadCard:
     )
 
 
-def _parse_gate(values: object) -> GateCard:
-    gate = _check_type("the gate", values, dict)
-    _check_fields("gate", gate, GateCard)
-    return GateCard(
-        output=_check_type("the gate's output", gate["output"], str),
-        threshold=_number("the gate's threshold", gate["threshold"]),
-        method=_check_type("the gate's method", gate["method"], str),
+def _parse_ood_detector(values: object) -> OodDetectorCard | None:
+    if values is None:
+        return None
+    detector = _check_type("the OOD detector", values, dict)
+    _check_fields("OOD detector", detector, OodDetectorCard)
+    return OodDetectorCard(
+        output=_check_type("the OOD detector's output", detector["output"], str),
+        threshold=_number("the OOD detector's threshold", detector["threshold"]),
+        method=_check_type("the OOD detector's method", detector["method"], str),
     )
+
+
+def _parse_embedding(values: object) -> EmbeddingCard | None:
+    if values is None:
+        return None
+    embedding = _check_type("the embedding", values, dict)
+    _check_fields("embedding", embedding, EmbeddingCard)
+    return EmbeddingCard(
+        output=_check_type("the embedding's output", embedding["output"], str),
+        size=_whole_number("the embedding's size", embedding["size"]),
+    )
+
+
+def _parse_source(values: object) -> SourceCard:
+    source = _check_type("a source", values, dict)
+    _check_fields("source", source, SourceCard)
+    texts = {
+        name: _check_type(f"a source's {name}", source[name], str)
+        for name in ("name", "licence", "attribution")
+    }
+    return SourceCard(photos=_whole_number("a source's photos", source["photos"]), **texts)
 
 
 def _parse_taxonomy(values: Mapping[str, Any]) -> Taxonomy:
@@ -165,6 +226,12 @@ def _number(what: str, value: object) -> float:
         return float(value)
     except OverflowError:
         raise BundleError(f"{what} is too large a number") from None
+
+
+def _whole_number(what: str, value: object) -> int:
+    if type(value) is not int:
+        raise BundleError(f"{what} should be a whole number, not a {type(value).__name__}")
+    return value
 
 
 def _number_or_none(what: str, value: object) -> float | None:

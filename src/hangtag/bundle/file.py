@@ -78,6 +78,17 @@ def replace_card(path: Path, card: Card) -> None:
     _write_checked(_read_bytes(path), card, path)
 
 
+def replace_metadata_of(path: Path, key: str, value: str) -> None:
+    """Give a bundle's file another entry of metadata beside the card, atomically.
+
+    Raises `BundleError` when the file cannot be read or is no ONNX model.
+    """
+    with _located(path):
+        data = replace_metadata(_read_bytes(path), key, value)
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
 def _write_checked(data: bytes, card: Card, path: Path) -> None:
     with _located(path):
         check_structure(read_graph(data), card)

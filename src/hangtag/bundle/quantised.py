@@ -5,7 +5,7 @@ its data: of which graph it is the int8 form, how it was made, and what that cos
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -80,15 +80,19 @@ def quantised_path(path: Path) -> Path:
     return path.with_name(f"{path.stem}{_ENDING}{path.suffix}")
 
 
-def find_quantised(bundle: Bundle) -> Bundle | None:
-    """Return the int8 form that lies beside a bundle, None when there is none that was made from it.
+def find_quantised(bundle: Bundle, elsewhere: Iterable[Path] = ()) -> Bundle | None:
+    """Return the int8 form that lies beside a bundle or `elsewhere`, None when there is none that was made from it.
 
     It answers with the heads, temperatures and thresholds of the bundle, whose graph it has; its golden photos are its
     own. Raises `BundleError` when there is a file that cannot be trusted.
     """
-    path = quantised_path(bundle.path)
-    if is_quantised(bundle.card) or not path.is_file():
+    if is_quantised(bundle.card):
         return None
+    places = [path for path in (quantised_path(bundle.path), *elsewhere) if path.is_file()]
+    return next((form for path in places if (form := _read_form(path, bundle)) is not None), None)
+
+
+def _read_form(path: Path, bundle: Bundle) -> Bundle | None:
     found = read_bundle(path)
     if not is_quantised(found.card) or read_quantisation(found.card).source_graph != graph_sha256(bundle):
         return None

@@ -59,12 +59,16 @@ def _check_input(graph: Graph, card: Card) -> None:
 
 def _check_outputs(graph: Graph, card: Card) -> None:
     outputs = {port.name: port for port in graph.outputs}
-    described = {*card.columns, *([card.gate.output] if card.gate else [])}
+    described = set(card.output_widths)
     missing, unknown = sorted(set(card.columns) - set(outputs)), sorted(set(outputs) - described)
     if missing:
         raise BundleError(f"the card describes heads that the model does not have: {', '.join(missing)}")
-    if card.gate:
-        _check_gate(outputs.get(card.gate.output), card.gate.output)
+    if card.ood_detector:
+        _check_output(outputs.get(card.ood_detector.output), card.ood_detector.output, ("OOD detector", 1))
+    if card.embedding:
+        _check_output(
+            outputs.get(card.embedding.output), card.embedding.output, ("embedding", card.embedding.size)
+        )
     if unknown:
         raise BundleError(f"the model has outputs that the card does not describe: {', '.join(unknown)}")
     for head in card.heads:
@@ -75,15 +79,17 @@ def _check_outputs(graph: Graph, card: Card) -> None:
         check_class_count(head.column, port.shape[1], len(head.classes))
 
 
-def _check_gate(port: Port | None, name: str) -> None:
+def _check_output(port: Port | None, name: str, described: tuple[str, int]) -> None:
+    """Compare an output with what the card says that it is: the name of the part, and its numbers for a photo."""
+    what, width = described
     if port is None:
         raise BundleError(
-            f"the card describes the gate {name!r}, and the model has no such output",
-            fix="Export the model again with its gate, or leave the gate out of the card.",
+            f"the card describes the {what} {name!r}, and the model has no such output",
+            fix=f"Export the model again with its {what}, or leave it out of the card.",
         )
-    if (port.kind, port.shape) != (FLOAT32, (None, 1)):
+    if (port.kind, port.shape) != (FLOAT32, (None, width)):
         found = _render(port.kind, port.shape)
-        raise BundleError(f"the gate's output {name!r} is {found}, not float32 (N, 1)")
+        raise BundleError(f"the output {name!r} of the {what} is {found}, not float32 (N, {width})")
 
 
 def check_class_count(column: str, outputs: int | None, classes: int) -> None:

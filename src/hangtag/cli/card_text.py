@@ -52,7 +52,9 @@ def _facts(card: Card, path: Path) -> Table:
         "taxonomy": f"{len(paths)} paths, such as {format_path(paths[0])}" if paths else "none",
         "arithmetic": ", ".join(card.precisions),
         "answers": _describe_target(card),
-        "gate": f"{card.gate.method}, over {card.gate.threshold:.3g}" if card.gate else "none",
+        "OOD detector": f"{card.ood_detector.method}, over {card.ood_detector.threshold:.3g}"
+        if card.ood_detector
+        else "none",
         "checked by": f"{len(card.golden)} golden photos, logits within {card.golden_tolerance:g}",
     }
     return _pairs(facts)

@@ -40,6 +40,9 @@ def quantise(
             err=True,
         )
     typer.echo(f"{made.path} written")
+    if not made.is_found:
+        typer.echo(f"It is loaded by its own path alone: --model {made.path}")
+        return
     if made.is_allowed:
         typer.echo("It may be chosen by itself: `hangtag bench` measures whether it is the fastest here.")
     else:

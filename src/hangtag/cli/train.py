@@ -39,6 +39,34 @@ def train(
         int | None,
         typer.Option(min=2, help="Learn from so many train photos, and as large a share of validation."),
     ] = None,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Learn these columns. Default: those of the recipe that the catalogue has.",
+            metavar="NAME",
+            rich_help_panel=MORE,
+        ),
+    ] = None,
+    device: Annotated[
+        Literal["auto", "cpu", "cuda", "mps"],
+        typer.Option(help="What computes. auto: a GPU where there is one.", rich_help_panel=MORE),
+    ] = "auto",
+    on_everything: Annotated[
+        bool,
+        typer.Option(
+            "--on-everything",
+            help="Learn the validation and test photos, too. Needs --figures-of.",
+            rich_help_panel=MORE,
+        ),
+    ] = False,
+    figures_of: Annotated[
+        Path | None,
+        typer.Option(
+            help="The measured bundle of this recipe, whose figures the card states.",
+            metavar="FILE",
+            rich_help_panel=MORE,
+        ),
+    ] = None,
     weights: Annotated[
         str | None,
         typer.Option(
@@ -55,9 +83,10 @@ def train(
         ),
     ] = None,
     negatives: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(
-            help="A folder of photos of no product, for a recipe with a gate.", rich_help_panel=MORE
+            help="A folder of photos of no product, for a recipe with [ood]; repeatable.",
+            rich_help_panel=MORE,
         ),
     ] = None,
     teacher: Annotated[
@@ -92,7 +121,7 @@ def train(
     engine: Annotated[
         Literal["local", "ray"],
         typer.Option(
-            help="What trains: this process, or workers on a Ray cluster (extra `ray`).", rich_help_panel=MORE
+            help="What trains: this machine, or workers on a Ray cluster (extra `ray`).", rich_help_panel=MORE
         ),
     ] = "local",
     address: Annotated[
@@ -106,7 +135,7 @@ def train(
         int | None,
         typer.Option(
             min=1,
-            help="With Ray: workers at most. Default: one for each GPU, or else machine.",
+            help="Processes that train together. Default: one for each processor; with Ray, for each GPU or machine.",
             rich_help_panel=MORE,
         ),
     ] = None,
@@ -131,6 +160,14 @@ def train(
 
     if fold is not None and folds is None:
         raise UsageError("--fold says which of the --folds to train", fix="Add --folds 5.")
+    if on_everything == (figures_of is None):
+        raise UsageError(
+            "a model that learns everything has no photos left to be measured on"
+            if on_everything
+            else "--figures-of is for a model that learns everything",
+            where="--on-everything",
+            fix="Name the measured bundle of the same recipe with --figures-of FILE, together with --on-everything.",
+        )
     options = TrainOptions(
         recipe=recipe,
         catalogue=catalogue,
@@ -139,10 +176,13 @@ def train(
         epochs=epochs,
         split_table=split_table,
         limit=limit,
+        columns=[name.strip() for text in columns or [] for name in text.split(",")],
+        figures_of=figures_of,
+        device=device,
         resume=resume,
         weights=weights,
         joins=_read_joins(join or []),
-        negatives=negatives,
+        negatives=negatives or (),
         teachers=teacher or (),
         without_suspects=without_suspects,
         threads=threads,

@@ -24,8 +24,15 @@ class ClassFolders(KeepsNothingOpen):
     deep has the labels of the folders around it and no others.
     """
 
-    def __init__(self, name: str, folder: Path, columns: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        columns: Sequence[str] | None = None,
+        stated_source: tuple[str, str] = ("", ""),
+    ) -> None:
         self.name = name
+        self.stated_source = stated_source
         self._photos = PhotoFolder(folder, deep=True)
         self._named_columns = columns
 

@@ -38,6 +38,12 @@ class Catalogue(Protocol):
     def __exit__(self, *_: object) -> None: ...
 
 
+def read_stated_source(catalogue: Catalogue) -> tuple[str, str]:
+    """Return the licence of a catalogue's photos and whom to credit; empty where its mapping does not state it."""
+    stated: tuple[str, str] = getattr(catalogue, "stated_source", ("", ""))
+    return stated
+
+
 class KeepsNothingOpen:
     """The part of a catalogue that has no file to let go of."""
 

@@ -32,6 +32,7 @@ class MappedCatalogue(KeepsNothingOpen):
 
     def __init__(self, name: str, mapping: CatalogueMapping) -> None:
         self.name = name
+        self.stated_source = (mapping.licence, mapping.attribution)
         self._mapping = mapping
         self._photos = PhotoFolder(mapping.photos, deep=True)
 

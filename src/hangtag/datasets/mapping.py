@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +12,18 @@ from hangtag.domain.errors import CatalogueError
 from hangtag.domain.text import did_you_mean
 
 MAPPING_NAME: Final = "catalogue.toml"
-FIELDS: Final = ("photos", "table", "separator", "id", "photo", "levels", "columns", "folders")
+FIELDS: Final = (
+    "photos",
+    "table",
+    "separator",
+    "id",
+    "photo",
+    "levels",
+    "columns",
+    "folders",
+    "licence",
+    "attribution",
+)
 COLUMNS: Final = (*LABEL_COLUMNS, YEAR, NAME, GIVEN_COLUMN)
 """The columns of hangtag that a mapping may fill, besides the id."""
 
@@ -26,6 +37,7 @@ class CatalogueMapping:
     - `id`, `photo`: the table's columns of ids and of file names; one of them may be None
     - `columns`: hangtag's column -> the table's column
     - `folders`: where there is no table, what the folders around a photo name, the outermost first
+    - `licence`, `attribution`: what may be done with the photos, and whom to credit; a model's card repeats it
     """
 
     photos: Path
@@ -35,6 +47,8 @@ class CatalogueMapping:
     photo: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     folders: tuple[str, ...] = ()
+    licence: str = ""
+    attribution: str = ""
 
 
 def read_mapping(path: Path) -> CatalogueMapping:
@@ -49,7 +63,9 @@ def read_mapping(path: Path) -> CatalogueMapping:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CatalogueError(f"it is no TOML ({error})", where=path) from error
     fields = _Fields(path, said)
-    return _read_folders(fields) if "table" not in said else _read_table(fields)
+    mapping = _read_folders(fields) if "table" not in said else _read_table(fields)
+    stated = {name: fields.text(name) or "" for name in ("licence", "attribution")}
+    return replace(mapping, **stated)
 
 
 class _Fields:

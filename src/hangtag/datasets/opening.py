@@ -108,7 +108,7 @@ def _open_mapped(path: Path) -> Catalogue:
     mapping = read_mapping(path)
     name = path.resolve().parent.name if path.name == MAPPING_NAME else path.stem
     if mapping.table is None:
-        return ClassFolders(name, mapping.photos, mapping.folders)
+        return ClassFolders(name, mapping.photos, mapping.folders, (mapping.licence, mapping.attribution))
     return MappedCatalogue(name, mapping)
 
 

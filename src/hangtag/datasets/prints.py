@@ -42,24 +42,32 @@ def fingerprint_catalogue(
 ) -> dict[str, PhotoPrint]:
     """Return the print of each named photo.
 
-    With `memory`, a Parquet file, photos that have not changed since are not decoded again.
+    With `memory`, a Parquet file, photos that it has seen before are not decoded again. A photo is known by its file's
+    bytes, so that one memory serves several catalogues, whatever names they give to their photos.
     """
-    known = {} if memory is None else read_prints(memory)
-    prints = for_each_photo(
-        names, lambda name: _take_print(catalogue, name, known.get(name)), on_progress, threads
-    )
-    if memory is not None and prints != known:
-        write_prints(prints, memory)
+    remembered = {} if memory is None else read_prints(memory)
+    known = {(one.size, one.crc): one for one in remembered.values() if one.size}
+    prints = for_each_photo(names, lambda name: _take_print(catalogue, name, known), on_progress, threads)
+    if memory is not None and any(one.size and (one.size, one.crc) not in known for one in prints.values()):
+        found = {(one.size, one.crc) for one in prints.values()}
+        # Of another catalogue's photo of the same name, or an older one, the contents are the name.
+        others = {
+            f"{size}-{crc:08x}" if name in prints else name: one
+            for name, one in remembered.items()
+            for size, crc in [(one.size, one.crc)]
+            if (size, crc) not in found
+        }
+        write_prints({**others, **prints}, memory)
     return prints
 
 
-def _take_print(catalogue: Catalogue, name: str, known: PhotoPrint | None) -> PhotoPrint:
+def _take_print(catalogue: Catalogue, name: str, known: Mapping[tuple[int, int], PhotoPrint]) -> PhotoPrint:
     size = crc = 0
     try:
         data = catalogue.read_photo(name)
         size, crc = len(data), zlib.crc32(data)
-        if known is not None and (known.size, known.crc) == (size, crc):
-            return known
+        if (size, crc) in known:
+            return known[size, crc]
         return PhotoPrint(size, crc, fingerprint_photo(decode_photo(data)), None)
     except PhotoError as error:
         return PhotoPrint(size, crc, None, error.reason)

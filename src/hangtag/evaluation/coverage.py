@@ -92,12 +92,12 @@ def measure_answers(
     }
 
 
-def measure_gate(card: Card, flagged: Bools) -> Json | None:
-    """Return how many of n photos the gate flags as no product, shape (n,); None for a model without one."""
-    if card.gate is None:
+def measure_ood_detector(card: Card, flagged: Bools) -> Json | None:
+    """Return how many of n photos the OOD detector flags as no product, shape (n,); None for a model without one."""
+    if card.ood_detector is None:
         return None
     return {
-        "threshold": card.gate.threshold,
+        "threshold": card.ood_detector.threshold,
         "photos": len(flagged),
         "flagged": int(flagged.sum()),
         "share": _or_none(share(flagged)),

@@ -10,7 +10,7 @@ from hangtag.bundle.card import Card
 from hangtag.datasets.opening import Catalogue
 from hangtag.datasets.parallel import OnProgress, silent
 from hangtag.evaluation.answers import PhotoAnswers, Truth, answer_photos, read_truth
-from hangtag.evaluation.coverage import measure_answers, measure_gate
+from hangtag.evaluation.coverage import measure_answers, measure_ood_detector
 from hangtag.evaluation.heads import Report, measure_head, measure_together
 from hangtag.evaluation.parts import measure_parts
 from hangtag.evaluation.photo_set import PhotoSet, split_photos
@@ -67,7 +67,7 @@ def measure(
         },
         "heads": heads,
         "answers": _measure_answers(card, answers, truths),
-        "not_a_product": measure_gate(card, answers.predictions.flagged[:, 0]),
+        "not_a_product": measure_ood_detector(card, answers.predictions.flagged[:, 0]),
         "all_right": measure_together(answers.predictions, truths),
         "mean_top1_accuracy": _mean(head["top1_accuracy"] for head in heads.values()),
         "mean_macro_f1": _mean(head["macro_f1"] for head in heads.values()),

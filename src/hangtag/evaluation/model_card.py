@@ -69,6 +69,13 @@ def _training_data(card: Card) -> str:
     lines = [f"- catalogue: {data.get('catalogue', _ABSENT)}; joined sets: {joined}"]
     if "train_photos" in data:
         lines.append(f"- {data['train_photos']:,} photos were learnt from")
+    if "figures_of" in data:
+        lines.append(
+            "- validation and test were learnt, too; all figures are those of a twin that was trained without"
+        )
+    for source in card.sources:
+        stated = "; ".join(filter(None, (source.licence, source.attribution)))
+        lines.append(f"- {source.name}: {source.photos:,} photos" + (f" ({stated})" if stated else ""))
     if teachers := data.get("teachers"):
         names = ", ".join(teacher["name"] for teacher in teachers)
         lines.append(f"- what {names} answered to them was learnt beside their labels")
@@ -151,11 +158,11 @@ def _sureness(card: Card) -> str:
         "right. On the test split:\n\n"
     )
     text += _table(("head", "answers from", "of the photos", "right"), rows)
-    gate = report.get("not_a_product")
-    if card.gate is not None and gate:
+    flagged = report.get("not_a_product")
+    if card.ood_detector is not None and flagged:
         text += (
-            f"\nNot a product ({card.gate.method}): {_percent(gate['share'])} of the test photos are flagged, and all "
-            "of them are products.\n"
+            f"\nNot a product ({card.ood_detector.method}): {_percent(flagged['share'])} of the test photos are "
+            "flagged, and all of them are products.\n"
         )
     return text
 

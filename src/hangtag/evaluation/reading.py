@@ -47,9 +47,9 @@ def read_head(head: Report, examples: Mapping[str, int] | None = None) -> list[s
 
 
 def read_answers(report: Report) -> list[str]:
-    """Return what the report says of the answers that back off, and of the gate; older reports say nothing."""
+    """Return what the report says of the answers that back off, and of the OOD detector; older reports say nothing."""
     lines = []
-    answers, gate = report.get("answers"), report.get("not_a_product")
+    answers, ood = report.get("answers"), report.get("not_a_product")
     if answers and answers["target_accuracy"] is not None and answers["support"]:
         reached = [
             f"{percent(row['share'])} down to {row['level']} (right in {percent(row['accuracy'])})"
@@ -62,9 +62,9 @@ def read_answers(report: Report) -> list[str]:
                 f"{percent(answers['accuracy'])} of these answers are right (the target is "
                 f"{percent(answers['target_accuracy'])}): {join_words(reached)}."
             )
-    if gate:
+    if ood:
         lines.append(
-            f"The gate flags {gate['flagged']:,} of {_count(gate['photos'], 'photo')} as no product."
+            f"The OOD detector flags {ood['flagged']:,} of {_count(ood['photos'], 'photo')} as no product."
         )
     return lines
 

@@ -41,6 +41,12 @@ class Seen:
 
 def judge(card: Card, photos: PhotoSet) -> Seen:
     """Say whether the photos were in the training of a card's model."""
+    if "figures_of" in card.data and (photos.split_table is not None or KEPT_BACK_OF in photos.facts):
+        return Seen(
+            Verdict.TRAINED_ON,
+            f"{card.name} was trained on all photos, validation and test included: the figures say what it remembers, "
+            "not what it can do. The figures in its card are those of its twin, which was trained without them.",
+        )
     if photos.split_table is not None:
         return _judge_split(card, photos)
     if KEPT_BACK_OF in photos.facts:  # whatever its name: the rest of that set was learnt from
@@ -114,8 +120,8 @@ def _judge_kept_back(card: Card) -> Seen:
     reason = (
         f"{card.name} did not learn from these photos, which were kept back of a set that it learnt from."
     )
-    if card.gate is not None:
-        reason += " The threshold of its gate was chosen with such photos, too, so that it flags few of them."
+    if card.ood_detector is not None:
+        reason += " The threshold of its OOD detector was chosen with such photos, too, so that it flags few of them."
     return Seen(Verdict.KEPT_BACK, reason)
 
 

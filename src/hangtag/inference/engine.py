@@ -72,9 +72,7 @@ class Engine:
             raise UsageError("threads and batch size are at least 1")
         bundle = model if isinstance(model, Bundle) else read_bundle(model)
         self.card = bundle.card
-        gate = bundle.card.gate
-        self._widths = {head.column: len(head.classes) for head in bundle.card.heads}
-        self._widths |= {} if gate is None else {gate.output: 1}
+        self._widths = bundle.card.output_widths
         self.threads = count_usable_cpus() if threads is None else threads
         self.batch_size = batch_size
         self._where = bundle.path
@@ -99,7 +97,7 @@ class Engine:
     def run(self, pixels: Pixels) -> Logits:
         """Return the logits by column, float32 (n, classes), of pixels, uint8 (n, height, width, 3), n from 0 up.
 
-        A model with a gate gives that output too, under its name, float32 (n, 1).
+        A model with an OOD detector or an embedding gives these outputs too, under their names, float32 (n, width).
         Raises `UsageError` for pixels of another shape or type.
         """
         return next(self.iter_run([pixels]))

@@ -26,8 +26,8 @@ the differences of some fifty layers add up. A wrong class order or preprocessin
 def check_golden(engine: Engine, where: object = None) -> None:
     """Send the card's golden photos the whole way, from the bytes of their files to logits.
 
-    Raises `BundleError` when a logit differs by more than the card's tolerance, when the gate gives no number, or when
-    the card has no such photos.
+    Raises `BundleError` when a logit differs by more than the card's tolerance, when the OOD detector gives no number,
+    or when the card has no such photos.
     """
     card = engine.card
     if not card.golden:
@@ -39,7 +39,7 @@ def check_golden(engine: Engine, where: object = None) -> None:
     for check in card.golden:
         answers = engine.run(_prepare(check, card, where)[None])
         _compare(check, {column: rows[0] for column, rows in answers.items()}, engine, where)
-        _check_gate(answers, engine, where)
+        _check_ood_detector(answers, engine, where)
 
 
 def draw_probes(card: Card, count: int) -> Pixels:
@@ -88,15 +88,17 @@ def _compare(
             )
 
 
-def _check_gate(answers: Mapping[str, npt.NDArray[np.float32]], engine: Engine, where: object) -> None:
-    """Refuse a gate without a number: NaN is over no threshold, so nothing would ever be flagged.
+def _check_ood_detector(
+    answers: Mapping[str, npt.NDArray[np.float32]], engine: Engine, where: object
+) -> None:
+    """Refuse an OOD detector without a number: NaN is over no threshold, so nothing would ever be flagged.
 
-    The card has no golden scores of the gate that it could be compared with.
+    The card has no golden scores of it that it could be compared with.
     """
-    gate = engine.card.gate
-    if gate is not None and not np.isfinite(answers[gate.output]).all():
+    detector = engine.card.ood_detector
+    if detector is not None and not np.isfinite(answers[detector.output]).all():
         raise BundleError(
-            f"the model fails its golden check in {engine.precision}: its gate gives no number for a golden photo",
+            f"the model fails its golden check in {engine.precision}: its OOD detector gives no number",
             where=where,
             fix="The file was changed: get the bundle again or train it again.",
         )

@@ -23,6 +23,7 @@ FILE_VARIABLE: Final = "HANGTAG_BENCH"
 """The environment variable that names the file; `none` keeps nothing and uses nothing."""
 
 NO_FILE: Final = "none"
+FORMS_NAME: Final = "int8.json"
 _FORMAT: Final = 1
 
 
@@ -94,6 +95,34 @@ def remember(path: Path, measured: Measured) -> None:
     text = json.dumps({"format": _FORMAT, "written": written, "entries": entries}, indent=2)
     with replacing(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def forms_file(environment: Mapping[str, str] = os.environ) -> Path | None:
+    """Return where it is kept where int8 forms lie that are not beside their models: beside the measurements."""
+    path = measurements_file(environment)
+    return None if path is None else path.with_name(FORMS_NAME)
+
+
+def remember_form(path: Path, source_graph: str, form: Path) -> None:
+    """Keep where the int8 form of a graph lies, by the SHA-256 of the graph. Raises `OSError`."""
+    forms = {**_read_forms(path), source_graph: str(form.resolve())}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(forms, indent=2) + "\n", encoding="utf-8")
+
+
+def recall_forms(path: Path | None, source_graph: str) -> list[Path]:
+    """Return where the int8 form of a graph was said to lie. A broken file holds nothing."""
+    found = None if path is None else _read_forms(path).get(source_graph)
+    return [] if found is None else [Path(found)]
+
+
+def _read_forms(path: Path) -> dict[str, str]:
+    with suppress(OSError, ValueError):
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(values, dict):
+            return {key: value for key, value in values.items() if isinstance(value, str)}
+    return {}
 
 
 def forget(path: Path) -> bool:

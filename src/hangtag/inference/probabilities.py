@@ -27,7 +27,7 @@ class PredictionBuilder:
         `quality` what is wrong with each photo, bool (n, quality flags), in the order of `QUALITY_FLAGS`.
         """
         probabilities, chosen = self._decode(outputs)
-        columns, detector = self.card.columns, self.card.gate
+        columns, detector = self.card.columns, self.card.ood_detector
         photos = len(chosen[columns[0]])
         ood_score = None if detector is None else outputs[detector.output][:, 0]
         flagged = np.zeros((photos, len(FLAGS)), np.bool_)
@@ -52,7 +52,7 @@ class PredictionBuilder:
     def build_empty(self) -> Predictions:
         """Return the answers to no photos."""
         outputs = {head.column: np.empty((0, len(head.classes)), np.float32) for head in self.card.heads}
-        detector = self.card.gate
+        detector = self.card.ood_detector
         return self.build(
             outputs if detector is None else {**outputs, detector.output: np.empty((0, 1), np.float32)}
         )

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 
 from hangtag.bundle.card import QUANTISED_PRECISION, REFERENCE_PRECISION
 from hangtag.bundle.file import Bundle
-from hangtag.bundle.quantised import find_quantised, is_quantised, read_quantisation
+from hangtag.bundle.quantised import find_quantised, graph_sha256, is_quantised, read_quantisation
 from hangtag.domain.errors import BundleError
 from hangtag.inference.choice import EngineSetting, Timing, choose_setting
 from hangtag.inference.cpus import count_usable_cpus
 from hangtag.inference.engine import BATCH_SIZE, Engine, Precision
 from hangtag.inference.golden import check_golden
-from hangtag.inference.measured import Host, Measured, measurements_file, recall
+from hangtag.inference.measured import Host, Measured, forms_file, measurements_file, recall, recall_forms
 from hangtag.inference.runtime import preferred_precision
 
 
@@ -23,7 +23,7 @@ def select_engine(bundle: Bundle, precision: Precision, threads: int | None, *, 
     Raises `UsageError` for an arithmetic that the bundle does not have, `BundleError` as `Engine` and `check_golden`.
     """
     if precision == QUANTISED_PRECISION:
-        return _build(find_quantised(bundle) or bundle, _usual(precision, threads), verify=verify)
+        return _build(find_form(bundle) or bundle, _usual(precision, threads), verify=verify)
     if precision != "auto":
         return _build(bundle, _usual(precision, threads), verify=verify)
     return (
@@ -31,6 +31,16 @@ def select_engine(bundle: Bundle, precision: Precision, threads: int | None, *, 
         or _find_preferred(bundle, threads, verify=verify)
         or _build(bundle, _usual(bundle.card.precisions[0], threads), verify=verify)
     )
+
+
+def find_form(bundle: Bundle) -> Bundle | None:
+    """Return the int8 form of a bundle, beside it or where `hangtag quantise` was told to write; None without one.
+
+    Raises `BundleError` for one that cannot be trusted.
+    """
+    path = forms_file()
+    elsewhere = recall_forms(path, graph_sha256(bundle)) if path is not None and path.is_file() else []
+    return find_quantised(bundle, elsewhere)
 
 
 def build_engine(bundle: Bundle, setting: EngineSetting) -> Engine:
@@ -52,8 +62,8 @@ class Forms:
 
     @classmethod
     def of(cls, bundle: Bundle) -> "Forms":
-        """Look beside a bundle. Raises `BundleError` for an int8 form that cannot be trusted."""
-        return cls(bundle, find_quantised(bundle))
+        """Look for a bundle's int8 form. Raises `BundleError` for one that cannot be trusted."""
+        return cls(bundle, find_form(bundle))
 
     @property
     def offered(self) -> dict[str, Bundle]:

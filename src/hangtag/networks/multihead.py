@@ -42,6 +42,7 @@ class HeadedNetwork(nn.Module):
         self, backbone: nn.Module, feature_count: int, class_counts: Mapping[str, int], dropout: float
     ) -> None:
         super().__init__()
+        self.feature_count = feature_count
         self.backbone = backbone
         self.dropout = nn.Dropout(dropout)
         self.heads = nn.ModuleDict(
@@ -63,15 +64,20 @@ class HeadedNetwork(nn.Module):
 
     def forward(self, photos: Tensor) -> dict[str, Tensor]:
         """Return logits (N, classes) by column, for normalised float photos (N, 3, H, W)."""
+        return self.embed(photos)[1]
+
+    def embed(self, photos: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the backbone's features (N, F), and the logits, for normalised float photos (N, 3, H, W)."""
         if self.early is None or not self._tapped:
-            features = self.dropout(self.backbone(photos))
-            return {column: head(features) for column, head in self.heads.items()}
-        features, early = self.early.run(self.backbone, photos)
-        features = self.dropout(features)
+            embedding = self.backbone(photos)
+            features = self.dropout(embedding)
+            return embedding, {column: head(features) for column, head in self.heads.items()}
+        embedding, early = self.early.run(self.backbone, photos)
+        features = self.dropout(embedding)
         mean = early.mean(dim=(2, 3))
         deviation = (early - mean[:, :, None, None]).square().mean(dim=(2, 3)).add(_TINY).sqrt()
         more = torch.cat([features, mean, deviation], dim=1)
-        return {
+        return embedding, {
             column: head(more if column in self._tapped else features) for column, head in self.heads.items()
         }
 
@@ -112,13 +118,18 @@ class Normalise(nn.Module):
 
 
 class ServedNetwork(nn.Module):
-    """What is exported: raw pixels in, logits out, so that nobody has to know the normalisation."""
+    """What is exported: raw pixels in, logits out, so that nobody has to know the normalisation.
 
-    def __init__(self, normalise: Normalise, network: HeadedNetwork) -> None:
+    With `embeds`, the backbone's features come behind the logits.
+    """
+
+    def __init__(self, normalise: Normalise, network: HeadedNetwork, *, embeds: bool = False) -> None:
         super().__init__()
+        self.embeds = embeds
         self.normalise = normalise
         self.network = network
 
     def forward(self, photos: Tensor) -> tuple[Tensor, ...]:
         """Return logits (N, classes) per column, in order, for uint8 photos (N, H, W, 3)."""
-        return tuple(self.network(self.normalise(photos.permute(0, 3, 1, 2).float())).values())
+        embedding, logits = self.network.embed(self.normalise(photos.permute(0, 3, 1, 2).float()))
+        return (*logits.values(), *([embedding] if self.embeds else []))

@@ -15,6 +15,7 @@ from hangtag.domain.errors import BundleError, UsageError
 from hangtag.domain.extras import require_extra
 from hangtag.evaluation.photo_set import split_photos
 from hangtag.evaluation.precision import PrecisionCost, compare_precisions, is_worth_its_speed
+from hangtag.inference.measured import forms_file, remember_form
 from hangtag.inference.model import load_model
 from hangtag.pipelines.arguments import AnyPath, checked
 from hangtag.pipelines.destinations import Destination, check_destinations
@@ -28,11 +29,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Quantised:
-    """An int8 form: its file, what it loses by column, and whether it may be chosen without being asked for."""
+    """An int8 form: its file, what it loses by column, and whether it may be chosen without being asked for.
+
+    Without `is_found` it is loaded by its own path alone: it does not lie beside its model, and there is no cache.
+    """
 
     path: Path
     costs: Mapping[str, PrecisionCost]
     is_allowed: bool
+    is_found: bool = True
 
 
 @checked
@@ -69,7 +74,21 @@ def quantise(
         costs = compare_precisions(reference, quantised, table, source, "validation")
     allowed = is_worth_its_speed(costs)
     allow(path, {column: cost.to_json() for column, cost in costs.items()}, allowed=allowed)
-    return Quantised(path, costs, allowed)
+    return Quantised(path, costs, allowed, is_found=_remember(bundle, path))
+
+
+def _remember(bundle: Bundle, path: Path) -> bool:
+    """Let the model be loaded with an int8 form that does not lie beside it; say whether it will be found."""
+    if path.resolve() == quantised_path(bundle.path).resolve():
+        return True
+    memory = forms_file()
+    if memory is None:
+        return False
+    try:
+        remember_form(memory, graph_sha256(bundle), path)
+    except OSError:
+        return False
+    return True
 
 
 def _check_output(path: Path, bundle: Bundle, read: list[Path]) -> None:

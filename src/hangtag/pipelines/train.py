@@ -1,5 +1,6 @@
 """Training: a catalogue and a recipe go in, a measured bundle comes out."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -17,11 +18,13 @@ from hangtag.pipelines.train_bundle import TEACHER, Training, TrainResult, choos
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from hangtag.bundle.card import Card
     from hangtag.networks.pretrained import Weights
     from hangtag.training.loop import RunSettings
     from hangtag.training.recipe import Recipe
 
 NO_WEIGHTS: Final = "none"
+Device = Literal["auto", "cpu", "cuda", "mps"]
 CUSTOM: Final = "custom"
 
 
@@ -30,7 +33,8 @@ class TrainOptions:
     """What is trained on what, and how.
 
     `changes` override values of the recipe by their dotted names. `joins` are further sets to learn from by name, None
-    for the custom set beside the catalogue. The other fields are the options of `hangtag train`.
+    for the custom set beside the catalogue. With `figures_of`, the measured bundle of the same recipe, validation and
+    test are learnt, too. The other fields are the options of `hangtag train`.
     """
 
     recipe: str
@@ -40,12 +44,15 @@ class TrainOptions:
     epochs: int | None = None
     split_table: Path | None = None
     limit: int | None = None
+    columns: Sequence[str] = ()
     resume: bool = False
     weights: str | None = None
     joins: Mapping[str, Path | None] = field(default_factory=dict)
-    negatives: Path | None = None
+    negatives: Sequence[Path] = ()
     teachers: Sequence[Path] = ()
     without_suspects: Path | None = None
+    figures_of: Path | None = None
+    device: Device = "auto"
     threads: int | None = None
     tensorboard: bool = False
     engine: Literal["local", "ray"] = "local"
@@ -74,8 +81,10 @@ def train(
     changes: Mapping[str, object] | None = None,
     split_table: AnyPath | None = None,
     limit: int | None = None,
+    columns: Sequence[str] = (),
     resume: bool = False,
     weights: AnyPath | None = None,
+    device: Device = "auto",
     threads: int | None = None,
     progress: Progress = SILENT,
 ) -> TrainResult:
@@ -83,8 +92,9 @@ def train(
 
     `recipe` is the name of one that comes with hangtag or the path of a .toml file; `changes` override its values, such
     as `{"optimisation.epochs": 3}`. The files lie in the folder `run` (`runs/RECIPE`); with `resume` a training that
-    was stopped there goes on. `limit` learns from so many train photos. `weights` is the file that a pretrained
-    backbone starts from, or "none". Needs the extra `train`.
+    was stopped there goes on. `limit` learns from so many train photos, `columns` chooses what is learnt.
+    `weights` is the file that a pretrained backbone starts from, or "none". `device` is a GPU where there is one.
+    Needs the extra `train`.
 
     Raises `UsageError`, `RecipeError`, `CatalogueError` or `TrainingError`, each with what to do about it.
 
@@ -99,8 +109,10 @@ def train(
         changes=changes or {},
         split_table=_optional_path(split_table),
         limit=limit,
+        columns=columns,
         resume=resume,
         weights=None if weights is None else str(weights),
+        device=device,
         threads=threads,
     )
     return run_training(options, progress)
@@ -173,15 +185,23 @@ class _Prepared:
 
 
 def _prepare(options: TrainOptions, progress: Progress, folds: int | None = None) -> _Prepared:
+    # Threads that wait for each other without resting slow a training down to a tenth where anything else runs.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     require_extra("train", "training", "torch", "timm", "safetensors")
     from hangtag.training.loop import RunSettings
 
     recipe = _read_recipe(options).with_joins(options.joins)
-    _require_gate(recipe, options.negatives)
+    _require_ood(recipe, options.negatives)
     _require_teachers(recipe, options.teachers, folds)
     folder = options.run or Path("runs") / recipe.name
+    if folds is not None and options.figures_of is not None:
+        raise UsageError("a fold is what is not learnt", where="--on-everything", fix="Leave --folds out.")
     settings = RunSettings(
-        folder, resume=options.resume, threads=options.threads, tensorboard=options.tensorboard
+        folder,
+        resume=options.resume,
+        threads=options.threads,
+        tensorboard=options.tensorboard,
+        device=options.device,
     )
     engine = choose_engine(options.engine, options.address, options.workers)
     return _Prepared(options, progress, recipe, settings, engine)
@@ -196,9 +216,9 @@ def _read_recipe(options: TrainOptions) -> "Recipe":
     return recipe.from_scratch() if options.weights == NO_WEIGHTS else recipe
 
 
-def _require_gate(recipe: "Recipe", negatives: Path | None) -> None:
-    if negatives is not None and recipe.gate is None:
-        raise UsageError("the recipe has no [gate] that could learn from them", where="--negatives")
+def _require_ood(recipe: "Recipe", negatives: Sequence[Path]) -> None:
+    if negatives and recipe.ood is None:
+        raise UsageError("the recipe has no [ood] that could learn from them", where="--negatives")
 
 
 def _require_teachers(recipe: "Recipe", teachers: Sequence[Path], folds: int | None) -> None:
@@ -255,6 +275,7 @@ class _Data:
     sets: Mapping[str, Catalogue]
     table: "pa.Table"
     facts: Mapping[str, Any]
+    twin: "Card | None" = None
 
     def train(self, rows: "pa.Table", folder: Path) -> TrainResult:
         """Train by a split table in a folder."""
@@ -263,7 +284,9 @@ class _Data:
         run, options = self.prepared, self.prepared.options
         join = partial(join_photos, rows, (self.main, self.sets), negatives=options.negatives)
         settings = replace(run.settings, folder=folder)
-        training = Training(run.recipe, settings, run.engine, options.teachers, options.epochs, run.progress)
+        training = Training(
+            run.recipe, settings, run.engine, options.teachers, options.epochs, run.progress, self.twin
+        )
         return train_with_teacher(training, join, self.facts)
 
 
@@ -273,14 +296,15 @@ def _open_data(prepared: _Prepared) -> Iterator[_Data]:
     from hangtag.training.rows import limit_rows
     from hangtag.training.suspects import forget_labels, read_suspects
 
-    options, recipe = prepared.options, prepared.recipe
+    options = prepared.options
     prepared.settings.folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         main = stack.enter_context(open_catalogue(options.catalogue))
-        sets = {name: stack.enter_context(_open_set(name, options)) for name in recipe.joins}
-        table = _split(main, prepared)
+        sets = {name: stack.enter_context(_open_set(name, options)) for name in prepared.recipe.joins}
+        recipe, table = _split(main, prepared)
+        twin = None if options.figures_of is None else _read_twin(options.figures_of, recipe)
         if options.limit is not None:
-            table = limit_rows(table, options.limit, recipe.seed)
+            table = limit_rows(table, options.limit, recipe.seed, recipe.columns)
         facts = {
             **_describe(main, table),
             "joined": list(sets),
@@ -290,7 +314,16 @@ def _open_data(prepared: _Prepared) -> Iterator[_Data]:
             table, forgotten = forget_labels(table, read_suspects(options.without_suspects))
             facts["without_suspects"] = forgotten
             prepared.progress.say(f"not learnt: {forgotten}")
-        yield _Data(prepared, main, sets, table, facts)
+        yield _Data(replace(prepared, recipe=recipe), main, sets, table, facts, twin)
+
+
+def _read_twin(bundle: Path, recipe: "Recipe") -> "Card":
+    from hangtag.bundle.file import read_card
+    from hangtag.training.bundling import require_twin
+
+    twin = read_card(bundle)
+    require_twin(recipe, twin)
+    return twin
 
 
 def _open_set(name: str, options: TrainOptions) -> Catalogue:
@@ -308,20 +341,27 @@ def _open_set(name: str, options: TrainOptions) -> Catalogue:
     return found
 
 
-def _split(source: Catalogue, prepared: _Prepared) -> "pa.Table":
-    """Read the split table, or make one in the run's folder; a resumed run finds the one that it began with."""
+def _split(source: Catalogue, prepared: _Prepared) -> "tuple[Recipe, pa.Table]":
+    """Read the split table, or make one in the run's folder; a resumed run finds the one that it began with.
+
+    Returns the recipe for the columns that the catalogue has, too.
+    """
     from hangtag.catalogue.clean import clean_catalogue
     from hangtag.catalogue.split import split_catalogue
     from hangtag.catalogue.split_report import write_split
     from hangtag.tables.tables import read_table
+    from hangtag.training.joining import fit_recipe
 
     given, folder = prepared.options.split_table, prepared.settings.folder
     made = folder / "split.parquet"
     if given is None and not (prepared.options.resume and made.exists()):
         clean_catalogue(source, folder)
         cleaned = read_table(folder / "cleaned.parquet")
-        write_split(split_catalogue(cleaned, source, prepared.recipe.split), made)
-    return read_table(given or made)
+        recipe = fit_recipe(prepared.recipe, cleaned, prepared.options.columns)
+        write_split(split_catalogue(cleaned, source, recipe.split), made)
+        return recipe, read_table(made)
+    table = read_table(given or made)
+    return fit_recipe(prepared.recipe, table, prepared.options.columns), table
 
 
 def _describe(source: Catalogue, table: "pa.Table") -> dict[str, Any]:

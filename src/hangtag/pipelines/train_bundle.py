@@ -13,6 +13,7 @@ from hangtag.pipelines.progress import SILENT, Progress
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from hangtag.bundle.card import Card
     from hangtag.datasets.opening import Catalogue
     from hangtag.evaluation.heads import Report
     from hangtag.evaluation.photo_set import PhotoSet
@@ -57,7 +58,7 @@ class Training:
     """What is trained, where its files lie, and the engine, which is called as `train` of the loop is.
 
     `teachers` are the bundles that a recipe with a distillation learns from. With `epochs`, a teacher that is trained
-    first takes so many, too.
+    first takes so many, too. With a `twin`, the card of a measured bundle, validation and test are learnt, too.
     """
 
     recipe: "Recipe"
@@ -66,6 +67,7 @@ class Training:
     teachers: Sequence[Path] = ()
     epochs: int | None = None
     progress: Progress = SILENT
+    twin: "Card | None" = None
 
     def train(self, table: "pa.Table", source: "Catalogue", facts: Mapping[str, Any]) -> TrainResult:
         """Train by a split table, export and measure. `facts` go into the bundle's card."""
@@ -80,18 +82,25 @@ class Training:
             trained = self.engine(recipe, data, self.settings, progress)
         bundle = folder / f"{recipe.name}.onnx"
         write_trained_bundle(trained, recipe, data, {**facts, "train_photos": len(data.train)}, bundle)
+        if self.twin is not None:
+            return TrainResult(bundle, (), tuple(self.twin.precisions), {})
         return measure_bundle(bundle, table, source)
 
     def _load_data(
         self, table: "pa.Table", source: "Catalogue", facts: Mapping[str, Any]
     ) -> "tuple[TrainingData, Mapping[str, Any]]":
         """Load the photos and what is learnt beside their labels; return them with what the card says of them."""
-        from hangtag.training.data import load_training_data
+        from hangtag.training.data import load_everything, load_training_data
         from hangtag.training.loop import describe_classes
         from hangtag.training.names import teach_by_names
+        from hangtag.training.rows import learn_everything
 
         recipe, folder = self.recipe, self.settings.folder
-        data = load_training_data(table, source, recipe.columns, recipe.preprocessing, folder / "pixels")
+        if self.twin is None:
+            data = load_training_data(table, source, recipe.columns, recipe.preprocessing, folder / "pixels")
+        else:
+            data = load_everything(table, source, self.twin, folder / "pixels")
+            table = learn_everything(table)
         self.progress.say(f"{len(data.train):,} train and {len(data.validation):,} validation photos")
         self.progress.say(f"heads: {describe_classes(data.classes)}")
         if recipe.names:
@@ -123,9 +132,9 @@ def train_with_teacher(training: Training, join: "Join", facts: Mapping[str, Any
             start = replace(settings, weights=_read_start(recipe) if recipe.network.pretrained else None)
             taught = train_with_teacher(replace(training, recipe=recipe, settings=start), join, facts)
         training = replace(training, teachers=(bundle,))
-        if distillation.start_from_teacher:
-            weights = _read_start(recipe, settings.checkpoint)
-            training = replace(training, settings=replace(training.settings, weights=weights))
+    if distillation is not None and distillation.start_from_teacher:
+        weights = _read_teachers_weights(training.recipe, training.teachers)
+        training = replace(training, settings=replace(training.settings, weights=weights))
     result = training.train(*join(training.recipe, training.settings.folder), facts)
     return replace(result, teacher=taught)
 
@@ -144,7 +153,36 @@ def _read_teacher(name: str, student: Training) -> "Recipe":
             where=name,
             fix="Leave start_from_teacher out, or give both recipes the same architecture.",
         )
+    recipe = recipe.for_columns([column for column in recipe.columns if column in student.recipe.columns])
     return recipe if student.recipe.network.pretrained else recipe.from_scratch()
+
+
+def _read_teachers_weights(student: "Recipe", teachers: Sequence[Path]) -> "Weights":
+    """Read the weights of the teacher to start from: those of the checkpoint beside its bundle."""
+    from hangtag.bundle.file import read_card
+
+    if len(teachers) != 1:
+        raise UsageError(
+            f"{student.name} is to start from its teacher's weights, and has {len(teachers)} teachers",
+            where="--teacher",
+            fix="Name one, or leave start_from_teacher out of the recipe.",
+        )
+    [bundle] = teachers
+    architecture, checkpoint = read_card(bundle).architecture, bundle.with_name("checkpoint.safetensors")
+    if architecture != student.network.architecture:
+        raise UsageError(
+            f"{student.name} is to start from its teacher's weights, and is another network: "
+            f"{student.network.architecture}, not {architecture}",
+            where=bundle,
+            fix="Leave start_from_teacher out, or take a teacher of the same architecture.",
+        )
+    if not checkpoint.is_file():
+        raise UsageError(
+            f"{student.name} is to start from its teacher's weights, and the teacher's checkpoint is not beside it",
+            where=checkpoint,
+            fix="Name the bundle in the folder of its run, or leave start_from_teacher out of the recipe.",
+        )
+    return _read_start(student, checkpoint)
 
 
 def _read_start(recipe: "Recipe", file: Path | None = None) -> "Weights":
@@ -154,16 +192,16 @@ def _read_start(recipe: "Recipe", file: Path | None = None) -> "Weights":
 
 
 def choose_engine(name: str, address: str | None, workers: int | None) -> "Callable[..., TrainedNetwork]":
-    """Return what trains: this process, or the workers of a Ray cluster.
+    """Return what trains: processes of this machine, or the workers of a Ray cluster.
 
     Raises `UsageError` where Ray is not installed, or is told something and not asked for.
     """
     if name != "ray":
-        if address is not None or workers is not None:
-            raise UsageError("--address and --workers are for --engine ray", fix="Add --engine ray.")
-        from hangtag.training.loop import train
+        if address is not None:
+            raise UsageError("--address is for --engine ray", fix="Add --engine ray.")
+        from hangtag.training.processes import train_in_processes
 
-        return train
+        return partial(train_in_processes, workers=workers)
     try:
         from hangtag.training.on_ray import Cluster, train_on_ray
     except ImportError:

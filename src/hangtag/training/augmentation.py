@@ -5,17 +5,13 @@ all channels, and a tint is slight, so that a colour stays the colour that its l
 """
 
 import math
-from typing import Final
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from hangtag.training.backgrounds import replace_backgrounds
-from hangtag.training.recipe import AugmentationRecipe
-
-_STRONGEST_BLUR: Final = 0.4
-"""To which share of its size a photo is reduced at most before it is enlarged again."""
+from hangtag.training.recipe_sections import AugmentationRecipe
 
 
 def augment(photos: Tensor, recipe: AugmentationRecipe, generator: torch.Generator) -> Tensor:
@@ -29,8 +25,8 @@ def augment(photos: Tensor, recipe: AugmentationRecipe, generator: torch.Generat
     transforms = _random_transforms(len(photos), height / width, recipe, generator)
     grid = functional.affine_grid(transforms, list(photos.shape), align_corners=False)
     moved = functional.grid_sample(photos, grid, mode="bilinear", padding_mode="border", align_corners=False)
-    lit = _vary_light(moved[rest], recipe, generator)
-    return moved.index_copy_(0, rest, _vary_sharpness(lit, recipe, generator))
+    lit = _change_light(moved[rest], recipe, generator)
+    return moved.index_copy_(0, rest, _change_sharpness(lit, recipe, generator))
 
 
 def _random_transforms(
@@ -54,7 +50,7 @@ def _random_transforms(
     )
 
 
-def _vary_light(photos: Tensor, recipe: AugmentationRecipe, generator: torch.Generator) -> Tensor:
+def _change_light(photos: Tensor, recipe: AugmentationRecipe, generator: torch.Generator) -> Tensor:
     count = len(photos)
     brightness = _uniform(count, 1 - recipe.brightness, 1 + recipe.brightness, generator).view(-1, 1, 1, 1)
     contrast = _uniform(count, 1 - recipe.contrast, 1 + recipe.contrast, generator).view(-1, 1, 1, 1)
@@ -65,11 +61,11 @@ def _vary_light(photos: Tensor, recipe: AugmentationRecipe, generator: torch.Gen
     return varied.clamp_(0, 255)
 
 
-def _vary_sharpness(photos: Tensor, recipe: AugmentationRecipe, generator: torch.Generator) -> Tensor:
-    """Blur some photos, by reducing and enlarging them, and lay noise of a random strength over others."""
-    if recipe.blur_probability:
-        blurred = torch.nonzero(_uniform(len(photos), 0, 1, generator) < recipe.blur_probability)[:, 0]
-        scale = _uniform(1, _STRONGEST_BLUR, 1, generator).item()
+def _change_sharpness(photos: Tensor, recipe: AugmentationRecipe, generator: torch.Generator) -> Tensor:
+    """Take detail from some photos, by reducing and enlarging them, and lay noise of a random strength over others."""
+    if recipe.detail_probability:
+        blurred = torch.nonzero(_uniform(len(photos), 0, 1, generator) < recipe.detail_probability)[:, 0]
+        scale = _uniform(1, recipe.smallest_detail, 1, generator).item()
         size = [max(1, round(side * scale)) for side in photos.shape[-2:]]
         reduced = functional.interpolate(photos[blurred], size, mode="bilinear", antialias=True)
         enlarged = functional.interpolate(reduced, list(photos.shape[-2:]), mode="bilinear")

@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from hangtag.bundle.card import Card, GateCard, GoldenCheck, HeadCard
+from hangtag.bundle.card import Card, EmbeddingCard, GoldenCheck, HeadCard, OodDetectorCard
 from hangtag.bundle.file import write_bundle
+from hangtag.bundle.statistics import write_statistics
 from hangtag.domain.errors import TrainingError
 from hangtag.imaging.preprocess import Pixels, prepare_photo
 from hangtag.imaging.samples import draw_sample_photos
@@ -25,13 +26,14 @@ from hangtag.inference.engine import Engine
 from hangtag.inference.probabilities import PredictionBuilder
 from hangtag.training.calibration import calibrate
 from hangtag.training.checkpoint import History
-from hangtag.training.data import GATE, TrainingData
-from hangtag.training.export import export_graph
+from hangtag.training.data import OOD_OUTPUT, TrainingData
+from hangtag.training.embeddings import measure_embeddings
+from hangtag.training.export import EMBEDDING_OUTPUT, export_graph
 from hangtag.training.loop import TrainedNetwork
 from hangtag.training.negatives import NEGATIVES
-from hangtag.training.rare_classes import lift_rare_classes
+from hangtag.training.rare_classes import lift_as_before, lift_rare_classes
 from hangtag.training.recipe import Recipe
-from hangtag.training.thresholds import choose_thresholds, widen_gate
+from hangtag.training.thresholds import choose_thresholds, widen_ood_threshold
 
 Logits = Mapping[str, npt.NDArray[np.float32]]
 
@@ -47,14 +49,20 @@ def write_trained_bundle(
 ) -> Card:
     """Export, verify and calibrate a trained network, write it as a bundle, and return its card.
 
-    `facts` says what the data were (catalogue, split settings, counts); they go into the card as they are.
+    `facts` says what the data were (catalogue, split settings, counts); they go into the card as they are. Where the
+    data have a twin, the calibration, thresholds and figures are the twin's, and the card says so.
 
     Raises `TrainingError` when the exported graph does not give torch's logits within the recipe's tolerance.
     """
     card = _first_card(trained.history, recipe, data, facts)
-    if recipe.answers.rare_class_loss is not None:
+    if data.twin is not None:
+        lift_as_before(trained.network, data, data.twin.data.get("rare_classes_lifted", {}))
+        card = _with_figures_of(card, data.twin)
+    elif recipe.answers.rare_class_loss is not None:
         strengths = lift_rare_classes(trained.network, data, card, recipe.answers.rare_class_loss)
         card = replace(card, data={**card.data, "rare_classes_lifted": strengths})
+    if recipe.export.embedding:
+        card = replace(card, embedding=EmbeddingCard(EMBEDDING_OUTPUT, trained.network.network.feature_count))
     graph = export_graph(trained.network, recipe)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".draft.onnx")
@@ -64,9 +72,12 @@ def write_trained_bundle(
         require_parity(
             trained, engine, np.array(data.validation.pixels[:_PARITY_PHOTOS]), recipe.export.logit_tolerance
         )
-        card = _calibrated(card, engine, data, recipe.answers.target_accuracy)
+        if data.twin is None:
+            card = _calibrated(card, engine, data, recipe.answers.target_accuracy)
         card = replace(card, golden=_golden_checks(engine, recipe), golden_tolerance=_GOLDEN_TOLERANCE)
         write_bundle(graph, card, path)
+        if recipe.export.embedding and recipe.export.statistics:
+            write_statistics(path, measure_embeddings(engine, data))
     finally:
         draft.unlink(missing_ok=True)
     return card
@@ -105,9 +116,45 @@ def _first_card(history: History, recipe: Recipe, data: TrainingData, facts: Map
         taxonomy=data.taxonomy,
         preprocessing=recipe.preprocessing,
         data={**facts, "sha256": data.fingerprint},
-        gate=GateCard(GATE, 0.0, "head trained on photos of no product") if recipe.gate else None,
+        ood_detector=OodDetectorCard(OOD_OUTPUT, 0.0, "head trained on photos of no product")
+        if recipe.ood
+        else None,
+        sources=data.sources,
         history=[{name: value for name, value in row.items() if math.isfinite(value)} for row in history],
     )
+
+
+def _with_figures_of(card: Card, twin: Card) -> Card:
+    """Return the card with what was measured and chosen on a twin, which had photos left for it."""
+    lifted = twin.data.get("rare_classes_lifted")
+    said = {"figures_of": {"name": twin.name, "version": twin.version, "recipe": twin.recipe.get("sha256")}}
+    return replace(
+        card,
+        heads=twin.heads,
+        ood_detector=twin.ood_detector,
+        target_accuracy=twin.target_accuracy,
+        precisions=twin.precisions,
+        metrics=twin.metrics,
+        data={**card.data, **said, **({} if lifted is None else {"rare_classes_lifted": lifted})},
+    )
+
+
+def require_twin(recipe: Recipe, twin: Card) -> None:
+    """Raise `TrainingError` where a twin's figures would say nothing of a model that is trained on everything."""
+    if twin.recipe.get("sha256") != recipe.fingerprint():
+        raise TrainingError(
+            f"{twin.name} was trained by another recipe, so that its figures are not those of {recipe.name}",
+            where="--figures-of",
+            fix="Train the recipe by its splits first, and name the bundle of that run.",
+        )
+    if "figures_of" in twin.data or not twin.metrics:
+        raise TrainingError(f"{twin.name} was not measured by itself", where="--figures-of")
+    if recipe.optimisation.patience:
+        raise TrainingError(
+            "early stopping needs validation photos that are not learnt",
+            where="optimisation.patience",
+            fix="Set it to 0, and epochs to those that the measured run took.",
+        )
 
 
 def _calibrated(card: Card, engine: Engine, data: TrainingData, target_accuracy: float) -> Card:
@@ -118,7 +165,7 @@ def _calibrated(card: Card, engine: Engine, data: TrainingData, target_accuracy:
     products = [samples for name, samples in data.kept_back.items() if name != NEGATIVES]
     builder = PredictionBuilder(card)
     scores = [builder.build(engine.run(np.asarray(samples.pixels))).ood_score for samples in products]
-    return widen_gate(card, [one for one in scores if one is not None])
+    return widen_ood_threshold(card, [score for score in scores if score is not None])
 
 
 def _golden_checks(engine: Engine, recipe: Recipe) -> list[GoldenCheck]:

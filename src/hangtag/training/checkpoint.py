@@ -5,7 +5,7 @@ it: every epoch seeds its own generators from the recipe's seed and the epoch's 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,10 +50,13 @@ def read_checkpoint(path: Path) -> tuple[RunState, dict[str, Tensor]]:
     return RunState(**state), tensors
 
 
-def require_same_run(state: RunState, recipe: str, data: str, path: Path) -> None:
-    """Raise `TrainingError` when a checkpoint belongs to another recipe or other data."""
-    for what, before, now in (("recipe", state.recipe, recipe), ("data", state.data, data)):
-        if before != now:
+def require_same_run(state: RunState, recipes: Sequence[str], data: str, path: Path) -> None:
+    """Raise `TrainingError` when a checkpoint belongs to none of the recipes, or to other data.
+
+    `recipes` are the fingerprints of one recipe: by this version of hangtag, and by those before.
+    """
+    for what, before, now in (("recipe", state.recipe, recipes), ("data", state.data, [data])):
+        if before not in now:
             raise TrainingError(
                 f"the checkpoint was made with another {what}",
                 where=path,

@@ -7,7 +7,7 @@ import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from rich.progress import track
 
+from hangtag.bundle.card import Card, SourceCard
 from hangtag.datasets.opening import Catalogue
 from hangtag.datasets.parallel import for_each_photo
 from hangtag.datasets.splits import data_fingerprint
@@ -25,12 +26,12 @@ from hangtag.domain.taxonomy import Taxonomy
 from hangtag.imaging.preprocess import Pixels, Preprocessing, prepare_photo
 from hangtag.training.negatives import NEGATIVES
 from hangtag.training.progress import say
-from hangtag.training.rows import SOURCE_COLUMN, own_rows, rows_by_set
+from hangtag.training.rows import SOURCE_COLUMN, learn_everything, own_rows, read_sources, rows_by_set
 
 UNKNOWN: Final = -1
 """The class index of a label that is missing: it contributes no loss and counts in no figure."""
 
-GATE: Final = "not_a_product"
+OOD_OUTPUT: Final = "not_a_product"
 """The target, 0 or 1, that says whether a photo shows no product, and the output of a network that learns it."""
 
 
@@ -57,7 +58,8 @@ class TrainingData:
 
     `fingerprint` is that of the catalogue's own photos and labels. `kept_back` are the validation samples of joined
     sets, by the set's name, and `joined` the positions of their train samples among `train`. `taught_by` are the
-    SHA-256 of the models whose answers are the soft targets.
+    SHA-256 of the models whose answers are the soft targets. `sources` are the joined sets, as the card names them.
+    With a `twin`, validation and test are learnt, too, and the figures are the twin's.
     """
 
     train: Samples
@@ -68,12 +70,15 @@ class TrainingData:
     kept_back: Mapping[str, Samples] = field(default_factory=dict)
     joined: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     taught_by: tuple[str, ...] = ()
+    sources: tuple[SourceCard, ...] = ()
+    twin: Card | None = None
 
     @property
     def run_fingerprint(self) -> str:
         """What a resumed run must find again: the catalogue's photos, the number of joined samples, the teachers."""
         sizes = [len(self.joined), *(len(samples) for samples in self.kept_back.values())]
-        parts = [self.fingerprint, *([str(sizes)] if len(self.joined) else []), *self.taught_by]
+        everything = [] if self.twin is None else ["everything"]
+        parts = [self.fingerprint, *([str(sizes)] if len(self.joined) else []), *self.taught_by, *everything]
         return " ".join(parts)
 
 
@@ -86,31 +91,65 @@ def load_training_data(
 ) -> TrainingData:
     """Load what a run trains and validates on; the pixels are decoded once and kept in `cache_folder`.
 
-    Raises `TrainingError` for a column that is not in the table, a class without a training photo, an empty split, or
-    a photo that cannot be decoded.
+    A label of which there is no train photo is unknown, and named on the screen. Raises `TrainingError` for a column
+    that is not in the table or has fewer than two classes to learn, an empty split, or a photo that cannot be decoded.
     """
-    own, others = own_rows(split_table), rows_by_set(split_table)
+    own = own_rows(split_table)
     rows = {name: _rows_of(own, name) for name in ("train", "validation")}
     _require_columns(split_table, columns)
     classes = {column: _classes_of(rows, column) for column in columns}
+    taxonomy = find_taxonomy(rows["train"], columns)
+    loader = _Loader(catalogue, classes, preprocessing, cache_folder)
+    return loader.load(split_table, _rows_of(split_table, "train"), taxonomy)
 
-    def load(table: pa.Table, cache: str) -> Samples:
+
+def load_everything(
+    split_table: pa.Table, catalogue: Catalogue, twin: Card, cache_folder: Path
+) -> TrainingData:
+    """Load what a model learns that is trained like its `twin`, a measured one, but on validation and test, too.
+
+    Its classes and category paths are the twin's. Raises as `load_training_data`.
+    """
+    _require_columns(split_table, twin.columns)
+    classes = {head.column: tuple(head.classes) for head in twin.heads}
+    loader = _Loader(catalogue, classes, twin.preprocessing, cache_folder)
+    learnt = _rows_of(learn_everything(split_table), "train")
+    return replace(loader.load(split_table, learnt, twin.taxonomy), twin=twin)
+
+
+@dataclass(frozen=True, slots=True)
+class _Loader:
+    """Where the photos of a run are, and what is to be made of them and their labels."""
+
+    catalogue: Catalogue
+    classes: Mapping[str, tuple[str, ...]]
+    preprocessing: Preprocessing
+    cache_folder: Path
+
+    def load(self, split_table: pa.Table, train: pa.Table, taxonomy: Taxonomy) -> TrainingData:
+        """Load the rows `train` to learn from, and the validation rows of a split table."""
+        own = own_rows(split_table)
+        kept_back = {
+            name: _rows_of(table, "validation")
+            for name, table in rows_by_set(split_table).items()
+            if "validation" in table["split"].to_pylist()
+        }
+        return TrainingData(
+            self._load(train, "train"),
+            self._load(_rows_of(own, "validation"), "validation"),
+            self.classes,
+            taxonomy,
+            data_fingerprint(own, list(self.classes), self.preprocessing),
+            {name: self._load(table, name) for name, table in kept_back.items()},
+            np.flatnonzero(_is_joined(train)),
+            sources=read_sources(split_table),
+        )
+
+    def _load(self, table: pa.Table, cache: str) -> Samples:
         photos = table.column("photo").to_pylist()
-        pixels = load_pixels(photos, catalogue, preprocessing, cache_folder / f"{cache}.npy")
-        targets = {column: _class_indices(table, column, classes[column]) for column in columns}
-        return Samples(pixels, {**targets, GATE: _is_negative(table)})
-
-    train = _rows_of(split_table, "train")
-    kept_back = {name: table for name, table in others.items() if "validation" in table["split"].to_pylist()}
-    return TrainingData(
-        load(train, "train"),
-        load(rows["validation"], "validation"),
-        classes,
-        find_taxonomy(rows["train"], columns),
-        data_fingerprint(own, columns, preprocessing),
-        {name: load(_rows_of(table, "validation"), name) for name, table in kept_back.items()},
-        np.flatnonzero(_is_joined(train)),
-    )
+        pixels = load_pixels(photos, self.catalogue, self.preprocessing, self.cache_folder / f"{cache}.npy")
+        targets = {column: _class_indices(table, column, classes) for column, classes in self.classes.items()}
+        return Samples(pixels, {**targets, OOD_OUTPUT: _is_negative(table)})
 
 
 def _is_joined(table: pa.Table) -> npt.NDArray[np.bool_]:
@@ -178,9 +217,9 @@ def _classes_of(rows: Mapping[str, pa.Table], column: str) -> tuple[str, ...]:
     }
     unlearnable = sorted(seen["validation"] - seen["train"])
     if unlearnable:
-        raise TrainingError(
-            f"{column} has classes without a training photo: {', '.join(unlearnable)}",
-            fix="Drop rare classes when splitting (`--rare drop`), or use a stratified split.",
+        say(
+            f"{column}: no train photo shows {', '.join(unlearnable)}, so that validation photos with such a label "
+            "count as unlabelled. A stratified split, or a larger --limit, would have some."
         )
     if len(seen["train"]) < 2:  # noqa: PLR2004 - there is nothing to tell apart
         raise TrainingError(f"{column} has fewer than two classes in the train split")

@@ -14,6 +14,9 @@ from hangtag.domain.errors import TrainingError
 from hangtag.networks.multihead import ServedNetwork
 from hangtag.training.recipe import Recipe
 
+EMBEDDING_OUTPUT: Final = "embedding"
+"""The output of the graph that holds the backbone's features."""
+
 _OPSET: Final = 18
 _SMALL: Final = (
     256  # tensors under this many values stay in float32: there is nothing to save, and biases matter
@@ -23,18 +26,20 @@ _SMALL: Final = (
 def export_graph(network: ServedNetwork, recipe: Recipe) -> onnx.ModelProto:
     """Return the ONNX graph: input `photos` uint8 (N, height, width, 3), one float32 output of logits per head.
 
+    The last output is `EMBEDDING_OUTPUT`, float32 (N, features), unless the recipe leaves it out.
     Batch normalisation is folded into the convolutions. Raises `TrainingError` when torch cannot translate the network.
     """
     example = torch.zeros(2, recipe.preprocessing.height, recipe.preprocessing.width, 3, dtype=torch.uint8)
+    served = ServedNetwork(network.normalise, network.network, embeds=recipe.export.embedding).eval()
     count = torch.export.Dim("count", min=1, max=65536)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):  # the exporter narrates itself
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
-            network.to(memory_format=torch.contiguous_format),
+            served.to(memory_format=torch.contiguous_format),
             (example,),
             dynamo=True,
             input_names=["photos"],
-            output_names=list(network.network.heads),
+            output_names=[*network.network.heads, *([EMBEDDING_OUTPUT] if served.embeds else [])],
             dynamic_shapes=({0: count},),
             opset_version=_OPSET,
         )

@@ -1,7 +1,8 @@
 """All that a run learns from behind one door: the catalogue, the sets that join it, and photos of no product."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -9,7 +10,8 @@ import pyarrow as pa
 from hangtag.datasets.joined import JoinedCatalogue, joined_name
 from hangtag.datasets.opening import Catalogue
 from hangtag.datasets.splits import GROUP_COLUMN, NOTE_COLUMN, PHOTO_COLUMN, SPLIT_COLUMN, TRAIN, VALIDATION
-from hangtag.domain.columns import ID
+from hangtag.domain.columns import ID, NAME
+from hangtag.domain.errors import TrainingError
 from hangtag.training.negatives import NEGATIVES, Negatives
 from hangtag.training.progress import say
 from hangtag.training.recipe import Recipe
@@ -23,29 +25,75 @@ from hangtag.training.rows import (
     rows_by_set,
 )
 
+_NO_LABELS: Final = frozenset(
+    {ID, NAME, PHOTO_COLUMN, GROUP_COLUMN, SPLIT_COLUMN, NOTE_COLUMN, SOURCE_COLUMN}
+)
+
+
+def fit_recipe(recipe: Recipe, table: pa.Table, asked: Sequence[str] = ()) -> Recipe:
+    """Return the recipe for the columns that a catalogue has, before a photo is opened; say what cannot be learnt.
+
+    `table` is the cleaned or the split table, `asked` are the columns that the run was told to learn instead of the
+    recipe's. The split is stratified by another column where the table lacks that of the recipe.
+
+    Raises `TrainingError` for an asked column without two classes, or when there is none in any of the recipe's.
+    """
+    wanted = list(dict.fromkeys(asked or recipe.columns))
+    learnable = [column for column in wanted if _has_classes(table, column)]
+    lacking = [column for column in wanted if column not in learnable]
+    if lacking and (asked or not learnable):
+        others = [
+            column
+            for column in table.column_names
+            if column not in _NO_LABELS and _has_classes(table, column)
+        ]
+        raise TrainingError(
+            f"the catalogue has no two labels in {', '.join(lacking)}",
+            where="--columns" if asked else None,
+            fix=f"Choose with --columns among {', '.join(others)}." if others else "Label some photos first.",
+        )
+    if lacking:
+        say(f"not learnt, since the catalogue has no two labels in them: {', '.join(lacking)}")
+    stratify_by = (
+        recipe.split.stratify_by if recipe.split.stratify_by in table.column_names else learnable[-1]
+    )
+    return recipe.for_columns(learnable, stratify_by)
+
+
+def _has_classes(table: pa.Table, column: str) -> bool:
+    if column not in table.column_names:
+        return False
+    return len(set(filter(None, table.column(column).to_pylist()))) > 1
+
 
 def join_photos(
     table: pa.Table,
     catalogues: tuple[Catalogue, Mapping[str, Catalogue]],
     recipe: Recipe,
     folder: Path,
-    negatives: Path | None = None,
+    negatives: Sequence[Path] = (),
 ) -> tuple[pa.Table, Catalogue]:
     """Return the split table with what a recipe joins behind it, and the catalogue that has the photos of all of it.
 
-    `catalogues` are the main one and the sets by name; `negatives` is a folder of photos that show no product, for a
-    recipe with a gate. Joined sets are cleaned into `folder`.
+    `catalogues` are the main one and the sets by name; `negatives` are folders of photos that show no product, for
+    a recipe with an OOD detector. Joined sets are cleaned into `folder`.
 
     Raises as `join_sets` and `Negatives` do.
     """
     main, sets = catalogues
-    joining = Joining(recipe.columns, recipe.joining.validation, recipe.joining.largest, recipe.seed)
+    joining = Joining(
+        recipe.columns,
+        recipe.joining.validation,
+        recipe.joining.largest,
+        recipe.seed,
+        negatives=recipe.ood is not None,
+    )
     table = join_sets(table, catalogues, joining, folder)
     _say_held_out(table)
-    if recipe.gate is None:
+    if recipe.ood is None:
         return table, JoinedCatalogue(main, sets)
     own = JoinedCatalogue(main, sets)
-    none = Negatives(recipe.gate.drawn, negatives, own, _photos_to_cut(table, recipe.seed), recipe.seed)
+    none = Negatives(recipe.ood.drawn, negatives, own, _photos_to_cut(table, recipe.seed), recipe.seed)
     if SOURCE_COLUMN not in table.column_names:
         table = table.append_column(SOURCE_COLUMN, pa.nulls(table.num_rows, pa.string()))
     return append_rows(table, _negative_rows(none, joining)), JoinedCatalogue(main, {**sets, NEGATIVES: none})
@@ -61,7 +109,7 @@ def _say_held_out(table: pa.Table) -> None:
 def _photos_to_cut(table: pa.Table, seed: int) -> list[str]:
     """Return train photos of the joined sets, which have backgrounds, and as many of the catalogue's."""
     train = [row for row in table.to_pylist() if row[SPLIT_COLUMN] == TRAIN]
-    joined = [row[PHOTO_COLUMN] for row in train if row.get(SOURCE_COLUMN)]
+    joined = [row[PHOTO_COLUMN] for row in train if row.get(SOURCE_COLUMN) not in {None, NEGATIVES}]
     own = [row[PHOTO_COLUMN] for row in train if not row.get(SOURCE_COLUMN)]
     chosen = np.random.default_rng(seed).permutation(len(own))[: max(len(joined), 1000)]
     return joined + [own[position] for position in chosen]

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from hangtag.domain.errors import TrainingError
@@ -17,15 +18,16 @@ from hangtag.training.augmentation import augment
 from hangtag.training.checkpoint import pack_optimiser, unpack_optimiser
 from hangtag.training.data import UNKNOWN, Samples
 from hangtag.training.losses import Losses, soft_name
-from hangtag.training.recipe import OptimisationRecipe, Recipe
-from hangtag.training.team import ALONE, Team
+from hangtag.training.recipe import Recipe
+from hangtag.training.recipe_sections import OptimisationRecipe
+from hangtag.training.workers import SINGLE_PROCESS, WorkerGroup
 
 Targets = Mapping[str, Tensor]
 _VALIDATION_BATCH = 256
 
 
 class Learner:
-    """Turns batches into better weights: those that make `losses` small. In a `team`, its part of every batch."""
+    """Turns batches into better weights: those that make `losses` small. In a `group`, its part of every batch."""
 
     def __init__(
         self,
@@ -33,14 +35,15 @@ class Learner:
         normalise: Normalise,
         network: HeadedNetwork,
         losses: Losses,
-        team: Team = ALONE,
+        group: WorkerGroup = SINGLE_PROCESS,
     ) -> None:
         self.recipe = recipe
         self.augmentation = recipe.augmentation
-        self.team = team
-        self.normalise = normalise.to(team.device)
-        self.network = network.to(team.device).to(memory_format=torch.channels_last)
-        self.losses = losses.to(team.device)
+        self.size = 1.0
+        self.group = group
+        self.normalise = normalise.to(group.device)
+        self.network = network.to(group.device).to(memory_format=torch.channels_last)
+        self.losses = losses.to(group.device)
         averaging = partial(_average_weights, recipe.optimisation.ema_decay)
         self.average = AveragedModel(self.network, multi_avg_fn=averaging, use_buffers=True)
         self.optimiser = _build_optimiser(self.network, recipe.optimisation)
@@ -53,8 +56,9 @@ class Learner:
         return averaged
 
     def begin_epoch(self, epoch: int) -> None:
-        """Freeze what the recipe says is frozen in this epoch, counted from 1, and vary photos as it says for it."""
+        """Freeze what the recipe says is frozen in this epoch, counted from 1, and augment as it says."""
         self.augmentation = self.recipe.augmentation
+        self.size = self.augmentation.small_size if epoch <= self.augmentation.small_epochs else 1.0
         if epoch > self.recipe.optimisation.epochs - self.augmentation.plain_epochs:
             self.augmentation = self.augmentation.model_copy(update={"plain_share": 1.0})
         schedule = self.recipe.fine_tuning
@@ -66,34 +70,37 @@ class Learner:
     def step(
         self, photos: Tensor, targets: Targets, learning_rate: float, generator: torch.Generator
     ) -> tuple[float, float]:
-        """Vary one batch of uint8 photos (N, H, W, 3) and learn from it; return its loss and mean top-1 accuracy.
+        """Augment one batch of uint8 photos (N, H, W, 3) and learn from it; return its loss and mean top-1 accuracy.
 
         Both are NaN, and no step is taken, where no label is known. Raises `TrainingError` when the loss is otherwise
         not a finite number.
         """
-        return self.learn(self.vary(photos, generator), targets, learning_rate)
+        return self.learn(self.augment(photos, generator), targets, learning_rate)
 
-    def vary(self, photos: Tensor, generator: torch.Generator) -> Tensor:
-        """Turn uint8 photos (N, H, W, 3) into augmented, normalised ones: float (N, 3, H, W)."""
-        varied = augment(photos.permute(0, 3, 1, 2).float(), self.augmentation, generator)
-        normalised: Tensor = self.normalise(varied.to(self.team.device))
+    def augment(self, photos: Tensor, generator: torch.Generator) -> Tensor:
+        """Turn uint8 photos (N, H, W, 3) into augmented, normalised ones: float (N, 3, H, W); small in early epochs."""
+        augmented = augment(photos.permute(0, 3, 1, 2).float(), self.augmentation, generator)
+        if self.size < 1:
+            size = [max(1, round(side * self.size)) for side in augmented.shape[-2:]]
+            augmented = functional.interpolate(augmented, size, mode="bilinear", antialias=True)
+        normalised: Tensor = self.normalise(augmented.to(self.group.device))
         return normalised
 
     def learn(self, photos: Tensor, targets: Targets, learning_rate: float) -> tuple[float, float]:
         """Take one optimiser step on normalised photos (N, 3, H, W); return loss and mean top-1 accuracy."""
         self.network.train()
-        targets = {name: values.to(self.team.device) for name, values in targets.items()}
+        targets = {name: values.to(self.group.device) for name, values in targets.items()}
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate
         with self._precision():
             logits = self.network(photos)
-        loss = self.losses.training(logits, targets, self.team)
+        loss = self.losses.training(logits, targets, self.group)
         heads = {column: logits[column] for column in self.recipe.columns}
-        accuracy = _mean(list(top1_accuracy(heads, targets).values())) / self.team.size
+        accuracy = _mean(list(top1_accuracy(heads, targets).values())) / self.group.size
         is_known = float(
             loss.requires_grad
         )  # a worker's part, or a whole batch, may know nothing of any label
-        whole_loss, whole_accuracy, workers = self.team.sum([loss.item(), accuracy, is_known])
+        whole_loss, whole_accuracy, workers = self.group.sum([loss.item(), accuracy, is_known])
         if not workers:
             return math.nan, math.nan
         if not math.isfinite(whole_loss):
@@ -104,7 +111,7 @@ class Learner:
         self.optimiser.zero_grad(set_to_none=True)
         if is_known:
             loss.backward()  # type: ignore[no-untyped-call]
-        self.team.sum_gradients(self.network)
+        self.group.sum_gradients(self.network)
         if self.recipe.optimisation.gradient_clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.optimisation.gradient_clip)
         self.optimiser.step()
@@ -113,19 +120,19 @@ class Learner:
         return whole_loss, whole_accuracy
 
     @torch.no_grad()
-    def measure_statistics(self, samples: Samples) -> None:
+    def measure_batch_norms(self, samples: Samples) -> None:
         """Measure the batch norms' statistics anew, on train photos as they are and without dropout, as they serve.
 
         Dropout in front of a batch norm makes it see a variance that it never meets in use (Li et al. 2019,
         "Understanding the disharmony between dropout and batch normalization by variance shift"). The mean over many
         batches, instead of one that moves, is Wu & Johnson's (2021). The recipe says on how many photos, if any. Frozen
-        blocks keep their statistics. In a team, the first worker alone measures; without measuring, all have the mean
+        blocks keep their statistics. In a group, the first worker alone measures; without measuring, all have the mean
         of what they gathered.
         """
-        self.team.average_statistics(self.network, self.average)
-        count = min(self.recipe.optimisation.statistics_photos, len(samples))
+        self.group.average_batch_norms(self.network, self.average)
+        count = min(self.recipe.optimisation.batch_norm_photos, len(samples))
         norms = self.result.learning_norms()
-        if not (count and norms and self.team.is_first):
+        if not (count and norms and self.group.is_first):
             return
         momenta = [norm.momentum for norm in norms]
         self.result.eval()
@@ -174,12 +181,14 @@ class Learner:
         self.optimiser.load_state_dict(unpack_optimiser(tensors, self.optimiser.state_dict()))
 
     def _as_served(self, photos: Tensor) -> Tensor:
-        normalised: Tensor = self.normalise(photos.permute(0, 3, 1, 2).float().to(self.team.device))
+        normalised: Tensor = self.normalise(photos.permute(0, 3, 1, 2).float().to(self.group.device))
         return normalised
 
     def _precision(self) -> AbstractContextManager[object]:
         if self.recipe.optimisation.precision == "bfloat16":
-            return torch.autocast(self.team.device.type, torch.bfloat16)
+            return torch.autocast(
+                self.group.device.type, torch.bfloat16, enabled=_has_bfloat16(self.group.device)
+            )
         return nullcontext()
 
 
@@ -187,7 +196,7 @@ def iter_batches(
     samples: Samples,
     order: npt.NDArray[np.int64],
     batch_size: int,
-    part_of: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.int64]] = ALONE.part_of,
+    part_of: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.int64]] = SINGLE_PROCESS.part_of,
 ) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
     """Yield a worker's part of each batch: photos uint8 (N, H, W, 3) and targets by column, soft ones by `soft_name`.
 
@@ -254,6 +263,11 @@ def _build_optimiser(network: nn.Module, recipe: OptimisationRecipe) -> torch.op
         {"params": vectors, "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=recipe.peak_learning_rate, foreach=True)
+
+
+def _has_bfloat16(device: torch.device) -> bool:
+    """Say whether a device computes in bfloat16 by itself; an older GPU would be slower with it than in float32."""
+    return device.type != "cuda" or torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def _with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

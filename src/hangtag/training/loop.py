@@ -17,13 +17,13 @@ from hangtag.networks.multihead import ServedNetwork
 from hangtag.networks.pretrained import Weights
 from hangtag.networks.registry import build_network
 from hangtag.training.checkpoint import History, RunState, read_checkpoint, require_same_run, write_checkpoint
-from hangtag.training.data import GATE, TrainingData
+from hangtag.training.data import OOD_OUTPUT, TrainingData
 from hangtag.training.history import require_tensorboard, write_history
 from hangtag.training.learner import Learner, iter_batches, learning_rate_at
 from hangtag.training.losses import Losses
-from hangtag.training.progress import TrainingProgress
+from hangtag.training.progress import TrainingProgress, say
 from hangtag.training.recipe import Recipe
-from hangtag.training.team import ALONE, Team
+from hangtag.training.workers import Device, WorkerGroup, choose_device
 
 Clock = Callable[[], float]
 
@@ -32,8 +32,9 @@ Clock = Callable[[], float]
 class RunSettings:
     """Where a run keeps its files, how much of the machine it takes, and the weights that its backbone starts from.
 
-    `team` are the workers that train together, each of which calls `train`; the first of them validates and writes.
-    Raises `TrainingError` where TensorBoard is asked for and not installed.
+    `group` are the workers that train together, each of which calls `train`; the first of them validates and writes.
+    Without one, this process trains on `device`.
+    Raises `UsageError` for a device that is not there, and `TrainingError` where TensorBoard is not installed.
     """
 
     folder: Path
@@ -41,9 +42,11 @@ class RunSettings:
     threads: int | None = None
     tensorboard: bool = False
     weights: Weights | None = None
-    team: Team = ALONE
+    group: WorkerGroup | None = None
+    device: Device = "auto"
 
     def __post_init__(self) -> None:
+        choose_device(self.device)
         if self.tensorboard:
             require_tensorboard()
 
@@ -77,8 +80,11 @@ def train(
     settings.folder.mkdir(parents=True, exist_ok=True)
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
-    with torch.random.fork_rng(devices=[]):
-        learner = _build_learner(recipe, data, settings)
+    group = settings.group or WorkerGroup(choose_device(settings.device))
+    if group.is_first and group.device.type != "cpu":
+        say(f"training on {_describe_device(group.device)}")
+    with torch.random.fork_rng():
+        learner = _build_learner(recipe, data, settings, group)
         state, best = _start_or_resume(recipe, data, settings, learner)
         progress.start(state.epoch, recipe.optimisation.epochs, _steps_per_epoch(recipe, data))
         for epoch in range(state.epoch + 1, recipe.optimisation.epochs + 1):
@@ -90,39 +96,43 @@ def train(
             if figures["validation_loss"] < state.best_loss:
                 state.best_epoch, state.best_loss = epoch, figures["validation_loss"]
                 best = _best_tensors(learner, recipe)
-            if settings.team.is_first:
+            if group.is_first:
                 _save(settings, state, learner.tensors() | best)
-            progress.finish_epoch(figures)
+                progress.finish_epoch(figures)
     network = learner.result
     if best:
         network.load_state_dict({name.removeprefix("best/"): tensor for name, tensor in best.items()})
-    return TrainedNetwork(ServedNetwork(learner.normalise, network).eval(), state.history)
+    return TrainedNetwork(ServedNetwork(learner.normalise, network).cpu().eval(), state.history)
 
 
-def begin(recipe: Recipe, data: TrainingData, settings: RunSettings) -> None:
+def write_first_checkpoint(recipe: Recipe, data: TrainingData, settings: RunSettings) -> None:
     """Write the checkpoint of a run that has not trained yet, so that all workers begin with the same weights.
 
     With `resume`, a checkpoint that is there stays as it is. Raises `TrainingError` when that is of another run.
     """
     settings.folder.mkdir(parents=True, exist_ok=True)
     with torch.random.fork_rng(devices=[]):
-        learner = _build_learner(recipe, data, settings)
+        learner = _build_learner(recipe, data, settings, WorkerGroup())
         state, best = _start_or_resume(recipe, data, settings, learner)
     write_checkpoint(settings.checkpoint, state, learner.tensors() | best)
 
 
-def _build_learner(recipe: Recipe, data: TrainingData, run: RunSettings) -> Learner:
+def _build_learner(recipe: Recipe, data: TrainingData, run: RunSettings, group: WorkerGroup) -> Learner:
     torch.manual_seed(recipe.seed)
     class_counts = {column: len(data.classes[column]) for column in recipe.columns}
-    if recipe.gate:
-        class_counts[GATE] = 1
+    if recipe.ood:
+        class_counts[OOD_OUTPUT] = 1
     settings = recipe.network
     size = (recipe.preprocessing.height, recipe.preprocessing.width)
     normalise, network = build_network(
         settings.architecture, class_counts, size, dropout=settings.dropout, weights=run.weights
     )
     network.tap(settings.tapped)
-    return Learner(recipe, normalise, network, Losses.from_recipe(recipe, data), run.team)
+    return Learner(recipe, normalise, network, Losses.from_recipe(recipe, data), group)
+
+
+def _describe_device(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def _start_or_resume(
@@ -131,7 +141,8 @@ def _start_or_resume(
     if not (settings.resume and settings.checkpoint.exists()):
         return RunState(recipe.training_fingerprint(), data.run_fingerprint), {}
     state, tensors = read_checkpoint(settings.checkpoint)
-    require_same_run(state, recipe.training_fingerprint(), data.run_fingerprint, settings.checkpoint)
+    recipes = (recipe.training_fingerprint(), recipe.former_fingerprint())
+    require_same_run(state, recipes, data.run_fingerprint, settings.checkpoint)
     learner.load_tensors(tensors)
     return state, {name: tensor for name, tensor in tensors.items() if name.startswith("best/")}
 
@@ -140,10 +151,10 @@ def _train_epoch(
     epoch: int, data: TrainingData, learner: Learner, progress: TrainingProgress, clock: Clock
 ) -> dict[str, float]:
     """Train one epoch and validate; everything random in it comes from the recipe's seed and the epoch's number."""
-    recipe, team = learner.recipe, learner.team
+    recipe, group = learner.recipe, learner.group
     # The order is one for all workers; what they draw to vary their photos is their own.
-    order_seed, *torch_seeds = np.random.SeedSequence([recipe.seed, epoch]).generate_state(1 + team.size)
-    torch_seed = torch_seeds[team.rank]
+    order_seed, *torch_seeds = np.random.SeedSequence([recipe.seed, epoch]).generate_state(1 + group.size)
+    torch_seed = torch_seeds[group.rank]
     order = np.random.default_rng(order_seed).permutation(_positions_of_epoch(recipe, data))
     torch.manual_seed(int(torch_seed))
     generator = torch.Generator().manual_seed(int(torch_seed))
@@ -152,7 +163,7 @@ def _train_epoch(
     started, seen = clock(), 0
     losses, accuracies = [], []
     batch_size = recipe.optimisation.batch_size
-    for step, (photos, targets) in enumerate(iter_batches(data.train, order, batch_size, team.part_of)):
+    for step, (photos, targets) in enumerate(iter_batches(data.train, order, batch_size, group.part_of)):
         rate = _learning_rate(recipe, epoch, step, steps)
         try:
             loss, accuracy = learner.step(photos, targets, rate, generator)
@@ -165,9 +176,9 @@ def _train_epoch(
         accuracies.append(accuracy)
         progress.finish_step(step + 1, seen / (clock() - started), loss)
     trained = clock() - started
-    learner.measure_statistics(data.train)
-    validated = _validate(data, learner) if team.is_first else {"validation_loss": 0.0}
-    [validated["validation_loss"]] = team.sum([validated["validation_loss"]])
+    learner.measure_batch_norms(data.train)
+    validated = _validate(data, learner) if group.is_first else {"validation_loss": 0.0}
+    [validated["validation_loss"]] = group.sum([validated["validation_loss"]])
     return {
         "epoch": epoch,
         "learning_rate": rate,
@@ -190,19 +201,19 @@ def _validate(data: TrainingData, learner: Learner) -> dict[str, float]:
 
 
 def _validate_elsewhere(data: TrainingData, learner: Learner) -> dict[str, float]:
-    """Return how well it goes on what was kept back of joined sets, and which share of them the gate would flag.
+    """Return how well it goes on what was kept back of joined sets, and which share of them would be flagged.
 
-    The gate's threshold is, for the moment, the score that one in fifty validation photos exceeds.
+    Its threshold is, for the moment, the score that one in fifty validation photos exceeds.
     """
     figures: dict[str, float] = {}
     for name, samples in data.kept_back.items():
         accuracies = learner.validate(samples)[1]
         known = {column: value for column, value in accuracies.items() if not math.isnan(value)}
         figures |= {f"{name}_{column}_top1_accuracy": value for column, value in known.items()}
-    if learner.recipe.gate:
-        threshold = torch.quantile(learner.answer(data.validation)[GATE][:, 0], 0.98)
+    if learner.recipe.ood:
+        threshold = torch.quantile(learner.answer(data.validation)[OOD_OUTPUT][:, 0], 0.98)
         for name, samples in data.kept_back.items():
-            flagged = learner.answer(samples)[GATE][:, 0] > threshold
+            flagged = learner.answer(samples)[OOD_OUTPUT][:, 0] > threshold
             figures[f"{name}_flagged_share"] = flagged.float().mean().item()
     return figures
 

@@ -1,4 +1,4 @@
-"""What a step is to make small: cross-entropy over what is known of each label, and of the gate."""
+"""What a step is to make small: cross-entropy over what is known of each label, and of the OOD detector."""
 
 import math
 from collections.abc import Mapping
@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from hangtag.domain.taxonomy import Taxonomy
-from hangtag.training.data import GATE, UNKNOWN, TrainingData
+from hangtag.training.data import OOD_OUTPUT, UNKNOWN, TrainingData
 from hangtag.training.recipe import Recipe
-from hangtag.training.team import ALONE, Team
+from hangtag.training.workers import SINGLE_PROCESS, WorkerGroup
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Losses:
 
     columns: tuple[str, ...]
     label_smoothing: float = 0.0
-    gate_weight: float = 0.0
+    ood_weight: float = 0.0
     class_weights: Mapping[str, Tensor] = field(default_factory=dict)
     adjustments: Mapping[str, Tensor] = field(default_factory=dict)
     allowed: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class Losses:
         return cls(
             recipe.columns,
             optimisation.label_smoothing,
-            recipe.gate.loss_weight if recipe.gate else 0.0,
+            recipe.ood.loss_weight if recipe.ood else 0.0,
             weights if optimisation.class_weights == "balanced" else {},
             {column: optimisation.logit_adjustment * share for column, share in shares.items()}
             if optimisation.logit_adjustment
@@ -67,21 +67,23 @@ class Losses:
         )
 
     def training(
-        self, logits: Mapping[str, Tensor], targets: Mapping[str, Tensor], team: Team = ALONE
+        self, logits: Mapping[str, Tensor], targets: Mapping[str, Tensor], group: WorkerGroup = SINGLE_PROCESS
     ) -> Tensor:
         """Return the loss of a batch, averaged over the columns; what is not known of a label contributes nothing.
 
-        It is NaN, and has no gradient, when nothing is known at all. In a team it is the share of this worker's part:
+        It is NaN, and has no gradient, when nothing is known at all. In a group it is the share of this worker's part:
         the shares add up to the loss of the batch.
         """
         sums = [self._sum(column, logits[column].float(), targets) for column in self.columns]
-        counts = team.sum([count for _, count in sums])
+        counts = group.sum([count for _, count in sums])
         losses = [total / count for (total, _), count in zip(sums, counts, strict=True) if count]
         heads = max(1, len(losses))
-        if self.gate_weight:
-            scores = logits[GATE][:, 0].float()
-            gate = functional.binary_cross_entropy_with_logits(scores, targets[GATE].float(), reduction="sum")
-            losses.append(self.gate_weight * (gate / team.sum([len(scores)])[0]))
+        if self.ood_weight:
+            scores = logits[OOD_OUTPUT][:, 0].float()
+            ood = functional.binary_cross_entropy_with_logits(
+                scores, targets[OOD_OUTPUT].float(), reduction="sum"
+            )
+            losses.append(self.ood_weight * (ood / group.sum([len(scores)])[0]))
         return torch.stack(losses).sum() / heads if losses else torch.tensor(math.nan)
 
     def validation(self, logits: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:

@@ -1,4 +1,4 @@
-"""Photos of no product: drawn ones, cut-out ones, and those of a folder. What a gate learns to turn away.
+"""Photos of no product: drawn ones, cut-out ones, and those of folders. What an OOD detector learns to turn away.
 
 The drawn ones are pages of text, screens, rooms, things, patterns, noise and empty paper; the cut-out ones are corners
 of photos that people took at home, and product photos whose pieces were shuffled until no product is left.
@@ -41,13 +41,13 @@ class Negatives(KeepsNothingOpen):
     """
 
     def __init__(
-        self, drawn: int, folder: Path | None, catalogue: Catalogue, photos: Sequence[str], seed: int
+        self, drawn: int, folders: Sequence[Path], catalogue: Catalogue, photos: Sequence[str], seed: int
     ) -> None:
         self._catalogue = catalogue
         self._photos = list(photos)
         self._seed = seed
         self._drawn = [f"drawn-{number:05}.png" for number in range(drawn)]
-        self._files = {} if folder is None else _list_photos(folder)
+        self._files = _list_photos(folders)
 
     @property
     def name(self) -> str:
@@ -82,10 +82,13 @@ class Negatives(KeepsNothingOpen):
         return _DRAWN[int(random.integers(len(_DRAWN)))](random, size)
 
 
-def _list_photos(folder: Path) -> dict[str, Path]:
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES)
-    if not files:
-        raise UsageError("there is no photo in this folder", where=folder)
+def _list_photos(folders: Sequence[Path]) -> dict[str, Path]:
+    files = []
+    for folder in folders:
+        found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES)
+        if not found:
+            raise UsageError("there is no photo in this folder", where=folder)
+        files += found
     return {f"file-{number:06}{path.suffix.lower()}": path for number, path in enumerate(files)}
 
 

@@ -9,24 +9,24 @@ import hashlib
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 import ray
 from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
 from ray.train.torch import TorchTrainer, get_device
 from rich.console import Console
 
 from hangtag.domain.errors import HangtagError, TrainingError, UsageError
-from hangtag.training.data import Samples, TrainingData
-from hangtag.training.loop import RunSettings, TrainedNetwork, begin, train
+from hangtag.training.data import TrainingData
+from hangtag.training.loop import RunSettings, TrainedNetwork, train, write_first_checkpoint
+from hangtag.training.processes import Work
 from hangtag.training.progress import TrainingProgress
 from hangtag.training.recipe import Recipe
-from hangtag.training.team import FEWEST_PHOTOS, TorchTeam
+from hangtag.training.workers import FEWEST_PHOTOS, ProcessGroup
 
 MOST_FAILURES: Final = 10
 """After so many lost workers a run gives up, so that a fault that comes again does not keep a cluster busy for ever."""
@@ -41,22 +41,12 @@ class Cluster:
 
 
 @dataclass(frozen=True, slots=True)
-class Crew:
+class WorkerPlan:
     """How many workers train at most, and what each of them takes of its machine."""
 
     workers: int
     processors: int
     use_gpu: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """What a worker is told. The pixels of `data` are not sent: `pixels` says for each part of it where they lie."""
-
-    recipe: Recipe
-    data: TrainingData
-    pixels: Mapping[str, Path]
-    settings: RunSettings
 
 
 def train_on_ray(
@@ -70,17 +60,17 @@ def train_on_ray(
     does, or when workers were lost too often.
     """
     settings = replace(settings, folder=settings.folder.resolve())
-    begin(recipe, data, settings)
+    write_first_checkpoint(recipe, data, settings)
     with _connected(cluster.address):
-        crew = choose_crew([node["Resources"] for node in ray.nodes() if node["Alive"]], cluster, settings)
-        _require_enough_photos(crew, recipe)
-        _fit(_describe_work(recipe, data, replace(settings, threads=crew.processors, weights=None)), crew)
+        plan = plan_workers([node["Resources"] for node in ray.nodes() if node["Alive"]], cluster, settings)
+        _require_enough_photos(plan, recipe)
+        _fit(Work.of(recipe, data, replace(settings, threads=plan.processors, weights=None)), plan)
     return train(
         recipe, data, replace(settings, resume=True), progress
     )  # nothing is left but to read the result
 
 
-def choose_crew(nodes: Sequence[Mapping[str, float]], cluster: Cluster, settings: RunSettings) -> Crew:
+def plan_workers(nodes: Sequence[Mapping[str, float]], cluster: Cluster, settings: RunSettings) -> WorkerPlan:
     """Choose the workers by the resources of each machine: one for each GPU, or else one for each machine.
 
     Each takes as many processors as there are for that many, unless the settings say how many threads.
@@ -93,7 +83,7 @@ def choose_crew(nodes: Sequence[Mapping[str, float]], cluster: Cluster, settings
     for processors in [settings.threads] if settings.threads else range(int(_most(able, "CPU")), 0, -1):
         room = sum(int(_room(node, processors, with_gpu=bool(gpus))) for node in able)
         if 0 < workers <= room:
-            return Crew(workers, processors, use_gpu=bool(gpus))
+            return WorkerPlan(workers, processors, use_gpu=bool(gpus))
     raise UsageError(
         f"the Ray cluster has no room for {workers or 1} workers: it has {gpus} GPUs and "
         f"{int(sum(node.get('CPU', 0) for node in nodes))} processors on {len(nodes)} machines",
@@ -111,45 +101,25 @@ def _room(node: Mapping[str, float], processors: int, *, with_gpu: bool) -> floa
     return min(room, node.get("GPU", 0)) if with_gpu else room
 
 
-def _require_enough_photos(crew: Crew, recipe: Recipe) -> None:
+def _require_enough_photos(plan: WorkerPlan, recipe: Recipe) -> None:
     batch_size = recipe.optimisation.batch_size
-    if crew.workers * FEWEST_PHOTOS > batch_size:
+    if plan.workers * FEWEST_PHOTOS > batch_size:
         raise UsageError(
-            f"a batch of {batch_size} photos is too small for {crew.workers} workers",
+            f"a batch of {batch_size} photos is too small for {plan.workers} workers",
             where="--workers",
             fix=f"Take at most {batch_size // FEWEST_PHOTOS}, or raise optimisation.batch_size.",
         )
 
 
-def _describe_work(recipe: Recipe, data: TrainingData, settings: RunSettings) -> _Work:
-    pixels = {}
-
-    def leave_pixels(name: str, samples: Samples) -> Samples:
-        assert isinstance(samples.pixels, np.memmap)  # noqa: S101 - as load_training_data made them
-        pixels[name] = Path(str(samples.pixels.filename))
-        return replace(samples, pixels=np.array(samples.pixels[:0]))
-
-    return _Work(recipe, _change_samples(data, leave_pixels), pixels, settings)
-
-
-def _change_samples(data: TrainingData, change: Callable[[str, Samples], Samples]) -> TrainingData:
-    return replace(
-        data,
-        train=change("train", data.train),
-        validation=change("validation", data.validation),
-        kept_back={name: change(name, samples) for name, samples in data.kept_back.items()},
-    )
-
-
-def _fit(work: _Work, crew: Crew) -> None:
+def _fit(work: Work, plan: WorkerPlan) -> None:
     """Let Ray Train run the workers to the end of the training, with fewer of them where some are lost."""
-    resources = {"CPU": crew.processors, **({"GPU": 1} if crew.use_gpu else {})}
+    resources = {"CPU": plan.processors, **({"GPU": 1} if plan.use_gpu else {})}
     trainer = TorchTrainer(
         _train_as_worker,
         train_loop_config={"work": work},
         scaling_config=ScalingConfig(
-            num_workers=(1, crew.workers),
-            use_gpu=crew.use_gpu,
+            num_workers=(1, plan.workers),
+            use_gpu=plan.use_gpu,
             resources_per_worker=resources,
             placement_strategy="SPREAD",
         ),
@@ -180,24 +150,24 @@ def _last_line(error: Exception) -> str:
     )
 
 
-def _train_as_worker(told: Mapping[str, _Work]) -> str:
+def _train_as_worker(told: Mapping[str, Work]) -> str:
     """Train as one of the workers. Return what makes the training impossible, or nothing.
 
     Such a problem is the same for all workers, and would be after a restart; what is raised leads to one.
     """
     work = told["work"]
-    team = TorchTeam(get_device())
+    group = ProcessGroup(get_device())
     data = _open_data(work)
     mark = -1 if data is None else _mark(work.settings.checkpoint)
-    [first] = team.sum([mark if team.is_first else 0])
-    [without] = team.sum([mark != first])
+    [first] = group.sum([mark if group.is_first else 0])
+    [without] = group.sum([mark != first])
     if data is None or without:
         return (
-            f"{work.settings.folder}: {without or team.size:.0f} of {team.size} workers do not see the run's folder. "
+            f"{work.settings.folder}: {without or group.size:.0f} of {group.size} workers do not see the run's folder. "
             "Put it with --run on storage that all machines have under the same path."
         )
-    settings = replace(work.settings, resume=True, team=team)
-    console = Console(stderr=True, quiet=not team.is_first)
+    settings = replace(work.settings, resume=True, group=group)
+    console = Console(stderr=True, quiet=not group.is_first)
     try:
         with TrainingProgress(console) as progress:
             train(work.recipe, data, settings, progress)
@@ -206,14 +176,11 @@ def _train_as_worker(told: Mapping[str, _Work]) -> str:
     return ""
 
 
-def _open_data(work: _Work) -> TrainingData | None:
-    def open_pixels(name: str, samples: Samples) -> Samples:
-        return replace(samples, pixels=np.load(work.pixels[name], mmap_mode="r"))
-
+def _open_data(work: Work) -> TrainingData | None:
     if not work.settings.checkpoint.is_file():
         return None
     try:
-        return _change_samples(work.data, open_pixels)
+        return work.open_data()
     except OSError:
         return None
 

@@ -51,9 +51,8 @@ def lift_rare_classes(
     targets = data.validation.targets
     levels = PathDecoder.from_card(card).levels
     strengths = {}
-    for column, classes in data.classes.items():
-        shares = count_classes(data.train.targets[column], len(classes))
-        log_shares = np.log(np.maximum(shares, 1) / shares.sum()).astype(np.float32)
+    for column in data.classes:
+        log_shares = _log_shares(data, column)
         lifted = {part: logits[column] - part * log_shares for part in STRENGTHS}
         if column in levels:
             answers = {
@@ -62,19 +61,35 @@ def lift_rare_classes(
         else:
             answers = {part: values.argmax(axis=1) for part, values in lifted.items()}
         strength = choose_strength(answers, targets[column], allowed_loss)
-        head = network.network.heads[column]
-        assert isinstance(head, nn.Linear)  # noqa: S101 - HeadedNetwork makes no others
-        with torch.no_grad():
-            head.bias.sub_(strength * torch.from_numpy(log_shares))
+        _lift(network, column, strength * log_shares)
         logits[column] = lifted[strength]  # the next level is judged beside this one as it is now
         strengths[column] = strength
     return strengths
 
 
+def lift_as_before(network: ServedNetwork, data: TrainingData, strengths: Mapping[str, float]) -> None:
+    """Change the biases of the heads in place by strengths that were chosen for another network, by column."""
+    for column, strength in strengths.items():
+        _lift(network, column, strength * _log_shares(data, column))
+
+
+def _log_shares(data: TrainingData, column: str) -> Floats:
+    counts = count_classes(data.train.targets[column], len(data.classes[column]))
+    shares: Floats = np.log(np.maximum(counts, 1) / counts.sum()).astype(np.float32)
+    return shares
+
+
+def _lift(network: ServedNetwork, column: str, less: Floats) -> None:
+    head = network.network.heads[column]
+    assert isinstance(head, nn.Linear)  # noqa: S101 - HeadedNetwork makes no others
+    with torch.no_grad():
+        head.bias.sub_(torch.from_numpy(less))
+
+
 def answer_path(card: Card, logits: Mapping[str, Floats], targets: Mapping[str, Ints]) -> Mapping[str, Ints]:
     """Return the class indices (N,) by level that the card's path has, once it is calibrated by these photos."""
     levels = [head for head in card.heads if head.column in PathDecoder.from_card(card).levels]
-    calibrated = calibrate(replace(card, heads=levels, gate=None), logits, targets)
+    calibrated = calibrate(replace(card, heads=levels, ood_detector=None), logits, targets)
     return PredictionBuilder(calibrated).build(logits).label_indices
 
 

@@ -3,17 +3,31 @@
 import dataclasses
 import hashlib
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self, get_args
+from typing import Annotated, Any, ClassVar, Final, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
+from pydantic_core import to_json
 
 from hangtag.datasets.splits import SplitSettings
 from hangtag.domain.errors import RecipeError
 from hangtag.domain.text import describe_invalid, did_you_mean
 from hangtag.imaging.preprocess import Preprocessing
 from hangtag.training.negatives import NEGATIVES
+from hangtag.training.recipe_sections import (
+    AnswersRecipe,
+    AugmentationRecipe,
+    DistillationRecipe,
+    ExportRecipe,
+    FineTuningRecipe,
+    JoiningRecipe,
+    NamesRecipe,
+    NetworkRecipe,
+    OodRecipe,
+    OptimisationRecipe,
+    Section,
+)
 
 _PACKAGED: Final = Path(__file__).parent.parent / "recipes"
 _CHECKOUT: Final = Path(__file__).parents[3] / "recipes"
@@ -31,155 +45,16 @@ SetName = Annotated[str, Field(pattern=r"^[a-z0-9_-]+$"), AfterValidator(_refuse
 """What a joined set is called."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class NetworkRecipe(_Section):
-    """Which network is trained, and from where it starts.
-
-    The heads of the columns `tapped` also see the means and deviations of an early feature map.
-    """
-
-    architecture: str
-    pretrained: bool
-    dropout: float = Field(ge=0, lt=1)
-    tapped: tuple[str, ...] = ()
-
-
-class FineTuningRecipe(_Section):
-    """When a pretrained backbone learns: not at all for `frozen_epochs`, then its `last_blocks` at a rate of their own.
-
-    All layers that are not pretrained learn from the first step on. With `last_blocks` 0 the backbone stays frozen.
-    """
-
-    frozen_epochs: int = Field(ge=0)
-    last_blocks: int = Field(ge=0)
-    learning_rate: float = Field(gt=0)
-
-
-class OptimisationRecipe(_Section):
-    """How the weights are found: AdamW under a learning rate that stays (`constant`), or falls to zero (`cosine`).
-
-    It warms up over `warmup_share` of the steps. `gradient_clip` 0 clips nothing.
-    `logit_adjustment` is how much of the log of a class's share is added to its logit while training, which is
-    what keeps a rare class from being forgotten (Menon et al. 2021, "Long-tail learning via logit adjustment").
-    `patience` is the number of epochs without a lower validation loss after which training stops and the best epoch's
-    weights are kept; 0 trains to the end and keeps the last. `ema_decay` is the share of the averaged weights that
-    survives a step; 0 keeps no average. `statistics_photos` is the number of train photos from which the batch norms'
-    statistics are measured anew before each validation; 0 keeps those that training gathered.
-    """
-
-    epochs: int = Field(ge=1)
-    batch_size: int = Field(ge=2)
-    peak_learning_rate: float = Field(gt=0)
-    schedule: Literal["cosine", "constant"]
-    warmup_share: float = Field(ge=0, lt=1)
-    weight_decay: float = Field(ge=0)
-    gradient_clip: float = Field(ge=0)
-    label_smoothing: float = Field(ge=0, lt=1)
-    logit_adjustment: float = Field(default=0, ge=0)
-    ema_decay: float = Field(ge=0, lt=1)
-    statistics_photos: int = Field(ge=0)
-    patience: int = Field(ge=0)
-    class_weights: Literal["none", "balanced"]
-    precision: Literal["float32", "bfloat16"]
-
-
-class AugmentationRecipe(_Section):
-    """How training photos are varied. Shares are of the photo's side, zoom and light are factors around 1.
-
-    `flip_probability` mirrors left and right, `vertical_flip_probability` top and bottom. `shear_share` is how far the
-    top edge is pushed sideways against the bottom edge. `background_probability` puts a photo with a plain background
-    on another one. `tint` is a factor around 1 for each channel on its own. Half of the photos get some noise, of up to
-    `noise_levels` of 255. A `plain_share` of the photos is only moved: they keep background, light and sharpness, since
-    the last nuance of a colour is lost in other light. In the last `plain_epochs` all photos are plain, so that
-    training ends with photos like those that the model will meet most.
-    """
-
-    flip_probability: float = Field(ge=0, le=1)
-    vertical_flip_probability: float = Field(ge=0, le=1)
-    rotation_degrees: float = Field(ge=0, le=180)
-    shear_share: float = Field(ge=0, lt=1)
-    shift_share: float = Field(ge=0, lt=1)
-    zoom_out: float = Field(gt=0, le=1)
-    zoom_in: float = Field(ge=1)
-    brightness: float = Field(ge=0, lt=1)
-    contrast: float = Field(ge=0, lt=1)
-    plain_share: float = Field(default=0, ge=0, le=1)
-    plain_epochs: int = Field(default=0, ge=0)
-    background_probability: float = Field(default=0, ge=0, le=1)
-    tint: float = Field(default=0, ge=0, lt=1)
-    blur_probability: float = Field(default=0, ge=0, le=1)
-    noise_levels: float = Field(default=0, ge=0)
-
-
-class JoiningRecipe(_Section):
-    """How joined sets are learnt from: `validation` is the share of each that is kept back to see how well they go.
-
-    A photo of theirs is seen `repeats` times in an epoch. Of a set with more than `largest` photos so many are drawn;
-    0 takes all.
-    """
-
-    validation: float = Field(default=0, ge=0, lt=1)
-    largest: int = Field(default=0, ge=0)
-    repeats: int = Field(default=1, ge=1)
-
-
-class GateRecipe(_Section):
-    """How a network learns what is no product at all: from so many `drawn` photos, and those named as `negatives`.
-
-    `loss_weight` is what the gate counts beside one head.
-    """
-
-    drawn: int = Field(ge=0)
-    loss_weight: float = Field(gt=0)
-
-
-class NamesRecipe(_Section):
-    """What the products' names make likely is learnt beside the labels, and counts `weight` of the two."""
-
-    weight: float = Field(gt=0, le=1)
-
-
-class DistillationRecipe(_Section):
-    """What teachers answer to the train photos is learnt beside the labels, and counts `weight` of the two.
-
-    `teacher` is a recipe that is trained first, where the run is told of no other teacher; with `start_from_teacher`
-    the backbone starts from that one's weights.
-    """
-
-    weight: float = Field(gt=0, le=1)
-    teacher: str | None = None
-    start_from_teacher: bool = False
-
-
-class AnswersRecipe(_Section):
-    """What is decided on validation once the network has learnt.
-
-    Thresholds are chosen so that `target_accuracy` of what the model answers is right. Rare classes are answered more
-    readily, as far as it costs a head no more than `rare_class_loss` of its accuracy; None leaves them as they are.
-    """
-
-    target_accuracy: float = Field(default=0.98, gt=0.5, lt=1)
-    rare_class_loss: float | None = Field(default=None, ge=0, lt=1)
-
-
-class ExportRecipe(_Section):
-    """How the bundle is written, and how far its logits may be from the trained network's before export fails."""
-
-    weights: Literal["float32", "float16"]
-    logit_tolerance: float = Field(gt=0)
-
-
-class Recipe(_Section):
+class Recipe(Section):
     """Everything that decides what a training run makes.
 
     `joins` names further sets of photos that training learns from, whatever labels they have: `custom` is the set
     beside the catalogue, and the run is told where others are. Without `fine_tuning`, every layer learns from the first
-    step on. With `gate`, the network also learns to tell what is no product; with `names`, it learns from what the
+    step on. With `ood`, the network also learns to tell what is no product; with `names`, it learns from what the
     products are called, too; with `distillation`, from the answers of models that the run is told.
     """
+
+    former_names: ClassVar[Mapping[str, str]] = {"gate": "ood"}
 
     name: str = Field(pattern=r"^[a-z0-9_-]+$")
     description: str
@@ -194,11 +69,20 @@ class Recipe(_Section):
     fine_tuning: FineTuningRecipe | None = None
     optimisation: OptimisationRecipe
     augmentation: AugmentationRecipe
-    gate: GateRecipe | None = None
+    ood: OodRecipe | None = None
     names: NamesRecipe | None = None
     distillation: DistillationRecipe | None = None
     answers: AnswersRecipe = AnswersRecipe()
     export: ExportRecipe
+
+    @model_validator(mode="after")
+    def _leave_names_of_outputs(self) -> Self:
+        taken = sorted({"embedding", "not_a_product", "photos"} & set(self.columns))
+        if taken:
+            raise ValueError(
+                f"{taken[0]} is the name of an input or output of every model; rename the column"
+            )
+        return self
 
     @model_validator(mode="after")
     def _have_one_teacher(self) -> Self:
@@ -222,13 +106,25 @@ class Recipe(_Section):
 
     def training_fingerprint(self) -> str:
         """Return the SHA-256 of what decides the weights: a run whose recipe differs in nothing else can go on."""
-        later = {"name", "description", "licence", "answers", "export"}
-        return hashlib.sha256(self.model_dump_json(exclude=later).encode()).hexdigest()
+        values = self.model_dump_json(exclude=_LATER, exclude_defaults=True)
+        return hashlib.sha256(values.encode()).hexdigest()
+
+    def former_fingerprint(self) -> str:
+        """Return what `training_fingerprint` was in hangtag 0.1, whose runs can still be resumed."""
+        values = self.model_dump(mode="json", exclude=_LATER)
+        return hashlib.sha256(to_json(_as_in_0_1(values))).hexdigest()
 
     def from_scratch(self) -> Self:
         """Return the recipe for random weights at the start: there is nothing in them that could be kept frozen."""
         network = self.network.model_copy(update={"pretrained": False})
         return self.model_copy(update={"network": network, "fine_tuning": None})
+
+    def for_columns(self, columns: Sequence[str], stratify_by: str | None = None) -> Self:
+        """Return the recipe for other columns, and a split by another one where `stratify_by` says so."""
+        tapped = tuple(column for column in self.network.tapped if column in columns)
+        network = self.network.model_copy(update={"tapped": tapped})
+        split = dataclasses.replace(self.split, stratify_by=stratify_by or self.split.stratify_by)
+        return self.model_copy(update={"columns": tuple(columns), "network": network, "split": split})
 
     def with_joins(self, names: Iterable[str]) -> Self:
         """Return the recipe with further sets to join. Raises `RecipeError` for a name that no set can have."""
@@ -244,6 +140,32 @@ class Recipe(_Section):
             return self
         optimisation = self.optimisation.model_copy(update={"epochs": epochs})
         return self.model_copy(update={"optimisation": optimisation})
+
+
+_LATER: Final = frozenset({"name", "description", "licence", "answers", "export"})
+"""What decides nothing before a network is trained."""
+
+_NAMES_IN_0_1: Final[Mapping[str, Mapping[str, str]]] = {
+    "": {"ood": "gate"},
+    "optimisation": {"batch_norm_photos": "statistics_photos"},
+    "augmentation": {"detail_probability": "blur_probability"},
+}
+_UNKNOWN_IN_0_1: Final = {"augmentation": ("smallest_detail", "small_epochs", "small_size")}
+
+
+def _as_in_0_1(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a recipe's values under the names, and in the order, of hangtag 0.1."""
+    sections = {
+        name: {
+            _NAMES_IN_0_1.get(name, {}).get(key, key): inner
+            for key, inner in value.items()
+            if key not in _UNKNOWN_IN_0_1.get(name, ())
+        }
+        if isinstance(value, dict)
+        else value
+        for name, value in values.items()
+    }
+    return {_NAMES_IN_0_1[""].get(name, name): value for name, value in sections.items()}
 
 
 def find_recipe(name_or_path: str) -> Path:

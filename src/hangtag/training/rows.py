@@ -1,7 +1,9 @@
 """Which rows of a split table a run learns from: a part of them, or more than the catalogue has."""
 
+import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Final
@@ -10,7 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hangtag.bundle.card import SourceCard
 from hangtag.datasets.cleaned import read_cleaned
+from hangtag.datasets.interface import read_stated_source
 from hangtag.datasets.joined import JoinedCatalogue
 from hangtag.datasets.opening import Catalogue
 from hangtag.datasets.prints import fingerprint_catalogue, group_duplicates
@@ -28,8 +32,9 @@ from hangtag.datasets.splits import (
     VALIDATION,
     read_split_name,
 )
-from hangtag.domain.columns import ID
+from hangtag.domain.columns import CATEGORY_COLUMNS, ID
 from hangtag.tables.matching import photos_by_id
+from hangtag.training.negatives import NEGATIVES
 
 LEFT_OUT: Final = "left_out"
 """The note on rows that a limited run does without."""
@@ -43,39 +48,81 @@ PUBLISHED_TEST: Final = "published_test"
 HELD_OUT: Final = "held_out"
 """The note on rows of a joined set whose photo is a duplicate of one of the catalogue's validation or test photos."""
 
+NO_PRODUCT: Final = "none"
+"""The master category of a joined set's photo that certainly shows no fashion product: the OOD detector learns it."""
+
+_SOURCES_KEY: Final = b"hangtag.sources"
+_LICENCE, _ATTRIBUTION = "licence", ("attribution", SOURCE_COLUMN)
+"""The columns of a set's own table that say what may be done with a photo, and where it comes from."""
+
+_SAID_LICENCE, _SAID_ATTRIBUTION = "said licence", "said attribution"
+"""Where a row carries them until they are counted."""
+
 NO_GROUP: Final = -1
 """The group of a photo that was compared with no other."""
 
 Row = dict[str, str | int | None]
 
 
-def limit_rows(table: pa.Table, train_photos: int, seed: int) -> pa.Table:
+def limit_rows(table: pa.Table, train_photos: int, seed: int, columns: Sequence[str] = ()) -> pa.Table:
     """Return the split table with at most `train_photos` train rows and as large a share of the validation rows.
 
-    They are drawn by `seed`. The other rows become `dropped`, with a note; test rows stay.
+    They are drawn by `seed`, stratified by `columns`: each class keeps its share, and a train row where there is room
+    for one. The other rows become `dropped`, with a note; test rows stay.
     """
+    labels = [table.column(column).to_pylist() for column in columns if column in table.column_names]
     splits = np.array(table.column(SPLIT_COLUMN).to_pylist(), dtype=object)
     share = min(1.0, train_photos / max(1, int((splits == TRAIN).sum())))
     left_out = np.zeros(len(splits), dtype=bool)
     random = np.random.default_rng(seed)
     for split in (TRAIN, VALIDATION):
-        rows = random.permutation(np.flatnonzero(splits == split))
-        left_out[rows[round(share * len(rows)) :]] = True
+        rows = random.permutation(np.flatnonzero(splits == split)).tolist()
+        count = round(share * len(rows))
+        kept = _draw_one_of_each_class(rows, labels, count // 2) if split == TRAIN else []
+        taken = set(kept)
+        rest = [row for row in rows if row not in taken]
+        kept += _draw_evenly(rest, labels, count - len(kept))
+        left_out[rows] = True
+        left_out[kept] = False
     table = _replace(table, SPLIT_COLUMN, pc.if_else(left_out, DROPPED, table.column(SPLIT_COLUMN)))
     return _replace(table, NOTE_COLUMN, pc.if_else(left_out, LEFT_OUT, table.column(NOTE_COLUMN)))
+
+
+def _draw_one_of_each_class(
+    rows: Sequence[int], labels: Sequence[Sequence[str | None]], most: int
+) -> list[int]:
+    """Return the first row of each class in each column, the largest classes first, and `most` rows at most."""
+    drawn: dict[int, None] = {}
+    for column in labels:
+        counts = Counter(label for row in rows if (label := column[row]))
+        first = {column[row]: row for row in reversed(rows)}
+        drawn_labels = {column[row] for row in drawn}
+        for label, _ in counts.most_common():
+            if label not in drawn_labels and len(drawn) < most:
+                drawn[first[label]] = None
+    return list(drawn)
+
+
+def _draw_evenly(rows: Sequence[int], labels: Sequence[Sequence[str | None]], count: int) -> list[int]:
+    """Return `count` rows, so that each combination of labels has its share, give or take one."""
+    ordered = sorted(rows, key=lambda row: [column[row] or "" for column in labels])
+    places = (np.arange(count) + 0.5) * len(ordered) / max(1, count)
+    return [ordered[place] for place in places.astype(int).tolist()]
 
 
 @dataclass(frozen=True, slots=True)
 class Joining:
     """How sets are joined: which `columns` are learnt, and the share of each set that is kept back, drawn by `seed`.
 
-    Of a set with more than `largest` photos so many are drawn; 0 takes all.
+    Of a set with more than `largest` photos so many are drawn; 0 takes all. With `negatives`, photos whose master
+    category is `NO_PRODUCT` are joined as photos of no product; else they are left out.
     """
 
     columns: Sequence[str]
     validation: float = 0.0
     largest: int = 0
     seed: int = 0
+    negatives: bool = False
 
 
 def join_sets(
@@ -99,13 +146,41 @@ def join_sets(
     for name, catalogue in sets.items():
         cleaned = read_cleaned(catalogue).table
         photos = photos_by_id(catalogue.photo_names())
-        joined[name] = [_join_row(row, name, photos, known) for row in cleaned.to_pylist()]
+        joined[name] = [
+            _join_negative(row, name, photos, joining)
+            if _shows_no_product(row)
+            else _join_row(row, name, photos, known)
+            for row in cleaned.to_pylist()
+        ]
     drawn = {name: _draw_rows(rows, joining) for name, rows in joined.items()}
     memory = folder / "joined-fingerprints.parquet"
     _number_groups(table, list(chain(*drawn.values())), JoinedCatalogue(main, sets), memory)
     _keep_back(drawn.values(), joining.validation)
     table = table.append_column(SOURCE_COLUMN, pa.nulls(table.num_rows, pa.string()))
-    return append_rows(table, list(chain(*joined.values())))
+    sources = [
+        asdict(source)
+        for name, rows in joined.items()
+        for source in _describe_sources(name, rows, read_stated_source(sets[name]))
+    ]
+    metadata = {**(table.schema.metadata or {}), _SOURCES_KEY: json.dumps(sources)}
+    return append_rows(table.replace_schema_metadata(metadata), list(chain(*joined.values())))
+
+
+def read_sources(table: pa.Table) -> tuple[SourceCard, ...]:
+    """Return the sets that were joined to a split table, with how many photos of each are learnt from."""
+    said = (table.schema.metadata or {}).get(_SOURCES_KEY)
+    return () if said is None else tuple(SourceCard(**values) for values in json.loads(said))
+
+
+def _describe_sources(name: str, rows: Sequence[Row], stated: tuple[str, str]) -> list[SourceCard]:
+    """Return a source for each licence and attribution of a set's train photos; those that state none have `stated`."""
+    licence, attribution = stated
+    counts = Counter(
+        (str(row.get(_SAID_LICENCE) or licence), str(row.get(_SAID_ATTRIBUTION) or attribution))
+        for row in rows
+        if row[SPLIT_COLUMN] == TRAIN
+    )
+    return [SourceCard(name, photos, *texts) for texts, photos in sorted(counts.items())]
 
 
 def append_rows(table: pa.Table, rows: Sequence[Mapping[str, str | int | None]]) -> pa.Table:
@@ -113,6 +188,13 @@ def append_rows(table: pa.Table, rows: Sequence[Mapping[str, str | int | None]])
     columns = {name: [row.get(name) for row in rows] for name in table.column_names}
     more = pa.table(columns, _columns_only(table))
     return pa.concat_tables([table, more.replace_schema_metadata(table.schema.metadata)])
+
+
+def learn_everything(table: pa.Table) -> pa.Table:
+    """Return the split table with the validation and test rows, of joined sets too, among the train rows."""
+    splits = table.column(SPLIT_COLUMN)
+    learnt = pc.is_in(splits, value_set=pa.array([VALIDATION, TEST]))
+    return _replace(table, SPLIT_COLUMN, pc.if_else(learnt, TRAIN, splits))
 
 
 def own_rows(table: pa.Table) -> pa.Table:
@@ -125,7 +207,7 @@ def own_rows(table: pa.Table) -> pa.Table:
 
 
 def rows_by_set(table: pa.Table) -> dict[str, pa.Table]:
-    """Return the rows of each joined set, by its name."""
+    """Return the rows of each joined set, by its name; those of no product, from all sets, are those of `NEGATIVES`."""
     if SOURCE_COLUMN not in table.column_names:
         return {}
     source = table.column(SOURCE_COLUMN)
@@ -177,6 +259,21 @@ def _keep_back(drawn: Iterable[Sequence[Row]], share: float) -> None:
                 row[SPLIT_COLUMN] = side
 
 
+def _shows_no_product(row: Mapping[str, str | None]) -> bool:
+    return (row.get(CATEGORY_COLUMNS[0]) or "").lower() == NO_PRODUCT
+
+
+def _join_negative(
+    row: Mapping[str, str | None], name: str, photos: Mapping[str, str], joining: Joining
+) -> Row:
+    joined = _join_row(row, name, photos, {column: set() for column in joining.columns})
+    if not joining.negatives:
+        return joined
+    if joined[NOTE_COLUMN] == NO_LABEL:
+        joined |= {SPLIT_COLUMN: TRAIN, NOTE_COLUMN: None}
+    return joined | {SOURCE_COLUMN: NEGATIVES}
+
+
 def _join_row(
     row: Mapping[str, str | None], name: str, photos: Mapping[str, str], known: Mapping[str, set[str | None]]
 ) -> Row:
@@ -185,9 +282,12 @@ def _join_row(
     problem = NO_PHOTO if photo is None else None if any(labels.values()) else NO_LABEL
     if read_split_name(row.get(GIVEN_COLUMN) or "") == TEST:
         problem = PUBLISHED_TEST
+    attribution = next((text for column in _ATTRIBUTION if (text := row.get(column))), None)
     return {
         **row,
         **labels,
+        _SAID_LICENCE: row.get(_LICENCE),
+        _SAID_ATTRIBUTION: attribution,
         SOURCE_COLUMN: name,
         ID: f"{name}:{row[ID]}",
         PHOTO_COLUMN: photo and f"{name}:{photo}",

@@ -41,7 +41,7 @@ def choose_thresholds(card: Card, predictions: Predictions, targets: Targets, ta
 
     `predictions` are those of the n photos of validation, `targets` holds the class indices (n,) by column, or
     `UNKNOWN`, which does not count. A head that does not reach the target often enough has no threshold. The threshold
-    of a gate is chosen too, by the photos of which any label is known.
+    of an OOD detector is chosen too, by the photos of which any label is known.
     """
     thresholds = choose_path_thresholds(category_levels(card), predictions, targets, target)
     for column in card.columns:
@@ -49,11 +49,11 @@ def choose_thresholds(card: Card, predictions: Predictions, targets: Targets, ta
             known, hits = targets[column] != UNKNOWN, predictions.label_indices[column] == targets[column]
             thresholds[column] = choose_threshold(predictions.confidence(column)[known], hits[known], target)
     heads = [replace(head, threshold=thresholds[head.column]) for head in card.heads]
-    gate = card.gate
-    if gate is not None and predictions.ood_score is not None:
+    detector = card.ood_detector
+    if detector is not None and predictions.ood_score is not None:
         is_product = np.any([targets[head.column] != UNKNOWN for head in heads], axis=0)
-        gate = replace(gate, threshold=choose_gate_threshold(predictions.ood_score[is_product]))
-    return replace(card, heads=heads, target_accuracy=target, gate=gate)
+        detector = replace(detector, threshold=choose_ood_threshold(predictions.ood_score[is_product]))
+    return replace(card, heads=heads, target_accuracy=target, ood_detector=detector)
 
 
 def choose_path_thresholds(
@@ -99,23 +99,24 @@ def choose_threshold(confidence: Floats, hits: Bools, target: float) -> float | 
     return max(LOWEST_THRESHOLD, float(ordered[np.flatnonzero(reached)[-1]]))
 
 
-def choose_gate_threshold(scores_of_products: Floats, share: float = 0.02) -> float:
+def choose_ood_threshold(scores_of_products: Floats, share: float = 0.02) -> float:
     """Return the score, of shape (n,), that at most `share` of the products are over; `ValueError` without any."""
     if not len(scores_of_products):
-        raise ValueError("a gate's threshold is chosen by photos of products")
+        raise ValueError("an OOD detector's threshold is chosen by photos of products")
     allowed = int(share * len(scores_of_products))
     return float(np.sort(scores_of_products)[len(scores_of_products) - 1 - allowed])
 
 
-def widen_gate(card: Card, scores_by_set: Sequence[Floats]) -> Card:
-    """Return the card with a gate that flags products of other sets no more often than the catalogue's own.
+def widen_ood_threshold(card: Card, scores_by_set: Sequence[Floats]) -> Card:
+    """Return the card with an OOD detector that flags products of other sets no more often than the catalogue's own.
 
-    `scores_by_set` holds the gate's scores, of shape (n,), of each set's products; what few photos say is left out.
+    `scores_by_set` holds the detector's scores, of shape (n,), of each set's products; what few photos say is left out.
     """
-    if card.gate is None:
+    if card.ood_detector is None:
         return card
-    thresholds = [choose_gate_threshold(scores) for scores in scores_by_set if len(scores) >= FEWEST_ANSWERED]
-    return replace(card, gate=replace(card.gate, threshold=max([card.gate.threshold, *thresholds])))
+    thresholds = [choose_ood_threshold(scores) for scores in scores_by_set if len(scores) >= FEWEST_ANSWERED]
+    widest = max([card.ood_detector.threshold, *thresholds])
+    return replace(card, ood_detector=replace(card.ood_detector, threshold=widest))
 
 
 def lower_bound(

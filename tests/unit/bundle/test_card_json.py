@@ -45,7 +45,7 @@ def test_every_field_of_a_part_is_needed(values, part, problem):
 
 TEXTS = ["name", "version", "description", "licence", "created", "architecture"]
 OBJECTS = ["recipe", "taxonomy", "preprocessing", "data", "metrics"]
-LISTS = ["heads", "history", "golden"]
+LISTS = ["heads", "history", "golden", "sources"]
 
 
 @pytest.mark.parametrize(
@@ -79,9 +79,9 @@ def test_a_head_of_wrong_types_is_a_bundle_error(values, wrong):
 
 def test_a_newer_format_says_to_upgrade_before_anything_else():
     with pytest.raises(
-        BundleError, match=r"format 3, and this version of hangtag reads up to format 2\. Install a newer"
+        BundleError, match=r"format 4, and this version of hangtag reads up to format 3\. Install a newer"
     ):
-        parse_card('{"format": 3, "everything": "else is different"}')
+        parse_card('{"format": 4, "everything": "else is different"}')
 
 
 @pytest.mark.parametrize("found", [None, 0, -1, "1", 1.0, True])
@@ -122,15 +122,47 @@ def test_a_path_of_a_wrong_length_is_refused(values):
 
 
 def test_fields_that_came_with_format_2_are_needed_in_it_and_refused_before(values):
+    values = {name: value for name, value in values.items() if name not in {"embedding", "sources"}}
+    second = {"gate" if name == "ood_detector" else name: value for name, value in values.items()} | {
+        "format": 2
+    }
+    assert parse(second).ood_detector is None
     for missing in ("gate", "target_accuracy"):
+        named = "ood_detector" if missing == "gate" else missing
+        with pytest.raises(BundleError, match=f"the card lacks {named}"):
+            parse({name: value for name, value in second.items() if name != missing})
+    with pytest.raises(BundleError, match="unknown fields: gate, target_accuracy"):
+        parse(second | {"format": 1})
+
+
+def test_fields_that_came_with_format_3_are_needed_in_it_and_refused_before(values):
+    for missing in ("embedding", "sources", "ood_detector"):
         with pytest.raises(BundleError, match=f"the card lacks {missing}"):
             parse({name: value for name, value in values.items() if name != missing})
-        with pytest.raises(BundleError, match="unknown fields: gate, target_accuracy"):
-            parse(values | {"format": 1})
+    with pytest.raises(BundleError, match="unknown fields: embedding, ood_detector, sources"):
+        parse(values | {"format": 2})
+    with pytest.raises(BundleError, match="unknown fields: gate"):
+        parse(values | {"gate": None})
 
 
 @pytest.mark.parametrize(
-    ("gate", "problem"),
+    ("changes", "problem"),
+    [
+        ({"embedding": {"output": "embedding"}}, "the embedding lacks size"),
+        ({"embedding": {"output": "embedding", "size": 0}}, "has 0 numbers"),
+        ({"embedding": {"output": "embedding", "size": 8.0}}, "should be a whole number"),
+        ({"embedding": {"output": "gender", "size": 8}}, "that of a head"),
+        ({"sources": [{"name": "shop"}]}, "the source lacks attribution, licence, photos"),
+        ({"sources": [{"name": "", "photos": 1, "licence": "", "attribution": ""}]}, "no name"),
+    ],
+)
+def test_an_embedding_or_a_source_that_cannot_be_is_refused(values, changes, problem):
+    with pytest.raises(BundleError, match=problem):
+        parse(values | changes)
+
+
+@pytest.mark.parametrize(
+    ("detector", "problem"),
     [
         ("score", "should be a dict"),
         ({"output": "score"}, "lacks method, threshold"),
@@ -139,9 +171,9 @@ def test_fields_that_came_with_format_2_are_needed_in_it_and_refused_before(valu
         ({"output": "score", "threshold": 1e999, "method": ""}, "card is not JSON|not a finite number"),
     ],
 )
-def test_a_gate_that_cannot_be_is_refused(values, gate, problem):
+def test_an_ood_detector_that_cannot_be_is_refused(values, detector, problem):
     with pytest.raises(BundleError, match=problem):
-        parse(values | {"gate": gate})
+        parse(values | {"ood_detector": detector})
 
 
 def test_some_levels_with_a_path_weight_and_some_without_contradict_each_other(values):

@@ -42,6 +42,13 @@ def test_it_lies_beside_its_source(tmp_path):
     assert quantised_path(tmp_path / "default.onnx") == tmp_path / "default.int8.onnx"
 
 
+def test_it_is_found_elsewhere_where_none_lies_beside(bundle, made, tmp_path):
+    elsewhere = tmp_path / "forms" / "small.onnx"
+    write_bundle(build_tiny_graph(), with_quantisation(bundle.card, made), elsewhere)
+    assert find_quantised(bundle) is None
+    assert find_quantised(bundle, [tmp_path / "gone.onnx", elsewhere]).path == elsewhere
+
+
 def test_new_figures_in_the_source_keep_its_int8_form(bundle, made):
     write_bundle(build_tiny_graph(), with_quantisation(bundle.card, made), quantised_path(bundle.path))
     replace_card(bundle.path, replace(bundle.card, metrics={"test": {}}, description="Measured again."))

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from fakes import build_card
-from hangtag.bundle.card import GateCard, HeadCard
+from hangtag.bundle.card import HeadCard, OodDetectorCard
 from hangtag.evaluation.coverage import (
     CURVE_POINTS,
     coverage_curve,
     measure_answered,
     measure_answers,
-    measure_gate,
+    measure_ood_detector,
 )
 
 HEAD = HeadCard("gender", ("Men", "Women"), threshold=0.8)
@@ -85,7 +85,9 @@ def test_photos_without_a_label_at_some_level_do_not_count():
     assert measure_answers(CARD, LEVELS, np.array([2, 2]), right, nobody)["coverage"] is None
 
 
-def test_the_gate_is_measured_where_there_is_one():
-    assert measure_gate(CARD, np.array([True])) is None
-    found = measure_gate(replace(CARD, gate=GateCard("score", 2.0, "drawn")), np.array([True, False]))
+def test_the_ood_detector_is_measured_where_there_is_one():
+    assert measure_ood_detector(CARD, np.array([True])) is None
+    found = measure_ood_detector(
+        replace(CARD, ood_detector=OodDetectorCard("score", 2.0, "drawn")), np.array([True, False])
+    )
     assert found == {"threshold": 2.0, "photos": 2, "flagged": 1, "share": 0.5}

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from fakes import FAKE_PREPROCESSING, build_card
-from hangtag.bundle.card import GateCard
+from hangtag.bundle.card import OodDetectorCard
 from hangtag.datasets.splits import data_fingerprint
 from hangtag.evaluation.photo_set import PhotoSet, kept_back_photos, split_photos
 from hangtag.evaluation.seen import Verdict, is_own_table, judge
@@ -113,13 +113,13 @@ def test_what_was_kept_back_of_a_joined_set_was_not_learnt_from(name):
     found = judge(trained_card(joined=[name]), kept_back_photos(name, split_table(), None))
     assert found.verdict is Verdict.KEPT_BACK
     assert "did not learn from these photos" in found.reason
-    assert "gate" not in found.reason
+    assert "OOD" not in found.reason
 
 
-def test_a_gate_was_set_by_what_was_kept_back_too():
-    card = replace(trained_card(joined=["people"]), gate=GateCard("gate", 0.0, "drawn"))
+def test_an_ood_detector_was_set_by_what_was_kept_back_too():
+    card = replace(trained_card(joined=["people"]), ood_detector=OodDetectorCard("score", 0.0, "drawn"))
     found = judge(card, kept_back_photos("people", split_table(), None))
-    assert "gate was chosen with such photos" in found.reason
+    assert "OOD detector was chosen with such photos" in found.reason
 
 
 @pytest.mark.parametrize(

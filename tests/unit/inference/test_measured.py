@@ -4,7 +4,17 @@ from pathlib import Path
 import pytest
 
 from hangtag.inference.choice import EngineSetting, Timing
-from hangtag.inference.measured import Host, Measured, forget, measurements_file, recall, remember
+from hangtag.inference.measured import (
+    Host,
+    Measured,
+    forget,
+    forms_file,
+    measurements_file,
+    recall,
+    recall_forms,
+    remember,
+    remember_form,
+)
 
 HOST = Host("A Processor", ("BF16", "FP32"), 4, "1.0")
 MEASURED = Measured(HOST, "ab" * 32, "", (Timing(EngineSetting("bf16", 4, 16), 1234.5),))
@@ -87,3 +97,16 @@ def test_where_the_file_is(monkeypatch):
 def test_this_host_is_the_same_each_time():
     assert Host.here() == Host.here()
     assert "FP32" in Host.here().abilities
+
+
+def test_where_an_int8_form_lies_is_recalled(tmp_path):
+    memory = forms_file({"HANGTAG_BENCH": str(tmp_path / "cache" / "bench.json")})
+    assert memory == tmp_path / "cache" / "int8.json"
+    assert forms_file({"HANGTAG_BENCH": "none"}) is None
+    assert recall_forms(memory, "ab") == recall_forms(None, "ab") == []
+    remember_form(memory, "ab", tmp_path / "first.onnx")
+    remember_form(memory, "cd", tmp_path / "other.onnx")
+    remember_form(memory, "ab", tmp_path / "second.onnx")
+    assert recall_forms(memory, "ab") == [tmp_path / "second.onnx"]
+    memory.write_text("[")
+    assert recall_forms(memory, "cd") == []

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes import build_card, build_path_card, encode, paint, predictions_of
-from hangtag.bundle.card import GateCard
+from hangtag.bundle.card import OodDetectorCard
 from hangtag.domain.errors import PhotoError, UsageError
 from hangtag.domain.flags import Flag
 from hangtag.domain.prediction import Failure, Label, Prediction
@@ -105,7 +105,7 @@ def test_no_photos_and_no_levels():
 
 @pytest.mark.parametrize(("score", "flagged"), [(3.0, False), (3.5, False), (3.6, True)])
 def test_what_is_over_the_threshold_of_the_detector_is_no_product(score, flagged):
-    card = replace(PLAIN, gate=GateCard("not_a_product", 3.5, "energy"))
+    card = replace(PLAIN, ood_detector=OodDetectorCard("not_a_product", 3.5, "energy"))
     logits = {level: np.zeros((1, 2), np.float32) for level in LEVELS}
     found = PredictionBuilder(card).build({**logits, "not_a_product": np.float32([[score]])})
     assert found.flags == [(Flag.NOT_A_PRODUCT,) if flagged else ()]

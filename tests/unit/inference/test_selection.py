@@ -7,7 +7,7 @@ from hangtag.bundle.quantised import Quantisation, graph_sha256, quantised_path,
 from hangtag.domain.errors import UsageError
 from hangtag.inference.choice import EngineSetting, Timing
 from hangtag.inference.engine import BATCH_SIZE
-from hangtag.inference.measured import remember
+from hangtag.inference.measured import forms_file, remember, remember_form
 from hangtag.inference.model import load_model
 from hangtag.inference.runtime import preferred_precision
 from hangtag.inference.selection import Forms
@@ -53,6 +53,17 @@ def test_what_is_asked_for_is_not_measured(bundle, tmp_path):
     measure(bundle, tmp_path / "bench.json", fp32=100, int8=200)
     assert load_model(bundle.path, precision="fp32").engine.precision == "fp32"
     assert load_model(bundle.path, precision="fp32").engine.batch_size == BATCH_SIZE
+
+
+def test_an_int8_form_that_was_written_elsewhere_is_loaded(bundle, tmp_path):
+    add_quantised(bundle)
+    elsewhere = tmp_path / "forms" / "small.onnx"
+    elsewhere.parent.mkdir()
+    quantised_path(bundle.path).rename(elsewhere)
+    assert Forms.of(bundle).quantised is None
+    remember_form(forms_file(), graph_sha256(bundle), elsewhere)
+    assert Forms.of(bundle).quantised.path == elsewhere
+    assert load_model(bundle.path, precision="int8").engine.precision == "int8"
 
 
 def test_the_int8_form_where_it_is_the_fastest(bundle, tmp_path):

@@ -27,7 +27,7 @@ def tiny_recipe() -> Recipe:
     values |= {"name": "tiny", "columns": tuple(CLASSES)}
     values["preprocessing"] |= {"width": SIDE, "height": SIDE, "detail_width": SIDE, "detail_height": SIDE}
     values["network"] |= {"pretrained": False, "tapped": ()}
-    values["gate"] = None
+    values["ood"] = None
     values["optimisation"] |= {"epochs": 3, "batch_size": 8, "ema_decay": 0.5}
     return Recipe.model_validate(values)
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from hangtag.training.augmentation import augment
-from hangtag.training.recipe import AugmentationRecipe
+from hangtag.training.recipe_sections import AugmentationRecipe
 
 NOTHING = {
     "flip_probability": 0,
@@ -91,7 +91,7 @@ def test_the_generator_alone_decides(photos):
 
 
 def test_blur_takes_away_detail_from_some_photos(photos):
-    blurred = varied(photos, blur_probability=1)
+    blurred = varied(photos, detail_probability=1)
     assert (blurred.std(dim=(1, 2, 3)) < photos.std(dim=(1, 2, 3))).all()
     assert blurred.mean() == pytest.approx(photos.mean().item(), rel=0.05)
 

@@ -9,7 +9,7 @@ pytest.importorskip("torch", reason="the extra `train` is not installed")
 from fakes import encode, paint
 from hangtag.domain.columns import CATEGORY_COLUMNS
 from hangtag.imaging.preprocess import Preprocessing
-from hangtag.training.data import find_taxonomy, load_pixels
+from hangtag.training.data import UNKNOWN, find_taxonomy, load_pixels, load_training_data
 
 SHIRT, SHOE = ("Apparel", "Topwear", "Shirts"), ("Footwear", "Shoes", "Sandals")
 
@@ -43,6 +43,22 @@ def test_a_class_that_ends_up_in_no_path_is_named(capsys):
     assert "articleType can never be answered as Ponchos" in said
     find_taxonomy(table_of(SHIRT, SHIRT), CATEGORY_COLUMNS)
     assert capsys.readouterr().err == ""
+
+
+def test_a_class_that_only_validation_has_is_unknown_there_and_named(
+    table, source, tmp_path, tiny_recipe, capsys
+):
+    labels = [
+        "Kimono" if split == "validation" else label
+        for split, label in zip(table["split"].to_pylist(), table["articleType"].to_pylist(), strict=True)
+    ]
+    changed = table.set_column(table.schema.get_field_index("articleType"), "articleType", [labels])
+    columns = ["masterCategory", "articleType"]
+    data = load_training_data(changed, source, columns, tiny_recipe.preprocessing, tmp_path)
+    assert "Kimono" not in data.classes["articleType"]
+    assert set(data.validation.targets["articleType"].tolist()) == {UNKNOWN}
+    assert UNKNOWN not in data.validation.targets["masterCategory"]
+    assert "articleType: no train photo shows Kimono" in " ".join(capsys.readouterr().err.split())
 
 
 class Shelf:

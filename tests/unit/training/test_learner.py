@@ -16,7 +16,7 @@ from hangtag.training.learner import (
     top1_accuracy,
 )
 from hangtag.training.losses import Losses
-from hangtag.training.recipe import FineTuningRecipe
+from hangtag.training.recipe_sections import FineTuningRecipe
 
 
 @pytest.fixture
@@ -30,16 +30,16 @@ def test_validation_is_never_augmented(learner, tiny_data):
 
 
 def test_statistics_are_measured_without_dropout_on_photos_as_they_are(tiny_recipe, tiny_data):
-    settings = tiny_recipe.optimisation.model_copy(update={"statistics_photos": 16, "ema_decay": 0})
+    settings = tiny_recipe.optimisation.model_copy(update={"batch_norm_photos": 16, "ema_decay": 0})
     recipe = tiny_recipe.model_copy(update={"optimisation": settings})
     network = build_network("deep_cnn", {"masterCategory": 2, "gender": 3}, (64, 64), dropout=0.5)
     learner = Learner(recipe, *network, Losses(recipe.columns))
     samples = Samples(
         np.repeat(np.repeat(tiny_data.train.pixels, 2, axis=1), 2, axis=2), tiny_data.train.targets
     )
-    learner.measure_statistics(samples)
+    learner.measure_batch_norms(samples)
     first = {name: value.clone() for name, value in learner.network.named_buffers()}
-    learner.measure_statistics(samples)
+    learner.measure_batch_norms(samples)
     again = dict(learner.network.named_buffers())
     assert all(torch.equal(value, again[name]) for name, value in first.items())  # dropout would be random
     chosen = torch.from_numpy(samples.pixels[np.linspace(0, 31, 16).astype(int)]).permute(0, 3, 1, 2).float()
@@ -68,7 +68,7 @@ def normed(tiny_recipe):
 
     def build(ema_decay):
         settings = tiny_recipe.optimisation.model_copy(
-            update={"statistics_photos": 514, "ema_decay": ema_decay, "precision": "float32"}
+            update={"batch_norm_photos": 514, "ema_decay": ema_decay, "precision": "float32"}
         )
         schedule = FineTuningRecipe(frozen_epochs=1, last_blocks=1, learning_rate=0.01)
         recipe = tiny_recipe.model_copy(update={"optimisation": settings, "fine_tuning": schedule})
@@ -89,7 +89,7 @@ def mostly_dark() -> Samples:
 
 def test_statistics_are_those_of_all_photos_alike_whatever_batch_they_are_in(normed):
     learner, samples = normed(ema_decay=0), mostly_dark()
-    learner.measure_statistics(samples)
+    learner.measure_batch_norms(samples)
     values = samples.pixels.transpose(0, 3, 1, 2).reshape(514, 12)
     measured = learner.network.backbone.own
     assert measured.running_mean.numpy() == pytest.approx(values.mean(axis=0), rel=0.01)
@@ -99,13 +99,13 @@ def test_statistics_are_those_of_all_photos_alike_whatever_batch_they_are_in(nor
 def test_frozen_blocks_keep_their_statistics(normed, ema_decay):
     learner = normed(ema_decay)
     learner.begin_epoch(1)
-    learner.measure_statistics(mostly_dark())
+    learner.measure_batch_norms(mostly_dark())
     backbone = learner.result.backbone
     assert torch.equal(backbone.pretrained.running_mean, torch.zeros(12))
     assert torch.equal(backbone.pretrained.running_var, torch.ones(12))
     assert not torch.equal(backbone.own.running_mean, torch.zeros(12))
     learner.begin_epoch(2)  # the only block learns now
-    learner.measure_statistics(mostly_dark())
+    learner.measure_batch_norms(mostly_dark())
     assert not torch.equal(backbone.pretrained.running_mean, torch.zeros(12))
 
 
@@ -141,6 +141,18 @@ def test_the_average_resumes_where_it_was(tiny_recipe, tiny_data):
         assert torch.equal(tensor, resumed.result.state_dict()[name]), name
     first = straight.network.heads["gender"].weight
     assert not torch.equal(first, straight.result.heads["gender"].weight)
+
+
+def test_the_first_epochs_may_show_smaller_photos(tiny_recipe, tiny_data):
+    augmentation = tiny_recipe.augmentation.model_copy(update={"small_epochs": 2, "small_size": 0.75})
+    recipe = tiny_recipe.model_copy(update={"augmentation": augmentation})
+    network = HeadedNetwork(NormedPixels(), 12, {"masterCategory": 2, "gender": 3}, 0.0)
+    learner = Learner(recipe, Normalise([0, 0, 0], [1] * 3), network, Losses(recipe.columns))
+    photos, sizes = torch.from_numpy(tiny_data.train.pixels[:4]), []
+    for epoch in (1, 2, 3):
+        learner.begin_epoch(epoch)
+        sizes.append(tuple(learner.augment(photos, torch.Generator()).shape))
+    assert sizes == [(4, 3, 24, 24), (4, 3, 24, 24), (4, 3, 32, 32)]
 
 
 def test_top1_accuracy_counts_known_labels_only():

@@ -7,11 +7,13 @@ import pytest
 import torch
 from rich.console import Console
 
-from hangtag.domain.errors import TrainingError
+from hangtag.domain.errors import TrainingError, UsageError
+from hangtag.training import loop
 from hangtag.training.checkpoint import RunState, read_checkpoint, write_checkpoint
 from hangtag.training.data import UNKNOWN, Samples, TrainingData
 from hangtag.training.loop import RunSettings, train
 from hangtag.training.progress import TrainingProgress
+from hangtag.training.workers import choose_device
 
 
 class StopAfter(TrainingProgress):
@@ -147,6 +149,37 @@ def test_what_comes_after_the_training_may_differ_when_it_goes_on(tiny_recipe, t
     later = short.model_copy(update={"answers": answers, "description": "another"})
     assert later.fingerprint() != short.fingerprint()
     assert len(train(later, tiny_data, RunSettings(run_folder, resume=True), quiet()).history) == 1
+
+
+def test_a_run_of_hangtag_0_1_is_resumed(tiny_recipe, tiny_data, run_folder):
+    short = tiny_recipe.with_epochs(1)
+    first = train(short, tiny_data, RunSettings(run_folder), quiet())
+    path = run_folder / "checkpoint.safetensors"
+    state, tensors = read_checkpoint(path)
+    write_checkpoint(path, replace(state, recipe=short.former_fingerprint()), tensors)
+    again = train(short, tiny_data, RunSettings(run_folder, resume=True), quiet())
+    assert torch.equal(
+        weights_of(first)["network.heads.gender.bias"], weights_of(again)["network.heads.gender.bias"]
+    )
+
+
+def test_a_device_that_is_not_there_is_refused_and_a_gpu_is_taken_by_itself(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert choose_device("auto").type == choose_device("cpu").type == "cpu"
+    with pytest.raises(UsageError, match=r"--device.*'cuda'.*It finds cpu"):
+        choose_device("cuda")
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert choose_device("auto").type == "mps"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert choose_device("auto").type == "cuda"
+
+
+def test_a_run_trains_on_the_device_that_it_is_told(tiny_recipe, tiny_data, run_folder, monkeypatch):
+    """The `meta` device computes shapes alone, so that only where the tensors are sent can be seen."""
+    monkeypatch.setattr(loop, "choose_device", lambda name: torch.device("meta" if name == "cuda" else "cpu"))
+    with pytest.raises((NotImplementedError, RuntimeError), match=r"[Mm]eta"):
+        train(tiny_recipe, tiny_data, RunSettings(run_folder, device="cuda"), quiet())
 
 
 def test_a_damaged_checkpoint_is_a_clear_error(tmp_path):

@@ -6,9 +6,9 @@ import torch
 from torch.nn import functional
 
 from hangtag.domain.taxonomy import Taxonomy
-from hangtag.training.data import GATE, UNKNOWN, Samples, TrainingData
+from hangtag.training.data import OOD_OUTPUT, UNKNOWN, Samples, TrainingData
 from hangtag.training.losses import Losses
-from hangtag.training.recipe import GateRecipe
+from hangtag.training.recipe_sections import OodRecipe
 
 COLUMNS = ("masterCategory", "gender")
 LEVELS = ("masterCategory", "articleType")
@@ -54,13 +54,13 @@ def test_a_logit_adjustment_asks_more_of_the_rare_class():
     assert losses.validation(logits, {"gender": torch.tensor([2])}).item() == pytest.approx(math.log(3))
 
 
-def test_the_gate_learns_beside_the_heads(logits):
+def test_the_ood_detector_learns_beside_the_heads(logits):
     targets = {"masterCategory": torch.tensor([0, 1, UNKNOWN, UNKNOWN]), "gender": torch.full((4,), UNKNOWN)}
-    targets[GATE] = torch.tensor([0, 0, 1, 1])
+    targets[OOD_OUTPUT] = torch.tensor([0, 0, 1, 1])
     scores = torch.tensor([[-2.0], [-2.0], [2.0], [2.0]])
-    right = Losses(COLUMNS, gate_weight=1.0).training({**logits, GATE: scores}, targets)
-    wrong = Losses(COLUMNS, gate_weight=1.0).training({**logits, GATE: -scores}, targets)
-    without = Losses(COLUMNS).training({**logits, GATE: scores}, targets)
+    right = Losses(COLUMNS, ood_weight=1.0).training({**logits, OOD_OUTPUT: scores}, targets)
+    wrong = Losses(COLUMNS, ood_weight=1.0).training({**logits, OOD_OUTPUT: -scores}, targets)
+    without = Losses(COLUMNS).training({**logits, OOD_OUTPUT: scores}, targets)
     assert right.item() == pytest.approx(without.item() + math.log1p(math.exp(-2)), rel=1e-5)
     assert wrong.item() == pytest.approx(without.item() + math.log1p(math.exp(2)), rel=1e-5)
 
@@ -88,10 +88,10 @@ def test_a_recipe_says_which_means_are_used(tiny_recipe):
     optimisation = recipe.optimisation.model_copy(
         update={"class_weights": "balanced", "logit_adjustment": 0.5}
     )
-    gate = GateRecipe(drawn=1, loss_weight=0.25)
-    losses = Losses.from_recipe(recipe.model_copy(update={"optimisation": optimisation, "gate": gate}), data)
+    ood = OodRecipe(drawn=1, loss_weight=0.25)
+    losses = Losses.from_recipe(recipe.model_copy(update={"optimisation": optimisation, "ood": ood}), data)
     assert losses.class_weights["masterCategory"].tolist() == pytest.approx([4 / 6, 4 / 2])
     assert losses.adjustments["masterCategory"].tolist() == pytest.approx(
         [math.log(0.75) / 2, math.log(0.25) / 2]
     )
-    assert losses.gate_weight == 0.25
+    assert losses.ood_weight == 0.25

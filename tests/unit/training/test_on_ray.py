@@ -9,32 +9,37 @@ pytest.importorskip("ray", reason="the extra `ray` is not installed")
 
 from hangtag.domain.errors import UsageError
 from hangtag.training.loop import RunSettings
-from hangtag.training.on_ray import Cluster, Crew, choose_crew
+from hangtag.training.on_ray import Cluster, WorkerPlan, plan_workers
 
 SMALL, LARGE, GPUS = {"CPU": 4.0}, {"CPU": 16.0}, {"CPU": 16.0, "GPU": 4.0}
 
 
 @pytest.mark.parametrize(
-    ("nodes", "workers", "threads", "crew"),
+    ("nodes", "workers", "threads", "plan"),
     [
-        ([SMALL, SMALL], None, None, Crew(2, 4)),
-        ([SMALL, SMALL], None, 3, Crew(2, 3)),
-        ([SMALL, SMALL], 4, None, Crew(4, 2)),
-        ([SMALL, SMALL], 3, None, Crew(3, 2)),
+        ([SMALL, SMALL], None, None, WorkerPlan(2, 4)),
+        ([SMALL, SMALL], None, 3, WorkerPlan(2, 3)),
+        ([SMALL, SMALL], 4, None, WorkerPlan(4, 2)),
+        ([SMALL, SMALL], 3, None, WorkerPlan(3, 2)),
         (
             [SMALL, LARGE],
             None,
             None,
-            Crew(2, 8),
+            WorkerPlan(2, 8),
         ),  # both on the large one, which leaves the small one to others
-        ([SMALL, {"memory": 1.0}], None, None, Crew(1, 4)),  # a machine that only keeps the cluster together
-        ([SMALL, GPUS], None, None, Crew(4, 4, use_gpu=True)),
-        ([SMALL, GPUS, GPUS], 2, None, Crew(2, 16, use_gpu=True)),
+        (
+            [SMALL, {"memory": 1.0}],
+            None,
+            None,
+            WorkerPlan(1, 4),
+        ),  # a machine that only keeps the cluster together
+        ([SMALL, GPUS], None, None, WorkerPlan(4, 4, use_gpu=True)),
+        ([SMALL, GPUS, GPUS], 2, None, WorkerPlan(2, 16, use_gpu=True)),
     ],
 )
-def test_workers_take_what_there_is(nodes, workers, threads, crew):
+def test_workers_take_what_there_is(nodes, workers, threads, plan):
     settings = RunSettings(Path(), threads=threads)
-    assert choose_crew(nodes, Cluster(workers=workers), settings) == crew
+    assert plan_workers(nodes, Cluster(workers=workers), settings) == plan
 
 
 @pytest.mark.parametrize(
@@ -43,4 +48,4 @@ def test_workers_take_what_there_is(nodes, workers, threads, crew):
 )
 def test_what_a_cluster_has_no_room_for_is_refused(nodes, workers, threads):
     with pytest.raises(UsageError, match="no room"):
-        choose_crew(nodes, Cluster(workers=workers), RunSettings(Path(), threads=threads))
+        plan_workers(nodes, Cluster(workers=workers), RunSettings(Path(), threads=threads))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from hangtag.bundle.card import GateCard
+from hangtag.bundle.card import OodDetectorCard
 from hangtag.bundle.file import read_bundle, write_bundle
 from hangtag.bundle.quantised import find_quantised, quantised_path, read_quantisation
 from hangtag.domain.errors import UsageError
@@ -56,7 +56,7 @@ def test_the_first_convolutions_stay_exact(bundle):
     assert count(one, "QuantizeLinear") > count(both, "QuantizeLinear")
 
 
-def test_a_gate_stays(bundle, tmp_path):
+def test_an_ood_detector_stays(bundle, tmp_path):
     graph = build_tiny_graph()
     graph.graph.initializer.append(numpy_helper.from_array(np.array([1], np.int64), "axes"))
     graph.graph.node.append(
@@ -64,13 +64,13 @@ def test_a_gate_stays(bundle, tmp_path):
     )
     score = helper.make_tensor_value_info("not_a_product", TensorProto.FLOAT, ["N", 1])
     graph.graph.output.append(score)
-    card = replace(bundle.card, gate=GateCard("not_a_product", 3.0, "the largest feature"))
-    write_bundle(graph, card, tmp_path / "gated.onnx")
-    gated = read_bundle(tmp_path / "gated.onnx")
-    write_quantised_bundle(gated, draw_pixels(16), quantised_path(gated.path))
+    card = replace(bundle.card, ood_detector=OodDetectorCard("not_a_product", 3.0, "the largest feature"))
+    write_bundle(graph, card, tmp_path / "with_ood.onnx")
+    with_ood = read_bundle(tmp_path / "with_ood.onnx")
+    write_quantised_bundle(with_ood, draw_pixels(16), quantised_path(with_ood.path))
     pixels = draw_pixels(5)
     exact, found = (
-        load_model(gated.path, precision=precision).run(pixels)["not_a_product"][:, 0]
+        load_model(with_ood.path, precision=precision).run(pixels)["not_a_product"][:, 0]
         for precision in ("fp32", "int8")
     )
     assert found.shape == exact.shape == (5,)

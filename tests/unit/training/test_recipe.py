@@ -16,7 +16,7 @@ def test_every_recipe_that_comes_with_hangtag_can_be_read_and_says_what_to_expec
 def test_the_default_recipe_answers_every_column():
     recipe = read_recipe(find_recipe("default"))
     assert len(recipe.columns) == 7
-    assert recipe.gate is not None
+    assert recipe.ood is not None
     assert recipe.joins == ()  # it trains on any catalogue by itself
 
 
@@ -61,6 +61,41 @@ def test_comments_do_not_change_the_fingerprint_but_values_do(tmp_path):
     original = read_recipe(find_recipe("default")).fingerprint()
     assert read_recipe(commented).fingerprint() == original
     assert read_recipe(changed).fingerprint() != original
+
+
+def test_names_of_older_recipes_can_be_read_and_not_both(tmp_path):
+    path, text = tmp_path / "old.toml", find_recipe("default").read_text(encoding="utf-8")
+    for new, old in (
+        ("[ood]", "[gate]"),
+        ("batch_norm_photos", "statistics_photos"),
+        ("detail_probability", "blur_probability"),
+    ):
+        assert new in text
+        text = text.replace(new, old)
+    path.write_text(text, encoding="utf-8")
+    assert read_recipe(path) == read_recipe(find_recipe("default"))
+    path.write_text(text + "\n[ood]\ndrawn = 1\nloss_weight = 1\n", encoding="utf-8")
+    with pytest.raises(RecipeError, match="gate is the former name of ood"):
+        read_recipe(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "digest"),
+    [
+        ("default", "f1de9cff8306f563848598624ddbe6fe3fe61897d25c91ad098c94ee581a597c"),
+        ("vgg16_custom", "423cea2e9627496639b0d8ead4af5695231efb50d4a5b77fc4bd9f38cca62964"),
+    ],
+)
+def test_a_run_of_hangtag_0_1_is_known_by_its_recipe(name, digest):
+    assert read_recipe(find_recipe(name)).former_fingerprint() == digest
+
+
+def test_what_is_said_at_its_default_does_not_change_the_run(tmp_path):
+    path, text = tmp_path / "a.toml", find_recipe("default").read_text(encoding="utf-8")
+    assert "smallest_detail = 0.4\n" in text
+    path.write_text(text.replace("smallest_detail = 0.4\n", ""), encoding="utf-8")
+    recipe = read_recipe(find_recipe("default"))
+    assert read_recipe(path).training_fingerprint() == recipe.training_fingerprint()
 
 
 @pytest.mark.parametrize(

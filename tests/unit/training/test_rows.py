@@ -3,12 +3,14 @@ from collections import Counter
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from PIL import Image
 
 pytest.importorskip("torch", reason="the extra `train` is not installed")
 
 from fakes import encode
+from hangtag.bundle.card import SourceCard
 from hangtag.catalogue.clean import clean_catalogue
 from hangtag.catalogue.split import split_catalogue
 from hangtag.datasets.opening import open_catalogue
@@ -20,8 +22,10 @@ from hangtag.training.rows import (
     PUBLISHED_TEST,
     Joining,
     join_sets,
+    learn_everything,
     limit_rows,
     own_rows,
+    read_sources,
     rows_by_set,
 )
 
@@ -75,6 +79,36 @@ def test_a_limit_leaves_out_train_and_validation_rows_alike_and_no_test_row(spli
     notes = Counter(limited.column("note").to_pylist())
     assert notes[LEFT_OUT] == after["dropped"] - before["dropped"]
     assert read_split_facts(limited) == read_split_facts(split_table)
+
+
+def label_table(**splits) -> pa.Table:
+    """Return a split table with a row for each of the labels, such as train="aab"."""
+    rows = [(split, label) for split, labels in splits.items() for label in labels]
+    return pa.table(
+        {
+            "split": [split for split, _ in rows],
+            "note": pa.nulls(len(rows), pa.string()),
+            "articleType": [label for _, label in rows],
+        }
+    )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_limit_leaves_each_class_its_share_and_a_train_photo(seed):
+    table = label_table(train="a" * 60 + "b" * 38 + "cd", validation="a" * 30 + "b" * 20, test="abcd")
+    limited = limit_rows(table, 20, seed, ["articleType"]).filter(pc.field("split") != "dropped")
+    counts = Counter(zip(limited["split"].to_pylist(), limited["articleType"].to_pylist(), strict=True))
+    assert {label: counts["train", label] for label in "cd"} == {"c": 1, "d": 1}
+    assert abs(counts["train", "a"] - 11) <= 1
+    assert (counts["validation", "a"], counts["validation", "b"]) == (6, 4)
+    assert sum(counts["train", label] for label in "abcd") == 20
+
+
+def test_a_limit_smaller_than_the_classes_keeps_the_large_ones():
+    limited = limit_rows(label_table(train="aaaabbbcd", validation="d"), 4, 1, ["articleType"])
+    kept = [row["articleType"] for row in limited.to_pylist() if row["split"] == "train"]
+    assert len(kept) == 4
+    assert {"a", "b"} <= set(kept)
 
 
 def test_a_limit_is_drawn_by_its_seed_and_may_be_larger_than_the_split(split_table):
@@ -168,3 +202,63 @@ def test_duplicates_are_kept_back_together_within_a_set_and_across_sets(join, sp
         sorted(one[0] for one in sides.values() if len(set(one)) == 1) == ["train"] * 5 + ["validation"] * 5
     )
     assert not set(sides) & set(split_table["group"].to_pylist())
+
+
+def test_photos_of_no_product_in_a_set_are_learnt_as_such_where_that_is_learnt(
+    main, split_table, tmp_path, write_catalogue
+):
+    """Their other labels are not learnt, whatever they say."""
+    shop = write_catalogue(
+        b"id,masterCategory,articleType\n1,none,Shirts\n2,None,\n3,Apparel,Shirts\n4,none,\n"
+    )
+    for number in (1, 2, 3):
+        (shop / "images" / f"{number}.jpg").write_bytes(noise(number))
+    with open_catalogue(shop) as catalogue:
+        for negatives, split, set_name in ((True, "train", "negatives"), (False, "dropped", "shop")):
+            joining = Joining(COLUMNS, negatives=negatives)
+            joined = join_sets(split_table, (main, {"shop": catalogue}), joining, tmp_path / str(negatives))
+            added = {row["id"]: row for row in joined.slice(split_table.num_rows).to_pylist()}
+            for number in (1, 2):
+                row = added[f"shop:{number}"]
+                assert (row["photo"], row["split"]) == (f"shop:{number}.jpg", split)
+                assert (row["source"], row["articleType"]) == (set_name, None)
+            assert added["shop:3"]["source"] == "shop"
+            assert added["shop:4"]["note"] == "no_photo"
+
+
+def test_licence_and_origin_of_joined_photos_are_told(main, split_table, tmp_path, write_catalogue):
+    shop = write_catalogue(
+        b"id,masterCategory,articleType,licence,source\n"
+        b"1,Apparel,Shirts,CC0,A. Shop\n2,Apparel,Shirts,CC0,A. Shop\n"
+        b"3,Apparel,Shirts,,\n4,Apparel,Shirts,CC0,A. Shop\n"
+    )
+    for number in (1, 2, 3):
+        (shop / "images" / f"{number}.jpg").write_bytes(noise(number))
+    with open_catalogue(shop) as catalogue:
+        joined = join_sets(split_table, (main, {"shop": catalogue}), Joining(COLUMNS), tmp_path / "run")
+    assert read_sources(joined) == (SourceCard("shop", 1), SourceCard("shop", 2, "CC0", "A. Shop"))
+    assert read_sources(split_table) == ()
+    assert read_split_facts(joined) == read_split_facts(split_table)
+    assert set(rows_by_set(joined)) == {"shop"}
+
+
+def test_a_mapping_states_licence_and_origin_of_a_whole_set(main, split_table, tmp_path):
+    shop = tmp_path / "shop"
+    for name in ("Shirts", "Sandals"):
+        (shop / name).mkdir(parents=True)
+        (shop / name / "1.jpg").write_bytes(noise(len(name)))
+    mapping = (
+        'photos = "."\nfolders = ["articleType"]\nlicence = "CC BY 4.0"\nattribution = "A. Shop, doi 1"\n'
+    )
+    (shop / "catalogue.toml").write_text(mapping, encoding="utf-8")
+    with open_catalogue(shop) as catalogue:
+        joined = join_sets(split_table, (main, {"shop": catalogue}), Joining(COLUMNS), tmp_path / "run")
+    [source] = read_sources(joined)
+    assert (source.licence, source.attribution) == ("CC BY 4.0", "A. Shop, doi 1")
+    assert source.photos == count_splits(rows_by_set(joined)["shop"])["train"] > 0
+
+
+def test_everything_is_learnt_but_what_was_dropped(split_table):
+    before, after = count_splits(split_table), count_splits(learn_everything(split_table))
+    assert after["train"] == before["train"] + before["validation"] + before["test"]
+    assert after["dropped"] == before["dropped"]

@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 
 from fakes import build_card, predictions_of
-from hangtag.bundle.card import GateCard
+from hangtag.bundle.card import OodDetectorCard
 from hangtag.training.data import UNKNOWN
 from hangtag.training.thresholds import (
     FEWEST_ANSWERED,
     LOWEST_THRESHOLD,
-    choose_gate_threshold,
+    choose_ood_threshold,
     choose_path_thresholds,
     choose_threshold,
     choose_thresholds,
     lower_bound,
-    widen_gate,
+    widen_ood_threshold,
 )
 
 
@@ -70,30 +70,30 @@ def test_the_bound_is_below_the_share_and_comes_closer_with_more_photos():
 
 
 @pytest.mark.parametrize(("share", "over"), [(0.02, 2), (0.0, 0), (0.5, 50)])
-def test_the_gate_flags_at_most_its_share_of_the_products(share, over):
+def test_the_ood_detector_flags_at_most_its_share_of_the_products(share, over):
     scores = np.random.default_rng(0).permutation(100).astype(np.float32)
-    assert (scores > choose_gate_threshold(scores, share)).sum() == over
-    assert (np.ones(100) > choose_gate_threshold(np.ones(100))).sum() == 0
+    assert (scores > choose_ood_threshold(scores, share)).sum() == over
+    assert (np.ones(100) > choose_ood_threshold(np.ones(100))).sum() == 0
 
 
-def test_a_gate_is_widened_for_the_products_of_other_sets_and_never_narrowed():
-    card = build_card(gate=GateCard("not_a_product", 1.0, "a drawn score"))
+def test_an_ood_detector_is_widened_for_the_products_of_other_sets_and_never_narrowed():
+    card = build_card(ood_detector=OodDetectorCard("not_a_product", 1.0, "a drawn score"))
     others, few, like_the_own = np.arange(100) / 10, np.full(10, 99.0), np.zeros(100)
-    widened = widen_gate(card, [others, few, like_the_own])
-    assert widened.gate.threshold == pytest.approx(9.7)
-    assert widen_gate(card, [few, like_the_own]) == card
-    assert widen_gate(build_card(), [others]).gate is None
+    widened = widen_ood_threshold(card, [others, few, like_the_own])
+    assert widened.ood_detector.threshold == pytest.approx(9.7)
+    assert widen_ood_threshold(card, [few, like_the_own]) == card
+    assert widen_ood_threshold(build_card(), [others]).ood_detector is None
 
 
-def test_a_gate_without_products_has_no_threshold():
+def test_an_ood_detector_without_products_has_no_threshold():
     with pytest.raises(ValueError, match="photos of products"):
-        choose_gate_threshold(np.empty(0))
+        choose_ood_threshold(np.empty(0))
 
 
 def test_the_card_gains_what_was_chosen_and_unknown_labels_do_not_count():
     card = build_card(
         heads={"gender": ("Men", "Women"), "season": ("Summer", "Winter")},
-        gate=GateCard("not_a_product", 0.0, "a drawn score"),
+        ood_detector=OodDetectorCard("not_a_product", 0.0, "a drawn score"),
     )
     sure = np.tile(np.float32([[0.9, 0.1]]), (300, 1))
     nobody_knows = np.arange(300) >= 200
@@ -106,7 +106,7 @@ def test_the_card_gains_what_was_chosen_and_unknown_labels_do_not_count():
     assert found.head("gender").threshold == pytest.approx(0.9)
     assert found.head("season").threshold is None
     assert found.target_accuracy == 0.98
-    assert found.gate == replace(card.gate, threshold=1.0)
+    assert found.ood_detector == replace(card.ood_detector, threshold=1.0)
 
 
 def test_answers_that_end_above_the_leaf_are_right_as_often_as_the_others():

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, cast
 from hangtag import __version__
 from hangtag.bundle.card import QUANTISED_PRECISION
 from hangtag.bundle.file import read_bundle
-from hangtag.bundle.quantised import find_quantised
+from hangtag.bundle.quantised import quantised_path
 from hangtag.domain.errors import HangtagError, UsageError
 from hangtag.inference.model import Model, load_model
 from hangtag.inference.predicting import DecodeSettings, predict_photos
 from hangtag.inference.predictions import Predictions
+from hangtag.inference.selection import find_form
 from hangtag.labelling.cluster.handing import HandedPhoto, receive
 from hangtag.labelling.fingerprint import Fingerprint
 from hangtag.labelling.inputs.prefetch import FetchingAhead
@@ -36,10 +37,12 @@ class ModelFiles:
     def of(cls, path: Path, model: Model) -> "ModelFiles":
         """Return the files of a model that was loaded from `path`, and the arithmetic that it was given here."""
         bundle = read_bundle(path)
-        forms = [bundle]
-        if model.engine.precision == QUANTISED_PRECISION and (form := find_quantised(bundle)) is not None:
-            forms.append(form)
-        return cls({form.path.name: form.model_bytes for form in forms}, model.engine.precision)
+        files = {bundle.path.name: bundle.model_bytes}
+        if model.engine.precision == QUANTISED_PRECISION and (form := find_form(bundle)) is not None:
+            files[quantised_path(bundle.path).name] = (
+                form.model_bytes
+            )  # wherever it lies here, there it lies beside
+        return cls(files, model.engine.precision)
 
     def load(self, threads: int) -> Model:
         """Load the model, golden check included; raises as `load_model`."""

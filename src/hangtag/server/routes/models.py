@@ -52,7 +52,9 @@ async def show_model(model_id: str, service: ServiceDependency) -> ModelDetail:
             for head in card.heads
         ],
         target_accuracy=card.target_accuracy,
-        gate=None if card.gate is None else Gate(threshold=card.gate.threshold, method=card.gate.method),
+        gate=None
+        if card.ood_detector is None
+        else Gate(threshold=card.ood_detector.threshold, method=card.ood_detector.method),
         preprocessing=card.preprocessing.to_json(),
         recipe=card.recipe,
         data=card.data,

@@ -1,27 +1,49 @@
 """The workers that train one network together: each takes a part of every batch, and all take the same step.
 
 A worker's loss is divided by what the whole batch knows, so that the sum of the workers' gradients is the very gradient
-of the batch, however it was cut. `Team` is the port, and by itself a team of one.
+of the batch, however it was cut. `WorkerGroup` is the port, and by itself a group of one.
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, distributed, nn
 
+from hangtag.domain.errors import UsageError
+
 FEWEST_PHOTOS: Final = 2
 """How many photos a part has at least: batch norm needs two."""
 
 
-class Team:
-    """A team of one: its part is the whole, and there is nobody to agree with. It computes on `device`."""
+Device = Literal["auto", "cpu", "cuda", "mps"]
+"""What computes: `auto` is a GPU where there is one."""
+
+
+def choose_device(name: str) -> torch.device:
+    """Return what a training computes on. Raises `UsageError` for a device that this machine does not have."""
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return torch.device(next(kind for kind, is_there in there.items() if is_there))
+    if not there.get(name):
+        raise UsageError(
+            f"torch finds no device {name!r} here",
+            where="--device",
+            fix=f"It finds {', '.join(kind for kind, is_there in there.items() if is_there)}.",
+        )
+    return torch.device(name)
+
+
+class WorkerGroup:
+    """A group of one: its part is the whole, and there is nobody to agree with. It computes on `device`."""
 
     rank: int = 0
     size: int = 1
-    device: torch.device = torch.device("cpu")
+
+    def __init__(self, device: torch.device | None = None) -> None:
+        self.device = torch.device("cpu") if device is None else device
 
     @property
     def is_first(self) -> bool:
@@ -39,20 +61,20 @@ class Team:
     def sum_gradients(self, network: nn.Module) -> None:
         """Add up the gradients of the workers, in place."""
 
-    def average_statistics(self, *networks: nn.Module) -> None:
+    def average_batch_norms(self, *networks: nn.Module) -> None:
         """Give all workers the mean of what their batch norms have gathered, in place."""
 
 
-ALONE: Final = Team()
+SINGLE_PROCESS: Final = WorkerGroup()
 
 
-class TorchTeam(Team):
+class ProcessGroup(WorkerGroup):
     """The processes of a torch process group, which stands already; each computes on a device of its own."""
 
     def __init__(self, device: torch.device) -> None:
+        super().__init__(device)
         self.rank = distributed.get_rank()
         self.size = distributed.get_world_size()
-        self.device = device
 
     def part_of(self, batch: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Return an equal part of a batch; of one that is too small to be cut, all of it.
@@ -82,7 +104,7 @@ class TorchTeam(Team):
         for weight, gradient, workers in zip(weights, summed, known.tolist(), strict=True):
             weight.grad = gradient if workers else None
 
-    def average_statistics(self, *networks: nn.Module) -> None:
+    def average_batch_norms(self, *networks: nn.Module) -> None:
         """Give all workers the mean of the floating-point buffers, in place."""
         buffers = [
             buffer for network in networks for buffer in network.buffers() if buffer.is_floating_point()

@@ -1,4 +1,4 @@
-"""A model with a gate, from its graph to what it says of a photo."""
+"""A model with an OOD detector, from its graph to what it says of a photo."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fakes import answer, encode, paint
-from hangtag.bundle.card import GateCard
+from hangtag.bundle.card import OodDetectorCard
 from hangtag.bundle.file import read_bundle, write_bundle
 from hangtag.domain.errors import BundleError
 from hangtag.domain.flags import Flag
@@ -18,34 +18,34 @@ GRAPH = build_tiny_graph(TINY_HEADS | {OUTPUT: ("score",)})
 PLAIN = build_tiny_card(build_tiny_graph())
 PIXELS = draw_pixels(6)
 SCORES = reference_logits(GRAPH, PIXELS)[OUTPUT][:, 0]
-CARD = replace(PLAIN, gate=GateCard(OUTPUT, float(np.median(SCORES)), "drawn weights"))
+CARD = replace(PLAIN, ood_detector=OodDetectorCard(OUTPUT, float(np.median(SCORES)), "drawn weights"))
 
 
 @pytest.fixture
 def model(tmp_path):
-    write_bundle(GRAPH, CARD, tmp_path / "gate.onnx")
-    return load_model(tmp_path / "gate.onnx", precision="fp32", threads=1)
+    write_bundle(GRAPH, CARD, tmp_path / "ood.onnx")
+    return load_model(tmp_path / "ood.onnx", precision="fp32", threads=1)
 
 
-def test_the_gate_is_answered_beside_the_heads(model):
+def test_the_ood_detector_is_answered_beside_the_heads(model):
     found = answer(model, PIXELS)
     assert (found.ood_score.shape, found.ood_score.dtype) == ((6,), np.float32)
     np.testing.assert_allclose(found.ood_score, SCORES, atol=1e-4)
     assert set(found.probabilities) == set(TINY_HEADS)
     assert answer(model, PIXELS[:0]).ood_score.shape == (0,)
-    assert found.flagged[:, 0].tolist() == (CARD.gate.threshold < SCORES).tolist()
+    assert found.flagged[:, 0].tolist() == (CARD.ood_detector.threshold < SCORES).tolist()
 
 
-def test_without_a_gate_there_is_no_score(tmp_path):
+def test_without_an_ood_detector_there_is_no_score(tmp_path):
     write_bundle(build_tiny_graph(), PLAIN, tmp_path / "plain.onnx")
     assert answer(load_model(tmp_path / "plain.onnx"), PIXELS).ood_score is None
 
 
 def test_a_photo_over_the_threshold_is_flagged(tmp_path):
     for threshold, flags in ((1e9, ()), (-1e9, (Flag.NOT_A_PRODUCT,))):
-        card = replace(CARD, gate=replace(CARD.gate, threshold=threshold))
-        write_bundle(GRAPH, card, tmp_path / "gate.onnx")
-        (found,) = load_model(tmp_path / "gate.onnx", precision="fp32").predict([draw_png()])
+        card = replace(CARD, ood_detector=replace(CARD.ood_detector, threshold=threshold))
+        write_bundle(GRAPH, card, tmp_path / "ood.onnx")
+        (found,) = load_model(tmp_path / "ood.onnx", precision="fp32").predict([draw_png()])
         assert found.flags == flags
 
 
@@ -65,35 +65,37 @@ def _write_plain(folder):
     return folder / "plain.onnx"
 
 
-def test_a_gate_that_the_graph_lacks_is_refused(tmp_path):
+def test_an_ood_detector_that_the_graph_lacks_is_refused(tmp_path):
     with pytest.raises(
-        BundleError, match="describes the gate 'not_a_product', and the model has no such output"
+        BundleError, match="describes the OOD detector 'not_a_product', and the model has no such output"
     ):
-        write_bundle(build_tiny_graph(), CARD, tmp_path / "gate.onnx")
+        write_bundle(build_tiny_graph(), CARD, tmp_path / "ood.onnx")
 
 
-def test_a_gate_that_the_card_does_not_describe_is_refused(tmp_path):
+def test_an_ood_detector_that_the_card_does_not_describe_is_refused(tmp_path):
     with pytest.raises(BundleError, match="outputs that the card does not describe: not_a_product"):
-        write_bundle(GRAPH, PLAIN, tmp_path / "gate.onnx")
+        write_bundle(GRAPH, PLAIN, tmp_path / "ood.onnx")
 
 
-def test_a_gate_of_another_shape_is_refused(tmp_path):
+def test_an_ood_detector_of_another_shape_is_refused(tmp_path):
     wide = build_tiny_graph(TINY_HEADS | {OUTPUT: ("one", "two")})
-    with pytest.raises(BundleError, match=r"the gate's output 'not_a_product' is float32 \(N, 2\), not"):
-        write_bundle(wide, CARD, tmp_path / "gate.onnx")
+    with pytest.raises(
+        BundleError, match=r"the output 'not_a_product' of the OOD detector is float32 \(N, 2\), not"
+    ):
+        write_bundle(wide, CARD, tmp_path / "ood.onnx")
 
 
-def test_the_gate_goes_through_the_file(tmp_path):
-    write_bundle(GRAPH, CARD, tmp_path / "gate.onnx")
-    assert read_bundle(tmp_path / "gate.onnx").card.gate == CARD.gate
+def test_the_ood_detector_goes_through_the_file(tmp_path):
+    write_bundle(GRAPH, CARD, tmp_path / "ood.onnx")
+    assert read_bundle(tmp_path / "ood.onnx").card.ood_detector == CARD.ood_detector
 
 
 @pytest.mark.parametrize("score", [np.nan, np.inf, -np.inf])
-def test_a_gate_that_gives_no_number_is_refused(score, tmp_path):
+def test_an_ood_detector_that_gives_no_number_is_refused(score, tmp_path):
     """NaN is over no threshold: nothing would ever be flagged, and nobody would notice."""
     graph = build_tiny_graph(TINY_HEADS | {OUTPUT: ("score",)})
     bias = next(tensor for tensor in graph.graph.initializer if tensor.name == f"{OUTPUT}.bias")
     bias.raw_data = np.float32([score]).tobytes()
-    write_bundle(graph, CARD, tmp_path / "gate.onnx")
-    with pytest.raises(BundleError, match="its gate gives no number"):
-        load_model(tmp_path / "gate.onnx", precision="fp32")
+    write_bundle(graph, CARD, tmp_path / "ood.onnx")
+    with pytest.raises(BundleError, match="its OOD detector gives no number"):
+        load_model(tmp_path / "ood.onnx", precision="fp32")

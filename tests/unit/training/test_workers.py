@@ -10,16 +10,16 @@ torch = pytest.importorskip("torch", reason="the extra `train` is not installed"
 from torch import distributed, multiprocessing  # noqa: E402
 
 from hangtag.networks.multihead import HeadedNetwork, Normalise  # noqa: E402
-from hangtag.training.data import GATE, UNKNOWN  # noqa: E402
+from hangtag.training.data import OOD_OUTPUT, UNKNOWN  # noqa: E402
 from hangtag.training.learner import Learner  # noqa: E402
 from hangtag.training.losses import Losses  # noqa: E402
 from hangtag.training.recipe import find_recipe, read_recipe  # noqa: E402
-from hangtag.training.team import ALONE, TorchTeam  # noqa: E402
+from hangtag.training.workers import SINGLE_PROCESS, ProcessGroup  # noqa: E402
 
-COUNTS = {"masterCategory": 2, "gender": 3, "season": 4, GATE: 1}
+COUNTS = {"masterCategory": 2, "gender": 3, "season": 4, OOD_OUTPUT: 1}
 
 
-def build_learner(team) -> Learner:
+def build_learner(group) -> Learner:
     torch.manual_seed(0)
     values = read_recipe(find_recipe("default")).model_dump()
     values |= {"columns": ("masterCategory", "gender", "season")}
@@ -32,18 +32,18 @@ def build_learner(team) -> Learner:
     losses = Losses(
         recipe.columns,
         label_smoothing=0.1,
-        gate_weight=0.5,
+        ood_weight=0.5,
         class_weights={"gender": torch.tensor([1.0, 2.0, 3.0])},
     )
-    return Learner(recipe, Normalise((0.5,) * 3, (0.5,) * 3), network, losses, team)
+    return Learner(recipe, Normalise((0.5,) * 3, (0.5,) * 3), network, losses, group)
 
 
-def learn(team) -> dict[str, torch.Tensor]:
+def learn(group) -> dict[str, torch.Tensor]:
     """Learn from two batches: seven photos, the labels of which are mostly in the second half, and three."""
-    learner = build_learner(team)
+    learner = build_learner(group)
     dice = torch.Generator().manual_seed(1)
     for count in (7, 3):
-        part = torch.from_numpy(team.part_of(np.arange(count)))
+        part = torch.from_numpy(group.part_of(np.arange(count)))
         photos = torch.randn(count, 3, 8, 8, generator=dice)
         unknown = torch.full((count,), UNKNOWN)
         known = torch.randint(0, 2, (count,), generator=dice)
@@ -51,7 +51,7 @@ def learn(team) -> dict[str, torch.Tensor]:
             "masterCategory": torch.where(torch.arange(count) < count // 2 + 1, unknown, known),
             "gender": known,
             "season": unknown,
-            GATE: known,
+            OOD_OUTPUT: known,
         }
         mine = {name: values[part] for name, values in targets.items()}
         loss, accuracy = learner.learn(photos[part], mine, 0.01)
@@ -61,20 +61,20 @@ def learn(team) -> dict[str, torch.Tensor]:
 def work(rank: int, folder: Path) -> None:
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
-    team = TorchTeam(torch.device("cpu"))
-    parts = [team.part_of(np.arange(count)).tolist() for count in (8, 7, 3)]
+    group = ProcessGroup(torch.device("cpu"))
+    parts = [group.part_of(np.arange(count)).tolist() for count in (8, 7, 3)]
     norm = torch.nn.BatchNorm1d(1)
     norm.running_mean.fill_(float(rank))
     norm.num_batches_tracked.fill_(rank)
-    team.average_statistics(norm)
+    group.average_batch_norms(norm)
     facts = {
-        "first": team.is_first,
+        "first": group.is_first,
         "parts": parts,
-        "sum": team.sum([1.5, float(rank)]),
+        "sum": group.sum([1.5, float(rank)]),
         "mean": norm.running_mean.item(),
         "batches": norm.num_batches_tracked.item(),
     }
-    torch.save({"facts": facts, "learnt": learn(team)}, folder / f"{rank}.pt")
+    torch.save({"facts": facts, "learnt": learn(group)}, folder / f"{rank}.pt")
     distributed.destroy_process_group()
 
 
@@ -89,7 +89,7 @@ def test_a_batch_is_cut_into_equal_parts_and_a_tiny_one_is_not(workers):
     first, second = (worker["facts"]["parts"] for worker in workers)
     assert first == [[0, 1, 2, 3], [0, 1, 2, 3], [0, 1, 2]]
     assert second == [[4, 5, 6, 7], [4, 5, 6], [0, 1, 2]]
-    assert ALONE.part_of(np.arange(3)).tolist() == [0, 1, 2]
+    assert SINGLE_PROCESS.part_of(np.arange(3)).tolist() == [0, 1, 2]
 
 
 def test_workers_agree_on_sums_and_statistics_and_one_of_them_writes(workers):
@@ -97,15 +97,17 @@ def test_workers_agree_on_sums_and_statistics_and_one_of_them_writes(workers):
     assert [worker["facts"]["sum"] for worker in workers] == [[3.0, 1.0]] * 2
     assert [worker["facts"]["mean"] for worker in workers] == [0.5, 0.5]
     assert [worker["facts"]["batches"] for worker in workers] == [0, 1]
-    assert ALONE.sum([1.5]) == [1.5]
+    assert SINGLE_PROCESS.sum([1.5]) == [1.5]
 
 
 def test_two_workers_take_the_very_steps_of_one(workers):
     first, second = (worker["learnt"] for worker in workers)
-    alone = learn(ALONE)
+    alone = learn(SINGLE_PROCESS)
     for name, value in alone.items():
         assert torch.equal(first[name], second[name]) or name == "accuracy", name
         if name != "accuracy":
             assert torch.allclose(value, first[name], rtol=1e-5, atol=1e-6), name
     # A head that nobody has a label for is passed over, weight decay and all.
-    assert torch.equal(first["heads.season.weight"], build_learner(ALONE).network.heads["season"].weight)
+    assert torch.equal(
+        first["heads.season.weight"], build_learner(SINGLE_PROCESS).network.heads["season"].weight
+    )

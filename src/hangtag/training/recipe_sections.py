@@ -1,0 +1,178 @@
+"""The sections of a recipe."""
+
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Section(BaseModel):
+    """A part of a recipe: its values do not change, and no others are allowed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    former_names: ClassVar[Mapping[str, str]] = {}
+    """What values were called in older recipes, which can still be read."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_former_names(cls, values: object) -> object:
+        if not isinstance(values, dict):
+            return values
+        twice = [old for old, new in cls.former_names.items() if old in values and new in values]
+        if twice:
+            raise ValueError(f"{twice[0]} is the former name of {cls.former_names[twice[0]]}; leave it out")
+        return {cls.former_names.get(name, name): value for name, value in values.items()}
+
+
+class NetworkRecipe(Section):
+    """Which network is trained, and from where it starts.
+
+    The heads of the columns `tapped` also see the means and deviations of an early feature map.
+    """
+
+    architecture: str
+    pretrained: bool
+    dropout: float = Field(ge=0, lt=1)
+    tapped: tuple[str, ...] = ()
+
+
+class FineTuningRecipe(Section):
+    """When a pretrained backbone learns: not at all for `frozen_epochs`, then its `last_blocks` at a rate of their own.
+
+    All layers that are not pretrained learn from the first step on. With `last_blocks` 0 the backbone stays frozen.
+    """
+
+    frozen_epochs: int = Field(ge=0)
+    last_blocks: int = Field(ge=0)
+    learning_rate: float = Field(gt=0)
+
+
+class OptimisationRecipe(Section):
+    """How the weights are found: AdamW under a learning rate that stays (`constant`), or falls to zero (`cosine`).
+
+    It warms up over `warmup_share` of the steps. `gradient_clip` 0 clips nothing.
+    `logit_adjustment` is how much of the log of a class's share is added to its logit while training, which is
+    what keeps a rare class from being forgotten (Menon et al. 2021, "Long-tail learning via logit adjustment").
+    `patience` is the number of epochs without a lower validation loss after which training stops and the best epoch's
+    weights are kept; 0 trains to the end and keeps the last. `ema_decay` is the share of the averaged weights that
+    survives a step; 0 keeps no average. `batch_norm_photos` is the number of train photos from which the batch norms'
+    statistics are measured anew before each validation; 0 keeps those that training gathered.
+    """
+
+    former_names: ClassVar[Mapping[str, str]] = {"statistics_photos": "batch_norm_photos"}
+
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(ge=2)
+    peak_learning_rate: float = Field(gt=0)
+    schedule: Literal["cosine", "constant"]
+    warmup_share: float = Field(ge=0, lt=1)
+    weight_decay: float = Field(ge=0)
+    gradient_clip: float = Field(ge=0)
+    label_smoothing: float = Field(ge=0, lt=1)
+    logit_adjustment: float = Field(default=0, ge=0)
+    ema_decay: float = Field(ge=0, lt=1)
+    batch_norm_photos: int = Field(ge=0)
+    patience: int = Field(ge=0)
+    class_weights: Literal["none", "balanced"]
+    precision: Literal["float32", "bfloat16"]
+
+
+class AugmentationRecipe(Section):
+    """How training photos are varied. Shares are of the photo's side, zoom and light are factors around 1.
+
+    `flip_probability` mirrors left and right, `vertical_flip_probability` top and bottom. `shear_share` is how far the
+    top edge is pushed sideways against the bottom edge. `background_probability` puts a photo with a plain background
+    on another one. `tint` is a factor around 1 for each channel on its own. Half of the photos get some noise, of up to
+    `noise_levels` of 255. With `detail_probability` a photo loses detail: it is reduced to a random share of its size,
+    of `smallest_detail` at least, and enlarged again, so that both sharp photos and those of small files are known.
+    A `plain_share` of the photos is only moved: they keep background, light and sharpness, since
+    the last nuance of a colour is lost in other light. In the last `plain_epochs` all photos are plain, so that
+    training ends with photos like those that the model will meet most. In the first `small_epochs` photos are shown at
+    `small_size` of their size, which costs less; the last epochs then show what the model will be served (Touvron et
+    al. 2019, "Fixing the train-test resolution discrepancy").
+    """
+
+    former_names: ClassVar[Mapping[str, str]] = {"blur_probability": "detail_probability"}
+
+    flip_probability: float = Field(ge=0, le=1)
+    vertical_flip_probability: float = Field(ge=0, le=1)
+    rotation_degrees: float = Field(ge=0, le=180)
+    shear_share: float = Field(ge=0, lt=1)
+    shift_share: float = Field(ge=0, lt=1)
+    zoom_out: float = Field(gt=0, le=1)
+    zoom_in: float = Field(ge=1)
+    brightness: float = Field(ge=0, lt=1)
+    contrast: float = Field(ge=0, lt=1)
+    plain_share: float = Field(default=0, ge=0, le=1)
+    plain_epochs: int = Field(default=0, ge=0)
+    background_probability: float = Field(default=0, ge=0, le=1)
+    tint: float = Field(default=0, ge=0, lt=1)
+    detail_probability: float = Field(default=0, ge=0, le=1)
+    smallest_detail: float = Field(default=0.4, gt=0, le=1)
+    small_epochs: int = Field(default=0, ge=0)
+    small_size: float = Field(default=0.75, gt=0, le=1)
+    noise_levels: float = Field(default=0, ge=0)
+
+
+class JoiningRecipe(Section):
+    """How joined sets are learnt from: `validation` is the share of each that is kept back to see how well they go.
+
+    A photo of theirs is seen `repeats` times in an epoch. Of a set with more than `largest` photos so many are drawn;
+    0 takes all.
+    """
+
+    validation: float = Field(default=0, ge=0, lt=1)
+    largest: int = Field(default=0, ge=0)
+    repeats: int = Field(default=1, ge=1)
+
+
+class OodRecipe(Section):
+    """How a network learns what is no product at all (out of distribution): from so many `drawn` photos, and negatives.
+
+    `loss_weight` is what the detector counts beside one head.
+    """
+
+    drawn: int = Field(ge=0)
+    loss_weight: float = Field(gt=0)
+
+
+class NamesRecipe(Section):
+    """What the products' names make likely is learnt beside the labels, and counts `weight` of the two."""
+
+    weight: float = Field(gt=0, le=1)
+
+
+class DistillationRecipe(Section):
+    """What teachers answer to the train photos is learnt beside the labels, and counts `weight` of the two.
+
+    `teacher` is a recipe that is trained first, where the run is told of no other teacher; with `start_from_teacher`
+    the backbone starts from that one's weights.
+    """
+
+    weight: float = Field(gt=0, le=1)
+    teacher: str | None = None
+    start_from_teacher: bool = False
+
+
+class AnswersRecipe(Section):
+    """What is decided on validation once the network has learnt.
+
+    Thresholds are chosen so that `target_accuracy` of what the model answers is right. Rare classes are answered more
+    readily, as far as it costs a head no more than `rare_class_loss` of its accuracy; None leaves them as they are.
+    """
+
+    target_accuracy: float = Field(default=0.98, gt=0.5, lt=1)
+    rare_class_loss: float | None = Field(default=None, ge=0, lt=1)
+
+
+class ExportRecipe(Section):
+    """How the bundle is written, and how far its logits may be from the trained network's before export fails.
+
+    With `embedding`, the bundle also answers with the backbone's features; with `statistics`, it holds their means by
+    class and their covariance over the train photos, from which adapting starts.
+    """
+
+    weights: Literal["float32", "float16"]
+    logit_tolerance: float = Field(gt=0)
+    embedding: bool = True
+    statistics: bool = True
