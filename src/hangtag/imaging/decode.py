@@ -15,14 +15,18 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
+from hangtag.imaging.colour import to_srgb
+from hangtag.imaging.oddities import add_end_mark, drop_odd_metadata, lacks_end_mark
 
-READABLE_FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+READABLE_FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 """The Pillow decoders that may see untrusted bytes; every other one stays shut."""
 
 JPEG_FORMATS: Final = frozenset({"JPEG", "MPO"})
 """What an image from the JPEG decoder calls itself: some phones append a second picture, and it is an MPO then."""
 
-PHOTO_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
+PHOTO_SUFFIXES: Final = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"}
+)
 """The file name endings that a folder is searched for."""
 
 PAPER: Final = (255, 255, 255)
@@ -84,7 +88,7 @@ def decode_photo(
 ) -> Image.Image:
     """Decode a photo to an upright RGB image.
 
-    EXIF rotation is applied, CMYK and grey become RGB, transparency is laid on white. `at_least` is a (width,
+    EXIF rotation is applied, colours become sRGB, transparency is laid on white. `at_least` is a (width,
     height) that the image is to be fitted into and need not be larger than: large JPEG photos are then decoded at a
     half, a quarter or an eighth of their size, which is up to twice as fast.
 
@@ -100,6 +104,7 @@ def decode_photo(
 def open_photo(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> Iterator[Image.Image]:
     """Give a photo as it is stored: its header is read and its size checked, its pixels are not yet decoded.
 
+    Every photo of foreign origin is decoded inside this block, so whatever bounds the cost of decoding belongs here.
     Raises `PhotoError` with the reason why the bytes cannot be shown, also for what fails inside the block.
     """
     if not data:
@@ -107,8 +112,7 @@ def open_photo(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> Iterator[I
     if len(data) > limits.max_bytes:
         raise PhotoError(Reason.TOO_MANY_BYTES, f"the file is larger than {limits.max_bytes:,} bytes")
     try:
-        with Image.open(io.BytesIO(data), formats=READABLE_FORMATS) as image:
-            _check_size(image.size, limits)
+        with _open_stored(drop_odd_metadata(data), limits) as image:
             yield image
     except PhotoError:
         raise
@@ -123,15 +127,25 @@ def open_photo(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> Iterator[I
         raise PhotoError(reason, f"{reason.explanation} ({error})") from None
 
 
+def _open_stored(data: bytes, limits: DecodeLimits) -> Image.Image:
+    image = Image.open(io.BytesIO(data), formats=READABLE_FORMATS)
+    _check_size(image.size, limits)
+    if image.format in JPEG_FORMATS and lacks_end_mark(data):
+        return Image.open(io.BytesIO(add_end_mark(data)), formats=READABLE_FORMATS)
+    return image
+
+
 def convert_upright(image: Image.Image) -> Image.Image:
     """Decode a photo's pixels inside the block of `open_photo`; return the upright RGB image."""
     image.load()
     _turn_upright(image)
+    profile = image.info.get("icc_profile")
     if image.mode.startswith("I") or image.mode == "F":
-        return _eight_bit(image).convert("RGB")
+        return to_srgb(_eight_bit(image), profile)
     if image.has_transparency_data:  # an RGB image too, when its file names one colour as clear
-        return _lay_on_paper(image)
-    return image.copy() if image.mode == "RGB" else image.convert("RGB")
+        return _lay_on_paper(image, profile)
+    upright = to_srgb(image.convert("RGB") if image.mode == "P" else image, profile)
+    return upright.copy() if upright is image else upright
 
 
 def _turn_upright(image: Image.Image) -> None:
@@ -143,11 +157,14 @@ def _turn_upright(image: Image.Image) -> None:
         pass
 
 
-def _lay_on_paper(image: Image.Image) -> Image.Image:
+def _lay_on_paper(image: Image.Image, profile: bytes | None) -> Image.Image:
     """Return the RGB image that a transparent one is on paper, with as few copies as can be: it may be large."""
     layer = image if image.mode == "RGBA" else image.convert("RGBA")
+    colours = layer
+    if profile:
+        colours = to_srgb(image.convert("L" if image.mode in ("L", "LA", "La") else "RGB"), profile)
     paper = Image.new("RGB", layer.size, PAPER)
-    paper.paste(layer, mask=layer)
+    paper.paste(colours, mask=layer)
     return paper
 
 
@@ -191,15 +208,19 @@ _MAGIC_OF_OTHERS = (
 
 
 def _why_not_identified(data: bytes) -> Reason:
-    if data.startswith(_MAGIC_OF_PHOTOS) or _is_webp(data):
+    if data.startswith(_MAGIC_OF_PHOTOS) or _is_webp(data) or _is_avif(data):
         return Reason.TRUNCATED
-    if data.startswith(_MAGIC_OF_OTHERS) or data[4:8] == b"ftyp":  # ftyp: HEIC and AVIF
+    if data.startswith(_MAGIC_OF_OTHERS) or data[4:8] == b"ftyp":  # HEIC, videos
         return Reason.UNSUPPORTED_FORMAT
     return Reason.NOT_A_PHOTO
 
 
 def _why_not_decoded(error: Exception, data: bytes) -> Reason:
-    is_cut = "truncated" in str(error).lower() or (_is_webp(data) and len(data) < _webp_length(data))
+    is_cut = (
+        "truncated" in str(error).lower()
+        or (_is_webp(data) and len(data) < _webp_length(data))
+        or (_is_avif(data) and len(data) < _avif_length(data))
+    )
     return Reason.TRUNCATED if is_cut else Reason.CORRUPT
 
 
@@ -211,6 +232,28 @@ def _is_webp(data: bytes) -> bool:
 def _webp_length(data: bytes) -> int:
     """Return the length in bytes that a WebP file says it has; its decoder has no word for a file cut off."""
     return int.from_bytes(data[4:8], "little") + 8
+
+
+def _is_avif(data: bytes) -> bool:
+    """Tell AVIF from the other things that such a file may hold: HEIC, videos. Its brands are in its first box."""
+    return data[4:8] == b"ftyp" and any(
+        brand in data[8 : min(_box_size(data, 0), 64)] for brand in (b"avif", b"avis")
+    )
+
+
+def _avif_length(data: bytes) -> int:
+    """Return the length in bytes that an AVIF file's boxes say it has; its decoder has no word for a file cut off."""
+    end = 0
+    while end < len(data):
+        end += max(8, _box_size(data, end))
+    return end
+
+
+def _box_size(data: bytes, start: int) -> int:
+    size = int.from_bytes(data[start : start + 4], "big")
+    if size == 1:  # a larger number follows the type
+        return int.from_bytes(data[start + 8 : start + 16], "big")
+    return size if size or start + 4 > len(data) else len(data) - start  # 0: the box ends with the file
 
 
 # Pillow warns on standard error of photos over its own limit, which here become a `PhotoError` or are within ours,

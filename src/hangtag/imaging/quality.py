@@ -20,12 +20,15 @@ NEARLY_BLANK_CONTRAST: Final = 3.0
 FORMATS_BY_SUFFIX: Final[Mapping[str, frozenset[str]]] = {
     ".jpg": JPEG_FORMATS,
     ".jpeg": JPEG_FORMATS,
+    ".jpe": JPEG_FORMATS,
+    ".jfif": JPEG_FORMATS,
     ".png": frozenset({"PNG"}),
     ".webp": frozenset({"WEBP"}),
     ".gif": frozenset({"GIF"}),
     ".bmp": frozenset({"BMP"}),
     ".tif": frozenset({"TIFF"}),
     ".tiff": frozenset({"TIFF"}),
+    ".avif": frozenset({"AVIF"}),
 }
 """Which formats may stand behind each file name ending."""
 

@@ -1,0 +1,103 @@
+"""Files that are odd but whole: what every viewer shows, and the decoder would call damaged, is made fit for it."""
+
+import io
+import zlib
+from collections.abc import Iterator
+from typing import Final
+
+from PIL import Image
+
+METADATA_LIMIT: Final = 1 << 20
+"""So many bytes may the texts of a PNG unpack to, and so many its profile: what Pillow refuses the whole photo for."""
+
+_PNG: Final = b"\x89PNG\r\n\x1a\n"
+_CHUNK_FRAME: Final = 12
+"""The bytes of a chunk beside its data: length, type, checksum."""
+
+_LOWER_CASE: Final = 0x20
+"""The bit of a chunk's first letter that says that its pixels can be understood without it."""
+
+_JPEG: Final = b"\xff\xd8"
+_JPEG_SCAN: Final = b"\xff\xda"
+_JPEG_END: Final = b"\xff\xd9"
+_TAILS: Final = (bytes(64), b"\x55" * 64)
+_COMPARED_SIZE: Final = (1000, 1000)
+
+
+def drop_odd_metadata(data: bytes) -> bytes:
+    """Return a PNG without metadata that would cost the photo: with a wrong checksum, broken or unpacking to too much.
+
+    Other files, and PNGs that end too early, come back as they are.
+    """
+    if not data.startswith(_PNG):
+        return data
+    kept, start, texts_left = [], 0, METADATA_LIMIT
+    for position, end in _iter_metadata(data):
+        kind, body = data[position + 4 : position + 8], data[position + 8 : end - 4]
+        is_text = kind in (b"tEXt", b"zTXt", b"iTXt")
+        size = _unpacked_size(kind, body, texts_left if is_text else METADATA_LIMIT)
+        if size is not None and zlib.crc32(body, zlib.crc32(kind)) == int.from_bytes(
+            data[end - 4 : end], "big"
+        ):
+            texts_left -= size if is_text else 0
+            continue
+        kept.append(data[start:position])
+        start = end
+    return b"".join([*kept, data[start:]]) if kept else data
+
+
+def lacks_end_mark(data: bytes) -> bool:
+    """Say whether a JPEG ends within its last scan: without its end mark, whether or not pixels are missing, too."""
+    if data.endswith(_JPEG_END) or not data.startswith(_JPEG):
+        return False
+    return data.rfind(_JPEG_END) < data.rfind(_JPEG_SCAN)
+
+
+def add_end_mark(data: bytes) -> bytes:
+    """Return a JPEG that `lacks_end_mark` with it; one that lacks pixels, too, comes back as it is.
+
+    Pixels are missing when it matters what comes after the end. Raises what Pillow raises for broken files.
+    """
+    pixels = data.rstrip(b"\xff")  # half of an end mark
+    shown = [_show(pixels + tail + _JPEG_END) for tail in _TAILS]
+    return pixels + _JPEG_END if shown[0] == shown[1] else data
+
+
+def _show(data: bytes) -> bytes:
+    with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
+        image.draft(None, _COMPARED_SIZE)
+        return image.tobytes()
+
+
+def _iter_metadata(data: bytes) -> Iterator[tuple[int, int]]:
+    """Yield where each chunk of a PNG begins and ends that its pixels do not need."""
+    position = len(_PNG)
+    while position + _CHUNK_FRAME <= len(data):
+        end = position + _CHUNK_FRAME + int.from_bytes(data[position : position + 4], "big")
+        if end > len(data):
+            return
+        if data[position + 4] & _LOWER_CASE:
+            yield position, end
+        position = end
+
+
+def _unpacked_size(kind: bytes, body: bytes, most: int) -> int | None:
+    """Return how many bytes a chunk's data unpack to, None for over `most` or broken ones."""
+    packed = _find_packed(kind, body)
+    if packed is None:
+        return len(body) if len(body) <= most or kind != b"tEXt" else None
+    try:
+        size = len(zlib.decompressobj().decompress(packed, most + 1))
+    except zlib.error:
+        return None
+    return size if size <= most else None
+
+
+def _find_packed(kind: bytes, body: bytes) -> bytes | None:
+    """Return the packed part of a chunk's data, None where nothing is packed."""
+    _, _, rest = body.partition(b"\0")
+    if kind in (b"zTXt", b"iCCP"):
+        return rest[1:]
+    if kind == b"iTXt" and rest[:1] == b"\1":
+        return rest[2:].split(b"\0", 2)[-1]
+    return None
