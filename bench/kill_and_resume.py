@@ -25,9 +25,9 @@ from python_calamine import CalamineWorkbook
 from hangtag.bundle.file import read_card
 from hangtag.bundle.shipped import find_bundle
 from hangtag.imaging.samples import draw_sample_photos
-from hangtag.labelling.arrow_rows import ArrowRows
 from hangtag.labelling.layout import Layout
 from hangtag.labelling.row_log import iter_log
+from hangtag.tables.arrow import ArrowRows
 
 ROWS_A_PART = 1000
 BROKEN_EVERY = 100
@@ -54,7 +54,7 @@ class Runs:
         self.folder = folder
         self.model = model
         card = read_card(find_bundle(model))
-        self.schema = ArrowRows(Layout.for_models({card.name: card})).schema
+        self.schema = ArrowRows(Layout.for_models({card.name: card}).kinds).schema
 
     def start(self, output: str, *options: str) -> subprocess.Popen[bytes]:
         """Start one run that goes on with what is there."""

@@ -11,6 +11,7 @@ from hangtag.server.jobs.labelling import ResultRows
 from hangtag.server.jobs.store import JobModel, JobStore
 from hangtag.server.jobs.vocabulary import Vocabulary
 from hangtag.server.schemas import ChosenLabel, FailedPhoto, Label, LabelledPhoto
+from hangtag.tables.cells import Column, Kind
 from tiny_bundle import TINY_HEADS, build_tiny_card
 
 TINY = JobModel("tiny", "tiny", "1", "0" * 64, Vocabulary.from_card(build_tiny_card()))
@@ -42,7 +43,8 @@ def store_job(store, drawn, carried=(), rows=None, title="Test"):
         JobPhoto(f"{position}.jpg", StoredPhoto(position), None if rows is None else rows[position])
         for position in range(len(drawn))
     ]
-    store.create(job_id, JobContent(title, photos, tuple(carried)), TINY)
+    columns = tuple(part if isinstance(part, Column) else Column(part, Kind.WRITTEN) for part in carried)
+    store.create(job_id, JobContent(title, photos, columns), TINY)
     row = store.find(job_id, with_content=True)
     store.start(row.number)
     found = ResultRows(row.number, "articleType")

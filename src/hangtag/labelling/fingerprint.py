@@ -10,6 +10,7 @@ from hangtag.bundle.card import QUANTISED_PRECISION
 from hangtag.bundle.card_json import card_values
 from hangtag.inference.model import Model
 from hangtag.labelling.layout import Layout
+from hangtag.tables.cells import TEXT_KINDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,10 @@ class Fingerprint:
             {name: model.sha256 for name, model in models.items()},
             {name: _describe_arithmetic(model) for name, model in models.items()},
             layout.top_k,
-            {name: kind.name.lower() for name, kind in layout.kinds.items()},
+            {
+                name: "text" if kind in TEXT_KINDS else kind.name.lower()
+                for name, kind in layout.kinds.items()
+            },
         )
 
     @classmethod

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hangtag.labelling.inputs.photo import Extra
-from hangtag.labelling.layout import Cell, Kind, as_kind
+from hangtag.tables.cells import Cell, Kind, as_kind
 
 _KEY: Final = np.dtype("<u8")
 """With 10 million photos finished and as many to come, the chance that one of these has the key of one of those, and
@@ -74,12 +74,7 @@ class FinishedPhotos:
     def _values(self, photo: _Named) -> tuple[Cell, ...]:
         """Return what came with a photo, as it comes back from the rows of a job."""
         extra = photo.extra if self._given else {}
-        return tuple(_as_kept(extra.get(name), kind) for name, kind in self._given)
-
-
-def _as_kept(value: object, kind: Kind) -> Cell:
-    cell = as_kind(value, kind)
-    return float(cell) if kind is Kind.NUMBER and isinstance(cell, int) else cell
+        return tuple(as_kind(extra.get(name), kind) for name, kind in self._given)
 
 
 def _hash(name: str, given: tuple[Cell, ...]) -> bytes:

@@ -12,12 +12,13 @@ from typing import Final
 
 from hangtag.domain.errors import UsageError
 from hangtag.labelling.finished import Photo
-from hangtag.labelling.layout import FAILED, STATUS, Rows
+from hangtag.labelling.layout import FAILED, STATUS
 from hangtag.labelling.manifest import Manifest, has_manifest, read_manifest, remove_manifest
-from hangtag.labelling.outputs import TableWriter, open_table
-from hangtag.labelling.parquet_table import ParquetTable
+from hangtag.labelling.outputs import open_table
 from hangtag.labelling.part_folder import PartFolder, holds_rows, remove_rows
 from hangtag.labelling.plan import Plan, Start
+from hangtag.tables.arrow import ParquetWriter
+from hangtag.tables.writing import Rows, TableWriter
 
 _WAYS_ON: Final = "Go on with --resume, start again with --restart, or choose another --output."
 
@@ -71,7 +72,7 @@ class Job:
             self._remove()
 
     def _copy_rows(self, table: TableWriter) -> None:
-        if isinstance(table, ParquetTable):
+        if isinstance(table, ParquetWriter):
             for batch in self._parts.iter_batches():
                 table.write_batch(batch)
         else:

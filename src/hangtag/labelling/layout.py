@@ -1,10 +1,7 @@
 """Which columns a table of labels has, and what kind of value stands in each."""
 
-import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import Enum, auto
-from typing import Final, cast
 
 from hangtag.bundle.card import Card
 from hangtag.domain.columns import (
@@ -21,61 +18,23 @@ from hangtag.domain.columns import (
     candidates_of,
     confidence_of,
 )
+from hangtag.tables.cells import Kind
 
 __all__ = [
     "ANSWER",
     "ANSWER_LEVEL",
     "FAILED",
     "FLAGS",
-    "GIVEN_KINDS",
     "LABELLED",
     "MODEL",
     "PATH",
     "REASON",
     "STATUS",
-    "Candidates",
-    "Cell",
-    "Kind",
     "Layout",
-    "Names",
-    "Rows",
-    "as_kind",
     "candidates_of",
     "confidence_of",
-    "join_names",
     "name_beside",
-    "render_given",
 ]
-
-Candidates = list[tuple[str, float]]
-"""Labels with their confidences (0 to 1), the chosen one first."""
-
-Names = tuple[str, ...]
-"""Several codes in one cell."""
-
-Cell = str | float | dt.date | Candidates | Names | None
-"""A value of a table; None where there is none."""
-
-Rows = dict[str, list[Cell]]
-"""Some rows of a table, column by column, all columns of the same length."""
-
-
-class Kind(Enum):
-    """What stands in a column. Moments are dates with a time, which belongs to no time zone."""
-
-    TEXT = auto()
-    CONFIDENCE = auto()
-    CANDIDATES = auto()
-    NAMES = auto()
-    INTEGER = auto()
-    NUMBER = auto()
-    BOOLEAN = auto()
-    DATE = auto()
-    MOMENT = auto()
-
-
-GIVEN_KINDS: Final = frozenset({Kind.INTEGER, Kind.NUMBER, Kind.BOOLEAN, Kind.DATE, Kind.MOMENT})
-"""The kinds that only columns have which came with the photos."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +81,7 @@ class Layout:
 
     @property
     def _own_kinds(self) -> dict[str, Kind]:
-        kinds = dict.fromkeys((PATH, MODEL) if self.compares_models else (PATH,), Kind.TEXT)
+        kinds = {PATH: Kind.PATH} | ({MODEL: Kind.TEXT} if self.compares_models else {})
         kinds |= {STATUS: Kind.TEXT, REASON: Kind.TEXT}
         for column in self.label_columns:
             kinds |= {column: Kind.TEXT, confidence_of(column): Kind.CONFIDENCE}
@@ -145,24 +104,3 @@ def name_beside(names: Iterable[str], taken: Iterable[str], mark: str) -> list[s
         used.add(name.casefold())
         found.append(name)
     return found
-
-
-def as_kind(value: object, kind: Kind) -> Cell:
-    """Return a value that came with a photo as what its column holds; in a column of text everything is text."""
-    if kind is not Kind.TEXT or value is None or isinstance(value, str):
-        return cast("Cell", value)
-    return render_given(value)
-
-
-def render_given(value: object) -> str:
-    """Write a number, a truth, a date or a moment as text."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, dt.datetime):
-        return value.isoformat(sep=" ")
-    return value.isoformat() if isinstance(value, dt.date) else str(value)
-
-
-def join_names(cell: Cell) -> str:
-    """Write several codes into one cell of text: `blank;too_dark`."""
-    return ";".join(cell) if isinstance(cell, tuple) else ""

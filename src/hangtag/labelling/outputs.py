@@ -2,37 +2,17 @@
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final, Literal, Protocol
+from typing import BinaryIO, Final
 
 from hangtag.domain.durable import replacing
 from hangtag.domain.errors import UsageError
-from hangtag.labelling.layout import Layout, Rows
+from hangtag.labelling.layout import Layout
+from hangtag.tables.writing import FORMATS, STREAMED_FORMATS, Format, TableWriter, open_writer
 
 STANDARD_OUTPUT: Final = Path("-")
-
-Format = Literal["csv", "xlsx", "jsonl", "parquet"]
-
-_STREAMED: Final = ("csv", "jsonl")
-"""The formats of which every row is written when it comes, so that standard output can take them."""
-
-
-class TableWriter(Protocol):
-    """Writes a table row by row, in flat memory."""
-
-    def write(self, rows: Rows) -> None:
-        """Append rows."""
-        ...
-
-    def finish(self) -> None:
-        """Write what is still held back and the end of the table."""
-        ...
-
-    def discard(self) -> None:
-        """Let go of everything without completing the table."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +58,7 @@ class Output:
     def check(self) -> None:
         """Raise `UsageError` when the table cannot be written."""
         if self.is_standard_output:
-            if self.format not in _STREAMED:
+            if self.format not in STREAMED_FORMATS:
                 raise UsageError(f"{self.format} cannot go to standard output", fix="Name a file.")
             return
         if self.is_folder and self.format != "parquet":
@@ -128,7 +108,7 @@ def open_table(output: Output, layout: Layout, workplace: Path | None = None) ->
         else:
             temporary = stack.enter_context(replacing(output.path.resolve(), workplace))
             file = stack.enter_context(temporary.open("wb"))
-        writer = _BUILDERS[output.format](file, layout)
+        writer = open_writer(file, output.format, layout.kinds)
         try:
             yield writer
         except BaseException:
@@ -138,40 +118,8 @@ def open_table(output: Output, layout: Layout, workplace: Path | None = None) ->
         file.flush()
 
 
-def _build_csv(file: BinaryIO, layout: Layout) -> TableWriter:
-    from hangtag.labelling.csv_table import CsvTable  # noqa: PLC0415 - only the format that is asked for is imported
-
-    return CsvTable(file, layout)
-
-
-def _build_jsonl(file: BinaryIO, layout: Layout) -> TableWriter:
-    from hangtag.labelling.jsonl_table import JsonlTable  # noqa: PLC0415 - as above
-
-    return JsonlTable(file, layout)
-
-
-def _build_xlsx(file: BinaryIO, layout: Layout) -> TableWriter:
-    from hangtag.labelling.xlsx_table import XlsxTable  # noqa: PLC0415 - as above
-
-    return XlsxTable(file, layout)
-
-
-def _build_parquet(file: BinaryIO, layout: Layout) -> TableWriter:
-    from hangtag.labelling.parquet_table import ParquetTable  # noqa: PLC0415 - as above
-
-    return ParquetTable(file, layout)
-
-
-_BUILDERS: Final[dict[Format, Callable[[BinaryIO, Layout], TableWriter]]] = {
-    "csv": _build_csv,
-    "xlsx": _build_xlsx,
-    "jsonl": _build_jsonl,
-    "parquet": _build_parquet,
-}
-
-
 def _format_of(path: Path) -> Format:
-    for name in _BUILDERS:
+    for name in FORMATS:
         if path.suffix.lower() == f".{name}":
             return name
     raise UsageError(

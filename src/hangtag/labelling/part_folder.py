@@ -20,12 +20,18 @@ import pyarrow.parquet as pq
 
 from hangtag.domain.durable import replacing, sync_folder
 from hangtag.domain.errors import UsageError
-from hangtag.labelling.arrow_rows import ArrowRows
 from hangtag.labelling.finished import FinishedPhotos, keys_of
-from hangtag.labelling.layout import FAILED, MODEL, PATH, STATUS, Layout, Rows
-from hangtag.labelling.parquet_table import ParquetTable
+from hangtag.labelling.layout import (
+    FAILED,
+    MODEL,
+    PATH,
+    STATUS,
+    Layout,
+)
 from hangtag.labelling.plan import ROWS_A_PART
 from hangtag.labelling.row_log import RowLog, iter_log
+from hangtag.tables.arrow import ArrowRows, ParquetWriter
+from hangtag.tables.writing import Rows
 
 _BATCH_ROWS: Final = 8192
 """How many rows of a part are read at a time."""
@@ -44,7 +50,7 @@ class PartFolder:
     def __init__(self, folder: Path, layout: Layout, rows_a_part: int = ROWS_A_PART) -> None:
         self.folder = folder
         self._layout = layout
-        self._arrow = ArrowRows(layout)
+        self._arrow = ArrowRows(layout.kinds)
         self._rows_a_part = rows_a_part
         self._log: RowLog | None = None
         self._pace = _Pace()
@@ -148,7 +154,7 @@ class PartFolder:
 
     def _write_part(self, path: Path, batches: Iterator[Any]) -> None:
         with replacing(path) as temporary, temporary.open("wb") as file:
-            table = ParquetTable(file, self._layout)
+            table = ParquetWriter(file, self._layout.kinds)
             try:
                 for batch in batches:
                     table.write_batch(batch)

@@ -14,13 +14,12 @@ from hangtag.labelling.layout import (
     PATH,
     REASON,
     STATUS,
-    Cell,
     Layout,
-    Rows,
-    as_kind,
     candidates_of,
     confidence_of,
 )
+from hangtag.tables.cells import Cell, as_kind
+from hangtag.tables.writing import Rows
 
 
 def build_rows(batch: Sequence[Predictions], layout: Layout) -> Rows:

@@ -14,11 +14,11 @@ from hangtag.labelling.layout import (
     MODEL,
     REASON,
     STATUS,
-    Cell,
     Layout,
-    Rows,
     confidence_of,
 )
+from hangtag.tables.cells import Cell
+from hangtag.tables.writing import Rows
 
 BANDS: Final = (0.0, 0.5, 0.7, 0.9)
 """Where each band of confidence begins; it ends where the next begins, and the last at 1."""

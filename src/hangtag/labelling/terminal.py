@@ -19,13 +19,12 @@ from hangtag.labelling.layout import (
     PATH,
     REASON,
     STATUS,
-    Cell,
     Layout,
-    Rows,
     confidence_of,
-    join_names,
 )
 from hangtag.labelling.summary import BANDS, Summary
+from hangtag.tables.cells import Cell
+from hangtag.tables.writing import Rows, join_names
 
 SHOWN_ROWS: Final = 100
 """How many rows are shown; a longer table is for a file, and memory stays flat."""

@@ -3,13 +3,24 @@
 import datetime as dt
 from collections.abc import Iterable
 from enum import Enum, auto
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
+
+Candidates = list[tuple[str, float]]
+"""Labels with their confidences (0 to 1), the chosen one first."""
+
+Names = tuple[str, ...]
+"""Several codes in one cell."""
+
+Cell = str | float | dt.date | Candidates | Names | None
+"""A value of a table; None where there is none."""
 
 
 class Kind(Enum):
     """What a column holds. A moment is a date with a time, without a time zone."""
 
     TEXT = auto()
+    WRITTEN = auto()
+    """Text of a CSV, which may be a number or a date to whoever wrote it."""
     PATH = auto()
     """A path or an address of a photo, as text."""
     CONFIDENCE = auto()
@@ -24,6 +35,9 @@ class Kind(Enum):
 
 TYPED_KINDS: Final = frozenset({Kind.INTEGER, Kind.NUMBER, Kind.BOOLEAN, Kind.DATE, Kind.MOMENT})
 """The kinds of columns whose values are not text in the file they came from."""
+
+TEXT_KINDS: Final = frozenset({Kind.TEXT, Kind.WRITTEN, Kind.PATH})
+"""The kinds of columns that hold text."""
 
 LARGEST_EXACT: Final = 2.0**53
 """Up to here a float holds every whole number."""
@@ -91,11 +105,29 @@ def common_kind(found: set[Kind]) -> Kind:
     return Kind.MOMENT if found == {Kind.DATE, Kind.MOMENT} else Kind.TEXT
 
 
-def as_kind(value: object, kind: Kind) -> object:
+def parse_value(text: str, kind: Kind) -> Cell:
+    """Return the value that `render_value` wrote as text; the text itself in a column of text, None for an empty one.
+
+    Raises `ValueError` for a text that is no such value.
+    """
+    if not text:
+        return None
+    if kind is Kind.INTEGER:
+        return int(text)
+    if kind is Kind.NUMBER:
+        return float(text)
+    if kind is Kind.BOOLEAN:
+        return text == "TRUE"
+    if kind is Kind.DATE:
+        return dt.date.fromisoformat(text)
+    return dt.datetime.fromisoformat(text) if kind is Kind.MOMENT else text
+
+
+def as_kind(value: object, kind: Kind) -> Cell:
     """Return a value as its column holds it; in a column of text everything becomes text."""
     if value is None:
         return None
-    if kind is Kind.TEXT:
+    if kind in TEXT_KINDS:
         return render_value(value)
     if kind is Kind.INTEGER and isinstance(value, float):
         return int(value)
@@ -103,4 +135,4 @@ def as_kind(value: object, kind: Kind) -> object:
         return float(value)
     if kind is Kind.MOMENT and not isinstance(value, dt.datetime) and isinstance(value, dt.date):
         return dt.datetime.combine(value, dt.time())
-    return value
+    return cast("Cell", value)

@@ -79,9 +79,8 @@ class RecordReader:
         text = self._read_record(first).text
         self.delimiter = delimiter or self._choose_delimiter(text)
         self._splitter = Splitter(self.delimiter)
-        self.header = (self._splitter.split_joined(text) if "\n" in text else None) or self._splitter.split(
-            text
-        ).cells
+        fields = self._splitter.split_joined(text) if "\n" in text else None
+        self.header = (fields or self._splitter.split(text)).cells
         self.width = len(self.header)
 
     @property
@@ -139,18 +138,15 @@ class RecordReader:
             if _STAYS_OPEN.match(following.text):
                 continue
             text = "\n".join(part.text for part in (line, *taken))
-            cells = self._splitter.split_joined(text)
-            if cells is None:
+            fields = self._splitter.split_joined(text, self._width)
+            if fields is None:
                 break
-            if cells:
+            if not fields.is_open:
                 self.joined += len(taken)
-                repairs = [Repair.JOINED_LINES]
+                repairs = [*fields.repairs, Repair.JOINED_LINES]
                 if any(part.recoded for part in (line, *taken)):
                     repairs.append(Repair.ENCODING)
-                if self._width is not None and len(cells) > self._width:
-                    cells[self._width - 1 :] = [self.delimiter.join(cells[self._width - 1 :])]
-                    repairs.append(Repair.EXTRA_COMMAS)
-                return Record(line.number, cells, tuple(repairs), text)
+                return Record(line.number, fields.cells, tuple(repairs), text)
         self._give_back(taken)
         return None
 
@@ -230,18 +226,26 @@ class Splitter:
             repairs.append(Repair.BARE_QUOTE)
         return Fields(cells, tuple(repairs), is_open)
 
-    def split_joined(self, text: str) -> list[str] | None:
-        """Split joined lines; an empty list while a quote is open, None where a line ends outside of quotes."""
+    def split_joined(self, text: str, width: int | None = None) -> Fields | None:
+        """Split joined lines into at most `width` cells, of which the last takes all that remains.
+
+        None where a line ends outside of quotes.
+        """
         cells: list[str] = []
+        last = 0
         position: int | None = 0
         while position is not None:
             if self._open.match(text, position):
-                return []
+                return Fields([], (), is_open=True)
+            last = position if len(cells) + 1 == width else last
             cell, is_bare, position = self._next_cell(text, position)
             if is_bare and "\n" in cell:
                 return None
             cells.append(cell)
-        return cells
+        if width is None or len(cells) <= width:
+            return Fields(cells, (), is_open=False)
+        cells[width - 1 :] = [self._strip(text[last:])]
+        return Fields(cells, (Repair.EXTRA_COMMAS,), is_open=False)
 
     def _next_cell(self, text: str, start: int) -> tuple[str, bool, int | None]:
         """Return the cell at `start`, whether it is bare, and where the next one starts (None: nowhere)."""

@@ -9,20 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hangtag.domain.errors import TableError
+from hangtag.tables.arrow import ARROW_TYPES
 from hangtag.tables.cells import Kind, TableRow
 from hangtag.tables.reading import Opener, Table
 
 _ROWS_AT_ONCE: Final = 1000
 _BUFFER_BYTES: Final = 1 << 18
-
-ARROW_TYPES: Final = {
-    Kind.TEXT: pa.string(),
-    Kind.INTEGER: pa.int64(),
-    Kind.NUMBER: pa.float64(),
-    Kind.BOOLEAN: pa.bool_(),
-    Kind.DATE: pa.date32(),
-    Kind.MOMENT: pa.timestamp("us"),
-}
 
 
 class ParquetTable(Table):

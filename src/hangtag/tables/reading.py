@@ -25,7 +25,7 @@ from hangtag.tables.cells import (
     render_value,
 )
 from hangtag.tables.delimited import Record, RecordReader
-from hangtag.tables.lines import iter_lines
+from hangtag.tables.lines import MAX_LINE_LENGTH, iter_lines
 from hangtag.tables.numbers import RuinedNumbers
 from hangtag.tables.values import Repair
 
@@ -249,7 +249,7 @@ class DelimitedTable(Table):
     def __init__(self, opener: Opener, where: object, delimiter: str | None = None) -> None:
         with opener() as file:
             reader = RecordReader(iter_lines(file, where), where, delimiter)
-        super().__init__(where, reader.header, [Kind.TEXT] * len(reader.header))
+        super().__init__(where, reader.header, [Kind.WRITTEN] * len(reader.header))
         self._opener = opener
         self._stated = delimiter
         self.delimiter = reader.delimiter
@@ -259,7 +259,8 @@ class DelimitedTable(Table):
         width = len(self.columns)
         for record in self.iter_records():
             if record.is_cut:
-                raise TableError(f"line {record.line:,} is too long", where=self.where)
+                problem = f"line {record.line:,} is longer than {MAX_LINE_LENGTH:,} characters"
+                raise TableError(problem, where=self.where)
             if any(map(str.strip, record.cells)):
                 self.repairs.update(record.repairs)
                 yield TableRow(
@@ -315,6 +316,12 @@ def _flat(value: object) -> object:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
 
 
+def iter_padded_rows(table: Table) -> Iterator[tuple[int, list[str]]]:
+    """Iterate the rows of any table as text, each with a cell for each column, with their numbers."""
+    for number, values in table:
+        yield number, ["" if value is None else render_value(value) for value in values]
+
+
 def iter_text_rows(table: Table) -> Iterator[tuple[int, list[str]]]:
     """Iterate the rows of any table as text, with their numbers; an empty text for an empty cell.
 
@@ -326,8 +333,7 @@ def iter_text_rows(table: Table) -> Iterator[tuple[int, list[str]]]:
             last = record.cells[-1].split(table.delimiter) if has_more else record.cells[-1:]
             yield record.line, [*record.cells[:-1], *last]
         return
-    for number, values in table:
-        yield number, ["" if value is None else render_value(value) for value in values]
+    yield from iter_padded_rows(table)
 
 
 def peek(table: Table, count: int) -> list[TableRow]:

@@ -12,11 +12,12 @@ import pytest
 
 from fakes import FakeModel, encode, paint
 from hangtag.inference.predicting import predict_photos
-from hangtag.labelling.arrow_rows import ArrowRows
 from hangtag.labelling.inputs import InputSettings, open_inputs
-from hangtag.labelling.layout import Kind, Layout, as_kind, name_beside
+from hangtag.labelling.layout import Layout, name_beside
 from hangtag.labelling.outputs import open_output
 from hangtag.labelling.rows import build_rows
+from hangtag.tables.arrow import ArrowRows
+from hangtag.tables.cells import Kind, as_kind
 
 MOMENT = dt.datetime(2024, 5, 1, 13, 30)  # noqa: DTZ001 - a table's moments belong to no time zone
 GIVEN = (
@@ -74,11 +75,11 @@ def test_csv_keeps_numbers_and_defuses_text(written):
         "-5",
         "'=cmd()",
         "-0.5",
-        "true",
+        "TRUE",
         "2024-05-01",
         "2024-05-01 13:30:00",
     ]
-    assert [second[name] for name in VALUES][:5] == [str(2**60), "x, y", "inf", "false", "1800-01-01"]
+    assert [second[name] for name in VALUES][:5] == [str(2**60), "x, y", "inf", "FALSE", "1800-01-01"]
     assert [third[name] for name in VALUES] == [""] * 6
 
 
@@ -108,13 +109,13 @@ def test_a_workbook_keeps_what_it_can_hold_and_the_rest_as_text(written):
 
 
 def test_a_job_keeps_given_columns_as_they_are():
-    arrow = ArrowRows(LAYOUT)
+    arrow = ArrowRows(LAYOUT.kinds)
     assert arrow.unpack(arrow.pack(ROWS)) == ROWS
 
 
 def test_in_a_column_of_text_everything_is_text():
     values = [5, 0.5, True, dt.date(2024, 5, 1), MOMENT, "x", None]
-    texts = ["5", "0.5", "true", "2024-05-01", "2024-05-01 13:30:00", "x", None]
+    texts = ["5", "0.5", "TRUE", "2024-05-01", "2024-05-01 13:30:00", "x", None]
     assert [as_kind(value, Kind.TEXT) for value in values] == texts
     assert as_kind(5, Kind.INTEGER) == 5
 

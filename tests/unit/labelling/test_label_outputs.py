@@ -15,11 +15,12 @@ from openpyxl.utils.escape import unescape
 
 from hangtag.domain.errors import UsageError
 from hangtag.domain.flags import Flag
-from hangtag.labelling import csv_table, parquet_table
-from hangtag.labelling.csv_table import CsvTable
-from hangtag.labelling.layout import GIVEN_KINDS, Kind, Layout
+from hangtag.labelling.layout import Layout
 from hangtag.labelling.outputs import STANDARD_OUTPUT, Output, check_output, open_output
-from hangtag.labelling.xlsx_table import XlsxTable
+from hangtag.tables import arrow, writing
+from hangtag.tables.cells import TYPED_KINDS, Kind
+from hangtag.tables.writing import CsvWriter
+from hangtag.tables.xlsx import XlsxWriter
 
 LAYOUT = Layout(("articleType",), top_k=2)
 ROWS = {
@@ -128,7 +129,7 @@ def test_xlsx_holds_text_as_text_and_confidence_as_number(tmp_path):
 
 def test_a_long_workbook_goes_on_in_the_next_sheet():
     file = io.BytesIO()
-    writer = XlsxTable(file, LAYOUT, rows_a_sheet=3)
+    writer = XlsxWriter(file, LAYOUT.kinds, rows_per_sheet=3)
     names = [f"{number}.jpg" for number in range(5)]
     writer.write(rows_of(names[:1], ["A"]))
     writer.write(rows_of(names[1:], ["A"] * 4))
@@ -140,7 +141,7 @@ def test_a_long_workbook_goes_on_in_the_next_sheet():
 
 
 def test_parquet_holds_rows_back_until_a_group_is_worth_writing(tmp_path, monkeypatch):
-    monkeypatch.setattr(parquet_table, "ROWS_A_GROUP", 4)
+    monkeypatch.setattr(arrow, "ROWS_PER_GROUP", 4)
     with open_output(tmp_path / "out.parquet", LAYOUT) as writer:
         for _ in range(5):
             writer.write(ROWS)
@@ -330,16 +331,16 @@ def test_endings_may_be_written_large(tmp_path):
 
 
 def test_every_column_has_a_kind():
-    assert set(LAYOUT.kinds.values()) == set(Kind) - GIVEN_KINDS
+    assert set(LAYOUT.kinds.values()) == set(Kind) - TYPED_KINDS - {Kind.WRITTEN}
 
 
 def test_a_column_that_never_repeats_itself_is_not_remembered(monkeypatch):
-    monkeypatch.setattr(csv_table, "_MANY_TEXTS", 3)
+    monkeypatch.setattr(writing, "_MANY_TEXTS", 3)
     file = io.BytesIO()
-    writer = CsvTable(file, LAYOUT)
+    writer = CsvWriter(file, LAYOUT.kinds)
     for number in range(9):
         writer.write(
             {name: [None] for name in LAYOUT.kinds} | {"path": ["a"], "articleType": [f"label {number}"]}
         )
-        assert len(writer._labels) <= 6  # noqa: SLF001 - what is to stay small
+        assert len(writer._texts) <= 6  # noqa: SLF001 - what is to stay small
     assert file.getvalue().count(b"label ") == 9

@@ -9,8 +9,9 @@ from hangtag.domain.errors import PhotoError
 from hangtag.domain.flags import Flag
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.visibility import QUALITY_FLAGS
-from hangtag.labelling.layout import Kind, Layout
+from hangtag.labelling.layout import Layout
 from hangtag.labelling.rows import build_rows
+from hangtag.tables.cells import Kind
 
 CARD = build_card(heads={"masterCategory": ("Apparel", "Footwear"), "fabric": ("cotton", "wool", "silk")})
 QUALITY = np.array([[False] * len(QUALITY_FLAGS), [flag is Flag.BLURRED for flag in QUALITY_FLAGS]])

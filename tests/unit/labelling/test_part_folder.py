@@ -128,7 +128,7 @@ def test_the_disk_is_waited_for_every_second_but_not_for_a_fiftieth_of_the_time(
 
 def test_a_part_that_cannot_be_completed_leaves_its_log(parts, tmp_path, monkeypatch):
     parts.write(rows_of("a", "b"))
-    monkeypatch.setattr("hangtag.labelling.parquet_table.ParquetTable.finish", lambda _: 1 / 0)
+    monkeypatch.setattr("hangtag.tables.arrow.ParquetWriter.finish", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         parts.complete_part()
     monkeypatch.undo()

@@ -1,10 +1,10 @@
 import pytest
 
-from hangtag.labelling.arrow_rows import ArrowRows
 from hangtag.labelling.layout import Layout
 from hangtag.labelling.row_log import RowLog, iter_log
+from hangtag.tables.arrow import ArrowRows
 
-ARROW = ArrowRows(Layout(("articleType",), top_k=2))
+ARROW = ArrowRows(Layout(("articleType",), top_k=2).kinds)
 
 
 def batch_of(*paths):

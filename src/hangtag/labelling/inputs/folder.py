@@ -128,11 +128,6 @@ class PhotoWalk:
         return sum(1 for _ in PhotoWalk(self.inputs))
 
 
-def ends_like_photo(value: object) -> bool:
-    """Say whether a value, a path or an address, ends as the names of photos do."""
-    return str(value).strip().partition("?")[0].lower().endswith(PHOTO_ENDINGS)
-
-
 def is_folder(path: str | Path) -> bool:
     """Say whether a path is a folder; `Path.is_dir` raises where a folder above may not be entered."""
     return os.path.isdir(path)  # noqa: PTH112 - see above

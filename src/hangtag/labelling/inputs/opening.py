@@ -14,12 +14,20 @@ from hangtag.labelling.inputs.pattern import is_pattern
 from hangtag.labelling.inputs.photo import BrokenInput, InputPhoto, PhotoInput
 from hangtag.labelling.inputs.reference import CLOUD_SCHEMES, WEB_SCHEMES, References, scheme_of
 from hangtag.labelling.inputs.settings import InputSettings
-from hangtag.labelling.inputs.table import TABLE_ENDINGS, TableWalk, open_table
+from hangtag.labelling.inputs.table import TableWalk, open_table
 from hangtag.labelling.inputs.tarred import TAR_ENDINGS, TarWalk
 from hangtag.labelling.inputs.zipped import ZipWalk
-from hangtag.labelling.layout import Kind
+from hangtag.tables.cells import Kind
+from hangtag.tables.reading import TABLE_ENDINGS, TABLES_READ
 
 STANDARD_INPUT: Final = "-"
+
+_TABLES: Final = (*TABLE_ENDINGS, ".txt")
+_OTHER_TABLES: Final = (
+    ".json", ".xml", ".html", ".htm", ".numbers", ".gsheet", ".dbf", ".mdb", ".accdb", ".sqlite", ".db", ".feather",
+    ".arrow", ".orc", ".avro", ".csv.bz2", ".csv.xz", ".csv.zst", ".doc", ".docx", ".pdf", ".ppt", ".pptx",
+)  # fmt: skip
+"""What tables are called that hangtag does not read, so that none is taken for a damaged photo."""
 
 _KINDS: Final = (
     "Name photos, folders, patterns, zips, tars, tables, or addresses with http, https, s3, gs or az."
@@ -62,6 +70,11 @@ class Inputs:
     def damage(self) -> Sequence[str]:
         """What is wrong with the inputs walked so far that could not be read to their end, each with its name."""
         return self._damage
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know of the tables walked so far: how they were read, and what was passed over."""
+        return [note for part in self._parts if isinstance(part, TableWalk) for note in part.notes]
 
     @property
     def other_files(self) -> int:
@@ -120,8 +133,11 @@ def _open_file(path: str, references: References) -> PhotoInput:
         return ZipWalk(path)
     if name.endswith(TAR_ENDINGS):
         return TarWalk(path, references.store, references.settings.limits)
-    if name.endswith(TABLE_ENDINGS):
+    if name.endswith(_TABLES):
         return open_table(path, references)
+    if name.endswith(_OTHER_TABLES):
+        problem = "hangtag does not read tables of this form"
+        raise UsageError(problem, where=path, fix=f"It reads {TABLES_READ}.")
     return NamedPhoto(path, references)
 
 
@@ -130,7 +146,7 @@ def _open_address(text: str, scheme: str, references: References) -> PhotoInput:
         raise UsageError(
             f"hangtag does not read addresses that start with {scheme}://", where=text, fix=_KINDS
         )
-    if text.partition("?")[0].lower().endswith((".zip", *TAR_ENDINGS, *TABLE_ENDINGS)):
+    if text.partition("?")[0].lower().endswith((".zip", *TAR_ENDINGS, *_TABLES)):
         raise UsageError(
             "archives and tables are read from this machine only",
             where=text,
@@ -150,6 +166,6 @@ def _join_columns(tables: Iterable[TableWalk]) -> tuple[tuple[str, Kind], ...]:
     """Return the columns of all tables; one that stands in several as different kinds is text."""
     kinds: dict[str, Kind] = {}
     for table in tables:
-        for name, kind in table.rows.columns:
+        for name, kind in table.table.columns:
             kinds[name] = kind if kinds.get(name, kind) is kind else Kind.TEXT
     return tuple(kinds.items())

@@ -1,57 +1,65 @@
 """Photos that a table names: the column of their paths or addresses, and its other values as extra columns."""
 
+import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from hangtag.domain.errors import PhotoError, UsageError
+from hangtag.domain.errors import PhotoError, TableError, UsageError
 from hangtag.domain.reasons import Reason
-from hangtag.labelling.inputs.folder import ends_like_photo
-from hangtag.labelling.inputs.given_rows import GivenRows
+from hangtag.domain.text import did_you_mean
 from hangtag.labelling.inputs.photo import BrokenInput, FaultyPhoto, InputPhoto
-from hangtag.labelling.inputs.reference import References
+from hangtag.labelling.inputs.reference import References, scheme_of
+from hangtag.tables.cells import TableRow
+from hangtag.tables.delimited import ends_like_photo
+from hangtag.tables.reading import Table, find_column, list_columns, peek
+from hangtag.tables.reading import open_table as open_any_table
 
 PHOTO_COLUMNS: Final = (
     "path", "filepath", "photopath", "imagepath", "file", "filename", "photo", "photofile", "image", "imagefile",
     "imagename", "img", "picture", "photourl", "imageurl", "imagelink", "imagesrc", "url", "uri", "src", "link",
+    "mainimage", "mainimageurl", "featuredimage", "photos", "images", "imageurls", "pictures", "additionalimagelink",
 )  # fmt: skip
 """The names that tell the column of photos, the likeliest first; case, spaces and signs do not matter."""
 
-_SHOWN_COLUMNS: Final = 20
+_ROWS_COMPARED: Final = 100
+_SEPARATORS: Final = ("|", ";", ",", "\n")
+"""What stands between the names of several photos in one cell."""
 
 
 @dataclass
 class TableWalk:
     """The photos of a table, row by row. `photo` is the position of the column that names them.
 
-    Relative paths start from the table's folder. A row that names no photo is an entry with a reason, and so is a table
-    that cannot be read to its end, after the rows before.
+    Relative paths start from the table's folder. Of several photos in a cell the first is taken, and counted in
+    `cells_with_several`. A cell that shows a text and links to an address means the address. A row that names no photo
+    is an entry with a reason, and so is a table that cannot be read to its end, after the rows before.
     """
 
     path: str
-    rows: GivenRows
+    table: Table
     photo: int
     references: References
     other_files: int = field(default=0, init=False)
+    cells_with_several: int = field(default=0, init=False)
 
     def __iter__(self) -> Iterator[InputPhoto]:
+        self.cells_with_several = 0
         folder = os.path.dirname(self.path)  # noqa: PTH120 - joined to names millions of times
-        names = [column.name for column in self.rows.columns]
-        rows = self.rows.iter_rows()
+        names = self.table.names
+        rows = iter(self.table)
         while True:
             try:
                 row = next(rows, None)
-            except UsageError as damage:
+            except TableError as damage:
                 yield BrokenInput(self.path, PhotoError(Reason.UNREADABLE, damage.problem))
                 return
             if row is None:
                 return
             extra = dict(zip(names, row.values, strict=True))
-            named = row.values[self.photo]
-            text = "" if named is None else str(named).strip()
-            if text:
+            if text := self._reference(row, folder):
                 yield self.references.find(text, folder, extra)
             else:
                 fault = PhotoError(Reason.NOT_NAMED)
@@ -60,74 +68,108 @@ class TableWalk:
     def count(self) -> int | None:
         """Count the rows, None where they cannot be read to the end."""
         try:
-            return self.rows.count()
-        except UsageError:
+            return self.table.count()
+        except TableError:
             return None
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know of the rows walked so far."""
+        several = self.cells_with_several
+        cells = "1 cell names" if several == 1 else f"{several:,} cells name"
+        more = [f"{self.path}: {cells} several photos; the first of each is labelled"] if several else []
+        return [*self.table.notes, *more]
+
+    def _reference(self, row: TableRow, folder: str) -> str:
+        """Return the path or address that a row means; empty where it names none."""
+        value = row.values[self.photo]
+        text = "" if value is None else str(value).strip()
+        if not ends_like_photo(text) and scheme_of(text) is None:
+            text = self._links.get(row.number, text)
+        photos = split_photos(text)
+        if len(photos) < 2 or os.path.exists(os.path.join(folder, text)):  # noqa: PLR2004, PTH110, PTH118 - as above
+            return photos[0] if photos and text.startswith("[") else text
+        self.cells_with_several += 1
+        return photos[0]
+
+    @property
+    def _links(self) -> dict[int, str]:
+        if self._found_links is None:
+            self._found_links = self.table.links(self.photo)
+        return self._found_links
+
+    _found_links: dict[int, str] | None = field(default=None, init=False, repr=False)
+
+
+def split_photos(text: str) -> list[str]:
+    """Return the photos that a cell names: those of a JSON list, or what stands between `|`, `;`, commas or lines.
+
+    A comma within a name or an address does not part it: each part has to end like a photo, or to be an address where
+    the first one is.
+    """
+    if text.startswith("["):
+        try:
+            listed = json.loads(text)
+        except ValueError:
+            return [text]
+        return [name.strip() for name in listed if isinstance(name, str) and name.strip()]
+    for separator in _SEPARATORS:
+        if separator in text:
+            parts = [part.strip() for part in text.split(separator) if part.strip()]
+            if len(parts) > 1 and _are_photos(parts):
+                return parts
+    return [text]
+
+
+def _are_photos(parts: Sequence[str]) -> bool:
+    if scheme_of(parts[0]) is not None:
+        return all(scheme_of(part) is not None for part in parts)
+    return all(map(ends_like_photo, parts))
 
 
 def open_table(path: str, references: References) -> TableWalk:
-    """Open a table that names photos, told by its ending.
+    """Open a table that names photos.
 
-    Raises `UsageError` when it cannot be read, and when no column names photos.
+    Raises `TableError` when it cannot be read, and `UsageError` when no column names photos.
     """
-    rows = _READERS[os.path.splitext(path)[1].lower()](path)  # noqa: PTH122 - as above
-    photo = find_photo_column(rows, references.settings.photo_column, path)
-    return TableWalk(path, rows, photo, references)
+    table = open_any_table(path)
+    photo = find_photo_column(table, references.settings.photo_column)
+    return TableWalk(path, table, photo, references)
 
 
-def find_photo_column(rows: GivenRows, wanted: str | None, where: str) -> int:
+def find_photo_column(table: Table, wanted: str | None) -> int:
     """Return the position of the column that names the photos: the wanted one, or the likeliest by its name.
 
-    Of several that are called so, it is the first whose value in the first row ends like a photo. Raises `UsageError`
-    when there is none, naming those that there are.
+    Of several that are called so, it is the one with most photos in the first hundred rows. Raises `UsageError` when
+    there is none, naming those that there are.
     """
-    names = [column.name for column in rows.columns]
+    names = table.names
     if wanted is not None:
-        if wanted in names:
-            return names.index(wanted)
-        raise UsageError(f"the table has no column {wanted!r}", where=where, fix=_list_columns(names))
+        found = find_column(wanted, names)
+        if found is None:
+            fix = f"{did_you_mean(wanted, names)}{list_columns(names)}"
+            raise UsageError(f"the table has no column {wanted!r}", where=table.where, fix=fix)
+        return found
     written = [re.sub(r"[\W_]", "", name).casefold() for name in names]
     likely = [written.index(usual) for usual in PHOTO_COLUMNS if usual in written]
-    if not likely:
-        raise UsageError(
-            "no column of the table is called like one of paths or addresses of photos",
-            where=where,
-            fix=f"Say which one it is with --photo-column. {_list_columns(names)}",
-        )
-    first = next(rows.iter_rows(), None) if len(likely) > 1 else None
-    return next((one for one in likely if first and ends_like_photo(first.values[one])), likely[0])
+    if len(likely) == 1:
+        return likely[0]
+    rows = peek(table, _ROWS_COMPARED)
+    if likely:
+        return max(likely, key=lambda position: _count_photos(rows, position))
+    hint = next((name for place, name in enumerate(names) if _count_photos(rows, place)), None)
+    which = "which one it is" if hint is None else f"which one it is, perhaps {hint},"
+    raise UsageError(
+        "no column of the table is called like one of paths or addresses of photos",
+        where=table.where,
+        fix=f"Say {which} with --photo-column. {list_columns(names)}",
+    )
 
 
-def _list_columns(names: list[str]) -> str:
-    more = f" and {len(names) - _SHOWN_COLUMNS} more" if len(names) > _SHOWN_COLUMNS else ""
-    return f"Its columns are {', '.join(names[:_SHOWN_COLUMNS])}{more}."
-
-
-def _open_csv(path: str) -> GivenRows:
-    from hangtag.labelling.inputs.csv_rows import CsvRows  # noqa: PLC0415 - only the format that is given is imported
-
-    return CsvRows(path)
-
-
-def _open_parquet(path: str) -> GivenRows:
-    from hangtag.labelling.inputs.parquet_rows import ParquetRows  # noqa: PLC0415 - as above
-
-    return ParquetRows(path)
-
-
-def _open_workbook(path: str) -> GivenRows:
-    from hangtag.labelling.inputs.workbook_rows import WorkbookRows  # noqa: PLC0415 - as above
-
-    return WorkbookRows(path)
-
-
-_READERS: Final[dict[str, Callable[[str], GivenRows]]] = {
-    ".csv": _open_csv,
-    ".tsv": _open_csv,
-    ".xlsx": _open_workbook,
-    ".xlsm": _open_workbook,
-    ".parquet": _open_parquet,
-}
-
-TABLE_ENDINGS: Final = tuple(_READERS)
-"""The file name endings that a table is told by."""
+def _count_photos(rows: Sequence[TableRow], position: int) -> int:
+    """Weigh how many cells of a column name photos: an ending counts twice as much as an address alone."""
+    texts = [str(row.values[position] or "").strip() for row in rows]
+    named = [ends_like_photo((split_photos(text) or [""])[0]) if text else False for text in texts]
+    return sum(
+        2 if is_named else scheme_of(text) is not None for text, is_named in zip(texts, named, strict=True)
+    )

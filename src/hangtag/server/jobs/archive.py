@@ -9,7 +9,7 @@ from typing import Final
 
 from hangtag.domain.text import printable
 from hangtag.imaging.decode import PHOTO_SUFFIXES
-from hangtag.server.jobs.given_table import TABLE_SUFFIXES
+from hangtag.server.jobs.given_table import is_table_file
 from hangtag.server.problems import InvalidRequestError, TooManyFilesError
 from hangtag.server.schemas import InvalidValue
 from hangtag.server.uploads import MAX_NAME_CHARACTERS
@@ -57,10 +57,9 @@ def list_archive(path: Path, max_entries: int) -> ArchiveContent:
         name = _name(entry)
         if entry.is_dir() or _is_hidden(name):
             continue
-        suffix = PurePosixPath(name).suffix.lower()
-        if suffix in PHOTO_SUFFIXES:
+        if PurePosixPath(name).suffix.lower() in PHOTO_SUFFIXES:
             content.photos.append(ArchiveEntry(index, name))
-        elif suffix in TABLE_SUFFIXES:
+        elif is_table_file(name):
             content.tables.append(ArchiveEntry(index, name))
         else:
             content.others.append(name)

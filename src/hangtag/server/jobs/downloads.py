@@ -1,17 +1,13 @@
 """The results of a job as a file: CSV and JSON Lines while they are read, a workbook once it is put together."""
 
-import io
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal, get_args
 
 from sqlalchemy import Engine
 
 from hangtag.domain.columns import LABEL_COLUMNS
 from hangtag.domain.taxonomy import format_path
-from hangtag.labelling.csv_table import CsvTable
-from hangtag.labelling.jsonl_table import JsonlTable
 from hangtag.labelling.layout import (
     ANSWER,
     ANSWER_LEVEL,
@@ -21,38 +17,28 @@ from hangtag.labelling.layout import (
     PATH,
     REASON,
     STATUS,
-    Cell,
-    Kind,
     Layout,
-    Rows,
     candidates_of,
     confidence_of,
     name_beside,
 )
-from hangtag.labelling.xlsx_table import XlsxTable
 from hangtag.server.jobs.labelling import STORED_CANDIDATES
 from hangtag.server.jobs.stored import StoredResult, iter_results
 from hangtag.server.jobs.tables import JobRow
 from hangtag.server.jobs.vocabulary import Vocabulary
-
-if TYPE_CHECKING:
-    from hangtag.labelling.outputs import TableWriter
+from hangtag.tables import writing
+from hangtag.tables.cells import Cell, Column, Kind, parse_value
+from hangtag.tables.writing import Rows, render
 
 Format = Literal["csv", "xlsx", "jsonl"]
 
-MEDIA_TYPES: Final[dict[Format, str]] = {
-    "csv": "text/csv; charset=utf-8",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    "jsonl": "application/x-ndjson",
-}
+MEDIA_TYPES: Final[dict[Format, str]] = {name: writing.MEDIA_TYPES[name] for name in get_args(Format)}
 
 CORRECTED: Final = "corrected"
 """The column that names the columns whose label a person said."""
 
 WAITING: Final = "waiting"
 """The status of a photo that has no result: the job goes on, or was ended before."""
-
-_PIECE_BYTES: Final = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -62,17 +48,17 @@ class JobLayout(Layout):
     A column that came is written with `(sent)` after its name where another has that name, in whatever capital letters.
     """
 
-    carried: tuple[str, ...] = ()
+    sent: tuple[Column, ...] = ()
 
     @property
     def kinds(self) -> dict[str, Kind]:
         """The kind of each column by its name, in the order of the table."""
-        return dict.fromkeys(self.carried_names, Kind.TEXT) | self._usual
+        return dict(zip(self.sent_names, (column.kind for column in self.sent), strict=True)) | self._usual
 
     @property
-    def carried_names(self) -> list[str]:
+    def sent_names(self) -> list[str]:
         """What the columns that came with the photos are called in the file."""
-        return name_beside(self.carried, self._usual, "sent")
+        return name_beside([column.name for column in self.sent], self._usual, "sent")
 
     @property
     def _usual(self) -> dict[str, Kind]:
@@ -84,16 +70,7 @@ class JobLayout(Layout):
 def iter_download(engine: Engine, job: JobRow, kind: Format) -> Iterator[bytes]:
     """Yield the file of a job's results piece by piece. Corrected labels stand in the place of the model's."""
     layout = _layout(job, kind)
-    if kind == "xlsx":
-        yield from _iter_workbook(engine, job, layout)
-        return
-    piece = io.BytesIO()
-    writer: TableWriter = CsvTable(piece, layout) if kind == "csv" else JsonlTable(piece, layout)
-    for results in iter_results(engine, job):
-        writer.write(build_rows(results, layout))
-        yield _take(piece)
-    writer.finish()
-    yield _take(piece)
+    return render(layout.kinds, (build_rows(results, layout) for results in iter_results(engine, job)), kind)
 
 
 def build_rows(results: list[StoredResult], layout: JobLayout) -> Rows:
@@ -104,8 +81,9 @@ def build_rows(results: list[StoredResult], layout: JobLayout) -> Rows:
         REASON: [result.reason for result in results],
         CORRECTED: [", ".join(result.corrections) or None for result in results],
     }
-    for position, name in enumerate(layout.carried_names):
-        rows[name] = [result.carried[position] if result.carried else None for result in results]
+    for position, (name, sent) in enumerate(zip(layout.sent_names, layout.sent, strict=True)):
+        texts = (result.carried[position] if result.carried else "" for result in results)
+        rows[name] = [parse_value(text, sent.kind) for text in texts]
     chosen = [result.chosen for result in results]
     for column in layout.label_columns:
         cells = [
@@ -131,30 +109,8 @@ def _layout(job: JobRow, kind: Format) -> JobLayout:
         frozenset(answered),
         (job.model_id,),
         top_k=STORED_CANDIDATES if kind == "jsonl" else 1,
-        carried=tuple(job.carried),
+        sent=job.columns,
     )
-
-
-def _iter_workbook(engine: Engine, job: JobRow, layout: JobLayout) -> Iterator[bytes]:
-    with tempfile.TemporaryFile() as file:
-        writer = XlsxTable(file, layout)
-        try:
-            for results in iter_results(engine, job):
-                writer.write(build_rows(results, layout))
-        except BaseException:
-            writer.discard()
-            raise
-        writer.finish()
-        file.seek(0)
-        while piece := file.read(_PIECE_BYTES):
-            yield piece
-
-
-def _take(piece: io.BytesIO) -> bytes:
-    data = piece.getvalue()
-    piece.seek(0)
-    piece.truncate()
-    return data
 
 
 def _status(result: StoredResult) -> str:

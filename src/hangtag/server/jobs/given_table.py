@@ -1,45 +1,63 @@
-"""The table that comes with photos, CSV or XLSX: a header and rows of text."""
+"""The table that comes with photos, of any form that hangtag reads: a header and rows of text."""
 
-import csv
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePath
 from typing import Final
 
-from hangtag.domain.errors import CatalogueError
-from hangtag.labelling.inputs.csv_rows import find_delimiter, iter_records
-from hangtag.labelling.inputs.given_rows import name_columns
+from hangtag.domain.errors import TableError
 from hangtag.server.problems import InvalidRequestError, TooManyFilesError
 from hangtag.server.schemas import InvalidValue
-
-WORKBOOK_SUFFIXES: Final = frozenset({".xlsx", ".xlsm"})
-TABLE_SUFFIXES: Final = WORKBOOK_SUFFIXES | {".csv", ".tsv"}
-"""The file name endings that a table is told by."""
+from hangtag.tables.cells import Column, Kind
+from hangtag.tables.numbers import RuinedNumbers, drop_zero_fraction
+from hangtag.tables.reading import TABLE_ENDINGS, iter_padded_rows, open_table
+from hangtag.tables.sandbox import read_in_sandbox
 
 MAX_TABLE_BYTES: Final = 32 * 1024 * 1024
 MAX_COLUMNS: Final = 500
 MAX_CELL_CHARACTERS: Final = 32_767
 """What a cell of Excel holds: more could not be given back."""
 
-_SECONDS_FOR_A_WORKBOOK: Final = 60
+_READ_HERE: Final = (".csv", ".tsv")
+"""Text is read line by line and needs no process of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class GivenTable:
-    """A table as it was sent. Each row has a cell for each column; `numbers` are the rows' numbers, from 1 on."""
+    """A table as it was sent. Each row has a text for each column; `numbers` are the rows' numbers, from 1 on.
+
+    `kinds` says what the columns held, so that numbers and dates can be given back as such.
+    """
 
     name: str
     header: tuple[str, ...]
     rows: list[tuple[str, ...]]
     numbers: list[int]
+    kinds: tuple[Kind, ...] = ()
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns with what they hold."""
+        kinds = self.kinds or (Kind.WRITTEN,) * len(self.header)
+        return tuple(map(Column, self.header, kinds))
 
     def without_header(self) -> "GivenTable":
         """Return the table whose first row is no header but a row."""
         header = tuple(f"column {position}" for position in range(1, len(self.header) + 1))
         return GivenTable(self.name, header, [self.header, *self.rows], [1, *self.numbers])
+
+    def whole_numbers(self, column: int) -> list[str]:
+        """Return the texts of a column; ids that pandas wrote as `15970.0` are whole numbers again."""
+        texts = [row[column] for row in self.rows]
+        if RuinedNumbers.find(texts).is_certain:
+            return [drop_zero_fraction(text.strip()) for text in texts]
+        return texts
+
+
+def is_table_file(name: str) -> bool:
+    """Tell whether the name of an uploaded file says that it is a table."""
+    return PurePath(name).name.lower().endswith(TABLE_ENDINGS)
 
 
 def read_given_table(path: Path, name: str, max_rows: int) -> GivenTable:
@@ -48,30 +66,29 @@ def read_given_table(path: Path, name: str, max_rows: int) -> GivenTable:
     Raises `InvalidRequestError` for one that cannot be read, and `TooManyFilesError` for too many rows.
     """
     try:
-        if PurePath(name).suffix.lower() in WORKBOOK_SUFFIXES:
-            return _build_table(name, _iter_sheet(_convert_workbook(path, name)), ",", max_rows)
-        delimiter = find_delimiter(path) or ","
-        rows = ((number, cells) for number, cells, _ in iter_records(path, delimiter))
-        return _build_table(name, rows, delimiter, max_rows)
-    except CatalogueError as error:
+        with path.open("rb") as file:
+            is_text = name.lower().endswith(_READ_HERE) and not file.read(4).startswith(
+                (b"PK", b"\x1f\x8b", b"PAR1")
+            )
+        if is_text:
+            with path.open("rb") as file:
+                table = open_table(file, name)
+                return _build_table(name, table.columns, iter_padded_rows(table), max_rows)
+        columns, rows = read_in_sandbox(path, name)
+        return _build_table(name, columns, rows, max_rows)
+    except TableError as error:
         raise _unreadable(name, error.problem) from None
-    except csv.Error as error:
-        raise _unreadable(name, str(error)) from None
 
 
 def _build_table(
-    name: str, rows: Iterator[tuple[int, list[str]]], delimiter: str, max_rows: int
+    name: str, columns: tuple[Column, ...], rows: Iterator[tuple[int, list[str]]], max_rows: int
 ) -> GivenTable:
-    """Build a table of numbered rows, the header first."""
-    first = next(rows, None)
-    if first is None:
-        raise _unreadable(name, "it is empty")
-    header = name_columns(map(_clean, first[1]))
-    if len(header) > MAX_COLUMNS:
+    if len(columns) > MAX_COLUMNS:
         raise _unreadable(name, f"it has more than {MAX_COLUMNS:,} columns")
-    table = GivenTable(name, header, [], [])
+    header = tuple(_clean(column.name) for column in columns)
+    table = GivenTable(name, header, [], [], tuple(column.kind for column in columns))
     for number, cells in islice(rows, max_rows + 1):
-        row = _fit(cells, len(header), delimiter)
+        row = tuple(map(_clean, cells))
         if max(map(len, row)) > MAX_CELL_CHARACTERS:
             problem = f"a cell of row {number:,} has more than {MAX_CELL_CHARACTERS:,} characters"
             raise _unreadable(name, problem)
@@ -85,49 +102,16 @@ def _build_table(
     return table
 
 
-def _fit(cells: list[str], width: int, delimiter: str) -> tuple[str, ...]:
-    """Return as many cells as there are columns. What is too much was a delimiter in the last one, without quotes."""
-    if len(cells) > width:
-        cells = [*cells[: width - 1], delimiter.join(cells[width - 1 :]).rstrip(delimiter)]
-    return tuple(_clean(cell) for cell in cells) + ("",) * (width - len(cells))
-
-
 def _clean(cell: str) -> str:
     return cell.replace("\0", "")  # PostgreSQL cannot store it
 
 
-def _iter_sheet(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Iterate the rows that are not blank of what `_convert_workbook` wrote, whose quotes are all in order."""
-    with path.open(newline="", encoding="utf-8") as file:
-        for number, row in enumerate(csv.reader(file), start=1):
-            if any(map(str.strip, row)):
-                yield number, row
-
-
-def _convert_workbook(path: Path, name: str) -> Path:
-    """Write a workbook's first sheet as CSV beside it.
-
-    In a process of its own, with little memory: a few bytes of a workbook can claim a cell a billion rows away.
-    """
-    target = path.with_suffix(".csv")
-    script = Path(__file__).with_name("sheet_to_csv.py")
-    try:
-        done = subprocess.run(  # noqa: S603 - our own script; the paths are ours too
-            [sys.executable, "-P", str(script), str(path), str(target)],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_SECONDS_FOR_A_WORKBOOK,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise _unreadable(name, "reading it takes too long") from None
-    if done.returncode:
-        lines = done.stderr.strip().splitlines()
-        expected = done.returncode == 1 and lines
-        raise _unreadable(name, lines[-1] if expected else "it needs too much memory, or is damaged")
-    return target
-
-
 def _unreadable(name: str, why: str) -> InvalidRequestError:
-    return InvalidRequestError(InvalidValue(field="files", message=f"the table {name} cannot be read: {why}"))
+    problem = (
+        why.removeprefix("the table cannot be read (").removesuffix(")")
+        if why.startswith("the table cannot")
+        else why
+    )
+    return InvalidRequestError(
+        InvalidValue(field="files", message=f"the table {name} cannot be read: {problem}")
+    )

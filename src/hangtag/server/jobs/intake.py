@@ -16,6 +16,7 @@ from hangtag.server.jobs.matching import Matching, match_rows
 from hangtag.server.jobs.receive import ReceivedForm, Upload, UploadKind
 from hangtag.server.problems import InvalidRequestError, TooManyFilesError
 from hangtag.server.schemas import InvalidValue
+from hangtag.tables.cells import Column
 
 _SHOWN_NAMES: Final = 5
 _TITLE_CHARACTERS: Final = 200
@@ -37,7 +38,7 @@ class JobContent:
 
     title: str
     photos: list[JobPhoto]
-    carried: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
     message: str | None = None
 
 
@@ -77,7 +78,7 @@ def build_content(form: ReceivedForm, folder: Path, max_photos: int) -> JobConte
     return JobContent(
         title=_title(form, len(photos)),
         photos=photos,
-        carried=matching.table.header if matching else (),
+        columns=matching.table.columns if matching else (),
         message=_describe_others(found.others),
     )
 

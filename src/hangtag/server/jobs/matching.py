@@ -80,12 +80,12 @@ def match_rows(table: GivenTable, names: Sequence[str], column: str | None = Non
 def _find_columns(table: GivenTable, photos: PhotoNames) -> list[int]:
     """Return the columns that hold names of files or, if there are none, those that hold names without endings."""
     columns = range(len(table.header))
-    files = [one for one in columns if any(photos.find_file(row[one]) for row in table.rows)]
-    return files or [one for one in columns if any(photos.find(row[one]) for row in table.rows)]
+    files = [one for one in columns if any(map(photos.find_file, table.whole_numbers(one)))]
+    return files or [one for one in columns if any(map(photos.find, table.whole_numbers(one)))]
 
 
 def _match(table: GivenTable, photos: PhotoNames, column: int) -> Matching:
-    return Matching(table, column, [photos.find(row[column]) for row in table.rows])
+    return Matching(table, column, [photos.find(text) for text in table.whole_numbers(column)])
 
 
 def _choose(found: list[Matching], table: GivenTable) -> Matching:

@@ -12,7 +12,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from hangtag.server.jobs.archive import ZIP_STARTS
 from hangtag.server.jobs.folder import upload_path
-from hangtag.server.jobs.given_table import MAX_TABLE_BYTES, TABLE_SUFFIXES
+from hangtag.server.jobs.given_table import MAX_TABLE_BYTES, is_table_file
 from hangtag.server.problems import InvalidRequestError, TooLargeError, UploadStalledError
 from hangtag.server.schemas import InvalidValue
 from hangtag.server.settings import Settings
@@ -165,7 +165,6 @@ def _check_form(form: Form[UploadWriter]) -> ReceivedForm:
 
 
 def _kind_of(name: str) -> UploadKind:
-    suffix = PurePath(name).suffix.lower()
-    if suffix in TABLE_SUFFIXES:
+    if is_table_file(name):
         return UploadKind.TABLE
-    return UploadKind.ZIP if suffix == ".zip" else UploadKind.PHOTO
+    return UploadKind.ZIP if PurePath(name).suffix.lower() == ".zip" else UploadKind.PHOTO

@@ -115,7 +115,7 @@ def list_results(  # noqa: PLR0913 - as many as ways to choose
     wanted = ResultFilter(column, label, min_confidence, max_confidence, status, sort)
     check_filter(Vocabulary.from_json(row.vocabulary), wanted)
     results, total = query_results(store.engine, row, wanted, (offset, limit))
-    return JobResults(total=total, results=[describe_result(result, row.carried) for result in results])
+    return JobResults(total=total, results=[describe_result(result, row.columns) for result in results])
 
 
 @router.patch("/jobs/{job_id}/results/{position}", responses=problem_responses(404, 422))
@@ -125,7 +125,7 @@ def correct_labels(
     """Correct or confirm the labels of a photo. A category label brings the rest of its path with it."""
     store = service.jobs.store
     row = store.find(job_id, with_content=True)
-    return describe_result(correct_result(store.engine, row, position, correction.labels), row.carried)
+    return describe_result(correct_result(store.engine, row, position, correction.labels), row.columns)
 
 
 @router.get(

@@ -91,7 +91,7 @@ class JobStore:
                     "absent": absent,
                     "worked_s": 0.0,
                     "message": content.message,
-                    "carried": list(content.carried),
+                    "carried": [[column.name, column.kind.name] for column in content.columns],
                     "vocabulary": model.vocabulary.to_json(),
                 },
             ).one()

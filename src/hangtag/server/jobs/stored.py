@@ -1,6 +1,6 @@
 """A photo of a job as it is stored, with its result."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from hangtag.server.jobs.schemas import FailedResult, LabelledResult
 from hangtag.server.jobs.tables import JobRow, PhotoRow, ResultRow, decode_flags
 from hangtag.server.problems import NotFoundError
 from hangtag.server.schemas import ChosenLabel, Label
+from hangtag.tables.cells import Column
 
 PHOTOS_AT_A_TIME: Final = 1000
 
@@ -91,12 +92,13 @@ def iter_results(engine: Engine, job: JobRow) -> Iterator[list[StoredResult]]:
             )
 
 
-def describe_result(result: StoredResult, columns: list[str]) -> LabelledResult | FailedResult:
+def describe_result(result: StoredResult, columns: Sequence[Column]) -> LabelledResult | FailedResult:
     """Return a result as the API shows it. `columns` are those of the table that was sent with the photos.
 
     Raises `ValueError` for a photo without a result.
     """
-    row = None if result.carried is None else dict(zip(columns, result.carried, strict=True))
+    names = [column.name for column in columns]
+    row = None if result.carried is None else dict(zip(names, result.carried, strict=True))
     if result.answer is None:
         return FailedResult(
             photo=result.name,

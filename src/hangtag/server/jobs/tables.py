@@ -23,6 +23,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from hangtag.domain.flags import Flag
 from hangtag.server.database import Base, UtcTime
+from hangtag.tables.cells import Column, Kind
 
 _Number = BigInteger().with_variant(Integer, "sqlite")  # only an INTEGER counts up by itself there
 
@@ -30,7 +31,8 @@ _Number = BigInteger().with_variant(Integer, "sqlite")  # only an INTEGER counts
 class JobRow(Base):
     """A job. `number` counts up, so that the oldest goes first; `id` is what the API calls it.
 
-    `carried` names the columns of the table that came with the photos. `vocabulary` is what the model can answer,
+    `carried` holds the columns of the table that came with the photos: a name and a kind, or a name alone in jobs of
+    the first edition; `columns` reads it. `vocabulary` is what the model can answer,
     so that corrections and downloads need no model. `absent` counts the photos that the table names and that did not
     come; they are done, and failed, from the start. `worked_s` are the seconds spent on the others, over all restarts.
     """
@@ -54,8 +56,16 @@ class JobRow(Base):
     absent: Mapped[int] = mapped_column(Integer)
     worked_s: Mapped[float] = mapped_column(Double)
     message: Mapped[str | None] = mapped_column(Text)
-    carried: Mapped[list[str]] = mapped_column(JSON, deferred=True)
+    carried: Mapped[list[Any]] = mapped_column(JSON, deferred=True)
     vocabulary: Mapped[dict[str, Any]] = mapped_column(JSON, deferred=True)
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns of the table that came with the photos."""
+        return tuple(
+            Column(stored, Kind.WRITTEN) if isinstance(stored, str) else Column(stored[0], Kind[stored[1]])
+            for stored in self.carried
+        )
 
 
 class PhotoRow(Base):

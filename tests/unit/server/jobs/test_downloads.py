@@ -2,6 +2,7 @@ import csv
 import io
 import json
 from dataclasses import replace
+from datetime import datetime
 
 import openpyxl
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from hangtag.domain.flags import Flag
 from hangtag.server.jobs.downloads import iter_download
 from hangtag.server.jobs.results import correct_result
+from hangtag.tables.cells import Column, Kind
 from stored_jobs import Drawn, open_store, store_job
 
 SHIRT = Drawn({"masterCategory": ("Apparel", 0.9), "articleType": ("Tshirts", 0.5), "gender": ("Men", 0.55)})
@@ -103,6 +105,20 @@ def test_a_workbook_holds_text_as_text(store, job):
     assert {cell.data_type for cell in prices if cell.value} == {"s"}
     confidence = columns.index("articleType_confidence")
     assert [row[confidence].value for row in rows] == [0.5, None, None, None]
+
+
+def test_a_workbook_holds_numbers_and_dates_as_such(store):
+    columns = [Column("stock", Kind.INTEGER), Column("price", Kind.WRITTEN), Column("sku", Kind.TEXT)]
+    columns += [Column("listed", Kind.DATE), Column("new", Kind.BOOLEAN), Column("rate", Kind.NUMBER)]
+    rows = [("1163", "19.90", "12", "2026-03-01", "TRUE", "0.5"), ("", "NA", "007", "", "", "")]
+    job = store_job(store, [SHIRT, SHIRT], columns, rows)
+    sheet = openpyxl.load_workbook(io.BytesIO(download(store, job, "xlsx"))).active
+    _, first, second = sheet.iter_rows(max_col=6)
+    assert [cell.value for cell in first] == [1163, 19.9, "12", datetime(2026, 3, 1), True, 0.5]  # noqa: DTZ001
+    assert [cell.number_format for cell in first[:2]] == ["0", "0.00"]
+    assert [cell.value for cell in second] == [None, "NA", "007", None, None, None]
+    assert [row["stock"] for row in read_csv(download(store, job, "csv"))] == ["1163", ""]
+    assert json.loads(download(store, job, "jsonl").splitlines()[0])["stock"] == 1163
 
 
 def test_json_lines_have_the_candidates_too(store, job):

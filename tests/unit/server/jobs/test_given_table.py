@@ -1,4 +1,5 @@
 import csv
+import gzip
 import io
 import tempfile
 from datetime import date, datetime
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from hangtag.server.jobs.given_table import read_given_table
 from hangtag.server.problems import InvalidRequestError, TooManyFilesError
+from hangtag.tables.cells import Kind
 
 cells = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=12)
 
@@ -138,3 +140,32 @@ def test_too_many_rows_are_refused():
 def test_a_moment_has_its_time():
     rows = [("photo", "at"), ("a.jpg", datetime(2026, 3, 1, 12, 30))]  # noqa: DTZ001 - a sheet knows no zones
     assert "12:30" in read(build_workbook(rows), "book.xlsx").rows[0][1]
+
+
+def test_columns_keep_what_they_held():
+    rows = [("photo", "stock", "sku"), ("a.jpg", 12, "007"), ("b.jpg", 3.0, "008")]
+    assert [column.kind for column in read(build_workbook(rows), "book.xlsx").columns] == [
+        Kind.TEXT,
+        Kind.INTEGER,
+        Kind.TEXT,
+    ]
+    table = read(b"photo,stock\na.jpg,12\n")
+    assert {column.kind for column in table.columns} == {Kind.WRITTEN}
+    assert {column.kind for column in table.without_header().columns} == {Kind.WRITTEN}
+
+
+@pytest.mark.parametrize("name", ["table.jsonl", "table.csv.gz", "table.tsv", "table.xls"])
+def test_other_forms_are_read_too(name):
+    data = {
+        "table.jsonl": b'{"photo": "a.jpg", "n": 1}\n',
+        "table.csv.gz": gzip.compress(b"photo,n\na.jpg,1\n"),
+    }
+    table = read(data.get(name, b"photo\tn\na.jpg\t1\n"), name)
+    assert (table.header, table.rows) == (("photo", "n"), [("a.jpg", "1")])
+
+
+def test_ids_that_pandas_wrote_are_whole_numbers_again_and_given_back_as_they_came():
+    table = read(b"id,price\n15970.0,5.0\n39386.0,7.5\n")
+    assert table.whole_numbers(0) == ["15970", "39386"]
+    assert table.whole_numbers(1) == ["5.0", "7.5"]
+    assert table.rows[0] == ("15970.0", "5.0")

@@ -1,0 +1,90 @@
+"""Reads a table of unknown origin in a process of its own: `python -m hangtag.tables.sandbox TABLE NAME RECORDS`.
+
+Memory, time and output are limited, since a workbook of a few bytes can claim a cell a billion rows away, and a small
+file can unpack to an enormous one.
+"""
+
+import json
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from hangtag.domain.errors import TableError
+from hangtag.tables.cells import Column, Kind, render_value
+from hangtag.tables.reading import TABLES_READ, open_table
+
+_MIB: Final = 1024 * 1024
+_LIMITS: Final = {
+    resource.RLIMIT_AS: 2048 * _MIB,
+    resource.RLIMIT_CPU: 60,
+    resource.RLIMIT_FSIZE: 128 * _MIB,
+    resource.RLIMIT_CORE: 0,
+}
+_SECONDS: Final = 60
+
+
+class SandboxedTable(NamedTuple):
+    """The columns of a table, and its rows as text (an empty text for an empty cell), each with its number."""
+
+    columns: tuple[Column, ...]
+    rows: Iterator[tuple[int, list[str]]]
+
+
+def read_in_sandbox(path: Path, name: str) -> SandboxedTable:
+    """Read the table at a path, called `name`, in a process of its own; `path` with another ending is written.
+
+    Raises `TableError` for what is no table, and what needs too much time or memory.
+    """
+    target = path.with_suffix(".records")
+    command = [sys.executable, "-P", "-m", "hangtag.tables.sandbox", str(path), name, str(target)]
+    try:
+        done = subprocess.run(  # noqa: S603 - our own module; the paths are ours too
+            command, capture_output=True, text=True, errors="replace", timeout=_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise TableError("reading it takes too long", where=name) from None
+    if done.returncode:
+        lines = done.stderr.strip().splitlines()
+        is_expected = done.returncode == 1 and lines
+        problem = lines[-1] if is_expected else "it needs too much memory, or is damaged"
+        raise TableError(problem, where=name)
+    records = _iter_records(target)
+    _, described = next(records)
+    return SandboxedTable(_columns(described), records)
+
+
+def _columns(described: list[str]) -> tuple[Column, ...]:
+    half = len(described) // 2
+    return tuple(
+        Column(name, Kind[kind]) for name, kind in zip(described[:half], described[half:], strict=True)
+    )
+
+
+def _iter_records(path: Path) -> Iterator[tuple[int, list[str]]]:
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            number, cells = json.loads(line)
+            yield number, cells
+
+
+def main(source: Path, name: str, target: Path) -> None:
+    """Write the columns and rows of a table as JSON Lines; exits with a message if it cannot be read."""
+    for limited, limit in _LIMITS.items():
+        resource.setrlimit(limited, (limit, limit))
+    try:
+        with source.open("rb") as opened, target.open("w", encoding="utf-8") as file:
+            table = open_table(opened, name)
+            described = [*table.names, *(column.kind.name for column in table.columns)]
+            file.write(json.dumps([0, described]) + "\n")
+            for number, values in table:
+                cells = ["" if value is None else render_value(value) for value in values]
+                file.write(json.dumps([number, cells], ensure_ascii=False) + "\n")
+    except TableError as error:
+        sys.exit(f"{error.problem}. hangtag reads {TABLES_READ}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))
