@@ -9,6 +9,7 @@ from typing import BinaryIO, Final, NamedTuple
 from hangtag.domain.errors import TableError
 
 BLOCK_BYTES: Final = 1 << 20
+_LOOKED_AT: Final = 200
 MAX_LINE_LENGTH: Final = 1_000_000
 """A longer line is cut here, so that a file without line ends cannot fill the memory."""
 
@@ -48,7 +49,9 @@ def iter_lines(stream: BinaryIO, where: object = None) -> Iterator[Line]:
 def _iter_utf8(stream: BinaryIO) -> Iterator[bytes]:
     """Iterate the bytes after a byte order mark; UTF-16 and UTF-32 come out as UTF-8."""
     first = stream.read(BLOCK_BYTES)
-    mark, encoding = next(((m, e) for m, e in _BYTE_ORDER_MARKS if first.startswith(m)), (b"", "utf-8"))
+    mark, encoding = next(
+        ((m, e) for m, e in _BYTE_ORDER_MARKS if first.startswith(m)), (b"", guess_encoding(first))
+    )
     if encoding == "utf-8":
         yield first.removeprefix(mark)
         while chunk := stream.read(BLOCK_BYTES):
@@ -60,6 +63,14 @@ def _iter_utf8(stream: BinaryIO) -> Iterator[bytes]:
         yield decoder.decode(chunk).encode()
         chunk = stream.read(BLOCK_BYTES)
     yield decoder.decode(b"", final=True).encode()
+
+
+def guess_encoding(start: bytes) -> str:
+    """Return the encoding of text without a byte order mark: UTF-16 where every other byte is zero, else UTF-8."""
+    start = start[:_LOOKED_AT]
+    if start[1::2].count(0) * 3 > len(start):
+        return "utf-16-le"
+    return "utf-16-be" if start[::2].count(0) * 3 > len(start) else "utf-8"
 
 
 def _iter_blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -25,7 +25,7 @@ from hangtag.tables.cells import (
     render_value,
 )
 from hangtag.tables.delimited import Record, RecordReader
-from hangtag.tables.lines import MAX_LINE_LENGTH, iter_lines
+from hangtag.tables.lines import MAX_LINE_LENGTH, guess_encoding, iter_lines
 from hangtag.tables.numbers import RuinedNumbers
 from hangtag.tables.values import Repair
 
@@ -43,6 +43,7 @@ _WORKBOOKS: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _GZIP: Final = b"\x1f\x8b"
 _PARQUET: Final = b"PAR1"
 _MARKUP: Final = (b"<html", b"<!doctype html", b"<table", b"<?xml")
+_UTF16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")
 _SHOWN_COLUMNS: Final = 20
 
 Opener = Callable[[], BinaryIO]
@@ -223,11 +224,7 @@ def _refuse(start: bytes, lowered: str, where: object) -> None:
         problem = "it is empty" if not start else "this is not a workbook"
     elif lowered.endswith((".parquet", ".pq")):
         problem = "it is empty" if not start else "this is not a Parquet file"
-    elif (
-        b"\0" in start
-        and not start.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff"))
-        and not _is_utf16(start)
-    ):
+    elif not start.startswith(_UTF16_MARKS) and guess_encoding(start) == "utf-8" and _is_binary(start):
         problem = "this is not text"
     else:
         return
@@ -236,8 +233,8 @@ def _refuse(start: bytes, lowered: str, where: object) -> None:
     )
 
 
-def _is_utf16(start: bytes) -> bool:
-    return max(start[::2].count(0), start[1::2].count(0)) * 3 > len(start)
+def _is_binary(start: bytes) -> bool:
+    return sum(sign < 9 or 13 < sign < 27 for sign in start) * 10 > len(start)  # noqa: PLR2004 - control characters
 
 
 class DelimitedTable(Table):
@@ -259,7 +256,8 @@ class DelimitedTable(Table):
         width = len(self.columns)
         for record in self.iter_records():
             if record.is_cut:
-                problem = f"line {record.line:,} is longer than {MAX_LINE_LENGTH:,} characters"
+                detail = f"line {record.line:,} is longer than {MAX_LINE_LENGTH:,} characters"
+                problem = f"the table cannot be read beyond line {record.line - 1:,} ({detail})"
                 raise TableError(problem, where=self.where)
             if any(map(str.strip, record.cells)):
                 self.repairs.update(record.repairs)

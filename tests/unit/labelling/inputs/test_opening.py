@@ -164,7 +164,7 @@ def test_what_is_wrong_with_an_input_that_breaks_off_is_kept(tmp_path):
             table, archive = opened.damage
     assert (
         table
-        == f"{tmp_path}/a.csv: the table cannot be read beyond row 2 (line 3 is longer than 1,000,000 characters)"
+        == f"{tmp_path}/a.csv: the table cannot be read beyond line 2 (line 3 is longer than 1,000,000 characters)"
     )
     assert archive.startswith(f"{tmp_path}/a.zip: the zip cannot be read (")
 
