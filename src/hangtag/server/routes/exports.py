@@ -8,11 +8,13 @@ from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 
-from hangtag.labelling.layout import Cell, Kind, Rows
+from hangtag.domain.columns import PATH
 from hangtag.server.problems import InvalidRequestError, problem_responses
 from hangtag.server.schemas import InvalidValue, Schema
-from hangtag.server.table_files import MEDIA_TYPES, TableFormat, TableLayout, table_response
+from hangtag.server.table_files import MEDIA_TYPES, TableFormat, table_response
 from hangtag.server.uploads import JsonRoute
+from hangtag.tables.cells import Cell, Kind
+from hangtag.tables.writing import Rows
 
 router = APIRouter(tags=["exports"], route_class=JsonRoute)
 
@@ -70,8 +72,10 @@ def create_export(export: Export) -> StreamingResponse:
     kinds = {column.name: _KINDS[column.type] for column in export.columns}
     if len(kinds) < len(export.columns):
         raise _invalid("columns", "each name must be unique")
-    layout, cells = TableLayout(kinds), _read_columns(export)
-    return table_response(export.name, export.format, layout, _iter_batches(cells, len(export.rows)))
+    if kinds.get(PATH) is Kind.TEXT:
+        kinds[PATH] = Kind.PATH
+    batches = _iter_batches(_read_columns(export), len(export.rows))
+    return table_response(export.name, export.format, kinds, batches)
 
 
 def _iter_batches(cells: Rows, count: int) -> Iterator[Rows]:
