@@ -1,34 +1,124 @@
 """hangtag looks at product photos and writes the label that a shop needs.
 
->>> from hangtag import load_model
->>> load_model().predict(["shirt.jpg"])
+>>> import hangtag
+>>> predictions = hangtag.predict("photos/tshirt.png")
+>>> predictions[0]["articleType"].value
+'Tshirts'
+
+`load_model` loads a model once for many photos. `read_catalogue`, `clean`, `check`, `split`, `count` and `describe`
+work on a catalogue. `train` and `evaluate` make and measure models. Every error that a caller can cause is a
+`HangtagError` that says what is wrong, where, and what to do about it.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from hangtag.domain.errors import (
+        BundleError,
+        CatalogueError,
+        HangtagError,
+        PhotoError,
+        RecipeError,
+        ServiceError,
+        TrainingError,
+        UsageError,
+    )
     from hangtag.domain.flags import Flag
     from hangtag.domain.prediction import Failure, Label, Outcome, Prediction
+    from hangtag.domain.reasons import Reason
     from hangtag.inference.model import Model, load_model
+    from hangtag.inference.predictions import Predictions
+    from hangtag.pipelines.catalogue import (
+        CatalogueTable,
+        check,
+        clean,
+        count,
+        describe,
+        read_catalogue,
+        split,
+    )
+    from hangtag.pipelines.evaluate import Evaluation, evaluate
+    from hangtag.pipelines.predict import predict
+    from hangtag.pipelines.train import train
+    from hangtag.pipelines.train_bundle import TrainResult
 
 __version__ = "0.2.0"
-__all__ = ["Failure", "Flag", "Label", "Model", "Outcome", "Prediction", "load_model"]
+__all__ = [
+    "BundleError",
+    "CatalogueError",
+    "CatalogueTable",
+    "Evaluation",
+    "Failure",
+    "Flag",
+    "HangtagError",
+    "Label",
+    "Model",
+    "Outcome",
+    "PhotoError",
+    "Prediction",
+    "Predictions",
+    "Reason",
+    "RecipeError",
+    "ServiceError",
+    "TrainResult",
+    "TrainingError",
+    "UsageError",
+    "check",
+    "clean",
+    "count",
+    "describe",
+    "evaluate",
+    "load_model",
+    "predict",
+    "read_catalogue",
+    "split",
+    "train",
+]
 
-_HOMES = {
-    "Failure": "hangtag.domain.prediction",
-    "Flag": "hangtag.domain.flags",
-    "Label": "hangtag.domain.prediction",
-    "Outcome": "hangtag.domain.prediction",
-    "Prediction": "hangtag.domain.prediction",
-    "Model": "hangtag.inference.model",
-    "load_model": "hangtag.inference.model",
+_NAMES_BY_MODULE: Final = {
+    "domain.errors": (
+        "BundleError",
+        "CatalogueError",
+        "HangtagError",
+        "PhotoError",
+        "RecipeError",
+        "ServiceError",
+        "TrainingError",
+        "UsageError",
+    ),
+    "domain.flags": ("Flag",),
+    "domain.prediction": ("Failure", "Label", "Outcome", "Prediction"),
+    "domain.reasons": ("Reason",),
+    "inference.model": ("Model", "load_model"),
+    "inference.predictions": ("Predictions",),
+    "pipelines.catalogue": (
+        "CatalogueTable",
+        "check",
+        "clean",
+        "count",
+        "describe",
+        "read_catalogue",
+        "split",
+    ),
+    "pipelines.evaluate": ("Evaluation", "evaluate"),
+    "pipelines.predict": ("predict",),
+    "pipelines.train": ("train",),
+    "pipelines.train_bundle": ("TrainResult",),
 }
+_MODULES: Final = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names}
 
 
 def __getattr__(name: str) -> object:
     """Import a public name when it is first asked for, so that `hangtag --help` stays instant."""
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'hangtag' has no attribute {name!r}")
     from importlib import import_module  # noqa: PLC0415 - the whole point is to import late
 
-    return getattr(import_module(_HOMES[name]), name)
+    found: object = getattr(import_module(f"hangtag.{_MODULES[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return [*__all__, "__version__"]

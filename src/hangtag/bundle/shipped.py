@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from hangtag.domain.errors import BundleError
+from hangtag.domain.errors import BundleError, UsageError
 
 DEFAULT_NAME: Final = "default"
 SUFFIX: Final = ".onnx"
@@ -29,8 +29,12 @@ def list_bundles(environment: Mapping[str, str] = os.environ) -> list[Path]:
 def find_bundle(name_or_path: str | Path, environment: Mapping[str, str] = os.environ) -> Path:
     """Return the bundle of a name, or the path itself when it is one (it ends in `.onnx` or holds a separator).
 
-    Raises `BundleError` that names the closest known names when there is no such bundle.
+    Raises `BundleError` that names the closest known names when there is no such bundle, and `UsageError` for what is
+    neither a name nor a path.
     """
+    if not isinstance(name_or_path, str | os.PathLike):
+        kind = type(name_or_path).__name__
+        raise UsageError(f"a model is named by a text or a path, not by {kind}", where="model")
     text = os.fspath(name_or_path)
     if isinstance(name_or_path, Path) or Path(text).suffix == SUFFIX or Path(text).name != text:
         return _require_file(Path(text))

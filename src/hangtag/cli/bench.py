@@ -1,14 +1,9 @@
 """The command `hangtag bench`."""
 
-import tempfile
-from functools import partial
-from itertools import cycle, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-
-from hangtag.domain.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,11 +11,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from hangtag.inference.choice import EngineSetting, Timing
-    from hangtag.inference.selection import Forms
-    from hangtag.labelling.inputs import PhotoFile
-
-_PHOTO_QUALITY: Final = 90
-_WHOLE: Final = "from files to labels, {}"
+    from hangtag.pipelines.bench import Measured
 
 
 def bench(
@@ -43,76 +34,37 @@ def bench(
 ) -> None:
     """Measure this machine, and choose what labels fastest on it.
 
-    Reading, decoding, and the network are measured alone and together, in every arithmetic that the model and the
+    Reading, decoding, and the network are measured alone and together, in every precision that the model and the
     processor offer. What is chosen is kept for this model on this machine, in the user's cache or the file that
     HANGTAG_BENCH names, and used wherever the precision is auto. Other work on the machine spoils the figures.
     """
-    from hangtag.bundle.file import read_bundle
-    from hangtag.bundle.shipped import find_bundle
-    from hangtag.inference.choice import choose_setting
-    from hangtag.inference.selection import Forms
+    from hangtag.pipelines import bench as pipeline
 
     if forget:
-        _forget()
+        removed = pipeline.forget_measurements()
+        typer.echo("nothing was kept" if removed is None else f"{removed} removed")
         return
-    forms = Forms.of(read_bundle(find_bundle(model)))
-    with tempfile.TemporaryDirectory(prefix="hangtag-") as folder:
-        chosen_photos = _find_photos(photos or _draw_photos(Path(folder)), count)
-        timings = _measure(forms, chosen_photos, rounds)
-    setting = choose_setting(timings, forms.allowed)
-    if setting is None:
-        return
-    typer.echo(f"\nauto takes {_describe(setting, timings)}")
-    if store:
-        _store(forms, timings)
+    measured = pipeline.bench(model, photos=photos, count=count, rounds=rounds, store=store)
+    _print(measured, rounds, store=store)
 
 
-def _forget() -> None:
-    from hangtag.inference.measured import forget, measurements_file
-
-    path = measurements_file()
-    removed = path is not None and forget(path)
-    typer.echo(f"{path} removed" if removed else "nothing was kept")
-
-
-def _draw_photos(folder: Path) -> Path:
-    """Write the sample photos as a shop stores them: JPEG files."""
-    from hangtag.imaging.samples import draw_sample_photos
-
-    for name, image in draw_sample_photos().items():
-        image.save(folder / f"{name}.jpg", quality=_PHOTO_QUALITY)
-    return folder
-
-
-def _find_photos(folder: Path, count: int) -> "list[PhotoFile]":
-    from hangtag.labelling.inputs import PhotoWalk
-
-    found = list(islice(PhotoWalk([folder]), count))
-    if not found:
-        raise UsageError("there is no photo in this folder", where=folder)
-    return list(islice(cycle(found), count))
-
-
-def _measure(forms: "Forms", photos: "Sequence[PhotoFile]", rounds: int) -> "list[Timing]":
-    """Measure and print everything; return what the engine's settings came to."""
+def _print(measured: "Measured", rounds: int, *, store: bool) -> None:
     from hangtag.cli.console import open_console
-    from hangtag.inference.choice import choose_setting, time_in_turn
-    from hangtag.inference.cpus import count_usable_cpus
-    from hangtag.labelling.trial import Workload, time_engines, time_parts
+    from hangtag.inference.measured import FILE_VARIABLE, NO_FILE
 
     console = open_console()
-    workload = Workload(photos, count_usable_cpus(), forms.offered)
-    timer = partial(time_in_turn, rounds=rounds)
-    console.print(f"{len(photos):,} photos, {workload.processors} processors, medians of {rounds} rounds\n")
-    engines = time_engines(workload, timer)
-    timings = list(engines.values())
-    console.print(_render_engines(timings, forms.allowed))
-    best = [choose_setting(timings, [precision]) for precision in forms.offered]
-    whole = {
-        _WHOLE.format(one.setting.precision): engine for engine, one in engines.items() if one.setting in best
-    }
-    console.print(_render_parts(time_parts(workload, whole, timer)))
-    return timings
+    console.print(
+        f"{measured.photos:,} photos, {measured.processors} processors, medians of {rounds} rounds\n"
+    )
+    console.print(_render_engines(measured.timings, measured.allowed))
+    console.print(_render_parts(measured.rates))
+    if measured.setting is None:
+        return
+    typer.echo(f"\nauto takes {_describe(measured.setting, measured.timings)}")
+    if measured.kept_in is not None:
+        typer.echo(f"kept in {measured.kept_in}; `hangtag bench --forget` removes it")
+    elif store:
+        typer.echo(f"nothing is kept: {FILE_VARIABLE} is {NO_FILE}")
 
 
 def _render_engines(timings: "Sequence[Timing]", allowed: "Sequence[str]") -> "Table":
@@ -151,14 +103,3 @@ def _describe(chosen: "EngineSetting", timings: "Sequence[Timing]") -> str:
     first = timings[0].setting
     beside = "" if chosen == first else f": {times:.2f} times as fast as {first.precision} as usual"
     return f"{chosen.precision}, {chosen.threads} threads, {chosen.batch_size} photos at a time{beside}"
-
-
-def _store(forms: "Forms", timings: "Sequence[Timing]") -> None:
-    from hangtag.inference.measured import FILE_VARIABLE, NO_FILE, measurements_file, remember
-
-    path = measurements_file()
-    if path is None:
-        typer.echo(f"nothing is kept: {FILE_VARIABLE} is {NO_FILE}")
-        return
-    remember(path, forms.record(timings))
-    typer.echo(f"kept in {path}; `hangtag bench --forget` removes it")

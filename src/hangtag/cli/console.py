@@ -34,8 +34,13 @@ class TerminalProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Remove the bars, so that a person can be asked something."""
         if self._bars is not None:
             self._bars.stop()
+        self._bars, self._tasks = None, {}
 
     def say(self, text: str) -> None:
         """Print a line."""

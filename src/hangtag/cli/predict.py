@@ -6,11 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 import typer
 
 from hangtag.cli.help import MORE
+from hangtag.domain.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from collections.abc import Mapping
+    from contextlib import AbstractContextManager
 
-    from hangtag.labelling.outputs import Output
+    from hangtag.labelling.inputs.photo import PhotoInput
+    from hangtag.labelling.layout import Layout
+    from hangtag.labelling.outputs import Output, TableWriter
+    from hangtag.labelling.plan import Start
+    from hangtag.labelling.run import OnProgress
 
 EXIT_SOME_NOT_LABELLED: Final = 3
 
@@ -46,12 +52,12 @@ def predict(
         int, typer.Option(min=1, help="How many rows a part of a folder has.", rich_help_panel=MORE)
     ] = 100_000,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the job of this output: label what has no row yet.")
+        bool, typer.Option("--resume", help="Continue the job of this output: label what has no row yet.")
     ] = False,
     retry_failed: Annotated[
         bool,
         typer.Option(
-            "--retry-failed", help="Go on, and label again the photos that failed.", rich_help_panel=MORE
+            "--retry-failed", help="Continue, and label again the photos that failed.", rich_help_panel=MORE
         ),
     ] = False,
     restart: Annotated[
@@ -131,56 +137,96 @@ def predict(
     """Label photos: files, folders, archives, tables that name them, addresses.
 
     Every photo becomes a row with its labels and confidences, or with the reason why it has none. Without --output the
-    first rows are shown as a table. An interrupted run goes on with --resume. Leaves with 0 when all photos were
+    first rows are shown as a table. --resume continues an interrupted run. Leaves with 0 when all photos were
     labelled, with 3 when some were not, with 130 when it was interrupted.
     """
-    from rich.console import Console
-
-    from hangtag.cli.predict_engine import check_options, label_on_ray
-    from hangtag.cli.predict_outputs import check_outputs
-    from hangtag.cli.predict_run import choose_start, label_in_job, label_once, load_models, write_summary
-    from hangtag.inference.cpus import count_usable_cpus
+    from hangtag.cli.console import open_console
     from hangtag.labelling.cluster.settings import CHUNK_PHOTOS, ClusterSettings
-    from hangtag.labelling.fingerprint import Fingerprint
-    from hangtag.labelling.inputs import InputSettings, open_inputs
+    from hangtag.labelling.inputs import InputSettings
     from hangtag.labelling.outputs import Output
-    from hangtag.labelling.plan import Plan
-    from hangtag.labelling.run import Labeller
     from hangtag.labelling.terminal import print_summary
+    from hangtag.pipelines.predict import TableOptions, predict_table
 
     destination = Output.choose(output, table_format)
-    start = choose_start(
-        destination, {"--resume": resume, "--retry-failed": retry_failed, "--restart": restart}
+    _require_ray(engine, {"--address": address, "--workers": workers, "--chunk": chunk, "--gpus": gpus})
+    cluster = ClusterSettings(address, workers, threads, gpus, chunk or CHUNK_PHOTOS)
+    options = TableOptions(
+        inputs=inputs,
+        models=model or ["default"],
+        output=destination,
+        start=_choose_start(destination, resume=resume, retry_failed=retry_failed, restart=restart),
+        rows_per_part=rows_per_part,
+        top_k=top_k,
+        precision=precision,
+        threads=threads,
+        settings=InputSettings(photo_column, connections, timeout),
+        cluster=cluster if engine == "ray" else None,
+        summary_file=summary_file,
+        explain=explain,
     )
-    names = model or ["default"]
-    check_outputs(destination, summary_file, explain, inputs, names)
-    check_options(engine, {"--address": address, "--workers": workers, "--chunk": chunk, "--gpus": gpus})
-    messages = Console(stderr=True, highlight=False)
-    settings = InputSettings(photo_column, connections, timeout)
-    with open_inputs(inputs, settings) as walk:
-        models = load_models(names, precision, threads)
-        cluster = ClusterSettings(address, workers, threads, gpus, chunk or CHUNK_PHOTOS)
-        pipeline = None if engine == "local" else label_on_ray(cluster, names, models, settings)
-        labeller = Labeller(models, top_k, threads or count_usable_cpus(), walk.columns, pipeline)
-        if destination is None or destination.is_standard_output:
-            summary = label_once(labeller, walk, destination, messages)
-        else:
-            fingerprint = Fingerprint.of(models, labeller.layout)
-            plan = Plan(destination, labeller.layout, fingerprint, inputs, start, rows_per_part)
-            summary = label_in_job(labeller, walk, plan, messages)
-        print_summary(_choose_console(destination, messages), summary, walk.damage)
-        if summary_file is not None:
-            write_summary(summary, summary_file)
-        if explain is not None:
-            from hangtag.cli.predict_pictures import draw_pictures
-
-            draw_pictures(models, walk, explain, messages)
-    if summary.failed:
+    view = _TerminalView()
+    result = predict_table(options, view)
+    # The summary must not stand among the rows of a table on standard output.
+    is_piped = destination is not None and destination.is_standard_output
+    print_summary(view.messages if is_piped else open_console(), result.summary, result.damage)
+    if result.summary.failed:
         raise typer.Exit(EXIT_SOME_NOT_LABELLED)
 
 
-def _choose_console(destination: "Output | None", messages: "Console") -> "Console":
-    """Return where the summary is printed: not among the rows of a table on standard output."""
-    from hangtag.cli.console import open_console
+def _choose_start(output: "Output | None", *, resume: bool, retry_failed: bool, restart: bool) -> "Start":
+    """Return what is to happen to an earlier job for this output.
 
-    return messages if destination is not None and destination.is_standard_output else open_console()
+    Raises `UsageError` for options that contradict each other, or an output that is no job.
+    """
+    from hangtag.labelling.plan import Start
+
+    options = {
+        "--restart": (restart, Start.RESTART),
+        "--retry-failed": (retry_failed, Start.RETRY),
+        "--resume": (resume, Start.RESUME),
+    }
+    given = [option for option, (is_given, _) in options.items() if is_given]
+    if given and (output is None or output.is_standard_output):
+        raise UsageError("this needs an --output that is a file or a folder", where=given[-1])
+    if "--restart" in given and len(given) > 1:
+        raise UsageError(f"{given[-1]} keeps what --restart drops", fix="Choose one of them.")
+    return options[given[0]][1] if given else Start.NEW
+
+
+def _require_ray(engine: str, options: "Mapping[str, object]") -> None:
+    """Raise `UsageError` when an option is given that only Ray knows, and another engine is to label."""
+    given = [name for name, value in options.items() if value]
+    if engine != "ray" and given:
+        raise UsageError("this option is for Ray", where=given[0], fix="Add --engine ray.")
+
+
+class _TerminalView:
+    """Shows the table on standard output, and what happens on standard error."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+
+        self.messages = Console(stderr=True, highlight=False)
+
+    def say(self, text: str) -> None:
+        """Print a line."""
+        self.messages.print(text, markup=False)
+
+    def open_table(self, layout: "Layout") -> "TableWriter":
+        """Return a table that is printed when it is finished."""
+        from hangtag.cli.console import open_console
+        from hangtag.labelling.terminal import TerminalTable
+
+        return TerminalTable(open_console(), layout)
+
+    def open_progress(self, walk: "PhotoInput", finished: int) -> "AbstractContextManager[OnProgress]":
+        """Show a bar where a person can see it; its library takes longer to import than a photo to label."""
+        import contextlib
+
+        from hangtag.labelling.progress_lines import ProgressLines
+
+        if not self.messages.is_terminal:
+            return contextlib.nullcontext(ProgressLines(self.messages, finished))
+        from hangtag.labelling.progress import show_progress
+
+        return show_progress(self.messages, walk.count, finished)

@@ -9,7 +9,8 @@ from hangtag.cli.help import MORE
 from hangtag.domain.errors import UsageError
 
 if TYPE_CHECKING:
-    from hangtag.pipelines.train import FoldsResult, TrainResult
+    from hangtag.pipelines.train import FoldsResult
+    from hangtag.pipelines.train_bundle import TrainResult
 
 
 def train(

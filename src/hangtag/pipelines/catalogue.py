@@ -85,7 +85,7 @@ def read_catalogue(catalogue: AnyPath) -> CatalogueTable:
     Raises `CatalogueError` when there is none at this path or its table cannot be read.
 
     >>> import hangtag
-    >>> products = hangtag.read_catalogue(demo / "catalogue")
+    >>> products = hangtag.read_catalogue("catalogue")
     >>> products
     <CatalogueTable catalogue: 6 products, 6 photos>
     >>> products.columns[:5]
@@ -107,7 +107,7 @@ def clean(catalogue: AnyPath, output: AnyPath = "cleaned") -> CleanReport:
     Raises `CatalogueError` when the table cannot be read, `UsageError` when the folder cannot be written to.
 
     >>> import hangtag
-    >>> report = hangtag.clean(demo / "catalogue", demo / "cleaned")
+    >>> report = hangtag.clean("catalogue", "cleaned")
     >>> report.cleaned, report.rejected
     (6, 0)
     """
@@ -136,7 +136,7 @@ def check(
     Raises `CatalogueError` when the catalogue cannot be read, `UsageError` for predictions of other products.
 
     >>> import hangtag
-    >>> result = hangtag.check(demo / "catalogue")
+    >>> result = hangtag.check("catalogue")
     >>> result.is_good
     True
     """
@@ -179,7 +179,7 @@ def split(
 
     >>> import hangtag
     >>> report = hangtag.split(
-    ...     demo / "catalogue", demo / "catalogue", demo / "split.parquet", validation=0.2, test=0.3
+    ...     "catalogue", "catalogue", "split.parquet", validation=0.2, test=0.3
     ... )
     >>> sum(report.counts.values())
     6
@@ -223,7 +223,7 @@ def count(cleaned: AnyPath, by: str | Sequence[str], output: AnyPath | None = No
     Raises `UsageError` for a column that is not there.
 
     >>> import hangtag
-    >>> hangtag.count(demo / "catalogue", "gender").to_pylist()
+    >>> hangtag.count("catalogue", "gender").to_pylist()
     [{'gender': 'Men', 'count': 3, 'share': 0.5}, {'gender': 'Women', 'count': 3, 'share': 0.5}]
     """
     path, columns = Path(cleaned), [by] if isinstance(by, str) else list(by)
@@ -274,7 +274,7 @@ def describe(
     Raises `UsageError` when the extra is not installed, `CatalogueError` when the catalogue cannot be read.
 
     >>> import hangtag
-    >>> description = hangtag.describe(demo / "catalogue", demo / "description")
+    >>> description = hangtag.describe("catalogue", "description")
     >>> description.page.name, description.statistics.name
     ('describe.html', 'catalogue')
     """

@@ -100,7 +100,7 @@ def evaluate(
     Raises `UsageError`, `CatalogueError` or `BundleError`, each with what to do about it.
 
     >>> import hangtag
-    >>> evaluation = hangtag.evaluate("default", on=demo / "catalogue", precision="fp32")
+    >>> evaluation = hangtag.evaluate("default", on="catalogue", precision="fp32")
     >>> list(evaluation.reports)
     ['default']
     >>> evaluation.accuracy("masterCategory") > 0.5

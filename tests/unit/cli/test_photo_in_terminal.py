@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from fakes import COLOURS, paint
-from hangtag.cli.photo_in_terminal import print_photo, render_photo
+from hangtag.cli.asking import print_photo, render_photo
 
 
 @pytest.mark.parametrize(

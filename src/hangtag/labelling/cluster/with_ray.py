@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from hangtag.domain.errors import UsageError
+from hangtag.domain.extras import missing_extra
 from hangtag.inference.cpus import count_usable_cpus
 from hangtag.labelling.cluster.pool import WorkerLostError
 from hangtag.labelling.cluster.settings import ClusterSettings
@@ -137,9 +138,7 @@ def import_ray() -> "ModuleType":
     try:
         import ray  # noqa: PLC0415 - an extra, and asked for only here
     except ImportError:
-        raise UsageError(
-            "labelling on many machines needs the extra `ray`", fix="pip install 'hangtag[ray]'"
-        ) from None
+        raise missing_extra("ray", "labelling on many machines") from None
     module: ModuleType = ray
     return module
 

@@ -8,6 +8,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from hangtag.domain.errors import PhotoError, UsageError
+from hangtag.domain.extras import missing_extra
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits
 from hangtag.labelling.inputs.folder import PHOTO_ENDINGS
@@ -37,9 +38,7 @@ class Stores:
         try:
             import obstore  # noqa: F401, PLC0415 - an extra, and asked for only here
         except ImportError:
-            raise UsageError(
-                "addresses of object stores need the extra `cloud`", fix="pip install 'hangtag[cloud]'"
-            ) from None
+            raise missing_extra("cloud", "reading an object store") from None
         self._settings = settings
         self._open: dict[str, ObjectStore] = {}
         self._lock = Lock()

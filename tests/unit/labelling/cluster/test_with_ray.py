@@ -6,17 +6,17 @@ from types import ModuleType
 
 import pytest
 
-from hangtag.cli.predict_engine import check_options, label_on_ray
+from hangtag.cli.main import main
 from hangtag.domain.errors import UsageError
 from hangtag.labelling.cluster.settings import ClusterSettings
 from hangtag.labelling.cluster.with_ray import import_ray
-from hangtag.labelling.inputs import InputSettings
+from hangtag.pipelines.predict import TableOptions, label_on_ray
 
 
 def test_without_the_extra_it_is_said_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(UsageError, match=r"needs the extra `ray`. pip install 'hangtag\[ray\]'"):
-        label_on_ray(ClusterSettings(), [], {}, InputSettings())
+    with pytest.raises(UsageError, match=r"needs the extra `ray`. Run `pip install 'hangtag\[ray\]'"):
+        label_on_ray(ClusterSettings(), TableOptions(inputs=()), {})
 
 
 def test_nobody_is_told_that_ray_is_used(monkeypatch):
@@ -28,11 +28,11 @@ def test_nobody_is_told_that_ray_is_used(monkeypatch):
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
 
 
-def test_options_of_ray_are_refused_by_another_engine():
-    check_options("local", {"--address": None, "--gpus": 0.0})
-    check_options("ray", {"--address": "auto"})
-    with pytest.raises(UsageError, match="--workers: this is about Ray"):
-        check_options("local", {"--address": None, "--workers": 3})
+def test_options_of_ray_are_refused_by_another_engine(capsys):
+    with pytest.raises(SystemExit) as leaving:
+        main(["predict", "a.jpg", "--workers", "3"])
+    assert leaving.value.code == 2
+    assert "--workers: this option is for Ray" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("wrong", [{"workers": 0}, {"cpus": 0}, {"chunk": 0}, {"gpus": -1.0}])

@@ -1,22 +1,24 @@
-"""Asking a person for the labels of photos."""
+"""Asking a person for the labels of photos, in a terminal: the photo, the question, the Tab key."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from PIL import Image
+from rich.color import Color
 from rich.console import Console
+from rich.style import Style
+from rich.text import Text
 
 from hangtag.catalogue.custom import Labels, describe_doubt
 from hangtag.catalogue.known_labels import CheckedLabels, KnownLabels
-from hangtag.cli.completion import complete_word, completing
-from hangtag.cli.custom_answers import Answers
-from hangtag.cli.photo_in_terminal import print_photo
 from hangtag.datasets.folder import custom_photos
 from hangtag.domain.prediction import Label
 from hangtag.domain.taxonomy import SEPARATOR, format_path
 from hangtag.domain.text import did_you_mean, printable
 from hangtag.imaging.decode import decode_photo
+from hangtag.pipelines.custom import Answers, Questions
 
 SKIP: Final = "-"
 BACK: Final = "<"
@@ -32,8 +34,9 @@ HELP: Final = (
     "what was answered is kept."
 )
 
-Candidates = Mapping[str, Mapping[str, tuple[Label, ...]]]
-"""For photos by name, the candidates of each column, the chosen one first."""
+COLUMNS: Final = 36
+MAX_ROWS: Final = 24
+_UPPER_HALF: Final = "▀"  # its own colour above, the background's below: two pixels in a character
 
 
 class GoBack(Exception):  # noqa: N818 - a wish, not an error
@@ -84,12 +87,12 @@ class Asker:
             raise KeyboardInterrupt from None
 
     def _list_proposals(self, column: str, candidates: Sequence[Label]) -> list[str]:
-        labels = [one for one in candidates if self._known.find(column, one.value)]
-        likely = [one for place, one in enumerate(labels) if place == 0 or one.confidence >= LIKELY]
-        for number, one in enumerate(likely, start=1):
-            path = self._path(self._known.check({column: one.value}).labels)
-            self._say(f"  {number}  {path or one.value}  {one.confidence:.0%}")
-        return [one.value for one in likely]
+        labels = [label for label in candidates if self._known.find(column, label.value)]
+        likely = [label for place, label in enumerate(labels) if place == 0 or label.confidence >= LIKELY]
+        for number, label in enumerate(likely, start=1):
+            path = self._path(self._known.check({column: label.value}).labels)
+            self._say(f"  {number}  {path or label.value}  {label.confidence:.0%}")
+        return [label.value for label in likely]
 
     def _check(self, column: str, answer: str) -> CheckedLabels | None:
         """Return the labels that an answer means; None, and say so, where it is no label or could be several."""
@@ -139,15 +142,6 @@ class Asker:
         self._console.print(printable(text), markup=False, soft_wrap=True)
 
 
-@dataclass(frozen=True)
-class Questions:
-    """What is asked: these columns of these photos, and what a model proposes."""
-
-    names: Sequence[str]
-    columns: Sequence[str]
-    candidates: Candidates
-
-
 def ask_for_labels(
     folder: Path, questions: Questions, known: KnownLabels, labels: dict[str, Labels]
 ) -> Answers:
@@ -160,7 +154,11 @@ def ask_for_labels(
 
     def open_columns(name: str) -> list[str]:
         known_already = labels.get(name, {})
-        return [one for one in questions.columns if one not in known_already and not answers.has(name, one)]
+        return [
+            column
+            for column in questions.columns
+            if column not in known_already and not answers.has(name, column)
+        ]
 
     todo = [name for name in questions.names if open_columns(name)]
     place = 0
@@ -187,3 +185,59 @@ def _replace(labels: Labels, given: Labels, levels: Sequence[str]) -> Labels:
     return {
         column: label for column, label in labels.items() if not (is_category and column in levels)
     } | given
+
+
+def complete_word(text: str, words: Sequence[str]) -> list[str]:
+    """Return the word that a text is, or else the words that it begins, whatever the capitals."""
+    small = text.casefold()
+    same = [word for word in words if word.casefold() == small]
+    return same[:1] or [word for word in words if small and word.casefold().startswith(small)]
+
+
+@contextlib.contextmanager
+def completing(words: Sequence[str]) -> Iterator[None]:
+    """Let the Tab key complete words, where Python has line editing."""
+    try:
+        import readline
+    except ImportError:
+        yield
+        return
+
+    def answer(text: str, state: int) -> str | None:
+        found = complete_word(text, words)
+        return found[state] if state < len(found) else None
+
+    before, delimiters = readline.get_completer(), readline.get_completer_delims()
+    readline.set_completer(answer)
+    readline.set_completer_delims("")
+    readline.parse_and_bind("tab: complete")
+    try:
+        yield
+    finally:
+        readline.set_completer(before)
+        readline.set_completer_delims(delimiters)
+
+
+def print_photo(console: Console, image: Image.Image) -> None:
+    """Print an RGB photo where there is a terminal with colours; elsewhere print nothing."""
+    if console.is_terminal and console.color_system is not None:
+        console.print(render_photo(image))
+
+
+def render_photo(image: Image.Image, columns: int = COLUMNS, max_rows: int = MAX_ROWS) -> Text:
+    """Return an RGB photo as text, as wide as `columns` unless it would be higher than `max_rows` lines."""
+    scale = min(columns / image.width, 2 * max_rows / image.height)
+    width, rows = max(1, round(image.width * scale)), max(1, round(image.height * scale / 2))
+    small = image.resize((width, 2 * rows), Image.Resampling.LANCZOS)
+    text = Text()
+    for row in range(rows):
+        for column in range(width):
+            upper, lower = (_colour(small, column, 2 * row + half) for half in (0, 1))
+            text.append(_UPPER_HALF, Style(color=upper, bgcolor=lower))
+        text.append("\n")
+    return text
+
+
+def _colour(image: Image.Image, column: int, row: int) -> Color:
+    red, green, blue = image.getpixel((column, row))  # type: ignore[misc]  # an RGB image has three
+    return Color.from_rgb(red, green, blue)
