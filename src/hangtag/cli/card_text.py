@@ -50,7 +50,7 @@ def _facts(card: Card, path: Path) -> Table:
         "created": card.created,
         "photos": f"{size.width}x{size.height}, detail of {size.detail_width}x{size.detail_height}, {size.fit}",
         "taxonomy": f"{len(paths)} paths, such as {format_path(paths[0])}" if paths else "none",
-        "arithmetic": ", ".join(card.precisions),
+        "precisions": ", ".join(card.precisions),
         "answers": _describe_target(card),
         "OOD detector": f"{card.ood_detector.method}, over {card.ood_detector.threshold:.3g}"
         if card.ood_detector
@@ -64,7 +64,7 @@ def _heads(card: Card) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("head")
     for heading in ("classes", "top-1", "top-3", "macro-F1", "ECE", "threshold", "answered", "right"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for head in card.heads:
         measured = [
             card.figure("test", "heads", head.column, name)

@@ -2,9 +2,11 @@
 
 import sys
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
 
 from hangtag.domain.text import printable
 
@@ -15,9 +17,33 @@ _ENDLESS: Final = 10_000
 """The width of a file or a pipe: nothing is cut or wrapped there."""
 
 
+class WholeConsole(Console):
+    """A console that never cuts a figure: a table that is too wide for the terminal is wrapped by the terminal."""
+
+    def print(self, *objects: Any, **options: Any) -> None:  # noqa: ANN401 - Rich's own signature
+        """Print, a table at least as wide as its `no_wrap` columns need."""
+        needed = max((self._least_width(table) for table in objects if isinstance(table, Table)), default=0)
+        if needed <= self.width:
+            super().print(*objects, **options)
+            return
+        width, self._width = self._width, needed
+        try:
+            super().print(*objects, **{"crop": False} | options)
+        finally:
+            self._width = width
+
+    def _least_width(self, table: Table) -> int:
+        endless = self.options.update(max_width=_ENDLESS)
+        for column in table.columns:
+            if column.no_wrap:
+                cells = [column.header, *column.cells]
+                column.min_width = max(Measurement.get(self, endless, cell).maximum for cell in cells)
+        return Measurement.get(self, endless, table).minimum
+
+
 def open_console() -> Console:
     """Return the console of standard output. A file or a pipe is as wide as what is printed."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _ENDLESS)
+    return WholeConsole(highlight=False, width=None if sys.stdout.isatty() else _ENDLESS)
 
 
 class TerminalProgress:

@@ -57,11 +57,10 @@ def show_model(
     if as_json:
         typer.echo(json.dumps(card_values(card), ensure_ascii=False, indent=2))
         return
-    from rich.console import Console
-
     from hangtag.cli.card_text import print_card
+    from hangtag.cli.console import open_console
 
-    print_card(Console(highlight=False), card, path)
+    print_card(open_console(), card, path)
 
 
 @models.command("card")
@@ -110,17 +109,17 @@ def _figures(card: "Card") -> dict[str, float]:
 
 
 def _print_list(described: list[dict[str, Any]]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from hangtag.cli.card_text import printable
+    from hangtag.cli.console import open_console
 
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("model")
     table.add_column("version")
-    table.add_column("MB", justify="right")
+    table.add_column("MB", justify="right", no_wrap=True)
     for heading in (*_KEY_HEADS, "mean"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("heads", overflow="fold")
     for values in described:
         figures = [_percent(values.get("figures", {}).get(name)) for name in (*_KEY_HEADS, "mean")]
@@ -132,7 +131,7 @@ def _print_list(described: list[dict[str, Any]]) -> None:
         table.add_row(
             printable(values["name"]), printable(values.get("version", _ABSENT)), size, *figures, heads
         )
-    console = Console(highlight=False)
+    console = open_console()
     console.print(table)
     console.print("Share of right answers on the model's own test split.", style="dim")
 
