@@ -18,7 +18,7 @@ test('the catalogue is counted, and narrowed from the root down', async ({ page 
   await expect(
     page.getByRole('region', { name: 'Samples of Footwear' }).getByRole('img').first(),
   ).toBeVisible();
-  await page.getByRole('button', { name: 'Show everything' }).click();
+  await page.getByRole('button', { name: 'Clear selection' }).click();
   await expect(categories.getByRole('button', { name: /^Topwear/ })).toHaveCount(1);
 });
 

@@ -35,12 +35,12 @@ test('a broken file says why, and can be removed', async ({ page }) => {
   const tray = new TrayPage(page);
   await tray.withSamples([broken]);
   await expect(page.getByText('1 could not be opened').first()).toBeVisible();
-  await tray.filter('Not opened').check();
+  await tray.filter('Can’t open').check();
   await expect(tray.tags).toHaveCount(1);
-  await expect(tray.tag('broken.jpg')).toContainText('Can’t open: this is not a photo');
+  await expect(tray.tag('broken.jpg')).toContainText('Can’t open: not a photo');
   await tray.tag('broken.jpg').getByRole('button', { name: 'Remove', exact: true }).click();
-  await expect(page.getByText('No photo is like this')).toBeVisible();
-  await page.getByRole('button', { name: 'Show all photos' }).click();
+  await expect(page.getByText('No photos match')).toBeVisible();
+  await page.getByRole('button', { name: 'Clear filter' }).click();
   await expect(tray.tags).toHaveCount(8);
 });
 
@@ -56,7 +56,7 @@ test('what a model is not sure of is said to be so', async ({ page }) => {
   const tray = new TrayPage(page);
   await tray.withSamples();
   await tray.useModel('doubter');
-  await page.getByRole('button', { name: 'Label them again' }).click();
+  await page.getByRole('button', { name: 'Relabel' }).click();
   await tray.settled();
   await expect(tray.tag('watch.png')).toContainText('not sure');
   // However long, the path can be read whole.
@@ -69,8 +69,8 @@ test('archives and tables are sent to Jobs', async ({ page }) => {
   const tray = new TrayPage(page);
   await tray.open();
   await tray.choose([{ name: 'photos.zip', mimeType: 'application/zip', buffer: Buffer.from('PK') }]);
-  await expect(page.getByText('1 file left out')).toBeVisible();
-  await page.getByRole('link', { name: 'To Jobs' }).click();
+  await expect(page.getByText('Skipped 1 file')).toBeVisible();
+  await page.getByRole('link', { name: 'Go to Jobs' }).click();
   await expect(page).toHaveURL(/\/jobs$/);
 });
 
@@ -109,9 +109,9 @@ test('another model labels the photos again', async ({ page }) => {
   const tray = new TrayPage(page);
   await tray.withSamples();
   await tray.useModel('doubter');
-  await page.getByRole('button', { name: 'Label them again' }).click();
+  await page.getByRole('button', { name: 'Relabel' }).click();
   await tray.settled();
-  await expect(tray.filter('Need a look 8')).toBeVisible();
+  await expect(tray.filter('To check 8')).toBeVisible();
   await page.reload();
   await expect(page.getByRole('button', { name: /^Model/ })).toContainText('doubter');
 });
@@ -170,14 +170,14 @@ test('an export of other photos does not save the changes of these', async ({ pa
   await page.keyboard.type('unis');
   await page.keyboard.press('Enter');
   await expect(tray.filter('Edited 1')).toBeVisible();
-  await tray.filter('Not opened').check();
+  await tray.filter('Can’t open').check();
   const download = page.waitForEvent('download');
   await page.getByRole('button', { name: 'Export' }).click();
   await page.getByRole('menuitem', { name: /CSV/ }).click();
   await download;
   await page.getByRole('button', { name: 'Clear' }).click();
   await expect(page.getByRole('dialog')).toContainText('Your changes to 1 photo would be lost');
-  await page.getByRole('button', { name: 'Keep the photos' }).click();
+  await page.getByRole('button', { name: 'Keep photos' }).click();
   await tray.filter('All').check();
   await expect(tray.tags).toHaveCount(9);
 });

@@ -40,7 +40,7 @@ test('a batch is labelled, summed up, filtered and downloaded', async ({ page })
   await done(page);
   await expect(page.getByText('1 photo could not be read')).toBeVisible();
   await expect(page.getByText('9 photos', { exact: true })).toBeVisible();
-  await page.getByRole('radio', { name: 'Without a label' }).check();
+  await page.getByRole('radio', { name: 'Not labelled' }).check();
   await expect(rows(page)).toHaveCount(1);
   await expect(rows(page)).toContainText('No label: not a photo');
   await page.getByRole('radio', { name: 'All', exact: true }).check();
@@ -61,7 +61,7 @@ test('a label is corrected, by keyboard, and stays', async ({ page }) => {
   const row = rows(page).filter({ hasText: 'tshirt.png' });
   await row.getByRole('button', { name: /^Change/ }).focus();
   await page.keyboard.press('Enter');
-  const dialog = page.getByRole('dialog', { name: 'What is it?' });
+  const dialog = page.getByRole('dialog', { name: 'Edit labels' });
   await expectAccessible(page);
   await dialog.getByRole('combobox', { name: 'Category' }).fill('sandal');
   await page
@@ -73,7 +73,7 @@ test('a label is corrected, by keyboard, and stays', async ({ page }) => {
   await expect(dialog).toBeHidden();
   await page.reload();
   await expect(rows(page).filter({ hasText: 'tshirt.png' })).toContainText('Sandals');
-  await expect(rows(page).filter({ hasText: 'tshirt.png' })).toContainText('by hand');
+  await expect(rows(page).filter({ hasText: 'tshirt.png' })).toContainText('set by you');
 });
 
 test('the list follows its filter when a correction is done', async ({ page }) => {
@@ -83,11 +83,11 @@ test('the list follows its filter when a correction is done', async ({ page }) =
   await page.getByRole('button', { name: /^Tshirts 1 photo/ }).click();
   await expect(rows(page)).toHaveCount(1);
   await rows(page).getByRole('button').click();
-  const dialog = page.getByRole('dialog', { name: 'What is it?' });
+  const dialog = page.getByRole('dialog', { name: 'Edit labels' });
   await dialog.getByRole('group', { name: 'Best guesses' }).getByRole('button').nth(1).click();
-  await expect(rows(page)).toContainText('by hand');
+  await expect(rows(page)).toContainText('set by you');
   await dialog.getByRole('button', { name: 'Done' }).click();
-  await expect(page.getByText('No photo is like this.')).toBeVisible();
+  await expect(page.getByText('No photos match. Clear the filter.')).toBeVisible();
 });
 
 test('a late answer neither opens the editor again nor changes its photo', async ({ page }) => {
@@ -98,7 +98,7 @@ test('a late answer neither opens the editor again nor changes its photo', async
     await new Promise<void>((resolve) => held.push(resolve));
     await route.continue();
   });
-  const dialog = page.getByRole('dialog', { name: 'What is it?' });
+  const dialog = page.getByRole('dialog', { name: 'Edit labels' });
   const photo = dialog.getByRole('img');
   const change = (name: string) => rows(page).filter({ hasText: name }).getByRole('button').click();
   const guess = () => dialog.getByRole('group', { name: 'Best guesses' }).getByRole('button').nth(1);
@@ -113,7 +113,7 @@ test('a late answer neither opens the editor again nor changes its photo', async
   let late = answer();
   held.pop()?.();
   await late;
-  await expect(rows(page).filter({ hasText: 'tshirt.png' })).toContainText('by hand');
+  await expect(rows(page).filter({ hasText: 'tshirt.png' })).toContainText('set by you');
   await expect(dialog).toBeHidden();
 
   const [one, other] = await Promise.all([rows(page).nth(0).innerText(), rows(page).nth(1).innerText()]);
@@ -125,7 +125,7 @@ test('a late answer neither opens the editor again nor changes its photo', async
   late = answer();
   held.pop()?.();
   await late;
-  await expect(rows(page).filter({ hasText: first })).toContainText('by hand');
+  await expect(rows(page).filter({ hasText: first })).toContainText('set by you');
   await expect(photo).toHaveAttribute('alt', second);
 });
 
@@ -134,10 +134,10 @@ test('a correction that failed is said of its own photo only', async ({ page, to
   await start(page, 'With a failure');
   await done(page);
   await page.route(/\/results\/\d+$/, (route) => route.abort());
-  const dialog = page.getByRole('dialog', { name: 'What is it?' });
+  const dialog = page.getByRole('dialog', { name: 'Edit labels' });
   await rows(page).nth(0).getByRole('button').click();
   await dialog.getByRole('group', { name: 'Best guesses' }).getByRole('button').nth(1).click();
-  await expect(dialog.getByRole('alert')).toContainText('The service does not answer');
+  await expect(dialog.getByRole('alert')).toContainText('The service isn’t responding');
   await page.keyboard.press('Escape');
   await rows(page).nth(1).getByRole('button').click();
   await expect(dialog.getByRole('img')).toBeVisible();
@@ -209,7 +209,7 @@ test('a batch that is cancelled before its turn says that nothing was labelled',
   const before = page.url();
   await start(page, 'Never begun');
   await page.getByRole('button', { name: 'Cancel' }).click();
-  await expect(page.getByText('Nothing was labelled.')).toBeVisible();
+  await expect(page.getByText('No photos were labelled.')).toBeVisible();
   await page.goto(before);
   await page.getByRole('button', { name: 'Cancel' }).click();
   await expect(page.getByText('Cancelled.', { exact: true })).toBeVisible();
@@ -223,7 +223,7 @@ test('what is in doubt is what it is in Classify: the category, or an attribute 
     await page.getByRole('radio', { name }).check();
     return ((await (await answer).json()) as { total: number }).total;
   };
-  const [look, attributes] = [await total('Need a look'), await total('Attributes to check')];
+  const [look, attributes] = [await total('To check'), await total('Attributes to check')];
   const all = await page.request.get(page.url().replace('/jobs/', '/api/v1/jobs/') + '/results');
   const { results } = (await all.json()) as { results: { answer: string[]; doubtful: string[] }[] };
   const unsure = results.filter(({ answer }) => answer.length < 3);

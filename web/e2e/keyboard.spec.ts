@@ -12,7 +12,7 @@ test('a label is changed and taken back by keys alone', async ({ page }) => {
   await page.keyboard.press('Enter');
   await expect(tray.tag('tshirt.png')).toBeFocused();
   await expect(tray.tag('tshirt.png')).toContainText('Apparel › Bottomwear ›');
-  await expect(tray.tag('tshirt.png')).toContainText('By hand');
+  await expect(tray.tag('tshirt.png')).toContainText('Set by you');
   await expect(tray.filter('Edited 1')).toBeVisible();
   await page.keyboard.press('Control+z');
   await expect(tray.tag('tshirt.png')).toContainText('Apparel › Topwear ›');
@@ -99,7 +99,7 @@ test('keys speak to the page right after a filter was clicked, with Caps Lock to
   await page.keyboard.press('Enter');
   await tray.filter('Edited 1').check();
   await page.keyboard.press('?');
-  await expect(page.getByRole('dialog', { name: 'Keys' })).toBeVisible();
+  await expect(page.getByRole('dialog', { name: 'Keyboard shortcuts' })).toBeVisible();
   await page.keyboard.press('Escape');
   await tray.filter('All 8').check();
   // What a browser says of Ctrl and Z under Caps Lock.
@@ -133,7 +133,7 @@ test('doubtful tags are settled one after the other with 1 and 2', async ({ page
   await tray.useModel('doubter');
   await page.getByRole('button', { name: 'Try all samples' }).click();
   await tray.settled();
-  await tray.filter('Need a look 8').check();
+  await tray.filter('To check 8').check();
   await tray.tags.first().focus();
   const guess = await tray.tags
     .first()
@@ -143,12 +143,12 @@ test('doubtful tags are settled one after the other with 1 and 2', async ({ page
     .innerText();
   const first = await tray.tags.first().getAttribute('data-photo');
   await page.keyboard.press('2');
-  await expect(tray.filter('Need a look 7')).toBeVisible();
+  await expect(tray.filter('To check 7')).toBeVisible();
   // The next tag has taken its place, and the keys.
   await expect(tray.tags.first()).toBeFocused();
   await expect(tray.tags.first()).not.toHaveAttribute('data-photo', first ?? '');
   await page.keyboard.press('1');
-  await expect(tray.filter('Need a look 6')).toBeVisible();
+  await expect(tray.filter('To check 6')).toBeVisible();
   await tray.filter('All 8').check();
   await expect(page.locator(`[data-photo="${first}"]`)).toContainText(guess.split('\n')[0] ?? '');
 });
@@ -157,14 +157,14 @@ test('? shows all keys; those of a single character can be turned off', async ({
   const tray = new TrayPage(page);
   await tray.withSamples();
   await page.keyboard.press('?');
-  const dialog = page.getByRole('dialog', { name: 'Keys' });
+  const dialog = page.getByRole('dialog', { name: 'Keyboard shortcuts' });
   await dialog.getByRole('checkbox').uncheck();
   await page.keyboard.press('Escape');
   await tray.tag('dress.png').focus();
   await page.keyboard.press('?');
   await page.keyboard.press('d');
   await expect(page.getByRole('dialog')).toHaveCount(0);
-  await page.getByRole('button', { name: 'Keys' }).click();
+  await page.getByRole('button', { name: 'Keyboard shortcuts' }).click();
   await dialog.getByRole('checkbox').check();
   await page.keyboard.press('Escape');
   await tray.tag('dress.png').focus();
@@ -176,7 +176,7 @@ test('the content can be reached past the rail', async ({ page }) => {
   const tray = new TrayPage(page);
   await tray.open();
   await page.keyboard.press('Tab');
-  await expect(page.getByRole('link', { name: 'To the content' })).toBeFocused();
+  await expect(page.getByRole('link', { name: 'Skip to content' })).toBeFocused();
   await page.keyboard.press('Enter');
   await expect(page.locator('main')).toBeFocused();
 });

@@ -8,15 +8,15 @@ test('what the model looked at is one click away, a picture for each label', asy
     .tag('shoe.png')
     .getByRole('button', { name: /^What did it look at/ })
     .click();
-  const dialog = page.getByRole('dialog', { name: 'What did it look at?' });
-  const first = dialog.getByRole('img', { name: 'shoe.png in grey, bright where it spoke for Footwear' });
+  const dialog = page.getByRole('dialog', { name: 'What did the model look at?' });
+  const first = dialog.getByRole('img', { name: 'shoe.png highlighted where it supports Footwear' });
   await expect(first).toBeVisible();
   expect(await first.evaluate((image: HTMLImageElement) => image.naturalWidth)).toBe(240);
   await expectAccessible(page);
 
   await dialog.getByRole('radio', { name: 'Main category' }).focus();
   await page.keyboard.press('ArrowRight');
-  await expect(dialog.getByRole('img', { name: /bright where it spoke for .*Shoes/ })).toBeVisible();
+  await expect(dialog.getByRole('img', { name: /highlighted where it supports .*Shoes/ })).toBeVisible();
   await page.keyboard.press('ArrowRight');
   await expect(dialog.getByRole('img', { name: 'shoe.png', exact: true })).toBeVisible();
   await expectNoSidewaysScroll(page);
@@ -29,8 +29,8 @@ test('the key L opens it for the tag with the focus', async ({ page }) => {
   await tray.withSamples();
   await tray.tag('watch.png').focus();
   await page.keyboard.press('l');
-  const dialog = page.getByRole('dialog', { name: 'What did it look at?' });
-  await expect(dialog.getByRole('img', { name: /^watch\.png in grey/ })).toBeVisible();
+  const dialog = page.getByRole('dialog', { name: 'What did the model look at?' });
+  await expect(dialog.getByRole('img', { name: /^watch\.png highlighted/ })).toBeVisible();
 });
 
 test.describe('while the service is busy', () => {
@@ -52,11 +52,11 @@ test.describe('while the service is busy', () => {
     );
     await tray.tag('cap.png').focus();
     await page.keyboard.press('l');
-    const dialog = page.getByRole('dialog', { name: 'What did it look at?' });
+    const dialog = page.getByRole('dialog', { name: 'What did the model look at?' });
     await expect(dialog).toContainText('32 photos wait to be explained.');
     await expectAccessible(page);
     await page.unroute('**/api/v1/explanations');
     await dialog.getByRole('button', { name: 'Try again' }).click();
-    await expect(dialog.getByRole('img', { name: /^cap\.png in grey/ })).toBeVisible();
+    await expect(dialog.getByRole('img', { name: /^cap\.png highlighted/ })).toBeVisible();
   });
 });

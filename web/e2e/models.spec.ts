@@ -5,7 +5,7 @@ test('the models tell how good they are', async ({ page }) => {
   const doubter = page.getByRole('article').filter({ has: page.getByRole('link', { name: 'doubter' }) });
   await expect(doubter).toContainText('80.0%');
   await expect(doubter).toContainText('of the test split');
-  await expect(page.getByRole('article').first()).toContainText('used by default');
+  await expect(page.getByRole('article').first()).toContainText('default');
   await doubter.getByRole('link').click();
   await expect(page.getByRole('heading', { level: 1, name: 'doubter' })).toBeVisible();
 });
@@ -40,7 +40,7 @@ test('how much a head can answer is read point by point', async ({ page }) => {
   await curve.focus();
   await curve.press('Home');
   await expect(curve).toHaveAttribute('aria-valuetext', /10: right 98.0%$/);
-  await expect(page.getByText(/From a confidence of 80.0% on it answers/)).toBeVisible();
+  await expect(page.getByText(/With a confidence of 80.0% or more it answers/)).toBeVisible();
   await page.getByRole('radio', { name: 'Gender' }).check();
   await expect(page.getByText(/does not reach the target of 98.0%/)).toBeVisible();
 });
@@ -105,7 +105,7 @@ for (const [place, width] of [
       await page.setViewportSize({ width, height: 800 });
       for (const [address, name] of [
         ['/models', 'default'],
-        ['/models/doubter', 'How often it is right'],
+        ['/models/doubter', 'Accuracy'],
       ] as const) {
         await page.goto(address);
         await expect(page.getByRole('heading', { name }).first()).toBeVisible();

@@ -10,7 +10,7 @@ test('a table with two columns of photos asks which one counts', async ({ page, 
   await page.locator('input[type=file]').setInputFiles([...photos, list]);
   await page.getByRole('button', { name: 'Start labelling' }).click();
   await expect(page.getByRole('alert')).toContainText('Several columns of the table name photos');
-  await page.getByRole('combobox', { name: 'Column that names the photos' }).selectOption('back');
+  await page.getByRole('combobox', { name: 'Photo column' }).selectOption('back');
   await expectAccessible(page);
   await page.getByRole('button', { name: 'Start labelling' }).click();
   await expect(page.getByText('Done.', { exact: true })).toBeVisible({ timeout: 60_000 });
@@ -36,10 +36,10 @@ test('sending goes on where the page is left, and pulls nobody back', async ({ p
   };
   await goTo('Models');
   await goTo('Jobs');
-  await expect(page.getByRole('button', { name: 'Stop sending' })).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Cancel upload' })).toBeVisible();
   await goTo('Models');
   release();
-  await expect(page.getByText('The batch Left alone is sent')).toBeAttached();
+  await expect(page.getByText('Batch Left alone sent')).toBeAttached();
   await expect(page).toHaveURL(/\/models$/);
 });
 
@@ -47,7 +47,7 @@ test('a table without photos is not sent', async ({ page }) => {
   await page.goto('/jobs');
   const table = { name: 'list.csv', mimeType: 'text/csv', buffer: Buffer.from('photo\na.jpg\n') };
   await page.locator('input[type=file]').setInputFiles([table]);
-  await expect(page.getByText('add the photos')).toBeVisible();
+  await expect(page.getByText('Add the photos')).toBeVisible();
   await expect(page.getByRole('button', { name: 'Start labelling' })).toBeDisabled();
 });
 

@@ -25,12 +25,12 @@ test('a service that is away: the photos wait, and go on when it is back', async
   await tray.open();
   await page.getByRole('button', { name: 'Try all samples' }).click();
   const notice = page.getByRole('alert');
-  await expect(notice).toContainText('The service does not answer. Is hangtag still running?', {
+  await expect(notice).toContainText('The service isn’t responding. Check that it is still running.', {
     timeout: 40_000,
   });
-  await expect(notice).toContainText('8 photos without a label yet');
+  await expect(notice).toContainText('8 photos not labelled yet');
   await page.unroute(PREDICTIONS);
-  await notice.getByRole('button', { name: 'Go on' }).click();
+  await notice.getByRole('button', { name: 'Resume' }).click();
   await expect(page.locator('article.tag .label .path')).toHaveCount(8);
 });
 
@@ -46,7 +46,7 @@ test('one refused photo does not keep the others from their labels', async ({ pa
   });
   const tray = new TrayPage(page);
   await tray.withSamples([{ name: 'huge.png', mimeType: 'image/png', buffer: Buffer.from('x') }]);
-  await expect(tray.tag('huge.png')).toContainText('the file is too large');
+  await expect(tray.tag('huge.png')).toContainText('file is too large');
   await expect(page.locator('article.tag .label .path')).toHaveCount(8);
 });
 
@@ -60,10 +60,10 @@ test('Stop keeps what is there, Go on labels the rest', async ({ page }) => {
   await tray.open();
   await page.getByRole('button', { name: 'Try all samples' }).click();
   await page.getByRole('button', { name: 'Stop' }).click();
-  await expect(page.getByText('8 photos without a label yet.')).toBeVisible();
+  await expect(page.getByText('8 photos not labelled yet.')).toBeVisible();
   for (const release of held) release();
   await page.unroute(PREDICTIONS);
-  await page.getByRole('button', { name: 'Go on' }).click();
+  await page.getByRole('button', { name: 'Resume' }).click();
   await expect(page.locator('article.tag .label .path')).toHaveCount(8);
 });
 
@@ -82,7 +82,7 @@ test('Clear while photos are under way leaves none of them to be sent later', as
   await tray.choose((await samplePhotos(page)).slice(0, 1));
   await expect(page.locator('article.tag .label .path')).toHaveCount(1);
   await tray.settled();
-  await expect(page.getByText('without a label yet')).toHaveCount(0);
+  await expect(page.getByText('not labelled yet')).toHaveCount(0);
   expect(requests).toBe(1);
 });
 
@@ -91,13 +91,13 @@ test('labelling again that is stopped goes on from one notice, with each photo o
   await tray.withSamples();
   await tray.useModel('doubter');
   await page.route(PREDICTIONS, () => undefined);
-  await page.getByRole('button', { name: 'Label them again' }).click();
+  await page.getByRole('button', { name: 'Relabel' }).click();
   await page.getByRole('button', { name: 'Stop' }).click();
-  await expect(page.getByText('8 photos without a label yet.')).toBeVisible();
-  await expect(page.getByRole('button', { name: 'Label them again' })).toHaveCount(0);
+  await expect(page.getByText('8 photos not labelled yet.')).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Relabel' })).toHaveCount(0);
   await page.unroute(PREDICTIONS);
-  await page.getByRole('button', { name: 'Go on' }).click();
-  await expect(tray.filter('Need a look 8')).toBeVisible();
+  await page.getByRole('button', { name: 'Resume' }).click();
+  await expect(tray.filter('To check 8')).toBeVisible();
 });
 
 test('models that cannot be listed are asked for once, and again when a person says so', async ({ page }) => {
@@ -109,13 +109,13 @@ test('models that cannot be listed are asked for once, and again when a person s
   const tray = new TrayPage(page);
   await tray.open();
   const button = page.getByRole('button', { name: /^Model/ });
-  await expect(button).toContainText('not known');
+  await expect(button).toContainText('unavailable');
   await tray.choose(await samplePhotos(page));
   await tray.settled();
   expect(asked).toBe(1);
   await page.unroute('**/api/v1/models');
   await button.click();
-  await expect(page.getByRole('dialog')).toContainText('The service does not answer.');
+  await expect(page.getByRole('dialog')).toContainText('The service isn’t responding.');
   await page.getByRole('dialog').getByRole('button', { name: 'Try again' }).click();
   await expect(page.getByRole('dialog').getByRole('radio', { name: /default/ })).toBeVisible();
 });
@@ -151,7 +151,7 @@ test('a label stays as it is while its classes cannot be loaded, and the page sa
   const tray = new TrayPage(page);
   await tray.withSamples();
   await tray.useModel('doubter');
-  await page.getByRole('button', { name: 'Label them again' }).click();
+  await page.getByRole('button', { name: 'Relabel' }).click();
   await tray.settled();
   await page.route(/\/api\/v1\/taxonomy/, (route) => route.abort());
   const tag = tray.tag('watch.png');
@@ -166,14 +166,14 @@ test('a label stays as it is while its classes cannot be loaded, and the page sa
   }
   await page.unroute(/\/api\/v1\/taxonomy/);
   await page.keyboard.press('1');
-  await expect(tag).toContainText('By hand');
+  await expect(tag).toContainText('Set by you');
   await expect(page.getByRole('alert')).toHaveCount(0);
 });
 
 test('an address that is none says so', async ({ page }) => {
   await page.goto('/nowhere');
-  await expect(page.getByText('There is nothing here')).toBeVisible();
-  await page.getByRole('link', { name: 'To the start', exact: true }).click();
+  await expect(page.getByText('Page not found')).toBeVisible();
+  await page.getByRole('link', { name: 'Go to the start page', exact: true }).click();
   await expect(page.getByRole('heading', { name: 'Classify' })).toBeVisible();
 });
 
@@ -183,7 +183,7 @@ test('a page that cannot be fetched is not called broken, and can be tried again
   await page.route('**/_app/**', (route) => route.abort());
   await page.route('/healthz', (route) => route.abort());
   await page.getByRole('link', { name: 'Catalogue' }).first().click();
-  await expect(page.getByText('The service does not answer', { exact: true })).toBeVisible();
+  await expect(page.getByText('The service isn’t responding', { exact: true })).toBeVisible();
   await page.unrouteAll();
   await page.getByRole('button', { name: 'Try again' }).click();
   await expect(page.getByRole('heading', { level: 1, name: 'Catalogue' })).toBeVisible();

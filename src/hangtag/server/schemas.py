@@ -159,7 +159,7 @@ class ModelList(Schema):
     models: list[ModelSummary]
 
 
-class Gate(Schema):
+class OodDetector(Schema):
     """The OOD detector: a photo whose score exceeds the threshold is flagged as not a product."""
 
     threshold: float
@@ -189,7 +189,7 @@ class ModelDetail(ModelSummary):
     precision: str | None
     heads: list[Head]
     target_accuracy: float | None
-    gate: Gate | None
+    ood_detector: OodDetector | None
     preprocessing: dict[str, int | str]
     recipe: dict[str, Any]
     data: dict[str, Any]

@@ -10,13 +10,13 @@ from hangtag.server.problems import NotFoundError, problem_responses
 from hangtag.server.schemas import (
     Confusion,
     Figures,
-    Gate,
     Head,
     HeadFigures,
     InputSize,
     ModelDetail,
     ModelList,
     ModelSummary,
+    OodDetector,
     TaxonomyView,
 )
 from hangtag.server.service import ServiceDependency
@@ -52,9 +52,7 @@ async def show_model(model_id: str, service: ServiceDependency) -> ModelDetail:
             for head in card.heads
         ],
         target_accuracy=card.target_accuracy,
-        gate=None
-        if card.ood_detector is None
-        else Gate(threshold=card.ood_detector.threshold, method=card.ood_detector.method),
+        ood_detector=_describe_detector(card),
         preprocessing=card.preprocessing.to_json(),
         recipe=card.recipe,
         data=card.data,
@@ -113,6 +111,13 @@ def _summarise(registered: RegisteredModel, default_id: str) -> ModelSummary:
         input=InputSize(width=card.preprocessing.width, height=card.preprocessing.height),
         figures=_figures(card),
     )
+
+
+def _describe_detector(card: Card) -> OodDetector | None:
+    detector = card.ood_detector
+    if detector is None:
+        return None
+    return OodDetector(threshold=detector.threshold, method=detector.method)
 
 
 def _figures(card: Card) -> Figures | None:

@@ -43,7 +43,7 @@ describe('answered', () => {
     vi.spyOn(globalThis, 'fetch').mockRejectedValue(new TypeError('Failed to fetch'));
     const error = await answered(api.GET('/api/v1/models')).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(ProblemError);
-    expect(explain(error)).toBe('The service does not answer. Is hangtag still running?');
+    expect(explain(error)).toBe('The service isn’t responding. Check that it is still running.');
   });
 
   it('has words for an answer that is no problem document', async () => {

@@ -37,7 +37,7 @@ export class ProblemError extends Error {
     // The names of the fields are for programs: a person is told the messages alone.
     const said = errors.length > 0 ? errors.map(({ message }) => message).join('; ') : known.detail;
     const detail =
-      said ?? 'The service did not understand itself. Try again, and tell who runs it if it stays.';
+      said ?? 'Something went wrong in the service. Try again. If it happens again, tell your administrator.';
     const problem = new ProblemError(
       detail,
       response.status,
@@ -50,7 +50,12 @@ export class ProblemError extends Error {
   }
 
   static unreachable(): ProblemError {
-    return new ProblemError('The service does not answer.', 0, 'unreachable', 'Is hangtag still running?');
+    return new ProblemError(
+      'The service isn’t responding.',
+      0,
+      'unreachable',
+      'Check that it is still running.',
+    );
   }
 
   /** Whether the same request may go well a little later. */
@@ -65,8 +70,7 @@ function isProblem(body: unknown): body is ProblemBody {
 
 /** One or two sentences about anything that was thrown. */
 export function explain(error: unknown): string {
-  if (!(error instanceof ProblemError))
-    return 'Something in this page went wrong. Reload it; your photos stay yours.';
+  if (!(error instanceof ProblemError)) return 'Something went wrong on this page. Reload it and try again.';
   return [error.message, error.fix].filter(Boolean).map(sentence).join(' ');
 }
 

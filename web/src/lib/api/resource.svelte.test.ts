@@ -20,7 +20,7 @@ it('is asked for once by an effect that needs it, also where that fails', async 
     flushSync();
   }
   expect([resource.problem, resource.loading]).toEqual([
-    'The service does not answer. Is hangtag still running?',
+    'The service isn’t responding. Check that it is still running.',
     false,
   ]);
   expect(ask).toHaveBeenCalledOnce();

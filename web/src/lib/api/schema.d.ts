@@ -47,8 +47,30 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Show what the labels of a photo rest on: where the model looked, as pictures, or why it cannot be opened. */
+        /** @description Show where the model looked to label a photo: one picture for each label. */
         post: operations["explain_photo"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description Render a table as a file, with the code that writes the downloads of jobs.
+         *
+         *     Text that a spreadsheet would take for a formula is neutralised. `tsv` is meant for pasting: tabs and line breaks
+         *     inside a cell become spaces.
+         */
+        post: operations["create_export"];
         delete?: never;
         options?: never;
         head?: never;
@@ -62,7 +84,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description List the models that can be asked, the default one first. */
+        /** @description List the available models, the default one first. */
         get: operations["list_models"];
         put?: never;
         post?: never;
@@ -79,7 +101,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Show all that is known about a model. */
+        /** @description Return a model with its whole card. */
         get: operations["show_model"];
         put?: never;
         post?: never;
@@ -96,7 +118,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Show how often each class was answered as which. */
+        /** @description Return the confusion matrix of a head. */
         get: operations["show_confusion"];
         put?: never;
         post?: never;
@@ -113,7 +135,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Show which labels a model can give, and which category paths exist. */
+        /** @description Return the labels a model can give and the category paths that exist. */
         get: operations["show_taxonomy"];
         put?: never;
         post?: never;
@@ -130,14 +152,14 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description List the jobs, the newest first. */
+        /** @description List the jobs, newest first. */
         get: operations["list_jobs"];
         put?: never;
         /**
-         * @description Start a job: many photos, zips of photos, and a table whose rows name the photos.
+         * @description Start a job from photos, zip files of photos, and optionally a table that lists them.
          *
-         *     The table's other columns come back with the results. A row whose photo was not sent becomes a failed result, and
-         *     a photo that no row names is labelled too.
+         *     The columns of the table are returned with the results. A row whose photo is missing becomes a failed result, and
+         *     a photo that is not in the table is labelled, too.
          */
         post: operations["create_job"];
         delete?: never;
@@ -153,11 +175,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Show a job and what it came to so far. */
+        /** @description Return a job with its summary so far. */
         get: operations["show_job"];
         put?: never;
         post?: never;
-        /** @description Remove a job that has ended, with its photos and results. */
+        /** @description Delete a job that has ended, with its photos and results. */
         delete: operations["delete_job"];
         options?: never;
         head?: never;
@@ -171,7 +193,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Watch a job: events named `progress` with the job as data, until it has ended. */
+        /** @description Stream the progress of a job as server-sent events named `progress`, until the job has ended. */
         get: operations["watch_job"];
         put?: never;
         post?: never;
@@ -188,7 +210,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description List the results of a job so far. Without a column, the confidence is that of the deepest category level. */
+        /** @description List the results of a job so far. Without a column, confidences are those of the deepest category level. */
         get: operations["list_results"];
         put?: never;
         post?: never;
@@ -211,7 +233,7 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        /** @description Say what is right. A category label takes the rest of its path along; saying what stands confirms it. */
+        /** @description Correct or confirm the labels of a photo. A category label brings the rest of its path with it. */
         patch: operations["correct_labels"];
         trace?: never;
     };
@@ -222,7 +244,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Show a photo of a job. */
+        /** @description Return a photo of a job. */
         get: operations["show_photo"];
         put?: never;
         post?: never;
@@ -239,7 +261,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Download all photos of a job with their labels, corrected ones in the place of the model's. */
+        /** @description Download the labels of all photos of a job, corrections included. */
         get: operations["download_results"];
         put?: never;
         post?: never;
@@ -258,7 +280,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description End a job early. What it found so far stays. */
+        /** @description Stop a job. Its results so far are kept. */
         post: operations["cancel_job"];
         delete?: never;
         options?: never;
@@ -273,7 +295,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Show what is in the loaded catalogue. */
+        /** @description Return the contents of the catalogue that the service was started with. */
         get: operations["show_catalogue"];
         put?: never;
         post?: never;
@@ -290,7 +312,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description List what the check found in the catalogue, the worst kinds first. */
+        /** @description List the findings of the catalogue's check, the most severe kinds first. */
         get: operations["list_findings"];
         put?: never;
         post?: never;
@@ -307,7 +329,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Give a photo of the catalogue. */
+        /** @description Return a photo of the catalogue. */
         get: operations["read_catalogue_photo"];
         put?: never;
         post?: never;
@@ -324,7 +346,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Find photos of the catalogue that show a cell of the confusion matrix; there may be none. */
+        /** @description Find photos of the catalogue for a cell of the confusion matrix. The list may be empty. */
         get: operations["list_examples"];
         put?: never;
         post?: never;
@@ -358,7 +380,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Give a sample photo. */
+        /** @description Return a sample photo. */
         get: operations["read_sample"];
         put?: never;
         post?: never;
@@ -375,7 +397,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Say what this service is and what a request may hold. */
+        /** @description Return the version, the default model and the limits of the service. */
         get: operations["show_status"];
         put?: never;
         post?: never;
@@ -392,7 +414,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Say that the process lives. */
+        /** @description Return ok if the process is alive. */
         get: operations["show_health"];
         put?: never;
         post?: never;
@@ -409,7 +431,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Say whether requests should be sent here: the default model has proved itself, and no stop is under way. */
+        /** @description Return ok if the service accepts requests: the default model is loaded, and the service is not stopping. */
         get: operations["show_readiness"];
         put?: never;
         post?: never;
@@ -426,7 +448,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Give what the service counts, as Prometheus reads it. */
+        /** @description Return the metrics of the service in the Prometheus format. */
         get: operations["show_metrics"];
         put?: never;
         post?: never;
@@ -442,7 +464,7 @@ export interface components {
     schemas: {
         /**
          * CatalogueAbsent
-         * @description Why nothing is shown of a catalogue (yet). `done` of `total` photos have been seen.
+         * @description A catalogue that is not available, or not yet. `done` of `total` photos have been read.
          */
         CatalogueAbsent: {
             /**
@@ -468,7 +490,7 @@ export interface components {
         };
         /**
          * CatalogueFinding
-         * @description Something that the check noticed about a row or a photo. `group` numbers duplicates that belong together.
+         * @description A finding of the check about a row or a photo. Duplicates of each other share a `group`.
          */
         CatalogueFinding: {
             /** Kind */
@@ -489,7 +511,7 @@ export interface components {
         };
         /**
          * CatalogueGap
-         * @description Of `missing` products without `what`, `missing_in_label` have this label: far more than its share.
+         * @description A label that lacks a value unusually often: it has `missing_in_label` of `missing` products without `what`.
          */
         CatalogueGap: {
             /** What */
@@ -507,10 +529,10 @@ export interface components {
         };
         /**
          * CatalogueStatistics
-         * @description What is in a catalogue. `years` are in order of time, `samples` names of photos by column and label.
+         * @description The contents of a catalogue. `years` are in chronological order, `samples` names photos by column and label.
          *
-         *     `paths` are the category paths of its products, from the root to the leaf, each with its number of products, the
-         *     largest first. A product that has no label on a level has null there.
+         *     `paths` lists the category paths from the root to the leaf with their number of products, the largest first. A level
+         *     without a label is null.
          */
         CatalogueStatistics: {
             /**
@@ -561,7 +583,7 @@ export interface components {
         };
         /**
          * ChosenLabel
-         * @description The chosen value of a column, and the candidates, the chosen one first.
+         * @description The chosen class of a column and the top candidates, the chosen one first.
          */
         ChosenLabel: {
             /** Value */
@@ -573,7 +595,7 @@ export interface components {
         };
         /**
          * ColumnCounts
-         * @description How often each label of a column occurs, in descending order. Of text, only how many values there are.
+         * @description The number of products with each label of a column, in descending order. For text, only the number of values.
          */
         ColumnCounts: {
             /** Name */
@@ -595,7 +617,7 @@ export interface components {
         };
         /**
          * Comparison
-         * @description What several models say about one photo.
+         * @description The predictions of several models for one photo.
          */
         Comparison: {
             /** Photo */
@@ -605,7 +627,7 @@ export interface components {
         };
         /**
          * Confusion
-         * @description How often each class was answered as which: [index of the true label, index of the answer, count] triples.
+         * @description A confusion matrix as [index of the true label, index of the predicted label, count] triples.
          */
         Confusion: {
             /** Split */
@@ -623,7 +645,7 @@ export interface components {
         };
         /**
          * Correction
-         * @description What a person says instead, by column. The labels must exist, and those of the category form a path.
+         * @description Corrected labels by column. Each must be a class of the model, and category labels must form a path.
          */
         Correction: {
             /** Labels */
@@ -633,7 +655,7 @@ export interface components {
         };
         /**
          * Examples
-         * @description Names of catalogue photos.
+         * @description Names of photos of the catalogue.
          */
         Examples: {
             /** Photos */
@@ -683,8 +705,43 @@ export interface components {
             labels: components["schemas"]["ExplainedLabel"][];
         };
         /**
+         * Export
+         * @description A table to render as a file. Every row has one value for each column, or null.
+         */
+        Export: {
+            /**
+             * Format
+             * @enum {string}
+             */
+            format: "csv" | "xlsx" | "jsonl" | "parquet" | "tsv";
+            /**
+             * Name
+             * @description The name of the file, without its ending.
+             * @default labels
+             */
+            name: string;
+            /** Columns */
+            columns: components["schemas"]["ExportColumn"][];
+            /** Rows */
+            rows: (string | boolean | number | string[] | null)[][];
+        };
+        /**
+         * ExportColumn
+         * @description A column of a table. The column `path` holds names of files; in a list, values are separated by `;`.
+         */
+        ExportColumn: {
+            /** Name */
+            name: string;
+            /**
+             * Type
+             * @default text
+             * @enum {string}
+             */
+            type: "text" | "confidence" | "integer" | "number" | "boolean" | "date" | "list";
+        };
+        /**
          * FailedPhoto
-         * @description Why a photo has no label: a stable code, and a sentence for people.
+         * @description A photo that could not be labelled. `reason` is a stable code, `detail` is for people.
          */
         FailedPhoto: {
             /** Photo */
@@ -700,7 +757,7 @@ export interface components {
         };
         /**
          * FailedResult
-         * @description Why a job's photo has no label.
+         * @description A job's photo that could not be labelled, and why.
          */
         FailedResult: {
             /** Photo */
@@ -722,7 +779,7 @@ export interface components {
         };
         /**
          * Figures
-         * @description How good a model is, on the split that says most: the test split where it was measured on it.
+         * @description The accuracy of a model on its test split, or on another split if it was not measured on that one.
          */
         Figures: {
             /** Split */
@@ -740,7 +797,7 @@ export interface components {
         };
         /**
          * FindingKindCount
-         * @description How many findings of a kind there are, and what the kind means.
+         * @description A kind of finding: what it means, and how many there are.
          */
         FindingKindCount: {
             /** Kind */
@@ -757,7 +814,7 @@ export interface components {
         };
         /**
          * Findings
-         * @description A page of the findings. `counts` are of all findings by kind, `total` of those that were asked for.
+         * @description A page of findings. `counts` has all findings by kind, `total` counts those that match.
          */
         Findings: {
             /**
@@ -785,25 +842,15 @@ export interface components {
         };
         /**
          * Flag
-         * @description Why a photo's label deserves a look. The value is the stable code; `explanation` is for people.
+         * @description Why a label should be checked. The value is the stable code; `explanation` is for people.
          * @enum {string}
          */
         Flag: "not_a_product" | "blank" | "too_small" | "too_dark" | "blurred";
         /**
-         * Gate
-         * @description What flags a photo as no product: a score, by this method, over this threshold.
-         */
-        Gate: {
-            /** Threshold */
-            threshold: number;
-            /** Method */
-            method: string;
-        };
-        /**
          * Head
-         * @description One head: the column that it answers, and its classes in the order of the confusion matrix.
+         * @description One head of a model: its column, and its classes in the order of the confusion matrix.
          *
-         *     From `threshold` on its label is an answer.
+         *     Labels with a confidence below `threshold` are doubtful.
          */
         Head: {
             /** Column */
@@ -817,7 +864,7 @@ export interface components {
         };
         /**
          * HeadFigures
-         * @description How good one head is.
+         * @description The accuracy of one head.
          */
         HeadFigures: {
             /** Top1 Accuracy */
@@ -827,7 +874,7 @@ export interface components {
         };
         /**
          * Health
-         * @description Whether the service lives; whether it can answer.
+         * @description The health of the service.
          */
         Health: {
             /**
@@ -839,7 +886,7 @@ export interface components {
         };
         /**
          * InputSize
-         * @description The size, in pixels, that photos are brought to.
+         * @description The size in pixels to which photos are resized.
          */
         InputSize: {
             /** Width */
@@ -849,7 +896,7 @@ export interface components {
         };
         /**
          * InvalidValue
-         * @description One value of a request that cannot be; `choices` are the ones that can, where one has to be meant.
+         * @description An invalid value of a request. `choices` lists the valid ones if there are only a few.
          */
         InvalidValue: {
             /** Field */
@@ -864,7 +911,7 @@ export interface components {
         };
         /**
          * Job
-         * @description A batch of photos that is labelled in the background. `message` says why it failed, or what was left out.
+         * @description A batch of photos that is labelled in the background. `message` says why it failed or what was skipped.
          */
         Job: {
             /** Id */
@@ -901,7 +948,7 @@ export interface components {
         };
         /**
          * JobDetail
-         * @description A job and what it came to so far.
+         * @description A job with its summary so far.
          */
         JobDetail: {
             /** Id */
@@ -949,7 +996,7 @@ export interface components {
         };
         /**
          * JobResults
-         * @description A page of the results that were asked for; `total` counts them all.
+         * @description A page of results. `total` counts all that match.
          */
         JobResults: {
             /** Total */
@@ -959,10 +1006,10 @@ export interface components {
         };
         /**
          * JobSummary
-         * @description What a job came to.
+         * @description The summary of a job.
          *
-         *     `by_confidence` are ten bins of the leaf's confidence: [lower bound, count]. `by_answer` counts the levels that the
-         *     sure part of the path ends at, null where no level is sure.
+         *     `by_class`, `by_reason` and `by_flag` count photos. `by_answer` counts at which level the answers end; null stands
+         *     for photos without an answer. `by_confidence` has ten bins of the leaf's confidence as [lower bound, count].
          */
         JobSummary: {
             /** By Class */
@@ -995,7 +1042,7 @@ export interface components {
         };
         /**
          * Label
-         * @description A value and the calibrated probability that it is right.
+         * @description A class and the calibrated probability that it is right.
          */
         Label: {
             /** Value */
@@ -1005,11 +1052,11 @@ export interface components {
         };
         /**
          * LabelledPhoto
-         * @description The label of a photo.
+         * @description The labels of a photo.
          *
-         *     `path` is the category path from the root to the leaf, `answer` the part of it that the model is sure of, from the
-         *     root down to the column `answer_level`. `flags` say what is wrong with the photo. `doubtful` names the columns
-         *     whose confidence is low. `probabilities` are those of all classes, in descending order, where they were asked for.
+         *     `path` is the category path from the root to the leaf. `answer` is the part of it that the model is confident of,
+         *     down to the column `answer_level`. `doubtful` lists the columns whose confidence is below their threshold, and
+         *     `flags` what is wrong with the photo. `probabilities` has all classes in descending order, if requested.
          */
         LabelledPhoto: {
             /** Photo */
@@ -1040,7 +1087,10 @@ export interface components {
         };
         /**
          * LabelledResult
-         * @description The label of a job's photo. `row` are the columns carried from the job's table, `corrections` a person's.
+         * @description The labels of a job's photo.
+         *
+         *     `path`, `answer` and `doubtful` include `corrections`, the labels that a person set; `labels` are the model's.
+         *     `row` has the columns of the job's table.
          */
         LabelledResult: {
             /** Photo */
@@ -1084,7 +1134,7 @@ export interface components {
         };
         /**
          * Limits
-         * @description What a request may hold.
+         * @description The limits on a request.
          */
         Limits: {
             /** Max Files */
@@ -1108,7 +1158,7 @@ export interface components {
         Method: "occlusion" | "activation";
         /**
          * ModelComparisonAnswer
-         * @description What one model says about a photo, and how long it took to say it.
+         * @description The prediction of one model for a photo, and how long it took.
          */
         ModelComparisonAnswer: {
             model: components["schemas"]["ModelName"];
@@ -1119,10 +1169,10 @@ export interface components {
         };
         /**
          * ModelDetail
-         * @description All that is known about a model: its card. `metrics` are by split; confusion matrices are asked for singly.
+         * @description A model with its whole card. `metrics` are by split, without the confusion matrices.
          *
-         *     `target_accuracy` is the share of what is answered that is to be right, by which the heads' thresholds were chosen;
-         *     a head without one did not reach it often enough. Models without a target doubt nothing.
+         *     The heads' thresholds were chosen so that `target_accuracy` of the confident answers are right. A head without a
+         *     threshold did not reach the target. A model without a target has no thresholds.
          */
         ModelDetail: {
             /** Id */
@@ -1155,7 +1205,7 @@ export interface components {
             heads: components["schemas"]["Head"][];
             /** Target Accuracy */
             target_accuracy: number | null;
-            gate: components["schemas"]["Gate"] | null;
+            ood_detector: components["schemas"]["OodDetector"] | null;
             /** Preprocessing */
             preprocessing: {
                 [key: string]: number | string;
@@ -1179,7 +1229,7 @@ export interface components {
         };
         /**
          * ModelList
-         * @description The models that can be asked, the default one first.
+         * @description The available models, the default one first.
          */
         ModelList: {
             /** Models */
@@ -1187,7 +1237,7 @@ export interface components {
         };
         /**
          * ModelName
-         * @description Which model answered.
+         * @description The model that made a prediction.
          */
         ModelName: {
             /** Id */
@@ -1199,7 +1249,7 @@ export interface components {
         };
         /**
          * ModelSummary
-         * @description A model in the list.
+         * @description A model in a list.
          */
         ModelSummary: {
             /** Id */
@@ -1226,8 +1276,18 @@ export interface components {
             figures: components["schemas"]["Figures"] | null;
         };
         /**
+         * OodDetector
+         * @description The OOD detector: a photo whose score exceeds the threshold is flagged as not a product.
+         */
+        OodDetector: {
+            /** Threshold */
+            threshold: number;
+            /** Method */
+            method: string;
+        };
+        /**
          * PhotoSizes
-         * @description The sizes, as [`60x80`, photos], of so many `opened` photos, of which some could not be read.
+         * @description The sizes of a sample of photos as [`60x80`, count]. `opened` is the size of the sample.
          */
         PhotoSizes: {
             /** Opened */
@@ -1242,7 +1302,7 @@ export interface components {
         };
         /**
          * Predictions
-         * @description The answers to the photos of a request, in their order.
+         * @description The predictions for the photos of a request, in the same order.
          */
         Predictions: {
             model: components["schemas"]["ModelName"];
@@ -1253,7 +1313,7 @@ export interface components {
         };
         /**
          * Problem
-         * @description What went wrong (RFC 9457). `code` is stable, `detail` is for people, `fix` says what to do.
+         * @description An error (RFC 9457). `code` is stable, `detail` is for people, and `fix` says what to do about it.
          */
         Problem: {
             /**
@@ -1296,7 +1356,7 @@ export interface components {
         };
         /**
          * Status
-         * @description What this service is and can do.
+         * @description The version, the contents and the limits of the service.
          */
         Status: {
             /** Version */
@@ -1311,7 +1371,7 @@ export interface components {
         };
         /**
          * TaxonomyView
-         * @description Which labels exist: the category paths from the root to the leaf, and the classes of every column.
+         * @description The labels of a model: the category paths from the root to the leaf, and the classes of every column.
          */
         TaxonomyView: {
             /** Levels */
@@ -1344,23 +1404,23 @@ export interface operations {
                 "multipart/form-data": {
                     /**
                      * Photos
-                     * @description One photo or many.
+                     * @description One or more photos.
                      */
                     photos: string[];
                     /**
                      * Model
-                     * @description The model's id; without it the default one answers.
+                     * @description The id of the model. Defaults to the service's default model.
                      */
                     model?: string;
                     /**
                      * Top K
-                     * @description How many candidates each label has.
+                     * @description The number of candidates to return for each label.
                      * @default 5
                      */
                     top_k?: number;
                     /**
                      * Probabilities
-                     * @description Whether to give the probabilities of all classes.
+                     * @description Whether to return the probabilities of all classes.
                      * @default false
                      */
                     probabilities?: boolean;
@@ -1451,13 +1511,13 @@ export interface operations {
                     photo: string;
                     /**
                      * Models
-                     * @description The models' ids; without any, all answer.
+                     * @description The ids of the models. Defaults to all models.
                      * @default []
                      */
                     models?: string[];
                     /**
                      * Top K
-                     * @description How many candidates each label has.
+                     * @description The number of candidates to return for each label.
                      * @default 5
                      */
                     top_k?: number;
@@ -1548,12 +1608,12 @@ export interface operations {
                     photo: string;
                     /**
                      * Model
-                     * @description The model's id; without it the default one is asked.
+                     * @description The id of the model. Defaults to the service's default model.
                      */
                     model?: string;
                     /**
                      * Columns
-                     * @description Which labels to explain; without any, master category and article type.
+                     * @description The labels to explain. Defaults to master category and article type.
                      * @default []
                      */
                     columns?: string[];
@@ -1617,6 +1677,52 @@ export interface operations {
             };
             /** @description Service Unavailable */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Export"];
+            };
+        };
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv; charset=utf-8": string;
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": string;
+                    "application/x-ndjson": string;
+                    "application/vnd.apache.parquet": string;
+                    "text/tab-separated-values; charset=utf-8": string;
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1698,9 +1804,9 @@ export interface operations {
     show_confusion: {
         parameters: {
             query: {
-                /** @description The column of the head. */
+                /** @description The head's column. */
                 column: string;
-                /** @description The split that the model was measured on. */
+                /** @description The split the model was evaluated on. */
                 split?: string;
             };
             header?: never;
@@ -1752,7 +1858,7 @@ export interface operations {
     show_taxonomy: {
         parameters: {
             query?: {
-                /** @description The model's id; the default one without. */
+                /** @description The id of the model. Defaults to the service's default model. */
                 model?: string | null;
             };
             header?: never;
@@ -1802,9 +1908,9 @@ export interface operations {
     list_jobs: {
         parameters: {
             query?: {
-                /** @description How many to pass over. */
+                /** @description The number of items to skip. */
                 offset?: number;
-                /** @description How many to give at most. */
+                /** @description The largest number of items to return. */
                 limit?: number;
             };
             header?: never;
@@ -1845,23 +1951,23 @@ export interface operations {
                 "multipart/form-data": {
                     /**
                      * Files
-                     * @description Photos, zips of photos, and at most one table (CSV, XLSX) that names them.
+                     * @description Photos, zip files of photos, and at most one table (CSV or XLSX) that lists them.
                      */
                     files: string[];
                     /**
                      * Model
-                     * @description The model's id; without it the default one answers.
+                     * @description The id of the model. Defaults to the service's default model.
                      */
                     model?: string;
                     /**
                      * Title
-                     * @description What to call the job.
+                     * @description The job's title. Defaults to the name of the zip file or the number of photos.
                      * @default
                      */
                     title?: string;
                     /**
                      * Photo Column
-                     * @description Which column of the table names the photos; it is found without.
+                     * @description The column of the table that names the photos. Detected if not given.
                      */
                     photo_column?: string;
                 };
@@ -1947,7 +2053,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The job's id. */
+                /** @description The id of the job. */
                 job_id: string;
             };
             cookie?: never;
@@ -1988,7 +2094,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The job's id. */
+                /** @description The id of the job. */
                 job_id: string;
             };
             cookie?: never;
@@ -2036,7 +2142,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The job's id. */
+                /** @description The id of the job. */
                 job_id: string;
             };
             cookie?: never;
@@ -2075,13 +2181,13 @@ export interface operations {
     list_results: {
         parameters: {
             query?: {
-                /** @description How many to pass over. */
+                /** @description The number of items to skip. */
                 offset?: number;
-                /** @description How many to give at most. */
+                /** @description The largest number of items to return. */
                 limit?: number;
-                /** @description What `label` and the confidences speak of. */
+                /** @description The column that `label` and the confidences refer to. */
                 column?: string | null;
-                /** @description The label, as corrected. */
+                /** @description Return photos with this label only, corrections included. */
                 label?: string | null;
                 min_confidence?: number | null;
                 max_confidence?: number | null;
@@ -2090,7 +2196,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description The job's id. */
+                /** @description The id of the job. */
                 job_id: string;
             };
             cookie?: never;
@@ -2131,9 +2237,9 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The job's id. */
+                /** @description The id of the job. */
                 job_id: string;
-                /** @description The photo's place in the job, from 0 on. */
+                /** @description The position of the photo in the job, from 0. */
                 position: number;
             };
             cookie?: never;
@@ -2176,14 +2282,14 @@ export interface operations {
     show_photo: {
         parameters: {
             query?: {
-                /** @description No side longer than this many pixels; as sent without. */
+                /** @description The longest side in pixels. Defaults to the original size. */
                 size?: number | null;
             };
             header?: never;
             path: {
-                /** @description The job's id. */
+                /** @description The id of the job. */
                 job_id: string;
-                /** @description The photo's place in the job, from 0 on. */
+                /** @description The position of the photo in the job, from 0. */
                 position: number;
             };
             cookie?: never;
@@ -2222,12 +2328,12 @@ export interface operations {
     download_results: {
         parameters: {
             query: {
-                /** @description The kind of file. */
+                /** @description The format of the file. */
                 format: "csv" | "xlsx" | "jsonl";
             };
             header?: never;
             path: {
-                /** @description The job's id. */
+                /** @description The id of the job. */
                 job_id: string;
             };
             cookie?: never;
@@ -2270,7 +2376,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The job's id. */
+                /** @description The id of the job. */
                 job_id: string;
             };
             cookie?: never;
@@ -2338,7 +2444,7 @@ export interface operations {
     list_findings: {
         parameters: {
             query?: {
-                /** @description Findings of one kind only. */
+                /** @description Return findings of this kind only. */
                 kind?: string | null;
                 offset?: number;
                 limit?: number;
@@ -2372,7 +2478,7 @@ export interface operations {
     read_catalogue_photo: {
         parameters: {
             query?: {
-                /** @description The longest side, in pixels, to reduce it to. */
+                /** @description The longest side in pixels. Defaults to the original size. */
                 size?: number | null;
             };
             header?: never;
@@ -2383,7 +2489,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The photo's file. */
+            /** @description The photo. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2415,13 +2521,13 @@ export interface operations {
     list_examples: {
         parameters: {
             query: {
-                /** @description The column of the head. */
+                /** @description The head's column. */
                 column: string;
-                /** @description The label in the catalogue. */
+                /** @description The true label. */
                 true: string;
-                /** @description The label that the model gives. */
+                /** @description The label that the model predicts. */
                 answered: string;
-                /** @description The model's id; the default one without. */
+                /** @description The id of the model. Defaults to the service's default model. */
                 model?: string | null;
             };
             header?: never;
@@ -2606,7 +2712,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Figures. */
+            /** @description The metrics. */
             200: {
                 headers: {
                     [name: string]: unknown;

@@ -23,3 +23,4 @@ export type Job = Schemas['Job'];
 export type JobDetail = Schemas['JobDetail'];
 export type JobResult = Schemas['LabelledResult'] | Schemas['FailedResult'];
 export type Status = Schemas['Status'];
+export type Table = Pick<Schemas['Export'], 'columns' | 'rows'>;

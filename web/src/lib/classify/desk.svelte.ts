@@ -1,10 +1,10 @@
 import { explain } from '../api/problem.ts';
 import { announcer } from '../layout/announcer.svelte.ts';
-import { failureWords } from './failure.ts';
 import type { Photo } from './photo.svelte.ts';
 import { step } from './steps.ts';
 import { ARROW } from '../api/taxonomy.ts';
 import { flagWords } from '../ui/flags.ts';
+import { reasonWords } from '../ui/reasons.ts';
 import { tray, type Tray } from './tray.svelte.ts';
 
 /** What a person is doing with the tags: where they are, what they edit, what they have opened. */
@@ -82,7 +82,7 @@ export class Desk {
   undo() {
     const photo = this.tray.edits.undo();
     if (!photo) return;
-    announcer.say(`Taken back. ${photo.name}: ${describe(photo)}`);
+    announcer.say(`Undone. ${photo.name}: ${describe(photo)}`);
     this.enter(photo);
     this.focusAsked += 1;
   }
@@ -101,7 +101,7 @@ export class Desk {
       await this.tray.model.taxonomyOf(photo.modelId ?? '');
       return true;
     } catch (error) {
-      this.problem = `Nothing was changed, since the classes to choose from could not be loaded. ${explain(error)}`;
+      this.problem = `Nothing was changed because the classes could not be loaded. ${explain(error)}`;
       return false;
     }
   }
@@ -114,12 +114,12 @@ export class Desk {
 
 /** A tag in one line, as a screen reader says it. */
 export function describe(photo: Photo): string {
-  if (photo.failure) return `can't open: ${failureWords(photo.failure)}`;
+  if (photo.failure) return `can’t open: ${reasonWords(photo.failure.reason)}`;
   if (!photo.labelled) return 'not labelled yet';
   const path = photo.levels.map((column) => photo.labels[column]?.value).join(ARROW);
   const attributes = photo.attributes.map((column) => photo.labels[column]?.value);
   const flags = photo.flags.map((flag) => flagWords(flag).toLowerCase());
-  return [path, ...attributes, photo.needsLook ? 'needs a look' : '', ...flags].filter(Boolean).join(', ');
+  return [path, ...attributes, photo.needsLook ? 'to check' : '', ...flags].filter(Boolean).join(', ');
 }
 
 export const desk = new Desk(tray);

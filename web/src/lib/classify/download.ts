@@ -1,28 +1,31 @@
+import { answered, api } from '../api/client.ts';
 import type { Photo } from './photo.svelte.ts';
-import { renderCsv, renderTabs } from './csv.ts';
 import { labelTable } from './table.ts';
 
 export type Format = 'csv' | 'xlsx';
 
-/** Gives the labels of photos to the person as a file. What only workbooks need is loaded with the first one. */
+/** Downloads the labels of photos as a file. Throws a `ProblemError`. */
 export async function downloadLabels(photos: readonly Photo[], format: Format): Promise<void> {
-  const table = labelTable(photos);
-  if (format === 'csv') save(new Blob([renderCsv(table)], { type: 'text/csv;charset=utf-8' }), 'labels.csv');
-  else {
-    const { renderXlsx } = await import('./xlsx.ts');
-    save(await renderXlsx(table), 'labels.xlsx');
-  }
+  save(await render(photos, format), `labels.${format}`);
 }
 
-/** Puts the labels of photos on the clipboard, to be pasted into a spreadsheet. */
+/** Copies the labels of photos, to be pasted into a spreadsheet. Throws where the browser does not allow it. */
 export async function copyLabels(photos: readonly Photo[]): Promise<void> {
-  const text = renderTabs(labelTable(photos));
-  // Browsers keep the clipboard from pages of plain http, save those of the machine itself.
-  if (window.isSecureContext) await navigator.clipboard.writeText(text);
-  else copyTheOldWay(text);
+  const text = render(photos, 'tsv').then((file) => file.text());
+  // The clipboard takes the promise: it may be written only while the click is handled.
+  const plain = text.then((found) => new Blob([found], { type: 'text/plain' }));
+  // Browsers offer the clipboard to secure pages only, which pages of this machine are.
+  if (window.isSecureContext) await navigator.clipboard.write([new ClipboardItem({ 'text/plain': plain })]);
+  else copyTheOldWay(await text);
 }
 
-/** Copies where there is no `navigator.clipboard`. Throws where the browser does not let it. */
+/** The service renders the table with the code that writes all tables of hangtag. */
+async function render(photos: readonly Photo[], format: Format | 'tsv'): Promise<Blob> {
+  const body = { format, name: 'labels', ...labelTable(photos) };
+  return (await answered(api.POST('/api/v1/exports', { body, parseAs: 'blob' }))) as Blob;
+}
+
+/** Copies where there is no `navigator.clipboard`. Throws if the browser refuses. */
 function copyTheOldWay(text: string) {
   const put = (event: ClipboardEvent) => {
     event.clipboardData?.setData('text/plain', text);
@@ -40,6 +43,6 @@ function save(file: Blob, name: string) {
   link.href = address;
   link.download = name;
   link.click();
-  // Some browsers begin to read only after the click is over.
+  // Some browsers start reading only after the click is over.
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }

@@ -1,9 +1,8 @@
 import { describe, expect, it, vi } from 'vitest';
 
 import { compare } from './comparison.ts';
-import { failureWords } from './failure.ts';
 import { leftOut, sortFiles } from './intake.ts';
-import { failed, labelled, photoNamed, TEE } from './made-up.ts';
+import { labelled, photoNamed, TEE } from './made-up.ts';
 import { Thumbnails } from './thumbnails.ts';
 
 const named = (name: string) => new File(['x'], name);
@@ -21,19 +20,14 @@ describe('sortFiles', () => {
 
   it.each([
     [['a.jpg'], ''],
-    [['b.zip', 'c.csv'], '2 files left out: zip files and tables are for a job.'],
-    [['e.pdf', 'f.txt'], 'e.pdf and f.txt left out: of no use here, nor in a job.'],
+    [['b.zip', 'c.csv'], 'Skipped 2 files. Add zip files and tables to a job.'],
+    [['e.pdf', 'f.txt'], 'Skipped e.pdf and f.txt: not a photo, zip file or table.'],
     [
       ['b.zip', '1.md', '2.md', '3.md', '4.md', '5.md'],
-      '1 file left out: zip files and tables are for a job. ' +
-        '1.md, 2.md, 3.md and 2 more left out: of no use here, nor in a job.',
+      'Skipped 1 file. Add zip files and tables to a job. ' +
+        'Skipped 1.md, 2.md, 3.md and 2 more: not a photo, zip file or table.',
     ],
   ])('says of %s what is left out', (names, said) => expect(leftOut(sortFiles(names.map(named)))).toBe(said));
-});
-
-describe('failureWords', () => {
-  it('leaves the decoder’s words out', () =>
-    expect(failureWords(failed('a.jpg') as never)).toBe('the file is cut off; copy it again'));
 });
 
 describe('thumbnails', () => {

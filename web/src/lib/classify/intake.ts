@@ -33,8 +33,8 @@ export function sortFiles(files: Iterable<File>): Sorted {
 export function leftOut({ forJobs, useless }: Sorted): string {
   const parts = [];
   if (forJobs.length > 0)
-    parts.push(`${count(forJobs.length, 'file')} left out: zip files and tables are for a job.`);
-  if (useless.length > 0) parts.push(`${namesOf(useless)} left out: of no use here, nor in a job.`);
+    parts.push(`Skipped ${count(forJobs.length, 'file')}. Add zip files and tables to a job.`);
+  if (useless.length > 0) parts.push(`Skipped ${namesOf(useless)}: not a photo, zip file or table.`);
   return parts.join(' ');
 }
 

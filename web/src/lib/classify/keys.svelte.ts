@@ -4,16 +4,16 @@ const KEY = 'hangtag.singleKeys';
 
 /** Every key that speaks to the focused tag, in the words of the dialog that `?` opens. */
 export const tagKeys: readonly { keys: readonly string[]; does: string; single?: boolean }[] = [
-  { keys: ['←', '→', '↑', '↓'], does: 'Go to another tag' },
-  { keys: ['Home', 'End'], does: 'Go to the first, the last' },
-  { keys: ['Enter'], does: 'Change the category: type a part of it' },
-  { keys: ['1', '2'], does: 'Pick the first, the second guess', single: true },
+  { keys: ['←', '→', '↑', '↓'], does: 'Move between tags' },
+  { keys: ['Home', 'End'], does: 'Go to the first or last tag' },
+  { keys: ['Enter'], does: 'Edit the category' },
+  { keys: ['1', '2'], does: 'Choose the first or second guess', single: true },
   { keys: ['D'], does: 'Show all probabilities', single: true },
   { keys: ['C'], does: 'Compare models', single: true },
   { keys: ['L'], does: 'Show what the model looked at', single: true },
   { keys: ['Delete'], does: 'Remove the photo' },
-  { keys: ['Ctrl', 'Z'], does: 'Take the last change back' },
-  { keys: ['?'], does: 'Show these keys', single: true },
+  { keys: ['Ctrl', 'Z'], does: 'Undo' },
+  { keys: ['?'], does: 'Show keyboard shortcuts', single: true },
 ];
 
 /** The keys that are a single character. Some people's software types for them, so that they can be turned off. */

@@ -4,17 +4,17 @@ import { CATEGORY_COLUMNS } from '../ui/columns.ts';
 /** Labels by column. */
 export type Labels = Readonly<Record<string, string>>;
 
-/** A label as a tag shows it: a person's word, or the model's with its confidence. */
+/** A label as a tag shows it: set by a person, or the model's with its confidence. */
 export interface ShownLabel {
   value: string;
-  /** Of the model, 0 to 1; null where a person said it. */
+  /** The model's, 0 to 1; null if a person set the label. */
   confidence: number | null;
   doubtful: boolean;
 }
 
 let next = 0;
 
-/** A photo on the table: its file, what the model answered, what a person said instead. */
+/** A photo: its file, the model's answer, and a person's corrections. */
 export class Photo {
   readonly id = ++next;
   /** An address of the picture that the browser can show, once there is one. */
@@ -25,9 +25,9 @@ export class Photo {
   answer = $state.raw<PhotoAnswer>();
   /** The model that answered last; its classes are what can be said while another one is asked. */
   modelId = $state<string>();
-  /** What a person said, by column; also where they only agreed with a doubtful label. */
+  /** The labels a person set or confirmed, by column. */
   corrections = $state.raw<Labels>({});
-  /** What a person had said when these labels were last exported. */
+  /** The corrections at the time of the last export. */
   saved = $state.raw<Labels>({});
 
   constructor(readonly file: File) {}
@@ -49,7 +49,7 @@ export class Photo {
   );
   /** The category's columns that this photo has an answer for, from the root to the leaf. */
   readonly levels = $derived(CATEGORY_COLUMNS.filter((column) => column in this.labels));
-  /** How many of them, from the root on, are sure: the model's answer reaches that far, or a person said so. */
+  /** How many of them, from the root on, are sure: the service's answer reaches that far, or a person set them. */
   readonly sure = $derived(sureLevels(this.levels, this.labelled, this.doubtful, this.corrections));
   /** What is wrong with the photo, as the API's codes. */
   readonly flags = $derived<readonly string[]>(this.labelled?.flags ?? []);

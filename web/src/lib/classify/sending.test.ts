@@ -83,7 +83,7 @@ describe('sending', () => {
     sending.add(all);
     await settled(sending);
     expect(ask).toHaveBeenCalledTimes(5);
-    expect(sending.problem).toContain('The service does not answer.');
+    expect(sending.problem).toContain('The service isn’t responding.');
     expect(sending.waiting).toEqual(all);
     ask.mockImplementation(async (asked) => reply(asked));
     sending.resume();

@@ -34,7 +34,7 @@ export class Tray {
   readonly summary = $derived.by(() => {
     const { look, failed } = this.view.counts;
     const parts = [`${count(this.photos.length, 'photo')}`];
-    if (look) parts.push(`${look} ${look === 1 ? 'needs' : 'need'} a look`);
+    if (look) parts.push(`${look} to check`);
     if (failed) parts.push(`${failed} could not be opened`);
     return parts.join(' · ');
   });

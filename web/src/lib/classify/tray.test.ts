@@ -34,9 +34,9 @@ async function filled(count = 3, doubtful: string[] = []) {
 describe('tray', () => {
   it('sums up how things stand', async () => {
     const { tray } = await filled(2, ['articleType']);
-    expect(tray.summary).toBe('2 photos · 2 need a look');
+    expect(tray.summary).toBe('2 photos · 2 to check');
     tray.remove(tray.photos[1] as never);
-    expect(tray.summary).toBe('1 photo · 1 needs a look');
+    expect(tray.summary).toBe('1 photo · 1 to check');
   });
 
   it('lets a leaf bring its parents, and takes it back', async () => {
@@ -186,7 +186,7 @@ describe('desk', () => {
     vi.mocked(tray.model.knownTaxonomy).mockReturnValue(undefined);
     vi.mocked(tray.model.taxonomyOf).mockRejectedValueOnce(ProblemError.unreachable());
     await desk.pick(photo, 1);
-    expect(desk.problem).toMatch(/^Nothing was changed.* The service does not answer/);
+    expect(desk.problem).toMatch(/^Nothing was changed.* The service isn’t responding/);
     vi.mocked(tray.model.taxonomyOf).mockRejectedValueOnce(ProblemError.unreachable());
     await desk.edit(photo);
     expect([photo.corrections, desk.editing, tray.edits.last]).toEqual([{}, undefined, undefined]);

@@ -14,6 +14,6 @@ it('says what was chosen', () => {
 });
 
 it('wants photos beside a table, and one table only', () => {
-  expect(describeFiles(files('list.csv')).problem).toContain('add the photos');
-  expect(describeFiles(files('a.csv', 'b.csv', 'c.jpg')).problem).toContain('Only one table');
+  expect(describeFiles(files('list.csv')).problem).toContain('Add the photos');
+  expect(describeFiles(files('a.csv', 'b.csv', 'c.jpg')).problem).toContain('only one table');
 });

@@ -33,7 +33,7 @@ export function describeFiles(files: readonly File[]): Described {
 }
 
 function problemOf(tables: number, others: number): string | null {
-  if (tables > 1) return 'Only one table can name the photos. Clear, and choose again.';
-  if (others === 0) return 'A table names photos, but holds none: add the photos, or a zip of them.';
+  if (tables > 1) return 'Use only one table. Clear the files and choose again.';
+  if (others === 0) return 'A table alone has no photos. Add the photos or a zip file of them.';
   return null;
 }

@@ -36,7 +36,7 @@ it('only announces the new job where the page was left', async () => {
   answer(job);
   await sending;
   expect(onstart).not.toHaveBeenCalled();
-  expect(announcer.message).toBe('The batch Spring is sent');
+  expect(announcer.message).toBe('Batch Spring sent');
 });
 
 it('keeps the files of a batch that was refused', async () => {

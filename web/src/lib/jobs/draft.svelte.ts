@@ -25,8 +25,7 @@ export class Draft {
     const job = await this.upload.send({ files: this.files, ...choice });
     if (job) this.files = this.files.filter((file) => !sent.has(file));
     if (job && this.onstart) this.onstart(job);
-    else if (!this.onstart)
-      announcer.say(job ? `The batch ${job.title} is sent` : (this.upload.problem ?? ''));
+    else if (!this.onstart) announcer.say(job ? `Batch ${job.title} sent` : (this.upload.problem ?? ''));
   }
 }
 

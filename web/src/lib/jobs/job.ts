@@ -4,11 +4,11 @@ import type { Job } from '../api/types.ts';
 import { count, duration } from '../ui/numbers.ts';
 
 const STATES: Record<Job['state'], string> = {
-  queued: 'Waiting for its turn',
+  queued: 'Queued',
   running: 'Labelling',
   done: 'Done',
   cancelled: 'Cancelled',
-  failed: 'Stopped by an error',
+  failed: 'Failed',
 };
 
 const dates = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'short' });

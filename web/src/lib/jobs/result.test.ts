@@ -29,9 +29,10 @@ it('takes the path from the root to the leaf, and the leaf’s confidence', () =
   expect(said).toMatchObject({ confidence: 0.5, isDoubtful: true, isCorrected: false });
 });
 
-it('lets a person have the last word, and doubts it no more', () => {
+it('shows a correction in the path that the service answers with', () => {
+  const path = ['Apparel', 'Topwear', 'Tshirts'];
   const corrections = { articleType: 'Tshirts' };
-  const said = describeResult({ ...result, corrections });
+  const said = describeResult({ ...result, path, answer: path, doubtful: ['season'], corrections });
   expect(said.path.at(-1)).toEqual({
     column: 'articleType',
     value: 'Tshirts',

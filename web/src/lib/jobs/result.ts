@@ -1,4 +1,4 @@
-/** What is said of a result: the model's labels, with a person's in their place. */
+/** What is shown of a result. Its path, answer and doubts come from the service, corrections included. */
 
 import { consistent } from '../api/taxonomy.ts';
 import type { JobResult, Taxonomy } from '../api/types.ts';
@@ -10,7 +10,7 @@ export interface Said {
   column: string;
   value: string;
   isDoubtful: boolean;
-  /** Of the path: whether the answer, or a person, reaches down to here. */
+  /** Of the path: whether the answer reaches down to here. */
   isSure: boolean;
 }
 
@@ -20,20 +20,20 @@ export interface Description {
   /** The confidence of the leaf; of the first column where the model answers no category. */
   confidence: number | null;
   isDoubtful: boolean;
-  /** Whether a person said or confirmed the category. */
+  /** Whether a person corrected or confirmed the category. */
   isCorrected: boolean;
 }
 
 export function describeResult(result: LabelledResult): Description {
   const columns = Object.keys(result.labels);
   const levels = CATEGORY_COLUMNS.filter((column) => columns.includes(column));
-  const path = levels.map((column, depth) => say(result, column, depth < result.answer.length));
+  const path = levels.map((column, depth) => describe(result, column, depth < result.answer.length));
   const leaf = levels.at(-1) ?? columns[0] ?? '';
   return {
     path,
     attributes: columns
       .filter((column) => !levels.includes(column))
-      .map((column) => say(result, column, true)),
+      .map((column) => describe(result, column, true)),
     confidence: result.labels[leaf]?.confidence ?? null,
     isDoubtful: path.some(({ isDoubtful, isSure }) => isDoubtful || !isSure),
     isCorrected: levels.some((column) => column in (result.corrections ?? {})),
@@ -45,7 +45,7 @@ export function valueOf(result: LabelledResult, column: string): string {
   return result.corrections?.[column] ?? result.labels[column]?.value ?? '';
 }
 
-/** What has to be said so that a column has a value: a category label brings the rest of its path along. */
+/** The labels to set so that a column gets a value: a category label brings the rest of its path. */
 export function correctionOf(
   result: LabelledResult,
   taxonomy: Taxonomy,
@@ -60,12 +60,6 @@ export function correctionOf(
   return Object.fromEntries(Object.entries(labels).filter(([one]) => one in result.labels));
 }
 
-function say(result: LabelledResult, column: string, isAnswered: boolean): Said {
-  const isCorrected = column in (result.corrections ?? {});
-  return {
-    column,
-    value: valueOf(result, column),
-    isDoubtful: !isCorrected && result.doubtful.includes(column),
-    isSure: isCorrected || isAnswered,
-  };
+function describe(result: LabelledResult, column: string, isSure: boolean): Said {
+  return { column, value: valueOf(result, column), isDoubtful: result.doubtful.includes(column), isSure };
 }

@@ -71,7 +71,7 @@ it('keeps the columns that the service asks about, and sends the one that is cho
   request.answer(422, JSON.stringify({ code: 'validation', detail: 'photo_column: say it', errors }));
   await first;
   expect(upload.columns).toEqual(['front', 'back']);
-  expect(upload.problem).toContain('Choose the one that counts');
+  expect(upload.problem).toContain('Choose the right one');
   const second = upload.send({ files, photoColumn: 'back' });
   expect(request.sent?.get('photo_column')).toBe('back');
   upload.cancel();

@@ -4,8 +4,7 @@ import { ProblemError } from '../api/problem.ts';
 import type { Job } from '../api/types.ts';
 import { explainJob } from './problems.ts';
 
-const ASKED =
-  'Several columns of the table name photos, and not the same ones. Choose the one that counts, and start again.';
+const ASKED = 'Several columns of the table list photos. Choose the right one and start again.';
 
 export interface NewJob {
   files: readonly File[];

@@ -47,7 +47,7 @@ export interface HeadFigures {
 
 export interface SplitFigures {
   split: string;
-  /** How the split was made, such as `grouped`; null where the card does not say. */
+  /** How the split was made, such as `grouped`; null if the card does not say. */
   strategy: string | null;
   photos: number;
   failed: number;

@@ -2,9 +2,9 @@ import type { SplitFigures } from './figures.ts';
 
 const STRATEGIES: Record<string, string> = {
   grouped:
-    'Copies and near copies of a photo lie on one side of the split, so none of these was seen in training.',
-  year: 'Its products are of later years than those of the training.',
-  random: 'Drawn at random: near copies of training photos may be among them, which flatters the figures.',
+    'Copies and near copies of a photo are on the same side of the split, so none of these was seen in training.',
+  year: 'Its products are from later years than the training products.',
+  random: 'Drawn at random. Near copies of training photos may be among them, which inflates the figures.',
 };
 
 /** The names of the sets that a model learnt from beside its catalogue, as the data of its card say. */
@@ -18,13 +18,13 @@ export function splitNote(
   joined: readonly string[] = [],
 ): string {
   if (joined.includes(split))
-    return 'Kept back of a set that the model learnt from: another source is harder than these photos.';
+    return 'Held out from a source that the model was trained on. Photos from other sources are harder.';
   if (split === 'custom')
-    return 'Photos from another source than the training photos: the hardest and fairest test.';
-  if (split === 'train') return 'The model was trained on these very photos, so the figures say little.';
+    return 'Photos from a different source than the training photos: the hardest and fairest test.';
+  if (split === 'train') return 'The model was trained on these photos, so the figures say little.';
   const made = STRATEGIES[strategy ?? ''] ?? 'The card does not say how the split was made.';
   if (split !== 'validation') return made;
-  return `${made} The best state and the temperatures were chosen on these photos, so the test split says more.`;
+  return `${made} The checkpoint and the temperatures were chosen on these photos, so the test split is more reliable.`;
 }
 
 /** What a split is called within a sentence: `test`, `Fashion-MNIST`. */
