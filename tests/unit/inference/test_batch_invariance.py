@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ImageEnhance, ImageOps
 
+from fakes import answer
 from hangtag.bundle.file import read_bundle, write_bundle
 from hangtag.imaging.preprocess import prepare_photo
 from hangtag.imaging.samples import draw_sample_photos
@@ -52,18 +53,18 @@ def pixels(model):
 
 @pytest.fixture(scope="module")
 def alone(model, pixels):
-    return [model.label(pixels[position : position + 1]) for position in range(PHOTOS)]
+    return [answer(model, pixels[position : position + 1]) for position in range(PHOTOS)]
 
 
-def assert_same_answers(model, alone, scores, order):
+def assert_same_answers(model, alone, found, order):
     for column in model.card.columns:
-        chosen = np.concatenate([alone[position].chosen[column] for position in order])
-        np.testing.assert_array_equal(scores.chosen[column], chosen)
+        chosen = np.concatenate([alone[position].label_indices[column] for position in order])
+        np.testing.assert_array_equal(found.label_indices[column], chosen)
         expected = np.concatenate([alone[position].probabilities[column] for position in order])
         if model.engine.precision == "fp32":
-            np.testing.assert_allclose(scores.probabilities[column], expected, rtol=0, atol=1e-5)
+            np.testing.assert_allclose(found.probabilities[column], expected, rtol=0, atol=1e-5)
         else:
-            np.testing.assert_array_equal(scores.probabilities[column], expected)
+            np.testing.assert_array_equal(found.probabilities[column], expected)
 
 
 @settings(deadline=None, max_examples=8)
@@ -71,20 +72,20 @@ def assert_same_answers(model, alone, scores, order):
 def test_a_photo_gets_the_same_answers_in_any_batch(model, pixels, alone, order, size):
     for start in range(0, PHOTOS, size):
         part = order[start : start + size]
-        assert_same_answers(model, alone, model.label(pixels[part]), part)
+        assert_same_answers(model, alone, answer(model, pixels[part]), part)
 
 
 @pytest.mark.parametrize("name", ["basic_cnn", "deep_cnn"])
 def test_so_it_does_in_the_other_models(name):
     model = load_model(name)
     pixels = prepare_all(model, 21)
-    alone = [model.label(photo[None]) for photo in pixels]
-    assert_same_answers(model, alone, model.label(pixels), range(21))
+    alone = [answer(model, photo[None]) for photo in pixels]
+    assert_same_answers(model, alone, answer(model, pixels), range(21))
 
 
 def test_the_number_of_threads_changes_no_answer(model, pixels, alone):
     other = load_model(model.card.name, threads=model.engine.threads + 1)
-    assert_same_answers(model, alone, other.label(pixels[:21]), range(21))
+    assert_same_answers(model, alone, answer(other, pixels[:21]), range(21))
 
 
 @pytest.fixture
