@@ -1,10 +1,12 @@
 """Models side by side on the same photos: who is ahead, and whether chance explains it."""
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from hangtag.bundle.card import Card
 from hangtag.datasets.splits import PHOTO_COLUMN
 from hangtag.evaluation.evaluate import Measurement
 from hangtag.evaluation.reading import percent
@@ -38,8 +40,23 @@ class Duel:
 
 def compare_models(measurements: Mapping[str, Measurement]) -> list[Duel]:
     """Return for each column that several models answer the best one's duels with the others, the closest first."""
-    columns = dict.fromkeys(column for one in measurements.values() for column in one.truths)
+    columns = dict.fromkeys(column for measured in measurements.values() for column in measured.truths)
     return [duel for column in columns for duel in _duels(column, measurements)]
+
+
+def title_models(cards: Sequence[Card]) -> list[str]:
+    """Return a title for each card: its name, with its version or else its place where two bear the same name."""
+    titles = [card.name for card in cards]
+    for tell_apart in (
+        [card.version for card in cards],
+        [f"no. {place}" for place in range(1, len(cards) + 1)],
+    ):
+        times = Counter(titles)
+        titles = [
+            title if times[title] == 1 else f"{title} {more}"
+            for title, more in zip(titles, tell_apart, strict=True)
+        ]
+    return titles
 
 
 def sign_test(wins: int, losses: int) -> float:
@@ -58,7 +75,7 @@ def sign_test(wins: int, losses: int) -> float:
 
 
 def read_duel(duel: Duel) -> str:
-    """Return what came of a duel as a sentence; the first is the one that is ahead."""
+    """Return the result of a duel as a sentence; the first model is the one that is ahead."""
     start = (
         f"{duel.column}: {duel.first} ({percent(duel.first_accuracy)}) and {duel.second} "
         f"({percent(duel.second_accuracy)})"
@@ -74,8 +91,12 @@ def read_duel(duel: Duel) -> str:
 
 
 def _duels(column: str, measurements: Mapping[str, Measurement]) -> Iterator[Duel]:
-    hits = {title: _hits(one, column) for title, one in measurements.items() if column in one.truths}
-    common = [photo for photo in next(iter(hits.values())) if all(photo in one for one in hits.values())]
+    hits = {
+        title: _hits(measured, column)
+        for title, measured in measurements.items()
+        if column in measured.truths
+    }
+    common = [photo for photo in next(iter(hits.values())) if all(photo in known for known in hits.values())]
     if not common:
         return
     ranked = sorted(hits, key=lambda title: -sum(hits[title][photo] for photo in common))

@@ -27,7 +27,7 @@ class Confusion:
 
 @dataclass(frozen=True, slots=True)
 class WrongAnswer:
-    """A photo that was answered wrongly, the answer, and how sure the model was of it (0 to 1)."""
+    """A photo that was answered wrongly, the answer, and the model's confidence in it (0 to 1)."""
 
     photo: str
     answered: str
@@ -46,23 +46,25 @@ def find_confusions(confusion: Report) -> list[Confusion]:
         reverse = counts.get((answered, true), 0)
         if true != answered and (count, -true) >= (reverse, -answered):
             found.append(Confusion(labels[true], labels[answered], count, supports[true], reverse))
-    return sorted(found, key=lambda one: (-one.count - one.reverse, one.true, one.answered))
+    return sorted(found, key=lambda pair: (-pair.count - pair.reverse, pair.true, pair.answered))
 
 
-def find_wrong_answers(measured: Measurement, column: str, one: Confusion) -> list[WrongAnswer]:
-    """Return some photos that were confused so, the surest mistakes first."""
+def find_wrong_answers(measured: Measurement, column: str, confusion: Confusion) -> list[WrongAnswer]:
+    """Return some photos with this confusion, the most confident mistakes first."""
     truth, predictions = measured.truths[column], measured.answers.predictions
     chosen, confidence = predictions.label_indices[column], predictions.confidence(column)
-    pairs = [(one.true, one.answered)] + ([(one.answered, one.true)] if one.reverse else [])
+    pairs = [(confusion.true, confusion.answered)]
+    if confusion.reverse:
+        pairs.append((confusion.answered, confusion.true))
     wrong = np.zeros(len(truth.indices), dtype=np.bool_)
     for true, answered in pairs:
         wrong |= (truth.indices == truth.labels.index(true)) & (chosen == truth.labels.index(answered))
     positions = np.flatnonzero(wrong)
-    surest = positions[np.argsort(-confidence[positions], kind="stable")][:SHOWN_PHOTOS]
+    first = positions[np.argsort(-confidence[positions], kind="stable")][:SHOWN_PHOTOS]
     names = measured.answers.rows[PHOTO_COLUMN]
     return [
         WrongAnswer(names[int(at)].as_py(), truth.labels[int(chosen[at])], float(confidence[at]))
-        for at in surest
+        for at in first
     ]
 
 

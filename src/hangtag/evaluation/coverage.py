@@ -32,7 +32,7 @@ def measure_answered(head: HeadCard, confidence: Floats, hits: Bools) -> Json:
 
 
 def coverage_curve(confidence: Floats, hits: Bools) -> list[Json]:
-    """Return accuracy over coverage: what is right of the surest share of the n answers, and their least confidence.
+    """Return accuracy over coverage: how much of the most confident share of n answers is right.
 
     El-Yaniv, Wiener: On the Foundations of Noise-free Selective Classification, JMLR 2010. Photos of equal confidence
     are answered together.
@@ -40,7 +40,7 @@ def coverage_curve(confidence: Floats, hits: Bools) -> list[Json]:
     order = np.argsort(-confidence, kind="stable")
     ordered, right = confidence[order], np.cumsum(hits[order], dtype=np.int64)
     wanted = np.ceil(np.arange(1, CURVE_POINTS + 1) * len(ordered) / CURVE_POINTS).astype(np.int64)
-    # The last one of those that are as sure as the last one wanted.
+    # The last one of those with the same confidence as the last one wanted.
     if not len(ordered):
         return []
     counts = np.unique(np.searchsorted(-ordered, -ordered[wanted - 1], side="right"))
@@ -55,30 +55,30 @@ def coverage_curve(confidence: Floats, hits: Bools) -> list[Json]:
 
 
 def measure_answers(
-    card: Card, levels: Sequence[str], sure: Ints, right: Mapping[str, Bools], known: Mapping[str, Bools]
+    card: Card, levels: Sequence[str], depth: Ints, right: Mapping[str, Bools], known: Mapping[str, Bools]
 ) -> Json:
     """Return how far down the category path the n photos are answered, and how often such an answer is right.
 
-    `sure`, shape (n,), counts the levels of each photo's answer; `right` and `known` say by level whether its label is
+    `depth`, shape (n,), counts the levels of each photo's answer; `right` and `known` say by level whether its label is
     right, and whether there is one. An answer is right when all of its labels are; photos without a label at some
     level do not count. `levels` that ends at null are those photos that are not answered.
     """
     counted = np.all([known[level] for level in levels], axis=0)
-    depths = sure[counted]
-    whole = np.ones(len(sure), np.bool_)
+    depths = depth[counted]
+    whole = np.ones(len(depth), np.bool_)
     is_right = np.ones(len(depths), np.bool_)
     rows = []
-    for depth in range(len(levels) + 1):
-        if depth:
-            whole &= right[levels[depth - 1]]
-        here = depths == depth
+    for level in range(len(levels) + 1):
+        if level:
+            whole &= right[levels[level - 1]]
+        here = depths == level
         is_right[here] = whole[counted][here]
         rows.append(
             {
-                "level": levels[depth - 1] if depth else None,
+                "level": levels[level - 1] if level else None,
                 "photos": int(here.sum()),
                 "share": _or_none(share(here)),
-                "accuracy": _or_none(share(is_right[here])) if depth else None,
+                "accuracy": _or_none(share(is_right[here])) if level else None,
             }
         )
     answered = is_right[depths > 0]

@@ -92,7 +92,7 @@ def _read_losses(history: Epochs) -> Iterator[str]:
 
 
 def _read_accuracy_since(best: Mapping[str, Any], last: Mapping[str, Any]) -> Iterator[str]:
-    """Say whether the overfitting cost right answers; a model may become too sure and no worse."""
+    """Say whether the overfitting cost right answers; a model may become over-confident without getting worse."""
     name = ACCURACIES[1]
     if name not in best or name not in last:
         return
@@ -100,7 +100,7 @@ def _read_accuracy_since(best: Mapping[str, Any], last: Mapping[str, Any]) -> It
     if after >= before:
         yield (
             f"Its answers to validation photos did not suffer ({percent(before)} right then, {percent(after)} at the "
-            "end): it became too sure rather than worse."
+            "end): it became over-confident rather than worse."
         )
     else:
         yield f"Right answers to validation photos fell with it, from {percent(before)} to {percent(after)}."

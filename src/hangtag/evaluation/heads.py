@@ -56,7 +56,7 @@ def measure_head(head: HeadCard, predictions: Predictions, truth: Truth) -> Repo
             "labels": list(truth.labels),
             "counts": confusion_counts(known, chosen).tolist(),
         },
-        "reliability": [_rounded(asdict(one)) for one in reliability_bins(confidence, hits)],
+        "reliability": [_rounded(asdict(part)) for part in reliability_bins(confidence, hits)],
         "coverage_curve": coverage_curve(confidence, hits),
     }
 

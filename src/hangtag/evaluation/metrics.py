@@ -135,4 +135,4 @@ def expected_calibration_error(confidence: Floats, hits: Bools, bins: int = CALI
     if not len(confidence):
         return math.nan
     found = reliability_bins(confidence, hits, bins)
-    return math.fsum(one.count * abs(one.accuracy - one.confidence) for one in found) / len(confidence)
+    return math.fsum(part.count * abs(part.accuracy - part.confidence) for part in found) / len(confidence)

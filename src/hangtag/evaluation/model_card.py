@@ -29,7 +29,7 @@ def render_model_card(card: Card, size: int) -> str:
         _training_data(card),
         _evaluation(card),
         _elsewhere(card),
-        _sureness(card),
+        _coverage(card),
         _by_gender(card),
         _by_class(card),
         _limits(card),
@@ -140,7 +140,7 @@ def _elsewhere(card: Card) -> str:
     )
 
 
-def _sureness(card: Card) -> str:
+def _coverage(card: Card) -> str:
     report = card.metrics.get("test", {})
     if card.target_accuracy is None or "heads" not in report:
         return ""
@@ -153,7 +153,7 @@ def _sureness(card: Card) -> str:
             threshold = f"{100 * answered['threshold']:.1f} %"
             rows.append([column, threshold, _percent(answered["coverage"]), _percent(answered["accuracy"])])
     text = (
-        "## When it is sure\n\n"
+        "## When it is confident\n\n"
         f"The thresholds were chosen on validation so that {_percent(card.target_accuracy)} of what is answered is "
         "right. On the test split:\n\n"
     )

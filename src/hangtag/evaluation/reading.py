@@ -58,7 +58,7 @@ def read_answers(report: Report) -> list[str]:
         ]
         if reached:
             lines.append(
-                f"Of the photos, {percent(answers['coverage'])} have an answer that the model is sure of, and "
+                f"Of the photos, {percent(answers['coverage'])} have an answer that the model is confident of, and "
                 f"{percent(answers['accuracy'])} of these answers are right (the target is "
                 f"{percent(answers['target_accuracy'])}): {join_words(reached)}."
             )
@@ -115,7 +115,7 @@ def _read_heads(report: Report) -> Iterator[str]:
         )
         return
     yield (
-        f"Surest is {best}, right for {percent(rates[best])}; hardest is {worst}, right for {percent(rates[worst])}."
+        f"Best is {best}, right for {percent(rates[best])}; hardest is {worst}, right for {percent(rates[worst])}."
     )
     together = report["all_right"]
     if together["rate"] is not None:
@@ -132,14 +132,15 @@ def _read_confusions(head: Report) -> Iterator[str]:
         return
     are = "is" if wrong == 1 else "are"
     yield f"{wrong:,} of {_count(head['support'], 'photo')} {are} wrong."
-    named = [_name_confusion(one) for one in find_confusions(head["confusion"])[:NAMED]]
+    named = [_name_confusion(pair) for pair in find_confusions(head["confusion"])[:NAMED]]
     yield f"{'Most often' if wrong > 1 else 'There'}, {join_words(named, '; ')}."
 
 
-def _name_confusion(one: Confusion) -> str:
-    if one.reverse * 2 >= one.count:
-        return f"{one.true} and {one.answered} are taken for each other ({_count(one.count + one.reverse, 'time')})"
-    return f"{one.true} is taken for {one.answered} ({one.count:,} of {one.support:,})"
+def _name_confusion(pair: Confusion) -> str:
+    if pair.reverse * 2 >= pair.count:
+        times = _count(pair.count + pair.reverse, "time")
+        return f"{pair.true} and {pair.answered} are taken for each other ({times})"
+    return f"{pair.true} is taken for {pair.answered} ({pair.count:,} of {pair.support:,})"
 
 
 def _read_weak_classes(head: Report, examples: Mapping[str, int] | None) -> Iterator[str]:
@@ -207,13 +208,13 @@ def find_unknown_labels(head: Report) -> list[str]:
 
 def _read_confidence(head: Report) -> Iterator[str]:
     bins, support = head["reliability"], head["support"]
-    sure = math.fsum(one["count"] * one["confidence"] for one in bins) / support
+    confidence = math.fsum(part["count"] * part["confidence"] for part in bins) / support
     right = head["top1_accuracy"]
-    gap = sure - right
+    gap = confidence - right
     chance = _TWO_ERRORS * math.sqrt(max(right * (1 - right), 1 / support) / support)
     if abs(gap) <= max(SMALL_GAP, chance):
         verdict = "Its confidence is honest"
     else:
         degree = "" if abs(gap) > LARGE_GAP else "a little "
         verdict = f"It is {degree}over-confident" if gap > 0 else f"It is {degree}too modest"
-    yield f"{verdict}: on average it is {percent(sure)} sure, and right for {percent(right)}."
+    yield f"{verdict}: its mean confidence is {percent(confidence)}, and it is right for {percent(right)}."

@@ -12,16 +12,15 @@ from hangtag.evaluation.curves import read_training
 from hangtag.evaluation.evaluate import Measurement
 from hangtag.evaluation.heads import Report
 from hangtag.evaluation.reading import TrainingCounts, percent, read_head, read_overview
-from hangtag.evaluation.report_answers import answers_table, as_share, coverage_table, render_interval
 from hangtag.evaluation.report_figures import draw_curves
-from hangtag.evaluation.thumbnails import draw_thumbnail
+from hangtag.evaluation.sample import draw_thumbnail
 from hangtag.reports.page import Page, Share
 
 LISTED_CONFUSIONS: Final = 15
 SHOWN_CONFUSIONS: Final = 5
 
 _ANSWERS_CAPTION: Final = (
-    "The category path down to the deepest level that is sure. Right: every label of it is."
+    "The category path down to the deepest level that the model is confident of. Right: every label of it is."
 )
 
 OF_ALL_HEADS: Final = ""
@@ -29,6 +28,10 @@ OF_ALL_HEADS: Final = ""
 
 Picture = tuple[bytes, str]
 """A PNG and what it shows, in words."""
+
+
+Table = tuple[list[str], list[list[Any]], str]
+"""The header, the rows and the caption of a table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +165,7 @@ def _add_confusions(page: Page, column: str, one: Measurement, catalogue: Catalo
     )
     for confusion in found[:SHOWN_CONFUSIONS]:
         photos = [
-            (thumbnail, f"{wrong.photo}: {wrong.answered}, {percent(wrong.confidence)} sure")
+            (thumbnail, f"{wrong.photo}: {wrong.answered}, {percent(wrong.confidence)} confident")
             for wrong in find_wrong_answers(one, column, confusion)
             if (thumbnail := _thumbnail(catalogue, wrong.photo)) is not None
         ]
@@ -171,8 +174,8 @@ def _add_confusions(page: Page, column: str, one: Measurement, catalogue: Catalo
 
 def _caption(one: Confusion) -> str:
     if one.reverse:
-        return f"{one.true} and {one.answered}, taken for each other: the surest mistakes, with what was answered"
-    return f"{one.true} answered as {one.answered}: the surest mistakes"
+        return f"{one.true} and {one.answered}, taken for each other: the most confident mistakes and their answers"
+    return f"{one.true} answered as {one.answered}: the most confident mistakes"
 
 
 def _class_table(head: Report, examples: Mapping[str, int] | None) -> tuple[list[str], list[list[Any]]]:
@@ -211,3 +214,46 @@ def _thumbnail(catalogue: Catalogue, name: str) -> bytes | None:
         return draw_thumbnail(catalogue.read_photo(name))
     except PhotoError:
         return None
+
+
+def coverage_table(report: Report) -> Table:
+    """Return what each head answers at its threshold."""
+    rows = []
+    for column, head in report["heads"].items():
+        answered = head["answered"]
+        interval = answered["interval_95"]
+        rows.append(
+            [
+                column,
+                answered["threshold"],
+                as_share(answered["coverage"]),
+                as_share(answered["accuracy"]),
+                None if interval is None else render_interval(interval),
+            ]
+        )
+    caption = (
+        "From its threshold on, a head's label is an answer. Without one, it is right too rarely for the target, or "
+        "the model has no target."
+    )
+    return ["column", "threshold", "answered", "of these right", "95 % interval"], rows, caption
+
+
+def answers_table(answers: Report) -> Table:
+    """Return how far down the path the photos are answered."""
+    rows = [
+        [row["level"] or "no answer", row["photos"], as_share(row["share"]), as_share(row["accuracy"])]
+        for row in answers["levels"]
+    ]
+    caption = "The category path down to the deepest level that the model is confident of. Right: every label of it is."
+    return ["the answer ends at", "photos", "share", "right"], rows, caption
+
+
+def as_share(value: float | None) -> Share | None:
+    """Return a share as the page writes it."""
+    return None if value is None else Share(value)
+
+
+def render_interval(interval: Sequence[float]) -> str:
+    """Write an interval of shares in per cent."""
+    low, high = interval
+    return f"{100 * low:.1f}–{100 * high:.1f} %"

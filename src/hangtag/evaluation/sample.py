@@ -1,6 +1,7 @@
 """The photos that a workbook shows: all of the custom set, and some of the test split, always the same ones."""
 
 import hashlib
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -11,11 +12,16 @@ from hangtag.domain.prediction import Prediction
 from hangtag.domain.reasons import Reason
 from hangtag.evaluation.answers import answer_photos
 from hangtag.evaluation.photo_set import PhotoSet
-from hangtag.evaluation.thumbnails import draw_thumbnail
+from hangtag.imaging.decode import decode_photo
 from hangtag.inference.predicting import Predictor
 
 DEFAULT_PHOTOS: Final = 30
 DEFAULT_SEED: Final = 42
+
+THUMBNAIL_BOX: Final = (120, 160)
+"""The box in pixels (width, height) that a thumbnail fits into: twice what a report shows, for sharp screens."""
+
+_QUALITY: Final = 88
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,18 @@ def answer_sample(
 ) -> list[SamplePhoto]:
     """Let every model answer the photos of the sets; a photo that cannot be read stays, with the reason."""
     return [photo for photos in sets for photo in _answer_set(models, photos, threads)]
+
+
+def draw_thumbnail(data: bytes) -> bytes:
+    """Return a photo as a JPEG that fits into the box; one that does already is not enlarged.
+
+    Raises `PhotoError` when the photo cannot be decoded.
+    """
+    image = decode_photo(data, at_least=THUMBNAIL_BOX)
+    image.thumbnail(THUMBNAIL_BOX)
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=_QUALITY)
+    return file.getvalue()
 
 
 def _answer_set(models: Mapping[str, Predictor], photos: PhotoSet, threads: int) -> list[SamplePhoto]:

@@ -11,8 +11,7 @@ from typing import Any, Final
 import xlsxwriter
 
 from hangtag.evaluation.sample import SamplePhoto
-from hangtag.evaluation.workbook_sheet import A4, AnswerSheet
-from hangtag.evaluation.workbook_styles import Styles, plain
+from hangtag.evaluation.workbook_sheet import A4, AnswerSheet, Styles, plain
 from hangtag.tables.files import whole_file
 
 _LONGEST_SHEET_NAME: Final = 31

@@ -100,7 +100,7 @@ class Model:
         if embedding is None:
             raise UsageError(
                 f"the model {self.card.name} {self.card.version} has no embeddings",
-                fix="Use a bundle whose graph has the output `embedding`.",
+                fix="Bundles that this version of `hangtag train` writes have them.",
             )
         return embedding
 

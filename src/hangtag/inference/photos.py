@@ -81,6 +81,10 @@ def _expand(photo: object, position: int) -> Iterable[PhotoSource]:
     """Return the photos that one thing stands for: several where it is the path of a folder."""
     number = f"photo {position + 1}"
     if isinstance(photo, str | os.PathLike):
+        if "://" in str(photo):
+            raise UsageError(
+                "a model reads no addresses", where=photo, fix="Use hangtag.predict(address, model)."
+            )
         path = Path(photo)
         if not path.is_dir():
             return [NamedPhoto(str(photo), photo)]

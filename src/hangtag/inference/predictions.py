@@ -30,9 +30,6 @@ _Array = npt.NDArray[Any]
 FLAGS: Final = (Flag.NOT_A_PRODUCT, *QUALITY_FLAGS)
 """The flags in the order of the columns of `Predictions.flagged`."""
 
-EMBEDDING_OUTPUT: Final = "embedding"
-"""The output of a graph that holds the embeddings, float32 (n, features)."""
-
 NO_LABEL: Final = -1
 """The class index of a photo without a label."""
 
@@ -55,7 +52,7 @@ class Predictions:
     * `confident_depth`, (n,): how many levels of the category path, from the root on, the model is confident of.
     * `flagged`, bool (n, flags): what is wrong with each photo, in the order of `FLAGS`.
     * `ood_score`, float32 (n,): how little each photo looks like a product; None for a model without a detector.
-    * `embedding`, float32 (n, features): what each photo shows, as numbers; None for a model without that output.
+    * `embedding`, float32 (n, features): what each photo shows, as numbers; None for a model without embeddings.
     * `extra`: the columns that came with each photo, such as the row of a table; empty when none came.
     * `photos`: the photos themselves, to show them; empty when they were not kept.
     """

@@ -53,7 +53,7 @@ def _cells(row: Outcome, columns: list[str], has_path: bool) -> str:  # noqa: FB
 def _picture(photo: PhotoSource) -> str:
     try:
         image = decode_photo(photo.read(DEFAULT_LIMITS), at_least=(_SIDE, _SIDE))
-    except PhotoError:
+    except (PhotoError, OSError, ValueError):  # what it came from may be closed
         return ""
     image.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
     file = io.BytesIO()

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from hangtag.bundle.card import Card
 from hangtag.imaging.visibility import Flagged
-from hangtag.inference.predictions import EMBEDDING_OUTPUT, FLAGS, Floats, Ints, Predictions
+from hangtag.inference.predictions import FLAGS, Floats, Ints, Predictions
 
 _LEVELS_OF_A_PATH = 2
 
@@ -27,7 +27,7 @@ class PredictionBuilder:
         `quality` what is wrong with each photo, bool (n, quality flags), in the order of `QUALITY_FLAGS`.
         """
         probabilities, chosen = self._decode(outputs)
-        columns, detector = self.card.columns, self.card.ood_detector
+        columns, detector, embedding = self.card.columns, self.card.ood_detector, self.card.embedding
         photos = len(chosen[columns[0]])
         ood_score = None if detector is None else outputs[detector.output][:, 0]
         flagged = np.zeros((photos, len(FLAGS)), np.bool_)
@@ -45,16 +45,14 @@ class PredictionBuilder:
             reasons=(None,) * photos,
             details=(None,) * photos,
             ood_score=ood_score,
-            embedding=outputs.get(EMBEDDING_OUTPUT),
+            embedding=None if embedding is None else outputs[embedding.output],
         )
         return replace(found, confident_depth=find_confident_depth(found))
 
     def build_empty(self) -> Predictions:
         """Return the answers to no photos."""
-        outputs = {head.column: np.empty((0, len(head.classes)), np.float32) for head in self.card.heads}
-        detector = self.card.ood_detector
         return self.build(
-            outputs if detector is None else {**outputs, detector.output: np.empty((0, 1), np.float32)}
+            {name: np.empty((0, width), np.float32) for name, width in self.card.output_widths.items()}
         )
 
     def _decode(self, outputs: Mapping[str, Floats]) -> tuple[dict[str, Floats], dict[str, Ints]]:

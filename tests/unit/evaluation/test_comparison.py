@@ -7,9 +7,8 @@ from scipy.stats import binomtest
 
 from fakes import build_card, predictions_of
 from hangtag.evaluation.answers import PhotoAnswers, Truth
-from hangtag.evaluation.comparison import Duel, compare_models, read_duel, sign_test
+from hangtag.evaluation.comparison import Duel, compare_models, read_duel, sign_test, title_models
 from hangtag.evaluation.evaluate import Measurement
-from hangtag.evaluation.titles import title_models
 
 
 @given(st.integers(0, 300), st.integers(0, 300))

@@ -35,7 +35,7 @@ def test_without_a_mistake_there_is_no_confusion():
     assert find_confusions({"labels": LABELS, "counts": [[0, 0, 5]]}) == []
 
 
-def test_the_photos_of_a_confusion_are_its_surest_mistakes():
+def test_the_photos_of_a_confusion_are_its_most_confident_mistakes():
     truth = Truth(np.array([0, 0, 1, 0, -1, 0]), tuple(LABELS))
     card = build_card(heads={"colour": LABELS})
     confidences = np.eye(4)[[1, 1, 0, 2, 1, 0]] * np.array([0.6, 0.9, 0.7, 1.0, 1.0, 1.0])[:, None]

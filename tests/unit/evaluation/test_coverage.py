@@ -43,7 +43,7 @@ def test_nothing_sure_enough_is_no_coverage_and_no_accuracy():
     assert (found["coverage"], found["accuracy"]) == (0, None)
 
 
-def test_the_curve_falls_from_the_surest_to_all():
+def test_the_curve_falls_from_the_most_confident_to_all():
     confidence = np.linspace(1, 0, 1000)
     curve = coverage_curve(confidence, np.arange(1000) < 500)
     assert len(curve) == CURVE_POINTS

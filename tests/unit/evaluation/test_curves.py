@@ -46,7 +46,8 @@ def test_the_turn_of_the_losses_is_told(train, validation, words):
 
 
 @pytest.mark.parametrize(
-    ("after", "words"), [(0.91, "too sure rather than worse"), (0.8, "fell with it, from 90.0 % to 80.0 %")]
+    ("after", "words"),
+    [(0.91, "over-confident rather than worse"), (0.8, "fell with it, from 90.0 % to 80.0 %")],
 )
 def test_overfitting_may_or_may_not_cost_right_answers(after, words):
     rows = history([1.0, 0.5, 0.2], [1.0, 0.5, 0.8], validation_accuracies=[0.5, 0.9, after])

@@ -8,7 +8,7 @@ from hangtag.bundle.file import write_bundle
 from hangtag.domain.errors import BundleError
 from hangtag.evaluation import precision
 from hangtag.evaluation.precision import allow_precisions, is_free, is_worth_its_speed
-from hangtag.inference import engine
+from hangtag.inference import runtime
 from tiny_bundle import build_tiny_card, build_tiny_graph
 
 COLOURS = ("Red", "Green", "Blue")
@@ -93,7 +93,7 @@ def test_what_is_measured_is_the_form_that_labels_with_its_first_layers_in_float
         formed.append(graph)
         return graph
 
-    monkeypatch.setattr(engine, "keep_first_layers_exact", keep)
+    monkeypatch.setattr(runtime, "keep_first_layers_exact", keep)
     graph = build_tiny_graph()
     write_bundle(graph, build_tiny_card(graph), tmp_path / "tiny.onnx")
     table = TABLE.rename_columns(["photo", "articleType", "split"])

@@ -46,7 +46,7 @@ def test_a_perfect_head_has_no_mistake_to_tell_of():
     assert read_head(head({("a", "a"): 50, ("b", "b"): 1})) == [
         "51 photos, and not one is wrong.",
         "1 class has fewer than 5 photos here, too few to judge it.",
-        "Its confidence is honest: on average it is 100 % sure, and right for 100 %.",
+        "Its confidence is honest: its mean confidence is 100 %, and it is right for 100 %.",
     ]
 
 
@@ -153,7 +153,7 @@ def test_labels_that_the_model_does_not_know_are_named():
 )
 def test_confidence_is_held_against_accuracy(confidence, verdict):
     last = read_head(head({("a", "a"): 9000, ("a", "b"): 1000}, confidence=confidence))[-1]
-    assert last == f"{verdict}: on average it is {percent(confidence)} sure, and right for 90.0 %."
+    assert last == f"{verdict}: its mean confidence is {percent(confidence)}, and it is right for 90.0 %."
 
 
 def test_of_few_photos_a_gap_is_what_chance_explains():
@@ -191,7 +191,7 @@ def test_of_several_heads_the_best_and_the_hardest_are_named():
     heads = {"gender": head({("a", "a"): 1}), "season": head({("a", "a"): 1, ("a", "b"): 1})}
     without = {**head({("a", "a"): 1}), "support": 0, "top1_accuracy": None}
     assert read_overview(report({**heads, "usage": without})) == [
-        "Surest is gender, right for 100 %; hardest is season, right for 50.0 %.",
+        "Best is gender, right for 100 %; hardest is season, right for 50.0 %.",
         "All 2 labels are right for 50.0 % of 20 photos.",
     ]
     assert read_overview(report({"usage": without})) == []

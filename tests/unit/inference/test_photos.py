@@ -8,13 +8,14 @@ import pytest
 from PIL import Image
 
 from fakes import paint
+from hangtag.bundle.card import EmbeddingCard
 from hangtag.bundle.file import write_bundle
 from hangtag.domain.errors import PhotoError, UsageError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.decode import DecodeLimits, decode_photo
 from hangtag.inference.model import load_model
 from hangtag.inference.photos import iter_photos
-from tiny_bundle import build_tiny_card, build_tiny_graph, draw_png
+from tiny_bundle import TINY_HEADS, build_tiny_card, build_tiny_graph, draw_png
 
 PNG = draw_png(3, size=(60, 80))
 PIXELS = np.asarray(decode_photo(PNG))
@@ -106,6 +107,7 @@ def test_grey_arrays_are_photos(model):
         (PIXELS.astype(np.float32), "float32 and shape"),
         (np.moveaxis(PIXELS, -1, 0), "np.moveaxis"),
         (np.zeros((2, 3, 4, 5, 6), np.uint8), "is no photo"),
+        ("https://shop.example/a.jpg", r"hangtag\.predict"),
     ],
     ids=repr,
 )
@@ -127,6 +129,18 @@ def test_a_file_that_cannot_be_read_keeps_its_place(model):
 def test_a_model_without_embeddings_says_so(model):
     with pytest.raises(UsageError, match="has no embeddings"):
         model.embed(PNG)
+
+
+def test_embeddings_come_from_the_graph(tmp_path):
+    graph = build_tiny_graph(TINY_HEADS | {"features": tuple("abcdef")})
+    card = build_tiny_card(build_tiny_graph(), embedding=EmbeddingCard("features", 6))
+    write_bundle(graph, card, tmp_path / "embedding.onnx")
+    model = load_model(tmp_path / "embedding.onnx", precision="fp32", threads=1)
+    found = model.embed([PNG, b"broken", PNG])
+    assert (found.shape, found.dtype) == ((3, 6), np.float32)
+    np.testing.assert_array_equal(found[0], found[2])
+    assert np.isnan(found[1]).all()
+    assert found[0].any()
 
 
 def test_one_photo_is_explained(model, tmp_path):
