@@ -15,6 +15,7 @@ from hangtag.domain.text import did_you_mean
 from hangtag.tables.files import whole_file
 from hangtag.tables.matching import product_id
 from hangtag.tables.tables import csv_writer, read_table
+from hangtag.tables.values import drop_invisible, single_spaced
 
 PHOTO_COLUMNS: Final = ("photo", "file", "path", ID)
 """Which column names the photos: the first of these that is there."""
@@ -26,12 +27,12 @@ Proposals = Mapping[str, Mapping[str, tuple[str, float]]]
 
 
 def label_by_file(path: Path, names: Sequence[str], known: KnownLabels) -> Labelling:
-    """Read the labels of photos from a table (CSV or Parquet).
+    """Read the labels of photos from a table of any form that hangtag reads.
 
     A photo may be written as its path, with folders around it or without, with its ending or without. Raises
     `CatalogueError` when the table cannot be read, and `UsageError` when it names no photos or has no labels.
     """
-    table = read_table(path)
+    table = _in_usual_capitals(read_table(path))
     photo_column = next((column for column in PHOTO_COLUMNS if column in table.column_names), None)
     if photo_column is None:
         fix = f"It is called {', '.join(PHOTO_COLUMNS)}; there are {', '.join(table.column_names)}."
@@ -53,7 +54,8 @@ def _read_row(
     elif name in labelling.labels:
         labelling.problems[where] = f"{written} comes twice"
     else:
-        given = {column: str(value) for column, value in row.items() if column in VALUE_COLUMNS and value}
+        tidy = {column: single_spaced(drop_invisible(str(value or ""))) for column, value in row.items()}
+        given = {column: value for column, value in tidy.items() if column in VALUE_COLUMNS and value}
         checked = known.check(given)
         if checked.problems:
             labelling.problems[f"{where} ({written})"] = "; ".join(checked.problems)
@@ -62,13 +64,19 @@ def _read_row(
         labelling.labels[name] = checked.labels
 
 
+def _in_usual_capitals(table: pa.Table) -> pa.Table:
+    """Return a table whose columns are called as hangtag writes them, whatever their capitals."""
+    usual = {name.casefold(): name for name in (*PHOTO_COLUMNS, *VALUE_COLUMNS)}
+    keys = [single_spaced(name).casefold() for name in table.column_names]
+    names = [
+        usual.get(key, name) if keys.count(key) == 1 else name
+        for key, name in zip(keys, table.column_names, strict=True)
+    ]
+    return table.rename_columns(names)
+
+
 def _find_label_columns(path: Path, table: pa.Table) -> list[str]:
     columns = [column for column in VALUE_COLUMNS if column in table.column_names]
-    for column in table.column_names:
-        by_capitals = {one.casefold(): one for one in VALUE_COLUMNS}
-        meant = by_capitals.get(column.strip().casefold(), column)
-        if meant != column:
-            raise UsageError(f"there is no column {column}", where=path, fix=f"Did you mean {meant}?")
     if not set(columns).intersection(LABEL_COLUMNS):
         meant = "".join(did_you_mean(column, LABEL_COLUMNS) for column in table.column_names)
         fix = f"{meant}They are called {', '.join(LABEL_COLUMNS)}."

@@ -72,7 +72,7 @@ def _render_engines(timings: "Sequence[Timing]", allowed: "Sequence[str]") -> "T
 
     table = Table("the network alone", box=None, pad_edge=False)
     for heading in ("threads", "photos at a time", "images/s", "beside the first"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("")
     for timing in timings:
         setting = timing.setting
@@ -91,7 +91,7 @@ def _render_parts(rates: "Mapping[str, float]") -> "Table":
     from rich.table import Table
 
     table = Table("the way of a photo", box=None, pad_edge=False)
-    table.add_column("images/s", justify="right")
+    table.add_column("images/s", justify="right", no_wrap=True)
     for part, rate in rates.items():
         table.add_row(part, f"{rate:,.0f}")
     return table

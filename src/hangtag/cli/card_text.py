@@ -11,6 +11,7 @@ from rich.text import Text
 from hangtag.bundle.card import Card, HeadCard
 from hangtag.domain.taxonomy import format_path
 from hangtag.domain.text import printable as spell_out
+from hangtag.tables.terminal import figures_table, print_table
 
 _ABSENT: Final = "–"
 _SHOWN_CLASSES: Final = 8
@@ -27,7 +28,7 @@ def print_card(console: Console, card: Card, path: Path) -> None:
     console.print(printable(card.description))
     console.print(_facts(card, path))
     console.print(Text("\nHeads, and how often they are right on the test split", style="bold"))
-    console.print(_heads(card))
+    print_table(console, _heads(card))
     for split in card.metrics:
         console.print(printable(_describe_split(card, split)), soft_wrap=True)
     console.print(Text("\nClasses", style="bold"))
@@ -61,10 +62,9 @@ def _facts(card: Card, path: Path) -> Table:
 
 
 def _heads(card: Card) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("head")
-    for heading in ("classes", "top-1", "top-3", "macro-F1", "ECE", "threshold", "answered", "right"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    table = figures_table(
+        "head", "classes", "top-1", "top-3", "macro-F1", "ECE", "threshold", "answered", "right"
+    )
     for head in card.heads:
         measured = [
             card.figure("test", "heads", head.column, name)

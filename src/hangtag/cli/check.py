@@ -64,16 +64,17 @@ def print_result(result: "CheckResult") -> None:
     from rich.text import Text
 
     from hangtag.cli.console import open_console
+    from hangtag.tables.terminal import print_table
 
     console = open_console()
     opened = "all opened" if result.decoded else "none opened: --decode does"
     holds = f"{result.rows:,} products, {result.photos:,} photos"
     console.print(Text(f"{result.catalogue}: {holds} ({opened})"))
     if result.findings:
-        console.print(_build_findings(result))
+        print_table(console, _build_findings(result))
     if result.label_noise:
         console.print("Labels, judged by models that had not seen the photo:")
-        console.print(_build_label_noise(result))
+        print_table(console, _build_label_noise(result))
     worst = [(found.subject, found.suspect) for found in result.findings if found.suspect is not None]
     worst = [(photo, suspect) for photo, suspect in worst if suspect.rank <= _WORST]
     if worst:
@@ -83,7 +84,7 @@ def print_result(result: "CheckResult") -> None:
         ceilings = [found for found in result.noise_ceilings if found.likeness == likeness and found.groups]
         if ceilings:
             console.print(f"Noise ceiling, {meaning}:")
-            console.print(_build_ceilings(ceilings))
+            print_table(console, _build_ceilings(ceilings))
     counts = result.count_severities()
     console.print(", ".join(_plural(count, severity) for severity, count in counts.items()))
 

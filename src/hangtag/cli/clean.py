@@ -30,6 +30,7 @@ def _print_report(report: "CleanReport") -> None:
     from rich.text import Text
 
     from hangtag.cli.console import open_console
+    from hangtag.tables.terminal import print_table
 
     title = Text(f"{report.catalogue}: {report.lines:,} lines")
     table = Table("what", "count", title=title, title_justify="left")
@@ -43,4 +44,4 @@ def _print_report(report: "CleanReport") -> None:
     rows += [("blank lines", report.blank)]
     for what, count in rows:
         table.add_row(Text(what), f"{count:,}")
-    open_console().print(table)
+    print_table(open_console(), table)

@@ -41,6 +41,7 @@ def _print(counts: "pa.Table") -> None:
     from rich.text import Text
 
     from hangtag.cli.console import open_console
+    from hangtag.tables.terminal import print_table
     from hangtag.tables.values import drop_invisible
 
     table = Table()
@@ -50,7 +51,7 @@ def _print(counts: "pa.Table") -> None:
     for row in counts.to_pylist():
         # A Parquet file from elsewhere may hold characters that steer a terminal.
         table.add_row(*(Text(drop_invisible(_shown(value))) for value in row.values()))
-    open_console().print(table)
+    print_table(open_console(), table)
 
 
 def _shown(value: object) -> str:

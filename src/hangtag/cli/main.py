@@ -1,5 +1,6 @@
 """The command `hangtag`: the list of its commands and what happens when one fails."""
 
+import io
 import os
 import sys
 from collections.abc import Callable, Collection, Sequence
@@ -82,6 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     used. 3: done, with findings that the command describes. 130: interrupted.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
+    _replace_what_cannot_be_shown()
     try:
         build_app([_find_called(given)])(given, prog_name="hangtag")
     except HangtagError as error:
@@ -96,6 +98,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if leaving.code == EXIT_INTERRUPTED:
             _leave("interrupted", EXIT_INTERRUPTED)
         raise
+
+
+def _replace_what_cannot_be_shown() -> None:
+    """Print `?` for characters that standard output has no code for, as in a locale that is not UTF-8."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace" if stream is sys.stdout else "backslashreplace")
 
 
 def _find_called(words: Sequence[str]) -> str:

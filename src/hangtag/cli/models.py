@@ -109,17 +109,13 @@ def _figures(card: "Card") -> dict[str, float]:
 
 
 def _print_list(described: list[dict[str, Any]]) -> None:
-    from rich.table import Table
-
     from hangtag.cli.card_text import printable
     from hangtag.cli.console import open_console
+    from hangtag.tables.terminal import add_figures, figures_table, print_table
 
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("model")
-    table.add_column("version")
-    table.add_column("MB", justify="right", no_wrap=True)
-    for heading in (*_KEY_HEADS, "mean"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    table = figures_table("model")
+    table.add_column("version", no_wrap=True)
+    add_figures(table, "MB", *_KEY_HEADS, "mean")
     table.add_column("heads", overflow="fold")
     for values in described:
         figures = [_percent(values.get("figures", {}).get(name)) for name in (*_KEY_HEADS, "mean")]
@@ -132,7 +128,7 @@ def _print_list(described: list[dict[str, Any]]) -> None:
             printable(values["name"]), printable(values.get("version", _ABSENT)), size, *figures, heads
         )
     console = open_console()
-    console.print(table)
+    print_table(console, table)
     console.print("Share of right answers on the model's own test split.", style="dim")
 
 

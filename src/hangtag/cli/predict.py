@@ -168,7 +168,8 @@ def predict(
     result = predict_table(options, view)
     # The summary must not stand among the rows of a table on standard output.
     is_piped = destination is not None and destination.is_standard_output
-    print_summary(view.messages if is_piped else open_console(), result.summary, result.damage)
+    console = view.messages if is_piped else open_console()
+    print_summary(console, result.summary, result.damage, result.notes)
     if result.summary.failed:
         raise typer.Exit(EXIT_SOME_NOT_LABELLED)
 

@@ -69,6 +69,7 @@ def _print_report(report: "SplitReport") -> None:
 
     from hangtag.cli.console import open_console
     from hangtag.datasets.splits import DROPPED
+    from hangtag.tables.terminal import print_table
 
     strategy, seed = report.settings["strategy"], report.settings["seed"]
     table = Table("split", "products", "share", "years", title=f"{strategy} split, seed {seed}")
@@ -81,7 +82,7 @@ def _print_report(report: "SplitReport") -> None:
     for note, count in report.dropped.items():
         table.add_row(Text(f"  {note}"), f"{count:,}", "", "")
     console = open_console()
-    console.print(table)
+    print_table(console, table)
     for sentence in _say_notable(report):
         console.print(Text(sentence))
 

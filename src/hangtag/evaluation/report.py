@@ -15,6 +15,7 @@ from hangtag.evaluation.heads import Report
 from hangtag.evaluation.photo_set import KEPT_BACK_OF
 from hangtag.evaluation.reading import read_answers
 from hangtag.evaluation.seen import FLATTERED, Verdict
+from hangtag.tables.terminal import figures_table, print_table
 
 _ABSENT = "–"
 
@@ -27,7 +28,7 @@ def print_report(console: Console, report: Report) -> None:
     for reason, count in report["photos"]["failed"].items():
         photos = "1 photo" if count == 1 else f"{count:,} photos"
         console.print(Text(f"{photos} could not be read, not counted: {reason}", style="red"))
-    console.print(_build_table(report))
+    print_table(console, _build_table(report))
     together = report["all_right"]
     interval = _render_interval(together["interval_95"])
     console.print(
@@ -43,10 +44,7 @@ def print_report(console: Console, report: Report) -> None:
 
 def print_comparison(console: Console, reports: Mapping[str, Report], duels: Sequence[Duel]) -> None:
     """Print the accuracies of several models side by side, by their titles, and what came of each duel."""
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("top-1", no_wrap=True)
-    for title in reports:
-        table.add_column(Text(printable(title)), justify="right")
+    table = figures_table("top-1", *(Text(printable(title)) for title in reports))
     for column in dict.fromkeys(column for report in reports.values() for column in report["heads"]):
         heads = (report["heads"].get(column) for report in reports.values())
         table.add_row(
@@ -54,7 +52,7 @@ def print_comparison(console: Console, reports: Mapping[str, Report], duels: Seq
             *(_ABSENT if head is None else _percent(head["top1_accuracy"]) for head in heads),
         )
     console.print(Text("side by side", style="bold"))
-    console.print(table)
+    print_table(console, table)
     for duel in duels:
         console.print(Text(printable(read_duel(duel))), soft_wrap=True)
 
@@ -93,20 +91,9 @@ def _print_seen(console: Console, seen: dict[str, str]) -> None:
 
 
 def _build_table(report: Report) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("head", no_wrap=True)
-    for heading in (
-        "top-1",
-        "95 % interval",
-        "top-3",
-        "macro-F1",
-        "ECE",
-        "answered",
-        "right",
-        "photos",
-        "classes",
-    ):
-        table.add_column(heading, justify="right", no_wrap=True)
+    table = figures_table(
+        "head", "top-1", "95 % interval", "top-3", "macro-F1", "ECE", "answered", "right", "photos", "classes"
+    )
     for column, head in report["heads"].items():
         table.add_row(Text(printable(column)), *_figures(head))
     means = (_percent(report["mean_top1_accuracy"]), "", "", _share(report["mean_macro_f1"]))

@@ -105,16 +105,20 @@ class TerminalTable:
             yield Text("\n").join([*category, Text(" · ", style="dim").join(attributes), *flags])
 
 
-def print_summary(console: Console, summary: Summary, damage: Sequence[str] = ()) -> None:
+def print_summary(
+    console: Console, summary: Summary, damage: Sequence[str] = (), notes: Sequence[str] = ()
+) -> None:
     """Print how many photos were labelled, how fast, why others were not, and what was seen.
 
-    `damage` says what is wrong with the inputs that could not be read to their end.
+    `damage` says what is wrong with the inputs that could not be read to their end, `notes` how tables were read.
     """
     console.print(_headline(summary))
     for reason, count in summary.reasons.most_common():
         console.print(f"  {count:,} × {reason.value}: {reason.explanation}", style="red", highlight=False)
     for detail in damage:
         console.print(Text(printable(f"  {detail}"), style="red"))
+    for note in notes:
+        console.print(Text(printable(f"  {note}"), style="dim"), soft_wrap=True)
     if summary.other_files:
         files = "file that does" if summary.other_files == 1 else "files that do"
         console.print(f"  {summary.other_files:,} {files} not end like a photo: passed over", style="dim")

@@ -133,10 +133,11 @@ class TableOptions:
 
 @dataclass(frozen=True, slots=True)
 class TableResult:
-    """What was labelled, and what is wrong with inputs that could not be read to their end."""
+    """What was labelled, what is wrong with inputs that could not be read to their end, and how tables were read."""
 
     summary: Summary
     damage: Sequence[str]
+    notes: Sequence[str] = ()
 
 
 def predict_table(options: TableOptions, view: View = NO_VIEW) -> TableResult:
@@ -155,7 +156,7 @@ def predict_table(options: TableOptions, view: View = NO_VIEW) -> TableResult:
             summary = _label_in_job(labeller, walk, fingerprint, options, view)
         else:
             summary = _label_once(labeller, walk, options, view)
-        result = TableResult(summary, tuple(walk.damage))
+        result = TableResult(summary, tuple(walk.damage), tuple(walk.notes))
         if options.summary_file is not None:
             _write_summary(summary, options.summary_file)
         if options.explain is not None:

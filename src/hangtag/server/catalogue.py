@@ -19,7 +19,7 @@ from hangtag.catalogue.describe import describe_catalogue
 from hangtag.catalogue.findings import CheckResult
 from hangtag.datasets.cleaned import read_cleaned
 from hangtag.datasets.opening import Catalogue, open_catalogue
-from hangtag.domain.errors import CatalogueError
+from hangtag.domain.errors import CatalogueError, TableError
 from hangtag.server.logs import log_event
 from hangtag.server.schemas import (
     CatalogueAbsent,
@@ -108,7 +108,7 @@ class ShownCatalogue:
             self.checking.state = "ready"
         except _StoppedError:
             pass
-        except CatalogueError as error:
+        except (CatalogueError, TableError) as error:
             self._fail(error.problem)
             log_event(_log, logging.WARNING, "the catalogue cannot be read", problem=str(error))
         except Exception:  # noqa: BLE001 - logged, and the service goes on without
@@ -162,7 +162,7 @@ def _kept(path: Path, kind: type[Kept], make: Callable[[], Kept]) -> Kept:
     made = make()
     try:
         write_json(made.model_dump(mode="json"), path)
-    except CatalogueError as error:  # it is made again at the next start
+    except (CatalogueError, TableError) as error:  # it is made again at the next start
         log_event(_log, logging.WARNING, "what was read of the catalogue cannot be kept", problem=str(error))
     return made
 

@@ -14,8 +14,8 @@ from hangtag.tables.writing import Kinds, Rows, render
 
 TableFormat = Literal["csv", "xlsx", "jsonl", "parquet", "tsv"]
 
-MEDIA_TYPES: Final[Mapping[TableFormat, str]] = {
-    **writing.MEDIA_TYPES,
+MEDIA_TYPES: Final[Mapping[str, str]] = {
+    **{str(name): kind for name, kind in writing.MEDIA_TYPES.items()},
     "tsv": "text/tab-separated-values; charset=utf-8",
 }
 

@@ -1,41 +1,57 @@
 """Reading and writing the tables that stages hand to each other: CSV or Parquet, all text."""
 
 import csv
-import re
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Final
 
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet
 
-from hangtag.domain.errors import CatalogueError
+from hangtag.domain.errors import CatalogueError, TableError
+from hangtag.tables.cells import render_value
 from hangtag.tables.files import whole_file
+from hangtag.tables.reading import Table, open_table
 
 CSV_SUFFIX: Final = ".csv"
 PARQUET_SUFFIXES: Final = frozenset({".parquet", ".pq"})
-_DELIMITERS: Final = ",;\t|"
-_QUOTED: Final = re.compile(r'"[^"]*"')
+_ROWS_AT_ONCE: Final = 32_768
 NUMBER_COLUMNS: Final = {"group": pa.int64()}
 """The columns of a CSV that are not text."""
 
 
 def read_table(path: Path) -> pa.Table:
-    """Read a table from CSV or Parquet, told apart by the file name. Empty CSV fields are missing values.
+    """Read a table of any form that hangtag reads into memory. Empty cells are missing values.
 
-    The values of a CSV are parted by commas, semicolons, tabs or bars, whichever its header has most of.
+    Parquet keeps its types and metadata; all columns of other forms are text, but for `NUMBER_COLUMNS`.
 
-    Raises `CatalogueError` when the file is absent or not such a table.
+    Raises `CatalogueError` when the file is absent, and `TableError` when it is no table.
     """
     if not path.is_file():
         fix = "Run hangtag clean or hangtag split first."
         raise CatalogueError("there is no such table", where=path, fix=fix)
-    try:
-        if path.suffix.lower() in PARQUET_SUFFIXES:
+    table = open_table(path)
+    if path.suffix.lower() in PARQUET_SUFFIXES:
+        try:
             return pyarrow.parquet.read_table(path)
-        return _read_csv(path)
-    except (pa.ArrowException, csv.Error, OSError) as error:
-        raise CatalogueError(f"the table cannot be read ({error})", where=path) from error
+        except (pa.ArrowException, OSError) as error:
+            raise TableError(f"the table cannot be read ({error})", where=path) from error
+    arrays = [array.combine_chunks() for array in _read_columns(table)]
+    return pa.table(arrays, names=table.names)
+
+
+def _read_columns(table: Table) -> list[pa.ChunkedArray]:
+    chunks: list[list[pa.Array]] = [[] for _ in table.columns]
+    types = [NUMBER_COLUMNS.get(name, pa.string()) for name in table.names]
+    rows = (values for _, values in table)
+    while batch := list(islice(rows, _ROWS_AT_ONCE)):
+        for column, kind, cells in zip(chunks, types, zip(*batch, strict=True), strict=True):
+            texts = [None if cell is None else render_value(cell) for cell in cells]
+            try:
+                column.append(pa.array(texts, pa.string()).cast(kind))
+            except pa.ArrowInvalid as error:
+                raise TableError(f"the table cannot be read ({error})", where=table.where) from error
+    return [pa.chunked_array(column, kind) for column, kind in zip(chunks, types, strict=True)]
 
 
 def write_table(table: pa.Table, path: Path) -> None:
@@ -72,27 +88,6 @@ def need_columns(table: pa.Table, columns: list[str], where: object) -> None:
 def csv_writer(file: IO[str]) -> Any:  # noqa: ANN401 - csv gives its writer type no public name
     """Return a writer of the one CSV dialect that hangtag writes: quotes where needed, lines end in LF."""
     return csv.writer(file, lineterminator="\n")
-
-
-def _read_csv(path: Path) -> pa.Table:
-    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-        delimiter = _find_delimiter(file.readline())
-        file.seek(0)
-        names = next(csv.reader(file, delimiter=delimiter), [])
-    return pyarrow.csv.read_csv(
-        path,
-        parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-        convert_options=pyarrow.csv.ConvertOptions(
-            column_types={name: NUMBER_COLUMNS.get(name, pa.string()) for name in names},
-            strings_can_be_null=True,
-            null_values=[""],
-        ),
-    )
-
-
-def _find_delimiter(header: str) -> str:
-    """Return what parts the names of a header: whichever it has most of, since spreadsheets do not agree on commas."""
-    return max(_DELIMITERS, key=_QUOTED.sub("", header).count)
 
 
 def _write_csv(table: pa.Table, path: Path) -> None:

@@ -84,7 +84,7 @@ def test_a_doubt_is_told(label):
     [
         ("name,articleType\n", "no column that names the photos. It is called photo, file, path, id"),
         ("file,price\n", "no column of labels"),
-        ("file,articletype\n", r"no column articletype. Did you mean articleType\?"),
+        ("file,articletyp\n", r"no column of labels. Did you mean articleType\?"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_refused(label, text, problem):
@@ -116,3 +116,8 @@ def test_proposals_can_be_read_back(tmp_path, known):
     assert labelling.problems == {}
     assert labelling.labels["Shirts/2.png"]["masterCategory"] == "Footwear"
     assert labelling.labels["Heels/same.jpg"] == {}
+
+
+def test_a_header_in_other_capitals_and_stray_spaces_are_understood(label):
+    labelling = label("sep=;\nFile; articletype \n1.jpg;  Shirts \n")
+    assert labelling.labels == {"1.jpg": dict(zip(CATEGORY_COLUMNS, PATHS[0], strict=True))}

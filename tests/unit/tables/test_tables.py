@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hangtag.domain.errors import CatalogueError
+from hangtag.domain.errors import CatalogueError, TableError
 from hangtag.tables.tables import need_columns, read_table, write_table
 
 NAMES = ["Shirt", None, 'Tempo 3.5" Short', "Tie, Cufflink", "Größe ₹", "NA", "007"]
@@ -75,11 +75,20 @@ def test_an_absent_table_says_which_command_makes_one(tmp_path):
         read_table(tmp_path / "cleaned.parquet")
 
 
-@pytest.mark.parametrize("name", ["bad.parquet", "bad.csv"])
-def test_a_damaged_table_is_an_error_that_names_it(tmp_path, name):
-    (tmp_path / name).write_bytes(b'a,b\n1,"\xff\n2\n')
-    with pytest.raises(CatalogueError, match=name):
+@pytest.mark.parametrize(
+    ("name", "data"), [("bad.parquet", b"a,b\n1,2\n"), ("bad.csv", b""), ("b.csv", b"group\nx\n")]
+)
+def test_a_damaged_table_is_an_error_that_names_it(tmp_path, name, data):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(TableError, match=name):
         read_table(tmp_path / name)
+
+
+def test_other_forms_and_odd_rows_are_read_as_text(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b'sep=;\na;b\n1;"\xff\n2\n')
+    assert read_table(tmp_path / "a.csv").to_pylist() == [{"a": "1", "b": '"ÿ'}, {"a": "2", "b": None}]
+    (tmp_path / "a.jsonl").write_text('{"a": 15970, "b": true}\n')
+    assert read_table(tmp_path / "a.jsonl").to_pylist() == [{"a": "15970", "b": "TRUE"}]
 
 
 def test_lacking_columns_are_named():
@@ -91,6 +100,6 @@ def test_lacking_columns_are_named():
 def test_a_csv_is_parted_by_what_its_header_has_most_of(tmp_path, delimiter):
     path = tmp_path / "table.csv"
     path.write_text(
-        delimiter.join(['"a;,|,;|\t\t"', "b", "c"]) + "\n" + delimiter.join("123") + "\n", "utf-8-sig"
+        delimiter.join(['"a;,|,;|\t\tx"', "b", "c"]) + "\n" + delimiter.join("123") + "\n", "utf-8-sig"
     )
-    assert read_table(path).to_pylist() == [{"a;,|,;|\t\t": "1", "b": "2", "c": "3"}]
+    assert read_table(path).to_pylist() == [{"a;,|,;|\t\tx": "1", "b": "2", "c": "3"}]
