@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from hangtag.bundle.file import write_bundle
 from hangtag.cli.main import main
 from hangtag.domain.errors import UsageError
-from hangtag.pipelines.train_bundle import Training, choose_engine, train_with_teacher
+from hangtag.pipelines.train_bundle import Training, TrainResult, choose_engine, train_with_teacher
 from hangtag.training.loop import RunSettings, train
 from hangtag.training.processes import train_in_processes
 from hangtag.training.recipe import find_recipe, read_recipe
@@ -83,6 +83,11 @@ def test_a_teacher_that_is_given_is_where_its_student_starts(tmp_path, monkeypat
         )
     save_file({"network/backbone.x": torch.ones(1)}, bundle.with_name("checkpoint.safetensors"))
     started = []
-    monkeypatch.setattr(Training, "train", lambda self, *_: started.append(self.settings.weights))
+
+    def stop(training, *_):
+        started.append(training.settings.weights)
+        return TrainResult(bundle, (), (), {})
+
+    monkeypatch.setattr(Training, "train", stop)
     train_with_teacher(training, lambda *_: (None, None), {})
     assert started[0]["x"] == 1
