@@ -205,11 +205,6 @@ class Card:
         return tuple(head.column for head in self.heads)
 
     @property
-    def gate(self) -> OodDetectorCard | None:
-        """The former name of `ood_detector`."""
-        return self.ood_detector
-
-    @property
     def output_widths(self) -> dict[str, int]:
         """The numbers that each output of the graph has for a photo, by the output's name; the heads come first."""
         widths = {head.column: len(head.classes) for head in self.heads}

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from hangtag.bundle.order import MAX_DEPTH, iter_undefined
 from hangtag.bundle.wire import (
     Field,
     WireError,
@@ -23,9 +22,15 @@ FLOAT32: Final = 1
 """Two of ONNX's element types."""
 
 _GRAPH, _METADATA, _FUNCTION = 7, 14, 25  # of ModelProto
-_INITIALIZER, _INPUT, _OUTPUT = 5, 11, 12  # of GraphProto
+_NODE, _INITIALIZER, _INPUT, _OUTPUT, _SPARSE_INITIALIZER = 1, 5, 11, 12, 15  # of GraphProto
+_NODE_INPUT, _NODE_OUTPUT, _NODE_ATTRIBUTE = 1, 2, 5  # of NodeProto
+_ATTRIBUTE_GRAPHS: Final = (6, 11)  # of AttributeProto
+_NAME_OF_PORT, _SPARSE_VALUES = 1, 1
 _TENSOR_NAME, _EXTERNAL_DATA, _DATA_LOCATION = 8, 13, 14  # of TensorProto
 _EXTERNAL: Final = 1
+
+_MAX_DEPTH: Final = 64
+"""How deep messages may lie in each other."""
 
 _TENSOR: Final = "tensor"
 _PARTS: Final = {
@@ -82,7 +87,7 @@ def read_graph(data: bytes) -> Graph:
         inputs=tuple(port for port in inputs if port.name not in weights),
         outputs=tuple(outputs),
         outside=tuple(_iter_outside(model, "model", 0)),
-        undefined=tuple(name for graph in iter_messages(model, _GRAPH) for name in iter_undefined(graph)),
+        undefined=tuple(name for graph in iter_messages(model, _GRAPH) for name in _iter_undefined(graph)),
         functions=sum(1 for _ in iter_messages(model, _FUNCTION)),
     )
 
@@ -123,7 +128,7 @@ def _read_port(message: memoryview) -> Port:
 
 
 def _iter_outside(message: memoryview, what: str, depth: int) -> Iterator[str]:
-    if depth > MAX_DEPTH:
+    if depth > _MAX_DEPTH:
         raise WireError("the graph is nested too deep")
     for field in iter_fields(message):
         inner = _PARTS[what].get(field.tag)
@@ -139,3 +144,37 @@ def _lies_outside(tensor: memoryview) -> bool:
         field.tag == _EXTERNAL_DATA or (field.tag == _DATA_LOCATION and field.number == _EXTERNAL)
         for field in iter_fields(tensor)
     )
+
+
+def _iter_undefined(graph: memoryview, outer: tuple[set[str], ...] = ()) -> Iterator[str]:
+    """Yield the values that a node of a GraphProto reads before any other makes them; in a valid graph there are none.
+
+    ONNX demands it. A graph that runs in a circle is not refused by the engine: it searches for the circle's beginning
+    until the memory is full, and takes the whole process with it.
+
+    A graph inside a node also sees what `outer` names. Raises `WireError` for graphs nested too deep.
+    """
+    if len(outer) > _MAX_DEPTH:
+        raise WireError("the graph is nested too deep")
+    known = _given(graph)
+    scopes = (*outer, known)
+    for node in iter_messages(graph, _NODE):
+        fields = list(iter_fields(node))
+        read = [field.text() for field in fields if field.tag == _NODE_INPUT]
+        yield from (name for name in read if name and not any(name in scope for scope in scopes))
+        for attribute in (field.content for field in fields if field.tag == _NODE_ATTRIBUTE):
+            for inner in (inner for tag in _ATTRIBUTE_GRAPHS for inner in iter_messages(attribute, tag)):
+                yield from _iter_undefined(inner, scopes)
+        known.update(field.text() for field in fields if field.tag == _NODE_OUTPUT)
+
+
+def _given(graph: memoryview) -> set[str]:
+    """Return the names that exist before the first node: inputs and weights."""
+    inputs = (read_text(port, _NAME_OF_PORT) for port in iter_messages(graph, _INPUT))
+    weights = (read_text(tensor, _TENSOR_NAME) for tensor in iter_messages(graph, _INITIALIZER))
+    sparse = (
+        read_text(values, _TENSOR_NAME)
+        for tensor in iter_messages(graph, _SPARSE_INITIALIZER)
+        for values in iter_messages(tensor, _SPARSE_VALUES)
+    )
+    return {*inputs, *weights, *sparse}

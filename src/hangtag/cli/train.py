@@ -100,7 +100,11 @@ def train(
     ] = None,
     threads: Annotated[
         int | None,
-        typer.Option(min=1, help="Threads for training. Default: torch's choice.", rich_help_panel=MORE),
+        typer.Option(
+            min=1,
+            help="Train in one process of so many threads; with --workers, of each.",
+            rich_help_panel=MORE,
+        ),
     ] = None,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Also write events for TensorBoard.", rich_help_panel=MORE)

@@ -1,7 +1,7 @@
-"""The two small convolutional networks that hangtag's forerunner trained from scratch.
+"""The networks that hangtag's forerunner trained: two small ones from scratch, and VGG16.
 
-Their dense layers see the flattened features, so that a network fits photos of one size alone. There are no pretrained
-weights for them.
+The dense layers of the small ones see the flattened features, so that such a network fits photos of one size alone.
+There are no pretrained weights for them.
 """
 
 from collections.abc import Iterator
@@ -14,6 +14,10 @@ from hangtag.domain.errors import RecipeError
 
 BASIC_FEATURES: Final = 128
 DEEP_FEATURES: Final = 512
+VGG_FEATURES: Final = 128
+
+_VGG_BLOCKS: Final = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
+"""The channels of the 3x3 convolutions of each block; a max-pool ends it."""
 
 Size = tuple[int, int]
 """Height and width of the photos, in pixels."""
@@ -82,3 +86,45 @@ def _size_after(blocks: int, size: Size, pooled: int = 1) -> Size:
             fix="Raise preprocessing.height and width.",
         )
     return height, width
+
+
+class Vgg16(nn.Module):
+    """The thirteen convolutions of VGG16, a global average pool, and one dense layer that is never pretrained.
+
+    Takes (N, 3, H, W) of 32 pixels a side or more, gives (N, 128).
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(*_vgg_layers())
+        self.dense = nn.Linear(_VGG_BLOCKS[-1][-1], VGG_FEATURES)
+        for layer in self.features:
+            if isinstance(
+                layer, nn.Conv2d
+            ):  # without it, thirteen layers from scratch learn nothing (He et al. 2015)
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]  # every one of these convolutions has a bias
+
+    def forward(self, photos: Tensor) -> Tensor:
+        """Return the features of normalised photos."""
+        features: Tensor = self.dense(self.features(photos).mean(dim=(2, 3))).relu()
+        return features
+
+    @property
+    def blocks(self) -> tuple[nn.Module, ...]:
+        """The five blocks of convolutions, from the photo inwards."""
+        layers, blocks = list(self.features), []
+        for channels in _VGG_BLOCKS:
+            size = 2 * len(channels) + 1
+            blocks.append(nn.Sequential(*layers[:size]))
+            layers = layers[size:]
+        return tuple(blocks)
+
+
+def _vgg_layers() -> Iterator[nn.Module]:
+    entering = 3
+    for block in _VGG_BLOCKS:
+        for leaving in block:
+            yield from (nn.Conv2d(entering, leaving, 3, padding=1), nn.ReLU(inplace=True))
+            entering = leaving
+        yield nn.MaxPool2d(2)

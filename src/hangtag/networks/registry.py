@@ -13,12 +13,18 @@ import torch
 from torch import Tensor, nn
 
 from hangtag.domain.errors import RecipeError
-from hangtag.networks.convolutional import BASIC_FEATURES, DEEP_FEATURES, BasicCnn, DeepCnn, Size
+from hangtag.networks.convolutional import (
+    BASIC_FEATURES,
+    DEEP_FEATURES,
+    VGG_FEATURES,
+    BasicCnn,
+    DeepCnn,
+    Size,
+    Vgg16,
+)
 from hangtag.networks.depthwise import speed_up_depthwise
 from hangtag.networks.multihead import HeadedNetwork, Normalise, Tap
 from hangtag.networks.pretrained import TIMM, Weights, load_weights
-from hangtag.networks.vgg import FEATURES as VGG_FEATURES
-from hangtag.networks.vgg import Vgg16
 
 Triple = tuple[float, float, float]
 

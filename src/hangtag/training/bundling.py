@@ -18,17 +18,17 @@ import torch
 
 from hangtag.bundle.card import Card, EmbeddingCard, GoldenCheck, HeadCard, OodDetectorCard
 from hangtag.bundle.file import write_bundle
-from hangtag.bundle.statistics import write_statistics
+from hangtag.bundle.statistics import EmbeddingStatistics, write_statistics
 from hangtag.domain.errors import TrainingError
 from hangtag.imaging.preprocess import Pixels, prepare_photo
 from hangtag.imaging.samples import draw_sample_photos
 from hangtag.inference.engine import Engine
+from hangtag.inference.predictions import EMBEDDING_OUTPUT
 from hangtag.inference.probabilities import PredictionBuilder
 from hangtag.training.calibration import calibrate
 from hangtag.training.checkpoint import History
-from hangtag.training.data import OOD_OUTPUT, TrainingData
-from hangtag.training.embeddings import measure_embeddings
-from hangtag.training.export import EMBEDDING_OUTPUT, export_graph
+from hangtag.training.data import OOD_OUTPUT, UNKNOWN, TrainingData
+from hangtag.training.export import export_graph
 from hangtag.training.loop import TrainedNetwork
 from hangtag.training.negatives import NEGATIVES
 from hangtag.training.rare_classes import lift_as_before, lift_rare_classes
@@ -38,6 +38,7 @@ from hangtag.training.thresholds import choose_thresholds, widen_ood_threshold
 Logits = Mapping[str, npt.NDArray[np.float32]]
 
 _PARITY_PHOTOS: Final = 256
+_EMBEDDED_AT_ONCE: Final = 1024
 _GOLDEN_PHOTOS: Final = 3
 _GOLDEN_SIDE: Final = 120  # pixels: enough to be a photo, few enough to weigh nothing in the card
 _GOLDEN_TOLERANCE: Final = 0.05
@@ -166,6 +167,43 @@ def _calibrated(card: Card, engine: Engine, data: TrainingData, target_accuracy:
     builder = PredictionBuilder(card)
     scores = [builder.build(engine.run(np.asarray(samples.pixels))).ood_score for samples in products]
     return widen_ood_threshold(card, [score for score in scores if score is not None])
+
+
+def measure_embeddings(engine: Engine, data: TrainingData) -> EmbeddingStatistics:
+    """Return the statistics of the train photos that show products, as they are: nothing is augmented."""
+    targets = data.train.targets
+    none = targets.get(OOD_OUTPUT)
+    products = np.flatnonzero(none == 0) if none is not None else np.arange(len(data.train))
+    size = engine.card.output_widths[EMBEDDING_OUTPUT]
+    total, squares = np.zeros(size), np.zeros((size, size))
+    sums = {column: np.zeros((len(classes), size)) for column, classes in data.classes.items()}
+    for start in range(0, len(products), _EMBEDDED_AT_ONCE):
+        chosen = products[start : start + _EMBEDDED_AT_ONCE]
+        rows = engine.run(np.array(data.train.pixels[chosen]))[EMBEDDING_OUTPUT].astype(np.float64)
+        total += rows.sum(axis=0)
+        squares += rows.T @ rows
+        for column, by_class in sums.items():
+            labels = targets[column][chosen]
+            known = labels != UNKNOWN
+            np.add.at(by_class, labels[known], rows[known])
+    count = max(1, len(products))
+    mean = total / count
+    counts = {
+        column: np.bincount(labels[labels != UNKNOWN], minlength=len(sums[column]))
+        for column in sums
+        for labels in [targets[column][products]]
+    }
+    means = {
+        column: np.where(counts[column][:, None] > 0, by_class / np.maximum(1, counts[column])[:, None], mean)
+        for column, by_class in sums.items()
+    }
+    return EmbeddingStatistics(
+        len(products),
+        mean.astype(np.float32),
+        (squares / count - np.outer(mean, mean)).astype(np.float32),
+        {column: rows.astype(np.float32) for column, rows in means.items()},
+        counts,
+    )
 
 
 def _golden_checks(engine: Engine, recipe: Recipe) -> list[GoldenCheck]:

@@ -36,7 +36,7 @@ def fit_recipe(recipe: Recipe, table: pa.Table, asked: Sequence[str] = ()) -> Re
     `table` is the cleaned or the split table, `asked` are the columns that the run was told to learn instead of the
     recipe's. The split is stratified by another column where the table lacks that of the recipe.
 
-    Raises `TrainingError` for an asked column without two classes, or when there is none in any of the recipe's.
+    Raises `TrainingError` for an asked column with fewer than two classes, or when all of the recipe's have fewer.
     """
     wanted = list(dict.fromkeys(asked or recipe.columns))
     learnable = [column for column in wanted if _has_classes(table, column)]
@@ -48,12 +48,12 @@ def fit_recipe(recipe: Recipe, table: pa.Table, asked: Sequence[str] = ()) -> Re
             if column not in _NO_LABELS and _has_classes(table, column)
         ]
         raise TrainingError(
-            f"the catalogue has no two labels in {', '.join(lacking)}",
+            f"the catalogue has fewer than two classes in {', '.join(lacking)}",
             where="--columns" if asked else None,
             fix=f"Choose with --columns among {', '.join(others)}." if others else "Label some photos first.",
         )
     if lacking:
-        say(f"not learnt, since the catalogue has no two labels in them: {', '.join(lacking)}")
+        say(f"not learnt, because the catalogue has fewer than two classes in them: {', '.join(lacking)}")
     stratify_by = (
         recipe.split.stratify_by if recipe.split.stratify_by in table.column_names else learnable[-1]
     )
