@@ -23,12 +23,11 @@ from hangtag.domain.errors import TrainingError
 from hangtag.imaging.preprocess import Pixels, prepare_photo
 from hangtag.imaging.samples import draw_sample_photos
 from hangtag.inference.engine import Engine
-from hangtag.inference.predictions import EMBEDDING_OUTPUT
 from hangtag.inference.probabilities import PredictionBuilder
 from hangtag.training.calibration import calibrate
 from hangtag.training.checkpoint import History
 from hangtag.training.data import OOD_OUTPUT, UNKNOWN, TrainingData
-from hangtag.training.export import export_graph
+from hangtag.training.export import EMBEDDING_OUTPUT, export_graph
 from hangtag.training.loop import TrainedNetwork
 from hangtag.training.negatives import NEGATIVES
 from hangtag.training.rare_classes import lift_as_before, lift_rare_classes

@@ -11,9 +11,11 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from hangtag.domain.errors import TrainingError
-from hangtag.inference.predictions import EMBEDDING_OUTPUT
 from hangtag.networks.multihead import ServedNetwork
 from hangtag.training.recipe import Recipe
+
+EMBEDDING_OUTPUT: Final = "embedding"
+"""The output of the graph that holds the backbone's features."""
 
 _OPSET: Final = 18
 _SMALL: Final = (

@@ -100,6 +100,12 @@ def count_workers(recipe: Recipe, settings: RunSettings, workers: int | None) ->
             fix=f"Take at most {batch_size // FEWEST_PHOTOS}, or raise optimisation.batch_size.",
         )
     if workers is not None:
+        if workers > 1 and settings.device not in {"auto", "cpu"}:
+            raise UsageError(
+                f"{workers} processes train on processors, not on {settings.device}",
+                where="--workers",
+                fix="Leave --workers out: a GPU takes one process.",
+            )
         return workers
     if settings.threads is not None or choose_device(settings.device).type != "cpu":
         return 1

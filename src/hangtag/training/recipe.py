@@ -101,8 +101,8 @@ class Recipe(Section):
         return teaching.weight if teaching else 0.0
 
     def fingerprint(self) -> str:
-        """Return the SHA-256 of the recipe's values: equal for two files that differ in comments only."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        """Return the SHA-256 of the recipe's values: equal for two files that differ in comments or defaults only."""
+        return hashlib.sha256(self.model_dump_json(exclude_defaults=True).encode()).hexdigest()
 
     def training_fingerprint(self) -> str:
         """Return the SHA-256 of what decides the weights: a run whose recipe differs in nothing else can go on."""

@@ -101,3 +101,11 @@ def test_there_is_a_process_for_each_processor_as_far_as_the_batch_reaches(recip
     assert count_workers(large, replace(settings, threads=2), None) == 1
     with pytest.raises(UsageError, match="too small for 5 workers"):
         count_workers(recipe, settings, 5)
+
+
+def test_a_gpu_takes_one_process(recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    settings = RunSettings(tmp_path, device="mps")
+    assert count_workers(recipe, settings, None) == 1
+    with pytest.raises(UsageError, match="not on mps"):
+        count_workers(recipe, settings, 2)
