@@ -17,6 +17,7 @@ from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.colour import to_srgb
 from hangtag.imaging.oddities import add_end_mark, drop_odd_metadata, lacks_end_mark
+from hangtag.imaging.plain_jpeg import decode_plain_jpeg, plain_size
 
 READABLE_FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 """The Pillow decoders that may see untrusted bytes; every other one stays shut."""
@@ -94,17 +95,31 @@ def decode_photo(
 
     Raises `PhotoError` with the reason why the bytes cannot be shown.
     """
+    plain = _decode_plain(data, at_least, limits)
+    if plain is not None:
+        return plain
     with open_photo(data, limits) as image:
         if at_least is not None and image.format in JPEG_FORMATS:
             image.draft(None, _drafted_size(image.size, at_least))
         return convert_upright(image)
 
 
+def _decode_plain(data: bytes, at_least: tuple[int, int] | None, limits: DecodeLimits) -> Image.Image | None:
+    """Decode a photo whose header proves that it is cheap and only has to be decoded; None for any other."""
+    size = plain_size(data)
+    if size is None or len(data) > limits.max_bytes or size[0] * size[1] > limits.max_pixels:
+        return None
+    if min(size) < limits.min_side or (at_least is not None and _can_shrink(size, at_least)):
+        return None
+    return decode_plain_jpeg(data)
+
+
 @contextmanager
 def open_photo(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> Iterator[Image.Image]:
     """Give a photo as it is stored: its header is read and its size checked, its pixels are not yet decoded.
 
-    Every photo of foreign origin is decoded inside this block, so whatever bounds the cost of decoding belongs here.
+    Every photo is decoded inside this block, except JPEGs that their header proves to be cheap (`plain_jpeg`). So
+    whatever bounds the cost of decoding belongs here.
     Raises `PhotoError` with the reason why the bytes cannot be shown, also for what fails inside the block.
     """
     if not data:
@@ -185,6 +200,12 @@ def _drafted_size(size: tuple[int, int], box: tuple[int, int]) -> tuple[int, int
     width, height = size
     scale = max(min(across / width, down / height) for across, down in (box, box[::-1]))
     return (max(1, round(width * scale)), max(1, round(height * scale)))
+
+
+def _can_shrink(size: tuple[int, int], box: tuple[int, int]) -> bool:
+    """Say whether the JPEG decoder would give at most half of the size."""
+    width, height = _drafted_size(size, box)
+    return min(size[0] // width, size[1] // height) > 1
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
