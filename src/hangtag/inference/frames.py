@@ -1,11 +1,8 @@
-"""`Predictions` as Arrow columns: the columns of every table of labels that hangtag writes."""
+"""`Predictions` as the columns of a table of labels: the one place that says what stands in each."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
-
-import numpy as np
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any
 
 from hangtag.domain.columns import (
     ANSWER,
@@ -13,6 +10,7 @@ from hangtag.domain.columns import (
     FAILED,
     FLAGS,
     LABELLED,
+    MODEL,
     PATH,
     REASON,
     STATUS,
@@ -20,56 +18,80 @@ from hangtag.domain.columns import (
     confidence_of,
 )
 from hangtag.domain.taxonomy import format_path
+from hangtag.tables.cells import Cell, Kind, name_beside
 
 if TYPE_CHECKING:
-    from hangtag.inference.predictions import Bools, Predictions
+    from collections.abc import Iterable
 
-CANDIDATE_TYPE: Final = pa.struct([pa.field("label", pa.string()), pa.field("confidence", pa.float32())])
-"""A candidate of a label: the column of candidates holds a list of them, the chosen one first."""
+    from hangtag.inference.predictions import Predictions
+    from hangtag.tables.writing import Rows
+
+
+def label_kinds(columns: Iterable[str], top_k: int, *, with_model: bool = False) -> dict[str, Kind]:
+    """Return the kind of each column of a table of labels by its name, in the order of the table.
+
+    With `top_k` over 1, each label has a column of its candidates; `with_model`, a row says which model it is of.
+    """
+    kinds = {PATH: Kind.PATH} | ({MODEL: Kind.TEXT} if with_model else {})
+    kinds |= {STATUS: Kind.TEXT, REASON: Kind.TEXT}
+    for column in columns:
+        kinds |= {column: Kind.TEXT, confidence_of(column): Kind.CONFIDENCE}
+        if top_k > 1:
+            kinds[candidates_of(column)] = Kind.CANDIDATES
+    return kinds | {ANSWER: Kind.TEXT, ANSWER_LEVEL: Kind.TEXT, FLAGS: Kind.NAMES}
+
+
+def build_columns(predictions: Predictions, top_k: int) -> Rows:
+    """Return the columns of `label_kinds`, each with n values.
+
+    A photo without labels has a reason, and None in every other column but its path and status.
+    """
+    columns: Rows = {
+        PATH: list(predictions.names),
+        STATUS: [LABELLED if reason is None else FAILED for reason in predictions.reasons],
+        REASON: [None if reason is None else reason.value for reason in predictions.reasons],
+    }
+    for column in predictions.columns:
+        columns[column] = list[Cell](predictions.labels(column))
+        columns[confidence_of(column)] = _only_labelled(predictions, predictions.confidence(column).tolist())
+        if top_k > 1:
+            candidates = _build_candidates(predictions, column, top_k)
+            columns[candidates_of(column)] = _only_labelled(predictions, candidates)
+    return columns | {
+        ANSWER: [format_path(answer) or None for answer in predictions.answers],
+        ANSWER_LEVEL: list[Cell](predictions.answer_levels),
+        FLAGS: _only_labelled(predictions, list[Cell](predictions.flags)),
+    }
 
 
 def build_table(predictions: Predictions, top_k: int) -> Any:  # noqa: ANN401 - pyarrow has no types
-    """Return a table of the columns that came with the photos, and of those of `build_columns` behind them."""
-    names = dict.fromkeys(name for values in predictions.extra for name in values)
-    extra = {name: pa.array([values.get(name) for values in predictions.extra]) for name in names}
-    return pa.table(extra | build_columns(predictions, top_k))
+    """Return a `pyarrow.Table` of the columns that came with the photos, and of the labels behind them."""
+    import pyarrow as pa  # noqa: PLC0415 - labelling a photo does not need Arrow
 
+    from hangtag.tables.arrow import ArrowRows  # noqa: PLC0415 - as above
 
-def build_columns(predictions: Predictions, top_k: int) -> dict[str, Any]:
-    """Return the columns of a table of labels by name, as Arrow arrays of n rows.
-
-    A photo without labels has a reason, and null in every other column but its path and status.
-    """
-    is_failed = ~predictions.is_labelled
-    columns = {
-        PATH: pa.array(predictions.names, pa.string()),
-        STATUS: pa.array(np.where(is_failed, FAILED, LABELLED).tolist(), pa.string()),
-        REASON: pa.array([reason and reason.value for reason in predictions.reasons], pa.string()),
+    kinds = label_kinds(predictions.columns, top_k)
+    labels = ArrowRows(kinds).pack(build_columns(predictions, top_k))
+    extra = list(dict.fromkeys(name for values in predictions.extra for name in values))
+    titles = name_beside(extra, kinds, "given")
+    table = {
+        title: pa.array([values.get(name) for values in predictions.extra])
+        for title, name in zip(titles, extra, strict=True)
     }
-    for column in predictions.columns:
-        classes = pa.array(predictions.card.head(column).classes, pa.string())
-        chosen = pa.array(predictions.label_indices[column], mask=is_failed)
-        columns[column] = classes.take(chosen)
-        columns[confidence_of(column)] = pa.array(predictions.confidence(column), mask=is_failed)
-        if top_k > 1:
-            columns[candidates_of(column)] = _build_candidates(predictions, column, top_k, is_failed)
-    flags = [
-        None if failed else list(found) for found, failed in zip(predictions.flags, is_failed, strict=True)
-    ]
-    return columns | {
-        ANSWER: pa.array([format_path(answer) or None for answer in predictions.answers], pa.string()),
-        ANSWER_LEVEL: pa.array(predictions.answer_levels, pa.string()),
-        FLAGS: pa.array(flags, pa.list_(pa.string())),
-    }
+    return pa.table(table | dict(zip(kinds, labels.columns, strict=True)))
 
 
-def _build_candidates(predictions: Predictions, column: str, top_k: int, is_failed: Bools) -> Any:  # noqa: ANN401
+def _build_candidates(predictions: Predictions, column: str, top_k: int) -> list[Cell]:
+    classes = predictions.card.head(column).classes
     indices, confidences = predictions.top_k(column, top_k)
-    classes = pa.array(predictions.card.head(column).classes, pa.string())
-    values = pa.StructArray.from_arrays(
-        [classes.take(pa.array(indices[~is_failed].ravel())), pa.array(confidences[~is_failed].ravel())],
-        fields=list(CANDIDATE_TYPE),
-    )
-    ends = np.cumsum(np.where(is_failed, 0, indices.shape[1]), dtype=np.int32)
-    offsets = pa.array(np.concatenate([np.zeros(1, np.int32), ends]))
-    return pa.ListArray.from_arrays(offsets, values, type=pa.list_(CANDIDATE_TYPE), mask=pa.array(is_failed))
+    return [
+        [(classes[index], value) for index, value in zip(row, values, strict=True)]
+        for row, values in zip(indices.tolist(), confidences.tolist(), strict=True)
+    ]
+
+
+def _only_labelled(predictions: Predictions, cells: list[Cell]) -> list[Cell]:
+    """Return a column in which a photo without labels has no value."""
+    if not any(predictions.reasons):
+        return cells
+    return [cell if reason is None else None for cell, reason in zip(cells, predictions.reasons, strict=True)]

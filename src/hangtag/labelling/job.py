@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from hangtag.domain.columns import FAILED, STATUS
 from hangtag.domain.errors import UsageError
 from hangtag.labelling.finished import Photo
-from hangtag.labelling.layout import FAILED, STATUS
 from hangtag.labelling.manifest import Manifest, has_manifest, read_manifest, remove_manifest
 from hangtag.labelling.outputs import open_table
 from hangtag.labelling.part_folder import PartFolder, holds_rows, remove_rows

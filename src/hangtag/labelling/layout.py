@@ -1,40 +1,12 @@
 """Which columns a table of labels has, and what kind of value stands in each."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hangtag.bundle.card import Card
-from hangtag.domain.columns import (
-    ANSWER,
-    ANSWER_LEVEL,
-    FAILED,
-    FLAGS,
-    LABEL_COLUMNS,
-    LABELLED,
-    MODEL,
-    PATH,
-    REASON,
-    STATUS,
-    candidates_of,
-    confidence_of,
-)
-from hangtag.tables.cells import Kind
-
-__all__ = [
-    "ANSWER",
-    "ANSWER_LEVEL",
-    "FAILED",
-    "FLAGS",
-    "LABELLED",
-    "MODEL",
-    "PATH",
-    "REASON",
-    "STATUS",
-    "Layout",
-    "candidates_of",
-    "confidence_of",
-    "name_beside",
-]
+from hangtag.domain.columns import LABEL_COLUMNS
+from hangtag.inference.frames import label_kinds
+from hangtag.tables.cells import Kind, name_beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,26 +53,4 @@ class Layout:
 
     @property
     def _own_kinds(self) -> dict[str, Kind]:
-        kinds = {PATH: Kind.PATH} | ({MODEL: Kind.TEXT} if self.compares_models else {})
-        kinds |= {STATUS: Kind.TEXT, REASON: Kind.TEXT}
-        for column in self.label_columns:
-            kinds |= {column: Kind.TEXT, confidence_of(column): Kind.CONFIDENCE}
-            if self.top_k > 1:
-                kinds[candidates_of(column)] = Kind.CANDIDATES
-        return kinds | {ANSWER: Kind.TEXT, ANSWER_LEVEL: Kind.TEXT, FLAGS: Kind.NAMES}
-
-
-def name_beside(names: Iterable[str], taken: Iterable[str], mark: str) -> list[str]:
-    """Return what columns are called beside those that have their names, one by one: `path (given)`.
-
-    Capital letters make no difference, since they make none in a spreadsheet's formulas or in SQL.
-    """
-    used = {name.casefold() for name in taken}
-    found = []
-    for own in names:
-        name = own
-        while name.casefold() in used:
-            name = f"{name} ({mark})"
-        used.add(name.casefold())
-        found.append(name)
-    return found
+        return label_kinds(self.label_columns, self.top_k, with_model=self.compares_models)

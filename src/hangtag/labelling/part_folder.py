@@ -18,16 +18,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from hangtag.domain.columns import FAILED, MODEL, PATH, STATUS
 from hangtag.domain.durable import replacing, sync_folder
 from hangtag.domain.errors import UsageError
 from hangtag.labelling.finished import FinishedPhotos, keys_of
-from hangtag.labelling.layout import (
-    FAILED,
-    MODEL,
-    PATH,
-    STATUS,
-    Layout,
-)
+from hangtag.labelling.layout import Layout
 from hangtag.labelling.plan import ROWS_A_PART
 from hangtag.labelling.row_log import RowLog, iter_log
 from hangtag.tables.arrow import ArrowRows, ParquetWriter

@@ -7,21 +7,21 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hangtag.domain.columns import CATEGORY_COLUMNS
-from hangtag.domain.reasons import Reason
-from hangtag.domain.taxonomy import format_path
-from hangtag.domain.text import printable, render_count
-from hangtag.labelling.layout import (
+from hangtag.domain.columns import (
     ANSWER_LEVEL,
+    CATEGORY_COLUMNS,
     FAILED,
     FLAGS,
     MODEL,
     PATH,
     REASON,
     STATUS,
-    Layout,
     confidence_of,
 )
+from hangtag.domain.reasons import Reason
+from hangtag.domain.taxonomy import format_path
+from hangtag.domain.text import printable, render_count
+from hangtag.labelling.layout import Layout
 from hangtag.labelling.summary import BANDS, Summary
 from hangtag.tables.cells import Cell
 from hangtag.tables.writing import Rows, join_names

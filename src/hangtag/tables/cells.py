@@ -57,6 +57,22 @@ class TableRow(NamedTuple):
     values: tuple[object, ...]
 
 
+def name_beside(names: Iterable[str], taken: Iterable[str], mark: str) -> list[str]:
+    """Return what columns are called beside those that have their names, one by one: `path (given)`.
+
+    Capital letters make no difference, since they make none in a spreadsheet's formulas or in SQL.
+    """
+    used = {name.casefold() for name in taken}
+    found = []
+    for own in names:
+        name = own
+        while name.casefold() in used:
+            name = f"{name} ({mark})"
+        used.add(name.casefold())
+        found.append(name)
+    return found
+
+
 def name_columns(header: Iterable[str]) -> tuple[str, ...]:
     """Return a different name for each column: `name`, `name (2)`; `column 3` for one without a name."""
     names: list[str] = []

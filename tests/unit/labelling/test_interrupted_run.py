@@ -5,8 +5,8 @@ import threading
 import pytest
 
 from fakes import FakeModel, encode, paint, press_ctrl_c
+from hangtag.domain.columns import PATH
 from hangtag.labelling.inputs import PhotoWalk
-from hangtag.labelling.layout import PATH
 from hangtag.labelling.run import Labeller
 
 pytestmark = [

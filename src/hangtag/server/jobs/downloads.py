@@ -6,28 +6,27 @@ from typing import Final, Literal, get_args
 
 from sqlalchemy import Engine
 
-from hangtag.domain.columns import LABEL_COLUMNS
-from hangtag.domain.taxonomy import format_path
-from hangtag.labelling.layout import (
+from hangtag.domain.columns import (
     ANSWER,
     ANSWER_LEVEL,
     FAILED,
     FLAGS,
+    LABEL_COLUMNS,
     LABELLED,
     PATH,
     REASON,
     STATUS,
-    Layout,
     candidates_of,
     confidence_of,
-    name_beside,
 )
+from hangtag.domain.taxonomy import format_path
+from hangtag.labelling.layout import Layout
 from hangtag.server.jobs.labelling import STORED_CANDIDATES
 from hangtag.server.jobs.stored import StoredResult, iter_results
 from hangtag.server.jobs.tables import JobRow
 from hangtag.server.jobs.vocabulary import Vocabulary
 from hangtag.tables import writing
-from hangtag.tables.cells import Cell, Column, Kind, parse_value
+from hangtag.tables.cells import Cell, Column, Kind, name_beside, parse_value
 from hangtag.tables.writing import Rows, render
 
 Format = Literal["csv", "xlsx", "jsonl"]
