@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
     from hangtag.labelling.inputs.photo import PhotoInput
     from hangtag.labelling.layout import Layout
-    from hangtag.labelling.outputs import Output, TableWriter
+    from hangtag.labelling.outputs import Output
     from hangtag.labelling.plan import Start
     from hangtag.labelling.run import OnProgress
+    from hangtag.tables.writing import TableWriter
 
 EXIT_SOME_NOT_LABELLED: Final = 3
 

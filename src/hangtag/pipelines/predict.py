@@ -21,12 +21,13 @@ from hangtag.labelling.fingerprint import Fingerprint
 from hangtag.labelling.inputs import InputSettings, PhotoInput, open_inputs
 from hangtag.labelling.inputs.opening import STANDARD_INPUT
 from hangtag.labelling.layout import Layout
-from hangtag.labelling.outputs import Output, TableWriter, open_table
+from hangtag.labelling.outputs import Output, open_table
 from hangtag.labelling.plan import ROWS_A_PART, Plan, Start
 from hangtag.labelling.run import Labeller, OnProgress, Pipeline, ignore_progress
 from hangtag.labelling.summary import Summary
 from hangtag.pipelines.arguments import checked
 from hangtag.pipelines.destinations import Destination, check_destinations
+from hangtag.tables.writing import TableWriter
 
 if TYPE_CHECKING:
     from hangtag.inference.photos import GivenPhotos
