@@ -63,7 +63,8 @@ def custom(
             progress=progress,
         )
         if made.table.name == pipeline.PROPOSALS_NAME:
-            again = shlex.join(["hangtag", "custom", str(folder), "--labels", str(made.table)])
+            replaces = ["--force"] if (folder / pipeline.CUSTOM_TABLE).exists() else []
+            again = shlex.join(["hangtag", "custom", str(folder), "--labels", str(made.table), *replaces])
             typer.echo(f"Correct the proposals in {made.table}, and pass it back: {again}")
         if made.other_files:
             counts = ", ".join(f"{count:,} {ending}" for ending, count in made.other_files.items())

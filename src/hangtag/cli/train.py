@@ -1,5 +1,6 @@
 """The command `hangtag train`."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -200,7 +201,7 @@ def train(
         if folds is None:
             _print_result(run_training(options, progress))
         else:
-            _print_folds(run_folds(options, folds, fold, progress))
+            _print_folds(run_folds(options, folds, fold, progress), catalogue)
 
 
 def _read_changes(given: list[str]) -> dict[str, object]:
@@ -255,13 +256,12 @@ def _print_reports(result: "TrainResult") -> None:
     typer.echo(f"precisions that may be chosen: {', '.join(result.precisions)}", err=True)
 
 
-def _print_folds(found: "FoldsResult") -> None:
+def _print_folds(found: "FoldsResult", catalogue: Path) -> None:
     for fold, result in found.results.items():
         typer.echo(f"fold {fold}:")
         _print_reports(result)
     if found.table is None:
         typer.echo(f"{found.folder}: finish the other folds, then the predictions are joined")
     else:
-        typer.echo(
-            f"{found.table} written; find suspect labels with it: hangtag check CATALOGUE --labels {found.table}"
-        )
+        check = shlex.join(["hangtag", "check", str(catalogue), "--labels", str(found.table)])
+        typer.echo(f"{found.table} written; find suspect labels with it: {check}")

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import shlex
 import sys
 
 import pytest
@@ -247,3 +248,29 @@ def test_a_column_of_which_nothing_is_known_is_refused(custom, write_photos):
     status, _, err = custom(write_photos("1.png"), "--ask", "--column", "baseColour")
     assert status == 2
     assert "no labels of baseColour are known" in err
+
+
+def advised(text):
+    """Return the arguments of the `hangtag custom` that a message advises."""
+    return shlex.split(text.splitlines()[-1].partition("hangtag custom ")[2])
+
+
+def test_the_advice_of_a_second_run_keeps_the_labels(custom, write_photos):
+    folder = write_photos("Tshirts/1.png", "Jeans/2.png")
+    assert custom(folder)[0] == 0
+    before = rows_of(folder)
+    status, _, err = custom(folder)
+    assert status == 2
+    status, _, err = custom(*advised(err))
+    assert status == 0, err
+    assert rows_of(folder) == before
+
+
+def test_the_advice_of_proposals_reads_them_back(custom, write_photos):
+    folder = write_photos("Tshirts/1.png", "2.png")
+    assert custom(folder)[0] == 0
+    status, out, _ = custom(folder, "--propose")
+    assert status == 0
+    status, _, err = custom(*advised(out.splitlines()[0]))
+    assert status == 0, err
+    assert all(rows_of(folder)[name]["articleType"] for name in ("Tshirts/1", "2"))
