@@ -209,7 +209,7 @@ def test_a_format_without_an_output_goes_to_standard_output(run):
     status, out, err = run("predict", "photos/good.jpg", "--format", "jsonl")
     assert status == 0
     assert [json.loads(line)["path"] for line in out.splitlines()] == ["photos/good.jpg"]
-    assert "1 of 1 photos labelled" in err
+    assert "1 of 1 photo labelled" in err
 
 
 @pytest.mark.parametrize(

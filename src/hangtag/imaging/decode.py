@@ -281,3 +281,8 @@ def _box_size(data: bytes, start: int) -> int:
 # and of broken EXIF blocks, which do not matter.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+
+
+def too_large(limits: DecodeLimits) -> PhotoError:
+    """Return the error of a photo with more bytes than a photo may have."""
+    return PhotoError(Reason.TOO_MANY_BYTES, f"the file is larger than {limits.max_bytes:,} bytes")

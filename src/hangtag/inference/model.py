@@ -64,7 +64,7 @@ class Model:
     def predict(self, photos: GivenPhotos) -> Predictions:
         """Return the labels of one photo or of many, in order.
 
-        A photo is a path, bytes, an open binary file, a Pillow image or a uint8 NumPy array of shape
+        A photo is a path, an http address, bytes, an open binary file, a Pillow image or a uint8 NumPy array of shape
         (height, width, 3); the path of a folder stands for the photos in it. One that cannot be read keeps its place,
         with the reason. Raises `UsageError` for anything else.
 

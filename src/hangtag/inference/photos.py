@@ -4,8 +4,9 @@ import io
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,9 @@ from hangtag.domain.errors import PhotoError, UsageError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.batches import PhotoSource
 from hangtag.imaging.decode import DEFAULT_LIMITS, PHOTO_SUFFIXES, DecodeLimits, read_photo_bytes
+
+if TYPE_CHECKING:
+    from hangtag.imaging.fetching import Fetcher
 
 GivenPhoto = (
     str
@@ -27,13 +31,13 @@ GivenPhoto = (
     | npt.NDArray[np.uint8]
     | PhotoSource
 )
-"""One photo: a path, a file's bytes, an open file, a Pillow image, an array (height, width, 3), or a `PhotoSource`."""
+"""One photo: a path, http address, bytes, an open file, a Pillow image, an array (height, width, 3), `PhotoSource`."""
 
 GivenPhotos = GivenPhoto | Iterable[GivenPhoto]
 """One photo or many; a path may also name a folder, which stands for the photos in it and below it."""
 
 _FIX: Final = (
-    "Pass a path, a folder, bytes, an open binary file, a Pillow image, a uint8 NumPy array of shape "
+    "Pass a path, a folder, an http address, bytes, an open binary file, a Pillow image, a uint8 NumPy array of shape "
     "(height, width, 3), or a list of these."
 )
 _SAVED_AS_IT_IS: Final = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
@@ -82,9 +86,7 @@ def _expand(photo: object, position: int) -> Iterable[PhotoSource]:
     number = f"photo {position + 1}"
     if isinstance(photo, str | os.PathLike):
         if "://" in str(photo):
-            raise UsageError(
-                "a model reads no addresses", where=photo, fix="Use hangtag.predict(address, model)."
-            )
+            return [_open_address(str(photo))]
         path = Path(photo)
         if not path.is_dir():
             return [NamedPhoto(str(photo), photo)]
@@ -100,6 +102,35 @@ def _expand(photo: object, position: int) -> Iterable[PhotoSource]:
         raise UsageError(f"a photo cannot be {_name_type(photo)}", fix=_FIX)
     name = getattr(photo, "filename", None) or getattr(photo, "name", None)
     return [NamedPhoto(name if isinstance(name, str) else number, photo)]
+
+
+def _open_address(address: str) -> PhotoSource:
+    """Return the photo at an http address; it is fetched when it is read."""
+    if not address.lower().startswith(("http://", "https://")):
+        raise UsageError(
+            "a model reads http addresses only", where=address, fix="Use hangtag.predict(address, model)."
+        )
+    from hangtag.imaging.fetching import WebPhoto  # noqa: PLC0415 - httpx takes long to import
+
+    return WebPhoto(address, _open_fetcher())
+
+
+@cache
+def _open_fetcher() -> "Fetcher":
+    from hangtag.imaging.fetching import Fetcher  # noqa: PLC0415 - as above
+
+    return Fetcher(_Patience())
+
+
+@dataclass(frozen=True, slots=True)
+class _Patience:
+    """How photos at addresses are fetched: the settings of a `Fetcher`."""
+
+    connections: int = 16
+    timeout_s: float = 30.0
+    attempts: int = 4
+    redirects: int = 5
+    backoff_s: float = 0.5
 
 
 def _is_one(given: object) -> bool:

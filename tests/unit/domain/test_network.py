@@ -4,8 +4,8 @@ import pytest
 from hangtag.client.connection import Connection
 from hangtag.domain.errors import UsageError
 from hangtag.domain.network import naming_network_settings
+from hangtag.imaging.fetching import Fetcher
 from hangtag.labelling.inputs.settings import InputSettings
-from hangtag.labelling.inputs.web import Fetcher
 
 VARIABLES = ("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
 

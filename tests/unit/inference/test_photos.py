@@ -13,6 +13,7 @@ from hangtag.bundle.file import write_bundle
 from hangtag.domain.errors import PhotoError, UsageError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.decode import DecodeLimits, decode_photo
+from hangtag.imaging.fetching import Fetcher
 from hangtag.inference.model import load_model
 from hangtag.inference.photos import iter_photos
 from tiny_bundle import TINY_HEADS, build_tiny_card, build_tiny_graph, draw_png
@@ -107,13 +108,27 @@ def test_grey_arrays_are_photos(model):
         (PIXELS.astype(np.float32), "float32 and shape"),
         (np.moveaxis(PIXELS, -1, 0), "np.moveaxis"),
         (np.zeros((2, 3, 4, 5, 6), np.uint8), "is no photo"),
-        ("https://shop.example/a.jpg", r"hangtag\.predict"),
+        ("s3://shop/a.jpg", r"hangtag\.predict"),
     ],
     ids=repr,
 )
 def test_anything_else_is_wrong_usage(model, given, says):
     with pytest.raises(UsageError, match=says):
         model.predict(given)
+
+
+def test_a_photo_at_an_address_is_fetched(model, monkeypatch):
+    addresses = []
+
+    def fetch(_fetcher, url, _limits):
+        addresses.append(url)
+        return PNG
+
+    monkeypatch.setattr(Fetcher, "fetch", fetch)
+    found = model.predict("https://shop.example/a.png")
+    assert addresses == ["https://shop.example/a.png"]
+    assert found.names == ("https://shop.example/a.png",)
+    assert found.labels("gender") == model.predict(PNG).labels("gender")
 
 
 def test_a_file_that_cannot_be_read_keeps_its_place(model):

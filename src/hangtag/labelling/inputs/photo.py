@@ -104,8 +104,3 @@ class FaultyPhoto:
 @dataclass(frozen=True, slots=True)
 class BrokenInput(FaultyPhoto):
     """An input that cannot be read, or not to its end: the entry behind those of it that could be."""
-
-
-def too_large(limits: DecodeLimits) -> PhotoError:
-    """Return the error of a photo with more bytes than a photo may have."""
-    return PhotoError(Reason.TOO_MANY_BYTES, f"the file is larger than {limits.max_bytes:,} bytes")

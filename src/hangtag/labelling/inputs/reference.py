@@ -13,8 +13,8 @@ from hangtag.labelling.inputs.prefetch import AddressedPhoto, FarPhoto, Prefetch
 from hangtag.labelling.inputs.settings import InputSettings
 
 if TYPE_CHECKING:
+    from hangtag.imaging.fetching import Fetcher
     from hangtag.labelling.inputs.cloud import Stores
-    from hangtag.labelling.inputs.web import Fetcher
 
 WEB_SCHEMES: Final = ("http", "https")
 CLOUD_SCHEMES: Final = ("s3", "gs", "az")
@@ -52,7 +52,7 @@ class References:
             return PhotoFile(os.path.join(folder, text), extra=extra)  # noqa: PTH118 - as in the walk of folders
         text = as_utf8(text)
         if scheme in WEB_SCHEMES:
-            from hangtag.labelling.inputs.web import WebPhoto  # noqa: PLC0415 - httpx takes long to import
+            from hangtag.imaging.fetching import WebPhoto  # noqa: PLC0415 - httpx takes long to import
 
             return self.far(WebPhoto(text, self.fetcher, extra=extra))
         if scheme in CLOUD_SCHEMES:
@@ -77,7 +77,7 @@ class References:
     @cached_property
     def fetcher(self) -> "Fetcher":
         """What fetches from servers."""
-        from hangtag.labelling.inputs.web import Fetcher  # noqa: PLC0415 - as above
+        from hangtag.imaging.fetching import Fetcher  # noqa: PLC0415 - as above
 
         return Fetcher(self.settings)
 

@@ -13,7 +13,7 @@ from typing import BinaryIO, Final, Protocol, cast
 
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
-from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits
+from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits, too_large
 from hangtag.labelling.inputs.kept import ByteStore, KeptBytes
 from hangtag.labelling.inputs.members import Membership, name_member, sort_member
 from hangtag.labelling.inputs.photo import (
@@ -22,7 +22,6 @@ from hangtag.labelling.inputs.photo import (
     FaultyPhoto,
     InputPhoto,
     no_extra,
-    too_large,
 )
 
 _MAX_HEADER_BYTES: Final = 1 << 20

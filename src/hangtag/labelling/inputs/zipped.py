@@ -10,9 +10,9 @@ from typing import Final
 
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
-from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits
+from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits, too_large
 from hangtag.labelling.inputs.members import Membership, name_member, sort_member
-from hangtag.labelling.inputs.photo import BrokenInput, Extra, InputPhoto, no_extra, too_large
+from hangtag.labelling.inputs.photo import BrokenInput, Extra, InputPhoto, no_extra
 from hangtag.labelling.inputs.zip_index import NoIndexError, ZipEntry, iter_entries
 
 _LOCAL_HEAD: Final = struct.Struct("<4s2B4H3L2H")

@@ -11,10 +11,10 @@ from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.batches import PhotoDecoder
 from hangtag.imaging.decode import DecodeLimits
+from hangtag.imaging.fetching import Fetcher, WebPhoto
 from hangtag.labelling.inputs.opening import open_inputs
 from hangtag.labelling.inputs.prefetch import FetchingAhead
 from hangtag.labelling.inputs.settings import InputSettings
-from hangtag.labelling.inputs.web import Fetcher, WebPhoto
 
 QUICK = InputSettings(timeout_s=5, attempts=3, backoff_s=0.01)
 PATIENCE_S = 20

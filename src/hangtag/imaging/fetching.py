@@ -5,20 +5,18 @@ import random
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Final
+from typing import Final, Protocol
 
 import httpx
 
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.network import naming_network_settings
 from hangtag.domain.reasons import Reason
-from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits
-from hangtag.labelling.inputs.photo import Extra, no_extra, too_large
-from hangtag.labelling.inputs.settings import InputSettings
+from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits, too_large
 
 _LONGEST_PAUSE_S: Final = 60.0
 _LONGEST_CONNECT_S: Final = 10.0
@@ -30,6 +28,35 @@ _HEADERS: Final = {
 _ABSENT: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 _PASSING: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 _USER_AND_PASSWORD: Final = re.compile(r"(?<=//)[^/?#@]*@")
+
+
+class FetchSettings(Protocol):
+    """How photos are fetched."""
+
+    @property
+    def connections(self) -> int:
+        """How many photos are fetched at a time."""
+        ...
+
+    @property
+    def timeout_s(self) -> float:
+        """How many seconds an attempt may take."""
+        ...
+
+    @property
+    def attempts(self) -> int:
+        """How often a photo is asked for, at most."""
+        ...
+
+    @property
+    def redirects(self) -> int:
+        """How many redirects are followed."""
+        ...
+
+    @property
+    def backoff_s(self) -> float:
+        """The longest pause after the first failure, in seconds; it doubles after each further one."""
+        ...
 
 
 class _PassingError(Exception):
@@ -47,7 +74,7 @@ class Fetcher:
     Raises `UsageError` when the environment's proxy or certificate settings cannot be used.
     """
 
-    def __init__(self, settings: InputSettings, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(self, settings: FetchSettings, transport: httpx.BaseTransport | None = None) -> None:
         self._settings = settings
         self._rests: dict[str, float] = {}
         self._closed = threading.Event()
@@ -124,7 +151,7 @@ class WebPhoto:
 
     url: str
     fetcher: Fetcher
-    extra: Extra = field(default_factory=no_extra, kw_only=True, hash=False)
+    extra: Mapping[str, object] = field(default_factory=dict, kw_only=True, hash=False)
 
     @property
     def name(self) -> str:
