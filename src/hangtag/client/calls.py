@@ -1,4 +1,4 @@
-"""The calls of the service."""
+"""The client: one method for each operation of the service."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -29,13 +29,13 @@ from hangtag.domain.durable import replacing
 from hangtag.domain.errors import ServiceError, UsageError
 
 GivenPhoto = str | Path | bytes
-"""The path of a photo's file, or the bytes of one."""
+"""A path of a photo, or its bytes."""
 
 _QUIET_S: Final = 60.0
-"""The service says something at least every 15 seconds while a job is watched; longer silence is a broken line."""
+"""The event stream of a job sends something at least every 15 seconds; longer silence means a lost connection."""
 
 _PASSING: Final = (None, HTTPStatus.SERVICE_UNAVAILABLE)
-"""How a service answers that is being restarted: not at all, or that it is busy."""
+"""The status of a service that is restarting: no response, or busy."""
 
 _PAUSE_S: Final = 1.0
 _PAGE: Final = 500
@@ -44,9 +44,10 @@ _READ_JOB: Final = TypeAdapter(Job)
 
 
 class Client:
-    """Calls a service. `timeout_s` is how long an answer may take; `attempts`, how often a busy service is asked.
+    """A client for a service.
 
-    Every call raises `ServiceError` when the service cannot be reached or refuses it.
+    `timeout_s` limits each call. `attempts` is how often a call is sent while the service is busy. Every method raises
+    `ServiceError` if the service cannot be reached or returns a problem.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         self._connection.close()
 
     def predict(
@@ -77,9 +78,9 @@ class Client:
         top_k: int = 5,
         probabilities: bool = False,
     ) -> Predictions:
-        """Label photos; each has an answer, in order. Bytes are called `photo 1` and so on, by their position.
+        """Label photos. The predictions are in the same order. Photos given as bytes are named `photo 1` and so on.
 
-        Raises `UsageError` for a single path where a list is expected, and `OSError` for a file that cannot be read.
+        Raises `UsageError` for a single photo instead of a list, and `OSError` for a file that cannot be read.
         """
         if isinstance(photos, str | Path | bytes):
             raise UsageError("predict takes a list of photos", fix="Write predict([photo]).")
@@ -90,9 +91,9 @@ class Client:
     def explain(
         self, photo: GivenPhoto, *, model: str | None = None, columns: Sequence[str] = ()
     ) -> ExplainedPhoto | FailedPhoto:
-        """Return pictures of what the labels of a photo rest on: of the usual columns, or of those named.
+        """Return pictures of what the model looked at, for the usual columns or for those given.
 
-        Of a photo that cannot be opened, return the reason. Raises `OSError` for a file that cannot be read.
+        Returns a `FailedPhoto` if the photo cannot be decoded. Raises `OSError` for a file that cannot be read.
         """
         fields = _known(model=model) | {"columns": list(columns)}
         files = {"photo": _name_and_bytes(photo, 1)}
@@ -107,23 +108,23 @@ class Client:
     def compare(
         self, photo: GivenPhoto, *, models: Sequence[str] | None = None, top_k: int = 5
     ) -> Comparison:
-        """Show one photo to several models, to all of them without `models`."""
+        """Label one photo with several models, or with all of them."""
         fields = _known(models=models, top_k=str(top_k))
         files = {"photo": _name_and_bytes(photo, 1)}
         return self._connection.call(Comparison, "POST", "/predictions/compare", data=fields, files=files)
 
     def models(self) -> list[Model]:
-        """List the models that can be asked, the default one first."""
+        """List the models, the default one first."""
         return list(self._connection.call(Models, "GET", "/models").models)
 
     def taxonomy(self, model: str | None = None) -> Taxonomy:
-        """Return which labels a model can give."""
+        """Return the labels of a model and its category paths."""
         return self._connection.call(Taxonomy, "GET", "/taxonomy", params=_known(model=model))
 
     def create_job(
         self, files: Sequence[str | Path], *, model: str | None = None, title: str | None = None
     ) -> Job:
-        """Start a job from photos, one zip of them, and one CSV or XLSX table that names them.
+        """Start a job from photos, zip files of photos, and one CSV or XLSX table that lists them.
 
         Raises `OSError` for a file that cannot be read.
         """
@@ -136,16 +137,16 @@ class Client:
         return _READ_JOB.validate_json(response.content)
 
     def job(self, job_id: str) -> Job:
-        """Return how far a job is."""
+        """Return a job with its progress."""
         return self._connection.call(Job, "GET", f"/jobs/{job_id}")
 
     def jobs(self, *, offset: int = 0, limit: int = 50) -> list[Job]:
-        """List the jobs, the newest first."""
+        """List the jobs, newest first."""
         page = self._connection.call(JobPage, "GET", "/jobs", params={"offset": offset, "limit": limit})
         return list(page.jobs)
 
     def wait(self, job_id: str, on_progress: Callable[[Job], None] = lambda _job: None) -> Job:
-        """Wait until a job has ended, and return it. Lives through a restart of the service."""
+        """Wait until a job has ended and return it. Survives a restart of the service."""
         silent_since = time.monotonic()
         while True:
             try:
@@ -159,27 +160,27 @@ class Client:
                     raise
             time.sleep(_PAUSE_S)
 
-    def results(self, job_id: str, *, offset: int = 0, limit: int = 50, **chosen: Any) -> JobResults:  # noqa: ANN401 - text or number
-        """Return some of a job's results, those that are `chosen`, or all.
+    def results(self, job_id: str, *, offset: int = 0, limit: int = 50, **filters: Any) -> JobResults:  # noqa: ANN401 - text or number
+        """Return a page of a job's results, optionally filtered.
 
-        What can be chosen: `column`, `label`, `min_confidence`, `max_confidence`, `status` (labelled, failed,
-        doubtful, category, attributes or flagged) and `sort` (position or confidence).
+        The filters are `column`, `label`, `min_confidence`, `max_confidence`, `status` (labelled, failed, doubtful,
+        category, attributes or flagged) and `sort` (position or confidence).
         """
-        params = _known(offset=offset, limit=limit, **chosen)
+        params = _known(offset=offset, limit=limit, **filters)
         return self._connection.call(JobResults, "GET", f"/jobs/{job_id}/results", params=params)
 
-    def iter_results(self, job_id: str, **chosen: Any) -> Iterator[JobResult]:  # noqa: ANN401 - as above
-        """Yield all results of a job, or the `chosen` ones, fetched a page at a time."""
+    def iter_results(self, job_id: str, **filters: Any) -> Iterator[JobResult]:  # noqa: ANN401 - as above
+        """Yield all results of a job, optionally filtered, fetching one page at a time."""
         offset = 0
         while True:
-            page = self.results(job_id, offset=offset, limit=_PAGE, **chosen)
+            page = self.results(job_id, offset=offset, limit=_PAGE, **filters)
             yield from page.results
             offset += len(page.results)
             if not page.results or offset >= page.total:
                 return
 
     def correct(self, job_id: str, position: int, labels: dict[str, str]) -> JobResult:
-        """Say what the labels of a photo are, by column; they stand in the downloads then."""
+        """Correct or confirm the labels of a photo, by column."""
         return self._connection.call(
             JobResult,  # type: ignore[arg-type]  # an annotated union is no class, and pydantic reads it
             "PATCH",
@@ -190,14 +191,15 @@ class Client:
     def download(
         self, job_id: str, path: str | Path, kind: Literal["csv", "xlsx", "jsonl"] | None = None
     ) -> Path:
-        """Write a job's results to a file, whole or not at all; its ending says which kind, unless `kind` does.
+        """Download a job's results to a file. Its format is `kind`, or the ending of its name.
 
-        Raises `UsageError` for another ending, and `OSError` when the file cannot be written.
+        A failed download leaves no file. Raises `UsageError` for another ending, and `OSError` if the file cannot be
+        written.
         """
         target = Path(path)
         format_ = kind or target.suffix.removeprefix(".").lower()
         if format_ not in _FORMATS:
-            raise UsageError("results are written as .csv, .xlsx or .jsonl", where=target)
+            raise UsageError("results can be downloaded as .csv, .xlsx or .jsonl", where=target)
         with (
             replacing(target) as temporary,
             self._connection.stream(f"/jobs/{job_id}/download", params={"format": format_}) as response,
@@ -208,15 +210,15 @@ class Client:
         return target
 
     def cancel(self, job_id: str) -> Job:
-        """Stop a job; what it has labelled stays."""
+        """Stop a job. Its results so far are kept."""
         return self._connection.call(Job, "POST", f"/jobs/{job_id}/cancel")
 
     def delete(self, job_id: str) -> None:
-        """Remove a job that has ended, with its photos and results."""
+        """Delete a job that has ended, with its photos and results."""
         self._connection.send("DELETE", f"/jobs/{job_id}")
 
     def _iter_states(self, job_id: str) -> Iterator[Job]:
-        """Yield a job's states as the service tells them, until it ends or the connection does."""
+        """Yield the states of a job from its event stream, until the job or the connection ends."""
         with self._connection.stream(f"/jobs/{job_id}/events", timeout_s=_QUIET_S) as response:
             for line in response.iter_lines():
                 name, _, value = line.partition(":")
@@ -225,7 +227,7 @@ class Client:
 
 
 def _known(**fields: Any) -> dict[str, Any]:  # noqa: ANN401 - what a form or a query can say
-    """Return the fields that have a value."""
+    """Return the fields that are not None."""
     return {name: value for name, value in fields.items() if value is not None}
 
 

@@ -1,4 +1,4 @@
-"""One call of the service: sent, sent again when it asks for that, and its problems raised."""
+"""The connection to a service: requests, retries while it is busy, and problems raised as errors."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -16,11 +16,11 @@ from hangtag.domain.text import describe_invalid
 Value = TypeVar("Value")
 
 _LONGEST_PAUSE_S: Final = 30.0
-_FIX_UNREACHABLE: Final = "Start it with `hangtag serve`, or give another address."
+_FIX_UNREACHABLE: Final = "Start it with `hangtag serve`, or use another address."
 
 
 class Connection:
-    """A connection to a service. `attempts` is how often a call is sent while the service is too busy."""
+    """A connection to a service. `attempts` is how often a request is sent while the service is busy."""
 
     def __init__(
         self, base_url: str, timeout_s: float, attempts: int, transport: httpx.BaseTransport | None
@@ -31,23 +31,21 @@ class Connection:
             self._http = httpx.Client(base_url=f"{self.where}/api/v1", timeout=timeout_s, transport=transport)
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         self._http.close()
 
     def call(self, kind: type[Value], method: str, address: str, **content: Any) -> Value:  # noqa: ANN401 - httpx's
-        """Send a call and return its answer as a value; raises `ServiceError`."""
+        """Send a request and return the response as a value; raises `ServiceError`."""
         response = self.send(method, address, **content)
         try:
             return TypeAdapter(kind).validate_json(response.content)
         except ValidationError as error:
             found = error.errors()[0]
             place = ".".join(str(part) for part in found["loc"])
-            raise self._error(
-                f"the answer is not what was expected ({place}: {describe_invalid(found)})"
-            ) from None
+            raise self._error(f"unexpected response ({place}: {describe_invalid(found)})") from None
 
     def send(self, method: str, address: str, *, once: bool = False, **content: Any) -> httpx.Response:  # noqa: ANN401
-        """Send a call and return its answer; raises `ServiceError`. A call that cannot be repeated is sent `once`."""
+        """Send a request and return the response; raises `ServiceError`. Use `once` if it must not be repeated."""
         attempts = 1 if once else self._attempts
         for attempt in range(attempts):
             response = self._send(method, address, content)
@@ -62,7 +60,7 @@ class Connection:
     def stream(
         self, address: str, params: Mapping[str, str] | None = None, timeout_s: float | None = None
     ) -> Iterator[httpx.Response]:
-        """Give the answer to a GET while it arrives; raises `ServiceError`."""
+        """Give the response to a GET while it arrives; raises `ServiceError`."""
         timeout = httpx.USE_CLIENT_DEFAULT if timeout_s is None else timeout_s
         try:
             with self._http.stream("GET", address, params=params, timeout=timeout) as response:
@@ -85,8 +83,10 @@ class Connection:
         try:
             problem = response.json()
             detail, code = str(problem["detail"]), str(problem["code"])
-        except (ValueError, KeyError, TypeError):  # something on the way has answered instead
-            raise self._error(f"it answers {response.status_code}", status=response.status_code) from None
+        except (ValueError, KeyError, TypeError):  # not a response of the service, but of a proxy
+            raise self._error(
+                f"the service returned status {response.status_code}", status=response.status_code
+            ) from None
         raise self._error(detail, fix=problem.get("fix"), status=response.status_code, service_code=code)
 
     def _unreachable(self, error: httpx.HTTPError) -> ServiceError:
@@ -97,7 +97,7 @@ class Connection:
 
 
 def _pause_asked_for(response: httpx.Response) -> float | None:
-    """Return for how many seconds the service asks to be left alone, None if it does not."""
+    """Return the seconds of Retry-After if the service is busy, else None."""
     if response.status_code != HTTPStatus.SERVICE_UNAVAILABLE:
         return None
     asked = response.headers.get("retry-after", "")

@@ -1,4 +1,4 @@
-"""What the service answers, as values. A newer service may say more; what is not named here is left out."""
+"""The values that the service returns. Unknown fields of a newer service are ignored."""
 
 import base64
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from hangtag.domain.reasons import Reason
 
 @dataclass(frozen=True, slots=True)
 class ModelName:
-    """Which model answered."""
+    """The model that made a prediction."""
 
     id: str
     version: str
@@ -24,7 +24,7 @@ class ModelName:
 
 @dataclass(frozen=True, slots=True)
 class ChosenLabel:
-    """The chosen value of a column, its confidence, and the candidates, the chosen one first."""
+    """The chosen class of a column, its confidence, and the top candidates, the chosen one first."""
 
     value: str
     confidence: float
@@ -33,12 +33,14 @@ class ChosenLabel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelledPhoto:
-    """The label of a photo. `path` is the category path from the root to the leaf, `labels` are by column.
+    """The labels of a photo by column, with the category `path` from the root to the leaf.
 
-    `answer` is the part of the path that the model is sure of, down to the column `answer_level`; `flags` say what is
-    wrong with the photo.
-    `doubtful` names the columns whose confidence is low. `probabilities`, in descending order, are there when asked
-    for. In a job, `position` is the photo's, `row` what its table says of it, and `corrections` what a person does.
+    `answer` is the part of the path that the model is confident of, down to the column `answer_level`. `doubtful` lists
+    the columns whose confidence is below their threshold, and `flags` what is wrong with the photo. `probabilities` has
+    all classes in descending order, if requested.
+
+    In a job, `position` is the photo's position, `row` its row of the table, and `corrections` the labels that a person
+    set. They are included in `path`, `answer` and `doubtful`, but not in `labels`.
     """
 
     photo: str
@@ -61,7 +63,7 @@ class LabelledPhoto:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedPhoto:
-    """Why a photo has no label."""
+    """A photo that could not be labelled, and why."""
 
     photo: str
     reason: Reason
@@ -77,7 +79,7 @@ JobResult = PhotoAnswer
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """The answers to some photos, in their order."""
+    """The predictions for some photos, in order."""
 
     model: ModelName
     latency_ms: float
@@ -86,9 +88,9 @@ class Predictions:
 
 @dataclass(frozen=True, slots=True)
 class ExplainedLabel:
-    """What a decision looked at: the photo, bright where it spoke for the label. `image` is a data URL.
+    """What the model looked at for a label: the photo, bright where it mattered. `image` is a data URL.
 
-    `method` is occlusion or activation; a newer service may know others.
+    `method` is occlusion or activation; a newer service may have others.
     """
 
     column: str
@@ -99,13 +101,13 @@ class ExplainedLabel:
 
     @property
     def picture(self) -> bytes:
-        """The bytes of the picture's file, a JPEG."""
+        """The picture as a JPEG file."""
         return base64.b64decode(self.image.partition(",")[2])
 
 
 @dataclass(frozen=True, slots=True)
 class ExplainedPhoto:
-    """What the decisions about a photo looked at, as pictures of `width` x `height` pixels."""
+    """What the model looked at in a photo: one picture of `width` x `height` pixels for each label."""
 
     photo: str
     model: ModelName
@@ -116,7 +118,7 @@ class ExplainedPhoto:
     status: Literal["explained"] = "explained"
 
     def __getitem__(self, column: str) -> ExplainedLabel:
-        """Return the explained label of a column; `KeyError` for one that was not asked for."""
+        """Return the explained label of a column; `KeyError` for one that was not requested."""
         for label in self.labels:
             if label.column == column:
                 return label
@@ -128,7 +130,7 @@ ExplanationAnswer = Annotated[ExplainedPhoto | FailedPhoto, Field(discriminator=
 
 @dataclass(frozen=True, slots=True)
 class ComparisonAnswer:
-    """What one model says about a photo."""
+    """The prediction of one model for a photo."""
 
     model: ModelName
     latency_ms: float
@@ -137,7 +139,7 @@ class ComparisonAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What several models say about one photo."""
+    """The predictions of several models for one photo."""
 
     photo: str
     answers: tuple[ComparisonAnswer, ...]
@@ -145,7 +147,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class HeadFigures:
-    """How good one head is."""
+    """The accuracy of one head."""
 
     top1_accuracy: float | None
     macro_f1: float | None
@@ -153,7 +155,7 @@ class HeadFigures:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """How good a model is on a split; shares of 0 to 1."""
+    """The accuracy of a model on a split, as shares from 0 to 1."""
 
     split: str
     support: int | None
@@ -164,7 +166,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model that can be asked."""
+    """A model of the service."""
 
     id: str
     name: str
@@ -181,7 +183,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Taxonomy:
-    """Which labels a model can give: its category paths over named levels, and the classes of every column."""
+    """The labels of a model: its category paths over named levels, and the classes of every column."""
 
     levels: tuple[str, ...]
     paths: tuple[tuple[str, ...], ...]
@@ -208,7 +210,7 @@ class Job:
 
     @property
     def has_ended(self) -> bool:
-        """Whether nothing more will happen."""
+        """Whether the job has finished, was cancelled or failed."""
         return self.state in {"done", "cancelled", "failed"}
 
 

@@ -171,10 +171,10 @@ def test_the_start_of_a_job_is_not_sent_twice(tmp_path, monkeypatch):
     ("response", "message"),
     [
         (httpx.ConnectError("refused"), "cannot be reached"),
-        (httpx.Response(502, text="<html>proxy</html>"), "it answers 502"),
-        (httpx.Response(500, json=["odd"]), "it answers 500"),
-        (httpx.Response(200, json={"models": [{"id": 1}]}), "not what was expected"),
-        (httpx.Response(200, text="no json"), "not what was expected"),
+        (httpx.Response(502, text="<html>proxy</html>"), "the service returned status 502"),
+        (httpx.Response(500, json=["odd"]), "the service returned status 500"),
+        (httpx.Response(200, json={"models": [{"id": 1}]}), "unexpected response"),
+        (httpx.Response(200, text="no json"), "unexpected response"),
     ],
 )
 def test_a_service_that_is_none_is_an_error_that_says_so(response, message):
