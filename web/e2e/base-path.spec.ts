@@ -7,7 +7,8 @@ let proxy: Server;
 let address: string;
 
 /** A proxy that serves hangtag below /tags and nothing else, as in a shop's intranet. */
-test.beforeAll(async ({}, { project }) => {
+test.beforeAll(async ({ browserName }, { project }) => {
+  expect(browserName).toBe('chromium');
   const target = new URL(project.use.baseURL ?? '');
   proxy = createServer((asked, answer) => {
     if (!asked.url?.startsWith('/tags/')) return void answer.writeHead(404).end();

@@ -137,6 +137,7 @@ test('what was shown is downloaded and copied', async ({ page, context }) => {
   expect(lines[9]).toMatch(/^broken\.jpg,failed,not_a_photo,/);
   expect((await tray.exported(/Excel/)).subarray(0, 2).toString()).toBe('PK');
   await tray.export(/Copy/);
+  await expect(page.getByText('Copied', { exact: true })).toBeAttached();
   const copied = await page.evaluate(() => navigator.clipboard.readText());
   expect(copied.split('\n')[1]).toContain('tshirt.png\tlabelled');
 });
@@ -158,7 +159,7 @@ test('labels are copied where a page of plain http has no clipboard, or the page
   expect(copied.split('\n')[1]).toContain('tshirt.png\tlabelled');
   await page.evaluate(() => (document.execCommand = () => false));
   await tray.export(/Copy/);
-  await expect(page.getByRole('alert')).toContainText('does not let this page copy');
+  await expect(page.getByRole('alert')).toContainText('doesn’t allow copying here');
 });
 
 test('an export of other photos does not save the changes of these', async ({ page }) => {
@@ -176,7 +177,7 @@ test('an export of other photos does not save the changes of these', async ({ pa
   await page.getByRole('menuitem', { name: /CSV/ }).click();
   await download;
   await page.getByRole('button', { name: 'Clear' }).click();
-  await expect(page.getByRole('dialog')).toContainText('Your changes to 1 photo would be lost');
+  await expect(page.getByRole('dialog')).toContainText('You haven’t exported your changes to 1 photo');
   await page.getByRole('button', { name: 'Keep photos' }).click();
   await tray.filter('All').check();
   await expect(tray.tags).toHaveCount(9);
