@@ -108,7 +108,7 @@ class Bench:
             output = Output.parse(str(Path(folder) / f"out{ending}"))
             plan = Plan(output, labeller.layout, Fingerprint.of(models, labeller.layout), [str(self.folder)])
             with open_job(plan) as job:
-                labeller.go_on(Listed(photos), job)
+                labeller.resume(Listed(photos), job)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from hangtag.tables.cells import TEXT_KINDS
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """The models' files by their SHA-256, the arithmetic each really computes in, and the columns of the table.
+    """The models' files by their SHA-256, the precision each really computes in, and the columns of the table.
 
     A model's file holds its preprocessing, its thresholds and its taxonomy too. `columns` are the kinds of the
     columns by name, and `top_k` is how many candidates there are.
@@ -31,7 +31,7 @@ class Fingerprint:
         """Return the fingerprint of a job with these models, given by name, that writes this layout."""
         return cls(
             {name: model.sha256 for name, model in models.items()},
-            {name: _describe_arithmetic(model) for name, model in models.items()},
+            {name: _describe_precision(model) for name, model in models.items()},
             layout.top_k,
             {
                 name: "text" if kind in TEXT_KINDS else kind.name.lower()
@@ -81,8 +81,8 @@ class Fingerprint:
         return changes
 
 
-def _describe_arithmetic(model: Model) -> str:
-    """Return the arithmetic of a model, and of an int8 form, which is a file of its own, what tells it from others."""
+def _describe_precision(model: Model) -> str:
+    """Return the precision of a model, and for an int8 form, which is a file of its own, which form it is."""
     precision = model.engine.precision
     if precision != QUANTISED_PRECISION:
         return precision

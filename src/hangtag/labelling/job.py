@@ -60,7 +60,7 @@ class Job:
                 self._copy_rows(table)
         self._manifest.finish(plan.folder)
         self._parts.close()
-        if not (plan.output.is_folder or plan.goes_on or self._has_failed()):
+        if not (plan.output.is_folder or plan.resumes or self._has_failed()):
             self._remove()
 
     def discard(self) -> None:
@@ -124,7 +124,7 @@ def _prepare(plan: Plan) -> Manifest:
         remove_rows(plan.folder)
         return manifest
     earlier = read_manifest(plan.folder)
-    if plan.goes_on:
+    if plan.resumes:
         _check_same(plan, earlier)
         return Manifest(plan.fingerprint, tuple(dict.fromkeys([*earlier.inputs, *plan.inputs])))
     if holds_rows(plan.folder) and (plan.output.is_folder or not earlier.is_finished):

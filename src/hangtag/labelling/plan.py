@@ -1,4 +1,4 @@
-"""What a job is to write, and what is to become of an earlier one."""
+"""What a job writes, and what happens to an earlier job for the same output."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,21 +14,21 @@ ROWS_A_PART: Final = 100_000
 
 
 class Start(Enum):
-    """What is to happen when there is a job for this output already."""
+    """What to do if there is already a job for this output."""
 
     NEW = auto()
-    """Replace the table of a finished job; refuse to lose what is begun, or a folder of parts."""
+    """Replace the table of a finished job. Refuse to lose an unfinished one, or a folder of parts."""
     RESUME = auto()
-    """Go on: label the photos that have no row."""
+    """Label the photos that have no row."""
     RETRY = auto()
-    """Go on, and label the failed photos again."""
+    """Label the photos that have no row, and those that failed."""
     RESTART = auto()
-    """Drop what is there."""
+    """Delete the rows of the earlier job."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a job is to write, and what its answers depend on. `inputs` are called what a person called them."""
+    """What a job writes, and what its answers depend on. `inputs` are as the user named them."""
 
     output: Output
     layout: Layout
@@ -44,6 +44,6 @@ class Plan:
         return path if self.output.is_folder else path.with_name(f".{path.name}.job")
 
     @property
-    def goes_on(self) -> bool:
-        """Whether rows of an earlier run are to stay."""
+    def resumes(self) -> bool:
+        """Whether the rows of an earlier run stay."""
         return self.start in {Start.RESUME, Start.RETRY}

@@ -60,7 +60,7 @@ class Labeller:
     def label(
         self, walk: PhotoInput, writer: TableWriter, on_progress: OnProgress = ignore_progress
     ) -> Summary:
-        """Write the rows of all photos of a walk, and return what they come to.
+        """Write the rows of all photos of a walk, and return their summary.
 
         Raises `UsageError` when the inputs hold no photo at all.
         """
@@ -68,8 +68,8 @@ class Labeller:
         self._write_rows(walk, writer, on_progress, summary)
         return _complete(summary, walk)
 
-    def go_on(self, walk: PhotoInput, job: "Job", on_progress: OnProgress = ignore_progress) -> Summary:
-        """Write the rows of the photos that a job has not finished, and return what all its photos come to.
+    def resume(self, walk: PhotoInput, job: "Job", on_progress: OnProgress = ignore_progress) -> Summary:
+        """Write the rows of the photos that a job has not finished, and return the summary of all its photos.
 
         Raises `UsageError` when there is no photo at all, neither in the inputs nor in the job.
         """

@@ -1,4 +1,4 @@
-"""What a run comes to: how many photos were labelled, why others were not, what was seen and how surely."""
+"""The summary of a run: how many photos were labelled, why others were not, which labels, how confident."""
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
@@ -22,7 +22,7 @@ class Summary:
 
     `photos_before` of the photos were finished by an earlier run. `labels` counts by model and column, and `bands`
     by model how many photos lie in each of `BANDS` with the deepest label of their category path. `answers` counts by
-    model the levels that the sure part of the path ends at (None where no level is sure), `flags` by model the flags.
+    model the levels that the answers end at (None for an empty answer), `flags` by model the flags.
     """
 
     layout: Layout

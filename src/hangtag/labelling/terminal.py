@@ -152,7 +152,7 @@ def _render_answers(summary: Summary, model: str) -> str:
     shown = [
         f"{counts[level]:,} {f'to {level}' if level else 'not at all'}" for level in levels if counts[level]
     ]
-    return f"sure of the category: {', '.join(shown)}"
+    return f"confident of the category: {', '.join(shown)}"
 
 
 def _headline(summary: Summary) -> Text:
@@ -166,16 +166,16 @@ def _headline(summary: Summary) -> Text:
 
 
 def _render_category(row: dict[str, Cell]) -> Text:
-    """Return the category path; what the model is not sure of is set apart."""
+    """Return the category path; the part that the model is not confident of is set apart."""
     levels = [column for column in CATEGORY_COLUMNS if row.get(column) is not None]
     if not levels:
         return Text("–", style="dim")
-    sure = levels.index(str(row[ANSWER_LEVEL])) + 1 if row[ANSWER_LEVEL] else 0
+    depth = levels.index(str(row[ANSWER_LEVEL])) + 1 if row[ANSWER_LEVEL] else 0
     labels = [str(row[column]) for column in levels]
-    text = Text(printable(format_path(labels[:sure])))
-    if sure < len(levels):
-        text.append(f"{' · ' if sure else ''}not sure: ", style="yellow")
-        text.append(printable(format_path(labels[sure:])), style="dim")
+    text = Text(printable(format_path(labels[:depth])))
+    if depth < len(levels):
+        text.append(f"{' · ' if depth else ''}not sure: ", style="yellow")
+        text.append(printable(format_path(labels[depth:])), style="dim")
     confidence = row[confidence_of(levels[-1])]
     return text.append(_render_confidence(confidence)) if isinstance(confidence, float) else text
 

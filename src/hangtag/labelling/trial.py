@@ -36,7 +36,7 @@ class Timer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """What is measured: photos, the processors to use, and the bundle of each arithmetic that is offered."""
+    """What is measured: photos, the processors to use, and the bundle of each precision that is offered."""
 
     photos: Sequence[InputPhoto]
     processors: int
@@ -44,7 +44,7 @@ class Workload:
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """How the photos are prepared; the same for every arithmetic of one model."""
+        """How the photos are prepared; the same for every precision of one model."""
         return next(iter(self.offered.values())).card.preprocessing
 
 
@@ -77,7 +77,7 @@ def label_all(photos: Sequence[InputPhoto], engine: Engine, threads: int) -> Non
 
 
 def time_engines(workload: Workload, timer: Timer) -> dict[Engine, Timing]:
-    """Return what each setting of the engine comes to, alone on ready pixels, the plainest setting first."""
+    """Return the timing of each setting of the engine, alone on ready pixels, the plainest setting first."""
     size = workload.preprocessing
     shape = (len(workload.photos), size.height, size.width, 3)
     pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)

@@ -231,7 +231,7 @@ def _label_in_job(
     job: Job | None = None
     try:
         with open_job(plan) as job, view.open_progress(walk, job.photos_before) as on_progress:
-            summary = labeller.go_on(walk, job, on_progress)
+            summary = labeller.resume(walk, job, on_progress)
     except BaseException:
         if job is not None and job.photos:
             view.say(f"{job.photos:,} photos are finished: the same command with --resume labels the others")

@@ -74,7 +74,7 @@ def label(tmp_path):
                 Output.parse(f"{tmp_path}/labels/"), layout, Fingerprint({}, {}, 1, columns), ("a",), start
             )
             with open_job(plan) as job:
-                summary = labeller.go_on(walk, job)
+                summary = labeller.resume(walk, job)
         found = pq.read_table(tmp_path / "labels").to_pylist()
         return Counter(str(row["n"]) for row in found), summary.photos - summary.photos_before
 

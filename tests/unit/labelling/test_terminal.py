@@ -112,7 +112,7 @@ def test_the_summary_says_what_a_run_came_to():
         "  1 file that does not end like a photo: passed over",
         "  Apparel 1,000, Footwear 193",
         "  confidence in masterCategory: 0 from 90%, 1,190 from 70%, 0 from 50%, 3 under that",
-        "  sure of the category: 1,100 to masterCategory, 93 not at all",
+        "  confident of the category: 1,100 to masterCategory, 93 not at all",
         "  9 × not_a_product: the photo does not look like a fashion product",
         "  4 × blurred: the photo is blurred",
     ]

@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
-    """A model as it travels: its files by their names, the bundle first, and the arithmetic it is to compute in."""
+    """A model as it is sent: its files by their names, the bundle first, and the precision to compute in."""
 
     files: Mapping[str, bytes]
     precision: str
 
     @classmethod
     def of(cls, path: Path, model: Model) -> "ModelFiles":
-        """Return the files of a model that was loaded from `path`, and the arithmetic that it was given here."""
+        """Return the files of a model that was loaded from `path`, and the precision that it has here."""
         bundle = read_bundle(path)
         files = {bundle.path.name: bundle.model_bytes}
         if model.engine.precision == QUANTISED_PRECISION and (form := find_form(bundle)) is not None:
