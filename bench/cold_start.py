@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from hangtag.imaging.samples import draw_sample_photos
+from hangtag.imaging.samples import load_sample_photos
 
 
 def measure(command: Sequence[str], folder: Path) -> float:
@@ -33,7 +33,7 @@ def main() -> None:
     hangtag = [sys.executable, "-m", "hangtag.cli.main"]
     with tempfile.TemporaryDirectory(prefix="hangtag-") as name:
         folder = Path(name)
-        draw_sample_photos()["tshirt"].save(folder / "drawn.jpg")
+        load_sample_photos()["tshirt"].save(folder / "drawn.jpg")
         photo = str(arguments.photo.resolve()) if arguments.photo else "drawn.jpg"
         predict = [*hangtag, "predict", photo, "--model", arguments.model]
         ways = {

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from hangtag.imaging.heat import Heat
-from hangtag.imaging.samples import draw_sample_photos
+from hangtag.imaging.samples import load_sample_photos
 from hangtag.inference.explaining.explainer import Explainer, Method
 from hangtag.inference.model import load_model
 
@@ -34,7 +34,7 @@ def main() -> None:
     asked = parser.parse_args()
     model = load_model(asked.model, precision="fp32", threads=1)
     dice = np.random.default_rng(1)
-    photos = [place(image, dice) for _ in range(asked.rounds) for image in draw_sample_photos().values()]
+    photos = [place(image, dice) for _ in range(asked.rounds) for image in load_sample_photos().values()]
     print(f"{'method':<12} {'column':<16} {'heat':>6} {'worst tenth':>12} {'hottest':>8} {'ms':>6}")
     for method in Method:
         measure(Explainer(model, method), method, photos)

@@ -24,7 +24,7 @@ from python_calamine import CalamineWorkbook
 
 from hangtag.bundle.file import read_card
 from hangtag.bundle.shipped import find_bundle
-from hangtag.imaging.samples import draw_sample_photos
+from hangtag.imaging.samples import load_sample_photos
 from hangtag.labelling.layout import Layout
 from hangtag.labelling.row_log import iter_log
 from hangtag.tables.arrow import ArrowRows
@@ -38,7 +38,7 @@ SOME_FAILED = 3  # what the command leaves with, since some photos are broken
 def draw_photos(folder: Path, count: int) -> None:
     """Write photos, 1 in 100 of which cannot be decoded."""
     folder.mkdir()
-    drawn = list(draw_sample_photos().values())
+    drawn = list(load_sample_photos().values())
     for number in range(count):
         path = folder / f"{number:06}.jpg"
         if number % BROKEN_EVERY == 0:

@@ -36,7 +36,7 @@ from rich.table import Table
 
 from hangtag.cli.console import open_console
 from hangtag.imaging.preprocess import Preprocessing, prepare_photo
-from hangtag.imaging.samples import draw_sample_photos
+from hangtag.imaging.samples import load_sample_photos
 from hangtag.inference.cpus import count_usable_cpus
 from hangtag.inference.model import Model, load_model
 from hangtag.labelling.fingerprint import Fingerprint
@@ -142,7 +142,7 @@ def prepare_apart(paths: Sequence[str], preprocessing: Preprocessing) -> float:
 def write_large_photos(folder: Path, count: int) -> None:
     """Draw photos of 1,200 x 1,600 pixels with the noise of a camera, some different ones and links to them."""
     dice = np.random.default_rng(0)
-    drawn = list(draw_sample_photos().values())
+    drawn = list(load_sample_photos().values())
     for number in range(count):
         path, first = folder / f"{number:05}.jpg", folder / f"{number % (2 * len(drawn)):05}.jpg"
         if number >= 2 * len(drawn):

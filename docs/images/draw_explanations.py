@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from hangtag.imaging.samples import draw_sample_photos
+from hangtag.imaging.samples import load_sample_photos
 from hangtag.inference.explaining.explainer import Explainer
 from hangtag.inference.model import load_model
 from hangtag.labelling.pictures import render_picture
@@ -22,7 +22,7 @@ COLOURS, KMEANS = 256, 4
 def main() -> None:
     """Write the pictures below each other."""
     explainer = Explainer(load_model(precision="fp32"))
-    photos = draw_sample_photos()
+    photos = load_sample_photos()
     pictures = []
     for name in SAMPLES:
         explanation = explainer.explain(explainer.model.card.preprocessing.apply(photos[name]))

@@ -17,7 +17,7 @@ from PIL import Image
 from hangtag import Label, Model, Prediction, load_model
 from hangtag.domain.columns import ATTRIBUTE_COLUMNS
 from hangtag.domain.taxonomy import SEPARATOR
-from hangtag.imaging.samples import draw_sample_photos
+from hangtag.imaging.samples import load_sample_photos
 
 SHOWN: Final = ("tshirt", "handbag", "shoe")
 TILTS: Final = (-1.6, 0.7, 1.9)  # degrees: hung by hand
@@ -60,7 +60,7 @@ LIFT: Final = """
 
 def draw_picture(model: Model) -> str:
     """Return the SVG of the picture."""
-    photos = draw_sample_photos()
+    photos = load_sample_photos()
     files = {name: _png(photos[name]) for name in SHOWN}
     gap = (WIDTH - len(SHOWN) * TAG_WIDTH) / (len(SHOWN) + 1)
     parts = [

@@ -18,7 +18,7 @@ from PIL import Image
 
 from hangtag import load_model
 from hangtag.bundle.file import write_bundle
-from hangtag.imaging.samples import draw_sample_photos
+from hangtag.imaging.samples import load_sample_photos
 from tiny_bundle import build_tiny_card, build_tiny_graph
 
 UPRIGHT_BY_EXIF = {6: Image.Transpose.ROTATE_90, 3: Image.Transpose.ROTATE_180}
@@ -73,7 +73,7 @@ def encode(image, kind, **options):
 @pytest.fixture
 def photos(tmp_path):
     """The folder `photos`: four photos that can be labelled, four that cannot, and a file that is none."""
-    shirt, watch = (draw_sample_photos()[name] for name in ("tshirt", "watch"))
+    shirt, watch = (load_sample_photos()[name] for name in ("tshirt", "watch"))
     exif = Image.Exif()
     exif[0x0112] = ROTATED
     clear = watch.convert("RGBA")
@@ -248,7 +248,7 @@ def test_wrong_usage_is_said_in_a_line_and_labels_nothing(run, tmp_path, argumen
 def many(tmp_path):
     """A folder of 3,000 links to one large photo: enough work to be in the middle of it."""
     photo = tmp_path / "large.jpg"
-    draw_sample_photos()["dress"].resize((1200, 1600)).save(photo)
+    load_sample_photos()["dress"].resize((1200, 1600)).save(photo)
     folder = tmp_path / "many"
     folder.mkdir()
     for number in range(3_000):

@@ -8,7 +8,7 @@ from PIL import Image
 
 from hangtag.bundle.file import read_bundle, write_bundle
 from hangtag.bundle.shipped import SHIPPED_FOLDER
-from hangtag.imaging.samples import draw_sample_photos
+from hangtag.imaging.samples import load_sample_photos
 from hangtag.inference.explaining.explainer import Explainer, Method
 from hangtag.inference.model import load_model
 
@@ -47,7 +47,7 @@ def correlate(one, other):
 
 def explain_corners(explainer):
     found = []
-    for number, image in enumerate(draw_sample_photos().values()):
+    for number, image in enumerate(load_sample_photos().values()):
         for corner in (CORNERS[number % 4], CORNERS[3 - number % 4]):
             photo, box = put_into_corner(image, corner)
             explanation = explainer.explain(explainer.model.card.preprocessing.apply(photo))
@@ -67,7 +67,7 @@ def test_occlusion_finds_the_product_in_its_corner(model):
 def test_activation_leans_towards_the_product_in_its_corner(model):
     """Its cells each see most of so small a photo, so that it cannot do more than lean."""
     explainer = Explainer(model, Method.ACTIVATION)
-    explanation = explainer.explain(model.card.preprocessing.apply(draw_sample_photos()["shoe"]))
+    explanation = explainer.explain(model.card.preprocessing.apply(load_sample_photos()["shoe"]))
     if {one.method for one in explanation.maps.values()} != {Method.ACTIVATION}:
         pytest.skip("the heads of the shipped model are not linear on the mean of a feature map")
     assert np.median(explain_corners(explainer)) > 1.1
@@ -86,7 +86,7 @@ def test_a_head_of_random_weights_has_other_maps(model, method, tmp_path):
     write_bundle(graph, model.card, tmp_path / "random.onnx")
     random = load_model(tmp_path / "random.onnx", precision="fp32", threads=1, verify=False)
     alike = []
-    for image in draw_sample_photos().values():
+    for image in load_sample_photos().values():
         pixels = model.card.preprocessing.apply(image)
         label = Explainer(model).explain(pixels, ["articleType"]).maps["articleType"].label
         maps = [

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hangtag.imaging.batches import PhotoDecoder
-from hangtag.imaging.samples import draw_sample_photos
+from hangtag.imaging.samples import load_sample_photos
 from hangtag.inference.model import load_model
 from hangtag.inference.photos import NamedPhoto
 from hangtag.inference.predicting import DecodeSettings, predict_photos
@@ -29,7 +29,7 @@ HALF_A_DIGIT = 0.0005
 def draw_photos():
     """Return photos by name: the drawn ones, whole and cut, and two that cannot be read."""
     photos = {"broken": b"no photo", "empty": b""}
-    for name, image in draw_sample_photos().items():
+    for name, image in load_sample_photos().items():
         for part in (1.0, 0.8, 0.6):
             file = io.BytesIO()
             cut = image.crop((0, 0, round(image.width * part), round(image.height * part)))

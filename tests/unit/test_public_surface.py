@@ -9,7 +9,7 @@ import pytest
 
 import hangtag
 from hangtag.domain.columns import CATALOGUE_COLUMNS
-from hangtag.imaging.samples import draw_sample_photos
+from hangtag.imaging.samples import load_sample_photos
 
 FUNCTIONS = (
     "check",
@@ -106,7 +106,7 @@ def folder(tmp_path_factory):
     root = tmp_path_factory.mktemp("examples")
     (root / "photos").mkdir()
     (root / "catalogue" / "images").mkdir(parents=True)
-    drawn = draw_sample_photos()
+    drawn = load_sample_photos()
     for name, image in drawn.items():
         image.save(root / "photos" / f"{name}.png")
     with (root / "catalogue" / "styles.csv").open("w", newline="", encoding="utf-8") as file:

@@ -11,7 +11,7 @@ from typing import Final
 from hangtag.bundle.file import read_bundle
 from hangtag.bundle.shipped import DEFAULT_NAME, find_bundle
 from hangtag.domain.errors import UsageError
-from hangtag.imaging.samples import draw_sample_photos
+from hangtag.imaging.samples import load_sample_photos
 from hangtag.inference.choice import EngineSetting, Timing, choose_setting, time_in_turn
 from hangtag.inference.cpus import count_usable_cpus
 from hangtag.inference.measured import forget, measurements_file, remember
@@ -86,7 +86,7 @@ def forget_measurements() -> Path | None:
 
 def _draw_photos(folder: Path) -> Path:
     """Write the sample photos as a shop stores them: JPEG files."""
-    for name, image in draw_sample_photos().items():
+    for name, image in load_sample_photos().items():
         image.save(folder / f"{name}.jpg", quality=_PHOTO_QUALITY)
     return folder
 

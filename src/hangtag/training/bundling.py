@@ -21,7 +21,7 @@ from hangtag.bundle.file import write_bundle
 from hangtag.bundle.statistics import EmbeddingStatistics, write_statistics
 from hangtag.domain.errors import TrainingError
 from hangtag.imaging.preprocess import Pixels, prepare_photo
-from hangtag.imaging.samples import draw_sample_photos
+from hangtag.imaging.samples import load_sample_photos
 from hangtag.inference.engine import Engine
 from hangtag.inference.probabilities import PredictionBuilder
 from hangtag.training.calibration import calibrate
@@ -208,7 +208,7 @@ def measure_embeddings(engine: Engine, data: TrainingData) -> EmbeddingStatistic
 def _golden_checks(engine: Engine, recipe: Recipe) -> list[GoldenCheck]:
     """Let the engine answer drawn photos, from the bytes of the file on, as it will when the bundle is loaded."""
     checks = []
-    for image in list(draw_sample_photos().values())[:_GOLDEN_PHOTOS]:
+    for image in list(load_sample_photos().values())[:_GOLDEN_PHOTOS]:
         small = image.copy()
         small.thumbnail((_GOLDEN_SIDE, _GOLDEN_SIDE))
         file = io.BytesIO()

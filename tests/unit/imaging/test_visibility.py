@@ -7,11 +7,11 @@ from PIL import Image, ImageFilter
 from hangtag.datasets.opening import open_catalogue
 from hangtag.domain.flags import Flag
 from hangtag.imaging.preprocess import Preprocessing, decode_for
-from hangtag.imaging.samples import draw_sample_photos
+from hangtag.imaging.samples import load_sample_photos
 from hangtag.imaging.visibility import QUALITY_FLAGS, flag_photos
 
 SMALL = Preprocessing(width=84, height=112, detail_width=60, detail_height=80)
-SAMPLES = list(draw_sample_photos().values())
+SAMPLES = list(load_sample_photos().values())
 
 
 def flags_of(*images, preprocessing=SMALL):

@@ -11,7 +11,7 @@ from PIL import ImageEnhance, ImageOps
 from fakes import answer
 from hangtag.bundle.file import read_bundle, write_bundle
 from hangtag.imaging.preprocess import prepare_photo
-from hangtag.imaging.samples import draw_sample_photos
+from hangtag.imaging.samples import load_sample_photos
 from hangtag.inference.compiled import CompiledGraph, split_batch
 from hangtag.inference.engine import Engine
 from hangtag.inference.model import load_model
@@ -23,7 +23,7 @@ PHOTOS = 64
 
 def vary_samples(count):
     """Return JPEG photos: the drawn ones cropped, mirrored, darkened and in other colours."""
-    dice, drawn = np.random.default_rng(7), list(draw_sample_photos().values())
+    dice, drawn = np.random.default_rng(7), list(load_sample_photos().values())
     for number in range(count):
         image = drawn[number % len(drawn)]
         left, top = dice.integers(0, 60, 2)
