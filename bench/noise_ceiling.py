@@ -15,7 +15,7 @@ from hangtag.datasets.cleaned import read_cleaned
 from hangtag.datasets.opening import open_catalogue
 from hangtag.datasets.prints import fingerprint_catalogue
 from hangtag.domain.columns import LABEL_COLUMNS
-from hangtag.tables.matching import photos_by_id
+from hangtag.tables.matching import match_products
 
 NAME = "productDisplayName"
 
@@ -24,7 +24,7 @@ def group_products(path: Path) -> list[list[dict[str, str | None]]]:
     """Return the products of a catalogue whose photos have the same pixels, group by group."""
     with open_catalogue(path) as catalogue:
         products = {row["id"]: row for row in read_cleaned(catalogue).table.to_pylist()}
-        photos = {id_: name for id_, name in photos_by_id(catalogue.photo_names()).items() if id_ in products}
+        photos = match_products(products, catalogue.photo_names()).photo_of
         prints = fingerprint_catalogue(catalogue, photos.values())
     groups = defaultdict(list)
     for id_, name in photos.items():

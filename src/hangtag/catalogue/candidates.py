@@ -105,5 +105,27 @@ def number_groups(candidates: Sequence[Candidate], prints: Mapping[str, PhotoPri
         candidate.group = group
 
 
+def join_groups(candidates: Sequence[Candidate], values: Sequence[str | None]) -> None:
+    """Join the duplicate groups of candidates that share a value, and of those that share a duplicate, and so on.
+
+    `values` has one for each candidate; a missing one joins nothing. Groups are numbered anew, from 0.
+    """
+    parent: dict[object, object] = {}
+
+    def find_root(node: object) -> object:
+        while (above := parent.setdefault(node, node)) != node:
+            parent[node] = parent[above]
+            node = parent[node]
+        return node
+
+    for candidate, value in zip(candidates, values, strict=True):
+        root = find_root(candidate.group)
+        if value is not None:
+            parent[root] = find_root(("value", value))
+    numbers: dict[object, int] = {}
+    for candidate in candidates:
+        candidate.group = numbers.setdefault(find_root(candidate.group), len(numbers))
+
+
 def _whole_year(text: str | None) -> int | None:
     return int(text) if text is not None and text.isascii() and text.isdigit() else None

@@ -2,8 +2,13 @@
 
 from functools import partial
 
-from hangtag.catalogue.check_duplicates import iter_duplicate_findings
-from hangtag.catalogue.check_photos import SeenPhoto, find_usual_size, iter_quality_findings, see_photo
+from hangtag.catalogue.check_photos import (
+    SeenPhoto,
+    find_usual_size,
+    iter_duplicate_findings,
+    iter_quality_findings,
+    see_photo,
+)
 from hangtag.catalogue.check_rows import Rows, iter_row_findings, read_rows
 from hangtag.catalogue.findings import CheckResult, Finding
 from hangtag.catalogue.label_noise import MIN_EXAMPLES, ColumnNoise
@@ -29,8 +34,7 @@ def check_catalogue(
     be read, and `UsageError` for guesses about other products.
     """
     rows = read_rows(catalogue)
-    names = catalogue.photo_names()
-    findings = list(iter_row_findings(rows, names))
+    findings = list(iter_row_findings(rows))
     settings: dict[str, object] = {"decode": decode}
     ceilings: list[NoiseCeiling] = []
     noise: list[ColumnNoise] = []
@@ -39,23 +43,24 @@ def check_catalogue(
         findings += suspects
         settings |= {"out_of_fold": dict(guesses.facts), "min_examples": MIN_EXAMPLES}
     if decode:
-        seen_findings, usual_size, ceilings = _open_all(catalogue, names, rows, on_progress)
+        seen_findings, usual_size, ceilings = _open_all(catalogue, rows, on_progress)
         findings += seen_findings
         settings |= _decode_settings(usual_size)
-    seen = (len(rows.labels), len(names), decode)
+    seen = (len(rows.labels), len(rows.photo_names), decode)
     return CheckResult(catalogue.name, *seen, settings, findings, ceilings, noise)
 
 
 def _open_all(
-    catalogue: Catalogue, names: frozenset[str], rows: Rows, on_progress: OnProgress
+    catalogue: Catalogue, rows: Rows, on_progress: OnProgress
 ) -> tuple[list[Finding], tuple[int, int] | None, list[NoiseCeiling]]:
-    photos = for_each_photo(names, partial(see_photo, catalogue), on_progress)
-    seen = {name: one for name, one in photos.items() if isinstance(one, SeenPhoto)}
+    photos = for_each_photo(rows.photo_names, partial(see_photo, catalogue), on_progress)
+    seen = {name: photo for name, photo in photos.items() if isinstance(photo, SeenPhoto)}
     usual_size = find_usual_size(seen)
-    findings = list(iter_quality_findings(photos, usual_size))
-    prints = {name: one.fingerprint for name, one in seen.items()}
+    findings = list(iter_quality_findings(photos, usual_size, rows))
+    prints = {name: photo.fingerprint for name, photo in seen.items()}
     findings += iter_duplicate_findings(prints, rows)
-    return findings, usual_size, measure_noise_ceilings(prints, rows.label_columns, rows.labels)
+    labels = {name: rows.labels[id_] for name, id_ in rows.photos.id_of.items()}
+    return findings, usual_size, measure_noise_ceilings(prints, rows.label_columns, labels)
 
 
 def _decode_settings(usual_size: tuple[int, int] | None) -> dict[str, object]:

@@ -1,18 +1,25 @@
-"""Check the photos of a catalogue one by one: can each be opened, and does it show a product."""
+"""Check the photos of a catalogue: can each be opened, does it show a product, and do equal ones have equal labels."""
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from hangtag.catalogue.check_rows import Rows
 from hangtag.catalogue.findings import Finding, FindingKind
 from hangtag.datasets.interface import Catalogue
 from hangtag.domain.errors import PhotoError
-from hangtag.imaging.fingerprint import Fingerprint, fingerprint_photo
+from hangtag.imaging.fingerprint import Fingerprint, fingerprint_photo, near_duplicate_groups
 from hangtag.imaging.quality import PhotoQuality, inspect_photo
-from hangtag.tables.matching import product_id
 
 USUAL_SHARE: Final = 0.5
 """A size is a catalogue's usual one when more than this share of its photos have it."""
+
+
+NAMED_IDS: Final = 5
+"""How many ids a detail names before it says how many more there are."""
+
+Values = Mapping[str, Sequence[str]]
+"""The ids behind each value of a column."""
 
 
 class SeenPhoto(NamedTuple):
@@ -33,7 +40,7 @@ def see_photo(catalogue: Catalogue, name: str) -> SeenPhoto | PhotoError:
 
 def find_usual_size(seen: Mapping[str, SeenPhoto]) -> tuple[int, int] | None:
     """Return the (width, height) in pixels that most photos have, or None where no size prevails."""
-    sizes = Counter((one.quality.width, one.quality.height) for one in seen.values())
+    sizes = Counter((photo.quality.width, photo.quality.height) for photo in seen.values())
     if not sizes:
         return None
     size, count = sizes.most_common(1)[0]
@@ -41,11 +48,11 @@ def find_usual_size(seen: Mapping[str, SeenPhoto]) -> tuple[int, int] | None:
 
 
 def iter_quality_findings(
-    photos: Mapping[str, SeenPhoto | PhotoError], usual_size: tuple[int, int] | None
+    photos: Mapping[str, SeenPhoto | PhotoError], usual_size: tuple[int, int] | None, rows: Rows
 ) -> Iterator[Finding]:
     """Iterate what is wrong with each photo on its own."""
     for name, seen in photos.items():
-        id_ = product_id(name)
+        id_ = rows.id_of(name)
         if isinstance(seen, PhotoError):
             yield Finding(FindingKind.UNDECODABLE, f"{seen.reason}: {seen.detail}", id_, name)
         else:
@@ -71,3 +78,72 @@ def _iter_flaws(
         yield FindingKind.TRANSPARENT, f"the file's mode is {quality.mode}"
     if quality.frames > 1:
         yield FindingKind.SEVERAL_FRAMES, f"{quality.frames} pictures"
+
+
+def iter_duplicate_findings(prints: Mapping[str, Fingerprint], rows: Rows) -> Iterator[Finding]:
+    """Iterate the exact and near duplicates among the photos, group by group, and their differing labels.
+
+    Groups are numbered from 1; exact and near duplicates of one picture share a number.
+    """
+    numbers = near_duplicate_groups(list(prints.values()))
+    groups: dict[int, list[str]] = defaultdict(list)
+    for name, number in zip(prints, numbers, strict=True):
+        groups[number].append(name)
+    several = (names for names in groups.values() if len(names) > 1)
+    for number, names in enumerate(several, start=1):
+        yield from _iter_group_findings(number, names, prints, rows)
+
+
+def _iter_group_findings(
+    number: int, names: Sequence[str], prints: Mapping[str, Fingerprint], rows: Rows
+) -> Iterator[Finding]:
+    by_pixels: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        by_pixels[prints[name].pixels_sha256].append(name)
+    said: set[tuple[str, frozenset[str]]] = set()
+    for same in by_pixels.values():
+        for name in same if len(same) > 1 else ():
+            yield _about(rows, FindingKind.DUPLICATE, name, f"the same as {_other(name, same)}", number)
+        for column, values in _iter_disagreements(same, rows):
+            said.add((column, frozenset(values)))
+            yield _about(rows, FindingKind.DUPLICATES_DISAGREE, same[0], _describe(column, values), number)
+    if len(by_pixels) == 1:
+        return
+    for name in names:
+        others = [other for other in names if prints[other].pixels_sha256 != prints[name].pixels_sha256]
+        yield _about(rows, FindingKind.NEAR_DUPLICATE, name, f"nearly the same as {others[0]}", number)
+    for column, values in _iter_disagreements(names, rows):
+        if (column, frozenset(values)) not in said:
+            yield _about(
+                rows, FindingKind.NEAR_DUPLICATES_DISAGREE, names[0], _describe(column, values), number
+            )
+
+
+def _iter_disagreements(names: Sequence[str], rows: Rows) -> Iterator[tuple[str, Values]]:
+    """Iterate the label columns in which photos bear different values. A missing value contradicts none."""
+    for position, column in enumerate(rows.label_columns):
+        ids: dict[str, list[str]] = defaultdict(list)
+        for name in names:
+            id_ = rows.id_of(name)
+            value = rows.labels[id_][position] if id_ in rows.labels else None
+            if value is not None:
+                ids[value].append(id_)
+        if len(ids) > 1:
+            yield column, ids
+
+
+def _about(rows: Rows, kind: FindingKind, name: str, detail: str, group: int) -> Finding:
+    return Finding(kind, detail, rows.id_of(name), name, group)
+
+
+def _other(name: str, names: Sequence[str]) -> str:
+    return next(other for other in names if other != name)
+
+
+def _describe(column: str, values: Values) -> str:
+    return f"{column}: " + "; ".join(f"{value} ({_name_some(ids)})" for value, ids in sorted(values.items()))
+
+
+def _name_some(ids: Sequence[str]) -> str:
+    more = len(ids) - NAMED_IDS
+    return ", ".join(ids[:NAMED_IDS]) + (f" and {more} more" if more > 0 else "")

@@ -1,5 +1,6 @@
 """Check the rows of a catalogue against its photos: every row has its photo and every photo its row."""
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -7,7 +8,8 @@ from hangtag.catalogue.findings import Finding, FindingKind
 from hangtag.datasets.cleaned import open_rows
 from hangtag.datasets.interface import Catalogue
 from hangtag.domain.columns import ID, LABEL_COLUMNS
-from hangtag.tables.matching import photos_by_id, product_id
+from hangtag.domain.text import render_count
+from hangtag.tables.matching import Match, ProductPhotos, match_products, product_id
 from hangtag.tables.rows import Reject, RejectReason
 
 Labels = tuple[str | None, ...]
@@ -18,18 +20,25 @@ class Rows:
     """The rows of a catalogue as far as a check needs them.
 
     `label_columns` are those of `LABEL_COLUMNS` that the table has; `labels` holds each id's values in their
-    order.
+    order. `photos` says which photo shows which of them, `other_files` counts the files that are no photos by ending.
     """
 
     label_columns: tuple[str, ...]
     labels: dict[str, Labels] = field(default_factory=dict)
     rejects: list[Reject] = field(default_factory=list)
+    photo_names: frozenset[str] = frozenset()
+    photos: ProductPhotos = field(default_factory=lambda: ProductPhotos({}, {}, {}))
+    other_files: Mapping[str, int] = field(default_factory=dict)
+
+    def id_of(self, photo: str) -> str:
+        """Return the id of the product that a photo shows, or would show if there were a row of it."""
+        return self.photos.id_of.get(photo) or product_id(photo)
 
 
 def read_rows(catalogue: Catalogue) -> Rows:
-    """Read the table. Of several rows with one id the first counts, as in `hangtag clean`.
+    """Read the table and the names of the photos. Of several rows with one id the first counts, as in `hangtag clean`.
 
-    Raises `CatalogueError` when the table cannot be read.
+    Raises `CatalogueError` when the table or the folder of photos cannot be read.
     """
     with open_rows(catalogue) as reader:
         rows = Rows(tuple(column for column in LABEL_COLUMNS if column in reader.columns))
@@ -48,26 +57,50 @@ def read_rows(catalogue: Catalogue) -> Rows:
                 continue
             labels = tuple(row.values[position] for position in positions)
             rows.labels[id_] = same.setdefault(labels, labels)
+    rows.photo_names = catalogue.photo_names()
+    rows.photos = match_products(rows.labels, rows.photo_names)
+    rows.other_files = catalogue.other_files()
     return rows
 
 
-def iter_row_findings(rows: Rows, photo_names: frozenset[str]) -> Iterator[Finding]:
+def iter_row_findings(rows: Rows) -> Iterator[Finding]:
     """Iterate what is wrong between the rows and the photos, without opening one."""
-    photos = photos_by_id(photo_names)
     for id_ in rows.labels:
-        if id_ not in photos:
-            yield Finding(FindingKind.MISSING_PHOTO, "no photo bears this id", id=id_)
+        if id_ not in rows.photos.photo_of:
+            yield Finding(FindingKind.MISSING_PHOTO, _why_missing(rows.photos.candidates.get(id_)), id=id_)
     for reject in rows.rejects:
         yield Finding(FindingKind.REJECTED_ROW, f"line {reject.line}: {reject.explanation} ({reject.reason})")
-    yield from _iter_photo_findings(rows.labels, photos, photo_names)
+    for name in sorted(rows.photo_names):
+        owner = rows.photos.id_of.get(name)
+        if owner is None:
+            yield Finding(FindingKind.PHOTO_WITHOUT_ROW, f"no row has the id {product_id(name)}", photo=name)
+        elif (used := rows.photos.photo_of[owner]) != name:
+            yield Finding(FindingKind.SECOND_PHOTO, f"{used} is used", id=owner, photo=name)
+    for ending, count in rows.other_files.items():
+        counted = render_count(count, f"file {ending}", f"files {ending}")
+        yield Finding(FindingKind.OTHER_FILES, f"{counted} among the photos", photo=f"*{ending}")
+    yield from iter_twin_labels(rows)
 
 
-def _iter_photo_findings(
-    labels: Mapping[str, Labels], photos: Mapping[str, str], photo_names: frozenset[str]
-) -> Iterator[Finding]:
-    for name in sorted(photo_names):
-        id_ = product_id(name)
-        if id_ not in labels:
-            yield Finding(FindingKind.PHOTO_WITHOUT_ROW, f"no row has the id {id_}", photo=name)
-        elif photos[id_] != name:
-            yield Finding(FindingKind.SECOND_PHOTO, f"{photos[id_]} is used", id=id_, photo=name)
+def _why_missing(match: Match | None) -> str:
+    return f"no photo bears this id; {match.explain()}" if match else "no photo bears this id"
+
+
+def iter_twin_labels(rows: Rows) -> Iterator[Finding]:
+    """Iterate the labels of a column that differ in capitals, spaces and signs only: most likely one class."""
+    for position, column in enumerate(rows.label_columns):
+        counts = Counter(values[position] for values in rows.labels.values())
+        twins: defaultdict[str, list[str]] = defaultdict(list)
+        for label in counts:
+            if label is not None:
+                twins[_letters(label)].append(label)
+        for labels in twins.values():
+            if len(labels) > 1:
+                by_size = sorted(labels, key=lambda label: (-counts[label], label))
+                shown = ", ".join(f"{label} ({counts[label]:,})" for label in by_size)
+                yield Finding(FindingKind.TWIN_LABELS, f"{column}: {shown}")
+
+
+def _letters(label: str) -> str:
+    """Return the letters and digits of a label; of one that has none, the whole label."""
+    return "".join(filter(str.isalnum, label.casefold())) or label

@@ -10,15 +10,8 @@ from typing import IO, Any, Self
 import pyarrow as pa
 import pyarrow.parquet
 
-from hangtag.datasets.cleaned import (
-    CLEANED_CSV,
-    CLEANED_PARQUET,
-    REJECTS_CSV,
-    REPORT_JSON,
-    CleanBatch,
-    CleanReader,
-    rows_to_arrow,
-)
+from hangtag.datasets.cleaned import CleanBatch, CleanReader, rows_to_arrow
+from hangtag.datasets.folder import CLEANED_CSV, CLEANED_PARQUET, REJECTS_CSV, REPORT_JSON
 from hangtag.datasets.interface import Catalogue
 from hangtag.tables.files import whole_file, write_json
 from hangtag.tables.rows import Reject

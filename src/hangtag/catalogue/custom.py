@@ -1,13 +1,19 @@
 """Making a custom set: a table for a folder of one's own photos, every label checked."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Final
 
 from hangtag.catalogue.known_labels import KnownLabels
-from hangtag.datasets.folder import CUSTOM_PHOTO_FOLDER, CUSTOM_TABLE, TABLE_NAME, PhotoFolder, custom_photos
+from hangtag.datasets.folder import (
+    CUSTOM_PHOTO_FOLDER,
+    CUSTOM_TABLE,
+    OWN_FILES,
+    TABLE_NAME,
+    PhotoFolder,
+    count_endings,
+    custom_photos,
+)
 from hangtag.datasets.parallel import OnProgress, for_each_photo, silent
 from hangtag.domain.columns import CATALOGUE_COLUMNS, CATEGORY_COLUMNS, ID, NAME
 from hangtag.domain.errors import CatalogueError, PhotoError, UsageError
@@ -17,9 +23,6 @@ from hangtag.tables.files import whole_file
 from hangtag.tables.matching import product_id
 from hangtag.tables.tables import csv_writer
 from hangtag.tables.values import MISSING
-
-OWN_FILES: Final = "custom_"
-"""What the names of the files begin with that `hangtag custom` puts beside the photos."""
 
 Labels = dict[str, str]
 """The values of one product by column."""
@@ -90,11 +93,8 @@ def describe_doubt(labels: Mapping[str, str], others: Sequence[Sequence[str]]) -
 
 def count_other_files(folder: Path) -> dict[str, int]:
     """Count the files that lie among the photos and do not end like one, by their ending, such as `.heic`."""
-    names = (PurePosixPath(name) for name in custom_photos(folder).other_files)
-    counts = Counter(
-        name.suffix.lower() or name.name for name in names if not name.name.startswith(OWN_FILES)
-    )
-    return dict(counts.most_common())
+    names = custom_photos(folder).other_files
+    return count_endings(name for name in names if not PurePosixPath(name).name.startswith(OWN_FILES))
 
 
 def find_bad_photos(folder: Path, names: Sequence[str], on_progress: OnProgress = silent) -> dict[str, str]:

@@ -18,7 +18,7 @@ from hangtag.datasets.opening import Catalogue
 from hangtag.domain.columns import CATEGORY_COLUMNS, ID, NAME, YEAR
 from hangtag.domain.errors import PhotoError
 from hangtag.imaging.decode import open_photo
-from hangtag.tables.matching import photos_by_id, product_id
+from hangtag.tables.matching import match_products
 
 SAMPLES: Final = 4
 """How many photos stand for a class."""
@@ -101,9 +101,9 @@ def describe_catalogue(catalogue: Catalogue, table: pa.Table) -> Statistics:
     Raises `CatalogueError` when there is no folder of photos.
     """
     names = catalogue.photo_names()
-    photos = photos_by_id(names)
     ids = table[ID].to_pylist()
-    known = set(ids)
+    matched = match_products(ids, names)
+    photos = matched.photo_of
     columns = _describe_columns(table)
     levels = tuple(column.name for column in columns if column.kind is Kind.LEVEL)
     classed = [column.name for column in columns if column.counts]
@@ -114,14 +114,14 @@ def describe_catalogue(catalogue: Catalogue, table: pa.Table) -> Statistics:
         products=table.num_rows,
         photos=len(names),
         products_without_photo=pc.sum(pc.invert(has_photo)).as_py() or 0,
-        photos_without_product=sum(product_id(name) not in known for name in names),
+        photos_without_product=len(names) - len(matched.id_of),
         columns=columns,
         levels=levels,
         paths=_count_paths(table, levels),
         years=() if year is None else tuple(sorted(year.counts)),
         gaps=find_gaps(table, has_photo, classed),
         photo_sizes=_measure_photos(catalogue, names),
-        samples=_draw_samples(table, photos, [one for one in classed if one != YEAR]),
+        samples=_draw_samples(table, photos, [column for column in classed if column != YEAR]),
     )
 
 

@@ -31,6 +31,8 @@ class FindingKind(StrEnum):
     REJECTED_ROW = "rejected_row"
     PHOTO_WITHOUT_ROW = "photo_without_row"
     SECOND_PHOTO = "second_photo"
+    OTHER_FILES = "other_files"
+    TWIN_LABELS = "twin_labels"
     WRONG_FORMAT = "wrong_format"
     BLANK = "blank"
     NEARLY_BLANK = "nearly_blank"
@@ -70,6 +72,12 @@ _MEANINGS: Final[Mapping[FindingKind, _Meaning]] = {
     FindingKind.PHOTO_WITHOUT_ROW: _Meaning(Severity.WARNING, "no row has this photo"),
     FindingKind.SECOND_PHOTO: _Meaning(
         Severity.WARNING, "the product has another photo, which is used instead"
+    ),
+    FindingKind.OTHER_FILES: _Meaning(
+        Severity.WARNING, "files among the photos were passed over: they do not end like a photo"
+    ),
+    FindingKind.TWIN_LABELS: _Meaning(
+        Severity.WARNING, "labels that differ in capitals, spaces or hyphens only, and are perhaps one"
     ),
     FindingKind.WRONG_FORMAT: _Meaning(Severity.WARNING, "the file is not what its name ends in"),
     FindingKind.BLANK: _Meaning(Severity.WARNING, "the photo shows nothing"),
@@ -195,9 +203,10 @@ def write_findings(result: CheckResult, folder: Path) -> tuple[Path, Path]:
     with whole_file(table) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv_writer(file)
         writer.writerow(("kind", "severity", "id", "photo", "detail", "group", *SUSPECT_COLUMNS))
-        for one in result.findings:
-            suspect = () if one.suspect is None else astuple(one.suspect)
-            row = (one.kind, one.kind.severity, one.id, one.photo, one.detail, one.group, *suspect)
+        for finding in result.findings:
+            suspect = () if finding.suspect is None else astuple(finding.suspect)
+            place = (finding.id, finding.photo, finding.detail, finding.group)
+            row = (finding.kind, finding.kind.severity, *place, *suspect)
             writer.writerow(row + (None,) * (len(SUSPECT_COLUMNS) - len(suspect)))
     write_json(
         {
@@ -207,8 +216,8 @@ def write_findings(result: CheckResult, folder: Path) -> tuple[Path, Path]:
             "decoded": result.decoded,
             "severities": result.count_severities(),
             "summary": [asdict(entry) for entry in result.summary()],
-            "noise_ceilings": [one.to_json() for one in result.noise_ceilings],
-            "label_noise": [asdict(one) for one in result.label_noise],
+            "noise_ceilings": [ceiling.to_json() for ceiling in result.noise_ceilings],
+            "label_noise": [asdict(column) for column in result.label_noise],
             "settings": dict(result.settings),
         },
         report,

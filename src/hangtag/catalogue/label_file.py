@@ -1,8 +1,7 @@
 """Labels for photos from a table: one written by hand, proposals that were edited, or an older custom set."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
@@ -13,7 +12,7 @@ from hangtag.domain.columns import ID, LABEL_COLUMNS, NAME, YEAR
 from hangtag.domain.errors import UsageError
 from hangtag.domain.text import did_you_mean
 from hangtag.tables.files import whole_file
-from hangtag.tables.matching import product_id
+from hangtag.tables.matching import Likeness, NameMatcher
 from hangtag.tables.tables import csv_writer, read_table
 from hangtag.tables.values import drop_invisible, single_spaced
 
@@ -38,20 +37,25 @@ def label_by_file(path: Path, names: Sequence[str], known: KnownLabels) -> Label
         fix = f"It is called {', '.join(PHOTO_COLUMNS)}; there are {', '.join(table.column_names)}."
         raise UsageError("the table has no column that names the photos", where=path, fix=fix)
     columns = _find_label_columns(path, table)
-    finder = _PhotoFinder(names)
+    rows = table.select([photo_column, *columns]).to_pylist()
+    written = [str(row[photo_column] or "") for row in rows]
+    matches = NameMatcher(names).match_all(written, Likeness.OTHER_FOLDER)
     labelling = Labelling()
-    for number, row in enumerate(table.select([photo_column, *columns]).to_pylist(), start=1):
-        _read_row(labelling, f"row {number}", finder.find(str(row[photo_column] or "")), row, known)
+    for number, (text, row) in enumerate(zip(written, rows, strict=True), start=1):
+        match = matches[text]
+        if not match.photos:
+            problem = f"there is no photo {text}" if not match.is_ambiguous else text
+            labelling.problems[f"row {number}"] = "; ".join(filter(None, [problem, match.explain()]))
+        for photo in match.photos:
+            _read_row(labelling, f"row {number}", names[photo], row, known)
     return labelling
 
 
 def _read_row(
-    labelling: Labelling, where: str, name: str | None, row: Mapping[str, str | None], known: KnownLabels
+    labelling: Labelling, where: str, name: str, row: Mapping[str, str | None], known: KnownLabels
 ) -> None:
     written = next(iter(row.values()))
-    if name is None:
-        labelling.problems[where] = f"there is no photo {written}, or several of that name"
-    elif name in labelling.labels:
+    if name in labelling.labels:
         labelling.problems[where] = f"{written} comes twice"
     else:
         tidy = {column: single_spaced(drop_invisible(str(value or ""))) for column, value in row.items()}
@@ -84,23 +88,6 @@ def _find_label_columns(path: Path, table: pa.Table) -> list[str]:
     return columns
 
 
-class _PhotoFinder:
-    """Finds the photo that a text names."""
-
-    def __init__(self, names: Sequence[str]) -> None:
-        self._by_path = {key: name for name in names for key in (name, product_id(name))}
-        bare = [(key, name) for name in names for key in {PurePosixPath(name).name, PurePosixPath(name).stem}]
-        counts = Counter(key for key, _ in bare)
-        self._by_bare_name = {key: name for key, name in bare if counts[key] == 1}
-
-    def find(self, text: str) -> str | None:
-        """Return the photo's name; None if there is none, or if several could be meant."""
-        parts = PurePosixPath(text.strip().replace("\\", "/")).parts
-        ends = ("/".join(parts[start:]) for start in range(len(parts)))
-        found = next((self._by_path[end] for end in ends if end in self._by_path), None)
-        return found or self._by_bare_name.get(parts[-1] if parts else "")
-
-
 def write_proposals(
     path: Path, names: Sequence[str], labels: Mapping[str, Labels], proposals: Proposals
 ) -> None:
@@ -111,7 +98,7 @@ def write_proposals(
     columns = [
         column
         for column in LABEL_COLUMNS
-        if any(column in one for one in [*labels.values(), *proposals.values()])
+        if any(column in values for values in [*labels.values(), *proposals.values()])
     ]
     with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv_writer(file)

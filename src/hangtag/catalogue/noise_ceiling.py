@@ -14,12 +14,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
 from hangtag.imaging.fingerprint import Fingerprint, near_duplicate_groups
-from hangtag.tables.matching import product_id
 
 Likeness = Literal["exact", "near"]
 
-LabelsById = Mapping[str, Sequence[str | None]]
-"""The labels of each product by its id, in the order of the columns."""
+LabelsByPhoto = Mapping[str, Sequence[str | None]]
+"""The labels of photos by name, in the order of the columns; photos without a row are not in it."""
 
 _Z_95: Final = 1.959963984540054
 
@@ -59,7 +58,7 @@ class NoiseCeiling:
 
 
 def measure_noise_ceilings(
-    prints: Mapping[str, Fingerprint], columns: Sequence[str], labels: LabelsById
+    prints: Mapping[str, Fingerprint], columns: Sequence[str], labels: LabelsByPhoto
 ) -> list[NoiseCeiling]:
     """Return the ceilings of every column, first of exact, then of near duplicates.
 
@@ -79,22 +78,23 @@ def measure_noise_ceilings(
     ]
 
 
-def _count_labels(groups: Iterable[Sequence[str]], labels: LabelsById, position: int) -> list[Counter[str]]:
+def _count_labels(
+    groups: Iterable[Sequence[str]], labels: LabelsByPhoto, position: int
+) -> list[Counter[str]]:
     """Return how often each label occurs in each group, for those with two known ones or more."""
     counts = []
     for names in groups:
-        ids = (product_id(name) for name in names)
-        given = (labels[id_][position] for id_ in ids if id_ in labels)
+        given = (labels[name][position] for name in names if name in labels)
         counts.append(Counter(label for label in given if label is not None))
-    return [one for one in counts if one.total() > 1]
+    return [group for group in counts if group.total() > 1]
 
 
 def _measure(column: str, likeness: Likeness, groups: Sequence[Counter[str]]) -> NoiseCeiling:
-    sizes = [one.total() for one in groups]
-    best = [max(one.values()) for one in groups]
+    sizes = [group.total() for group in groups]
+    best = [max(group.values()) for group in groups]
     # The ordered pairs of different photos, in the whole group and with the same label.
     ordered = [size * (size - 1) for size in sizes]
-    agreeing = [sum(count * (count - 1) for count in one.values()) for one in groups]
+    agreeing = [sum(count * (count - 1) for count in group.values()) for group in groups]
     photos = sum(sizes)
     twins = sum(same / (size - 1) for same, size in zip(agreeing, sizes, strict=True))
     return NoiseCeiling(

@@ -6,12 +6,13 @@ No product vanishes: what can be in none of them is `dropped`, with a note.
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pyarrow as pa
 
 from hangtag.catalogue.candidates import (
     Candidate,
+    join_groups,
     note_bad_photos,
     note_given,
     note_rare,
@@ -26,6 +27,7 @@ from hangtag.datasets.splits import (
     ADDED_COLUMNS,
     GIVEN_COLUMN,
     METADATA_KEY,
+    PRODUCT_GROUP_COLUMN,
     SPLITS,
     TEST,
     TRAIN,
@@ -34,7 +36,7 @@ from hangtag.datasets.splits import (
 )
 from hangtag.domain.columns import ID
 from hangtag.domain.errors import CatalogueError
-from hangtag.tables.matching import photos_by_id
+from hangtag.tables.matching import match_products
 from hangtag.tables.tables import need_columns
 
 
@@ -53,20 +55,34 @@ def split_catalogue(
     Raises `CatalogueError` when a column is lacking, an id comes twice, or nothing is left to split.
     """
     is_given = settings.strategy == "given"
+    group_by = settings.group_by or _usual_group(cleaned, settings)
     columns = [ID, settings.stratify_by, *([GIVEN_COLUMN] if is_given else [])]
+    columns += [group_by] if group_by is not None else []
     need_columns(cleaned, columns, "the cleaned table")
     cleaned = sort_by_id(cleaned)
-    candidates = read_candidates(cleaned, settings.stratify_by, photos_by_id(catalogue.photo_names()))
+    photos = match_products(cleaned[ID].to_pylist(), catalogue.photo_names()).photo_of
+    candidates = read_candidates(cleaned, settings.stratify_by, photos)
     if fingerprints is None:
-        fingerprints = fingerprint_catalogue(catalogue, [one.photo for one in candidates if one.photo])
+        fingerprints = fingerprint_catalogue(
+            catalogue, [candidate.photo for candidate in candidates if candidate.photo]
+        )
     note_bad_photos(candidates, fingerprints)
     if is_given:
         note_given(candidates, cleaned[GIVEN_COLUMN].to_pylist())
     if settings.rare == "drop":
         note_rare(candidates, settings.min_examples)
     number_groups(candidates, fingerprints)
-    drawn = _assign([one for one in candidates if one.note is None], settings)
+    if group_by is not None:
+        join_groups(candidates, cleaned[group_by].to_pylist())
+        settings = replace(settings, group_by=group_by)
+    drawn = _assign([candidate for candidate in candidates if candidate.note is None], settings)
     return _split_table(cleaned, candidates, settings, drawn)
+
+
+def _usual_group(cleaned: pa.Table, settings: SplitSettings) -> str | None:
+    """Return the column that a catalogue.toml named, if there is one and the strategy keeps anything together."""
+    keeps_together = settings.strategy in {"grouped", "given"}
+    return PRODUCT_GROUP_COLUMN if keeps_together and PRODUCT_GROUP_COLUMN in cleaned.column_names else None
 
 
 def _assign(usable: Sequence[Candidate], settings: SplitSettings) -> Fractions:

@@ -33,6 +33,10 @@ def split(
     stratify_by: Annotated[
         str, typer.Option(help="The column whose classes are shared out.")
     ] = "articleType",
+    group_by: Annotated[
+        str | None,
+        typer.Option(help="A column whose values stay on one side too, such as the SKU of several photos."),
+    ] = None,
     min_examples: Annotated[int, typer.Option(help="A class with fewer products is rare.")] = 100,
     rare: Annotated[Literal["keep", "drop"], typer.Option(help="What happens to rare classes.")] = "keep",
 ) -> None:
@@ -56,6 +60,7 @@ def split(
             test=test,
             validation=validation,
             stratify_by=stratify_by,
+            group_by=group_by,
             min_examples=min_examples,
             rare=rare,
         )
@@ -92,10 +97,12 @@ def _say_notable(report: "SplitReport") -> list[str]:
     from hangtag.datasets.splits import TEST, VALIDATION
     from hangtag.domain.text import render_count
 
+    group_by = report.settings.get("group_by")
+    alike = f"duplicates or of one {group_by}" if group_by else "duplicates"
     duplicates = (
-        f"{render_count(report.groups, 'group', 'groups')} of duplicates: {report.grouped_products:,} products, the "
+        f"{render_count(report.groups, 'group', 'groups')} of {alike}: {report.grouped_products:,} products, the "
         f"largest has {report.largest_group}. {report.leaked_test:,} test and {report.leaked_validation:,} validation "
-        "products have a duplicate in train."
+        f"products have {'one of their group' if group_by else 'a duplicate'} in train."
     )
     sentences = [duplicates]
     sentences += [

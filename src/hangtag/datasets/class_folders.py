@@ -1,11 +1,11 @@
 """A catalogue without a table: photos sorted into folders that are named after their labels."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final
 
-from hangtag.datasets.folder import EXPECTED, PhotoFolder
+from hangtag.datasets.folder import EXPECTED, PhotoFolder, count_endings
 from hangtag.datasets.interface import KeepsNothingOpen
 from hangtag.datasets.splits import GIVEN_COLUMN, read_split_name
 from hangtag.domain.columns import CATEGORY_COLUMNS, ID
@@ -62,6 +62,10 @@ class ClassFolders(KeepsNothingOpen):
     def photo_names(self) -> frozenset[str]:
         """Return the photos by their path, such as `Shirts/7.jpg`."""
         return self._photos.names
+
+    def other_files(self) -> Mapping[str, int]:
+        """Count the files in the folders that do not end like a photo, by their ending."""
+        return count_endings(self._photos.other_files)
 
     def read_photo(self, name: str) -> bytes:
         """Return the bytes of one photo; raises `PhotoError`."""

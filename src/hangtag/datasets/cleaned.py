@@ -9,6 +9,7 @@ from typing import Final, NamedTuple, Self
 
 import pyarrow as pa
 
+from hangtag.datasets.folder import CLEANED_FILES, CLEANED_PARQUET
 from hangtag.datasets.interface import Catalogue
 from hangtag.datasets.opening import list_table_files, open_catalogue
 from hangtag.domain.columns import ID, YEAR
@@ -16,13 +17,6 @@ from hangtag.tables.lines import iter_lines
 from hangtag.tables.numbers import is_whole_float
 from hangtag.tables.rows import Reject, RejectReason, Row, RowReader
 from hangtag.tables.tables import PARQUET_SUFFIXES, read_table
-
-CLEANED_CSV: Final = "cleaned.csv"
-CLEANED_PARQUET: Final = "cleaned.parquet"
-REJECTS_CSV: Final = "rejects.csv"
-REPORT_JSON: Final = "clean-report.json"
-CLEANED_FILES: Final = (CLEANED_CSV, CLEANED_PARQUET, REJECTS_CSV, REPORT_JSON)
-"""The files that `hangtag clean` writes."""
 
 BATCH_ROWS: Final = 32_768
 BATCH_CHARACTERS: Final = 16_000_000

@@ -1,6 +1,8 @@
 """A catalogue that lies in a folder, and the folder of photos that other readers share."""
 
 import os
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final
@@ -17,6 +19,16 @@ CUSTOM_TABLE: Final = "custom_clothing_metadata.csv"
 CUSTOM_PHOTO_FOLDER: Final = "images_custom"
 CUSTOM_MARK: Final = " (custom)"
 """Tells the name of a custom set from that of the catalogue in the same folder."""
+
+CLEANED_CSV: Final = "cleaned.csv"
+CLEANED_PARQUET: Final = "cleaned.parquet"
+REJECTS_CSV: Final = "rejects.csv"
+REPORT_JSON: Final = "clean-report.json"
+CLEANED_FILES: Final = (CLEANED_CSV, CLEANED_PARQUET, REJECTS_CSV, REPORT_JSON)
+"""The files that `hangtag clean` writes."""
+
+OWN_FILES: Final = "custom_"
+"""What the names of the files begin with that `hangtag custom` puts beside the photos."""
 
 EXPECTED: Final = (
     f"A catalogue is a folder or a zip that holds {TABLE_NAME} and a folder {PHOTO_FOLDER}/; "
@@ -88,7 +100,7 @@ class FolderCatalogue(KeepsNothingOpen):
     def __init__(self, folder: Path, table: str = TABLE_NAME, photos: PhotoFolder | None = None) -> None:
         self.name = folder.resolve().name
         self._table = folder / table
-        self._photos = photos or PhotoFolder(folder / PHOTO_FOLDER)
+        self._photos = photos or PhotoFolder(folder / PHOTO_FOLDER, deep=True)
 
     def open_table(self) -> BinaryIO:
         """Open the product table; raises `CatalogueError` when it cannot be read."""
@@ -101,9 +113,19 @@ class FolderCatalogue(KeepsNothingOpen):
         """Return the file names in the photo folder; raises `CatalogueError` when there is none."""
         return self._photos.names
 
+    def other_files(self) -> Mapping[str, int]:
+        """Count the files in the photo folder that do not end like a photo, by their ending."""
+        return count_endings(self._photos.other_files)
+
     def read_photo(self, name: str) -> bytes:
         """Return the bytes of one photo; raises `PhotoError`."""
         return self._photos.read(name)
+
+
+def count_endings(names: Iterable[str]) -> dict[str, int]:
+    """Count files by their ending, such as `.heic`, the most frequent first; a name without one counts itself."""
+    paths = map(PurePosixPath, names)
+    return dict(Counter(path.suffix.lower() or path.name for path in paths).most_common())
 
 
 def custom_photos(folder: Path) -> PhotoFolder:

@@ -1,5 +1,6 @@
 """What a catalogue is to every command, however it lies on disk."""
 
+from collections.abc import Mapping
 from typing import BinaryIO, Protocol, Self
 
 
@@ -19,10 +20,14 @@ class Catalogue(Protocol):
         ...
 
     def photo_names(self) -> frozenset[str]:
-        """Return the names of all photos, such as `15970.jpg`; one without its ending is a product's id.
+        """Return the names of all photos, such as `15970.jpg`; `match_products` finds those of a product.
 
         Raises `CatalogueError` when there is no folder of photos.
         """
+        ...
+
+    def other_files(self) -> Mapping[str, int]:
+        """Count the files that are passed over, since they do not end like a photo, by their ending."""
         ...
 
     def read_photo(self, name: str) -> bytes:
@@ -45,7 +50,11 @@ def read_stated_source(catalogue: Catalogue) -> tuple[str, str]:
 
 
 class KeepsNothingOpen:
-    """The part of a catalogue that has no file to let go of."""
+    """The part of a catalogue that has no file to let go of, and no files but photos."""
+
+    def other_files(self) -> Mapping[str, int]:
+        """Return nothing."""
+        return {}
 
     def close(self) -> None:
         """Do nothing: no file stays open."""

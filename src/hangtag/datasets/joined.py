@@ -1,5 +1,6 @@
 """Several catalogues behind one door, so that a split table may draw on the photos of all of them."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import BinaryIO, Final, Self
 
@@ -24,7 +25,7 @@ class JoinedCatalogue:
     @property
     def name(self) -> str:
         """The names of all, the main one first."""
-        return " + ".join([self._main.name, *(one.name for one in self._others.values())])
+        return " + ".join([self._main.name, *(other.name for other in self._others.values())])
 
     def open_table(self) -> BinaryIO:
         """Open the main catalogue's table."""
@@ -36,6 +37,13 @@ class JoinedCatalogue:
             joined_name(key, photo) for key, other in self._others.items() for photo in other.photo_names()
         )
 
+    def other_files(self) -> Mapping[str, int]:
+        """Count the files that are passed over, those of all catalogues, by their ending."""
+        counts: Counter[str] = Counter()
+        for catalogue in (self._main, *self._others.values()):
+            counts.update(catalogue.other_files())
+        return counts
+
     def read_photo(self, name: str) -> bytes:
         """Return the bytes of one photo, from the catalogue that its name speaks of; raises `PhotoError`."""
         key, joint, photo = name.partition(JOINT)
@@ -45,8 +53,8 @@ class JoinedCatalogue:
 
     def close(self) -> None:
         """Close all catalogues."""
-        for one in (self._main, *self._others.values()):
-            one.close()
+        for catalogue in (self._main, *self._others.values()):
+            catalogue.close()
 
     def __enter__(self) -> Self:
         return self

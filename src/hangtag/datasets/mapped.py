@@ -1,23 +1,24 @@
 """A catalogue whose table is any CSV, with a mapping that says what its columns mean."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import BinaryIO, Final
 
-from hangtag.datasets.folder import PhotoFolder
+from hangtag.datasets.folder import PhotoFolder, count_endings
 from hangtag.datasets.interface import KeepsNothingOpen
 from hangtag.datasets.mapping import CatalogueMapping
+from hangtag.datasets.splits import PRODUCT_GROUP_COLUMN
 from hangtag.domain.columns import ID
 from hangtag.domain.errors import CatalogueError, PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.domain.text import did_you_mean
-from hangtag.tables.matching import is_photo_name, photos_by_id, product_id
+from hangtag.tables.matching import NameMatcher, is_photo_name, product_id
 from hangtag.tables.reading import iter_text_rows, open_table
 from hangtag.tables.table_stream import stream_table
 from hangtag.tables.values import MISSING, drop_invisible, single_spaced
 
-RESERVED: Final = frozenset((ID, "photo", "group", "note"))
+RESERVED: Final = frozenset((ID, "photo", "group", "note", PRODUCT_GROUP_COLUMN))
 """Columns that hangtag fills itself; one of the table's own that is called so gets an underscore."""
 
 Row = Sequence[str]
@@ -51,6 +52,10 @@ class MappedCatalogue(KeepsNothingOpen):
         """Return the names of all photos; raises `CatalogueError` when there is no folder of them."""
         return frozenset(self._files)
 
+    def other_files(self) -> Mapping[str, int]:
+        """Count the files in the photo folder that do not end like a photo, by their ending."""
+        return count_endings(self._photos.other_files)
+
     def read_photo(self, name: str) -> bytes:
         """Return the bytes of one photo; raises `PhotoError`."""
         if name not in self._files:
@@ -63,23 +68,23 @@ class MappedCatalogue(KeepsNothingOpen):
         files = self._photos.names
         if self._mapping.id is None or self._mapping.photo is None:
             return {name: name for name in files}
-        by_id = self._files_by_id(photos_by_id(files))
+        by_id = self._files_by_id(sorted(files))
         listed = {f"{id_}{PurePosixPath(file).suffix}": file for id_, file in by_id.items()}
         folder = self._mapping.photos.resolve().name
         return {f"{folder}/{file}": file for file in files.difference(by_id.values())} | listed
 
-    def _files_by_id(self, file_of: dict[str, str]) -> dict[str, str]:
+    def _files_by_id(self, files: Sequence[str]) -> dict[str, str]:
         """Return the file of each id in the table. Of several rows with one id the first counts."""
         rows = self._iter_rows()
         header = next(rows)
-        id_place, photo_place = (
-            self._place(header, name) for name in (self._mapping.id, self._mapping.photo)
-        )
-        found: dict[str, str | None] = {}
+        places = [self._place(header, name) for name in (self._mapping.id, self._mapping.photo)]
+        written: dict[str, str] = {}
         for row in rows:
-            file = file_of.get(_id_from_path(_value(row, photo_place)))
-            found.setdefault(_value(row, id_place), file)
-        return {id_: file for id_, file in found.items() if id_ and file is not None}
+            id_, photo = (_value(row, place) for place in places)
+            written.setdefault(id_, photo)
+        matches = NameMatcher(files).match_all(written.values())
+        found = ((id_, matches[photo].photos) for id_, photo in written.items() if id_)
+        return {id_: files[photos[0]] for id_, photos in found if photos}
 
     def _iter_rows(self) -> Iterator[Row]:
         """Iterate the table's header and rows; a blank line is a row without values."""
@@ -104,6 +109,8 @@ class MappedCatalogue(KeepsNothingOpen):
 
     def _rename(self, header: Row) -> list[str]:
         renamed = {self._place(header, named): column for column, named in self._mapping.columns.items()}
+        if self._mapping.group is not None:
+            renamed.setdefault(self._place(header, self._mapping.group), PRODUCT_GROUP_COLUMN)
         if self._mapping.id is not None:
             renamed[self._place(header, self._mapping.id)] = ID
         taken = RESERVED.union(renamed.values())

@@ -18,6 +18,7 @@ FIELDS: Final = (
     "separator",
     "id",
     "photo",
+    "group",
     "levels",
     "columns",
     "folders",
@@ -35,6 +36,7 @@ class CatalogueMapping:
     - `photos`: the folder of the photos
     - `table`: a table of any form that hangtag reads; `separator` separates the fields of a CSV, None to find out
     - `id`, `photo`: the table's columns of ids and of file names; one of them may be None
+    - `group`: the table's column whose values a split keeps on one side, such as a SKU with several photos
     - `columns`: hangtag's column -> the table's column
     - `folders`: where there is no table, what the folders around a photo name, the outermost first
     - `licence`, `attribution`: what may be done with the photos, and whom to credit; a model's card repeats it
@@ -45,6 +47,7 @@ class CatalogueMapping:
     separator: str | None = None
     id: str | None = None
     photo: str | None = None
+    group: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     folders: tuple[str, ...] = ()
     licence: str = ""
@@ -103,7 +106,7 @@ class _Fields:
 
     def texts(self, name: str) -> tuple[str, ...]:
         values = self._said.get(name, [])
-        if not (isinstance(values, list) and all(isinstance(one, str) and one for one in values)):
+        if not (isinstance(values, list) and all(isinstance(text, str) and text for text in values)):
             raise self.error(name, "this is a list of texts in quotes")
         if len(set(values)) < len(values):
             raise self.error(name, "one comes twice")
@@ -122,7 +125,8 @@ class _Fields:
 
 def _read_folders(fields: _Fields) -> CatalogueMapping:
     fields.refuse(
-        ("id", "photo", "levels", "columns", "separator"), "this speaks of a table, and none is named"
+        ("id", "photo", "group", "levels", "columns", "separator"),
+        "this speaks of a table, and none is named",
     )
     folders = fields.texts("folders")
     if not folders:
@@ -140,6 +144,7 @@ def _read_table(fields: _Fields) -> CatalogueMapping:
         separator=fields.text("separator"),
         id=fields.text("id"),
         photo=fields.text("photo"),
+        group=fields.text("group"),
         columns=_read_columns(fields),
     )
     if mapping.id is None and mapping.photo is None:

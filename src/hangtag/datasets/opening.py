@@ -2,14 +2,17 @@
 
 import contextlib
 from pathlib import Path
+from typing import Final
 
 from hangtag.datasets.class_folders import ClassFolders
 from hangtag.datasets.fashion_mnist import FashionMnist, holds_idx_files
 from hangtag.datasets.folder import (
+    CLEANED_FILES,
     CUSTOM_MARK,
     CUSTOM_PHOTO_FOLDER,
     CUSTOM_TABLE,
     EXPECTED,
+    OWN_FILES,
     PHOTO_FOLDER,
     TABLE_NAME,
     FolderCatalogue,
@@ -20,6 +23,10 @@ from hangtag.datasets.mapped import MappedCatalogue
 from hangtag.datasets.mapping import MAPPING_NAME, read_mapping
 from hangtag.datasets.zipped import ZipCatalogue, several_tables
 from hangtag.domain.errors import CatalogueError
+
+_TABLE_SUFFIXES: Final = frozenset(
+    {".csv", ".tsv", ".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".parquet", ".jsonl", ".ndjson"}
+)
 
 __all__ = ["Catalogue", "list_table_files", "open_catalogue", "open_custom_set"]
 
@@ -94,7 +101,7 @@ def _find_root(folder: Path) -> Path | None:
     """Return the folder that holds a catalogue with a table: this one, or the one inside it that does."""
     if _holds_table(folder):
         return folder
-    inside = sorted(one for one in folder.iterdir() if one.is_dir() and _holds_table(one))
+    inside = sorted(path for path in folder.iterdir() if path.is_dir() and _holds_table(path))
     if len(inside) > 1:
         raise several_tables(folder, [path.name for path in inside])
     return inside[0] if inside else None
@@ -113,16 +120,30 @@ def _open_mapped(path: Path) -> Catalogue:
 
 
 def _open_class_folders(folder: Path) -> ClassFolders:
-    inside = [one for one in folder.iterdir() if not one.name.startswith((".", "__MACOSX"))]
-    if PHOTO_FOLDER in {one.name for one in inside} or not any(one.is_dir() for one in inside):
+    inside = [path for path in folder.iterdir() if not path.name.startswith((".", "__MACOSX"))]
+    _refuse_unknown_table(folder, inside)
+    if PHOTO_FOLDER in {path.name for path in inside} or not any(path.is_dir() for path in inside):
         raise CatalogueError(f"there is no {TABLE_NAME}", where=folder, fix=EXPECTED)
     if len(inside) == 1:
         return _open_class_folders(inside[0])
     return ClassFolders(folder.resolve().name, folder)
 
 
+def _refuse_unknown_table(folder: Path, inside: list[Path]) -> None:
+    """Raise `CatalogueError` for a table that nobody described: its labels would be passed over without a word."""
+    names = sorted(path.name for path in inside if path.suffix.lower() in _TABLE_SUFFIXES and path.is_file())
+    unknown = [name for name in names if not name.startswith(OWN_FILES) and name not in CLEANED_FILES]
+    if unknown:
+        raise CatalogueError(
+            f"{unknown[0]} lies beside the photos, and nothing says what is in it",
+            where=folder,
+            fix=f"Describe it in a {MAPPING_NAME}. Or call it {TABLE_NAME} and the folder of photos {PHOTO_FOLDER}. "
+            "Or move it away, if the folders of the photos are their classes.",
+        )
+
+
 def _open_custom_zip(path: Path) -> Catalogue | None:
-    catalogue = ZipCatalogue(path, CUSTOM_TABLE, CUSTOM_PHOTO_FOLDER, deep=True)
+    catalogue = ZipCatalogue(path, CUSTOM_TABLE, CUSTOM_PHOTO_FOLDER)
     catalogue.name += CUSTOM_MARK
     if catalogue.has_table():
         return catalogue

@@ -34,6 +34,9 @@ NO_PHOTO: Final = "no_photo"
 NO_LABEL: Final = "no_label"
 """Notes on dropped products."""
 
+PRODUCT_GROUP_COLUMN: Final = "product_group"
+"""The column of a catalogue's table whose values are kept on one side, as a catalogue.toml names it with `group`."""
+
 GIVEN_COLUMN: Final = SPLIT_COLUMN
 """The column of a catalogue's table that says which part of a published split a product belongs to."""
 
@@ -62,6 +65,8 @@ class SplitSettings:
       latter only; `year` puts the newest years into test, the ones before them into validation; `given` keeps
       the division that the table's column `split` says, and draws validation or test, if it has none, from train.
     - `validation`, `test`: shares of the products that are not dropped; train has the rest.
+    - `group_by`: a column whose values are kept on one side too, such as the SKU of which there are several photos. By
+      default the one that a catalogue.toml names with `group`.
     - `min_examples`, `rare`: labels of `stratify_by` with fewer products are dropped, or kept and reported.
 
     Raises `UsageError` for values that cannot mean anything.
@@ -74,11 +79,15 @@ class SplitSettings:
     stratify_by: str = "articleType"
     min_examples: int = 100
     rare: Rare = "keep"
+    group_by: str | None = None
 
     def __post_init__(self) -> None:
         for name, value, choices in (("strategy", self.strategy, Strategy), ("rare", self.rare, Rare)):
             if value not in get_args(choices):
                 raise UsageError(f"{name} is one of {', '.join(get_args(choices))}, not {value!r}")
+        if self.group_by is not None and self.strategy in {"random", "year"}:
+            problem = f"the strategy {self.strategy} keeps nothing on one side"
+            raise UsageError(problem, fix="Choose the strategy grouped, or no column to group by.")
         if not (0 < self.validation < 1 and 0 < self.test < 1 and self.validation + self.test < 1):
             raise UsageError(
                 f"validation {self.validation} and test {self.test} leave nothing for one of the splits",

@@ -1,96 +1,88 @@
 """A catalogue inside a zip, as downloaded."""
 
-import threading
+import struct
 import zipfile
-import zlib
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Self, cast
+from typing import BinaryIO
 
-from hangtag.datasets.folder import EXPECTED, PHOTO_FOLDER, TABLE_NAME
+from hangtag.archives.members import Membership, sort_member
+from hangtag.archives.zips import ZipEntry, iter_entries, open_entry, read_entry
+from hangtag.datasets.folder import EXPECTED, PHOTO_FOLDER, TABLE_NAME, count_endings
+from hangtag.datasets.interface import KeepsNothingOpen
 from hangtag.domain.errors import CatalogueError, PhotoError
 from hangtag.domain.reasons import Reason
-from hangtag.imaging.decode import DEFAULT_LIMITS
-from hangtag.tables.matching import is_photo_name
 
 
-class ZipCatalogue:
+class ZipCatalogue(KeepsNothingOpen):
     """A catalogue inside a zip, with or without a folder around it. Nothing is unpacked to disk.
 
-    `deep`: the photos in sub-folders of the photo folder are photos too.
+    The photos in sub-folders of the photo folder are photos too.
     """
 
-    def __init__(
-        self, path: Path, table: str = TABLE_NAME, photos: str = PHOTO_FOLDER, *, deep: bool = False
-    ) -> None:
+    def __init__(self, path: Path, table: str = TABLE_NAME, photos: str = PHOTO_FOLDER) -> None:
         self.name = path.stem
         self._path = path
         self._table = table
-        self._deep = deep
-        try:
-            self._zip = zipfile.ZipFile(path)
-        except (OSError, zipfile.BadZipFile) as error:
-            raise CatalogueError(f"the zip cannot be opened ({error})", where=path, fix=EXPECTED) from error
-        self._lock = threading.Lock()  # ZipFile counts its open members without one
-        self._root = _find_root(path, self._zip.namelist())
+        self._entries = _list_entries(path)
+        self._root = _find_root(path, list(self._entries))
         self._photos = f"{self._root}{photos}/"
 
     def has_table(self) -> bool:
         """Tell whether the table is in the zip."""
-        return self._root + self._table in self._zip.NameToInfo
+        return self._root + self._table in self._entries
 
     def open_table(self) -> BinaryIO:
         """Open the product table; raises `CatalogueError` when it cannot be read."""
         try:
-            with self._lock:
-                return cast("BinaryIO", self._zip.open(self._root + self._table))
-        except (OSError, RuntimeError, KeyError, zipfile.BadZipFile) as error:  # RuntimeError: a password
+            return open_entry(self._path, self._entries[self._root + self._table])
+        except (OSError, KeyError, zipfile.BadZipFile, PhotoError) as error:
             raise CatalogueError(f"{self._table} cannot be read ({error})", where=self._path) from error
 
     def photo_names(self) -> frozenset[str]:
-        """Return the file names in the photo folder; raises `CatalogueError` when there is none."""
+        """Return the names of the photos in the photo folder; raises `CatalogueError` when there is none."""
         if not self._members:
             raise CatalogueError("there is no folder of photos", where=self._path, fix=EXPECTED)
         return frozenset(self._members)
 
+    def other_files(self) -> Mapping[str, int]:
+        """Count the files in the photo folder that do not end like a photo, by their ending."""
+        inside = (name.removeprefix(self._photos) for name in self._entries if name.startswith(self._photos))
+        return count_endings(name for name in inside if sort_member(name) is Membership.OTHER)
+
     @cached_property
-    def _members(self) -> dict[str, zipfile.ZipInfo]:
-        inside = ((info.filename.removeprefix(self._photos), info) for info in self._zip.infolist())
+    def _members(self) -> dict[str, ZipEntry]:
+        inside = ((name.removeprefix(self._photos), entry) for name, entry in self._entries.items())
         return {
-            name: info
-            for name, info in inside
-            if name != info.filename and (self._deep or "/" not in name) and is_photo_name(name)
+            name: entry
+            for name, entry in inside
+            if len(name) < len(entry.name) and sort_member(name) is Membership.PHOTO
         }
 
     def read_photo(self, name: str) -> bytes:
         """Return the bytes of one photo; raises `PhotoError`."""
-        member = self._members.get(name)
-        if member is None:
+        entry = self._members.get(name)
+        if entry is None:
             raise PhotoError(Reason.NOT_FOUND)
-        if member.file_size > DEFAULT_LIMITS.max_bytes:
-            raise PhotoError(Reason.TOO_MANY_BYTES)
-        try:
-            with self._lock:
-                return self._zip.read(member)
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-            raise PhotoError(Reason.CORRUPT, f"the photo is damaged inside the zip ({error})") from None
-        except (OSError, RuntimeError, NotImplementedError) as error:
-            raise PhotoError(Reason.UNREADABLE, f"the photo cannot be read from the zip ({error})") from None
+        return read_entry(self._path, entry)
 
-    def close(self) -> None:
-        """Close the zip."""
-        self._zip.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+def _list_entries(path: Path) -> dict[str, ZipEntry]:
+    """Return the entries of a zip by name, of several with one name the last, without what macOS adds."""
+    try:
+        with path.open("rb") as file:
+            return {
+                entry.name: entry
+                for entry in iter_entries(file)
+                if sort_member(entry.name) is not Membership.IGNORED
+            }
+    except (OSError, zipfile.BadZipFile, struct.error) as error:
+        raise CatalogueError(f"the zip cannot be opened ({error})", where=path, fix=EXPECTED) from error
 
 
 def _find_root(path: Path, names: list[str]) -> str:
-    own = (name for name in names if not name.startswith("__MACOSX/"))
-    tables = [name for name in own if PurePosixPath(name).name == TABLE_NAME]
+    tables = [name for name in names if PurePosixPath(name).name == TABLE_NAME]
     shallowest = min((name.count("/") for name in tables), default=0)
     roots = [name.removesuffix(TABLE_NAME) for name in tables if name.count("/") == shallowest]
     if len(roots) == 1:

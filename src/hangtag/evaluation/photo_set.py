@@ -12,7 +12,7 @@ from hangtag.datasets.opening import Catalogue
 from hangtag.datasets.splits import PHOTO_COLUMN, SPLIT_COLUMN, SPLITS, read_split_facts
 from hangtag.domain.columns import ID
 from hangtag.domain.errors import UsageError
-from hangtag.tables.matching import photos_by_id
+from hangtag.tables.matching import match_products
 from hangtag.tables.tables import need_columns
 
 CUSTOM: Final = "custom"
@@ -68,8 +68,9 @@ def catalogue_photos(catalogue: Catalogue, name: str | None = None) -> PhotoSet:
     table, rejected = read_cleaned(catalogue)
     if not table.num_rows:
         raise UsageError("the labelled set has no rows", where=catalogue.name)
-    photos = photos_by_id(catalogue.photo_names())
-    names = [photos.get(product, product) for product in table[ID].to_pylist()]
+    ids = table[ID].to_pylist()
+    photos = match_products(ids, catalogue.photo_names()).photo_of
+    names = [photos.get(product, product) for product in ids]
     facts = {"catalogue": catalogue.name, "rejected_lines": rejected}
     return PhotoSet(
         name or _free_name(catalogue.name),

@@ -15,7 +15,8 @@ from hangtag.catalogue.findings import FINDINGS_CSV, FINDINGS_JSON, CheckResult,
 from hangtag.catalogue.split import split_catalogue
 from hangtag.catalogue.split_report import SplitReport, split_report_path, split_tables, write_split
 from hangtag.catalogue.suspects import SUSPECTS_CSV, write_suspects
-from hangtag.datasets.cleaned import CLEANED_FILES, list_cleaned_files, load_cleaned, read_cleaned
+from hangtag.datasets.cleaned import list_cleaned_files, load_cleaned, read_cleaned
+from hangtag.datasets.folder import CLEANED_FILES
 from hangtag.datasets.opening import list_table_files, open_catalogue, open_custom_set
 from hangtag.datasets.out_of_fold import read_out_of_fold
 from hangtag.datasets.prints import fingerprint_catalogue

@@ -17,7 +17,7 @@ from hangtag.imaging.decode import DecodeLimits
 from hangtag.inference.model import Model
 from hangtag.inference.predictions import Predictions
 from hangtag.server.batching import Batcher
-from hangtag.tables.matching import photos_by_id
+from hangtag.tables.matching import match_products
 from hangtag.tables.tables import need_columns, read_table
 
 MAX_EXAMPLES: Final = 12
@@ -90,8 +90,9 @@ class ExampleFinder:
             need_columns(table, [SPLIT_COLUMN, PHOTO_COLUMN], self.split_table)
             return table.filter(pc.equal(table[SPLIT_COLUMN], TEST))
         table = read_cleaned(self.catalogue).table
-        photos = photos_by_id(self.catalogue.photo_names())
-        return table.append_column(PHOTO_COLUMN, [[photos.get(id_) for id_ in table[ID].to_pylist()]])
+        ids = table[ID].to_pylist()
+        photos = match_products(ids, self.catalogue.photo_names()).photo_of
+        return table.append_column(PHOTO_COLUMN, [[photos.get(id_) for id_ in ids]])
 
 
 def _labels(asked: Predictions) -> dict[str, dict[str, str]]:

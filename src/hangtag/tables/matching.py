@@ -1,10 +1,79 @@
-"""The names of photos: which files are photos, and which product each one shows."""
+"""Which photos a row means: names of photos, and the ways in which tables write them.
 
-from collections.abc import Collection
+A table may write a path, a file's name, an address, a name without its ending, or the id that names begin with. What is
+written exactly always wins. Each weaker likeness is tried only where the surer ones find nothing, and where it leaves a
+choice the choice is told and not made.
+"""
+
+import re
+import unicodedata
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from enum import IntEnum
 from pathlib import PurePosixPath
+from typing import Final, NamedTuple
+from urllib.parse import unquote
 
 from hangtag.imaging.decode import PHOTO_SUFFIXES
 from hangtag.tables.values import drop_invisible, single_spaced
+
+SHOWN_CANDIDATES: Final = 5
+"""How many candidates a match lists."""
+
+_JPEG_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
+_ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://[^/?#]*/?")
+_DRIVE: Final = re.compile(r"[A-Za-z]:/")
+_PLAIN_PATH: Final = re.compile(r"[\w-][\w.-]*(?:/[\w-][\w.-]*)*", re.ASCII)
+_WHOLE_NUMBER: Final = re.compile(r"(\d+)\.0+")
+
+
+class Likeness(IntEnum):
+    """How a name was found, the surest first."""
+
+    EXACT = 0
+    SPELLING = 1
+    """But for Unicode composition, slashes, spaces and characters that nobody sees."""
+    ENDING = 2
+    """But for the capitals of the ending, or .jpeg for .jpg."""
+    CAPITALS = 3
+    ENCODING = 4
+    """But for percent-encoding, and what an address adds."""
+    FOLDER = 5
+    """In a folder below, or written with more folders than there are."""
+    NUMBER = 6
+    """But for what spreadsheets do to numbers: `15970.0` is 15970, and leading zeros are lost."""
+    PREFIX = 7
+    """The photo's name begins with what is written, as `SKU-1000_front.jpg`, or its folder is called so."""
+    OTHER_FOLDER = 8
+    """The only photo of this name, though the table writes another folder."""
+
+
+_YIELDING: Final = frozenset(
+    {Likeness.ENDING, Likeness.CAPITALS, Likeness.NUMBER, Likeness.PREFIX, Likeness.OTHER_FOLDER}
+)
+"""These likenesses could mean another photo that is not there; by the others it is the same one, written otherwise."""
+
+
+class Match(NamedTuple):
+    """The photos that a value means, by their positions, and how they were found.
+
+    Where there are none, `candidates` are the names that could have been meant: several at once, or ones nearly alike.
+    """
+
+    photos: tuple[int, ...] = ()
+    likeness: Likeness | None = None
+    candidates: tuple[str, ...] = ()
+    is_ambiguous: bool = False
+
+    def explain(self) -> str:
+        """Say what else could be meant, in a clause; empty where nothing is alike."""
+        if not self.candidates:
+            return ""
+        shown = ", ".join(self.candidates[:SHOWN_CANDIDATES])
+        more = len(self.candidates) - SHOWN_CANDIDATES
+        shown += f" and {more} more" if more > 0 else ""
+        return f"several photos could be meant: {shown}" if self.is_ambiguous else f"there is {shown}"
 
 
 def is_photo_name(name: str) -> bool:
@@ -18,10 +87,301 @@ def product_id(name: str) -> str:
 
     `15970.jpg` belongs to 15970, and where photos lie in sub-folders `Shirts/7.jpg` belongs to Shirts/7.
     """
-    return single_spaced(drop_invisible(name.rpartition(".")[0]))
+    return single_spaced(drop_invisible(_without_ending(name)))
 
 
-def photos_by_id(names: Collection[str]) -> dict[str, str]:
-    """Return the photo of each product. Of several, JPEG is preferred."""
-    is_jpeg = {name: name.lower().endswith((".jpg", ".jpeg")) for name in names}
-    return {product_id(name): name for name in sorted(names, key=lambda name: (is_jpeg[name], name))}
+def has_photo_ending(written: str) -> bool:
+    """Tell whether a value, a path or an address, ends as the names of photos do."""
+    return any(_without_ending(text) != text for text in (written, _drop_query(written)))
+
+
+class NameMatcher:
+    """Finds photos by how a table writes their names. `names` may come twice; a match then has both positions.
+
+    >>> matcher = NameMatcher(["IMG_1.JPG", "shop/SKU-7_front.jpg", "shop/SKU-7_back.jpg"])
+    >>> matcher.find("IMG_1.jpg").photos
+    (0,)
+    >>> matcher.find("SKU-7").photos
+    (2, 1)
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+        self._files: dict[Likeness, dict[str, list[int]]] = {}
+        self._stems: dict[Likeness, dict[str, list[int]]] = {}
+        self._by_prefix: tuple[list[str], list[int]] | None = None
+        self._by_folder: dict[str, list[int]] = {}
+        self._loose: dict[str, list[int]] | None = None
+
+    def find(self, value: str, weakest: Likeness = Likeness.PREFIX) -> Match:
+        """Return the photos that a value means, found by no weaker likeness than `weakest`.
+
+        A value with a photo's ending means one photo. One without may mean several: views of a product.
+        """
+        written = value.strip()
+        if not written:
+            return Match()
+        is_file = has_photo_ending(written)
+        for likeness, key in _iter_keys(written, weakest):
+            found = self._look_up(self._files, likeness, key)
+            if not found and not is_file:
+                found = self._look_up(self._stems, likeness, key)
+            if found:
+                return self._settle(found, likeness, is_file=is_file)
+        in_folders = list(_iter_folder_keys(written, is_file=is_file))
+        for likeness, key in in_folders:
+            found = self._find_in_folders(key, likeness, is_file=is_file) if likeness <= weakest else []
+            if found:
+                return self._settle(found, likeness, is_file=is_file)
+        if weakest >= Likeness.PREFIX and not is_file and (found := self._find_by_prefix(written)):
+            return Match(tuple(found), Likeness.PREFIX)
+        if weakest >= Likeness.OTHER_FOLDER:
+            found = self._look_up_base(in_folders[0][1], in_folders[0][0], is_file=is_file)
+            if found:
+                return self._settle(found, Likeness.OTHER_FOLDER, is_file=is_file)
+        return Match(candidates=self._find_alike(written))
+
+    def match_all(self, values: Iterable[str], weakest: Likeness = Likeness.PREFIX) -> dict[str, Match]:
+        """Return the match of each value. A photo goes to the value that means it most surely, not to weaker ones."""
+        matches = {value: self.find(value, weakest) for value in dict.fromkeys(values)}
+        if all(match.likeness in (None, Likeness.EXACT) for match in matches.values()):
+            return matches
+        surest: dict[int, Likeness] = {}
+        for match in matches.values():
+            for photo in match.photos:
+                surest[photo] = min(
+                    surest.get(photo, Likeness.OTHER_FOLDER), match.likeness or Likeness.EXACT
+                )
+        keys = {_prefix_key(value) for value in matches}
+        return {
+            value: self._yield(_prefix_key(value), match, surest, keys) for value, match in matches.items()
+        }
+
+    def _yield(self, key: str, match: Match, surest: Mapping[int, Likeness], keys: Collection[str]) -> Match:
+        """Leave out the photos that another value means more surely, or of which it writes a longer part."""
+        kept = tuple(
+            photo
+            for photo in match.photos
+            if (surest[photo] == match.likeness or match.likeness not in _YIELDING)
+            and not (match.likeness is Likeness.PREFIX and self._begins_longer(photo, key, keys))
+        )
+        if kept or not match.photos:
+            return match._replace(photos=kept)
+        return Match(candidates=tuple(self.names[photo] for photo in match.photos))
+
+    def _begins_longer(self, photo: int, key: str, keys: Collection[str]) -> bool:
+        base = _base_key(self.names[photo])
+        ends = range(len(key) + 1, len(base) + 1)
+        return any(base[:end] in keys for end in ends if not base[end : end + 1].isalnum())
+
+    def _settle(self, found: Sequence[int], likeness: Likeness, *, is_file: bool) -> Match:
+        """Take what was found, unless it leaves a choice. Photos of a product may differ in their ending."""
+        names = {self.names[position] for position in found}
+        if len(names if is_file else {product_id(name) for name in names}) > 1:
+            return Match(candidates=tuple(sorted(names)), is_ambiguous=True)
+        return Match(tuple(found), likeness)
+
+    def _look_up(
+        self, indexes: dict[Likeness, dict[str, list[int]]], likeness: Likeness, key: str
+    ) -> list[int]:
+        if likeness not in indexes:
+            shorten = _without_ending if indexes is self._stems else _unchanged
+            index: defaultdict[str, list[int]] = defaultdict(list)
+            make_key = _KEYS[likeness]
+            for position, name in enumerate(self.names):
+                index[shorten(make_key(name))].append(position)
+            if indexes is self._stems and likeness is Likeness.EXACT:
+                for position, name in enumerate(self.names):
+                    tidy = product_id(name)
+                    if position not in index[tidy]:
+                        index[tidy].append(position)
+            indexes[likeness] = dict(index)
+        return indexes[likeness].get(key, [])
+
+    def _find_in_folders(self, key: str, likeness: Likeness, *, is_file: bool) -> list[int]:
+        """Find photos by their file's name, where one of the two paths lies wholly at the end of the other."""
+        folders = key.split("/")[:-1]
+        found = []
+        for position in self._look_up_base(key, likeness, is_file=is_file):
+            own = _encoding_key(self.names[position]).split("/")[:-1]
+            shared = min(len(folders), len(own))
+            if folders[len(folders) - shared :] == own[len(own) - shared :]:
+                found.append(position)
+        return found
+
+    def _look_up_base(self, key: str, likeness: Likeness, *, is_file: bool) -> list[int]:
+        indexes = self._files if is_file else self._stems
+        if likeness not in indexes:
+            index: defaultdict[str, list[int]] = defaultdict(list)
+            for position, name in enumerate(self.names):
+                base = _encoding_key(name).rpartition("/")[2]
+                base = base if is_file else _without_ending(base)
+                is_number = likeness is Likeness.NUMBER and base.isdecimal()
+                index[base.lstrip("0") if is_number else base].append(position)
+            indexes[likeness] = dict(index)
+        return indexes[likeness].get(key.rpartition("/")[2], [])
+
+    def _find_by_prefix(self, written: str) -> list[int]:
+        """Return the photos whose name begins with what is written, or whose folder is called so."""
+        if self._by_prefix is None:
+            bases = sorted((_base_key(name), position) for position, name in enumerate(self.names))
+            self._by_prefix = [base for base, _ in bases], [position for _, position in bases]
+            folders: defaultdict[str, list[int]] = defaultdict(list)
+            for position, name in enumerate(self.names):
+                for part in set(_encoding_key(name).split("/")[:-1]):
+                    folders[part].append(position)
+            self._by_folder = dict(folders)
+        key = _prefix_key(written)
+        found: list[int] = []
+        if not key:
+            return found
+        sorted_bases, positions = self._by_prefix
+        for place in range(bisect_left(sorted_bases, key), len(sorted_bases)):
+            base = sorted_bases[place]
+            if not base.startswith(key):
+                break
+            if not base[len(key) :][:1].isalnum():
+                found.append(positions[place])
+        return sorted(found or self._by_folder.get(key, []), key=lambda position: self.names[position])
+
+    def _find_alike(self, written: str) -> tuple[str, ...]:
+        """Return names of the same letters and digits: they are shown to a person, and never taken."""
+        if self._loose is None:
+            loose: defaultdict[str, list[int]] = defaultdict(list)
+            for position, name in enumerate(self.names):
+                loose[_loose_key(name)].append(position)
+            self._loose = dict(loose)
+        found = self._loose.get(_loose_key(written), [])
+        return tuple(sorted(self.names[position] for position in found))
+
+
+class ProductPhotos(NamedTuple):
+    """Which photos show which products of a catalogue.
+
+    - `photo_of`: the photo that is used of each product
+    - `id_of`: the product of each photo that shows one, used or not
+    - `candidates`: for products without a photo, those that could have been meant
+    """
+
+    photo_of: dict[str, str]
+    id_of: dict[str, str]
+    candidates: dict[str, Match]
+
+
+def match_products(ids: Iterable[str], names: Collection[str]) -> ProductPhotos:
+    """Find the photos of products by their ids. Of several photos of a product, JPEG is preferred, then by name."""
+    ordered = sorted(names, key=lambda name: (not name.lower().endswith((".jpg", ".jpeg")), name))
+    matches = NameMatcher(ordered).match_all(ids)
+    photo_of: dict[str, str] = {}
+    id_of: dict[str, str] = {}
+    for id_, match in matches.items():
+        found = [ordered[position] for position in sorted(match.photos)]
+        if found:
+            photo_of[id_] = found[0]
+        for name in found:
+            id_of.setdefault(name, id_)
+    _add_unused(id_of, photo_of, ordered)
+    candidates = {id_: match for id_, match in matches.items() if match.candidates}
+    return ProductPhotos(photo_of, id_of, candidates)
+
+
+def _add_unused(id_of: dict[str, str], photo_of: Mapping[str, str], names: Sequence[str]) -> None:
+    """Say of the photos left which product they show too: one that has a surer photo in another folder."""
+    for name in names:
+        if name not in id_of and (base := product_id(name).rpartition("/")[2]) in photo_of:
+            id_of[name] = base
+
+
+def _iter_keys(written: str, weakest: Likeness) -> Iterator[tuple[Likeness, str]]:
+    for likeness, make_key in _KEYS.items():
+        if likeness > weakest:
+            return
+        yield likeness, make_key(written)
+        if likeness is Likeness.ENCODING:
+            yield likeness, make_key(_drop_query(written))
+
+
+def _iter_folder_keys(written: str, *, is_file: bool) -> Iterator[tuple[Likeness, str]]:
+    """Yield the keys of a path, and that of the number that a spreadsheet may have made of an id."""
+    is_address = _ADDRESS.match(written) is not None
+    for text in dict.fromkeys((written, _drop_query(written))):
+        key = _encoding_key(text)
+        yield Likeness.FOLDER, key.rpartition("/")[2] if is_address else key
+    if not is_file:
+        folder, slash, base = _whole_number(key).rpartition("/")
+        if base.isdecimal():
+            yield Likeness.NUMBER, folder + slash + base.lstrip("0")
+
+
+def _unchanged(text: str) -> str:
+    return text
+
+
+def _tidy_path(text: str) -> str:
+    """Return a path composed, with slashes, without what is before its first name, and with single spaces."""
+    text = text.strip()
+    if _PLAIN_PATH.fullmatch(text):
+        return text
+    path = unicodedata.normalize("NFC", single_spaced(drop_invisible(text))).replace("\\", "/")
+    path = _DRIVE.sub("", path, count=1) if _DRIVE.match(path) else path
+    return "/".join(part for part in path.split("/") if part not in ("", ".", ".."))
+
+
+def _ending_key(text: str) -> str:
+    path = _tidy_path(text)
+    stem, dot, ending = path.rpartition(".")
+    suffix = f".{ending.lower()}"
+    if not dot or suffix not in PHOTO_SUFFIXES | _JPEG_SUFFIXES:
+        return path
+    return stem + (".jpg" if suffix in _JPEG_SUFFIXES else suffix)
+
+
+def _capitals_key(text: str) -> str:
+    return unicodedata.normalize("NFC", _ending_key(text).casefold())
+
+
+def _encoding_key(text: str) -> str:
+    address = _ADDRESS.match(text)
+    path = text[address.end() :] if address else text
+    return _capitals_key(unquote(path) if "%" in path else path)
+
+
+def _drop_query(text: str) -> str:
+    """Return an address, or a path written like one, without its query and fragment."""
+    return re.split(r"[?#]", text, maxsplit=1)[0]
+
+
+_KEYS: Final[Mapping[Likeness, Callable[[str], str]]] = {
+    Likeness.EXACT: _unchanged,
+    Likeness.SPELLING: _tidy_path,
+    Likeness.ENDING: _ending_key,
+    Likeness.CAPITALS: _capitals_key,
+    Likeness.ENCODING: _encoding_key,
+}
+
+
+def _without_ending(name: str) -> str:
+    stem, dot, ending = name.rpartition(".")
+    is_ending = dot and f".{ending.lower()}" in PHOTO_SUFFIXES | _JPEG_SUFFIXES
+    return stem if is_ending else name
+
+
+def _whole_number(key: str) -> str:
+    folder, slash, base = key.rpartition("/")
+    found = _WHOLE_NUMBER.fullmatch(base)
+    return folder + slash + found.group(1) if found else key
+
+
+def _base_key(name: str) -> str:
+    """Return the name of a file alone, without its ending."""
+    return _without_ending(_encoding_key(name).rpartition("/")[2])
+
+
+def _prefix_key(value: str) -> str:
+    """Return what the names of a product's photos begin with."""
+    return _whole_number(_encoding_key(value)).rpartition("/")[2]
+
+
+def _loose_key(text: str) -> str:
+    base = _without_ending(_encoding_key(_drop_query(text)).rpartition("/")[2])
+    return "".join(sign for sign in base if sign.isalnum()) or base

@@ -1,5 +1,6 @@
 """From records to products: the columns of a catalogue, tidy values, and the reasons why a line is no product."""
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
@@ -129,10 +130,13 @@ def _reject(record: Record, reason: RejectReason, explanation: str) -> Reject:
 
 def _tidy(fields: Sequence[str], repairs: list[Repair]) -> list[str]:
     visible = [drop_invisible(field) for field in fields]
-    tidy = [single_spaced(field) for field in visible]
+    composed = [unicodedata.normalize("NFC", field) for field in visible]
+    tidy = [single_spaced(field) for field in composed]
     if visible != fields:
         repairs.append(Repair.INVISIBLE)
-    if tidy != visible:
+    if composed != visible:
+        repairs.append(Repair.COMPOSITION)
+    if tidy != composed:
         repairs.append(Repair.SPACES)
     return tidy
 

@@ -11,6 +11,7 @@ class Repair(StrEnum):
     EXTRA_COMMAS = "extra_commas"
     BARE_QUOTE = "bare_quote"
     JOINED_LINES = "joined_lines"
+    COMPOSITION = "unicode_composition"
     SPACES = "spaces"
     INVISIBLE = "invisible_characters"
     ENCODING = "encoding"

@@ -33,7 +33,7 @@ from hangtag.datasets.splits import (
     read_split_name,
 )
 from hangtag.domain.columns import CATEGORY_COLUMNS, ID
-from hangtag.tables.matching import photos_by_id
+from hangtag.tables.matching import match_products
 from hangtag.training.negatives import NEGATIVES
 
 LEFT_OUT: Final = "left_out"
@@ -145,7 +145,7 @@ def join_sets(
     joined: dict[str, list[Row]] = {}
     for name, catalogue in sets.items():
         cleaned = read_cleaned(catalogue).table
-        photos = photos_by_id(catalogue.photo_names())
+        photos = match_products(cleaned[ID].to_pylist(), catalogue.photo_names()).photo_of
         joined[name] = [
             _join_negative(row, name, photos, joining)
             if _shows_no_product(row)

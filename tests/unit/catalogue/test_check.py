@@ -351,3 +351,57 @@ def test_the_real_catalogue(real_catalogue):
     groups = [one.group for one in found(result, FindingKind.NEAR_DUPLICATE)]
     assert 150 < len(set(groups)) < 300
     assert max(map(groups.count, set(groups))) < 15
+
+
+def write_catalogue(folder, rows, photos):
+    (folder / "images").mkdir(parents=True)
+    (folder / "styles.csv").write_text("id,articleType\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    for name in photos:
+        (folder / "images" / name).parent.mkdir(exist_ok=True)
+        (folder / "images" / name).write_bytes(b"x")
+    return folder
+
+
+def details_of(folder, kind):
+    return [finding.detail for finding in found(check(folder, decode=False), kind)]
+
+
+def test_photos_in_folders_below_and_under_other_spellings_are_found(tmp_path):
+    photos = ["010/0108775015.jpg", "B.JPG", "c_front.jpg", "c_back.jpg"]
+    folder = write_catalogue(tmp_path / "shop", ["0108775015,Vests", "b,Caps", "c,Dresses"], photos)
+    result = check(folder, decode=False)
+    assert [(finding.kind, finding.photo) for finding in result.findings] == [
+        (FindingKind.SECOND_PHOTO, "c_front.jpg")
+    ]
+
+
+def test_a_row_whose_photo_could_be_one_of_several_says_so(tmp_path):
+    folder = write_catalogue(tmp_path / "shop", ["7,Caps"], ["a/7.jpg", "b/7.jpg"])
+    assert details_of(folder, FindingKind.MISSING_PHOTO) == [
+        "no photo bears this id; several photos could be meant: a/7.jpg, b/7.jpg"
+    ]
+
+
+def test_files_that_do_not_end_like_a_photo_are_counted(tmp_path):
+    folder = write_catalogue(tmp_path / "shop", ["1,Caps"], ["1.jpg", "2.heic", "3.heic", "4", ".5.heic"])
+    assert details_of(folder, FindingKind.OTHER_FILES) == [
+        "2 files .heic among the photos",
+        "1 file 4 among the photos",
+    ]
+
+
+def test_labels_that_differ_in_capitals_spaces_and_hyphens_are_told(tmp_path):
+    labels = [
+        "Tshirts",
+        "tshirts",
+        "T-Shirts",
+        "Tshirts",
+        "Caps",
+        "D\u00e9collet\u00e9",
+        "De\u0301collete\u0301",
+    ]
+    rows = [f"{number},{label}" for number, label in enumerate(labels)]
+    folder = write_catalogue(tmp_path / "shop", rows, ["0.jpg"])
+    assert details_of(folder, FindingKind.TWIN_LABELS) == [
+        "articleType: Tshirts (2), T-Shirts (1), tshirts (1)"
+    ]

@@ -163,3 +163,10 @@ def test_a_cleaned_table_is_loaded_from_whatever_holds_it(clean, tmp_path, write
     loaded = [load_cleaned(place).to_pylist() for place in places]
     assert [row["id"] for row in loaded[0]] == ["1", "2", "3", "4"]
     assert all(rows == loaded[0] for rows in loaded)
+
+
+def test_values_are_composed_and_counted(clean, tmp_path):
+    report = clean(HEADER + "1,A,B,De\u0301collete\u0301,x\n2,A,B,D\u00e9collet\u00e9,x\n".encode())
+    assert report.repairs == {"unicode_composition": 1}
+    rows = load_cleaned(tmp_path / "out").to_pylist() if (tmp_path / "out").exists() else None
+    assert rows is None or {row["articleType"] for row in rows} == {"D\u00e9collet\u00e9"}

@@ -66,10 +66,10 @@ def test_every_row_that_cannot_be_used_is_named(label):
     )
     assert labelling.problems == {
         "row 1 (1.jpg)": "there is no articleType Shrits. Did you mean Shirts?",
-        "row 2": "there is no photo same.jpg, or several of that name",
-        "row 3": "there is no photo none.jpg, or several of that name",
+        "row 2": "same.jpg; several photos could be meant: Heels/same.jpg, Shirts/same.jpg",
+        "row 3": "there is no photo none.jpg",
         "row 5": "2 comes twice",
-        "row 6": "there is no photo 2.jpeg, or several of that name",
+        "row 6": "there is no photo 2.jpeg; there is Shirts/2.png",
     }
 
 

@@ -19,7 +19,7 @@ def photos_of(groups):
             id_ = f"{len(prints)}"
             digest = f"{number}{'*' if label and label.endswith('*') else ''}"
             prints[f"{id_}.jpg"] = Fingerprint(digest, code, bytes([number * 20] * 900))
-            labels[id_] = (label and label.rstrip("*"),)
+            labels[f"{id_}.jpg"] = (label and label.rstrip("*"),)
     return prints, labels
 
 
@@ -50,7 +50,7 @@ def test_near_duplicates_are_groups_of_unlike_pixels():
 
 def test_a_missing_label_and_a_photo_without_row_contradict_nothing():
     prints, labels = photos_of([["Red", None], ["Red", "Red", None, "Red"]])
-    del labels["5"]
+    del labels["5.jpg"]
     exact = measure_noise_ceilings(prints, ("baseColour",), labels)[0]
     assert (exact.groups, exact.photos, exact.disagreeing_pairs) == (1, 2, 0)
 

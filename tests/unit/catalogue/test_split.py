@@ -155,3 +155,40 @@ def test_a_table_that_does_not_belong_to_the_photos_is_refused(split):
 
     with pytest.raises(CatalogueError, match="Do the photos belong to this table"):
         split(rename)
+
+
+def sides_of(table, name):
+    sides = defaultdict(set)
+    for value, split in zip(table[name].to_pylist(), table["split"].to_pylist(), strict=True):
+        if split != "dropped":
+            sides[value].add(split)
+    return sides
+
+
+def with_sku(table, name="sku"):
+    """Put every fourth product under one SKU; the others have none."""
+    values = [f"S{row % 7}" if row % 4 else None for row in range(table.num_rows)]
+    return table.append_column(name, pa.array(values, pa.string()))
+
+
+def test_the_values_of_a_column_stay_on_one_side(split):
+    torn = sides_of(split(with_sku), "sku")
+    kept = split(with_sku, group_by="sku")
+    skus = [value for value in torn if value is not None]
+    assert any(len(torn[sku]) > 1 for sku in skus)
+    assert all(len(sides) == 1 for value, sides in sides_of(kept, "sku").items() if value is not None)
+    assert all(len(sides) == 1 for sides in sides_of(kept, "group").values())
+    assert read_split_facts(kept)["group_by"] == "sku"
+
+
+def test_the_column_that_a_mapping_names_is_kept_together_unasked(split):
+    table = split(lambda table: with_sku(table, "product_group"))
+    assert all(len(sides) == 1 for value, sides in sides_of(table, "product_group").items() if value)
+    assert read_split_facts(split())["group_by"] is None
+
+
+def test_what_keeps_nothing_together_takes_no_column_to_keep_together(split):
+    with pytest.raises(UsageError, match="keeps nothing on one side"):
+        split(strategy="random", group_by="sku")
+    with pytest.raises(CatalogueError, match="no column sku"):
+        split(group_by="sku")

@@ -100,3 +100,17 @@ def test_a_name_that_is_not_utf8_is_an_error_that_says_so(write_photos):
     folder = write_photos("Shirts/1.jpg", "Hats/caf\udce9.jpg")
     with pytest.raises(CatalogueError, match=r"caf\\xe9\.jpg is not UTF-8. Rename the file"):
         load_cleaned(folder)
+
+
+@pytest.mark.parametrize("table", ["products.csv", "Styles.csv", "styles (1).csv", "styles.xlsx"])
+def test_a_table_beside_the_photos_is_not_passed_over(write_photos, table):
+    folder = write_photos("photos/1.jpg", "photos/2.jpg", table)
+    with pytest.raises(CatalogueError, match="lies beside the photos") as caught:
+        open_catalogue(folder)
+    assert table in caught.value.problem
+    assert "catalogue.toml" in caught.value.fix
+
+
+def test_what_hangtag_itself_wrote_beside_the_photos_is_no_table_of_theirs(write_photos):
+    folder = write_photos("Shirts/1.jpg", "Caps/2.jpg", "custom_proposals.csv", "cleaned.csv", "rejects.csv")
+    assert len(rows_of(folder)) == 2

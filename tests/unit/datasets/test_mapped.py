@@ -209,3 +209,18 @@ def test_a_table_or_folder_that_is_not_there_is_named(write_mapped):
             catalogue.open_table()
         with pytest.raises(CatalogueError, match="pics: there is no folder of photos"):
             catalogue.photo_names()
+
+
+def test_an_id_alone_finds_photos_in_folders_below(write_mapped):
+    mapping = 'table = "labels.csv"\nphotos = "images"\nid = "sku"\n[columns]\narticleType = "label"\n'
+    photos = ("images/010/0108775015.jpg", "images/011/0110065001.jpg")
+    folder = write_mapped(mapping, "sku,label\n0108775015,Vests\n0110065001,Dresses\n", photos)
+    with open_catalogue(folder) as catalogue:
+        assert check_catalogue(catalogue).findings == []
+
+
+def test_the_group_of_a_mapping_is_a_column_of_its_own_name(write_mapped):
+    folder = write_mapped('group = "sku"\n' + BY_PHOTO, "sku,file,label\nS1,1.jpg,Caps\n", ["pics/1.jpg"])
+    assert load_cleaned(folder).to_pylist() == [
+        {"id": "1", "product_group": "S1", "file": "1.jpg", "articleType": "Caps"}
+    ]

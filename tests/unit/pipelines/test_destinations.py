@@ -6,7 +6,7 @@ import pytest
 
 from hangtag.bundle.file import write_bundle
 from hangtag.cli.main import main
-from hangtag.datasets.cleaned import CLEANED_FILES
+from hangtag.datasets.folder import CLEANED_FILES
 from hangtag.domain.errors import UsageError
 from hangtag.pipelines.destinations import Destination, check_destinations
 from tiny_bundle import build_tiny_card, build_tiny_graph

@@ -7,12 +7,12 @@ from datetime import timedelta
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
+from hangtag.archives.members import Membership, sort_member
 from hangtag.domain.errors import PhotoError, UsageError
 from hangtag.domain.extras import missing_extra
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits, too_large
 from hangtag.labelling.inputs.folder import PHOTO_ENDINGS
-from hangtag.labelling.inputs.members import Membership, sort_member
 from hangtag.labelling.inputs.photo import Extra, FaultyPhoto, InputPhoto, no_extra
 from hangtag.labelling.inputs.prefetch import AddressedPhoto
 from hangtag.labelling.inputs.settings import InputSettings

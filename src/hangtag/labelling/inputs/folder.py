@@ -1,4 +1,4 @@
-"""Photos in folders: walked in the order of their names, by pattern if need be, and never listed whole."""
+"""Photos in folders: walked in the order of their names, by pattern if need be, one folder at a time."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,6 @@ from hangtag.domain.reasons import Reason
 from hangtag.imaging.decode import PHOTO_SUFFIXES
 from hangtag.labelling.inputs.pattern import EVERYTHING, Pattern, split_pattern
 from hangtag.labelling.inputs.photo import FaultyPhoto, InputPhoto, PhotoFile
-from hangtag.labelling.inputs.sorting import Entry, sort_entries
 
 PHOTO_ENDINGS: Final = tuple(sorted(PHOTO_SUFFIXES))
 
@@ -25,8 +24,8 @@ class FolderWalk:
     """The photos in a folder and its sub-folders that a pattern accepts, each folder in the order of its names.
 
     Names that start with a dot are passed over unless the pattern asks for them, and files that do not end like a
-    photo are counted in `other_files`. A folder that cannot be opened is an entry with a reason. Memory does not
-    grow with the number of photos, not even in one folder.
+    photo are counted in `other_files`. A folder that cannot be opened is an entry with a reason. Only the names of one
+    folder, and of those around it, are in memory at a time.
     """
 
     folder: str
@@ -46,7 +45,7 @@ class FolderWalk:
             identity = _identity(folder)
             if identity in above:  # a link to a folder above itself would never end
                 return
-            entries = sort_entries(self._list(folder, pattern))
+            entries = sorted(self._list(folder, pattern))
         except OSError:
             yield PhotoFile(folder, Reason.UNREADABLE)
             return
@@ -57,21 +56,21 @@ class FolderWalk:
             elif (inner := pattern.enter(name)) is not None:
                 yield from self._walk(path, inner, above | {identity})
 
-    def _list(self, folder: str, pattern: Pattern) -> Iterator[Entry]:
+    def _list(self, folder: str, pattern: Pattern) -> Iterator[tuple[str, str]]:
         with os.scandir(folder or os.curdir) as entries:
             for entry in entries:
                 name = entry.name
                 if _is_folder(entry):
                     if pattern.enter(name) is not None:
-                        yield Entry(name, _FOLDER)
+                        yield name, _FOLDER
                 elif not pattern.accepts(name):
                     continue
                 elif not name.lower().endswith(PHOTO_ENDINGS):
                     self.other_files += 1
                 elif not entry.is_file(follow_symlinks=False) and _is_special(entry.path):
-                    yield Entry(name, _SPECIAL)  # opening a pipe or a device could wait for ever
+                    yield name, _SPECIAL  # opening a pipe or a device could wait for ever
                 else:
-                    yield Entry(name, _PHOTO)
+                    yield name, _PHOTO
 
 
 class PatternWalk:

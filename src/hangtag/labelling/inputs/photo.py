@@ -63,6 +63,11 @@ def as_utf8(path: str) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
+def name_member(archive: str, member: str) -> str:
+    """Return what a table calls a member: the archive's name, a slash, the member's."""
+    return as_utf8(f"{archive}/{member.removeprefix('./')}")
+
+
 @dataclass(frozen=True, slots=True)
 class PhotoFile:
     """A photo to label. `fault` is the reason, known before it is opened, why that cannot be."""

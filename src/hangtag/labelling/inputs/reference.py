@@ -11,6 +11,7 @@ from hangtag.labelling.inputs.kept import ByteStore
 from hangtag.labelling.inputs.photo import Extra, FaultyPhoto, InputPhoto, PhotoFile, as_utf8, no_extra
 from hangtag.labelling.inputs.prefetch import AddressedPhoto, FarPhoto, Prefetch
 from hangtag.labelling.inputs.settings import InputSettings
+from hangtag.tables.matching import Likeness, Match, NameMatcher, is_photo_name
 
 if TYPE_CHECKING:
     from hangtag.imaging.fetching import Fetcher
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 WEB_SCHEMES: Final = ("http", "https")
 CLOUD_SCHEMES: Final = ("s3", "gs", "az")
 
+MOST_FILES: Final = 500_000
+"""From how many photos a table's photo is chosen, where it is not at the path that the table writes."""
+
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 
 
@@ -26,6 +30,56 @@ def scheme_of(text: str) -> str | None:
     """Return what stands before the `://` of an address, in small letters; None for a path."""
     found = _SCHEME.match(text)
     return found.group(1).lower() if found else None
+
+
+class FileFinder:
+    """Finds files by how a table or a list writes their paths, where there is no file of exactly that path.
+
+    Folders are listed when they are first needed. Below a folder with more than `MOST_FILES` photos nothing is sought.
+    """
+
+    def __init__(self) -> None:
+        self._in_folder: dict[str, NameMatcher] = {}
+        self._below: dict[str, NameMatcher] = {}
+
+    def find(self, text: str, folder: str, *, below: bool) -> tuple[list[str], Match]:
+        """Return the paths of the files that are meant, and how they were found.
+
+        They are sought in the folder that the text leads to and, with `below`, everywhere below `folder`.
+        """
+        written = os.path.normpath(os.path.join(folder, text.replace("\\", "/")))  # noqa: PTH118 - as in the walk
+        head, base = os.path.split(written)
+        if head not in self._in_folder:
+            self._in_folder[head] = NameMatcher(_list_photos(head))
+        matcher, weakest = self._in_folder[head], Likeness.ENCODING
+        match = matcher.find(base, weakest)
+        if below and not match.photos and not match.is_ambiguous:
+            if folder not in self._below:
+                self._below[folder] = NameMatcher(_list_photos_below(folder))
+            head, matcher = folder, self._below[folder]
+            match = matcher.find(text)
+        return [os.path.join(head, matcher.names[place]) for place in match.photos], match  # noqa: PTH118 - as above
+
+
+def _list_photos(folder: str) -> list[str]:
+    try:
+        return sorted(filter(is_photo_name, os.listdir(folder or os.curdir)))  # noqa: PTH208 - names alone
+    except OSError:
+        return []
+
+
+def _list_photos_below(folder: str) -> list[str]:
+    """Return the photos below a folder by their paths from there; none where there are too many to choose from."""
+    found: list[str] = []
+    root = folder or os.curdir
+    for path, folders, files in os.walk(root):
+        folders[:] = [name for name in folders if not name.startswith(".") and name != "__MACOSX"]
+        inside = os.path.relpath(path, root)
+        around = "" if inside == os.curdir else f"{inside}/"
+        found += [around + name for name in files if is_photo_name(name)]
+        if len(found) > MOST_FILES:
+            return []
+    return sorted(found)
 
 
 class References:
@@ -37,6 +91,13 @@ class References:
     def __init__(self, settings: InputSettings) -> None:
         self.settings = settings
         self.store = ByteStore()
+        self._files = FileFinder()
+
+    def find_all(self, text: str, folder: str, extra: Extra) -> list[InputPhoto]:
+        """Return the photos that a row of a table in `folder` names: one, or more where it writes a product's id."""
+        if scheme_of(text) is not None or "\0" in text:
+            return [self.find(text, folder, extra)]
+        return self._find_files(text, folder, extra, below=True)
 
     def find(self, text: str, folder: str = "", extra: Extra | None = None) -> InputPhoto:
         """Return the photo of a name; relative paths start from `folder`.
@@ -49,7 +110,7 @@ class References:
             return FaultyPhoto(text, fault, extra=extra)
         scheme = scheme_of(text)
         if scheme is None:
-            return PhotoFile(os.path.join(folder, text), extra=extra)  # noqa: PTH118 - as in the walk of folders
+            return self._find_files(text, folder, extra, below=False)[0]
         text = as_utf8(text)
         if scheme in WEB_SCHEMES:
             from hangtag.imaging.fetching import WebPhoto  # noqa: PLC0415 - httpx takes long to import
@@ -61,6 +122,16 @@ class References:
             return self.far(CloudPhoto(text, self.stores, extra=extra))
         fault = PhotoError(Reason.UNREADABLE, f"hangtag does not read addresses that start with {scheme}://")
         return FaultyPhoto(text, fault, extra=extra)
+
+    def _find_files(self, text: str, folder: str, extra: Extra, *, below: bool) -> list[InputPhoto]:
+        path = os.path.join(folder, text)  # noqa: PTH118 - as in the walk of folders
+        if os.path.lexists(path):
+            return [PhotoFile(path, extra=extra)]
+        found, match = self._files.find(text, folder, below=below)
+        if not found and match.candidates:
+            fault = PhotoError(Reason.NOT_FOUND, f"{Reason.NOT_FOUND.explanation}; {match.explain()}")
+            return [FaultyPhoto(path, fault, extra=extra)]
+        return [PhotoFile(file, extra=extra) for file in found or [path]]
 
     def far(self, photo: AddressedPhoto) -> FarPhoto:
         """Return a photo that is far away as one that can be fetched ahead."""

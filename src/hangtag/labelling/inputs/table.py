@@ -60,7 +60,7 @@ class TableWalk:
                 return
             extra = dict(zip(names, row.values, strict=True))
             if text := self._reference(row, folder):
-                yield self.references.find(text, folder, extra)
+                yield from self.references.find_all(text, folder, extra)
             else:
                 fault = PhotoError(Reason.NOT_NAMED)
                 yield FaultyPhoto(f"{self.path}:{row.number}", fault, extra=extra)

@@ -11,16 +11,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol, cast
 
+from hangtag.archives.members import Membership, sort_member
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits, too_large
 from hangtag.labelling.inputs.kept import ByteStore, KeptBytes
-from hangtag.labelling.inputs.members import Membership, name_member, sort_member
 from hangtag.labelling.inputs.photo import (
     BrokenInput,
     Extra,
     FaultyPhoto,
     InputPhoto,
+    name_member,
     no_extra,
 )
 

@@ -1,16 +1,17 @@
 """From the uploaded files to the photos of a job: every photo and every row of a table is accounted for."""
 
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from hangtag.archives.zips import iter_entries, read_entry
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.text import printable
 from hangtag.imaging.decode import DecodeLimits
 from hangtag.server.jobs.archive import ArchiveEntry, list_archive
-from hangtag.server.jobs.folder import StoredPhoto, read_entry, upload_path
+from hangtag.server.jobs.folder import StoredPhoto, upload_path
 from hangtag.server.jobs.given_table import MAX_TABLE_BYTES, GivenTable, read_given_table
 from hangtag.server.jobs.matching import Matching, match_rows
 from hangtag.server.jobs.receive import ReceivedForm, Upload, UploadKind
@@ -117,8 +118,10 @@ def _match_table(form: ReceivedForm, found: _Found, folder: Path, max_rows: int)
 
 def _read_packed(upload: Upload, entry: ArchiveEntry, folder: Path, max_rows: int) -> GivenTable:
     """Read a table inside a zip."""
-    with zipfile.ZipFile(upload_path(folder, upload.number)) as archive:
-        data = read_entry(archive, entry.index, DecodeLimits(max_bytes=MAX_TABLE_BYTES))
+    zipped = upload_path(folder, upload.number)
+    with zipped.open("rb") as file:
+        found = next(islice(iter_entries(file), entry.index, None))
+    data = read_entry(zipped, found, DecodeLimits(max_bytes=MAX_TABLE_BYTES))
     path = folder / "packed-table"
     path.write_bytes(data)
     try:
@@ -132,17 +135,20 @@ def _order(found: _Found, matching: Matching | None) -> list[JobPhoto]:
     named: set[int] = set()
     if matching is not None:
         table = matching.table
-        for row, number, indices in zip(table.rows, table.numbers, matching.rows, strict=True):
+        for row, number, indices, doubt in zip(
+            table.rows, table.numbers, matching.rows, matching.doubts, strict=True
+        ):
             photos += [JobPhoto(found.names[index], found.stored[index], row) for index in indices]
             named.update(indices)
             if not indices:
-                photos.append(_absent(row, row[matching.column].strip(), number))
+                photos.append(_absent(row, row[matching.column].strip(), number, doubt))
     rest = (index for index in range(len(found.names)) if index not in named)
     return photos + [JobPhoto(found.names[index], found.stored[index]) for index in rest]
 
 
-def _absent(row: tuple[str, ...], value: str, number: int) -> JobPhoto:
+def _absent(row: tuple[str, ...], value: str, number: int, doubt: str) -> JobPhoto:
     problem = "names a photo that was not sent" if value else "does not name a photo"
+    problem += f"; {printable(doubt)}" if doubt else ""
     return JobPhoto(
         printable(value) or f"row {number}",
         StoredPhoto(None),

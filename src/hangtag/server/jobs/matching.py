@@ -1,16 +1,13 @@
 """Which row of a table names which photo."""
 
-import unicodedata
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Final
 
-from hangtag.imaging.decode import PHOTO_SUFFIXES
 from hangtag.server.jobs.given_table import GivenTable
 from hangtag.server.problems import InvalidRequestError
 from hangtag.server.schemas import InvalidValue
+from hangtag.tables.matching import Likeness, NameMatcher, has_photo_ending
 
 COLUMN_FIELD: Final = "photo_column"
 """The field of the form that says which column names the photos."""
@@ -23,43 +20,19 @@ _SHOWN_COLUMNS: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """The column that names the photos, and for each row of the table the indices of those that it names."""
+    """The column that names the photos, and for each row of the table the indices of those that it names.
+
+    `doubts` say for rows that name no photo which ones could have been meant.
+    """
 
     table: GivenTable
     column: int
     rows: list[tuple[int, ...]]
+    doubts: list[str]
 
 
-class PhotoNames:
-    """The names of photos, to be found by how a table writes them.
-
-    A table may write a path, a file's name, or a name without its ending (an id). Capital letters do not matter.
-    """
-
-    def __init__(self, names: Sequence[str]) -> None:
-        self._paths: dict[str, list[int]] = defaultdict(list)
-        self._files: dict[str, list[int]] = defaultdict(list)
-        self._stems: dict[str, list[int]] = defaultdict(list)
-        for index, name in enumerate(names):
-            path = PurePosixPath(_normalise(name))
-            self._paths[str(path)].append(index)
-            self._files[path.name].append(index)
-            self._stems[path.stem].append(index)
-
-    def find_file(self, value: str) -> tuple[int, ...]:
-        """Return the photos with this path or, if there is none, this file name."""
-        path = _normalise(value)
-        file = path.rpartition("/")[2]
-        found = _lookup(self._paths, path) or _lookup(self._files, file)
-        return found or _lookup(self._files, file.partition("?")[0])
-
-    def find(self, value: str) -> tuple[int, ...]:
-        """Return the photos that `find_file` finds or, for a value without a photo's ending, by that name."""
-        found = self.find_file(value)
-        file = PurePosixPath(_normalise(value)).name
-        if found or PurePosixPath(file).suffix in PHOTO_SUFFIXES:
-            return found
-        return _lookup(self._stems, file)
+_TIERS: Final = (Likeness.FOLDER, Likeness.NUMBER, Likeness.OTHER_FOLDER)
+"""A column that names photos more surely goes before those that do so by weaker likenesses."""
 
 
 def match_rows(table: GivenTable, names: Sequence[str], column: str | None = None) -> Matching:
@@ -67,8 +40,8 @@ def match_rows(table: GivenTable, names: Sequence[str], column: str | None = Non
 
     Raises `InvalidRequestError` when there is no such column, or several that name different photos.
     """
-    photos = PhotoNames(names)
-    if column not in table.header and any(photos.find_file(cell) for cell in table.header):
+    photos = NameMatcher(names)
+    if column not in table.header and any(_names_file(photos, cell) for cell in table.header):
         table = table.without_header()
     if column is not None:
         if column not in table.header:
@@ -77,15 +50,28 @@ def match_rows(table: GivenTable, names: Sequence[str], column: str | None = Non
     return _choose([_match(table, photos, position) for position in _find_columns(table, photos)], table)
 
 
-def _find_columns(table: GivenTable, photos: PhotoNames) -> list[int]:
-    """Return the columns that hold names of files or, if there are none, those that hold names without endings."""
-    columns = range(len(table.header))
-    files = [one for one in columns if any(map(photos.find_file, table.whole_numbers(one)))]
-    return files or [one for one in columns if any(map(photos.find, table.whole_numbers(one)))]
+def _find_columns(table: GivenTable, photos: NameMatcher) -> list[int]:
+    """Return the columns that hold names of files or, if there are none, ids, the surer ones first."""
+    texts = {column: table.whole_numbers(column) for column in range(len(table.header))}
+    found = [column for column in texts if any(_names_file(photos, text) for text in texts[column])]
+    for weakest in () if found else _TIERS:
+        found = [
+            column for column in texts if any(photos.find(text, weakest).photos for text in texts[column])
+        ]
+        if found:
+            break
+    return found
 
 
-def _match(table: GivenTable, photos: PhotoNames, column: int) -> Matching:
-    return Matching(table, column, [photos.find(text) for text in table.whole_numbers(column)])
+def _names_file(photos: NameMatcher, cell: str) -> bool:
+    return has_photo_ending(cell) and bool(photos.find(cell, Likeness.OTHER_FOLDER).photos)
+
+
+def _match(table: GivenTable, photos: NameMatcher, column: int) -> Matching:
+    texts = table.whole_numbers(column)
+    matches = photos.match_all(texts, Likeness.OTHER_FOLDER)
+    found = [matches[text] for text in texts]
+    return Matching(table, column, [match.photos for match in found], [match.explain() for match in found])
 
 
 def _choose(found: list[Matching], table: GivenTable) -> Matching:
@@ -93,9 +79,9 @@ def _choose(found: list[Matching], table: GivenTable) -> Matching:
         raise _invalid(f"no column of {table.name} names the photos; {_list_columns(table)}")
     best = max(found, key=_count_named)
     enough = _RIVAL * _count_named(best)
-    rivals = [one for one in found if _count_named(one) >= enough and one.rows != best.rows]
+    rivals = [match for match in found if _count_named(match) >= enough and match.rows != best.rows]
     if any(_contradict(best, rival) for rival in rivals):
-        choices = list(dict.fromkeys(table.header[one.column] for one in [best, *rivals]))
+        choices = list(dict.fromkeys(table.header[match.column] for match in [best, *rivals]))
         columns = " and ".join(map(repr, choices))
         problem = f"the columns {columns} of {table.name} name different photos; {_list_columns(table)}"
         message = f"{problem}. Say in the field {COLUMN_FIELD} which one it is"
@@ -103,24 +89,15 @@ def _choose(found: list[Matching], table: GivenTable) -> Matching:
     return best
 
 
-def _contradict(one: Matching, other: Matching) -> bool:
+def _contradict(best: Matching, other: Matching) -> bool:
     """Tell whether a row names photos in both columns, and not the same ones."""
     return any(
-        first and second and first != second for first, second in zip(one.rows, other.rows, strict=True)
+        first and second and first != second for first, second in zip(best.rows, other.rows, strict=True)
     )
 
 
 def _count_named(matching: Matching) -> int:
     return sum(map(bool, matching.rows))
-
-
-def _lookup(index: Mapping[str, list[int]], key: str) -> tuple[int, ...]:
-    return tuple(index.get(key, ())) if key else ()
-
-
-def _normalise(text: str) -> str:
-    path = unicodedata.normalize("NFC", text).strip().casefold().replace("\\", "/")
-    return path.removeprefix("./").lstrip("/")
 
 
 def _list_columns(table: GivenTable) -> str:

@@ -1,6 +1,8 @@
 import csv
 import datetime as dt
 import tracemalloc
+import unicodedata
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -318,3 +320,50 @@ def test_excel_may_state_its_separator(tmp_path):
     with open_inputs([tmp_path / "sheet.csv"]) as inputs:
         assert [dict(photo.extra) for photo in inputs] == [{"photo": "a.jpg", "note": "x;y"}]
         assert inputs.count() == 1
+
+
+def rows_of(path):
+    photos = list(open_inputs([path]))
+    return [(photo.name, photo.error.detail if hasattr(photo, "error") else photo.read()) for photo in photos]
+
+
+@pytest.mark.parametrize(
+    ("file", "written"),
+    [
+        (unicodedata.normalize("NFD", "Blüse.jpg"), "Blüse.jpg"),
+        ("Röcke.jpg", unicodedata.normalize("NFD", "Röcke.jpg")),
+        ("img/a 1.jpg", ".\\img\\a 1.jpg"),
+        ("IMG_1.JPG", "IMG_1.jpg"),
+        ("img/blüse 1.jpg", "img/bl%C3%BCse%201.jpg"),
+        ("010/0108775015.jpg", "0108775015.jpg"),
+        ("010/0108775015.jpg", "C:\\export\\010\\0108775015.jpg"),
+        ("shop/7.jpg", "7"),
+    ],
+)
+def test_a_photo_is_found_however_the_table_writes_its_name(tmp_path, file, written):
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_bytes(b"photo")
+    write_csv(tmp_path / "t.csv", [[1, written, "", ""]])
+    ((name, data),) = rows_of(tmp_path / "t.csv")
+    assert (Path(name), data) == (tmp_path / file, b"photo")
+
+
+def test_a_row_that_names_a_product_has_all_its_photos(tmp_path):
+    for name in ("SKU-1_front.jpg", "SKU-1_back.jpg", "SKU-10.jpg"):
+        (tmp_path / name).write_bytes(b"x")
+    write_csv(tmp_path / "t.csv", [[1, "SKU-1", "", ""]])
+    assert [Path(name).name for name, _ in rows_of(tmp_path / "t.csv")] == [
+        "SKU-1_back.jpg",
+        "SKU-1_front.jpg",
+    ]
+
+
+def test_what_could_be_meant_is_told_and_not_taken(tmp_path):
+    for name in ("a/7.jpg", "b/7.jpg", "IMG-2.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    write_csv(tmp_path / "t.csv", [[1, "7.jpg", "", ""], [2, "IMG_2.jpg", "", ""]])
+    assert [detail for _, detail in rows_of(tmp_path / "t.csv")] == [
+        "the file does not exist; several photos could be meant: a/7.jpg, b/7.jpg",
+        "the file does not exist; there is IMG-2.jpg",
+    ]

@@ -11,10 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from hangtag.archives.zips import iter_entries
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.decode import DecodeLimits
-from hangtag.labelling.inputs.zip_index import iter_entries
 from hangtag.labelling.inputs.zipped import ZipWalk
 
 SMALL = DecodeLimits(max_bytes=1000)
@@ -181,12 +181,12 @@ def test_arbitrary_damage_never_raises_anything_but_a_photo_error(tmp_path):
 
 
 def build_index_of_many(count):
-    """Return a zip of many entries that all have the same few bytes, which a crafted one may well have."""
+    """Return a zip of many entries, of which only the first has its few bytes."""
     body = struct.pack("<4s2B4H3L2H", b"PK\x03\x04", 20, 0, 0, 0, 0, 0, zlib.crc32(b"x"), 1, 1, 1, 0) + b"1x"
     index = io.BytesIO()
     for number in range(count):
         name = f"folder/{number:07}.jpg".encode()
-        sizes = (zlib.crc32(b"x"), 1, 1, len(name), 0, 0, 0, 0, 0, 0)
+        sizes = (zlib.crc32(b"x"), 1, 1, len(name), 0, 0, 0, 0, 0, 40 * number)
         index.write(struct.pack("<4s2B5H3L5H2L", b"PK\x01\x02", 20, 3, 20, 0, 0, 0, 0, *sizes) + name)
     end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, index.tell(), len(body), 0)
     return body + index.getvalue() + end

@@ -15,7 +15,7 @@ def table(header, *rows):
         ("front/a.jpg", (0,)),
         ("FRONT\\A.JPG", (0,)),
         ("./back/a.jpg", (1,)),
-        ("a.jpg", (0, 1)),
+        ("a.jpg", ()),
         ("15970", (2,)),
         ("15970.png", (2,)),
         ("/shop/photos/15970.PNG", (2,)),

@@ -1,11 +1,11 @@
-"""What the members of archives and stores are called, and which of them are photos."""
+"""Which members of an archive are photos, by their names."""
 
 from enum import Enum, auto
 from typing import Final
 
-from hangtag.labelling.inputs.folder import PHOTO_ENDINGS
-from hangtag.labelling.inputs.photo import as_utf8
+from hangtag.imaging.decode import PHOTO_SUFFIXES
 
+_PHOTO_ENDINGS: Final = tuple(sorted(PHOTO_SUFFIXES))
 _MAC_FOLDER: Final = "__MACOSX"
 
 
@@ -22,12 +22,7 @@ def sort_member(name: str) -> Membership:
     parts = name.split("/")
     if not parts[-1] or _MAC_FOLDER in parts or any(_is_hidden(part) for part in parts):
         return Membership.IGNORED
-    return Membership.PHOTO if name.lower().endswith(PHOTO_ENDINGS) else Membership.OTHER
-
-
-def name_member(archive: str, member: str) -> str:
-    """Return what a table calls a member: the archive's name, a slash, the member's."""
-    return as_utf8(f"{archive}/{member.removeprefix('./')}")
+    return Membership.PHOTO if name.lower().endswith(_PHOTO_ENDINGS) else Membership.OTHER
 
 
 def _is_hidden(part: str) -> bool:
