@@ -84,9 +84,11 @@ def _build_vgg16(_architecture: str, _size: Size) -> Backbone:
 def _build_timm(architecture: str, size: Size) -> Backbone:
     """Build any network of timm; the photos' range and what can be frozen are what timm says of it."""
     name = architecture.removeprefix(TIMM)
+    build: Callable[..., Any] = timm.create_model
+    known = timm.get_pretrained_cfg(name)
     # A network with positions, such as a vision transformer, is built for photos of one size.
-    fixed = {"img_size": size} if timm.get_pretrained_cfg(name).fixed_input_size else {}
-    module: Any = timm.create_model(name, num_classes=0, **fixed)
+    fixed = {"img_size": size} if known is not None and known.fixed_input_size else {}
+    module = build(name, num_classes=0, **fixed)
     speed_up_depthwise(module)
     settings = module.pretrained_cfg
     return Backbone(

@@ -150,7 +150,7 @@ def _joined(meeting: Path, rank: int, count: int) -> Iterator[ProcessGroup]:
     """Join the group of workers that meet at a file."""
     if sys.platform in _LOOPBACK:  # what leaves this machine's own network would need its name to be resolved
         os.environ.setdefault("GLOO_SOCKET_IFNAME", _LOOPBACK[sys.platform])
-    store = distributed.FileStore(str(meeting), count)
+    store = distributed.FileStore(str(meeting), count)  # type: ignore[attr-defined]  # torch exports it without saying so
     distributed.init_process_group("gloo", store=store, rank=rank, world_size=count, timeout=_PATIENCE)
     try:
         yield ProcessGroup(torch.device("cpu"))

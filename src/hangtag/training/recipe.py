@@ -142,7 +142,7 @@ class Recipe(Section):
         return self.model_copy(update={"optimisation": optimisation})
 
 
-_LATER: Final = frozenset({"name", "description", "licence", "answers", "export"})
+_LATER: Final[set[str]] = {"name", "description", "licence", "answers", "export"}
 """What decides nothing before a network is trained."""
 
 _NAMES_IN_0_1: Final[Mapping[str, Mapping[str, str]]] = {
