@@ -51,7 +51,7 @@ def main() -> None:
     table.add_column("seconds", justify="right")
     table.add_column("fastest", justify="right")
     for way in ways:
-        seconds = [one[way] for one in rounds]
+        seconds = [taken[way] for taken in rounds]
         table.add_row(way, f"{statistics.median(seconds):.2f}", f"{min(seconds):.2f}")
     Console().print(table)
 

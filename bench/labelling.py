@@ -177,7 +177,7 @@ def main() -> None:
             work()
         rounds = [{name: measure(work) for name, work in parts.items()} for _ in range(arguments.rounds)]
         count = min(bench.count, sum(1 for _ in PhotoWalk([folder])))
-    costs = {name: _median([one[name] for one in rounds]) for name in parts}
+    costs = {name: _median([costs[name] for costs in rounds]) for name in parts}
     _print(costs, count, threads, _describe(model))
 
 

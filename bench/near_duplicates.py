@@ -32,7 +32,7 @@ def main() -> None:
     options = parser.parse_args()
     with open_catalogue(options.catalogue) as catalogue:
         taken = fingerprint_catalogue(catalogue, catalogue.photo_names())
-        prints = {name: one.fingerprint for name, one in taken.items() if one.fingerprint is not None}
+        prints = {name: photo.fingerprint for name, photo in taken.items() if photo.fingerprint is not None}
         print_groups(list(prints.values()))
         names = random.Random(0).sample(sorted(prints), options.copies)  # noqa: S311 - a sample, no secret
         print_copies(catalogue, prints, names)
@@ -43,7 +43,7 @@ def print_groups(prints: Sequence[Fingerprint]) -> None:
     start = time.perf_counter()
     groups = Counter(near_duplicate_groups(prints))
     seconds = time.perf_counter() - start
-    exact = Counter(one.pixels_sha256 for one in prints)
+    exact = Counter(found.pixels_sha256 for found in prints)
     for kind, counts in (("pixel-identical", exact), ("near duplicates", groups)):
         several = [count for count in counts.values() if count > 1]
         largest = sorted(several, reverse=True)[:5]

@@ -76,7 +76,7 @@ def _cpu_seconds(work: Callable[[], Any]) -> float:
 def _print(rates: dict[str, float], answers: dict[str, Logits], photos: int) -> None:
     reference, first = answers["fp32"], rates["fp32"]
     table = Table(title=f"{photos:,} photos", title_justify="left", box=None)
-    table.add_column("arithmetic")
+    table.add_column("precision")
     for heading in ("images per CPU second", "beside fp32", "mean difference", "largest", "changed"):
         table.add_column(heading, justify="right")
     for name, found in answers.items():

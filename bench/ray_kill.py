@@ -94,7 +94,7 @@ def _compare(expected: Sequence[dict[str, Any]], found: Sequence[dict[str, Any]]
     twice = sum(count - 1 for count in paths.values())
     lost = (Counter(str(row["path"]) for row in expected) - paths).total()
     other = (there - wanted).total()
-    moved = sum(one["path"] != another["path"] for one, another in zip(expected, found, strict=False))
+    moved = sum(row["path"] != other["path"] for row, other in zip(expected, found, strict=False))
     print(f"{len(found):,} rows: {twice} twice, {lost} lost, {other} different, {moved} in another place")
     return int(bool(twice or lost or other or moved))
 

@@ -63,7 +63,7 @@ def main() -> None:
             {way: measure(folder, way, command, cluster) for way, command in ways.items()}
             for _ in range(arguments.rounds)
         ]
-        costs = {way: _median([one[way] for one in rounds]) for way in ways}
+        costs = {way: _median([costs[way] for costs in rounds]) for way in ways}
         _print(costs, count, arguments)
         tables = [pq.read_table(folder / f"{way}.parquet") for way in (SINGLE_PROCESS, SPREAD)]
     same = tables[0].equals(tables[1])

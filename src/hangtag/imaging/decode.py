@@ -214,7 +214,7 @@ def _eight_bit(image: Image.Image) -> Image.Image:
     # Whole numbers up to 1 are a dark photo, broken ones are the usual way to store floating point.
     ranges = (1.0, 255.0, 65_535.0) if image.mode == "F" else (255.0, 65_535.0)
     highest = float(values.max())
-    white = next((one for one in ranges if highest <= one), highest)
+    white = next((white for white in ranges if highest <= white), highest)
     return Image.fromarray(np.clip(values * (255.0 / white), 0, 255).astype(np.uint8))
 
 

@@ -102,7 +102,7 @@ def near_duplicate_groups(fingerprints: Sequence[Fingerprint]) -> list[int]:
     roots = _linked([distinct[digest] for digest in digests]).tolist()
     root_of = dict(zip(digests, roots, strict=True))
     numbers: dict[int, int] = {}
-    return [numbers.setdefault(root_of[one.pixels_sha256], len(numbers)) for one in fingerprints]
+    return [numbers.setdefault(root_of[found.pixels_sha256], len(numbers)) for found in fingerprints]
 
 
 def _linked(distinct: Sequence[Fingerprint]) -> npt.NDArray[np.int64]:
@@ -110,8 +110,8 @@ def _linked(distinct: Sequence[Fingerprint]) -> npt.NDArray[np.int64]:
     parent = np.arange(len(distinct), dtype=np.int64)
     if len(distinct) < 2:  # noqa: PLR2004 - a pair has two
         return parent
-    codes = np.frombuffer(b"".join(one.code for one in distinct), np.uint64).reshape(len(distinct), -1)
-    thumbnails = np.frombuffer(b"".join(one.thumbnail for one in distinct), np.uint8).reshape(
+    codes = np.frombuffer(b"".join(photo.code for photo in distinct), np.uint64).reshape(len(distinct), -1)
+    thumbnails = np.frombuffer(b"".join(photo.thumbnail for photo in distinct), np.uint8).reshape(
         len(distinct), -1
     )
     for candidates in _iter_candidates(codes, thumbnails.mean(axis=1, dtype=np.float32)):

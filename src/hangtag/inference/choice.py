@@ -1,4 +1,4 @@
-"""Which arithmetic and which thread layout are the fastest here: measured in turn, chosen from what was measured."""
+"""Which precision and which thread layout are the fastest here: measured in turn, chosen from what was measured."""
 
 import statistics
 import time
@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from hangtag.bundle.card import REFERENCE_PRECISION
 
 EXACTNESS: Final = (REFERENCE_PRECISION, "bf16", "int8")
-"""The arithmetics, the most exact one first."""
+"""The precisions, the most exact one first."""
 
 WORTH: Final = 1.03
 """How many times as fast a setting must be to go before a plainer one: less is what two measurements differ by."""
@@ -19,7 +19,7 @@ Named = TypeVar("Named")
 
 @dataclass(frozen=True, slots=True, order=True)
 class EngineSetting:
-    """What an engine can be told: its arithmetic, its threads, and how many photos it takes at a time."""
+    """What an engine can be told: its precision, its threads, and how many photos it takes at a time."""
 
     precision: str
     threads: int
@@ -37,7 +37,7 @@ class Timing:
 def list_settings(
     precisions: Collection[str], processors: int, batch_sizes: Sequence[int]
 ) -> list[EngineSetting]:
-    """Return what is worth measuring, the plainest first: each arithmetic on all processors and on half of them.
+    """Return what is worth measuring, the plainest first: each precision on all processors and on half of them.
 
     Half of them is right where two processors are one core. `batch_sizes` begins with the usual one; the others are
     measured on all processors alone.
@@ -50,7 +50,7 @@ def list_settings(
 
 
 def choose_setting(timings: Sequence[Timing], allowed: Collection[str]) -> EngineSetting | None:
-    """Return the fastest setting whose arithmetic is allowed, None when there is none.
+    """Return the fastest setting whose precision is allowed, None when there is none.
 
     `timings` stand in the order of `list_settings`: a later one must be `WORTH` times as fast as what it replaces, so
     that chance chooses neither less exact numbers nor an odd layout.

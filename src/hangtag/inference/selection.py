@@ -18,9 +18,9 @@ from hangtag.inference.runtime import preferred_precision
 def select_engine(bundle: Bundle, precision: Precision, threads: int | None, *, verify: bool) -> Engine:
     """Return the engine that runs a bundle, golden check passed unless `verify` is off.
 
-    `auto` is what `hangtag bench` measured to be the fastest here, among the arithmetics that the cards allow; without
+    `auto` is what `hangtag bench` measured to be the fastest here, among the precisions that the cards allow; without
     a measurement the one that the processor prefers, if the card allows it; and float32 where either fails.
-    Raises `UsageError` for an arithmetic that the bundle does not have, `BundleError` as `Engine` and `check_golden`.
+    Raises `UsageError` for a precision that the bundle does not have, `BundleError` as `Engine` and `check_golden`.
     """
     if precision == QUANTISED_PRECISION:
         return _build(find_form(bundle) or bundle, _usual(precision, threads), verify=verify)
@@ -67,7 +67,7 @@ class Forms:
 
     @property
     def offered(self) -> dict[str, Bundle]:
-        """What computes the model in each arithmetic that this machine and the files offer, by its name."""
+        """What computes the model in each precision that this machine and the files offer, by its name."""
         if is_quantised(self.bundle.card):
             return {QUANTISED_PRECISION: self.bundle}
         found = {REFERENCE_PRECISION: self.bundle, preferred_precision(): self.bundle}
@@ -75,7 +75,7 @@ class Forms:
 
     @property
     def allowed(self) -> tuple[str, ...]:
-        """The arithmetics that the cards allow to be chosen without being asked for."""
+        """The precisions that the cards allow to be chosen without being asked for."""
         precisions = tuple(self.bundle.card.precisions)
         if self.quantised is None or not read_quantisation(self.quantised.card).allowed:
             return precisions
