@@ -22,9 +22,9 @@ def bench(
         typer.Option(help="A folder of photos to measure with.  [default: photos that hangtag draws]"),
     ] = None,
     count: Annotated[
-        int, typer.Option(min=32, help="How many photos a round takes; fewer are taken again.")
+        int, typer.Option(min=32, help="Photos in each round; fewer photos are repeated.")
     ] = 512,
-    rounds: Annotated[int, typer.Option(min=1, help="How often everything is measured.")] = 5,
+    rounds: Annotated[int, typer.Option(min=1, help="How many rounds to measure.")] = 5,
     store: Annotated[
         bool, typer.Option("--store/--no-store", help="Let precision auto use what was measured.")
     ] = True,
@@ -35,7 +35,7 @@ def bench(
     """Measure this machine, and choose what labels fastest on it.
 
     Reading, decoding, and the network are measured alone and together, in every precision that the model and the
-    processor offer. What is chosen is kept for this model on this machine, in the user's cache or the file that
+    processor offer. The choice is kept for this model on this machine, in the user's cache or the file that
     HANGTAG_BENCH names, and used wherever the precision is auto. Other work on the machine spoils the figures.
     """
     from hangtag.pipelines import bench as pipeline

@@ -44,7 +44,7 @@ def check(
 ) -> None:
     """Find what is wrong with a catalogue and its photos.
 
-    Leaves with 0 if nothing was found above info, with 1 if there are warnings or errors.
+    Exits with 0 if nothing worse than info was found, and with 1 if there are warnings or errors.
     """
     from hangtag.cli.console import TerminalProgress
     from hangtag.pipelines import catalogue
@@ -67,7 +67,7 @@ def print_result(result: "CheckResult") -> None:
     from hangtag.tables.terminal import print_table
 
     console = open_console()
-    opened = "all opened" if result.decoded else "none opened: --decode does"
+    opened = "all opened" if result.decoded else "not opened; --decode opens them"
     holds = f"{result.rows:,} products, {result.photos:,} photos"
     console.print(Text(f"{result.catalogue}: {holds} ({opened})"))
     if result.findings:

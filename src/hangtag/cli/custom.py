@@ -26,9 +26,12 @@ def custom(
     labels: Annotated[
         Path | None, typer.Option(help="Read the labels from this table, by file name, not from sub-folders.")
     ] = None,
-    ask: Annotated[bool, typer.Option("--ask", help="Ask for the labels that are lacking.")] = False,
+    ask: Annotated[bool, typer.Option("--ask", help="Ask for the missing labels.")] = False,
     propose: Annotated[
-        bool, typer.Option("--propose", help="Let a model propose them; alone, into a table to be edited.")
+        bool,
+        typer.Option(
+            "--propose", help="Let a model propose them: with --ask for confirmation, without it in a table."
+        ),
     ] = False,
     column: Annotated[
         list[str] | None, typer.Option("--column", "-c", help="Ask for this column.  [default: articleType]")
@@ -39,13 +42,13 @@ def custom(
     taxonomy: Annotated[
         Path | None, typer.Option(help="Check the labels against this catalogue instead of the model's card.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the table that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing table.")] = False,
 ) -> None:
     """Make custom_clothing_metadata.csv for a folder of your own photos.
 
     The labels are the names of sub-folders, or come from a table, or are asked for one by one. Each is checked, and
     the upper levels of its category are filled in. Nothing is written while a label is wrong. Answers are kept
-    as they are given: after Ctrl-C, the same command continues. Leaves with 3 if a photo could not be opened.
+    as they are given: after Ctrl-C, the same command continues. Exits with 3 if a photo could not be opened.
     """
     from hangtag.cli.console import TerminalProgress
     from hangtag.pipelines import custom as pipeline
@@ -68,7 +71,7 @@ def custom(
             typer.echo(f"Correct the proposals in {made.table}, and pass it back: {again}")
         if made.other_files:
             counts = ", ".join(f"{count:,} {ending}" for ending, count in made.other_files.items())
-            progress.say(f"passed over, since they do not end like a photo: {counts}")
+            progress.say(f"skipped, since their names do not end like a photo's: {counts}")
         pipeline.say_lines(progress, "cannot be opened", made.bad)
     counts = f"{len(made.photos):,} photos, {made.labelled:,} of them labelled, {len(made.bad):,} that cannot be opened"
     typer.echo(printable(f"{counts}. Written to {made.table}."))

@@ -38,12 +38,13 @@ def evaluate(
         int,
         typer.Option(
             min=0,
-            help="How many test photos the Excel file shows, beside the custom set.",
+            help="Test photos in the Excel file, besides the custom set.",
             rich_help_panel=MORE,
         ),
     ] = 30,
     seed: Annotated[
-        int, typer.Option(help="Chooses them; the same seed chooses the same.", rich_help_panel=MORE)
+        int,
+        typer.Option(help="Chooses these photos; the same seed gives the same photos.", rich_help_panel=MORE),
     ] = 42,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the figures as JSON.")] = None,
     write_card: Annotated[

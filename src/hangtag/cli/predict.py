@@ -47,10 +47,10 @@ def predict(
     ] = None,
     table_format: Annotated[
         Literal["csv", "xlsx", "jsonl", "parquet"] | None,
-        typer.Option("--format", help="The table's format, where no name of an output says it."),
+        typer.Option("--format", help="The table's format, if the name of the output does not say it."),
     ] = None,
     rows_per_part: Annotated[
-        int, typer.Option(min=1, help="How many rows a part of a folder has.", rich_help_panel=MORE)
+        int, typer.Option(min=1, help="Rows in each part of a folder.", rich_help_panel=MORE)
     ] = 100_000,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the job of this output: label what has no row yet.")
@@ -64,7 +64,7 @@ def predict(
     restart: Annotated[
         bool,
         typer.Option(
-            "--restart", help="Drop what an earlier job for this output has done.", rich_help_panel=MORE
+            "--restart", help="Discard what an earlier job for this output has done.", rich_help_panel=MORE
         ),
     ] = False,
     summary_file: Annotated[
@@ -75,7 +75,7 @@ def predict(
     ] = None,
     explain: Annotated[
         Path | None,
-        typer.Option(help="Also write, into this folder, a picture of what each photo's labels rest on."),
+        typer.Option(help="Also write pictures of what each photo's labels rest on into this folder."),
     ] = None,
     photo_column: Annotated[
         str | None,
@@ -95,10 +95,10 @@ def predict(
         float,
         typer.Option(min=0.1, help="How many seconds an attempt to fetch may take.", rich_help_panel=MORE),
     ] = 30.0,
-    top_k: Annotated[int, typer.Option(min=1, help="How many candidates to write for each label.")] = 1,
+    top_k: Annotated[int, typer.Option(min=1, help="Candidates to write for each label.")] = 1,
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "int8"],
-        typer.Option(help="auto: what is fastest here; fp32: always the same bits."),
+        typer.Option(help="auto: the fastest here; fp32: the same bits on every run."),
     ] = "auto",
     threads: Annotated[
         int | None,
@@ -138,8 +138,8 @@ def predict(
     """Label photos: files, folders, archives, tables that name them, addresses.
 
     Every photo becomes a row with its labels and confidences, or with the reason why it has none. Without --output the
-    first rows are shown as a table. --resume continues an interrupted run. Leaves with 0 when all photos were
-    labelled, with 3 when some were not, with 130 when it was interrupted.
+    first rows are shown as a table. --resume continues an interrupted run. Exits with 0 if all photos were labelled,
+    with 3 if some were not, and with 130 if it was interrupted.
     """
     from hangtag.cli.console import open_console
     from hangtag.labelling.cluster.settings import CHUNK_PHOTOS, ClusterSettings

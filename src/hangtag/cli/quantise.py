@@ -21,12 +21,12 @@ def quantise(
     exact: Annotated[
         int | None, typer.Option(min=0, help="How many first layers stay in float32.  [default: 1]")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Chooses the photos; the same seed chooses the same.")] = 42,
+    seed: Annotated[int, typer.Option(help="Chooses the photos; the same seed gives the same photos.")] = 42,
 ) -> None:
     """Make the int8 form of a model, and measure what it loses.
 
-    Ranges are measured on train photos, the loss against float32 on the validation photos. The new file lies beside
-    the model, and is chosen by itself only where it loses next to nothing and `hangtag bench` finds it the fastest.
+    Ranges are measured on train photos, the loss against float32 on the validation photos. The new file is written
+    beside the model. Precision auto uses it only if it loses next to nothing and `hangtag bench` finds it the fastest.
     """
     from hangtag.pipelines import quantise as pipeline
 

@@ -1,6 +1,6 @@
 """Parts of hangtag that need more than the base install: an error that says what to install."""
 
-from importlib.util import find_spec
+import importlib.util
 
 from hangtag.domain.errors import UsageError
 
@@ -27,6 +27,6 @@ def missing_extra(extra: str, purpose: str) -> UsageError:
 
 def _is_installed(module: str) -> bool:
     try:
-        return find_spec(module) is not None
+        return importlib.util.find_spec(module) is not None
     except (ImportError, ValueError):  # a parent package is missing, or the module is blocked
         return False

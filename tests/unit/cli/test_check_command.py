@@ -53,7 +53,7 @@ def test_without_decode_the_photos_are_only_counted(run, tiny_catalogue):
     repair(tiny_catalogue)
     status, out, _ = run(tiny_catalogue)
     assert status == 0
-    assert "none opened: --decode does" in out
+    assert "not opened; --decode opens them" in out
     assert "0 errors, 0 warnings, 0 info" in out
 
 

@@ -187,7 +187,7 @@ def test_files_that_are_no_photos_are_counted(custom, write_photos):
     folder = write_photos("Jeans/1.png", "Jeans/2.HEIC", "Jeans/3.heic", "readme", ".hidden")
     status, _, err = custom(folder)
     assert status == 0
-    assert "passed over, since they do not end like a photo: 2 .heic, 1 readme" in err
+    assert "skipped, since their names do not end like a photo's: 2 .heic, 1 readme" in err
     assert "passed over" in custom(folder, "--force")[2]
     assert "csv" not in custom(folder, "--force")[2]
 
