@@ -1,5 +1,6 @@
 """The catalogue stage from end to end: tiny artifacts in, artifacts out, and the real catalogue's figures."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -126,6 +127,10 @@ def test_the_real_table_loses_no_row(real_catalogue, tmp_path):
         "productDisplayName": 6,
         "year": 1,
     }
+    digest = hashlib.sha256((tmp_path / "cleaned.csv").read_bytes()).hexdigest()
+    assert digest == "fc7fc95042ba15b0952161df02438c57ef281283b6d4be8e2cb32cdd182e4519", (
+        "not a cell has changed"
+    )
     rows = {row["id"]: row for row in read_table(tmp_path / "cleaned.csv").to_pylist()}
     assert rows["7491"]["productDisplayName"] == "Nike Women's EM Tempo 3.5\" Pink Short"
     assert rows["7497"]["productDisplayName"] == "Nike Women's EM Tempo 3.5\" Purple Short"

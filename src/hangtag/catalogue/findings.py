@@ -1,15 +1,17 @@
 """What `hangtag check` finds: kinds, severities, the table of findings and its files."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import pyarrow as pa
+
 from hangtag.catalogue.label_noise import ColumnNoise
 from hangtag.catalogue.noise_ceiling import NoiseCeiling
-from hangtag.tables.files import whole_file, write_json
-from hangtag.tables.tables import csv_writer
+from hangtag.tables.files import write_json
+from hangtag.tables.tables import write_report
 
 FINDINGS_CSV: Final = "findings.csv"
 FINDINGS_JSON: Final = "findings.json"
@@ -117,6 +119,8 @@ class Suspect:
 SUSPECT_COLUMNS: Final = tuple(field.name for field in fields(Suspect))
 """The columns that a table of findings has for suspect labels."""
 
+_PROBABILITIES: Final = ("given_probability", "suggested_probability")
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -200,14 +204,7 @@ def write_findings(result: CheckResult, folder: Path) -> tuple[Path, Path]:
     Raises `CatalogueError` when a file cannot be written.
     """
     table, report = folder / FINDINGS_CSV, folder / FINDINGS_JSON
-    with whole_file(table) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv_writer(file)
-        writer.writerow(("kind", "severity", "id", "photo", "detail", "group", *SUSPECT_COLUMNS))
-        for finding in result.findings:
-            suspect = () if finding.suspect is None else astuple(finding.suspect)
-            place = (finding.id, finding.photo, finding.detail, finding.group)
-            row = (finding.kind, finding.kind.severity, *place, *suspect)
-            writer.writerow(row + (None,) * (len(SUSPECT_COLUMNS) - len(suspect)))
+    write_report(_build_table(result.findings), table)
     write_json(
         {
             "catalogue": result.catalogue,
@@ -223,3 +220,16 @@ def write_findings(result: CheckResult, folder: Path) -> tuple[Path, Path]:
         report,
     )
     return table, report
+
+
+def _build_table(findings: Sequence[Finding]) -> pa.Table:
+    own = ("kind", "severity", "id", "photo", "detail", "group")
+    numbers = {"group": pa.int64(), "rank": pa.int64()} | dict.fromkeys(_PROBABILITIES, pa.float64())
+    schema = pa.schema([(name, numbers.get(name, pa.string())) for name in (*own, *SUSPECT_COLUMNS)])
+    rows = [
+        {name: getattr(found, name) for name in ("id", "photo", "detail", "group")}
+        | {"kind": str(found.kind), "severity": str(found.kind.severity)}
+        | ({} if found.suspect is None else asdict(found.suspect))
+        for found in findings
+    ]
+    return pa.Table.from_pylist(rows, schema)

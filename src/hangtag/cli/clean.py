@@ -42,6 +42,8 @@ def _print_report(report: "CleanReport") -> None:
     rows += [("rejected lines", report.rejected)]
     rows += [(f"  {code}", count) for code, count in report.rejects.items()]
     rows += [("blank lines", report.blank)]
+    if report.ruined:
+        rows += [("ids that a program may have changed, such as 15970.0 or 8.9E+12", report.ruined)]
     for what, count in rows:
         table.add_row(Text(what), f"{count:,}")
     print_table(open_console(), table)

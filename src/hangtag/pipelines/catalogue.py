@@ -27,7 +27,7 @@ from hangtag.pipelines.arguments import AnyPath, checked
 from hangtag.pipelines.destinations import Destination, check_destinations
 from hangtag.pipelines.progress import SILENT, Progress, follow
 from hangtag.tables.files import write_json
-from hangtag.tables.tables import need_table_name, write_table
+from hangtag.tables.tables import REPORT_SUFFIXES, need_table_name, write_report
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -219,7 +219,7 @@ def count(cleaned: AnyPath, by: str | Sequence[str], output: AnyPath | None = No
     """Count the products of a cleaned or split table, or of a catalogue, by one column or several.
 
     Returns a row for each combination of values with its `count` and its `share` (0 to 1), the largest first. Written
-    to `output` (.csv, .json or .parquet), two columns become a cross table.
+    to `output` (.csv, .xlsx, .json, .jsonl or .parquet), two columns become a cross table.
 
     Raises `UsageError` for a column that is not there.
 
@@ -229,7 +229,7 @@ def count(cleaned: AnyPath, by: str | Sequence[str], output: AnyPath | None = No
     """
     path, columns = Path(cleaned), [by] if isinstance(by, str) else list(by)
     if output is not None:
-        need_table_name(Path(output), JSON_SUFFIX)
+        need_table_name(Path(output), JSON_SUFFIX, *REPORT_SUFFIXES)
         destination = Destination("--output", Path(output), makes_folder=True)
         check_destinations([destination], list_cleaned_files(path))
     counts = count_products(load_cleaned(path), columns)
@@ -247,7 +247,7 @@ def _write_counts(counts: pa.Table, output: Path) -> None:
     if output.suffix.lower() == JSON_SUFFIX:
         write_json(counts.to_pylist(), output)
     else:
-        write_table(counts, output)
+        write_report(counts, output)
 
 
 @dataclass(frozen=True, slots=True)

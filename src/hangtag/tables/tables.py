@@ -9,12 +9,17 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from hangtag.domain.errors import CatalogueError, TableError
-from hangtag.tables.cells import render_value
+from hangtag.tables.cells import Kind, render_value
 from hangtag.tables.files import whole_file
 from hangtag.tables.reading import Table, open_table
+from hangtag.tables.writing import render
 
 CSV_SUFFIX: Final = ".csv"
 PARQUET_SUFFIXES: Final = frozenset({".parquet", ".pq"})
+REPORT_SUFFIXES: Final = (".xlsx", ".jsonl")
+"""What a table for people may end in besides."""
+
+_REPORT_KINDS: Final = {pa.int64(): Kind.INTEGER, pa.float64(): Kind.NUMBER}
 _ROWS_AT_ONCE: Final = 32_768
 NUMBER_COLUMNS: Final = {"group": pa.int64()}
 """The columns of a CSV that are not text."""
@@ -65,6 +70,26 @@ def write_table(table: pa.Table, path: Path) -> None:
             _write_csv(table, temporary)
         else:
             pyarrow.parquet.write_table(table, temporary, compression="zstd")
+
+
+def write_report(table: pa.Table, path: Path) -> None:
+    """Write a table for people to open, whole or not at all: CSV, Excel, JSON Lines or Parquet by the file name.
+
+    Text that a spreadsheet would take for a formula is made harmless. Raises `CatalogueError` when the file cannot be
+    written.
+    """
+    need_table_name(path, *REPORT_SUFFIXES)
+    format_: Any = (
+        "parquet" if path.suffix.lower() in PARQUET_SUFFIXES else path.suffix.lower().removeprefix(".")
+    )
+    kinds = {field.name: _REPORT_KINDS.get(field.type, Kind.TEXT) for field in table.schema}
+    batches = (
+        {name: column.to_pylist() for name, column in zip(kinds, batch.columns, strict=True)}
+        for batch in table.to_batches(max_chunksize=_ROWS_AT_ONCE)
+    )
+    with whole_file(path) as temporary, temporary.open("wb") as file:
+        for piece in render(kinds, batches, format_):
+            file.write(piece)
 
 
 def need_table_name(path: Path, *others: str) -> None:

@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from rich.console import Console
 from rich.progress import track
 
 from hangtag.bundle.card import Card, SourceCard
@@ -296,7 +297,15 @@ def _decode_all(
 
     with ThreadPoolExecutor(len(os.sched_getaffinity(0)) + 1) as pool:
         decoded = pool.map(decode, range(len(photos)))
-        checksums = list(track(decoded, f"Decoding {cache.stem} photos", total=len(photos)))
+        console = Console(stderr=True)
+        watched = track(
+            decoded,
+            f"Decoding {cache.stem} photos",
+            total=len(photos),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        checksums = list(watched)
     pixels.flush()
     partial.replace(cache)
     return checksums

@@ -170,3 +170,19 @@ def test_values_are_composed_and_counted(clean, tmp_path):
     assert report.repairs == {"unicode_composition": 1}
     rows = load_cleaned(tmp_path / "out").to_pylist() if (tmp_path / "out").exists() else None
     assert rows is None or {row["articleType"] for row in rows} == {"D\u00e9collet\u00e9"}
+
+
+def test_numbers_that_pandas_wrote_are_whole_again_and_counted(clean, tmp_path, read_csv):
+    report = clean(b"id,articleType,year,price\n15970.0,Shirts,2011.0,5.0\n39386.0,Caps,,7.5\n")
+    assert report.repairs == {"whole_numbers": 2}
+    assert [(row["id"], row["year"], row["price"]) for row in read_csv(tmp_path / "out" / "cleaned.csv")] == [
+        ("15970", "2011", "5.0"),
+        ("39386", "", "7.5"),
+    ]
+
+
+def test_ids_that_may_be_ruined_are_kept_and_counted(clean, tmp_path, read_csv):
+    report = clean(b"id,articleType\n15970.0,Shirts\nA7,Caps\n8.90123E+12,Caps\n")
+    assert report.ruined == 2
+    ids = [row["id"] for row in read_csv(tmp_path / "out" / "cleaned.csv")]
+    assert ids == ["15970.0", "A7", "8.90123E+12"]
