@@ -200,7 +200,7 @@ test('a batch that is deleted elsewhere is not shown any more', async ({ page, t
   await expect(rows(page).first()).toContainText('.png');
   await page.request.delete(page.url().replace('/jobs/', '/api/v1/jobs/'));
   await page.getByRole('radio', { name: 'Flagged' }).click(); // goes with the batch, so that nobody can see it checked
-  await expect(page.getByRole('alert')).toContainText('This batch is not here.');
+  await expect(page.getByRole('alert')).toContainText('This batch doesn’t exist.');
   await expect(rows(page)).toHaveCount(0);
 });
 
@@ -220,7 +220,7 @@ test('what is in doubt is what it is in Classify: the category, or an attribute 
   await done(page);
   const total = async (name: string): Promise<number> => {
     const answer = page.waitForResponse(/\/results\?.*status=/);
-    await page.getByRole('radio', { name }).check();
+    await page.getByRole('radio', { name, exact: true }).check();
     return ((await (await answer).json()) as { total: number }).total;
   };
   const [look, attributes] = [await total('To check'), await total('Attributes to check')];

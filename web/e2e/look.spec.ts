@@ -6,7 +6,7 @@ test('what the model looked at is one click away, a picture for each label', asy
   await tray.withSamples();
   await tray
     .tag('shoe.png')
-    .getByRole('button', { name: /^What did it look at/ })
+    .getByRole('button', { name: /^What did the model look at/ })
     .click();
   const dialog = page.getByRole('dialog', { name: 'What did the model look at?' });
   const first = dialog.getByRole('img', { name: 'shoe.png highlighted where it supports Footwear' });

@@ -17,7 +17,9 @@ test('the confusion matrix is read with the keyboard', async ({ page }) => {
   await matrix.press('ArrowRight');
   await expect(page.getByText(/Accessories was recognised in 80 of 100 photos \(80.0%\)/)).toBeVisible();
   await matrix.press('ArrowRight');
-  await expect(page.getByText(/Accessories was labelled Apparel in 20 of 100 photos \(20.0%\)/)).toBeVisible();
+  await expect(
+    page.getByText(/Accessories was labelled Apparel in 20 of 100 photos \(20.0%\)/),
+  ).toBeVisible();
 });
 
 test('many classes start with the most confused ones, and a mistake shows its cell', async ({ page }) => {

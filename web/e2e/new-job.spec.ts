@@ -9,7 +9,7 @@ test('a table with two columns of photos asks which one counts', async ({ page, 
   const list = { name: 'list.csv', mimeType: 'text/csv', buffer: Buffer.from(table) };
   await page.locator('input[type=file]').setInputFiles([...photos, list]);
   await page.getByRole('button', { name: 'Start labelling' }).click();
-  await expect(page.getByRole('alert')).toContainText('Several columns of the table name photos');
+  await expect(page.getByRole('alert')).toContainText('Several columns of the table list photos');
   await page.getByRole('combobox', { name: 'Photo column' }).selectOption('back');
   await expectAccessible(page);
   await page.getByRole('button', { name: 'Start labelling' }).click();
