@@ -150,6 +150,10 @@ _NAMES_IN_0_1: Final[Mapping[str, Mapping[str, str]]] = {
     "optimisation": {"batch_norm_photos": "statistics_photos"},
     "augmentation": {"detail_probability": "blur_probability"},
 }
+_KEYS_IN_0_1: Final[Mapping[str, tuple[str, ...]]] = {
+    "split": ("strategy", "seed", "validation", "test", "stratify_by", "min_examples", "rare"),
+    "preprocessing": ("width", "height", "detail_width", "detail_height", "fit"),
+}
 _UNKNOWN_IN_0_1: Final = {"augmentation": ("smallest_detail", "small_epochs", "small_size")}
 
 
@@ -159,7 +163,7 @@ def _as_in_0_1(values: Mapping[str, Any]) -> dict[str, Any]:
         name: {
             _NAMES_IN_0_1.get(name, {}).get(key, key): inner
             for key, inner in value.items()
-            if key not in _UNKNOWN_IN_0_1.get(name, ())
+            if key in _KEYS_IN_0_1.get(name, value) and key not in _UNKNOWN_IN_0_1.get(name, ())
         }
         if isinstance(value, dict)
         else value
