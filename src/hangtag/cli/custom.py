@@ -51,6 +51,7 @@ def custom(
     as they are given: after Ctrl-C, the same command continues. Exits with 3 if a photo could not be opened.
     """
     from hangtag.cli.console import TerminalProgress
+    from hangtag.datasets.folder import CUSTOM_TABLE
     from hangtag.pipelines import custom as pipeline
 
     with TerminalProgress() as progress:
@@ -66,7 +67,7 @@ def custom(
             progress=progress,
         )
         if made.table.name == pipeline.PROPOSALS_NAME:
-            replaces = ["--force"] if (folder / pipeline.CUSTOM_TABLE).exists() else []
+            replaces = ["--force"] if (folder / CUSTOM_TABLE).exists() else []
             again = shlex.join(["hangtag", "custom", str(folder), "--labels", str(made.table), *replaces])
             typer.echo(f"Correct the proposals in {made.table}, and pass it back: {again}")
         if made.other_files:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
+from hangtag.cli.help import MORE
+
 if TYPE_CHECKING:
     from hangtag.catalogue.split_report import SplitReport
 
@@ -37,8 +39,12 @@ def split(
         str | None,
         typer.Option(help="A column whose values stay on one side too, such as the SKU of several photos."),
     ] = None,
-    min_examples: Annotated[int, typer.Option(help="A class with fewer products is rare.")] = 100,
-    rare: Annotated[Literal["keep", "drop"], typer.Option(help="What happens to rare classes.")] = "keep",
+    min_examples: Annotated[
+        int, typer.Option(help="A class with fewer products is rare.", rich_help_panel=MORE)
+    ] = 100,
+    rare: Annotated[
+        Literal["keep", "drop"], typer.Option(help="What happens to rare classes.", rich_help_panel=MORE)
+    ] = "keep",
 ) -> None:
     """Split a cleaned table into train, validation and test.
 

@@ -188,7 +188,7 @@ def test_files_that_are_no_photos_are_counted(custom, write_photos):
     status, _, err = custom(folder)
     assert status == 0
     assert "skipped, since their names do not end like a photo's: 2 .heic, 1 readme" in err
-    assert "passed over" in custom(folder, "--force")[2]
+    assert "skipped" in custom(folder, "--force")[2]
     assert "csv" not in custom(folder, "--force")[2]
 
 
