@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 from PIL import Image, ImageDraw
 
+from hangtag.cli.main import main
 from scheduling import (  # noqa: F401 - hooks of pytest
     pytest_addoption,
     pytest_collection_modifyitems,
@@ -129,6 +130,21 @@ def read_csv():
             return list(csv.DictReader(file))
 
     return read
+
+
+@pytest.fixture
+def call(capsys):
+    """Call the command line in this process and return its exit status, output and errors.
+
+    That saves the seconds in which a process of its own would import torch.
+    """
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as leaving:
+            main([str(argument) for argument in arguments])
+        return leaving.value.code or 0, *capsys.readouterr()
+
+    return call
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from hangtag.training.recipe import find_recipe
 pytestmark = pytest.mark.training
 
 PATIENCE_S = 600
+FOUND, FAILED = 1, 2
 
 
 @pytest.fixture
@@ -41,10 +42,16 @@ def start(*arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def finish(running: subprocess.Popen[str], status: int = 0) -> str:
-    output, errors = running.communicate(timeout=PATIENCE_S)
-    assert running.returncode == status, errors
-    return output
+@pytest.fixture
+def finish(call):
+    """Run a command in this process to its end and return its output, and its errors if it fails."""
+
+    def finish(*arguments: object, status: int = 0) -> str:
+        found, output, errors = call(*arguments)
+        assert found == status, errors
+        return errors if status == FAILED else output
+
+    return finish
 
 
 def wait_for(path: Path, training: subprocess.Popen[str]) -> None:
@@ -56,7 +63,7 @@ def wait_for(path: Path, training: subprocess.Popen[str]) -> None:
 
 
 def test_killed_and_resumed_the_folds_become_one_table_by_which_a_model_is_trained(
-    recipe, tiny_catalogue, tmp_path
+    recipe, tiny_catalogue, tmp_path, finish
 ):
     run = tmp_path / "run"
     train = ("train", recipe, "--catalogue", tiny_catalogue, "--threads", 1)
@@ -68,8 +75,8 @@ def test_killed_and_resumed_the_folds_become_one_table_by_which_a_model_is_train
     first = (run / "fold-1" / "out_of_fold.parquet").stat()
     assert not (run / "out_of_fold.parquet").exists()
 
-    assert "--resume" in start(*folds).communicate(timeout=PATIENCE_S)[1]
-    assert "out_of_fold.parquet written" in finish(start(*folds, "--resume"))
+    assert "--resume" in finish(*folds, status=FAILED)
+    assert "out_of_fold.parquet written" in finish(*folds, "--resume")
     assert (run / "fold-1" / "out_of_fold.parquet").stat().st_mtime_ns == first.st_mtime_ns
     guesses = read_out_of_fold(run / "out_of_fold.parquet")
     with (run / "split.csv").open(newline="") as file:
@@ -80,7 +87,7 @@ def test_killed_and_resumed_the_folds_become_one_table_by_which_a_model_is_train
     assert set(guesses.folds) == {1, 2}
 
     check = ("check", tiny_catalogue, "--labels", run / "out_of_fold.parquet", "--output", tmp_path / "found")
-    assert "suspects.csv" in finish(start(*check), status=1)
+    assert "suspects.csv" in finish(*check, status=FOUND)
     suspects = tmp_path / "found" / "suspects.csv"
     learnt = next(id_ for id_, split in splits.items() if split == "train")
     with suspects.open(newline="") as file:
@@ -88,17 +95,14 @@ def test_killed_and_resumed_the_folds_become_one_table_by_which_a_model_is_train
     assert header.startswith("id,photo,column,given,")
     gender = "Men" if int(learnt) % 2 == 0 else "Women"
     suspects.write_text(f"{header}{learnt},{learnt}.jpg,gender,{gender},Women,0.1,0.9,1\n")
-    finish(start(*train, "--run", tmp_path / "without", "--without-suspects", suspects))
+    finish(*train, "--run", tmp_path / "without", "--without-suspects", suspects)
     card = read_card(next((tmp_path / "without").glob("*.onnx")))
     assert card.data["without_suspects"] == {"gender": 1}
     table = read_table(tmp_path / "without" / "split.parquet")
     assert judge(card, split_photos(table, None, "test")).verdict is Verdict.HELD_OUT
 
 
-def test_a_fold_that_does_not_exist_is_refused(recipe, tiny_catalogue, tmp_path):
+def test_a_fold_that_does_not_exist_is_refused(recipe, tiny_catalogue, tmp_path, finish):
     train = ("train", recipe, "--catalogue", tiny_catalogue, "--run", tmp_path / "run")
     for options, problem in ((("--folds", 2, "--fold", 3), "no fold 3 of 2"), (("--fold", 1), "--folds 5")):
-        training = start(*train, *options)
-        errors = training.communicate(timeout=PATIENCE_S)[1]
-        assert training.returncode == 2
-        assert problem in errors
+        assert problem in finish(*train, *options, status=FAILED)
