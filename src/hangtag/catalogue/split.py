@@ -146,6 +146,8 @@ def _split_table(
         table = table.append_column(name, pa.array([getattr(one, name) for one in candidates], kind))
     counts = Counter(one.split for one in candidates)
     said = {name: value for name, value in asdict(settings).items() if name not in {VALIDATION, TEST}}
+    if settings.group_by is None:
+        del said["group_by"]
     fractions = {split: drawn[split] for split in (VALIDATION, TEST) if split in drawn}
     facts = {**said, "fractions": fractions, "counts": {split: counts[split] for split in SPLITS}}
     return table.replace_schema_metadata({METADATA_KEY: json.dumps(facts)})
