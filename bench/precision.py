@@ -24,7 +24,7 @@ from hangtag.bundle.card import Card
 from hangtag.bundle.file import read_bundle
 from hangtag.bundle.shipped import find_bundle
 from hangtag.imaging.preprocess import prepare_photo
-from hangtag.inference import reduced
+from hangtag.inference import runtime
 from hangtag.inference.engine import Engine
 
 Logits = dict[str, npt.NDArray[np.float32]]
@@ -40,7 +40,7 @@ def main() -> None:
     pixels = _read_pixels(arguments.photos, arguments.count, bundle.card)
     engines = {"fp32": Engine(bundle, precision="fp32")}
     for count in EXACT_LAYERS:
-        with patch.object(reduced, "EXACT_CONVOLUTIONS", count):
+        with patch.object(runtime, "EXACT_CONVOLUTIONS", count):
             engine = Engine(bundle, precision="bf16")
             engine.run(pixels[:64])  # compiles the other form too
         engines[f"{engine.precision}, {count} layers in float32"] = engine

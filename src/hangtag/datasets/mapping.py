@@ -67,8 +67,9 @@ def read_mapping(path: Path) -> CatalogueMapping:
         raise CatalogueError(f"it is no TOML ({error})", where=path) from error
     fields = _Fields(path, said)
     mapping = _read_folders(fields) if "table" not in said else _read_table(fields)
-    stated = {name: fields.text(name) or "" for name in ("licence", "attribution")}
-    return replace(mapping, **stated)
+    return replace(
+        mapping, licence=fields.text("licence") or "", attribution=fields.text("attribution") or ""
+    )
 
 
 class _Fields:
