@@ -24,8 +24,8 @@ def fashion(tmp_path):
     folder = tmp_path / "fashion"
     folder.mkdir()
     train, test = random.integers(0, 256, (5, 28, 28)), random.integers(0, 256, (3, 28, 28))
-    (folder / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx_bytes(train)))
-    (folder / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx_bytes([9, 0, 0, 3, 8])))
+    (folder / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx_bytes(train), mtime=0))
+    (folder / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx_bytes([9, 0, 0, 3, 8]), mtime=0))
     (folder / "t10k-images-idx3-ubyte").write_bytes(idx_bytes(test))
     (folder / "t10k-labels-idx1-ubyte").write_bytes(idx_bytes([9, 2, 1]))
     return folder, train, test
@@ -82,7 +82,7 @@ def test_the_train_part_alone_is_a_catalogue(fashion):
         ("t10k-labels-idx1-ubyte", idx_bytes([1, 2, 10]), "a label 10, and Fashion-MNIST has 0 to 9"),
         ("t10k-images-idx3-ubyte", struct.pack(">4B3I", 0, 0, 8, 3, *[2**32 - 1] * 3), "holds fewer"),
         ("train-labels-idx1-ubyte.gz", b"not gzipped", "cannot be read"),
-        ("train-labels-idx1-ubyte.gz", gzip.compress(idx_bytes([1] * 5))[:-12], "cannot be read"),
+        ("train-labels-idx1-ubyte.gz", gzip.compress(idx_bytes([1] * 5), mtime=0)[:-12], "cannot be read"),
     ],
 )
 def test_a_broken_file_is_named_with_what_is_wrong(fashion, name, data, problem):
