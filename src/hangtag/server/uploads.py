@@ -4,16 +4,18 @@ import asyncio
 import re
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 from urllib.parse import unquote
 
-from fastapi import HTTPException, Request
+from fastapi import Request
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, BeforeValidator, ValidationError, WithJsonSchema
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
+from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
 
 from hangtag.server.problems import (
@@ -101,7 +103,7 @@ class FormReader(Generic[Sink]):
         try:
             self._parser = MultipartParser(_boundary(content_type), callbacks)
         except FormParserError as error:
-            raise _broken(error) from None
+            raise _malformed(f"is a malformed form ({error})") from None
 
     def feed(self, data: bytes) -> None:
         """Parse the next bytes. Raises `TooLargeError`, `TooManyFilesError` or `InvalidRequestError`."""
@@ -110,7 +112,7 @@ class FormReader(Generic[Sink]):
         try:
             self._parser.write(data)
         except FormParserError as error:
-            raise _broken(error) from None
+            raise _malformed(f"is a malformed form ({error})") from None
 
     def finish(self) -> Form[Sink]:
         """Return the form. Raises `InvalidRequestError` if it is incomplete."""
@@ -213,7 +215,12 @@ class JsonRoute(APIRoute):
             declared = request.headers.get("content-length", "")
             if declared.isdecimal():
                 check_size(int(declared), MAX_JSON_BYTES)
-            return await handle(Request(request.scope, _limit(request.receive)))
+            try:
+                return await handle(Request(request.scope, _limit(request.receive)))
+            except HTTPException as error:
+                if error.status_code == HTTPStatus.BAD_REQUEST:  # FastAPI's word for bytes that are no text
+                    raise _malformed("is not JSON in UTF-8") from None
+                raise
 
         return handle if self.body_field is None else handle_limited
 
@@ -239,8 +246,8 @@ def _boundary(content_type: str) -> bytes:
     return options[b"boundary"]
 
 
-def _broken(error: FormParserError) -> InvalidRequestError:
-    return InvalidRequestError(InvalidValue(field="body", message=f"the form is malformed ({error})"))
+def _malformed(problem: str) -> InvalidRequestError:
+    return InvalidRequestError(InvalidValue(field="body", message=problem))
 
 
 def _file_name(disposition: bytes, options: Mapping[bytes, bytes]) -> str | None:

@@ -10,11 +10,15 @@ import pytest
 import schemathesis
 import uvicorn
 from hypothesis import HealthCheck, Phase, settings
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from hangtag.server.app import create_app
 
 STREAMS = ("watch_job",)
 """Operations whose answer need not end."""
+
+BOUND_BY_THEIR_DATA = ("create_export",)
+"""Operations with rules that no schema can state, such as a row's values being as many as the columns: 422 is right."""
 
 
 schema = schemathesis.openapi.from_path(Path(__file__).parents[3] / "web" / "openapi.json")
@@ -46,4 +50,5 @@ def address(build_settings):
     suppress_health_check=list(HealthCheck),
 )
 def test_the_service_does_what_its_document_says(case, address):
-    case.call_and_validate(base_url=address)
+    bound = case.operation.definition.raw["operationId"] in BOUND_BY_THEIR_DATA
+    case.call_and_validate(base_url=address, excluded_checks=[positive_data_acceptance] if bound else [])

@@ -101,3 +101,12 @@ def test_a_body_that_is_too_large_is_refused_while_it_arrives(client, monkeypatc
     body = b" " * 1001
     response = client.post("/api/v1/exports", content=body if is_declared else iter([body[:900], body[900:]]))
     assert (response.status_code, response.json()["code"]) == (413, "too_large")
+
+
+def test_a_body_that_is_no_text_is_an_invalid_request(client):
+    headers = {"content-type": "application/json"}
+    response = client.post("/api/v1/exports", content=b'{"format": "\xff"}', headers=headers)
+    assert response.status_code == 422
+    problem = response.json()
+    assert problem["code"] == "validation"
+    assert "body is not JSON in UTF-8" in problem["detail"].replace(":", "")
