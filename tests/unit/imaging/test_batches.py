@@ -76,7 +76,7 @@ def test_no_photos_make_no_batches():
 
 
 def test_reading_stays_only_a_little_ahead():
-    taken = 0
+    taken, others = 0, set(threading.enumerate())
 
     def endless():
         nonlocal taken
@@ -88,7 +88,7 @@ def test_reading_stays_only_a_little_ahead():
     next(batches)
     assert taken == 2 * (3 * BATCHES_AHEAD + 1)
     batches.close()
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
+    assert not {thread for thread in threading.enumerate() if thread.name.startswith("decode")} - others
 
 
 def test_who_waits_for_a_batch_decodes_another_one_meanwhile():
