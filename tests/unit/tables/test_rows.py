@@ -1,5 +1,6 @@
 import csv
 import io
+import unicodedata
 
 import pytest
 from hypothesis import given
@@ -289,7 +290,7 @@ def test_what_a_csv_writer_wrote_is_read_back_tidied(written):
 
 
 def tidied(field):
-    tidy = single_spaced(drop_invisible(field))
+    tidy = single_spaced(unicodedata.normalize("NFC", drop_invisible(field)))
     return None if tidy in MISSING else tidy
 
 

@@ -51,7 +51,8 @@ def bucket(server, monkeypatch):
         "other/1.jpg": b"other",
     }.items():
         client.put_object(Bucket="shop", Key=key, Body=body)
-    return client
+    yield client
+    boto3.resource("s3", endpoint_url=server, region_name="us-east-1").Bucket("shop").objects.delete()
 
 
 def walk(*urls, settings=QUICK):
