@@ -113,7 +113,7 @@ def test_what_a_killed_run_has_done_is_not_done_again(start, tmp_path):
     refused = start("labels/")
     _, err = refused.communicate(timeout=60)
     assert refused.returncode == 2
-    assert "is not finished. Go on with --resume" in err
+    assert "is not finished. Continue with --resume" in err
     finish(start("labels/", "--resume", "--summary", str(tmp_path / "summary.json")))
     assert (tmp_path / "labels" / "part-00000.parquet").read_bytes() == first
     counts = json.loads((tmp_path / "summary.json").read_text("utf-8"))

@@ -16,10 +16,10 @@ CARD_FORMAT: Final = 3
 """The newest card format that this version of hangtag reads, and the one that it writes."""
 
 REFERENCE_PRECISION: Final = "fp32"
-"""The arithmetic that a model's answers are defined by."""
+"""The precision that a model's answers are defined by."""
 
 QUANTISED_PRECISION: Final = "int8"
-"""The one arithmetic of an int8 form, which is a bundle of its own (`bundle/quantised.py`)."""
+"""The one precision of an int8 form, which is a bundle of its own (`bundle/quantised.py`)."""
 
 Json = dict[str, Any]
 """A JSON object whose content is free: a recipe, figures, a record of one epoch."""
@@ -146,7 +146,7 @@ class Card:
     """Everything that is true about a model. The class order exists here and nowhere else.
 
     `taxonomy` without levels means that the model knows none. `golden_tolerance` is the largest absolute
-    difference of a logit that the golden check allows at float32. `precisions` are the arithmetics that were
+    difference of a logit that the golden check allows at float32. `precisions` are those that were
     measured to answer as well as float32 on photos with known labels: only those may be chosen automatically.
     `target_accuracy` is the share (0 to 1) of what is answered that is to be right, by which the heads' thresholds were
     chosen; a head without one then did not reach it often enough, and without `target_accuracy` no label is doubted.

@@ -55,7 +55,7 @@ def split_photos(split_table: pa.Table, catalogue: Catalogue, split: str) -> Pho
 
 
 def kept_back_photos(name: str, rows: pa.Table, catalogue: Catalogue) -> PhotoSet:
-    """Return the photos of a joined set that a training did not learn from, to see how well it goes on such photos."""
+    """Return the photos of a joined set that a training did not learn from, to see how well it does on such photos."""
     return PhotoSet(name, rows, catalogue, {KEPT_BACK_OF: name})
 
 

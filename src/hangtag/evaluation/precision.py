@@ -1,4 +1,4 @@
-"""What a faster arithmetic costs: the same photos, answered in two precisions."""
+"""What a faster precision costs: the same photos, labelled in two precisions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from hangtag.inference.model import load_model
 from hangtag.inference.predicting import Predictor
 
 MAX_LOST_POINTS: Final = 0.1
-"""What a head may lose, in percentage points of accuracy, for an arithmetic to count as free."""
+"""What a head may lose, in percentage points of accuracy, for a precision to count as free."""
 
 MIN_ROOT_AGREEMENT: Final = 0.999
 """In what share of photos the first category must stay the same."""
@@ -69,7 +69,7 @@ def is_free(costs: Mapping[str, PrecisionCost]) -> bool:
 
 
 def is_worth_its_speed(costs: Mapping[str, PrecisionCost]) -> bool:
-    """Tell whether an int8 form loses no more than it may: an arithmetic that is not free, but nearly so."""
+    """Tell whether an int8 form loses no more than it may: a precision that is not free, but nearly so."""
     return bool(costs) and all(
         cost.lost_points <= MAX_LOST_BY_QUANTISING.get(column, MAX_LOST_ELSEWHERE)
         for column, cost in costs.items()
@@ -79,7 +79,7 @@ def is_worth_its_speed(costs: Mapping[str, PrecisionCost]) -> bool:
 def allow_precisions(
     bundle: Path, split_table: pa.Table, catalogue: Catalogue
 ) -> tuple[tuple[str, ...], dict[str, PrecisionCost]]:
-    """Return the arithmetics that a bundle's card may list, and what bf16 loses on the validation photos, by column.
+    """Return the precisions that a bundle's card may list, and what bf16 loses on the validation photos, by column.
 
     bf16 is listed where it is free. Where the processor has none, or a golden photo is answered too differently in
     it, nothing is compared. Raises as `evaluate_model` does.

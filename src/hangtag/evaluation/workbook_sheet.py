@@ -120,7 +120,7 @@ class AnswerSheet:
             self.sheet.write_string(self.header_row, position + 1, "confidence", self.styles.heading)
 
     def _write_summary(self, row: int, origin: str | None) -> None:
-        """Write how many are right as formulas, with what they come to, for programs that do not calculate."""
+        """Write how many are right as formulas, with their results, for programs that do not calculate."""
         photos = [photo for photo in self.photos if origin in {None, photo.origin}]
         labelled = [photo for photo in photos if photo.truth.get(self.column)]
         self.sheet.write_string(row, _ORIGIN, "all" if origin is None else plain(origin), self.styles.summary)

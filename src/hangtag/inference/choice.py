@@ -28,7 +28,7 @@ class EngineSetting:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """What a setting came to on ready pixels."""
+    """How fast a setting was on ready pixels."""
 
     setting: EngineSetting
     images_per_s: float

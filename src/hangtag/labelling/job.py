@@ -1,4 +1,4 @@
-"""A job: a table that is being made, which can be stopped at any moment and goes on where it was.
+"""A job: a table that is being made, which can be stopped at any moment and resumes where it was.
 
 Its rows lie in a folder: that of the output itself, or, for an output that is a file, a hidden one beside it.
 """
@@ -20,7 +20,7 @@ from hangtag.labelling.plan import Plan, Start
 from hangtag.tables.arrow import ParquetWriter
 from hangtag.tables.writing import Rows, TableWriter
 
-_WAYS_ON: Final = "Go on with --resume, start again with --restart, or choose another --output."
+_WAYS_ON: Final = "Continue with --resume, start again with --restart, or choose another --output."
 
 
 class Job:
@@ -91,7 +91,7 @@ class Job:
 def open_job(plan: Plan) -> Iterator[Job]:
     """Open a job, finish it when the block ends, and keep its rows for another run when the block fails.
 
-    Raises `UsageError` when another process works on it, when it cannot go on as planned, and when it would lose
+    Raises `UsageError` when another process works on it, when it cannot be resumed as planned, and when it would lose
     rows of an earlier one.
     """
     folder = plan.folder
@@ -111,7 +111,7 @@ def open_job(plan: Plan) -> Iterator[Job]:
 
 
 def _prepare(plan: Plan) -> Manifest:
-    """Return what the job is from now on. Where it does not go on, the rows of an earlier one are removed."""
+    """Return what the job is from now on. Where it is not resumed, the rows of an earlier one are removed."""
     known = has_manifest(plan.folder)
     if plan.output.is_folder and not known and any(_visible(plan.folder)):
         raise UsageError(
@@ -142,7 +142,7 @@ def _check_same(plan: Plan, earlier: Manifest) -> None:
         raise UsageError(
             f"this job was begun in another way: {'; '.join(changes)}",
             where=plan.output.path,
-            fix="Go on as it was begun, start again with --restart, or choose another --output.",
+            fix="Use the options that it began with, start again with --restart, or choose another --output.",
         )
 
 

@@ -54,7 +54,7 @@ def read_manifest(folder: Path) -> Manifest:
         return _from_json(json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(
-            "this file does not describe a job that this version of hangtag can go on with",
+            "this file does not describe a job that this version of hangtag can resume",
             where=folder / MANIFEST,
             fix="Start again with --restart.",
         ) from error

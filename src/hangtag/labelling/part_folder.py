@@ -159,7 +159,7 @@ class PartFolder:
                 raise
 
     def _tidy(self) -> None:
-        """Remove files that were not whole, and a log whose part is; open the log that goes on."""
+        """Remove files that were not whole, and a log whose part is; open the log that is continued."""
         for path in self.folder.glob(_UNFINISHED):
             path.unlink()
         complete = {number for number, _ in _numbered(self.folder, _PART)}
@@ -215,7 +215,7 @@ class _Pace:
 
 
 def _numbered(folder: Path, pattern: re.Pattern[str]) -> Iterator[tuple[int, Path]]:
-    for path in folder.iterdir() if folder.exists() else ():  # a job that came to nothing leaves none
+    for path in folder.iterdir() if folder.exists() else ():  # a job without rows leaves none
         if found := pattern.fullmatch(path.name):
             yield int(found[1]), path
 

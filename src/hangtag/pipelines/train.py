@@ -92,7 +92,7 @@ def train(
 
     `recipe` is the name of one that comes with hangtag or the path of a .toml file; `changes` override its values, such
     as `{"optimisation.epochs": 3}`. The files lie in the folder `run` (`runs/RECIPE`); with `resume` a training that
-    was stopped there goes on. `limit` learns from so many train photos, `columns` chooses what is learnt.
+    was stopped there is resumed. `limit` learns from so many train photos, `columns` chooses what is learnt.
     `weights` is the file that a pretrained backbone starts from, or "none". `device` is a GPU where there is one.
     Needs the extra `train`.
 

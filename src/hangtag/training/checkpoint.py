@@ -1,4 +1,4 @@
-"""The checkpoint: all that a run needs to go on as if it had never stopped.
+"""The checkpoint: all that a run needs to resume as if it had never stopped.
 
 It is one safetensors file (tensors, no code) whose header holds the rest as JSON. The random state needs no place in
 it: every epoch seeds its own generators from the recipe's seed and the epoch's number.

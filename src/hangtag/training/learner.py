@@ -175,7 +175,7 @@ class Learner:
         return network | average | pack_optimiser(self.optimiser.state_dict())
 
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
-        """Go on from `tensors()`."""
+        """Resume from `tensors()`."""
         self.network.load_state_dict(_with_prefix(tensors, "network/"))
         self.average.load_state_dict(_with_prefix(tensors, "average/"))
         self.optimiser.load_state_dict(unpack_optimiser(tensors, self.optimiser.state_dict()))

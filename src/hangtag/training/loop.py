@@ -201,7 +201,7 @@ def _validate(data: TrainingData, learner: Learner) -> dict[str, float]:
 
 
 def _validate_elsewhere(data: TrainingData, learner: Learner) -> dict[str, float]:
-    """Return how well it goes on what was kept back of joined sets, and which share of them would be flagged.
+    """Return how well the network does on what was kept back of joined sets, and which share of them would be flagged.
 
     Its threshold is, for the moment, the score that one in fifty validation photos exceeds.
     """

@@ -2,7 +2,7 @@
 
 Ray Train places the workers, connects them, ends all of them when one is lost, and starts as many as the cluster still
 has room for. What they do is the loop of `loop.py`. They share nothing but the run's folder: the pixels that were
-decoded before they started, and the checkpoint, which one of them writes and all of them go on from.
+decoded before they started, and the checkpoint, which one of them writes and all of them resume from.
 """
 
 import hashlib
@@ -52,7 +52,9 @@ class WorkerPlan:
 def train_on_ray(
     recipe: Recipe, data: TrainingData, settings: RunSettings, progress: TrainingProgress, cluster: Cluster
 ) -> TrainedNetwork:
-    """Train as `train` does, on the workers of a cluster; a run that was begun on one machine can go on so, and back.
+    """Train as `train` does, on the workers of a cluster.
+
+    A run that began on one machine can be resumed on a cluster, and back.
 
     The pixels of `data` lie in files of the run's folder, which all machines of the cluster see under the same path.
 
@@ -136,10 +138,10 @@ def _fit(work: Work, plan: WorkerPlan) -> None:
         raise TrainingError(
             f"Ray gave up ({_last_line(error)})",
             where=work.settings.folder,
-            fix="What it says above tells why; go on with --resume.",
+            fix="Its output above says why. Continue with --resume.",
         ) from None
     if problem is None:
-        raise TrainingError("Ray ended the training before its last epoch", fix="Go on with --resume.")
+        raise TrainingError("Ray ended the training before its last epoch", fix="Continue with --resume.")
     if problem:
         raise TrainingError(problem)
 

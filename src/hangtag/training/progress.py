@@ -83,7 +83,7 @@ class TrainingProgress:
         )
 
     def finish_epoch(self, figures: dict[str, float]) -> None:
-        """Print the epoch's figures and go on to the next."""
+        """Print the epoch's figures and begin the next."""
         self._epoch = int(figures["epoch"])
         self._bar.update(self._task, epoch=min(self._epoch + 1, self._epochs))
         self._last_line = self._clock()

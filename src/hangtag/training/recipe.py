@@ -105,7 +105,7 @@ class Recipe(Section):
         return hashlib.sha256(self.model_dump_json(exclude_defaults=True).encode()).hexdigest()
 
     def training_fingerprint(self) -> str:
-        """Return the SHA-256 of what decides the weights: a run whose recipe differs in nothing else can go on."""
+        """Return the SHA-256 of what decides the weights: a run whose recipe differs only elsewhere can be resumed."""
         values = self.model_dump_json(exclude=_LATER, exclude_defaults=True)
         return hashlib.sha256(values.encode()).hexdigest()
 

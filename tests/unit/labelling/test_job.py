@@ -127,7 +127,7 @@ def test_what_is_begun_is_not_lost_unasked(plan, read_csv):
     with pytest.raises(Stopped):
         label(plan, Start.NEW, "abcdefg", stop_at="f")
     with pytest.raises(
-        UsageError, match=r"is not finished\. Go on with --resume, start again with --restart"
+        UsageError, match=r"is not finished\. Continue with --resume, start again with --restart"
     ):
         label(plan, Start.NEW, "abcdefg")
     assert label(plan, Start.RESTART, "xyz") == "xyz"
@@ -168,7 +168,7 @@ def test_another_job_is_refused_and_nothing_is_lost(plan, changes, problem):
         label(plan, Start.NEW, "abcdefg", stop_at="f")
     with pytest.raises(UsageError, match=problem) as refused:
         label(replace(plan, **changes), Start.RESUME, "abcdefg")
-    assert "Go on as it was begun" in str(refused.value)
+    assert "Use the options that it began with" in str(refused.value)
     assert label(plan, Start.RESUME, "abcdefg") == "fg"
 
 

@@ -12,7 +12,7 @@ from hangtag.labelling.inputs.kept import ByteStore, KeptBytes
 from hangtag.labelling.inputs.photo import Extra, InputPhoto
 
 _LOOKED_UP_S: Final = 0.5
-"""How often somebody who waits for a photo looks whether the run goes on."""
+"""How often whoever waits for a photo checks whether the run still runs."""
 
 
 class Prefetch:

@@ -37,7 +37,7 @@ CORRECTED: Final = "corrected"
 """The column that names the columns whose label a person said."""
 
 WAITING: Final = "waiting"
-"""The status of a photo that has no result: the job goes on, or was ended before."""
+"""The status of a photo that has no result: the job is still running, or was stopped before it."""
 
 
 @dataclass(frozen=True)

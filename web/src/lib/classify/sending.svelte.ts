@@ -43,7 +43,7 @@ export class Sending {
     this.resume();
   }
 
-  /** Goes on with what waits: after `stop`, or after a problem. */
+  /** Resumes what waits: after `stop`, or after a problem. */
   resume() {
     this.problem = undefined;
     if (this.#stop.signal.aborted) this.#stop = new AbortController();
