@@ -1,0 +1,22 @@
+"""The examples in docstrings, shown as code: Markdown takes the prompt `>>>` for a quotation."""
+
+import re
+from typing import Any, Final
+
+from griffe import Extension, Object
+
+_EXAMPLE: Final = re.compile(r"(?:^>>> .*\n?)(?:.+\n?)*", re.MULTILINE)
+
+
+class FencedExamples(Extension):
+    """Puts each doctest of a docstring into a fence."""
+
+    def on_instance(self, *, obj: Object, **_: Any) -> None:  # noqa: ANN401 - Griffe passes more with each release
+        """Rewrite the docstring of whatever was read."""
+        if obj.docstring is not None:
+            obj.docstring.value = fence_examples(obj.docstring.value)
+
+
+def fence_examples(text: str) -> str:
+    """Return Markdown in which every run of lines from a prompt to the next empty line is a code block."""
+    return _EXAMPLE.sub(lambda found: f"```pycon\n{found[0].rstrip()}\n```\n", text)
