@@ -6,6 +6,7 @@ from typing import Any, Final
 from griffe import Extension, Object
 
 _EXAMPLE: Final = re.compile(r"(?:^>>> .*\n?)(?:.+\n?)*", re.MULTILINE)
+_DIRECTIVE: Final = re.compile(r" *# doctest: .*")
 
 
 class FencedExamples(Extension):
@@ -19,4 +20,4 @@ class FencedExamples(Extension):
 
 def fence_examples(text: str) -> str:
     """Return Markdown in which every run of lines from a prompt to the next empty line is a code block."""
-    return _EXAMPLE.sub(lambda found: f"```pycon\n{found[0].rstrip()}\n```\n", text)
+    return _EXAMPLE.sub(lambda found: f"```pycon\n{_DIRECTIVE.sub('', found[0]).rstrip()}\n```\n", text)
