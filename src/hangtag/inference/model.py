@@ -148,13 +148,13 @@ def load_model(
 ) -> Model:
     """Load a model by the name of a bundle that hangtag can find, or by the path of one.
 
-    `precision` `auto` is the fastest on this processor, by `hangtag bench` where that was run, among those that the
-    card says were measured to answer as well as float32, if the golden check passes in it; otherwise float32. `fp32`
-    gives the same bits wherever a photo stands in a batch, `int8` is for a model beside which its int8 form lies.
-    `threads` defaults to the processors that this process may use. `verify=False` leaves the golden check out.
+    With `precision="auto"` the model computes in the fastest precision, as measured by `hangtag bench` on this machine
+    if it was run. Only precisions that the card lists as labelling as well as float32 are considered, and the golden
+    check must pass; otherwise the model computes in float32. `int8` needs the model's int8 form beside the bundle.
+    `threads` defaults to the processors that this process may use. `verify=False` skips the golden check.
 
-    Raises `BundleError` when there is no such bundle, or it cannot be trusted, `UsageError` for a precision that it
-    does not have.
+    Raises `BundleError` if there is no such bundle or it cannot be trusted, and `UsageError` for a precision that the
+    model does not have.
 
     >>> load_model("default", precision="fp32")                   # doctest: +SKIP
     """
