@@ -1,4 +1,4 @@
-"""What the shipped model answers to the photos that the project draws itself: a new bundle changes this file knowingly.
+"""What the shipped model answers to the sample photos: a new bundle changes this file knowingly.
 
 `python tests/contracts/test_shipped_answers.py` writes it anew.
 """

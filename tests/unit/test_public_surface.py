@@ -102,7 +102,7 @@ def test_a_wrong_type_is_a_usage_error(function, arguments):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder with `photos/` that hangtag draws, and a small `catalogue/` of some of them."""
+    """A folder with the sample photos in `photos/`, and a small `catalogue/` of some of them."""
     root = tmp_path_factory.mktemp("examples")
     (root / "photos").mkdir()
     (root / "catalogue" / "images").mkdir(parents=True)

@@ -19,7 +19,7 @@ def bench(
     model: Annotated[str, typer.Option("--model", "-m", help="A model's name or file.")] = "default",
     photos: Annotated[
         Path | None,
-        typer.Option(help="A folder of photos to measure with.  [default: photos that hangtag draws]"),
+        typer.Option(help="A folder of photos to measure with.  [default: the sample photos]"),
     ] = None,
     count: Annotated[
         int, typer.Option(min=32, help="Photos in each round; fewer photos are repeated.")

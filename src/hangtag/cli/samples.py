@@ -9,7 +9,7 @@ import typer
 def samples(
     folder: Annotated[Path, typer.Argument(help="Where to write the photos; made if it does not exist.")],
 ) -> None:
-    """Write the sample photos that hangtag draws itself.
+    """Write the sample photos that come with hangtag.
 
     They are enough to try `hangtag predict` on a machine that has no photos.
     """

@@ -1,6 +1,5 @@
 """Text for people: strings from outside made safe to print, and numbers."""
 
-import datetime as dt
 import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -28,17 +27,6 @@ def describe_invalid(error: Mapping[str, Any]) -> str:
     """Return the message of one of pydantic's errors without the name that Python has for its kind."""
     reason = error.get("ctx", {}).get("error")
     return str(error["msg"] if reason is None else reason)
-
-
-def render_cell(cell: object) -> str:
-    """Return the value of a workbook's cell as text, as Excel shows it in its plainest format."""
-    if isinstance(cell, bool):
-        return "TRUE" if cell else "FALSE"
-    if isinstance(cell, float) and cell.is_integer():
-        return str(int(cell))
-    if isinstance(cell, dt.datetime):
-        return cell.isoformat(sep=" ")
-    return cell.isoformat() if isinstance(cell, dt.date | dt.time) else str(cell)
 
 
 def suggest(word: str, words: Iterable[str], count: int = 1) -> list[str]:

@@ -15,9 +15,6 @@ from hangtag.evaluation.photo_set import PhotoSet
 from hangtag.imaging.decode import decode_photo
 from hangtag.inference.predicting import Predictor
 
-DEFAULT_PHOTOS: Final = 30
-DEFAULT_SEED: Final = 42
-
 THUMBNAIL_BOX: Final = (120, 160)
 """The box in pixels (width, height) that a thumbnail fits into: twice what a report shows, for sharp screens."""
 

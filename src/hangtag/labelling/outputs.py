@@ -80,17 +80,12 @@ class Output:
             raise UsageError("this is not a file that can be replaced", where=self.path)
 
 
-def check_output(path: Path) -> None:
-    """Raise `UsageError` when a table cannot be written to `path`, before any photo is labelled."""
-    Output.parse(str(path))
-
-
 @contextlib.contextmanager
 def open_output(path: Path, layout: Layout) -> Iterator[TableWriter]:
     """Open a table of labels by the ending of its name; `-` is CSV on standard output.
 
     The file appears under its name when the block ends. When the block fails, or is interrupted, nothing
-    appears and what was there before stays. Raises `UsageError` as `check_output` does.
+    appears and what was there before stays. Raises `UsageError` as `Output.parse` does.
     """
     with open_table(Output.parse(str(path)), layout) as writer:
         yield writer

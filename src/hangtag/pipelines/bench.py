@@ -52,7 +52,7 @@ def bench(
 ) -> Measured:
     """Measure reading, decoding and the network, alone and together, in every precision that the model offers.
 
-    `photos` is a folder to measure with, photos that hangtag draws without it; `count` of them are taken in each of
+    `photos` is a folder to measure with, by default the sample photos; `count` of them are taken in each of
     the `rounds`, fewer several times. With `store` the fastest setting is used wherever the precision is auto.
 
     Raises `UsageError` when the folder holds no photo.

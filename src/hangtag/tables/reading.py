@@ -26,7 +26,6 @@ from hangtag.tables.cells import (
 )
 from hangtag.tables.delimited import Record, RecordReader
 from hangtag.tables.lines import MAX_LINE_LENGTH, guess_encoding, iter_lines
-from hangtag.tables.numbers import RuinedNumbers
 from hangtag.tables.values import Repair
 
 TABLE_ENDINGS: Final = (
@@ -90,10 +89,6 @@ class Table(ABC):
     def links(self, _column: int) -> dict[int, str]:
         """Return the addresses that the cells of a column link to, by the number of their row."""
         return {}
-
-    def ruined_numbers(self, column: int) -> RuinedNumbers:
-        """Return what spreadsheets and pandas did to the numbers of a column, in a pass of its own."""
-        return RuinedNumbers.find(row.values[column] for row in self)
 
     @abstractmethod
     def __iter__(self) -> Iterator[TableRow]:

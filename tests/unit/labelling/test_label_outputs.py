@@ -16,7 +16,7 @@ from openpyxl.utils.escape import unescape
 from hangtag.domain.errors import UsageError
 from hangtag.domain.flags import Flag
 from hangtag.labelling.layout import Layout
-from hangtag.labelling.outputs import STANDARD_OUTPUT, Output, check_output, open_output
+from hangtag.labelling.outputs import STANDARD_OUTPUT, Output, open_output
 from hangtag.tables import arrow, writing
 from hangtag.tables.cells import TYPED_KINDS, Kind
 from hangtag.tables.writing import CsvWriter
@@ -287,7 +287,7 @@ def test_a_dash_is_csv_on_standard_output(capfdbinary):
 def test_an_impossible_output_is_refused_with_a_way_out(tmp_path, name, problem):
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(UsageError, match=problem):
-        check_output(tmp_path / name)
+        Output.parse(str(tmp_path / name))
 
 
 @pytest.mark.parametrize(
