@@ -40,8 +40,10 @@ _PATIENCE: Final = timedelta(minutes=30)
 """How long workers wait for each other: the first one also validates and writes."""
 
 _LOOK_EVERY_S: Final = 0.05
-_STANDARD_INPUT: Final = 0
+_FAREWELL_S: Final = 10.0
+"""How long a worker whose connection was cut may take to end: the kernel closes its sockets before it is gone."""
 
+_STANDARD_INPUT: Final = 0
 _LOOPBACK: Final = {"linux": "lo", "darwin": "lo0"}
 
 
@@ -136,7 +138,7 @@ def train_in_processes(
             try:
                 return train(recipe, data, replace(settings, group=group), progress)
             except RuntimeError as error:
-                if all(other.poll() is None for other in others):
+                if not _any_ended(others):
                     raise
                 raise TrainingError(
                     f"a worker was lost ({str(error).splitlines()[0]})",
@@ -178,6 +180,16 @@ def _started(places: list[tuple[Path, int, int]], work: Work) -> Iterator[Sequen
             child.kill()
         for child in children:
             child.communicate()
+
+
+def _any_ended(workers: Sequence[subprocess.Popen[bytes]]) -> bool:
+    """Return whether a worker is gone, or goes within `_FAREWELL_S`."""
+    deadline = time.monotonic() + _FAREWELL_S
+    while all(worker.poll() is None for worker in workers):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_LOOK_EVERY_S)
+    return True
 
 
 def _ready_file(meeting: Path, rank: int) -> Path:
