@@ -1,24 +1,162 @@
-"""Check a catalogue: what is wrong with its table, its photos, and between them."""
+"""Check a catalogue: what is wrong with its table, its photos, and between them.
 
+With decoding, each photo must open and show a product, and equal photos must have equal labels.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from typing import Final, NamedTuple
 
-from hangtag.catalogue.check_photos import (
-    SeenPhoto,
-    find_usual_size,
-    iter_duplicate_findings,
-    iter_quality_findings,
-    see_photo,
-)
 from hangtag.catalogue.check_rows import Rows, iter_row_findings, read_rows
-from hangtag.catalogue.findings import CheckResult, Finding
-from hangtag.catalogue.label_noise import MIN_EXAMPLES, ColumnNoise
+from hangtag.catalogue.findings import CheckResult, ColumnNoise, Finding, FindingKind
 from hangtag.catalogue.noise_ceiling import NoiseCeiling, measure_noise_ceilings
-from hangtag.catalogue.suspects import find_suspects
+from hangtag.catalogue.suspects import MIN_EXAMPLES, find_suspects
 from hangtag.datasets.interface import Catalogue
 from hangtag.datasets.out_of_fold import OutOfFold
 from hangtag.datasets.parallel import OnProgress, for_each_photo, silent
+from hangtag.domain.errors import PhotoError
 from hangtag.imaging import fingerprint, quality
 from hangtag.imaging.decode import DEFAULT_LIMITS
+from hangtag.imaging.fingerprint import Fingerprint, fingerprint_photo, near_duplicate_groups
+from hangtag.imaging.quality import PhotoQuality, inspect_photo
+
+USUAL_SHARE: Final = 0.5
+"""A size is a catalogue's usual one when more than this share of its photos have it."""
+
+
+NAMED_IDS: Final = 5
+"""How many ids a detail names before it says how many more there are."""
+
+Values = Mapping[str, Sequence[str]]
+"""The ids behind each value of a column."""
+
+
+class SeenPhoto(NamedTuple):
+    """A photo that could be opened."""
+
+    quality: PhotoQuality
+    fingerprint: Fingerprint
+
+
+def see_photo(catalogue: Catalogue, name: str) -> SeenPhoto | PhotoError:
+    """Open one photo; return what was seen, or why nothing was."""
+    try:
+        quality, image = inspect_photo(catalogue.read_photo(name))
+    except PhotoError as error:
+        return error
+    return SeenPhoto(quality, fingerprint_photo(image))
+
+
+def find_usual_size(seen: Mapping[str, SeenPhoto]) -> tuple[int, int] | None:
+    """Return the (width, height) in pixels that most photos have, or None where no size prevails."""
+    sizes = Counter((photo.quality.width, photo.quality.height) for photo in seen.values())
+    if not sizes:
+        return None
+    size, count = sizes.most_common(1)[0]
+    return size if count > USUAL_SHARE * len(seen) else None
+
+
+def iter_quality_findings(
+    photos: Mapping[str, SeenPhoto | PhotoError], usual_size: tuple[int, int] | None, rows: Rows
+) -> Iterator[Finding]:
+    """Iterate what is wrong with each photo on its own."""
+    for name, seen in photos.items():
+        id_ = rows.id_of(name)
+        if isinstance(seen, PhotoError):
+            yield Finding(FindingKind.UNDECODABLE, f"{seen.reason}: {seen.detail}", id_, name)
+        else:
+            for kind, detail in _iter_flaws(name, seen.quality, usual_size):
+                yield Finding(kind, detail, id_, name)
+
+
+def _iter_flaws(
+    name: str, quality: PhotoQuality, usual_size: tuple[int, int] | None
+) -> Iterator[tuple[FindingKind, str]]:
+    if not quality.fits_name(name):
+        yield FindingKind.WRONG_FORMAT, f"the file is a {quality.format}"
+    if quality.is_blank or quality.is_nearly_blank:
+        kind = FindingKind.BLANK if quality.is_blank else FindingKind.NEARLY_BLANK
+        yield kind, f"its contrast is {quality.contrast:.1f} levels"
+    if usual_size is not None and (quality.width, quality.height) != usual_size:
+        yield FindingKind.ODD_SIZE, f"{quality.width}x{quality.height}, not {usual_size[0]}x{usual_size[1]}"
+    if quality.is_grey:
+        yield FindingKind.GREYSCALE, f"the file's mode is {quality.mode}"
+    if quality.mode == "CMYK":
+        yield FindingKind.CMYK, "the file's mode is CMYK"
+    if quality.is_transparent:
+        yield FindingKind.TRANSPARENT, f"the file's mode is {quality.mode}"
+    if quality.frames > 1:
+        yield FindingKind.SEVERAL_FRAMES, f"{quality.frames} pictures"
+
+
+def iter_duplicate_findings(prints: Mapping[str, Fingerprint], rows: Rows) -> Iterator[Finding]:
+    """Iterate the exact and near duplicates among the photos, group by group, and their differing labels.
+
+    Groups are numbered from 1; exact and near duplicates of one picture share a number.
+    """
+    numbers = near_duplicate_groups(list(prints.values()))
+    groups: dict[int, list[str]] = defaultdict(list)
+    for name, number in zip(prints, numbers, strict=True):
+        groups[number].append(name)
+    several = (names for names in groups.values() if len(names) > 1)
+    for number, names in enumerate(several, start=1):
+        yield from _iter_group_findings(number, names, prints, rows)
+
+
+def _iter_group_findings(
+    number: int, names: Sequence[str], prints: Mapping[str, Fingerprint], rows: Rows
+) -> Iterator[Finding]:
+    by_pixels: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        by_pixels[prints[name].pixels_sha256].append(name)
+    said: set[tuple[str, frozenset[str]]] = set()
+    for same in by_pixels.values():
+        for name in same if len(same) > 1 else ():
+            yield _about(rows, FindingKind.DUPLICATE, name, f"the same as {_other(name, same)}", number)
+        for column, values in _iter_disagreements(same, rows):
+            said.add((column, frozenset(values)))
+            yield _about(rows, FindingKind.DUPLICATES_DISAGREE, same[0], _describe(column, values), number)
+    if len(by_pixels) == 1:
+        return
+    for name in names:
+        others = [other for other in names if prints[other].pixels_sha256 != prints[name].pixels_sha256]
+        yield _about(rows, FindingKind.NEAR_DUPLICATE, name, f"nearly the same as {others[0]}", number)
+    for column, values in _iter_disagreements(names, rows):
+        if (column, frozenset(values)) not in said:
+            yield _about(
+                rows, FindingKind.NEAR_DUPLICATES_DISAGREE, names[0], _describe(column, values), number
+            )
+
+
+def _iter_disagreements(names: Sequence[str], rows: Rows) -> Iterator[tuple[str, Values]]:
+    """Iterate the label columns in which photos bear different values. A missing value contradicts none."""
+    for position, column in enumerate(rows.label_columns):
+        ids: dict[str, list[str]] = defaultdict(list)
+        for name in names:
+            id_ = rows.id_of(name)
+            value = rows.labels[id_][position] if id_ in rows.labels else None
+            if value is not None:
+                ids[value].append(id_)
+        if len(ids) > 1:
+            yield column, ids
+
+
+def _about(rows: Rows, kind: FindingKind, name: str, detail: str, group: int) -> Finding:
+    return Finding(kind, detail, rows.id_of(name), name, group)
+
+
+def _other(name: str, names: Sequence[str]) -> str:
+    return next(other for other in names if other != name)
+
+
+def _describe(column: str, values: Values) -> str:
+    return f"{column}: " + "; ".join(f"{value} ({_name_some(ids)})" for value, ids in sorted(values.items()))
+
+
+def _name_some(ids: Sequence[str]) -> str:
+    more = len(ids) - NAMED_IDS
+    return ", ".join(ids[:NAMED_IDS]) + (f" and {more} more" if more > 0 else "")
 
 
 def check_catalogue(

@@ -1,8 +1,15 @@
-"""Making a custom set: a table for a folder of one's own photos, every label checked."""
+"""Make a custom set: a table for a folder of one's own photos, every label checked.
+
+Labels come from the folders' names or from a table: one written by hand, proposals that were edited, or an older
+custom set.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Final
+
+import pyarrow as pa
 
 from hangtag.catalogue.known_labels import KnownLabels
 from hangtag.datasets.folder import (
@@ -15,14 +22,15 @@ from hangtag.datasets.folder import (
     custom_photos,
 )
 from hangtag.datasets.parallel import OnProgress, for_each_photo, silent
-from hangtag.domain.columns import CATALOGUE_COLUMNS, CATEGORY_COLUMNS, ID, NAME
+from hangtag.domain.columns import CATALOGUE_COLUMNS, CATEGORY_COLUMNS, ID, LABEL_COLUMNS, NAME, YEAR
 from hangtag.domain.errors import CatalogueError, PhotoError, UsageError
 from hangtag.domain.taxonomy import format_path
+from hangtag.domain.text import did_you_mean
 from hangtag.imaging.decode import decode_photo
 from hangtag.tables.files import whole_file
-from hangtag.tables.matching import product_id
-from hangtag.tables.tables import csv_writer
-from hangtag.tables.values import MISSING
+from hangtag.tables.matching import Likeness, NameMatcher, product_id
+from hangtag.tables.tables import csv_writer, read_table
+from hangtag.tables.values import MISSING, drop_invisible, single_spaced
 
 Labels = dict[str, str]
 """The values of one product by column."""
@@ -131,3 +139,99 @@ def _iter_rows(names: Sequence[str], labels: Mapping[str, Labels]) -> Iterator[l
         id_ = product_id(name)
         values = {ID: id_, NAME: f"{deepest} photo {PurePosixPath(id_).name}".strip()} | own
         yield [values.get(column, "") for column in CATALOGUE_COLUMNS]
+
+
+PHOTO_COLUMNS: Final = ("photo", "file", "path", ID)
+"""Which column names the photos: the first of these that is there."""
+
+VALUE_COLUMNS: Final = (*LABEL_COLUMNS, YEAR, NAME)
+
+Proposals = Mapping[str, Mapping[str, tuple[str, float]]]
+"""For photos by name, a label and its confidence (0 to 1) by column."""
+
+
+def label_by_file(path: Path, names: Sequence[str], known: KnownLabels) -> Labelling:
+    """Read the labels of photos from a table of any form that hangtag reads.
+
+    A photo may be written as its path, with folders around it or without, with its ending or without. Raises
+    `CatalogueError` when the table cannot be read, and `UsageError` when it names no photos or has no labels.
+    """
+    table = _in_usual_capitals(read_table(path))
+    photo_column = next((column for column in PHOTO_COLUMNS if column in table.column_names), None)
+    if photo_column is None:
+        fix = f"It is called {', '.join(PHOTO_COLUMNS)}; there are {', '.join(table.column_names)}."
+        raise UsageError("the table has no column that names the photos", where=path, fix=fix)
+    columns = _find_label_columns(path, table)
+    rows = table.select([photo_column, *columns]).to_pylist()
+    written = [str(row[photo_column] or "") for row in rows]
+    matches = NameMatcher(names).match_all(written, Likeness.OTHER_FOLDER)
+    labelling = Labelling()
+    for number, (text, row) in enumerate(zip(written, rows, strict=True), start=1):
+        match = matches[text]
+        if not match.photos:
+            problem = f"there is no photo {text}" if not match.is_ambiguous else text
+            labelling.problems[f"row {number}"] = "; ".join(filter(None, [problem, match.explain()]))
+        for photo in match.photos:
+            _read_row(labelling, f"row {number}", names[photo], row, known)
+    return labelling
+
+
+def _read_row(
+    labelling: Labelling, where: str, name: str, row: Mapping[str, str | None], known: KnownLabels
+) -> None:
+    written = next(iter(row.values()))
+    if name in labelling.labels:
+        labelling.problems[where] = f"{written} comes twice"
+    else:
+        tidy = {column: single_spaced(drop_invisible(str(value or ""))) for column, value in row.items()}
+        given = {column: value for column, value in tidy.items() if column in VALUE_COLUMNS and value}
+        checked = known.check(given)
+        if checked.problems:
+            labelling.problems[f"{where} ({written})"] = "; ".join(checked.problems)
+        if checked.others:
+            labelling.doubts[f"{where} ({written})"] = describe_doubt(checked.labels, checked.others)
+        labelling.labels[name] = checked.labels
+
+
+def _in_usual_capitals(table: pa.Table) -> pa.Table:
+    """Return a table whose columns are called as hangtag writes them, whatever their capitals."""
+    usual = {name.casefold(): name for name in (*PHOTO_COLUMNS, *VALUE_COLUMNS)}
+    keys = [single_spaced(name).casefold() for name in table.column_names]
+    names = [
+        usual.get(key, name) if keys.count(key) == 1 else name
+        for key, name in zip(keys, table.column_names, strict=True)
+    ]
+    return table.rename_columns(names)
+
+
+def _find_label_columns(path: Path, table: pa.Table) -> list[str]:
+    columns = [column for column in VALUE_COLUMNS if column in table.column_names]
+    if not set(columns).intersection(LABEL_COLUMNS):
+        meant = "".join(did_you_mean(column, LABEL_COLUMNS) for column in table.column_names)
+        fix = f"{meant}They are called {', '.join(LABEL_COLUMNS)}."
+        raise UsageError("the table has no column of labels", where=path, fix=fix)
+    return columns
+
+
+def write_proposals(
+    path: Path, names: Sequence[str], labels: Mapping[str, Labels], proposals: Proposals
+) -> None:
+    """Write the labels that are known, and proposals for the others with their confidences, to be edited.
+
+    The table can be read back with `label_by_file`. Raises `CatalogueError` when it cannot be written.
+    """
+    columns = [
+        column
+        for column in LABEL_COLUMNS
+        if any(column in values for values in [*labels.values(), *proposals.values()])
+    ]
+    with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv_writer(file)
+        writer.writerow(["photo", *(part for column in columns for part in (column, f"{column}_confidence"))])
+        for name in names:
+            row = [name]
+            for column in columns:
+                known = labels.get(name, {}).get(column)
+                label, confidence = proposals.get(name, {}).get(column, ("", None))
+                row += [known, ""] if known else [label, "" if confidence is None else f"{confidence:.4f}"]
+            writer.writerow(row)

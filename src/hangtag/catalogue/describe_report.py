@@ -9,15 +9,19 @@ from hangtag.catalogue.describe import Column, Kind, Statistics
 from hangtag.catalogue.describe_plots import (
     CATALOGUE,
     CUSTOM,
+    LARGE_CELL,
     SHOWN_CLASSES,
     TAIL_CLASSES,
+    Strip,
     count_missing,
+    draw_sheet,
+    make_strip,
+    make_strips,
     plot_classes,
     plot_long_tail,
     plot_missing,
     plot_years,
 )
-from hangtag.catalogue.describe_samples import LARGE_CELL, Strip, draw_sheet, make_strip, make_strips
 from hangtag.catalogue.describe_words import (
     say_balance,
     say_comparison,

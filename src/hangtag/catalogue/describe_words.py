@@ -4,8 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Final
 
-from hangtag.catalogue.describe import Column, Statistics
-from hangtag.catalogue.describe_gaps import PHOTO, Gap
+from hangtag.catalogue.describe import PHOTO, Column, Gap, Statistics
 from hangtag.domain.text import render_count, render_share
 
 FEW_EXAMPLES: Final = 100

@@ -8,7 +8,6 @@ from typing import Final, NamedTuple
 
 import pyarrow as pa
 
-from hangtag.catalogue.label_noise import ColumnNoise
 from hangtag.catalogue.noise_ceiling import NoiseCeiling
 from hangtag.tables.files import write_json
 from hangtag.tables.tables import write_report
@@ -152,6 +151,22 @@ class KindSummary:
     count: int
     groups: int
     example: str
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnNoise:
+    """What is said of a column on the whole.
+
+    `labels` are known, `judged` of them took part, `estimated_wrong` is the share of these that are probably wrong,
+    `suspects` how many are named. `not_judged` lists the classes that no label of was judged.
+    """
+
+    column: str
+    labels: int
+    judged: int
+    estimated_wrong: float
+    suspects: int
+    not_judged: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import typer
 from hangtag.cli.help import MORE
 
 if TYPE_CHECKING:
-    from hangtag.catalogue.split_report import SplitReport
+    from hangtag.catalogue.split import SplitReport
 
 SHOWN_CLASSES: Final = 10
 

@@ -12,7 +12,6 @@ from pickle import UnpicklingError
 from typing import Any, Final, cast
 
 import httpx
-import timm
 import torch
 from huggingface_hub import constants, try_to_load_from_cache
 from safetensors import SafetensorError
@@ -142,6 +141,8 @@ def _read_package(architecture: str) -> dict[str, Tensor]:
 
 def _read_hub(entry: str) -> dict[str, Tensor]:
     """Return the weights of an entry of timm's hub: the copy that is here, or else what is fetched now."""
+    import timm  # noqa: PLC0415 - timm takes seconds to import
+
     settings = timm.get_pretrained_cfg(entry)
     if settings is None or not settings.has_weights:
         raise RecipeError(

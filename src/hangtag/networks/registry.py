@@ -1,6 +1,7 @@
 """Every architecture by its name. To add one, write its builder and put it into `ARCHITECTURES`.
 
-Any other network of timm is built as `timm:NAME`, from what timm says of it.
+Any other network of timm is built as `timm:NAME`, from what timm says of it. timm takes seconds to import, so it is
+imported only for a network that is timm's.
 """
 
 import difflib
@@ -8,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import timm
 import torch
 from torch import Tensor, nn
 
@@ -54,7 +54,9 @@ class Backbone:
 
 
 def _build_efficientnet_lite(architecture: str, _: Size) -> Backbone:
-    module: Any = timm.create_model(f"tf_{architecture}", num_classes=0)
+    from timm import create_model  # noqa: PLC0415 - timm takes seconds to import
+
+    module: Any = create_model(f"tf_{architecture}", num_classes=0)
     speed_up_depthwise(module)
     stem, head = nn.Sequential(module.conv_stem, module.bn1), nn.Sequential(module.conv_head, module.bn2)
     tap = Tap(_run_efficientnet_lite, module.feature_info[_TAPPED_BLOCK]["num_chs"])
@@ -83,6 +85,8 @@ def _build_vgg16(_architecture: str, _size: Size) -> Backbone:
 
 def _build_timm(architecture: str, size: Size) -> Backbone:
     """Build any network of timm; the photos' range and what can be frozen are what timm says of it."""
+    import timm  # noqa: PLC0415 - timm takes seconds to import
+
     name = architecture.removeprefix(TIMM)
     build: Callable[..., Any] = timm.create_model
     known = timm.get_pretrained_cfg(name)
@@ -134,8 +138,12 @@ ARCHITECTURES: Final[Mapping[str, Callable[[str, Size], Backbone]]] = {
 
 def require_architecture(architecture: str) -> None:
     """Raise `RecipeError` for an architecture that is neither in `ARCHITECTURES` nor one of timm's as `timm:NAME`."""
+    if architecture in ARCHITECTURES:
+        return
+    import timm  # noqa: PLC0415 - timm takes seconds to import
+
     name = architecture.removeprefix(TIMM)
-    if architecture in ARCHITECTURES or (name != architecture and timm.is_model(name)):
+    if name != architecture and timm.is_model(name):
         return
     close = difflib.get_close_matches(name, timm.list_models(), n=3)
     if name == architecture:

@@ -12,8 +12,7 @@ from hangtag.catalogue.check import check_catalogue
 from hangtag.catalogue.clean import CleanReport, clean_catalogue
 from hangtag.catalogue.count import count_products, cross_table
 from hangtag.catalogue.findings import FINDINGS_CSV, FINDINGS_JSON, CheckResult, write_findings
-from hangtag.catalogue.split import split_catalogue
-from hangtag.catalogue.split_report import SplitReport, split_report_path, split_tables, write_split
+from hangtag.catalogue.split import SplitReport, split_catalogue, split_report_path, split_tables, write_split
 from hangtag.catalogue.suspects import SUSPECTS_CSV, write_suspects
 from hangtag.datasets.cleaned import list_cleaned_files, load_cleaned, read_cleaned
 from hangtag.datasets.folder import CLEANED_FILES

@@ -15,12 +15,13 @@ from hangtag.catalogue.custom import (
     Labels,
     count_other_files,
     find_bad_photos,
+    label_by_file,
     label_by_folders,
     list_custom_photos,
     write_custom_set,
+    write_proposals,
 )
 from hangtag.catalogue.known_labels import KnownLabels
-from hangtag.catalogue.label_file import label_by_file, write_proposals
 from hangtag.datasets.cleaned import load_cleaned
 from hangtag.datasets.folder import CUSTOM_TABLE, custom_photos
 from hangtag.domain.errors import CatalogueError, UsageError

@@ -347,8 +347,7 @@ def _split(source: Catalogue, prepared: _Prepared) -> "tuple[Recipe, pa.Table]":
     Returns the recipe for the columns that the catalogue has, too.
     """
     from hangtag.catalogue.clean import clean_catalogue
-    from hangtag.catalogue.split import split_catalogue
-    from hangtag.catalogue.split_report import write_split
+    from hangtag.catalogue.split import split_catalogue, write_split
     from hangtag.tables.tables import read_table
     from hangtag.training.joining import fit_recipe
 

@@ -1,7 +1,7 @@
 import pyarrow as pa
 import pytest
 
-from hangtag.catalogue.describe_gaps import PHOTO, Gap, find_gaps
+from hangtag.catalogue.describe import PHOTO, Gap, find_gaps
 
 ALL = pa.array([True] * 100)
 

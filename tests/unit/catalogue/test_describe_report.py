@@ -7,9 +7,15 @@ import pytest
 from PIL import Image
 
 from hangtag.catalogue.describe import Column, Kind, describe_catalogue
-from hangtag.catalogue.describe_plots import plot_classes, plot_long_tail, plot_years
+from hangtag.catalogue.describe_plots import (
+    draw_sheet,
+    make_strip,
+    make_strips,
+    plot_classes,
+    plot_long_tail,
+    plot_years,
+)
 from hangtag.catalogue.describe_report import Described, write_description
-from hangtag.catalogue.describe_samples import draw_sheet, make_strip, make_strips
 from hangtag.datasets.cleaned import read_cleaned
 from hangtag.datasets.opening import open_catalogue
 from hangtag.domain.errors import UsageError

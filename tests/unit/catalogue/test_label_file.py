@@ -1,8 +1,8 @@
 import pytest
 
 from fakes import build_path_card
+from hangtag.catalogue.custom import label_by_file, write_proposals
 from hangtag.catalogue.known_labels import KnownLabels
-from hangtag.catalogue.label_file import label_by_file, write_proposals
 from hangtag.domain.columns import CATEGORY_COLUMNS
 from hangtag.domain.errors import CatalogueError, UsageError
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hangtag.catalogue.label_noise import MIN_EXAMPLES, find_label_noise
+from hangtag.catalogue.suspects import MIN_EXAMPLES, find_label_noise
 
 CLASSES = 6
 

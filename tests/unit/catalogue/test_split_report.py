@@ -2,7 +2,7 @@ import json
 
 import pyarrow as pa
 
-from hangtag.catalogue.split_report import report_split, write_split
+from hangtag.catalogue.split import report_split, write_split
 from hangtag.datasets.splits import METADATA_KEY
 from hangtag.tables.tables import read_table
 

@@ -126,7 +126,7 @@ def test_names_with_brackets_are_shown_as_they_are(run, tiny_catalogue):
 
 def test_an_interruption_leaves_quietly(tiny_catalogue):
     code = (
-        "import hangtag.catalogue.check_photos as module\n"
+        "import hangtag.catalogue.check as module\n"
         "def interrupt(*_): raise KeyboardInterrupt\n"
         "module.inspect_photo = interrupt\n"
         "from hangtag.cli.main import main\n"
