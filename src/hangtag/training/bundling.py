@@ -22,9 +22,10 @@ from hangtag.bundle.statistics import EmbeddingStatistics, write_statistics
 from hangtag.domain.errors import TrainingError
 from hangtag.imaging.preprocess import Pixels, prepare_photo
 from hangtag.imaging.samples import load_sample_photos
+from hangtag.inference.calibration import calibrate
 from hangtag.inference.engine import Engine
 from hangtag.inference.probabilities import PredictionBuilder
-from hangtag.training.calibration import calibrate
+from hangtag.inference.thresholds import choose_thresholds, widen_ood_threshold
 from hangtag.training.checkpoint import History
 from hangtag.training.data import OOD_OUTPUT, UNKNOWN, TrainingData
 from hangtag.training.export import EMBEDDING_OUTPUT, export_graph
@@ -32,7 +33,6 @@ from hangtag.training.loop import TrainedNetwork
 from hangtag.training.negatives import NEGATIVES
 from hangtag.training.rare_classes import lift_as_before, lift_rare_classes
 from hangtag.training.recipe import Recipe
-from hangtag.training.thresholds import choose_thresholds, widen_ood_threshold
 
 Logits = Mapping[str, npt.NDArray[np.float32]]
 

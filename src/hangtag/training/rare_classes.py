@@ -21,9 +21,9 @@ import torch
 from torch import nn
 
 from hangtag.bundle.card import Card
+from hangtag.inference.calibration import calibrate
 from hangtag.inference.probabilities import PathDecoder, PredictionBuilder
 from hangtag.networks.multihead import ServedNetwork
-from hangtag.training.calibration import calibrate
 from hangtag.training.data import UNKNOWN, TrainingData
 
 STRENGTHS: Final = tuple(step / 20 for step in range(11))

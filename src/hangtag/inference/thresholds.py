@@ -12,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hangtag.bundle.card import Card
-from hangtag.inference.predictions import Predictions, category_levels
-from hangtag.training.data import UNKNOWN
+from hangtag.inference.predictions import NO_LABEL, Predictions, category_levels
 
 Floats = npt.NDArray[np.floating]
 Bools = npt.NDArray[np.bool_]
@@ -40,18 +39,18 @@ def choose_thresholds(card: Card, predictions: Predictions, targets: Targets, ta
     """Return the card with a threshold for each head, so that `target` of what is answered is right.
 
     `predictions` are those of the n photos of validation, `targets` holds the class indices (n,) by column, or
-    `UNKNOWN`, which does not count. A head that does not reach the target often enough has no threshold. The threshold
+    `NO_LABEL`, which does not count. A head that does not reach the target often enough has no threshold. The threshold
     of an OOD detector is chosen too, by the photos of which any label is known.
     """
     thresholds = choose_path_thresholds(category_levels(card), predictions, targets, target)
     for column in card.columns:
         if column not in thresholds:
-            known, hits = targets[column] != UNKNOWN, predictions.label_indices[column] == targets[column]
+            known, hits = targets[column] != NO_LABEL, predictions.label_indices[column] == targets[column]
             thresholds[column] = choose_threshold(predictions.confidence(column)[known], hits[known], target)
     heads = [replace(head, threshold=thresholds[head.column]) for head in card.heads]
     detector = card.ood_detector
     if detector is not None and predictions.ood_score is not None:
-        is_product = np.any([targets[head.column] != UNKNOWN for head in heads], axis=0)
+        is_product = np.any([targets[head.column] != NO_LABEL for head in heads], axis=0)
         detector = replace(detector, threshold=choose_ood_threshold(predictions.ood_score[is_product]))
     return replace(card, heads=heads, target_accuracy=target, ood_detector=detector)
 
@@ -72,7 +71,7 @@ def choose_path_thresholds(
     below: float | None = None
     for depth in range(len(levels), 0, -1):
         path, level = levels[:depth], levels[depth - 1]
-        known = rest & np.all([targets[one] != UNKNOWN for one in path], axis=0)
+        known = rest & np.all([targets[one] != NO_LABEL for one in path], axis=0)
         hits = np.all([predictions.label_indices[one] == targets[one] for one in path], axis=0)
         confidence = predictions.confidence(level)
         found = choose_threshold(confidence[known], hits[known], target)

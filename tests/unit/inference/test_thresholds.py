@@ -5,8 +5,8 @@ import pytest
 
 from fakes import build_card, predictions_of
 from hangtag.bundle.card import OodDetectorCard
-from hangtag.training.data import UNKNOWN
-from hangtag.training.thresholds import (
+from hangtag.inference.predictions import NO_LABEL
+from hangtag.inference.thresholds import (
     FEWEST_ANSWERED,
     LOWEST_THRESHOLD,
     choose_ood_threshold,
@@ -100,8 +100,8 @@ def test_the_card_gains_what_was_chosen_and_unknown_labels_do_not_count():
     scores = predictions_of(
         card, {"gender": sure, "season": sure}, ood_score=np.where(nobody_knows, 9, 1).astype(np.float32)
     )
-    right = np.where(nobody_knows, UNKNOWN, 0)
-    wrong = np.where(nobody_knows, UNKNOWN, np.arange(300) % 2)
+    right = np.where(nobody_knows, NO_LABEL, 0)
+    wrong = np.where(nobody_knows, NO_LABEL, np.arange(300) % 2)
     found = choose_thresholds(card, scores, {"gender": right, "season": wrong}, 0.98)
     assert found.head("gender").threshold == pytest.approx(0.9)
     assert found.head("season").threshold is None

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from fakes import build_path_card
+from hangtag.inference.calibration import FEWEST_PATHS, calibrate, fit_path_weights, fit_temperature
+from hangtag.inference.predictions import NO_LABEL
 from hangtag.inference.probabilities import PathDecoder, PredictionBuilder
-from hangtag.training.calibration import FEWEST_PATHS, calibrate, fit_path_weights, fit_temperature
-from hangtag.training.data import UNKNOWN
 
 
 def draw_labels(logits, random):
@@ -25,10 +25,10 @@ def test_unknown_labels_do_not_count():
     random = np.random.default_rng(1)
     logits = random.normal(0, 2, (500, 4)).astype(np.float32)
     targets = draw_labels(logits, random)
-    with_unknown = np.concatenate([targets, np.full(500, UNKNOWN)])
+    with_unknown = np.concatenate([targets, np.full(500, NO_LABEL)])
     twice = np.concatenate([logits, 9 * logits])
     assert fit_temperature(twice, with_unknown) == pytest.approx(fit_temperature(logits, targets))
-    assert fit_temperature(logits, np.full(500, UNKNOWN)) == 1.0
+    assert fit_temperature(logits, np.full(500, NO_LABEL)) == 1.0
 
 
 PATHS = [(f"m{leaf // 4}", f"s{leaf // 2}", f"a{leaf}") for leaf in range(8)]
@@ -69,7 +69,7 @@ def test_with_path_weights_every_level_says_how_often_it_is_right():
 def test_partly_known_paths_do_not_count_and_with_few_there_are_no_weights():
     logits, targets = draw_paths(FEWEST_PATHS + 50, (1, 1, 1), np.random.default_rng(4))
     for known, is_enough in ((FEWEST_PATHS, True), (FEWEST_PATHS - 1, False)):
-        leaves = np.where(np.arange(len(targets["articleType"])) < known, targets["articleType"], UNKNOWN)
+        leaves = np.where(np.arange(len(targets["articleType"])) < known, targets["articleType"], NO_LABEL)
         found = fit_path_weights(DECODER, logits, targets | {"articleType": leaves})
         assert bool(found) is is_enough
     assert fit_path_weights(PathDecoder({}), logits, targets) == {}
