@@ -28,6 +28,7 @@ export default defineConfig({
   expect: { timeout: 20_000 },
   use: {
     ...devices['Desktop Chrome'],
+    locale: 'en-GB', // the language of the page follows the browser's
     baseURL: `http://127.0.0.1:${port}`,
     launchOptions: chromium,
   },

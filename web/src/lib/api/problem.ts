@@ -1,3 +1,5 @@
+import { t } from '../words/words.svelte.ts';
+
 /** A value of the request that cannot be; `choices` are those that can, where the service asks for one. */
 export interface InvalidValue {
   field: string;
@@ -36,8 +38,7 @@ export class ProblemError extends Error {
     const errors = known.errors ?? [];
     // The names of the fields are for programs: a person is told the messages alone.
     const said = errors.length > 0 ? errors.map(({ message }) => message).join('; ') : known.detail;
-    const detail =
-      said ?? 'Something went wrong in the service. Try again. If it happens again, tell your administrator.';
+    const detail = said ?? t('problem.service');
     const problem = new ProblemError(
       detail,
       response.status,
@@ -50,12 +51,7 @@ export class ProblemError extends Error {
   }
 
   static unreachable(): ProblemError {
-    return new ProblemError(
-      'The service isn’t responding.',
-      0,
-      'unreachable',
-      'Check that it is still running.',
-    );
+    return new ProblemError(t('problem.unreachable'), 0, 'unreachable', t('problem.unreachable.fix'));
   }
 
   /** Whether the same request may go well a little later. */
@@ -70,7 +66,7 @@ function isProblem(body: unknown): body is ProblemBody {
 
 /** One or two sentences about anything that was thrown. */
 export function explain(error: unknown): string {
-  if (!(error instanceof ProblemError)) return 'Something went wrong on this page. Reload it and try again.';
+  if (!(error instanceof ProblemError)) return t('problem.page');
   return [error.message, error.fix].filter(Boolean).map(sentence).join(' ');
 }
 

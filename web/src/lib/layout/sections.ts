@@ -3,12 +3,12 @@ import Layers from '@lucide/svelte/icons/layers';
 import LibraryBig from '@lucide/svelte/icons/library-big';
 import Tag from '@lucide/svelte/icons/tag';
 
-/** The places of the page, in the order of the rail. */
+/** The places of the page, in the order of the rail; `name` is the message that names it. */
 export const sections = [
-  { path: '/', name: 'Classify', icon: Tag },
-  { path: '/jobs', name: 'Jobs', icon: Layers },
-  { path: '/catalogue', name: 'Catalogue', icon: LibraryBig },
-  { path: '/models', name: 'Models', icon: Boxes },
+  { path: '/', name: 'shell.classify', icon: Tag },
+  { path: '/jobs', name: 'shell.jobs', icon: Layers },
+  { path: '/catalogue', name: 'shell.catalogue', icon: LibraryBig },
+  { path: '/models', name: 'shell.models', icon: Boxes },
 ] as const;
 
 /** Whether an address belongs to a section: `/jobs/7` to Jobs, but only `/` itself to Classify. */
