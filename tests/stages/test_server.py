@@ -4,6 +4,7 @@ import http.client
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -209,3 +210,13 @@ def _memory_of(pid):
     """Return the most memory that a process has ever held, in bytes."""
     with open(f"/proc/{pid}/status", encoding="ascii") as file:  # noqa: PTH123 - it is no path of ours
         return next(1024 * int(line.split()[1]) for line in file if line.startswith("VmHWM"))
+
+
+def test_no_other_user_of_the_machine_can_read_the_data(start, tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o755)
+    (folder / "hangtag.db").touch(mode=0o644)  # as an earlier version left them
+    address_of(start("--port", "0"))
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (folder, *folder.rglob("*"))}
+    assert modes["hangtag.db"] == 0o600
+    assert {name: f"{mode:o}" for name, mode in modes.items() if mode & 0o077} == {}

@@ -54,6 +54,7 @@ COMMANDS: Final = (
     Command("evaluate", "Measure a model on a split of a catalogue."),
     Command("quantise", "Make the int8 form of a model."),
     Command("bench", "Measure this machine, and choose what labels fastest on it."),
+    Command("doctor", "Examine this installation: what is wrong, and what to do."),
     Command("samples", "Write the sample photos that come with hangtag."),
 )
 

@@ -3,11 +3,17 @@
 import contextlib
 import os
 import secrets
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from hangtag.domain.errors import UsageError
+
+PRIVATE_FOLDER: Final = 0o700
+PRIVATE_FILE: Final = 0o600
+"""The permissions of what only the user of the service may read."""
 
 
 def write_whole(data: bytes, path: Path) -> None:
@@ -50,3 +56,17 @@ def sync_folder(folder: Path) -> None:
         os.fsync(opened)
     finally:
         os.close(opened)
+
+
+def close_to_others(folder: Path) -> None:
+    """Take the permissions of other users from a folder, and from the files directly in it, that this user owns.
+
+    A sticky folder, such as `/tmp`, is shared by design and stays as it is.
+    """
+    if sys.platform == "win32":
+        return
+    for path in (folder, *folder.iterdir()):
+        status = path.lstat()
+        if status.st_uid != os.getuid() or status.st_mode & stat.S_ISVTX or stat.S_ISLNK(status.st_mode):
+            continue
+        path.chmod(PRIVATE_FOLDER if stat.S_ISDIR(status.st_mode) else PRIVATE_FILE)

@@ -80,7 +80,7 @@ def find_allowed_hosts(settings: Settings) -> frozenset[str] | None:
         return None
     if given:
         return given | _OWN_NAMES
-    return _OWN_NAMES if _is_loopback(settings.host) else None
+    return _OWN_NAMES if is_loopback(settings.host) else None
 
 
 class BasePath:
@@ -204,7 +204,8 @@ def _operation(scope: Scope) -> str:
     return str(getattr(scope.get("route"), "name", None) or "none")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether an address to listen on can be reached from this machine only."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -2,25 +2,30 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import sys
 import webbrowser
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Final
 
 import uvicorn
 from fastapi import FastAPI
 from pydantic import ValidationError
 
+from hangtag.domain.durable import close_to_others
 from hangtag.domain.errors import UsageError
 from hangtag.server.app import create_app
+from hangtag.server.jobs.service import DATABASE_NAME
 from hangtag.server.logs import set_up_logs
 from hangtag.server.middleware import HostCheck, find_allowed_hosts
 from hangtag.server.problems import invalid_value
 from hangtag.server.service import find_service
 from hangtag.server.settings import Settings
 
+_NOT_FOR_OTHERS: Final = 0o077
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _EVERYWHERE: Final[Mapping[str, str]] = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - only shown
 """The address to show for a service that listens on all addresses."""
@@ -46,8 +51,16 @@ def run_server(settings: Settings, *, open_browser: bool = False) -> None:
     Raises `UsageError` if the address cannot be used, and as `Service` does.
     """
     set_up_logs(settings.log_format)
+    _close_data_folder(settings.data_folder)
     with contextlib.closing(_listen(settings)) as listener:
         asyncio.run(_serve(settings, listener, open_browser=open_browser))
+
+
+def _close_data_folder(folder: Path) -> None:
+    """Let only this user read what the service writes, and what an earlier version wrote."""
+    os.umask(_NOT_FOR_OTHERS)
+    if (folder / DATABASE_NAME).exists():  # otherwise it may be a folder of other things
+        close_to_others(folder)
 
 
 async def _serve(settings: Settings, listener: socket.socket, *, open_browser: bool) -> None:

@@ -3,7 +3,7 @@ import stat
 
 import pytest
 
-from hangtag.domain.durable import replacing
+from hangtag.domain.durable import close_to_others, replacing
 
 
 @pytest.fixture
@@ -68,3 +68,22 @@ def test_it_may_be_read_by_all_who_may_read_other_files(path):
     with replacing(path) as temporary:
         temporary.write_text("new")
     assert path.stat().st_mode == usual
+
+
+def test_a_folder_is_closed_to_others_with_its_files(tmp_path):
+    outside = tmp_path / "outside"
+    outside.write_text("")
+    folder = tmp_path / "data"
+    (folder / "below").mkdir(parents=True)
+    (folder / "file").write_text("")
+    (folder / "link").symlink_to(outside)
+    for path in (folder, folder / "below", folder / "file", outside):
+        path.chmod(0o755)
+    close_to_others(folder)
+    modes = [
+        stat.S_IMODE(path.stat().st_mode) for path in (folder, folder / "below", folder / "file", outside)
+    ]
+    assert modes == [0o700, 0o700, 0o600, 0o755]
+    folder.chmod(0o1777)
+    close_to_others(folder)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o1777

@@ -1,0 +1,216 @@
+"""Examining what the service needs: its settings, data folder, database, page and limits."""
+
+import os
+import resource
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine
+from sqlalchemy.exc import DBAPIError
+
+from hangtag.domain.durable import PRIVATE_FILE, PRIVATE_FOLDER
+from hangtag.domain.text import did_you_mean
+from hangtag.inference.cpus import count_usable_cpus
+from hangtag.pipelines.doctor import Finding, check_packages, run_check
+from hangtag.server.database import list_revisions, sqlite_url
+from hangtag.server.jobs.service import DATABASE_NAME
+from hangtag.server.middleware import is_loopback
+from hangtag.server.settings import MIB, Settings
+
+_PREFIX: Final = "HANGTAG_"
+_OTHER_VARIABLES: Final = frozenset({"HANGTAG_BENCH"})
+"""Variables that are read elsewhere than in the settings."""
+
+_FEW_FILES: Final = 4096
+_LITTLE_DISK_BYTES: Final = 2048 * MIB
+_NO_DISK_BYTES: Final = 128 * MIB
+_PROCESS_BYTES: Final = 500 * MIB
+"""What the process needs beside uploads: the runtime, a model, buffers."""
+
+_EXTRA_OPEN: Final = 0o077
+_CGROUP_LIMITS: Final = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
+
+
+def diagnose_service(settings: Settings, environment: Mapping[str, str]) -> list[Finding]:
+    """Return what is found about the service with these settings. Nothing is changed: the database is only read."""
+    return [
+        *run_check("extra serve", lambda: check_packages("serve")),
+        *run_check("settings", lambda: _check_settings(settings, environment)),
+        *run_check("data folder", lambda: _check_data_folder(settings.data_folder)),
+        *run_check("database", lambda: _check_database(settings)),
+        *run_check("disk", lambda: _check_disk(settings)),
+        *run_check("memory", lambda: _check_memory(settings)),
+        *run_check("open files", _check_open_files),
+        *run_check("page", lambda: _check_page(settings.page_folder)),
+    ]
+
+
+def _check_settings(settings: Settings, environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Look for variables that no setting has, and for values that contradict each other."""
+    fields = Settings.model_fields.items()
+    known = {str(field.validation_alias or f"{_PREFIX}{name.upper()}") for name, field in fields}
+    known |= _OTHER_VARIABLES
+    good = True
+    for name in sorted(environment):
+        if name.upper().startswith(_PREFIX) and name.upper() not in known:
+            good = False
+            yield Finding(
+                "settings", "warning", f"{name} is no setting", f"{did_you_mean(name, known)}Remove it."
+            )
+    if settings.max_file_bytes > settings.max_request_bytes:
+        good = False
+        fix = "Raise HANGTAG_MAX_REQUEST_BYTES."
+        yield Finding("settings", "warning", "a photo may be larger than a whole request", fix)
+    if settings.catalogue is not None and not settings.catalogue.exists():
+        good = False
+        problem = f"{settings.catalogue}: the catalogue does not exist"
+        yield Finding("settings", "warning", problem, "Correct HANGTAG_DATA or --catalogue.")
+    if not is_loopback(settings.host):
+        good = False
+        problem = f"everyone who reaches {settings.host}:{settings.port} can do everything"
+        yield Finding(
+            "settings", "warning", problem, "Listen on 127.0.0.1 behind a proxy that authenticates."
+        )
+    if good:
+        yield Finding("settings", "ok", f"listens on {settings.host}:{settings.port}")
+
+
+def _check_data_folder(folder: Path) -> Iterator[Finding]:
+    """Check that the folder exists or can be made, is writable, and is closed to other users of the machine."""
+    fix = "Choose another HANGTAG_DATA_FOLDER, or make it writable for the user of the service."
+    if not folder.exists():
+        parent = next(path for path in folder.absolute().parents if path.exists())
+        if not parent.is_dir() or not os.access(parent, os.W_OK):
+            yield Finding("data folder", "error", f"{folder} cannot be made: {parent} is not writable", fix)
+        else:
+            yield Finding("data folder", "ok", f"{folder} will be made at the first start")
+        return
+    if not folder.is_dir():
+        yield Finding("data folder", "error", f"{folder} is a file", fix)
+        return
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        yield Finding("data folder", "error", f"{folder} is not writable ({error.strerror})", fix)
+        return
+    yield from _check_permissions(folder)
+
+
+def _check_permissions(folder: Path) -> Iterator[Finding]:
+    own = os.getuid()
+    status = folder.stat()
+    if status.st_uid != own:
+        problem = f"{folder} belongs to user {status.st_uid}, and this is user {own}"
+        yield Finding("data folder", "warning", problem, "Run hangtag as the user that owns the folder.")
+    if stat.S_IMODE(status.st_mode) & _EXTRA_OPEN:
+        problem = f"{folder} is open to other users of this machine (mode {stat.S_IMODE(status.st_mode):04o})"
+        yield Finding("data folder", "warning", problem, f"Run `chmod {PRIVATE_FOLDER:o} {folder}`.")
+    for path in sorted(folder.glob("*")):
+        mode = stat.S_IMODE(path.lstat().st_mode)
+        if path.is_file() and mode & _EXTRA_OPEN:
+            problem = f"{path.name} can be read by other users of this machine (mode {mode:04o})"
+            yield Finding("data folder", "warning", problem, f"Run `chmod {PRIVATE_FILE:o} {path}`.")
+            return
+    yield Finding("data folder", "ok", str(folder))
+
+
+def _check_database(settings: Settings) -> Iterator[Finding]:
+    """Open the database, check a SQLite file page by page, and compare its revision with what this hangtag knows."""
+    path = settings.data_folder / DATABASE_NAME
+    if not path.exists():
+        yield Finding("database", "ok", "will be made at the first start")
+        return
+    fix = "Restore a backup, or move the file away to begin with an empty database."
+    engine = create_engine(sqlite_url(path))
+    try:
+        with engine.connect() as connection:
+            found = str(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar())
+            revision = MigrationContext.configure(connection).get_current_revision()
+    except DBAPIError as error:
+        yield Finding("database", "error", f"{path}: {error.orig}", fix)
+        return
+    finally:
+        engine.dispose()
+    if found != "ok":
+        yield Finding("database", "error", f"{path} is damaged: {found}", fix)
+        return
+    yield _judge_revision(revision)
+
+
+def _judge_revision(revision: str | None) -> Finding:
+    known = list_revisions()
+    if revision == known[0]:
+        return Finding("database", "ok", f"SQLite, schema {revision}")
+    if revision is None or revision in known:
+        return Finding(
+            "database", "ok", f"schema {revision or 'none'}; the next start brings it to {known[0]}"
+        )
+    problem = f"its schema {revision} is that of a newer hangtag"
+    return Finding(
+        "database", "error", problem, "Install that version again, or restore a backup from before it."
+    )
+
+
+def _check_disk(settings: Settings) -> Iterator[Finding]:
+    folder = next(
+        path for path in (settings.data_folder, *settings.data_folder.absolute().parents) if path.exists()
+    )
+    free = shutil.disk_usage(folder).free
+    message = f"{free / 1e9:,.1f} GB free for the data folder"
+    if free < _NO_DISK_BYTES:
+        yield Finding("disk", "error", message, "Free some space: uploads are refused now.")
+    elif free < _LITTLE_DISK_BYTES:
+        yield Finding("disk", "warning", message, "Free some space before it is full.")
+    else:
+        yield Finding("disk", "ok", message)
+
+
+def _check_memory(settings: Settings) -> Iterator[Finding]:
+    """Compare what the settings allow to be in memory at a time with what the machine or the container has."""
+    available = min(_machine_bytes(), *(_read_limit(path) for path in _CGROUP_LIMITS))
+    decoding = 8 * settings.max_pixels * (settings.threads or count_usable_cpus())
+    needed = settings.max_upload_memory_bytes + decoding + _PROCESS_BYTES
+    message = f"up to {needed / 1e9:.1f} GB may be needed; there are {available / 1e9:.1f} GB"
+    if needed > available:
+        fix = "Lower HANGTAG_MAX_UPLOAD_MEMORY_BYTES, HANGTAG_MAX_PIXELS or HANGTAG_THREADS, or add memory."
+        yield Finding("memory", "warning", message, fix)
+    else:
+        yield Finding("memory", "ok", message)
+
+
+def _machine_bytes() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _read_limit(path: Path) -> int:
+    try:
+        return int(path.read_text(encoding="ascii"))
+    except (OSError, ValueError):  # no such file, or "max"
+        return _machine_bytes()
+
+
+def _check_open_files() -> Iterator[Finding]:
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    message = f"{limit:,} files and connections at a time"
+    if limit < _FEW_FILES:
+        fix = f"Raise it: `ulimit -n {_FEW_FILES}`, or LimitNOFILE= in the systemd unit."
+        yield Finding("open files", "warning", message, fix)
+    else:
+        yield Finding("open files", "ok", message)
+
+
+def _check_page(folder: Path) -> Iterator[Finding]:
+    if any(folder.glob("*.html")):
+        yield Finding("page", "ok", "built")
+    else:
+        fix = "Install the package, or run `make page` in a checkout."
+        yield Finding("page", "warning", f"{folder}: the page is not built; the API works without it", fix)
