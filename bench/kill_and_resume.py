@@ -26,8 +26,8 @@ from hangtag.bundle.file import read_card
 from hangtag.bundle.shipped import find_bundle
 from hangtag.imaging.samples import load_sample_photos
 from hangtag.labelling.layout import Layout
-from hangtag.labelling.row_log import iter_log
-from hangtag.tables.arrow import ArrowRows
+from hangtag.labelling.part_folder import iter_log
+from hangtag.tables.parquet import ArrowRows
 
 ROWS_A_PART = 1000
 BROKEN_EVERY = 100

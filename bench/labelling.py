@@ -39,11 +39,10 @@ from hangtag.imaging.preprocess import Preprocessing, prepare_photo
 from hangtag.imaging.samples import load_sample_photos
 from hangtag.inference.cpus import count_usable_cpus
 from hangtag.inference.model import Model, load_model
-from hangtag.labelling.fingerprint import Fingerprint
 from hangtag.labelling.inputs import PhotoFile, PhotoWalk
 from hangtag.labelling.job import open_job
 from hangtag.labelling.outputs import Output
-from hangtag.labelling.plan import Plan
+from hangtag.labelling.plan import Fingerprint, Plan
 from hangtag.labelling.run import Labeller
 from hangtag.labelling.trial import decode_all, label_all, read_all, run_engine
 

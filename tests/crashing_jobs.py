@@ -17,12 +17,11 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from hangtag.labelling.fingerprint import Fingerprint
 from hangtag.labelling.job import open_job
 from hangtag.labelling.layout import Layout
 from hangtag.labelling.outputs import Output
-from hangtag.labelling.plan import Plan, Start
-from hangtag.labelling.row_log import RowLog
+from hangtag.labelling.part_folder import RowLog
+from hangtag.labelling.plan import Fingerprint, Plan, Start
 
 LAYOUT = Layout(("articleType",))
 CRASHES_A_JOB = 8

@@ -13,9 +13,8 @@ import pyarrow.parquet
 from hangtag.datasets.cleaned import CleanBatch, CleanReader, rows_to_arrow
 from hangtag.datasets.folder import CLEANED_CSV, CLEANED_PARQUET, REJECTS_CSV, REPORT_JSON
 from hangtag.datasets.interface import Catalogue
-from hangtag.tables.files import whole_file, write_json
 from hangtag.tables.rows import Reject
-from hangtag.tables.tables import csv_writer
+from hangtag.tables.tables import csv_writer, whole_file, write_json
 
 
 @dataclass(slots=True)

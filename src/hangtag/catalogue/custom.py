@@ -27,9 +27,8 @@ from hangtag.domain.errors import CatalogueError, PhotoError, UsageError
 from hangtag.domain.taxonomy import format_path
 from hangtag.domain.text import did_you_mean
 from hangtag.imaging.decode import decode_photo
-from hangtag.tables.files import whole_file
 from hangtag.tables.matching import Likeness, NameMatcher, product_id
-from hangtag.tables.tables import csv_writer, read_table
+from hangtag.tables.tables import csv_writer, read_table, whole_file
 from hangtag.tables.values import MISSING, drop_invisible, single_spaced
 
 Labels = dict[str, str]

@@ -35,7 +35,7 @@ from hangtag.domain.durable import write_whole
 from hangtag.domain.text import render_count
 from hangtag.reports.figures import png_bytes
 from hangtag.reports.page import Cell, Page, Share
-from hangtag.tables.files import write_json
+from hangtag.tables.tables import write_json
 
 PAGE_HTML: Final = "describe.html"
 STATISTICS_JSON: Final = "statistics.json"

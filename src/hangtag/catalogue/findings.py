@@ -9,8 +9,7 @@ from typing import Final, NamedTuple
 import pyarrow as pa
 
 from hangtag.catalogue.noise_ceiling import NoiseCeiling
-from hangtag.tables.files import write_json
-from hangtag.tables.tables import write_report
+from hangtag.tables.tables import write_json, write_report
 
 FINDINGS_CSV: Final = "findings.csv"
 FINDINGS_JSON: Final = "findings.json"

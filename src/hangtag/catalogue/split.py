@@ -43,9 +43,8 @@ from hangtag.datasets.splits import (
 )
 from hangtag.domain.columns import ID, YEAR
 from hangtag.domain.errors import CatalogueError
-from hangtag.tables.files import write_json
 from hangtag.tables.matching import match_products
-from hangtag.tables.tables import CSV_SUFFIX, need_columns, write_table
+from hangtag.tables.tables import CSV_SUFFIX, need_columns, write_json, write_table
 
 
 def split_catalogue(

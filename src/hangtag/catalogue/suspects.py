@@ -31,8 +31,7 @@ from hangtag.catalogue.findings import SUSPECT_COLUMNS, ColumnNoise, Finding, Fi
 from hangtag.datasets.out_of_fold import HeadGuesses, OutOfFold
 from hangtag.domain.columns import ID
 from hangtag.domain.errors import UsageError
-from hangtag.tables.files import whole_file
-from hangtag.tables.tables import csv_writer
+from hangtag.tables.tables import csv_writer, whole_file
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

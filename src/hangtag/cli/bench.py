@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from hangtag.inference.choice import EngineSetting, Timing
+    from hangtag.inference.measured import EngineSetting, Timing
     from hangtag.pipelines.bench import Measured
 
 

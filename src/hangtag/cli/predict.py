@@ -142,7 +142,7 @@ def predict(
     with 3 if some were not, and with 130 if it was interrupted.
     """
     from hangtag.cli.console import open_console
-    from hangtag.labelling.cluster.settings import CHUNK_PHOTOS, ClusterSettings
+    from hangtag.labelling.cluster.pool import CHUNK_PHOTOS, ClusterSettings
     from hangtag.labelling.inputs import InputSettings
     from hangtag.labelling.outputs import Output
     from hangtag.labelling.terminal import print_summary
@@ -225,7 +225,7 @@ class _TerminalView:
         """Show a bar where a person can see it; its library takes longer to import than a photo to label."""
         import contextlib
 
-        from hangtag.labelling.progress_lines import ProgressLines
+        from hangtag.labelling.terminal import ProgressLines
 
         if not self.messages.is_terminal:
             return contextlib.nullcontext(ProgressLines(self.messages, finished))

@@ -11,7 +11,7 @@ from hangtag.datasets.splits import GIVEN_COLUMN, read_split_name
 from hangtag.domain.columns import CATEGORY_COLUMNS, ID
 from hangtag.domain.errors import CatalogueError
 from hangtag.tables.matching import product_id
-from hangtag.tables.table_stream import stream_table
+from hangtag.tables.tables import stream_table
 
 DESCRIBE_IT: Final = "Say what the folders mean in a catalogue.toml: folders = [...]."
 

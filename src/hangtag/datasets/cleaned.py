@@ -14,9 +14,9 @@ from hangtag.datasets.interface import Catalogue
 from hangtag.datasets.opening import list_table_files, open_catalogue
 from hangtag.domain.columns import ID, YEAR
 from hangtag.tables.lines import iter_lines
-from hangtag.tables.numbers import is_whole_float
 from hangtag.tables.rows import Reject, RejectReason, Row, RowReader
 from hangtag.tables.tables import PARQUET_SUFFIXES, read_table
+from hangtag.tables.values import is_whole_float
 
 BATCH_ROWS: Final = 32_768
 BATCH_CHARACTERS: Final = 16_000_000

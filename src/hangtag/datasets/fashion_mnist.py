@@ -22,7 +22,7 @@ from hangtag.datasets.splits import GIVEN_COLUMN, TEST, TRAIN
 from hangtag.domain.columns import CATEGORY_COLUMNS, ID
 from hangtag.domain.errors import CatalogueError, PhotoError
 from hangtag.domain.reasons import Reason
-from hangtag.tables.table_stream import stream_table
+from hangtag.tables.tables import stream_table
 
 CLASSES: Final = {
     "T-shirt/top": ("Apparel", "Topwear"),

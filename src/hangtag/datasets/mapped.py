@@ -15,7 +15,7 @@ from hangtag.domain.reasons import Reason
 from hangtag.domain.text import did_you_mean
 from hangtag.tables.matching import NameMatcher, is_photo_name, product_id
 from hangtag.tables.reading import iter_text_rows, open_table
-from hangtag.tables.table_stream import stream_table
+from hangtag.tables.tables import stream_table
 from hangtag.tables.values import MISSING, drop_invisible, single_spaced
 
 RESERVED: Final = frozenset((ID, "photo", "group", "note", PRODUCT_GROUP_COLUMN))

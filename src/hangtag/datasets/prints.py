@@ -15,7 +15,7 @@ from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.decode import decode_photo
 from hangtag.imaging.fingerprint import Fingerprint, fingerprint_photo, near_duplicate_groups
-from hangtag.tables.files import whole_file
+from hangtag.tables.tables import whole_file
 
 _PROBE_KEY: Final = b"hangtag.probe"
 

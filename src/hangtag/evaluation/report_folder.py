@@ -24,7 +24,7 @@ from hangtag.evaluation.sample import answer_sample
 from hangtag.evaluation.seen import is_own_table, judge
 from hangtag.evaluation.workbook import write_workbook
 from hangtag.inference.predicting import Predictor
-from hangtag.tables.files import write_json
+from hangtag.tables.tables import write_json
 
 PAGE: Final = "report.html"
 FIGURES: Final = "report.json"

@@ -12,7 +12,7 @@ import xlsxwriter
 
 from hangtag.evaluation.sample import SamplePhoto
 from hangtag.evaluation.workbook_sheet import A4, AnswerSheet, Styles, plain
-from hangtag.tables.files import whole_file
+from hangtag.tables.tables import whole_file
 
 _LONGEST_SHEET_NAME: Final = 31
 _NOTE_WIDTH: Final = 90

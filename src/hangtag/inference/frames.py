@@ -68,7 +68,7 @@ def build_table(predictions: Predictions, top_k: int) -> Any:  # noqa: ANN401 - 
     """Return a `pyarrow.Table` of the columns that came with the photos, and of the labels behind them."""
     import pyarrow as pa  # noqa: PLC0415 - labelling a photo does not need Arrow
 
-    from hangtag.tables.arrow import ArrowRows  # noqa: PLC0415 - as above
+    from hangtag.tables.parquet import ArrowRows  # noqa: PLC0415 - as above
 
     kinds = label_kinds(predictions.columns, top_k)
     labels = ArrowRows(kinds).pack(build_columns(predictions, top_k))

@@ -1,23 +1,100 @@
-"""What `hangtag bench` measured on this machine, kept in a small JSON file of this user.
+"""Which precision and which thread layout are the fastest here, and the file that remembers it.
 
-An entry counts for one processor, one model and one version of hangtag; whatever else is asked for, there is none. The
-file holds no more than figures: without it everything works as it does before the first `hangtag bench`.
+`hangtag bench` measures them in turn and keeps the result in a small JSON file of this user. An entry counts for one
+processor, one model and one version of hangtag; for any other there is none. The file holds no more than figures:
+without it everything works as before the first `hangtag bench`.
 """
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+import statistics
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from hangtag import __version__
+from hangtag.bundle.card import REFERENCE_PRECISION
 from hangtag.domain.durable import replacing
-from hangtag.inference.choice import EngineSetting, Timing
 from hangtag.inference.cpus import count_usable_cpus
 from hangtag.inference.runtime import load_runtime
+
+EXACTNESS: Final = (REFERENCE_PRECISION, "bf16", "int8")
+"""The precisions, the most exact one first."""
+
+WORTH: Final = 1.03
+"""How many times as fast a setting must be to go before a plainer one: less is what two measurements differ by."""
+
+Named = TypeVar("Named")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class EngineSetting:
+    """What an engine can be told: its precision, its threads, and how many photos it takes at a time."""
+
+    precision: str
+    threads: int
+    batch_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How fast a setting was on ready pixels."""
+
+    setting: EngineSetting
+    images_per_s: float
+
+
+def list_settings(
+    precisions: Collection[str], processors: int, batch_sizes: Sequence[int]
+) -> list[EngineSetting]:
+    """Return what is worth measuring, the plainest first: each precision on all processors and on half of them.
+
+    Half of them is right where two processors are one core. `batch_sizes` begins with the usual one; the others are
+    measured on all processors alone.
+    """
+    ordered = [precision for precision in EXACTNESS if precision in precisions]
+    halves = [processors, processors // 2] if processors > 1 else [processors]
+    usual, *others = batch_sizes
+    layouts = [(threads, usual) for threads in halves] + [(processors, size) for size in others]
+    return [EngineSetting(precision, *layout) for precision in ordered for layout in layouts]
+
+
+def choose_setting(timings: Sequence[Timing], allowed: Collection[str]) -> EngineSetting | None:
+    """Return the fastest setting whose precision is allowed, None when there is none.
+
+    `timings` stand in the order of `list_settings`: a later one must be `WORTH` times as fast as what it replaces, so
+    that chance chooses neither less exact numbers nor an odd layout.
+    """
+    best: Timing | None = None
+    for timing in timings:
+        if timing.setting.precision not in allowed:
+            continue
+        if best is None or timing.images_per_s >= WORTH * best.images_per_s:
+            best = timing
+    return None if best is None else best.setting
+
+
+def time_in_turn(
+    works: Mapping[Named, Callable[[], object]], rounds: int, clock: Callable[[], float] = time.perf_counter
+) -> dict[Named, float]:
+    """Return the median seconds of each work. They run in turn, so that whatever else the machine does slows all alike.
+
+    Each runs once before, uncounted: the first time pays for compilation and caches.
+    """
+    for work in works.values():
+        work()
+    seconds: dict[Named, list[float]] = {name: [] for name in works}
+    for _ in range(rounds):
+        for name, work in works.items():
+            started = clock()
+            work()
+            seconds[name].append(clock() - started)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
 
 FILE_VARIABLE: Final = "HANGTAG_BENCH"
 """The environment variable that names the file; `none` keeps nothing and uses nothing."""

@@ -7,11 +7,20 @@ from hangtag.bundle.card import QUANTISED_PRECISION, REFERENCE_PRECISION
 from hangtag.bundle.file import Bundle
 from hangtag.bundle.quantised import find_quantised, graph_sha256, is_quantised, read_quantisation
 from hangtag.domain.errors import BundleError
-from hangtag.inference.choice import EngineSetting, Timing, choose_setting
 from hangtag.inference.cpus import count_usable_cpus
 from hangtag.inference.engine import BATCH_SIZE, Engine, Precision
 from hangtag.inference.golden import check_golden
-from hangtag.inference.measured import Host, Measured, forms_file, measurements_file, recall, recall_forms
+from hangtag.inference.measured import (
+    EngineSetting,
+    Host,
+    Measured,
+    Timing,
+    choose_setting,
+    forms_file,
+    measurements_file,
+    recall,
+    recall_forms,
+)
 from hangtag.inference.runtime import preferred_precision
 
 

@@ -13,11 +13,10 @@ from typing import Final
 from hangtag.domain.columns import FAILED, STATUS
 from hangtag.domain.errors import UsageError
 from hangtag.labelling.finished import Photo
-from hangtag.labelling.manifest import Manifest, has_manifest, read_manifest, remove_manifest
 from hangtag.labelling.outputs import open_table
 from hangtag.labelling.part_folder import PartFolder, holds_rows, remove_rows
-from hangtag.labelling.plan import Plan, Start
-from hangtag.tables.arrow import ParquetWriter
+from hangtag.labelling.plan import Manifest, Plan, Start, has_manifest, read_manifest, remove_manifest
+from hangtag.tables.parquet import ParquetWriter
 from hangtag.tables.writing import Rows, TableWriter
 
 _WAYS_ON: Final = "Continue with --resume, start again with --restart, or choose another --output."

@@ -1,12 +1,14 @@
-"""Which columns a table of labels has, and what kind of value stands in each."""
+"""The table of labels: which columns it has, what kind of value stands in each, and its rows from `Predictions`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hangtag.bundle.card import Card
-from hangtag.domain.columns import LABEL_COLUMNS
-from hangtag.inference.frames import label_kinds
-from hangtag.tables.cells import Kind, name_beside
+from hangtag.domain.columns import LABEL_COLUMNS, MODEL
+from hangtag.inference.frames import build_columns, label_kinds
+from hangtag.inference.predictions import Predictions
+from hangtag.tables.cells import Cell, Kind, as_kind, name_beside
+from hangtag.tables.writing import Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +56,29 @@ class Layout:
     @property
     def _own_kinds(self) -> dict[str, Kind]:
         return label_kinds(self.label_columns, self.top_k, with_model=self.compares_models)
+
+
+def build_rows(batch: Sequence[Predictions], layout: Layout) -> Rows:
+    """Return the rows of a batch: for each photo a row for each model, in the order of the layout's models."""
+    tables = [
+        _build_rows(predictions, model, layout)
+        for predictions, model in zip(batch, layout.models, strict=True)
+    ]
+    if len(tables) == 1:
+        return tables[0]
+    return {
+        name: [cell for cells in zip(*(table[name] for table in tables), strict=True) for cell in cells]
+        for name in layout.kinds
+    }
+
+
+def _build_rows(predictions: Predictions, model: str, layout: Layout) -> Rows:
+    """Return the rows of one model; columns that it does not answer stay empty."""
+    extra = predictions.extra or ({},) * len(predictions)
+    titles = layout.given_names
+    given = {
+        titles[name]: [as_kind(values.get(name), kind) for values in extra] for name, kind in layout.given
+    }
+    found = build_columns(predictions, layout.top_k) | {MODEL: [model] * len(predictions)}
+    empty: list[Cell] = [None] * len(predictions)
+    return {name: given[name] if name in given else found.get(name, empty) for name in layout.kinds}

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
 from rich.text import Text
 
-from hangtag.labelling.progress_lines import render_share
 from hangtag.labelling.run import OnProgress
+from hangtag.labelling.terminal import render_share
 
 
 @contextlib.contextmanager

@@ -12,8 +12,8 @@ from hangtag.domain.errors import PhotoError
 from hangtag.imaging.batches import PhotoDecoder
 from hangtag.imaging.decode import DEFAULT_LIMITS
 from hangtag.imaging.preprocess import Pixels, Preprocessing
-from hangtag.inference.choice import Named, Timing, list_settings
 from hangtag.inference.engine import BATCH_SIZE, Engine
+from hangtag.inference.measured import Named, Timing, list_settings
 from hangtag.inference.predicting import BATCH_SIZE as DECODED_AT_A_TIME
 from hangtag.inference.predicting import DecodeSettings, predict_photos
 from hangtag.inference.selection import build_engine

@@ -25,8 +25,7 @@ from hangtag.domain.extras import require_extra
 from hangtag.pipelines.arguments import AnyPath, checked
 from hangtag.pipelines.destinations import Destination, check_destinations
 from hangtag.pipelines.progress import SILENT, Progress, follow
-from hangtag.tables.files import write_json
-from hangtag.tables.tables import REPORT_SUFFIXES, need_table_name, write_report
+from hangtag.tables.tables import REPORT_SUFFIXES, need_table_name, write_json, write_report
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -29,7 +29,7 @@ from hangtag.domain.prediction import Label, Prediction
 from hangtag.inference.model import load_model
 from hangtag.pipelines.arguments import AnyPath, checked
 from hangtag.pipelines.progress import SILENT, Progress, follow
-from hangtag.tables.files import write_json
+from hangtag.tables.tables import write_json
 
 PROPOSALS_NAME: Final = "custom_proposals.csv"
 ANSWERS_NAME: Final = "custom_answers.json"

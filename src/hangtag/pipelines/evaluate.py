@@ -22,7 +22,7 @@ from hangtag.inference.model import Model, load_model
 from hangtag.pipelines.arguments import AnyPath, checked
 from hangtag.pipelines.destinations import Destination, check_destinations
 from hangtag.pipelines.progress import SILENT, Progress, follow
-from hangtag.tables.files import write_json
+from hangtag.tables.tables import write_json
 
 if TYPE_CHECKING:
     from hangtag.bundle.card import Card

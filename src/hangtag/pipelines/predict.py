@@ -16,13 +16,12 @@ from hangtag.domain.errors import UsageError
 from hangtag.inference.cpus import count_usable_cpus
 from hangtag.inference.model import Model, load_model
 from hangtag.inference.predictions import Predictions
-from hangtag.labelling.cluster.settings import ClusterSettings
-from hangtag.labelling.fingerprint import Fingerprint
+from hangtag.labelling.cluster.pool import ClusterSettings
 from hangtag.labelling.inputs import InputSettings, PhotoInput, open_inputs
 from hangtag.labelling.inputs.opening import STANDARD_INPUT
 from hangtag.labelling.layout import Layout
 from hangtag.labelling.outputs import Output, open_table
-from hangtag.labelling.plan import ROWS_A_PART, Plan, Start
+from hangtag.labelling.plan import ROWS_A_PART, Fingerprint, Plan, Start
 from hangtag.labelling.run import Labeller, OnProgress, Pipeline, ignore_progress
 from hangtag.labelling.summary import Summary
 from hangtag.pipelines.arguments import checked

@@ -27,7 +27,7 @@ from hangtag.server.schemas import (
     CatalogueStatistics,
     FindingKindCount,
 )
-from hangtag.tables.files import write_json
+from hangtag.tables.tables import write_json
 
 _log = logging.getLogger(__name__)
 _NICENESS: Final = 10

@@ -10,8 +10,15 @@ from hangtag.domain.columns import CATALOGUE_COLUMNS, ID, LABEL_COLUMNS, NAME
 from hangtag.domain.errors import CatalogueError
 from hangtag.tables.delimited import Record, RecordReader
 from hangtag.tables.lines import MAX_LINE_LENGTH, Line
-from hangtag.tables.numbers import drop_zero_fraction, is_ruined
-from hangtag.tables.values import MISSING, Repair, drop_invisible, is_perhaps_untidy, single_spaced
+from hangtag.tables.values import (
+    MISSING,
+    Repair,
+    drop_invisible,
+    drop_zero_fraction,
+    is_perhaps_untidy,
+    is_ruined,
+    single_spaced,
+)
 
 RAW_LENGTH: Final = 1_000
 """How many characters of an overlong line the rejects file shows."""

@@ -1,18 +1,50 @@
-"""Reading and writing the tables that stages hand to each other: CSV or Parquet, all text."""
+"""Reading and writing the tables that stages hand to each other: CSV or Parquet, all text.
+
+A file is written whole or not at all.
+"""
 
 import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, Final
 
 import pyarrow as pa
 import pyarrow.parquet
 
+from hangtag.domain.durable import replacing
 from hangtag.domain.errors import CatalogueError, TableError
 from hangtag.tables.cells import Kind, render_value
-from hangtag.tables.files import whole_file
 from hangtag.tables.reading import Table, open_table
 from hangtag.tables.writing import render
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a path to write a file under, as `replacing` does; the folder is made.
+
+    Raises `CatalogueError` when the folder cannot be made or written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary:
+            yield temporary
+    except OSError as error:
+        problem = f"the file cannot be written ({error.strerror or error})"
+        raise CatalogueError(problem, where=path, fix="Choose another --output.") from error
+
+
+def write_json(value: Any, path: Path) -> None:  # noqa: ANN401 - whatever JSON can say
+    """Write a value as indented JSON, whole or not at all."""
+    with whole_file(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
 
 CSV_SUFFIX: Final = ".csv"
 PARQUET_SUFFIXES: Final = frozenset({".parquet", ".pq"})
@@ -121,3 +153,47 @@ def _write_csv(table: pa.Table, path: Path) -> None:
         writer.writerow(table.column_names)
         for batch in table.to_batches(max_chunksize=65_536):
             writer.writerows(zip(*(column.to_pylist() for column in batch.columns), strict=True))
+
+
+CHUNK_CHARACTERS: Final = 1 << 18
+
+
+def stream_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> BinaryIO:
+    """Return the rows as the bytes of a CSV file, in bounded memory. What the rows raise, reading raises."""
+    return io.BufferedReader(_Chunks(_iter_chunks(header, rows)))
+
+
+def _iter_chunks(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[bytes]:
+    buffer = io.StringIO(newline="")
+    writer = csv_writer(buffer)
+    writer.writerow(header)
+    for row in rows:
+        writer.writerow(row)
+        if buffer.tell() > CHUNK_CHARACTERS:
+            yield buffer.getvalue().encode()
+            buffer.seek(0)
+            buffer.truncate()
+    yield buffer.getvalue().encode()
+
+
+class _Chunks(io.RawIOBase):
+    """A stream of chunks."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        while not self._rest:
+            try:
+                self._rest = memoryview(next(self._chunks))
+            except StopIteration:
+                return 0
+        target = memoryview(buffer).cast("B")
+        size = min(len(target), len(self._rest))
+        target[:size] = self._rest[:size]
+        self._rest = self._rest[size:]
+        return size

@@ -225,7 +225,7 @@ def _xlsx(file: BinaryIO, kinds: Kinds) -> TableWriter:
 
 
 def _parquet(file: BinaryIO, kinds: Kinds) -> TableWriter:
-    from hangtag.tables.arrow import ParquetWriter  # noqa: PLC0415 - as above
+    from hangtag.tables.parquet import ParquetWriter  # noqa: PLC0415 - as above
 
     return ParquetWriter(file, kinds)
 

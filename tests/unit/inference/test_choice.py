@@ -1,4 +1,4 @@
-from hangtag.inference.choice import EngineSetting, Timing, choose_setting, list_settings, time_in_turn
+from hangtag.inference.measured import EngineSetting, Timing, choose_setting, list_settings, time_in_turn
 
 
 def timing(images_per_s, precision="fp32", threads=2, batch_size=16):

@@ -3,10 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from hangtag.inference.choice import EngineSetting, Timing
 from hangtag.inference.measured import (
+    EngineSetting,
     Host,
     Measured,
+    Timing,
     forget,
     forms_file,
     measurements_file,

@@ -5,9 +5,8 @@ import pytest
 from hangtag.bundle.file import read_bundle, write_bundle
 from hangtag.bundle.quantised import Quantisation, graph_sha256, quantised_path, with_quantisation
 from hangtag.domain.errors import UsageError
-from hangtag.inference.choice import EngineSetting, Timing
 from hangtag.inference.engine import BATCH_SIZE
-from hangtag.inference.measured import forms_file, remember, remember_form
+from hangtag.inference.measured import EngineSetting, Timing, forms_file, remember, remember_form
 from hangtag.inference.model import load_model
 from hangtag.inference.runtime import preferred_precision
 from hangtag.inference.selection import Forms

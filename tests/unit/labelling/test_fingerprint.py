@@ -4,8 +4,8 @@ from types import SimpleNamespace
 import pytest
 
 from fakes import build_card
-from hangtag.labelling.fingerprint import Fingerprint
 from hangtag.labelling.layout import Layout
+from hangtag.labelling.plan import Fingerprint
 
 BEFORE = Fingerprint(
     models={"default": "a" * 64},

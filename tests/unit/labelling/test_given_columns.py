@@ -13,11 +13,10 @@ import pytest
 from fakes import FakeModel, encode, paint
 from hangtag.inference.predicting import predict_photos
 from hangtag.labelling.inputs import InputSettings, open_inputs
-from hangtag.labelling.layout import Layout
+from hangtag.labelling.layout import Layout, build_rows
 from hangtag.labelling.outputs import open_output
-from hangtag.labelling.rows import build_rows
-from hangtag.tables.arrow import ArrowRows
 from hangtag.tables.cells import Kind, as_kind, name_beside
+from hangtag.tables.parquet import ArrowRows
 
 MOMENT = dt.datetime(2024, 5, 1, 13, 30)  # noqa: DTZ001 - a table's moments belong to no time zone
 GIVEN = (

@@ -10,11 +10,10 @@ import pytest
 import xlsxwriter
 
 from fakes import FakeModel, encode, paint
-from hangtag.labelling.fingerprint import Fingerprint
 from hangtag.labelling.inputs import open_inputs
 from hangtag.labelling.job import open_job
 from hangtag.labelling.outputs import Output
-from hangtag.labelling.plan import Plan, Start
+from hangtag.labelling.plan import Fingerprint, Plan, Start
 from hangtag.labelling.run import Labeller
 
 HEADER = ["path", "n", "price", "listed", "note"]

@@ -8,11 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from hangtag.domain.errors import UsageError
-from hangtag.labelling.fingerprint import Fingerprint
 from hangtag.labelling.job import open_job
 from hangtag.labelling.layout import Layout
 from hangtag.labelling.outputs import Output
-from hangtag.labelling.plan import Plan, Start
+from hangtag.labelling.plan import Fingerprint, Plan, Start
 
 LAYOUT = Layout(("articleType",))
 FINGERPRINT = Fingerprint({"default": "a" * 64}, {"default": "fp32"}, 1, {"path": "text"})

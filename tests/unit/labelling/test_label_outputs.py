@@ -17,7 +17,7 @@ from hangtag.domain.errors import UsageError
 from hangtag.domain.flags import Flag
 from hangtag.labelling.layout import Layout
 from hangtag.labelling.outputs import STANDARD_OUTPUT, Output, open_output
-from hangtag.tables import arrow, writing
+from hangtag.tables import parquet, writing
 from hangtag.tables.cells import TYPED_KINDS, Kind
 from hangtag.tables.writing import CsvWriter
 from hangtag.tables.xlsx import XlsxWriter
@@ -141,7 +141,7 @@ def test_a_long_workbook_goes_on_in_the_next_sheet():
 
 
 def test_parquet_holds_rows_back_until_a_group_is_worth_writing(tmp_path, monkeypatch):
-    monkeypatch.setattr(arrow, "ROWS_PER_GROUP", 4)
+    monkeypatch.setattr(parquet, "ROWS_PER_GROUP", 4)
     with open_output(tmp_path / "out.parquet", LAYOUT) as writer:
         for _ in range(5):
             writer.write(ROWS)

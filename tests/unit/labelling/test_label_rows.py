@@ -9,8 +9,7 @@ from hangtag.domain.errors import PhotoError
 from hangtag.domain.flags import Flag
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.visibility import QUALITY_FLAGS
-from hangtag.labelling.layout import Layout
-from hangtag.labelling.rows import build_rows
+from hangtag.labelling.layout import Layout, build_rows
 from hangtag.tables.cells import Kind
 
 CARD = build_card(heads={"masterCategory": ("Apparel", "Footwear"), "fabric": ("cotton", "wool", "silk")})

@@ -115,7 +115,7 @@ def test_the_disk_is_waited_for_every_second_but_not_for_a_fiftieth_of_the_time(
         now[0] += 0.1  # a slow disk
 
     monkeypatch.setattr("time.monotonic", lambda: now[0])
-    monkeypatch.setattr("hangtag.labelling.row_log.RowLog.make_durable", make_durable)
+    monkeypatch.setattr("hangtag.labelling.part_folder.RowLog.make_durable", make_durable)
     opened = PartFolder(parts.folder, LAYOUT)
     for tick in range(100):
         now[0] = max(now[0], 1000 + tick / 4)
@@ -128,7 +128,7 @@ def test_the_disk_is_waited_for_every_second_but_not_for_a_fiftieth_of_the_time(
 
 def test_a_part_that_cannot_be_completed_leaves_its_log(parts, tmp_path, monkeypatch):
     parts.write(rows_of("a", "b"))
-    monkeypatch.setattr("hangtag.tables.arrow.ParquetWriter.finish", lambda _: 1 / 0)
+    monkeypatch.setattr("hangtag.tables.parquet.ParquetWriter.finish", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         parts.complete_part()
     monkeypatch.undo()

@@ -1,8 +1,8 @@
 import pytest
 
 from hangtag.labelling.layout import Layout
-from hangtag.labelling.row_log import RowLog, iter_log
-from hangtag.tables.arrow import ArrowRows
+from hangtag.labelling.part_folder import RowLog, iter_log
+from hangtag.tables.parquet import ArrowRows
 
 ARROW = ArrowRows(Layout(("articleType",), top_k=2).kinds)
 

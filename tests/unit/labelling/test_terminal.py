@@ -8,9 +8,8 @@ from hangtag.domain.flags import Flag
 from hangtag.domain.reasons import Reason
 from hangtag.labelling.layout import Layout
 from hangtag.labelling.progress import show_progress
-from hangtag.labelling.progress_lines import ProgressLines
 from hangtag.labelling.summary import Summary
-from hangtag.labelling.terminal import TerminalTable, print_summary
+from hangtag.labelling.terminal import ProgressLines, TerminalTable, print_summary
 
 COLUMNS = ("masterCategory", "articleType", "baseColour")
 LAYOUT = Layout(COLUMNS, frozenset(COLUMNS))

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from hangtag.domain.errors import CatalogueError
-from hangtag.tables.files import write_json
+from hangtag.tables.tables import write_json
 
 
 def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path, synced):

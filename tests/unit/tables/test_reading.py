@@ -9,8 +9,8 @@ import xlsxwriter
 
 from hangtag.domain.errors import TableError
 from hangtag.tables import Column, Kind, is_table_name, open_table
-from hangtag.tables.numbers import RuinedNumbers
 from hangtag.tables.reading import DelimitedTable
+from hangtag.tables.values import RuinedNumbers
 
 
 def book(*rows, links=None):

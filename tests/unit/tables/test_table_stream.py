@@ -4,13 +4,13 @@ import io
 import pytest
 
 from hangtag.domain.errors import CatalogueError
-from hangtag.tables import table_stream
-from hangtag.tables.table_stream import stream_table
+from hangtag.tables import tables
+from hangtag.tables.tables import stream_table
 
 
 @pytest.mark.parametrize("size", [1, 7, 10_000])
 def test_the_bytes_are_the_rows_as_csv_however_they_are_read(monkeypatch, size):
-    monkeypatch.setattr(table_stream, "CHUNK_CHARACTERS", 50)
+    monkeypatch.setattr(tables, "CHUNK_CHARACTERS", 50)
     rows = [[str(number), 'a "quoted", é', "two\nlines"] for number in range(100)]
     with stream_table(["id", "name", "text"], rows) as stream:
         data = b"".join(iter(lambda: stream.read(size), b""))
@@ -18,7 +18,7 @@ def test_the_bytes_are_the_rows_as_csv_however_they_are_read(monkeypatch, size):
 
 
 def test_rows_are_made_only_as_they_are_read(monkeypatch):
-    monkeypatch.setattr(table_stream, "CHUNK_CHARACTERS", 50)
+    monkeypatch.setattr(tables, "CHUNK_CHARACTERS", 50)
     made = []
 
     def rows():

@@ -3,14 +3,13 @@
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import BinaryIO, Final, Self
 
 from hangtag.domain.errors import UsageError
-from hangtag.labelling.inputs.folder import FolderWalk, PatternWalk, is_folder
-from hangtag.labelling.inputs.named import ListedPhotos, NamedPhoto
-from hangtag.labelling.inputs.pattern import is_pattern
+from hangtag.labelling.inputs.folder import FolderWalk, PatternWalk, is_folder, is_pattern
 from hangtag.labelling.inputs.photo import BrokenInput, InputPhoto, PhotoInput
 from hangtag.labelling.inputs.reference import CLOUD_SCHEMES, WEB_SCHEMES, References, scheme_of
 from hangtag.labelling.inputs.settings import InputSettings
@@ -19,6 +18,41 @@ from hangtag.labelling.inputs.tarred import TAR_ENDINGS, TarWalk
 from hangtag.labelling.inputs.zipped import ZipWalk
 from hangtag.tables.cells import Kind
 from hangtag.tables.reading import TABLE_ENDINGS, TABLES_READ
+
+
+@dataclass
+class NamedPhoto:
+    """A photo that was named by itself, whatever it is called."""
+
+    text: str
+    references: References
+    other_files: int = field(default=0, init=False)
+
+    def __iter__(self) -> Iterator[InputPhoto]:
+        yield self.references.find(self.text)
+
+    def count(self) -> int:
+        """Return 1."""
+        return 1
+
+
+@dataclass
+class ListedPhotos:
+    """Photos whose names come from a stream, one on a line; they can be walked once."""
+
+    stream: BinaryIO
+    references: References
+    other_files: int = field(default=0, init=False)
+
+    def __iter__(self) -> Iterator[InputPhoto]:
+        for line in self.stream:
+            name = line.rstrip(b"\r\n")
+            if name:
+                yield self.references.find(os.fsdecode(name))
+
+    def count(self) -> None:
+        """Return None: to count them would be to take them."""
+
 
 STANDARD_INPUT: Final = "-"
 

@@ -15,7 +15,6 @@ from hangtag.archives.members import Membership, sort_member
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits, too_large
-from hangtag.labelling.inputs.kept import ByteStore, KeptBytes
 from hangtag.labelling.inputs.photo import (
     BrokenInput,
     Extra,
@@ -24,6 +23,7 @@ from hangtag.labelling.inputs.photo import (
     name_member,
     no_extra,
 )
+from hangtag.labelling.inputs.prefetch import ByteStore, KeptBytes
 
 _MAX_HEADER_BYTES: Final = 1 << 20
 """No honest name or attribute of a member is longer; a crafted one would fill the memory."""

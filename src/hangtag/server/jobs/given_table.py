@@ -10,9 +10,9 @@ from hangtag.domain.errors import TableError
 from hangtag.server.problems import InvalidRequestError, TooManyFilesError
 from hangtag.server.schemas import InvalidValue
 from hangtag.tables.cells import Column, Kind
-from hangtag.tables.numbers import RuinedNumbers, drop_zero_fraction
 from hangtag.tables.reading import TABLE_ENDINGS, iter_padded_rows, open_table
 from hangtag.tables.sandbox import read_in_sandbox
+from hangtag.tables.values import RuinedNumbers, drop_zero_fraction
 
 MAX_TABLE_BYTES: Final = 32 * 1024 * 1024
 MAX_COLUMNS: Final = 500

@@ -9,11 +9,10 @@ from fakes import build_card
 from hangtag.domain.errors import BundleError, PhotoError, UsageError
 from hangtag.domain.reasons import Reason
 from hangtag.inference.probabilities import PredictionBuilder
-from hangtag.labelling.cluster.pool import WorkerLostError, WorkerPool
-from hangtag.labelling.cluster.settings import ClusterSettings
+from hangtag.labelling.cluster.pool import ClusterSettings, WorkerLostError, WorkerPool
 from hangtag.labelling.cluster.worker import Identity, Refusal
-from hangtag.labelling.fingerprint import Fingerprint
 from hangtag.labelling.inputs import PhotoFile
+from hangtag.labelling.plan import Fingerprint
 
 CHUNK = 10
 COUNT = 10 * CHUNK + 7

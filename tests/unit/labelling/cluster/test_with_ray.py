@@ -8,7 +8,7 @@ import pytest
 
 from hangtag.cli.main import main
 from hangtag.domain.errors import UsageError
-from hangtag.labelling.cluster.settings import ClusterSettings
+from hangtag.labelling.cluster.pool import ClusterSettings
 from hangtag.labelling.cluster.with_ray import import_ray
 from hangtag.pipelines.predict import TableOptions, label_on_ray
 

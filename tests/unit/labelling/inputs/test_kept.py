@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from hangtag.domain.errors import UsageError
-from hangtag.labelling.inputs.kept import ByteStore
+from hangtag.labelling.inputs.prefetch import ByteStore
 
 
 def test_what_does_not_fit_in_memory_waits_in_files():

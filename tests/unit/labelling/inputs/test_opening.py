@@ -12,7 +12,7 @@ import pytest
 from hangtag.domain.errors import PhotoError, UsageError
 from hangtag.domain.reasons import Reason
 from hangtag.labelling.inputs import InputSettings, open_inputs
-from hangtag.labelling.inputs.named import ListedPhotos
+from hangtag.labelling.inputs.opening import ListedPhotos
 from hangtag.labelling.inputs.reference import References
 
 

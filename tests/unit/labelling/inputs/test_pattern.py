@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hangtag.labelling.inputs.folder import FolderWalk
-from hangtag.labelling.inputs.pattern import PathPattern, is_pattern, split_pattern
+from hangtag.labelling.inputs.folder import FolderWalk, PathPattern, is_pattern, split_pattern
 
 FILES = [
     "1.jpg",

@@ -3,8 +3,7 @@ import threading
 
 import pytest
 
-from hangtag.labelling.inputs.kept import ByteStore
-from hangtag.labelling.inputs.prefetch import FarPhoto, Prefetch
+from hangtag.labelling.inputs.prefetch import ByteStore, FarPhoto, Prefetch
 
 PATIENCE_S = 20
 
