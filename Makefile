@@ -82,15 +82,20 @@ install-dev: $(venv)/.dev ## Also install what tests hangtag.
 
 .PHONY: lock
 lock: $(bin)/uv ## Bring the locks up to date with pyproject.toml; UPGRADE=--upgrade takes the newest of everything.
-	$(lock) --group build --group dev --extra serve --extra train --extra tensorboard --extra cloud --extra quantise --extra ray -o requirements/dev.txt pyproject.toml
+	$(lock) --group build --group dev --extra serve --extra train --extra tensorboard --extra cloud --extra quantise --extra ray --extra oidc --extra traces -o requirements/dev.txt pyproject.toml
 	$(lock) --group build --extra train -c requirements/dev.txt -o requirements/train.txt pyproject.toml
 	$(lock) --group build --extra serve -c requirements/dev.txt -o requirements/serve.txt pyproject.toml
 	$(lock) --group build -c requirements/dev.txt -o requirements/base.txt pyproject.toml
+	$(lock) --group audit -c requirements/dev.txt -o requirements/audit.txt
 	$(lock) --group uv -o requirements/uv.txt
 
 .PHONY: wheel
 wheel: $(venv)/.base ## Build the wheel into dist/.
 	@$(bin)/uv build --quiet --wheel --python $(bin)/python --no-build-isolation
+
+.PHONY: sbom
+sbom: $(venv)/.serve $(venv)/.audit ## Write the bill of materials and the licences into build/; look for known vulnerabilities.
+	@$(bin)/python deploy/bill.py build --audit
 
 .PHONY: clean
 clean: ## Remove .venv, build/ and dist/.
@@ -103,7 +108,7 @@ $(venv)/.base: requirements/base.txt pyproject.toml $(bin)/uv
 	@$(install) --no-build-isolation --editable .
 	@touch $@
 
-$(venv)/.serve $(venv)/.train $(venv)/.dev: $(venv)/.%: requirements/%.txt pyproject.toml $(venv)/.base
+$(venv)/.serve $(venv)/.train $(venv)/.dev $(venv)/.audit: $(venv)/.%: requirements/%.txt pyproject.toml $(venv)/.base
 	@$(install) --require-hashes -r $<
 	@touch $@
 

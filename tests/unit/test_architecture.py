@@ -26,6 +26,7 @@ BASE = (
 EXTRAS = {
     "serve": (
         "alembic",
+        "argon2_cffi",
         "fastapi",
         "prometheus_client",
         "pydantic_settings",
@@ -46,6 +47,8 @@ EXTRAS = {
     "cloud": ("obstore",),
     "quantise": ("nncf", "onnxruntime"),
     "ray": ("ray",),
+    "oidc": ("authlib",),
+    "traces": ("opentelemetry_exporter_otlp_proto_http", "opentelemetry_sdk"),
     "tensorboard": ("tensorboard",),
 }
 """What each extra of pyproject.toml brings, as it is imported."""
