@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
-from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits, too_large
+from hangtag.imaging.budget import DEFAULT_LIMITS, DecodeLimits, too_large
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

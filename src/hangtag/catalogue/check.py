@@ -17,7 +17,7 @@ from hangtag.datasets.out_of_fold import OutOfFold
 from hangtag.datasets.parallel import OnProgress, for_each_photo, silent
 from hangtag.domain.errors import PhotoError
 from hangtag.imaging import fingerprint, quality
-from hangtag.imaging.decode import DEFAULT_LIMITS
+from hangtag.imaging.budget import DEFAULT_LIMITS
 from hangtag.imaging.fingerprint import Fingerprint, fingerprint_photo, near_duplicate_groups
 from hangtag.imaging.quality import PhotoQuality, inspect_photo
 

@@ -14,7 +14,8 @@ from hangtag.datasets.opening import Catalogue
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.extras import missing_extra
 from hangtag.domain.text import render_count, render_share
-from hangtag.imaging.decode import PAPER, decode_photo
+from hangtag.imaging.colour import PAPER
+from hangtag.imaging.decode import decode_photo
 from hangtag.reports.figures import bar_chart, bar_panels, shorten
 from hangtag.reports.style import ACCENT, FADED_INK, INK, SERIES_COLOURS, SMALL, new_figure, quieten
 

@@ -14,7 +14,7 @@ The command line prints them without a traceback and exits with 2. Only a `Photo
 becomes a row with a reason, and the run continues.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from hangtag.domain.reasons import Reason
 
@@ -107,3 +107,8 @@ class PhotoError(HangtagError):
         self.reason = reason
         self.detail = detail or reason.explanation
         super().__init__(self.detail)
+
+    def without_frames(self) -> Self:
+        """Return this error as what it says only. Its frames would keep the photo's bytes for as long as it is kept."""
+        self.__traceback__ = self.__context__ = self.__cause__ = None
+        return self

@@ -11,6 +11,7 @@ class Reason(StrEnum):
     EMPTY = "empty"
     TOO_MANY_BYTES = "too_many_bytes"
     TOO_MANY_PIXELS = "too_many_pixels"
+    TOO_EXPENSIVE = "too_expensive"
     TOO_SMALL = "too_small"
     NOT_A_PHOTO = "not_a_photo"
     UNSUPPORTED_FORMAT = "unsupported_format"
@@ -33,6 +34,7 @@ _EXPLANATIONS = {
     Reason.EMPTY: "the file is empty",
     Reason.TOO_MANY_BYTES: "the file is too large",
     Reason.TOO_MANY_PIXELS: "the photo has too many pixels",
+    Reason.TOO_EXPENSIVE: "decoding the photo takes too much time or memory",
     Reason.TOO_SMALL: "the photo is too small to show anything",
     Reason.NOT_A_PHOTO: "the file is not a photo",
     Reason.UNSUPPORTED_FORMAT: "hangtag does not read this format",

@@ -15,7 +15,7 @@ from hangtag.datasets.splits import PHOTO_COLUMN
 from hangtag.domain.reasons import Reason
 from hangtag.evaluation.metrics import Bools, Ints
 from hangtag.evaluation.photo_set import PhotoSet
-from hangtag.imaging.decode import DecodeLimits
+from hangtag.imaging.budget import DecodeLimits
 from hangtag.inference.predicting import DecodeSettings, Predictor, predict_photos
 from hangtag.inference.predictions import Predictions
 from hangtag.inference.probabilities import PredictionBuilder

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
-from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits
+from hangtag.imaging.budget import DEFAULT_LIMITS, DecodeLimits
 from hangtag.imaging.preprocess import Pixels, Preprocessing, decode_for
 from hangtag.imaging.visibility import Flagged, flag_photos
 
@@ -113,7 +113,7 @@ class PhotoDecoder:
                     self._decode_one(photo, {chosen: rows[len(sizes)] for chosen, rows in places.items()})
                 )
             except PhotoError as error:
-                errors.append(error)
+                errors.append(error.without_frames())
             else:
                 errors.append(None)
         pixels = {chosen: rows[: len(sizes)] for chosen, rows in places.items()}

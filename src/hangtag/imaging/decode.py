@@ -6,16 +6,17 @@ import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
-from hangtag.imaging.colour import to_srgb
+from hangtag.imaging.apart import DecodeRequest, decode_apart
+from hangtag.imaging.budget import DEFAULT_LIMITS, DecodeLimits, too_large
+from hangtag.imaging.colour import find_white, to_rgb
+from hangtag.imaging.cost import weigh_photo
 from hangtag.imaging.oddities import add_end_mark, drop_odd_metadata, lacks_end_mark
 from hangtag.imaging.plain_jpeg import decode_plain_jpeg, plain_size
 
@@ -30,20 +31,6 @@ PHOTO_SUFFIXES: Final = frozenset(
 )
 """The file name endings that a folder is searched for."""
 
-PAPER: Final = (255, 255, 255)
-"""What shows through transparent pixels: catalogues are shot on white."""
-
-
-@dataclass(frozen=True, slots=True)
-class DecodeLimits:
-    """What a photo may cost. A crafted file can be small on disk and enormous in memory."""
-
-    max_bytes: int = 50_000_000
-    max_pixels: int = 100_000_000
-    min_side: int = 8
-
-
-DEFAULT_LIMITS: Final = DecodeLimits()
 
 _READ_AT_A_TIME: Final = 1 << 18
 
@@ -62,7 +49,7 @@ def read_photo_bytes(path: Path, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes
     except OSError as error:
         raise PhotoError(Reason.UNREADABLE, f"the file cannot be read ({error.strerror})") from None
     if len(data) > limits.max_bytes:
-        raise PhotoError(Reason.TOO_MANY_BYTES, f"the file is larger than {limits.max_bytes:,} bytes")
+        raise too_large(limits)
     return data
 
 
@@ -90,17 +77,20 @@ def decode_photo(
     """Decode a photo to an upright RGB image.
 
     EXIF rotation is applied, colours become sRGB, transparency is laid on white. `at_least` is a (width,
-    height) that the image is to be fitted into and need not be larger than: large JPEG photos are then decoded at a
-    half, a quarter or an eighth of their size, which is up to twice as fast.
+    height) that the image is to be fitted into and need not be larger than: large photos then come at a half, a
+    quarter or less of their size, which is up to twice as fast and takes far less memory.
 
-    Raises `PhotoError` with the reason why the bytes cannot be shown.
+    A photo that its file's marks prove to be cheap is decoded here, every other one in a process that is killed when
+    it exceeds the limits. Raises `PhotoError` with the reason why the bytes cannot be shown.
     """
     plain = _decode_plain(data, at_least, limits)
     if plain is not None:
         return plain
+    if not weigh_photo(data, limits):
+        return decode_apart(data, DecodeRequest(limits, at_least)).image
     with open_photo(data, limits) as image:
         if at_least is not None and image.format in JPEG_FORMATS:
-            image.draft(None, _drafted_size(image.size, at_least))
+            image.draft(None, drafted_size(image.size, at_least))
         return convert_upright(image)
 
 
@@ -118,14 +108,10 @@ def _decode_plain(data: bytes, at_least: tuple[int, int] | None, limits: DecodeL
 def open_photo(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> Iterator[Image.Image]:
     """Give a photo as it is stored: its header is read and its size checked, its pixels are not yet decoded.
 
-    Every photo is decoded inside this block, except JPEGs that their header proves to be cheap (`plain_jpeg`). So
-    whatever bounds the cost of decoding belongs here.
+    Nothing bounds the time that decoding takes inside this block: `decode_photo` and `inspect_photo` see to that.
     Raises `PhotoError` with the reason why the bytes cannot be shown, also for what fails inside the block.
     """
-    if not data:
-        raise PhotoError(Reason.EMPTY)
-    if len(data) > limits.max_bytes:
-        raise PhotoError(Reason.TOO_MANY_BYTES, f"the file is larger than {limits.max_bytes:,} bytes")
+    limits.check_bytes(len(data))
     try:
         with _open_stored(drop_odd_metadata(data), limits) as image:
             yield image
@@ -136,7 +122,7 @@ def open_photo(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> Iterator[I
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise PhotoError(Reason.TOO_MANY_PIXELS) from None
     except MemoryError:  # the file may be sound: a machine with more memory could tell
-        raise PhotoError(Reason.TOO_MANY_PIXELS, "there is not enough memory to decode the photo") from None
+        raise PhotoError(Reason.TOO_EXPENSIVE, "decoding the photo takes too much memory") from None
     except Exception as error:  # noqa: BLE001 - decoders raise anything on hostile bytes, and a photo may not stop a run
         reason = _why_not_decoded(error, data)
         raise PhotoError(reason, f"{reason.explanation} ({error})") from None
@@ -144,7 +130,7 @@ def open_photo(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> Iterator[I
 
 def _open_stored(data: bytes, limits: DecodeLimits) -> Image.Image:
     image = Image.open(io.BytesIO(data), formats=READABLE_FORMATS)
-    _check_size(image.size, limits)
+    limits.check_size(image.size)
     if image.format in JPEG_FORMATS and lacks_end_mark(data):
         return Image.open(io.BytesIO(add_end_mark(data)), formats=READABLE_FORMATS)
     return image
@@ -154,12 +140,7 @@ def convert_upright(image: Image.Image) -> Image.Image:
     """Decode a photo's pixels inside the block of `open_photo`; return the upright RGB image."""
     image.load()
     _turn_upright(image)
-    profile = image.info.get("icc_profile")
-    if image.mode.startswith("I") or image.mode == "F":
-        return to_srgb(_eight_bit(image), profile)
-    if image.has_transparency_data:  # an RGB image too, when its file names one colour as clear
-        return _lay_on_paper(image, profile)
-    upright = to_srgb(image.convert("RGB") if image.mode == "P" else image, profile)
+    upright = to_rgb(image, find_white(image))
     return upright.copy() if upright is image else upright
 
 
@@ -172,30 +153,7 @@ def _turn_upright(image: Image.Image) -> None:
         pass
 
 
-def _lay_on_paper(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Return the RGB image that a transparent one is on paper, with as few copies as can be: it may be large."""
-    layer = image if image.mode == "RGBA" else image.convert("RGBA")
-    colours = layer
-    if profile:
-        colours = to_srgb(image.convert("L" if image.mode in ("L", "LA", "La") else "RGB"), profile)
-    paper = Image.new("RGB", layer.size, PAPER)
-    paper.paste(colours, mask=layer)
-    return paper
-
-
-def _check_size(size: tuple[int, int], limits: DecodeLimits) -> None:
-    width, height = size
-    if width * height > limits.max_pixels:
-        raise PhotoError(
-            Reason.TOO_MANY_PIXELS, f"the photo is {width}x{height}, over {limits.max_pixels:,} pixels"
-        )
-    if min(width, height) < limits.min_side:
-        raise PhotoError(
-            Reason.TOO_SMALL, f"the photo is {width}x{height}, under {limits.min_side} pixels a side"
-        )
-
-
-def _drafted_size(size: tuple[int, int], box: tuple[int, int]) -> tuple[int, int]:
+def drafted_size(size: tuple[int, int], box: tuple[int, int]) -> tuple[int, int]:
     """Return the size to ask of the JPEG decoder; rotation is not yet known, so the box counts upright and lying."""
     width, height = size
     scale = max(min(across / width, down / height) for across, down in (box, box[::-1]))
@@ -204,18 +162,8 @@ def _drafted_size(size: tuple[int, int], box: tuple[int, int]) -> tuple[int, int
 
 def _can_shrink(size: tuple[int, int], box: tuple[int, int]) -> bool:
     """Say whether the JPEG decoder would give at most half of the size."""
-    width, height = _drafted_size(size, box)
+    width, height = drafted_size(size, box)
     return min(size[0] // width, size[1] // height) > 1
-
-
-def _eight_bit(image: Image.Image) -> Image.Image:
-    """Bring grey of 16 bits, 32 bits or floating point to 8 bits, by the smallest usual range that holds it."""
-    values = np.nan_to_num(np.asarray(image, dtype=np.float32), posinf=0.0, neginf=0.0)
-    # Whole numbers up to 1 are a dark photo, broken ones are the usual way to store floating point.
-    ranges = (1.0, 255.0, 65_535.0) if image.mode == "F" else (255.0, 65_535.0)
-    highest = float(values.max())
-    white = next((white for white in ranges if highest <= white), highest)
-    return Image.fromarray(np.clip(values * (255.0 / white), 0, 255).astype(np.uint8))
 
 
 _MAGIC_OF_PHOTOS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -281,8 +229,3 @@ def _box_size(data: bytes, start: int) -> int:
 # and of broken EXIF blocks, which do not matter.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
-
-
-def too_large(limits: DecodeLimits) -> PhotoError:
-    """Return the error of a photo with more bytes than a photo may have."""
-    return PhotoError(Reason.TOO_MANY_BYTES, f"the file is larger than {limits.max_bytes:,} bytes")

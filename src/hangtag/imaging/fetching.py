@@ -16,7 +16,7 @@ import httpx
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.network import naming_network_settings
 from hangtag.domain.reasons import Reason
-from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits, too_large
+from hangtag.imaging.budget import DEFAULT_LIMITS, DecodeLimits, too_large
 
 _LONGEST_PAUSE_S: Final = 60.0
 _LONGEST_CONNECT_S: Final = 10.0

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits, decode_photo
+from hangtag.imaging.budget import DEFAULT_LIMITS, DecodeLimits
+from hangtag.imaging.decode import decode_photo
 
 Pixels = npt.NDArray[np.uint8]
 """Pixels of one photo, uint8 of shape (height, width, 3), RGB."""

@@ -1,7 +1,6 @@
 """What is known of a photo: its file's format and colours, and whether anything can be seen on it."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Final
@@ -9,7 +8,10 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from hangtag.imaging.decode import DEFAULT_LIMITS, JPEG_FORMATS, DecodeLimits, convert_upright, open_photo
+from hangtag.imaging.apart import DecodedPhoto, DecodeRequest, StoredPhoto, decode_apart
+from hangtag.imaging.budget import DEFAULT_LIMITS, DecodeLimits
+from hangtag.imaging.cost import weigh_photo
+from hangtag.imaging.decode import JPEG_FORMATS, convert_upright, open_photo
 
 BLANK_CONTRAST: Final = 1.0
 """A photo whose `contrast` is below this shows nothing."""
@@ -78,16 +80,24 @@ def inspect_photo(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> tuple[P
 
     Raises `PhotoError` with the reason why the bytes cannot be shown.
     """
-    with open_photo(data, limits) as stored:
-        format_, mode, is_transparent = str(stored.format), stored.mode, stored.has_transparency_data
-        upright = convert_upright(stored)
-        frames = 1 if stored.format in JPEG_FORMATS else _count_frames(stored)
+    decoded = _decode_inspected(data, limits)
+    stored, upright = decoded.stored, decoded.image
     contrast = float(np.asarray(upright.convert("L"), dtype=np.float32).std())
-    quality = PhotoQuality(format_, mode, upright.width, upright.height, frames, is_transparent, contrast)
+    quality = PhotoQuality(
+        stored.format,
+        stored.mode,
+        upright.width,
+        upright.height,
+        stored.frames,
+        stored.is_transparent,
+        contrast,
+    )
     return quality, upright
 
 
-def _count_frames(stored: Image.Image) -> int:
-    with suppress(Exception):  # only the first picture has to be sound
-        return int(getattr(stored, "n_frames", 1))
-    return 1
+def _decode_inspected(data: bytes, limits: DecodeLimits) -> DecodedPhoto:
+    if not weigh_photo(data, limits):
+        return decode_apart(data, DecodeRequest(limits, is_inspected=True))
+    with open_photo(data, limits) as photo:  # one picture: what holds several is not cheap
+        stored = StoredPhoto(str(photo.format), photo.mode, photo.has_transparency_data)
+        return DecodedPhoto(convert_upright(photo), stored)

@@ -14,7 +14,7 @@ from hangtag.bundle.file import read_bundle
 from hangtag.bundle.shipped import DEFAULT_NAME, find_bundle
 from hangtag.domain.errors import UsageError
 from hangtag.imaging.batches import PhotoSource
-from hangtag.imaging.decode import DEFAULT_LIMITS
+from hangtag.imaging.budget import DEFAULT_LIMITS
 from hangtag.imaging.preprocess import prepare_photo
 from hangtag.inference.engine import Engine, Precision
 from hangtag.inference.photos import GivenPhoto, GivenPhotos, iter_photos

@@ -15,7 +15,8 @@ from PIL import Image
 from hangtag.domain.errors import PhotoError, UsageError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.batches import PhotoSource
-from hangtag.imaging.decode import DEFAULT_LIMITS, PHOTO_SUFFIXES, DecodeLimits, read_photo_bytes
+from hangtag.imaging.budget import DEFAULT_LIMITS, DecodeLimits
+from hangtag.imaging.decode import PHOTO_SUFFIXES, read_photo_bytes
 
 if TYPE_CHECKING:
     from hangtag.imaging.fetching import Fetcher

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import tee
 from types import MappingProxyType
 from typing import Any, Final, Protocol, TypeVar
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from hangtag.bundle.card import Card
 from hangtag.domain.interrupts import deferring_interrupts
 from hangtag.imaging.batches import DecodedBatch, PhotoDecoder, PhotoSource
-from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits
+from hangtag.imaging.budget import DecodeLimits
 from hangtag.inference.cpus import count_usable_cpus
 from hangtag.inference.predictions import Predictions
 from hangtag.inference.probabilities import PredictionBuilder
@@ -86,7 +86,7 @@ class DecodeSettings:
 
     threads: int | None = None
     batch_size: int = BATCH_SIZE
-    limits: DecodeLimits = DEFAULT_LIMITS
+    limits: DecodeLimits = field(default_factory=DecodeLimits.from_environment)
 
 
 def predict_photos(

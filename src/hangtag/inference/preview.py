@@ -11,7 +11,8 @@ from hangtag.domain.errors import PhotoError
 from hangtag.domain.prediction import Failure, Outcome
 from hangtag.domain.taxonomy import format_path
 from hangtag.imaging.batches import PhotoSource
-from hangtag.imaging.decode import DEFAULT_LIMITS, decode_photo
+from hangtag.imaging.budget import DEFAULT_LIMITS
+from hangtag.imaging.decode import decode_photo
 from hangtag.inference.predictions import Predictions
 
 MOST_ROWS: Final = 20

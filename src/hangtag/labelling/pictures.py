@@ -13,7 +13,8 @@ from hangtag.domain.durable import replacing
 from hangtag.domain.errors import PhotoError, UsageError
 from hangtag.domain.text import printable
 from hangtag.imaging.batches import PhotoSource
-from hangtag.imaging.decode import DEFAULT_LIMITS, decode_photo
+from hangtag.imaging.budget import DEFAULT_LIMITS
+from hangtag.imaging.decode import decode_photo
 from hangtag.imaging.heat import render_overlay
 from hangtag.imaging.preprocess import prepare_photo
 from hangtag.inference.explaining.explainer import Explainer, Explanation, HeatMap

@@ -10,7 +10,7 @@ import numpy as np
 from hangtag.bundle.file import Bundle
 from hangtag.domain.errors import PhotoError
 from hangtag.imaging.batches import PhotoDecoder
-from hangtag.imaging.decode import DEFAULT_LIMITS
+from hangtag.imaging.budget import DEFAULT_LIMITS
 from hangtag.imaging.preprocess import Pixels, Preprocessing
 from hangtag.inference.engine import BATCH_SIZE, Engine
 from hangtag.inference.measured import Named, Timing, list_settings

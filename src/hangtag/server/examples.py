@@ -13,7 +13,7 @@ from hangtag.datasets.cleaned import read_cleaned
 from hangtag.datasets.interface import Catalogue
 from hangtag.datasets.splits import PHOTO_COLUMN, SPLIT_COLUMN, TEST
 from hangtag.domain.columns import ID
-from hangtag.imaging.decode import DecodeLimits
+from hangtag.imaging.budget import DecodeLimits
 from hangtag.inference.model import Model
 from hangtag.inference.predictions import Predictions
 from hangtag.server.batching import Batcher

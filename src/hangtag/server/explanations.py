@@ -11,7 +11,8 @@ from typing import Annotated, Final, Literal
 from PIL import Image
 from pydantic import Field
 
-from hangtag.imaging.decode import DecodeLimits, decode_photo
+from hangtag.imaging.budget import DecodeLimits
+from hangtag.imaging.decode import decode_photo
 from hangtag.imaging.heat import render_overlay
 from hangtag.imaging.preprocess import prepare_photo
 from hangtag.inference.explaining.explainer import Explainer, Explanation, HeatMap, Method

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from hangtag.bundle.shipped import DEFAULT_NAME
-from hangtag.imaging.decode import DecodeLimits
+from hangtag.imaging.budget import DEFAULT_LIMITS, DecodeLimits
 from hangtag.inference.engine import Precision
 
 MIB: Final = 1024 * 1024
@@ -69,7 +69,7 @@ class Settings(BaseSettings):
     )
 
     max_files: int = Field(default=500, ge=1, description="Photos in one request.")
-    max_file_bytes: int = Field(default=20 * MIB, ge=1, description="Bytes of one photo.")
+    max_file_bytes: int = Field(default=DEFAULT_LIMITS.max_bytes, ge=1, description="Bytes of one photo.")
     max_request_bytes: int = Field(default=256 * MIB, ge=1, description="Bytes of one request.")
     max_job_bytes: int = Field(default=2048 * MIB, ge=1, description="Bytes of one job's upload.")
     max_job_photos: int = Field(default=100_000, ge=1, description="Photos of one job.")
@@ -78,10 +78,21 @@ class Settings(BaseSettings):
         ge=1,
         description="Bytes of uploads in memory, over all requests. Requests beyond that get a 503.",
     )
-    max_pixels: int = Field(
-        default=64_000_000,
+    max_pixels: int = Field(default=DEFAULT_LIMITS.max_pixels, ge=1, description="Pixels of one photo.")
+    max_frames: int = Field(
+        default=DEFAULT_LIMITS.max_frames,
         ge=1,
-        description="Pixels of one photo. Each takes about 8 bytes on its decoding thread; JPEG takes less.",
+        description="Pictures in one photo's file. The first is shown.",
+    )
+    max_decode_seconds: float = Field(
+        default=DEFAULT_LIMITS.max_seconds,
+        gt=0,
+        description="Processor seconds that decoding one photo may take.",
+    )
+    max_decode_bytes: int = Field(
+        default=DEFAULT_LIMITS.max_memory_bytes,
+        ge=1,
+        description="Bytes of memory that decoding one photo may take.",
     )
     upload_timeout_s: float = Field(default=60.0, gt=0, description="Seconds an upload may stall.")
 
@@ -117,4 +128,10 @@ class Settings(BaseSettings):
     @property
     def decode_limits(self) -> DecodeLimits:
         """The limits on one photo."""
-        return DecodeLimits(max_bytes=self.max_file_bytes, max_pixels=self.max_pixels)
+        return DecodeLimits(
+            max_bytes=self.max_file_bytes,
+            max_pixels=self.max_pixels,
+            max_frames=self.max_frames,
+            max_seconds=self.max_decode_seconds,
+            max_memory_bytes=self.max_decode_bytes,
+        )

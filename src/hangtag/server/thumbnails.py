@@ -5,7 +5,8 @@ from typing import Final
 
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
-from hangtag.imaging.decode import DecodeLimits, decode_photo, open_photo
+from hangtag.imaging.budget import DecodeLimits
+from hangtag.imaging.decode import decode_photo, open_photo
 
 SMALLEST: Final = 16
 LARGEST: Final = 2048

@@ -134,3 +134,9 @@ def test_an_error_of_the_program_is_not_taken_for_a_bad_photo():
 
     with pytest.raises(ZeroDivisionError):
         list(decoder(SMALL).iter_batches([Broken()]))
+
+
+def test_errors_of_a_batch_keep_no_bytes():
+    (batch,) = decoder(SMALL).iter_batches([MemoryPhoto("cut", jpeg(20)[:200]), MemoryPhoto("none", None)])
+    for error in batch.errors:
+        assert (error.__traceback__, error.__context__) == (None, None)

@@ -7,7 +7,8 @@ from PIL import Image
 
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
-from hangtag.imaging.decode import DecodeLimits, decode_photo, read_photo_bytes
+from hangtag.imaging.budget import DecodeLimits
+from hangtag.imaging.decode import decode_photo, read_photo_bytes
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 ORIENTATION = 0x0112
@@ -223,9 +224,9 @@ def test_a_photo_for_which_the_memory_is_too_small_is_not_called_damaged(monkeyp
         monkeypatch.setattr("PIL.ImageFile.ImageFile.load", run_out)
     else:
         monkeypatch.setattr("hangtag.imaging.decode.ImageOps.exif_transpose", run_out)
-    with pytest.raises(PhotoError, match="not enough memory") as caught:
+    with pytest.raises(PhotoError, match="too much memory") as caught:
         decode_photo(data)
-    assert caught.value.reason is Reason.TOO_MANY_PIXELS
+    assert caught.value.reason is Reason.TOO_EXPENSIVE
 
 
 def test_every_transparency_is_laid_on_white_to_the_nearest_level():

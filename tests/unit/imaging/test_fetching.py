@@ -10,7 +10,7 @@ import pytest
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.batches import PhotoDecoder
-from hangtag.imaging.decode import DecodeLimits
+from hangtag.imaging.budget import DecodeLimits
 from hangtag.imaging.fetching import Fetcher, WebPhoto
 from hangtag.labelling.inputs.opening import open_inputs
 from hangtag.labelling.inputs.prefetch import FetchingAhead

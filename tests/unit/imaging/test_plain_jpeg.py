@@ -9,7 +9,8 @@ from PIL import Image
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging import decode, plain_jpeg
-from hangtag.imaging.decode import DecodeLimits, decode_photo
+from hangtag.imaging.budget import DecodeLimits
+from hangtag.imaging.decode import decode_photo
 from hangtag.imaging.plain_jpeg import plain_size
 
 pytest.importorskip("simplejpeg")

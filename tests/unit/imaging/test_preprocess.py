@@ -9,7 +9,7 @@ from PIL import Image
 
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
-from hangtag.imaging.decode import DecodeLimits
+from hangtag.imaging.budget import DecodeLimits
 from hangtag.imaging.preprocess import Preprocessing, border_colour, prepare_photo
 
 SMALL = Preprocessing(width=84, height=112, detail_width=60, detail_height=80)

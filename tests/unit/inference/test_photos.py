@@ -12,7 +12,8 @@ from hangtag.bundle.card import EmbeddingCard
 from hangtag.bundle.file import write_bundle
 from hangtag.domain.errors import PhotoError, UsageError
 from hangtag.domain.reasons import Reason
-from hangtag.imaging.decode import DecodeLimits, decode_photo
+from hangtag.imaging.budget import DecodeLimits
+from hangtag.imaging.decode import decode_photo
 from hangtag.imaging.fetching import Fetcher
 from hangtag.inference.model import load_model
 from hangtag.inference.photos import iter_photos

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from hangtag.domain.errors import PhotoError
-from hangtag.imaging.decode import DEFAULT_LIMITS
+from hangtag.imaging.budget import DEFAULT_LIMITS
 from hangtag.inference.model import load_model
 from hangtag.server import explanations
 from hangtag.server.explanations import ExplanationQueue

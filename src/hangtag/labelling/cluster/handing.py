@@ -8,7 +8,7 @@ from typing import Final
 
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
-from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits
+from hangtag.imaging.budget import DEFAULT_LIMITS, DecodeLimits
 from hangtag.labelling.inputs.photo import Extra, FaultyPhoto, InputPhoto, PhotoFile, no_extra
 from hangtag.labelling.inputs.prefetch import FarPhoto
 from hangtag.labelling.inputs.reference import References

@@ -11,7 +11,7 @@ from hangtag.archives.members import Membership, sort_member
 from hangtag.domain.errors import PhotoError, UsageError
 from hangtag.domain.extras import missing_extra
 from hangtag.domain.reasons import Reason
-from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits, too_large
+from hangtag.imaging.budget import DEFAULT_LIMITS, DecodeLimits, too_large
 from hangtag.labelling.inputs.folder import PHOTO_ENDINGS
 from hangtag.labelling.inputs.photo import Extra, FaultyPhoto, InputPhoto, no_extra
 from hangtag.labelling.inputs.prefetch import AddressedPhoto

@@ -9,7 +9,8 @@ from typing import Final, Protocol
 
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
-from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits, read_photo_bytes
+from hangtag.imaging.budget import DEFAULT_LIMITS, DecodeLimits
+from hangtag.imaging.decode import read_photo_bytes
 
 Extra = Mapping[str, object]
 """What a row of a given table says of its photo: values by the name of their column in the table of labels."""

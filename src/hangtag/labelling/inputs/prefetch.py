@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from hangtag.domain.errors import PhotoError, UsageError
 from hangtag.domain.reasons import Reason
-from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits
+from hangtag.imaging.budget import DEFAULT_LIMITS, DecodeLimits
 from hangtag.labelling.inputs.photo import Extra, InputPhoto
 
 MEMORY_BYTES: Final = 64 * 1024 * 1024

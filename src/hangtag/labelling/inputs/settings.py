@@ -1,9 +1,9 @@
 """What can be chosen about inputs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hangtag.domain.errors import UsageError
-from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits
+from hangtag.imaging.budget import DecodeLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class InputSettings:
     attempts: int = 4
     redirects: int = 5
     backoff_s: float = 0.5
-    limits: DecodeLimits = DEFAULT_LIMITS
+    limits: DecodeLimits = field(default_factory=DecodeLimits.from_environment)
 
     def __post_init__(self) -> None:
         if self.connections < 1 or self.attempts < 1 or self.timeout_s <= 0:

@@ -14,7 +14,7 @@ from typing import BinaryIO, Final, Protocol, cast
 from hangtag.archives.members import Membership, sort_member
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
-from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits, too_large
+from hangtag.imaging.budget import DEFAULT_LIMITS, DecodeLimits, too_large
 from hangtag.labelling.inputs.photo import (
     BrokenInput,
     Extra,

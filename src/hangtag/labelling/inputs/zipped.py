@@ -10,7 +10,7 @@ from hangtag.archives.members import Membership, sort_member
 from hangtag.archives.zips import LOCAL_MARK, NoIndexError, ZipEntry, iter_entries, read_entry
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
-from hangtag.imaging.decode import DEFAULT_LIMITS, DecodeLimits
+from hangtag.imaging.budget import DEFAULT_LIMITS, DecodeLimits
 from hangtag.labelling.inputs.photo import BrokenInput, Extra, InputPhoto, name_member, no_extra
 
 

@@ -12,7 +12,8 @@ from typing import Final
 from hangtag.archives.zips import ZipEntry, iter_entries, read_entry
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
-from hangtag.imaging.decode import DecodeLimits, read_photo_bytes
+from hangtag.imaging.budget import DecodeLimits
+from hangtag.imaging.decode import read_photo_bytes
 
 _KNOWN_ARCHIVES: Final = 2
 """The number of zip files whose index is kept, since reading that of a large one takes time."""

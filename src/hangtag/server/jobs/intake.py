@@ -9,7 +9,7 @@ from typing import Final
 from hangtag.archives.zips import iter_entries, read_entry
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.text import printable
-from hangtag.imaging.decode import DecodeLimits
+from hangtag.imaging.budget import DecodeLimits
 from hangtag.server.jobs.archive import ArchiveEntry, list_archive
 from hangtag.server.jobs.folder import StoredPhoto, upload_path
 from hangtag.server.jobs.given_table import MAX_TABLE_BYTES, GivenTable, read_given_table

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from hangtag.domain.flags import Flag
 from hangtag.domain.reasons import Reason
-from hangtag.imaging.decode import DecodeLimits
+from hangtag.imaging.budget import DecodeLimits
 from hangtag.inference.predicting import DecodeSettings, Predictor, predict_photos
 from hangtag.server.answers import AnswerStyle, describe_photos
 from hangtag.server.jobs.folder import JobFolders

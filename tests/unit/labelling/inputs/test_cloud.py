@@ -6,7 +6,7 @@ import pytest
 
 from hangtag.domain.errors import PhotoError, UsageError
 from hangtag.domain.reasons import Reason
-from hangtag.imaging.decode import DecodeLimits
+from hangtag.imaging.budget import DecodeLimits
 from hangtag.labelling.inputs.opening import open_inputs
 from hangtag.labelling.inputs.prefetch import FetchingAhead
 from hangtag.labelling.inputs.settings import InputSettings

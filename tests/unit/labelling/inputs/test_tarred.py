@@ -11,7 +11,7 @@ import pytest
 
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
-from hangtag.imaging.decode import DecodeLimits
+from hangtag.imaging.budget import DecodeLimits
 from hangtag.labelling.inputs.prefetch import ByteStore
 from hangtag.labelling.inputs.tarred import TAR_ENDINGS, TarWalk
 

@@ -14,7 +14,7 @@ import pytest
 from hangtag.archives.zips import iter_entries
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
-from hangtag.imaging.decode import DecodeLimits
+from hangtag.imaging.budget import DecodeLimits
 from hangtag.labelling.inputs.zipped import ZipWalk
 
 SMALL = DecodeLimits(max_bytes=1000)

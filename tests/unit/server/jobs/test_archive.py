@@ -5,7 +5,7 @@ import pytest
 
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
-from hangtag.imaging.decode import DecodeLimits
+from hangtag.imaging.budget import DecodeLimits
 from hangtag.server.jobs.archive import list_archive
 from hangtag.server.jobs.folder import JobFolders, StoredPhoto
 from hangtag.server.problems import InvalidRequestError, TooManyFilesError

@@ -87,6 +87,7 @@ export const de: Messages = {
   'reason.empty': 'Datei ist leer',
   'reason.too_many_bytes': 'Datei ist zu groß',
   'reason.too_many_pixels': 'Foto hat zu viele Pixel',
+  'reason.too_expensive': 'Foto lässt sich nicht schnell genug öffnen; als JPEG speichern',
   'reason.too_small': 'Foto ist zu klein',
   'reason.not_a_photo': 'kein Foto',
   'reason.unsupported_format': 'Format wird nicht unterstützt; als JPEG speichern',

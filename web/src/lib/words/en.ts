@@ -96,6 +96,7 @@ export const en = {
   'reason.empty': 'file is empty',
   'reason.too_many_bytes': 'file is too large',
   'reason.too_many_pixels': 'photo has too many pixels',
+  'reason.too_expensive': 'photo takes too long to open; save it as JPEG',
   'reason.too_small': 'photo is too small',
   'reason.not_a_photo': 'not a photo',
   'reason.unsupported_format': 'format not supported; save it as JPEG',

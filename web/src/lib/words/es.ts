@@ -86,6 +86,7 @@ export const es: Messages = {
   'reason.empty': 'archivo vacío',
   'reason.too_many_bytes': 'archivo demasiado pesado',
   'reason.too_many_pixels': 'la foto tiene demasiados píxeles',
+  'reason.too_expensive': 'la foto tarda demasiado en abrirse; guárdala como JPEG',
   'reason.too_small': 'la foto es demasiado pequeña',
   'reason.not_a_photo': 'no es una foto',
   'reason.unsupported_format': 'formato no compatible; guárdela como JPEG',

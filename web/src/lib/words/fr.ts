@@ -86,6 +86,7 @@ export const fr: Messages = {
   'reason.empty': 'fichier vide',
   'reason.too_many_bytes': 'fichier trop lourd',
   'reason.too_many_pixels': 'photo avec trop de pixels',
+  'reason.too_expensive': 'la photo est trop longue à ouvrir ; enregistrez-la en JPEG',
   'reason.too_small': 'photo trop petite',
   'reason.not_a_photo': 'pas une photo',
   'reason.unsupported_format': 'format non pris en charge ; enregistrez-la en JPEG',

@@ -1,0 +1,252 @@
+"""Decoding in processes that can be killed: warm, few, replaced when one dies, with pixels in shared memory.
+
+A decoder may take minutes or gigabytes for a file of some kilobytes, and nothing in a process can stop it there. So
+what is not proven to be cheap is decoded by `decoder_process`, which the system kills when its time is up.
+"""
+
+import atexit
+import json
+import mmap
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from PIL import Image
+
+import hangtag
+from hangtag.domain.errors import PhotoError
+from hangtag.domain.reasons import Reason
+from hangtag.imaging.budget import DEFAULT_LIMITS, DecodeLimits
+
+MOST_DECODERS: Final = 4
+"""More than this many would only take memory: photos that are decoded apart are few."""
+
+WAIT_FACTOR: Final = 10
+"""How much longer than its processor time a decoder may take: other work may have the processors meanwhile."""
+
+_GRACE_S: Final = 5.0
+"""The system ends a decoder whose time is up. Should it fail to, this is how much later it is ended from here."""
+
+_START: Final = (
+    "import sys; sys.path.append(sys.argv[1]); from hangtag.imaging.decoder_process import main;"
+    "main(int(sys.argv[2]), int(sys.argv[3]))"
+)
+"""Finds hangtag where this process did."""
+
+_KEPT_BYTES: Final = 4 << 20
+_ANSWER_BYTES: Final = 4096
+_BROKEN: Final = "the decoder broke down on it"
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeRequest:
+    """What to do with a photo: decode it in full, or as large as a (width, height) `at_least` needs.
+
+    With `is_inspected`, what is stored is described too, and its pictures are counted.
+    """
+
+    limits: DecodeLimits = DEFAULT_LIMITS
+    at_least: tuple[int, int] | None = None
+    is_inspected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPhoto:
+    """What a file holds, in Pillow's words, and how many pictures (counted only if asked for)."""
+
+    format: str
+    mode: str
+    is_transparent: bool
+    frames: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedPhoto:
+    """An upright RGB image, and what its file holds."""
+
+    image: Image.Image
+    stored: StoredPhoto
+
+
+def decode_apart(data: bytes, request: DecodeRequest) -> DecodedPhoto:
+    """Decode a photo in another process, which is killed when it exceeds the limits.
+
+    Raises `PhotoError` with the reason why the bytes cannot be shown.
+    """
+    return _open_decoders().decode(data, request)
+
+
+def close_decoders() -> None:
+    """End the processes that decode. They start again when they are needed."""
+    _open_decoders().close()
+    _open_decoders.cache_clear()
+
+
+class Decoders:
+    """Up to `most` processes that decode, started when they are first needed. Safe to use from several threads."""
+
+    def __init__(self, most: int) -> None:
+        self._free = threading.BoundedSemaphore(most)
+        self._idle: list[_Decoder] = []
+
+    def decode(self, data: bytes, request: DecodeRequest) -> DecodedPhoto:
+        """Do as `decode_apart`; wait while all processes are at work."""
+        with self._free:
+            decoder = self._take()
+            try:
+                decoded = decoder.decode(data, request)
+            except PhotoError:
+                self._give_back(decoder)
+                raise
+            except BaseException:
+                decoder.kill()
+                raise
+            self._give_back(decoder)
+            return decoded
+
+    @property
+    def idle_ids(self) -> list[int]:
+        """The ids of the processes that are idle; each leads a group of its own."""
+        return [decoder.id for decoder in self._idle]
+
+    def close(self) -> None:
+        """End the processes that are idle."""
+        while self._idle:
+            self._idle.pop().kill()
+
+    def _take(self) -> "_Decoder":
+        with suppress(IndexError):
+            return self._idle.pop()
+        try:
+            return _Decoder()
+        except OSError as error:
+            raise PhotoError(Reason.UNREADABLE, f"no process can be started to decode it ({error})") from None
+
+    def _give_back(self, decoder: "_Decoder") -> None:
+        if decoder.is_alive:
+            self._idle.append(decoder)
+
+
+class _Decoder:
+    """One process that decodes, and the two files in memory through which bytes go in and pixels come out."""
+
+    def __init__(self) -> None:
+        self._given, self._shown = _open_shared("photo"), _open_shared("pixels")
+        self._asked = 0
+        arguments = [str(Path(hangtag.__file__).parents[1]), str(self._given), str(self._shown)]
+        self._process = subprocess.Popen(  # noqa: S603 - our own module
+            [sys.executable, "-P", "-c", _START, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            pass_fds=(self._given, self._shown),
+            env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+            bufsize=0,
+            start_new_session=True,  # Ctrl-C is for the process that asks
+        )
+        self.id = self._process.pid
+        self.is_alive = True
+
+    def decode(self, data: bytes, request: DecodeRequest) -> DecodedPhoto:
+        self._asked += 1
+        _write(self._given, data)
+        question = asdict(request) | {"id": self._asked, "bytes": len(data)}
+        try:
+            answer = self._ask(question, WAIT_FACTOR * request.limits.max_seconds + _GRACE_S)
+            if "reason" in answer:
+                raise PhotoError(Reason(answer["reason"]), answer["detail"])
+            width, height = answer["size"]
+            return DecodedPhoto(_read_image(self._shown, (width, height)), StoredPhoto(**answer["stored"]))
+        finally:
+            if self.is_alive:
+                _shrink(self._given)
+                _shrink(self._shown)
+
+    def kill(self) -> None:
+        """End the process and let go of its memory."""
+        if not self.is_alive:
+            return
+        self.is_alive = False
+        with suppress(ProcessLookupError):
+            os.killpg(self.id, signal.SIGKILL)
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+        self._process.wait()
+        os.close(self._given)
+        os.close(self._shown)
+
+    def _ask(self, question: dict[str, Any], seconds: float) -> dict[str, Any]:
+        """Return the answer; where there is none, end the process and raise the `PhotoError` that says so."""
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None  # noqa: S101 - for the type checker
+        assert stdout is not None  # noqa: S101
+        try:
+            stdin.write(json.dumps(question).encode() + b"\n")
+            ready = select.poll()
+            ready.register(stdout, select.POLLIN)
+            while ready.poll(1000 * seconds):
+                line = os.read(stdout.fileno(), _ANSWER_BYTES)
+                if not line:
+                    break
+                answer: dict[str, Any] = json.loads(line)
+                if answer["id"] == question["id"]:
+                    return answer
+            else:
+                self.kill()
+                raise PhotoError(Reason.TOO_EXPENSIVE, "decoding the photo takes too long")
+        except (OSError, ValueError):
+            pass
+        self.kill()
+        raise PhotoError(Reason.CORRUPT, _BROKEN)
+
+
+@cache
+def _open_decoders() -> Decoders:
+    decoders = Decoders(max(1, min(MOST_DECODERS, _count_processors())))
+    atexit.register(decoders.close)
+    return decoders
+
+
+def _count_processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+if hasattr(os, "register_at_fork"):
+    # A forked process has pipes to the decoders of its parent, who would read its answers.
+    os.register_at_fork(after_in_child=_open_decoders.cache_clear)
+
+
+def _open_shared(name: str) -> int:
+    """Return the descriptor of a file that is in memory, or at least has no name that others could open."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create(f"hangtag-{name}")
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
+
+
+def _shrink(descriptor: int) -> None:
+    """Give memory back after a large photo; a little is kept, as new memory takes longer."""
+    if os.fstat(descriptor).st_size > _KEPT_BYTES:
+        os.truncate(descriptor, 0)
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    rest, position = memoryview(data), 0
+    while rest:
+        count = os.pwrite(descriptor, rest, position)
+        rest, position = rest[count:], position + count
+
+
+def _read_image(descriptor: int, size: tuple[int, int]) -> Image.Image:
+    with mmap.mmap(descriptor, 3 * size[0] * size[1], access=mmap.ACCESS_READ) as pixels:
+        return Image.frombytes("RGB", size, pixels)  # type: ignore[arg-type]  # any buffer will do

@@ -1,0 +1,187 @@
+"""What a photo will cost, from the marks of its file alone: nothing is decoded to find out.
+
+Only what these marks prove to be cheap is decoded where it is needed. Everything else goes to a process that can be
+killed (`apart`).
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from hangtag.domain.errors import PhotoError
+from hangtag.domain.reasons import Reason
+from hangtag.imaging.budget import DecodeLimits
+
+CHEAP_JPEG_PIXELS: Final = 16_000_000
+"""Up to this, a JPEG of one scan takes a third of a second at worst, and 64 MB."""
+
+CHEAP_PIXELS: Final = 4_000_000
+"""Up to this, a PNG or WebP takes a third of a second at worst, and 80 MB."""
+
+_CHEAP_PASSES: Final = 16_000_000
+"""Scans times pixels of a progressive JPEG: one of 1,000 x 1,500 pixels usually has 10 scans."""
+
+_MOST_PASSES: Final = 1_000_000_000
+"""Scans times pixels that nobody could decode within the usual time. An honest photo of 50 megapixels has half."""
+
+_MOST_PARTS: Final = 2_000
+"""So many segments or chunks are looked at; reading each takes longer than looking at it."""
+
+_MOST_GIF_PARTS: Final = 200_000
+"""As many blocks as a GIF of 50 MB has, written as usual; an unusual one is not read to its end to count pictures."""
+
+_SEQUENTIAL: Final = frozenset({0xC0, 0xC1})
+_PROGRESSIVE: Final = 0xC2
+_FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_SCAN: Final = 0xDA
+_SCAN_MARK: Final = b"\xff\xda"
+_PNG: Final = b"\x89PNG\r\n\x1a\n"
+_SHORTEST_HEADER: Final = 30
+"""No photo is shorter; the size of each kind but JPEG stands within so many bytes."""
+
+_VP8_MARK: Final = b"\x9d\x01\x2a"
+_WEBP_BYTES_PER_PIXEL: Final = 16
+"""Two canvases, a copy of what is shown, and the image."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a file says of itself: (width, height), scans that decoding goes through, pictures, bytes to decode it in.
+
+    `is_cheap` is true only where its marks prove that decoding takes a fraction of a second and of the memory.
+    """
+
+    size: tuple[int, int]
+    scans: int = 1
+    frames: int = 1
+    memory_bytes: int = 0
+    is_cheap: bool = False
+
+
+def weigh_photo(data: bytes, limits: DecodeLimits) -> bool:
+    """Return whether a photo is cheap to decode, as its marks prove.
+
+    Raises `PhotoError` for one that they prove to be beyond the limits. What cannot be understood here is not cheap.
+    """
+    limits.check_bytes(len(data))
+    cost = _read_cost(data)
+    if cost is None or not all(cost.size):
+        return False
+    limits.check_size(cost.size)
+    if cost.frames > limits.max_frames:
+        raise PhotoError(
+            Reason.TOO_EXPENSIVE, f"the file holds {cost.frames:,} pictures, over {limits.max_frames:,}"
+        )
+    if cost.scans * cost.size[0] * cost.size[1] > _MOST_PASSES:
+        raise PhotoError(Reason.TOO_EXPENSIVE, f"the photo is stored in {cost.scans:,} scans")
+    if cost.memory_bytes > limits.max_memory_bytes:
+        raise PhotoError(
+            Reason.TOO_EXPENSIVE,
+            f"decoding takes {cost.memory_bytes:,} bytes of memory, over {limits.max_memory_bytes:,}",
+        )
+    return cost.is_cheap
+
+
+def count_pixels(data: bytes) -> int | None:
+    """Return the number of pixels that a JPEG, PNG or WebP says it has, None for other files."""
+    cost = _read_cost(data)
+    return None if cost is None else cost.size[0] * cost.size[1]
+
+
+def _read_cost(data: bytes) -> Cost | None:
+    """Return what a file of a known kind costs, None for others and for one that is cut off in its header."""
+    if len(data) < _SHORTEST_HEADER:
+        return None
+    try:
+        if data.startswith(b"\xff\xd8"):
+            return _read_jpeg(data)
+        if data.startswith(_PNG):
+            return _read_png(data)
+        if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+            return _read_webp(data)
+        if data.startswith(b"GIF8"):
+            return _read_gif(data)
+    except IndexError:
+        pass
+    return None
+
+
+def _read_jpeg(data: bytes) -> Cost | None:
+    """Read the segments in front of a JPEG's first scan, and count the scans of a progressive one."""
+    position, kind, frame = 2, 0, b""
+    for _ in range(_MOST_PARTS):
+        if data[position] != 0xFF:  # noqa: PLR2004 - what begins every mark
+            return None  # the decoder looks for the next mark, byte by byte
+        mark, end = data[position + 1], position + 2 + (data[position + 2] << 8 | data[position + 3])
+        if mark == _SCAN:
+            return _cost_of_scans(data, position, kind, frame)
+        if mark in _FRAMES:
+            if frame:
+                return None
+            kind, frame = mark, data[position + 4 : end]
+        position = end
+    return None
+
+
+def _cost_of_scans(data: bytes, position: int, kind: int, frame: bytes) -> Cost | None:
+    height, width, components = frame[1] << 8 | frame[2], frame[3] << 8 | frame[4], frame[5]
+    if (
+        kind in _SEQUENTIAL and data[position + 4] == components
+    ):  # all in one scan, however many there seem to be
+        return Cost((width, height), is_cheap=width * height <= CHEAP_JPEG_PIXELS)
+    # Compressed pixels never hold these two bytes. A small picture among the metadata counts too, which is harmless.
+    scans = data.count(_SCAN_MARK, position)
+    is_cheap = kind == _PROGRESSIVE and scans * width * height <= _CHEAP_PASSES
+    return Cost((width, height), scans, memory_bytes=2 * components * width * height, is_cheap=is_cheap)
+
+
+def _read_png(data: bytes) -> Cost:
+    size = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
+    position, frames, parts = len(_PNG), 1, 0
+    while position + 8 <= len(data) and parts < _MOST_PARTS:
+        kind = data[position + 4 : position + 8]
+        if kind == b"acTL":
+            frames = max(1, int.from_bytes(data[position + 8 : position + 12], "big"))
+        position += 12 + int.from_bytes(data[position : position + 4], "big")
+        parts += 1
+    is_cheap = frames == 1 and parts < _MOST_PARTS and size[0] * size[1] <= CHEAP_PIXELS
+    return Cost(size, frames=frames, is_cheap=is_cheap)
+
+
+def _read_webp(data: bytes) -> Cost | None:
+    kind = data[12:16]
+    if kind == b"VP8X":
+        size = 1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little")
+        frames = max(1, data.count(b"ANMF")) if data[20] & 0x02 else 1
+    elif kind == b"VP8 " and data[23:26] == _VP8_MARK:
+        frames = 1
+        size = (data[26] | data[27] << 8) & 0x3FFF, (data[28] | data[29] << 8) & 0x3FFF
+    elif kind == b"VP8L":
+        frames, bits = 1, int.from_bytes(data[21:25], "little")
+        size = 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    else:
+        return None
+    pixels = size[0] * size[1]
+    is_cheap = frames == 1 and pixels <= CHEAP_PIXELS
+    return Cost(size, frames=frames, memory_bytes=_WEBP_BYTES_PER_PIXEL * pixels, is_cheap=is_cheap)
+
+
+def _read_gif(data: bytes) -> Cost | None:
+    """Count the pictures of a GIF. It is never cheap: what may stand between them is read byte by byte."""
+    size = data[6] | data[7] << 8, data[8] | data[9] << 8
+    position = 13 + (3 << (data[10] & 7) + 1 if data[10] & 0x80 else 0)
+    frames, parts = 0, 0
+    while position < len(data) and data[position] != ord(";") and parts < _MOST_GIF_PARTS:
+        if data[position] == ord(","):
+            frames += 1
+            flags = data[position + 9]
+            position += 11 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
+        elif data[position] == ord("!"):
+            position += 2
+        else:
+            break
+        while position < len(data) and data[position] and parts < _MOST_GIF_PARTS:
+            position += 1 + data[position]
+            parts += 1
+        position += 1
+        parts += 1
+    return Cost(size, frames=max(1, frames))

@@ -1,0 +1,204 @@
+"""The process that decodes what is not proven to be cheap; `apart` starts it.
+
+It is given the descriptors of two files in memory: a photo's bytes, and the pixels that it becomes. Requests come as
+lines of JSON, and so do the answers.
+
+The process itself only watches over a child that does the work, and makes another one as soon as it dies. That takes
+milliseconds, as everything is loaded already. The child sets its own alarms, at which the system kills it: no decoder
+can hold them up.
+"""
+
+import json
+import mmap
+import os
+import resource
+import signal
+from contextlib import suppress
+from dataclasses import asdict
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from PIL import AvifImagePlugin, Image, ImageCms, TiffImagePlugin, WebPImagePlugin
+
+from hangtag.domain.errors import PhotoError
+from hangtag.domain.reasons import Reason
+from hangtag.imaging.apart import WAIT_FACTOR, StoredPhoto
+from hangtag.imaging.budget import DecodeLimits
+from hangtag.imaging.colour import find_white, to_rgb
+from hangtag.imaging.decode import JPEG_FORMATS, drafted_size, open_photo
+
+LOADED: Final = (AvifImagePlugin, ImageCms, TiffImagePlugin, WebPImagePlugin)
+"""What is loaded before the first photo comes, and not again after each death."""
+
+_STRIP_PIXELS: Final = 1 << 20
+_REDUCED_FROM_PIXELS: Final = 4_000_000
+"""Photos larger than this are reduced while they are converted, as far as `at_least` allows."""
+
+_REDUCING_GAP: Final = 3
+"""How much larger than `at_least` a photo stays: what Pillow's own reducing leaves to its better filter."""
+
+_ORIENTATION: Final = 0x0112
+_NICE: Final = 5
+_TOLD_BYTES: Final = 65_536
+_TIME_IS_UP: Final = frozenset({signal.SIGPROF, signal.SIGALRM, signal.SIGXCPU})
+
+Pixels = npt.NDArray[np.uint8]
+
+
+def main(given: int, shown: int) -> None:
+    """Keep a child at work until the requests end."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(OSError):
+        os.nice(_NICE)
+    Image.preinit()
+    working_on = mmap.mmap(-1, 8)
+    while True:
+        child = os.fork()
+        if not child:
+            _work(given, shown, working_on)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        id_ = int.from_bytes(working_on[:8], "little")
+        if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0:
+            return
+        if id_:  # otherwise it died between two photos, which nobody waits for
+            working_on[:8] = bytes(8)
+            _answer({"id": id_} | _describe_death(status))
+
+
+def _work(given: int, shown: int, working_on: mmap.mmap) -> None:
+    while line := os.read(0, _TOLD_BYTES):
+        request = json.loads(line)
+        working_on[:8] = request["id"].to_bytes(8, "little")
+        limits = DecodeLimits(**request["limits"])
+        _set_limits(limits)
+        answer = _decode(given, shown, request, limits)
+        _lift_limits()
+        working_on[:8] = bytes(8)
+        _answer({"id": request["id"]} | answer)
+
+
+def _answer(answer: dict[str, Any]) -> None:
+    os.write(1, json.dumps(answer).encode())
+
+
+def _describe_death(status: int) -> dict[str, str]:
+    number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+    if number in _TIME_IS_UP:
+        return {"reason": Reason.TOO_EXPENSIVE, "detail": "decoding the photo takes too long"}
+    if number == signal.SIGKILL:  # by the system, when memory runs out
+        return {"reason": Reason.TOO_EXPENSIVE, "detail": "decoding the photo takes too much memory"}
+    return {"reason": Reason.CORRUPT, "detail": "the decoder broke down on it"}
+
+
+def _set_limits(limits: DecodeLimits) -> None:
+    signal.setitimer(signal.ITIMER_PROF, limits.max_seconds)
+    signal.setitimer(signal.ITIMER_REAL, WAIT_FACTOR * limits.max_seconds)
+    _set_soft(resource.RLIMIT_AS, _used_bytes() + limits.max_memory_bytes + 2 * limits.max_bytes)
+
+
+def _lift_limits() -> None:
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    _set_soft(resource.RLIMIT_AS, resource.RLIM_INFINITY)
+
+
+def _set_soft(kind: int, limit: int) -> None:
+    _, highest = resource.getrlimit(kind)
+    if highest != resource.RLIM_INFINITY:
+        limit = highest if limit == resource.RLIM_INFINITY else min(limit, highest)
+    with suppress(OSError, ValueError):  # not every system has this limit
+        resource.setrlimit(kind, (limit, highest))
+
+
+def _used_bytes() -> int:
+    """Return the size of this process's address space; 0 where the system does not say."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123 - no path to be built
+            return int(file.read().split()[0]) * mmap.PAGESIZE
+    except OSError:
+        return 1 << 40
+
+
+def _decode(given: int, shown: int, request: dict[str, Any], limits: DecodeLimits) -> dict[str, Any]:
+    try:
+        with mmap.mmap(given, request["bytes"], access=mmap.ACCESS_READ) as file:
+            data = file[:]
+        with open_photo(data, limits) as photo:
+            stored = StoredPhoto(str(photo.format), photo.mode, photo.has_transparency_data)
+            size = _show(photo, shown, request["at_least"])
+            if request["is_inspected"] and photo.format not in JPEG_FORMATS:
+                stored = StoredPhoto(stored.format, stored.mode, stored.is_transparent, _count_frames(photo))
+    except PhotoError as error:
+        return {"reason": error.reason, "detail": error.detail[:500]}
+    except MemoryError:
+        return {"reason": Reason.TOO_EXPENSIVE, "detail": "decoding the photo takes too much memory"}
+    return {"size": size, "stored": asdict(stored)}
+
+
+def _show(photo: Image.Image, shown: int, at_least: tuple[int, int] | None) -> tuple[int, int]:
+    """Write a photo's upright pixels in sRGB where they are shared; return their (width, height)."""
+    if at_least is not None and photo.format in JPEG_FORMATS:
+        photo.draft(None, drafted_size(photo.size, at_least))
+    photo.load()
+    factor = _reducing_factor(photo.size, at_least)
+    size = (-(-photo.width // factor), -(-photo.height // factor))
+    turn = _read_orientation(photo)
+    width, height = size[::-1] if turn >= 5 else size  # noqa: PLR2004 - from 5 on, a photo lies on its side
+    if os.fstat(shown).st_size < 3 * width * height:
+        os.truncate(shown, 3 * width * height)
+    with mmap.mmap(shown, 3 * width * height) as shared:
+        upright: Pixels = np.frombuffer(shared, np.uint8).reshape(height, width, 3)
+        _convert_strips(photo, factor, _as_stored(upright, turn))
+        del upright
+    return width, height
+
+
+def _convert_strips(photo: Image.Image, factor: int, target: Pixels) -> None:
+    """Write a photo's pixels in sRGB, reduced by a factor, into uint8 (height, width, 3), a few rows at a time."""
+    white = find_white(photo)
+    rows = factor * max(1, _STRIP_PIXELS // (photo.width * factor))
+    for top in range(0, photo.height, rows):
+        strip = to_rgb(photo.crop((0, top, photo.width, min(top + rows, photo.height))), white)
+        if factor > 1:
+            strip = strip.reduce(factor)
+        start = top // factor
+        target[start : start + strip.height] = np.asarray(strip)
+
+
+def _reducing_factor(size: tuple[int, int], at_least: tuple[int, int] | None) -> int:
+    if at_least is None or size[0] * size[1] <= _REDUCED_FROM_PIXELS:
+        return 1
+    width, height = drafted_size(size, at_least)
+    return max(1, min(size[0] // (_REDUCING_GAP * width), size[1] // (_REDUCING_GAP * height)))
+
+
+def _as_stored(upright: Pixels, turn: int) -> Pixels:
+    """Return upright pixels, (height, width, 3), in the order in which a photo of an EXIF orientation is stored."""
+    if turn >= 5:  # noqa: PLR2004 - as above
+        upright = upright.swapaxes(0, 1)
+    return {
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        6: upright[::-1],
+        7: upright[::-1, ::-1],
+        8: upright[:, ::-1],
+    }.get(turn, upright)
+
+
+def _read_orientation(photo: Image.Image) -> int:
+    try:
+        turn = photo.getexif().get(_ORIENTATION, 1)
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - a broken EXIF block says nothing about the pixels
+        return 1
+    return turn if turn in range(2, 9) else 1
+
+
+def _count_frames(photo: Image.Image) -> int:
+    with suppress(Exception):  # only the first picture has to be sound
+        return int(getattr(photo, "n_frames", 1))
+    return 1

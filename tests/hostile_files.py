@@ -1,0 +1,86 @@
+"""Files that cost far more than they weigh, made byte by byte: what encoders do not write."""
+
+import io
+import struct
+import zlib
+
+from PIL import Image
+
+EOB_RUN = 0xE0
+LONGEST_RUN = 1 << 14
+
+
+def encode(image, format_="PNG", **options):
+    file = io.BytesIO()
+    image.save(file, format_, **options)
+    return file.getvalue()
+
+
+def jpeg_segment(mark, body):
+    return bytes([0xFF, mark]) + struct.pack(">H", len(body) + 2) + body
+
+
+def progressive_jpeg(size, scans):
+    """Return a grey JPEG with one scan of brightness, and `scans` further ones that change nothing."""
+    width, height = size
+    blocks = -(-width // 8) * -(-height // 8)
+    frame = struct.pack(">BHHB", 8, height, width, 1) + bytes([1, 0x11, 0])
+    one_code = bytes([1, *[0] * 15])
+    head = [
+        b"\xff\xd8",
+        jpeg_segment(0xDB, b"\0" + b"\1" * 64),
+        jpeg_segment(0xC2, frame),
+        jpeg_segment(0xC4, b"\0" + one_code + b"\0"),
+        jpeg_segment(0xC4, b"\x10" + one_code + bytes([EOB_RUN])),
+        jpeg_segment(0xDA, bytes([1, 1, 0, 0, 0, 0])),
+        bytes(-(-blocks // 8)),
+    ]
+    runs = -(-blocks // LONGEST_RUN)  # each: the code 0, then 14 bits 0 for a run of 2**14 blocks
+    empty = jpeg_segment(0xDA, bytes([1, 1, 0, 1, 63, 0])) + bytes(-(-15 * runs // 8))
+    return b"".join([*head, empty * scans, b"\xff\xd9"])
+
+
+def png_chunk(kind, body):
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def png(size, *, colour=2, depth=8, extra=b"", rows=None):
+    """Return a black PNG of a colour type and depth whose pixels take next to nothing."""
+    width, height = size
+    channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
+    row = bytes((width * channels * depth + 7) // 8 + 1)
+    packer = zlib.compressobj(9)
+    at_a_time = max(1, (1 << 20) // len(row))
+    packed, left = [], height if rows is None else rows
+    while left > 0:
+        packed.append(packer.compress(row * min(at_a_time, left)))
+        left -= at_a_time
+    packed.append(packer.flush())
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    palette = png_chunk(b"PLTE", bytes(6)) if colour == 3 else b""
+    return b"".join(
+        [
+            b"\x89PNG\r\n\x1a\n",
+            png_chunk(b"IHDR", header),
+            extra,
+            palette,
+            png_chunk(b"IDAT", b"".join(packed)),
+            png_chunk(b"IEND", b""),
+        ]
+    )
+
+
+def webp_of_one_colour(size):
+    """Return a lossless WebP of a few bytes, of any (width, height) up to 16,384: its pixels take no bits at all."""
+    data = bytearray(encode(Image.new("RGB", (16, 16), "red"), "WEBP", lossless=True))
+    start = data.index(b"VP8L")
+    bits = int.from_bytes(data[start + 9 : start + 13], "little")
+    bits = bits >> 28 << 28 | size[1] - 1 << 14 | size[0] - 1
+    data[start + 9 : start + 13] = bits.to_bytes(4, "little")
+    return bytes(data)
+
+
+def animated(format_, frames, size=(16, 16)):
+    """Return an animation of so many pictures, of which no two are the same."""
+    pictures = [Image.new("RGB", size, (number % 256, number // 256, 0)) for number in range(frames)]
+    return encode(pictures[0], format_, save_all=True, append_images=pictures[1:], lossless=True)
