@@ -31,7 +31,7 @@ from rich.table import Table
 from hangtag.inference.cpus import count_usable_cpus
 from hangtag.inference.model import load_model
 from hangtag.labelling.inputs import PhotoFile, PhotoWalk
-from hangtag.labelling.outputs import open_output
+from hangtag.labelling.outputs import Output, open_table
 from hangtag.labelling.run import Labeller
 
 BOUNDARY: Final = "hangtag-bench"
@@ -166,7 +166,7 @@ def measure_predict(photos: Sequence[Path], arguments: argparse.Namespace) -> fl
     labeller = Labeller({"model": model}, threads=count_usable_cpus())
     with tempfile.TemporaryDirectory() as folder:
         for name in ("warm.csv", "labels.csv"):
-            with open_output(Path(folder) / name, labeller.layout) as writer:
+            with open_table(Output.parse(str(Path(folder) / name)), labeller.layout) as writer:
                 summary = labeller.label(PhotoWalk(photos), writer)
     return len(photos) / summary.seconds
 

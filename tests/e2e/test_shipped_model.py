@@ -9,7 +9,8 @@ from hangtag.datasets.cleaned import load_cleaned
 from hangtag.datasets.opening import open_catalogue
 from hangtag.datasets.splits import SplitSettings
 from hangtag.domain.columns import LABEL_COLUMNS
-from hangtag.evaluation.evaluate import evaluate_model
+from hangtag.evaluation.evaluate import measure
+from hangtag.evaluation.photo_set import split_photos
 from hangtag.evaluation.precision import compare_precisions, is_free
 from hangtag.imaging.samples import write_sample_photos
 from hangtag.inference.model import load_model
@@ -89,7 +90,7 @@ def test_it_knows_what_the_drawn_photos_show(tmp_path):
 def test_it_is_as_good_as_its_card_says(real_split):
     catalogue, table = real_split
     model = load_model(precision="fp32")
-    report = evaluate_model(model, table, catalogue, "validation")
+    report = measure(model, split_photos(table, catalogue, "validation")).report
     written = model.card.metrics["validation"]
     assert report["split"]["counts"] == written["split"]["counts"]
     for column, figures in written["heads"].items():

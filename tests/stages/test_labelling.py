@@ -10,7 +10,7 @@ from hangtag.domain.reasons import Reason
 from hangtag.imaging.samples import write_sample_photos
 from hangtag.inference.model import load_model
 from hangtag.labelling.inputs import PhotoWalk
-from hangtag.labelling.outputs import open_output
+from hangtag.labelling.outputs import Output, open_table
 from hangtag.labelling.run import Labeller
 from tiny_bundle import build_tiny_card, build_tiny_graph
 
@@ -37,7 +37,7 @@ def folder(tmp_path):
 def test_a_folder_becomes_a_table_with_a_row_for_each_photo(model, folder, tmp_path, read_csv):
     labeller = Labeller({"tiny": model}, threads=2)
     seen = []
-    with open_output(tmp_path / "out.csv", labeller.layout) as writer:
+    with open_table(Output.parse(str(tmp_path / "out.csv")), labeller.layout) as writer:
         summary = labeller.label(PhotoWalk([folder]), writer, lambda *done: seen.append(done))
     rows = read_csv(tmp_path / "out.csv")
     assert [row["path"] for row in rows] == sorted(str(path) for path in folder.glob("*/*"))
@@ -55,7 +55,7 @@ def test_a_folder_becomes_a_table_with_a_row_for_each_photo(model, folder, tmp_p
 
 def test_the_table_says_what_the_model_says(model, folder, tmp_path, read_csv):
     labeller = Labeller({"tiny": model}, top_k=2)
-    with open_output(tmp_path / "out.csv", labeller.layout) as writer:
+    with open_table(Output.parse(str(tmp_path / "out.csv")), labeller.layout) as writer:
         labeller.label(PhotoWalk([folder / "00"]), writer)
     rows = read_csv(tmp_path / "out.csv")
     expected = model.predict([row["path"] for row in rows]).rows(2)
@@ -71,7 +71,7 @@ def test_a_folder_without_photos_is_refused_and_writes_nothing(model, tmp_path):
     labeller = Labeller({"tiny": model})
     with (
         pytest.raises(UsageError, match="there is no photo") as refused,
-        open_output(tmp_path / "out.csv", labeller.layout) as writer,
+        open_table(Output.parse(str(tmp_path / "out.csv")), labeller.layout) as writer,
     ):
         labeller.label(PhotoWalk([tmp_path / "empty"]), writer)
     assert "one file with other endings" in str(refused.value)

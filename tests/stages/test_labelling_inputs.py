@@ -15,7 +15,7 @@ from hangtag.bundle.file import write_bundle
 from hangtag.imaging.samples import write_sample_photos
 from hangtag.inference.model import load_model
 from hangtag.labelling.inputs import InputSettings, open_inputs
-from hangtag.labelling.outputs import open_output
+from hangtag.labelling.outputs import Output, open_table
 from hangtag.labelling.run import Labeller
 from tiny_bundle import build_tiny_card, build_tiny_graph
 
@@ -81,7 +81,7 @@ def test_every_input_becomes_rows_of_one_table(tmp_path, photos, inputs):
     model = load_model(tmp_path / "tiny.onnx", precision="fp32")
     with open_inputs(inputs, InputSettings(backoff_s=0.01)) as walk:
         labeller = Labeller({"tiny": model}, threads=2, given=walk.columns)
-        with open_output(tmp_path / "out.parquet", labeller.layout) as writer:
+        with open_table(Output.parse(str(tmp_path / "out.parquet")), labeller.layout) as writer:
             summary = labeller.label(walk, writer)
     rows = pq.read_table(tmp_path / "out.parquet").to_pylist()
     assert (summary.photos, summary.failed, summary.other_files) == (8 * 6 + 5, 5, 2)

@@ -82,7 +82,7 @@ def allow_precisions(
     """Return the precisions that a bundle's card may list, and what bf16 loses on the validation photos, by column.
 
     bf16 is listed where it is free. Where the processor has none, or a golden photo is answered too differently in
-    it, nothing is compared. Raises as `evaluate_model` does.
+    it, nothing is compared. Raises as `split_photos` does.
     """
     exact = load_model(bundle, precision=REFERENCE_PRECISION)
     try:
@@ -104,7 +104,7 @@ def compare_precisions(
 ) -> dict[str, PrecisionCost]:
     """Return, for each head that the split has labels for, what `faster` loses against `reference`.
 
-    Both must be the same bundle. Raises as `evaluate_model` does.
+    Both must be the same bundle. Raises as `split_photos` does.
     """
     photos = split_photos(split_table, catalogue, split)
     expected, found = answer_photos(reference, photos), answer_photos(faster, photos)

@@ -18,8 +18,15 @@ from hangtag.evaluation.curves import read_training
 from hangtag.evaluation.evaluate import Measurement
 from hangtag.evaluation.photo_set import PhotoSet
 from hangtag.evaluation.reading import TrainingCounts, read_head, read_overview
-from hangtag.evaluation.report_figures import draw_confusions, draw_coverage, draw_reliability
-from hangtag.evaluation.report_page import OF_ALL_HEADS, Findings, Picture, build_page
+from hangtag.evaluation.report_page import (
+    OF_ALL_HEADS,
+    Findings,
+    Picture,
+    build_page,
+    draw_confusions,
+    draw_coverage,
+    draw_reliability,
+)
 from hangtag.evaluation.sample import answer_sample
 from hangtag.evaluation.seen import is_own_table, judge
 from hangtag.evaluation.workbook import write_workbook

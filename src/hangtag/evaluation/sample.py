@@ -1,6 +1,5 @@
 """The photos that a workbook shows: all of the custom set, and some of the test split, always the same ones."""
 
-import hashlib
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -39,13 +38,6 @@ class SamplePhoto:
     truth: Mapping[str, str | None]
     answers: Mapping[str, Mapping[str, Answer]]
     thumbnail: bytes | None
-
-
-def choose_photos(photos: PhotoSet, count: int, seed: int) -> PhotoSet:
-    """Return `count` photos of a set, or all where it has no more; the seed and the names alone decide which."""
-    names = photos.rows[PHOTO_COLUMN].to_pylist()
-    shuffled = sorted(range(len(names)), key=lambda position: _place(names[position], seed))
-    return photos.take(sorted(shuffled[:count]))
 
 
 def answer_sample(
@@ -98,7 +90,3 @@ def _thumbnail(photos: PhotoSet, name: str) -> bytes | None:
         return draw_thumbnail(photos.catalogue.read_photo(name))
     except PhotoError:
         return None
-
-
-def _place(name: str, seed: int) -> bytes:
-    return hashlib.sha256(f"{seed}:{name}".encode()).digest()

@@ -81,21 +81,12 @@ class Output:
 
 
 @contextlib.contextmanager
-def open_output(path: Path, layout: Layout) -> Iterator[TableWriter]:
-    """Open a table of labels by the ending of its name; `-` is CSV on standard output.
-
-    The file appears under its name when the block ends. When the block fails, or is interrupted, nothing
-    appears and what was there before stays. Raises `UsageError` as `Output.parse` does.
-    """
-    with open_table(Output.parse(str(path)), layout) as writer:
-        yield writer
-
-
-@contextlib.contextmanager
 def open_table(output: Output, layout: Layout, workplace: Path | None = None) -> Iterator[TableWriter]:
-    """Open the table of an output that is no folder, as `open_output` does.
+    """Open the table of an output that is not a folder; standard output is always CSV.
 
-    Until it is complete it lies in the folder `workplace`, which is on the same file system, or beside its place.
+    The file appears under its name when the block ends. If the block fails or is interrupted, nothing appears and the
+    earlier file stays. Until then the table is written in the folder `workplace`, which must be on the same file
+    system, or beside its place.
     """
     with contextlib.ExitStack() as stack:
         if output.is_standard_output:

@@ -13,8 +13,7 @@ from hangtag.domain.errors import UsageError
 from hangtag.domain.extras import require_extra
 from hangtag.evaluation.comparison import Duel, compare_models, title_models
 from hangtag.evaluation.evaluate import Measurement, measure
-from hangtag.evaluation.photo_set import CUSTOM, PhotoSet
-from hangtag.evaluation.photo_sets import PhotoSets
+from hangtag.evaluation.photo_set import CUSTOM, PhotoSet, PhotoSets
 from hangtag.evaluation.report import add_to_card
 from hangtag.evaluation.seen import Verdict, judge
 from hangtag.inference.cpus import count_usable_cpus

@@ -4,7 +4,8 @@ import pytest
 
 from fakes import build_card, predictions_of
 from hangtag.evaluation.answers import PhotoAnswers, Truth
-from hangtag.evaluation.confusions import (
+from hangtag.evaluation.evaluate import Measurement
+from hangtag.evaluation.reading import (
     Confusion,
     WrongAnswer,
     dense_matrix,
@@ -13,7 +14,6 @@ from hangtag.evaluation.confusions import (
     most_confused,
     row_shares,
 )
-from hangtag.evaluation.evaluate import Measurement
 
 LABELS = ["Red", "Green", "Blue", "Mauve"]
 

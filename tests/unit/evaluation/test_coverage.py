@@ -5,7 +5,7 @@ import pytest
 
 from fakes import build_card
 from hangtag.bundle.card import HeadCard, OodDetectorCard
-from hangtag.evaluation.coverage import (
+from hangtag.evaluation.heads import (
     CURVE_POINTS,
     coverage_curve,
     measure_answered,

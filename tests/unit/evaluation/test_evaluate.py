@@ -10,7 +10,7 @@ from fakes import COLOURS, FakeModel, build_card, encode, paint
 from hangtag.domain.errors import CatalogueError, PhotoError, UsageError
 from hangtag.domain.reasons import Reason
 from hangtag.evaluation.answers import answer_photos
-from hangtag.evaluation.evaluate import evaluate_model, measure
+from hangtag.evaluation.evaluate import measure
 from hangtag.evaluation.photo_set import split_photos
 from hangtag.evaluation.precision import compare_precisions
 from hangtag.evaluation.report import add_to_card
@@ -49,6 +49,10 @@ def build_split(rows):
     return table, MemoryCatalogue(photos)
 
 
+def evaluate(model, table, catalogue, split="test"):
+    return measure(model, split_photos(table, catalogue, split)).report
+
+
 @pytest.fixture
 def right_and_wrong():
     """Test rows with every kind of fault, and a row of another split."""
@@ -67,7 +71,7 @@ def right_and_wrong():
 
 def test_each_head_is_measured_on_the_rows_that_have_its_label(right_and_wrong):
     table, catalogue = right_and_wrong
-    report = evaluate_model(FakeModel(), table, catalogue)
+    report = evaluate(FakeModel(), table, catalogue)
     colour = report["heads"]["baseColour"]
     assert (colour["support"], colour["missing_labels"], colour["unknown_labels"]) == (4, 1, 1)
     assert colour["top1_accuracy"] == 0.5
@@ -80,7 +84,7 @@ def test_each_head_is_measured_on_the_rows_that_have_its_label(right_and_wrong):
 
 
 def test_each_class_has_its_figures_and_its_confusions(right_and_wrong):
-    report = evaluate_model(FakeModel(), *right_and_wrong)
+    report = evaluate(FakeModel(), *right_and_wrong)
     colour = report["heads"]["baseColour"]
     rows = {row.pop("label"): row for row in colour["per_class"]}
     assert list(rows) == ["Green", "Mauve", "Red", "Blue"]  # the most frequent first, then by name
@@ -94,7 +98,7 @@ def test_each_class_has_its_figures_and_its_confusions(right_and_wrong):
 
 
 def test_reliability_holds_the_answers_that_are_counted(right_and_wrong):
-    colour = evaluate_model(FakeModel(), *right_and_wrong)["heads"]["baseColour"]
+    colour = evaluate(FakeModel(), *right_and_wrong)["heads"]["baseColour"]
     assert sum(one["count"] for one in colour["reliability"]) == 4
     (only,) = colour["reliability"]
     assert only["low"] < only["confidence"] <= only["high"]
@@ -102,13 +106,13 @@ def test_reliability_holds_the_answers_that_are_counted(right_and_wrong):
 
 
 def test_all_right_is_counted_over_rows_with_all_labels(right_and_wrong):
-    report = evaluate_model(FakeModel(), *right_and_wrong)
+    report = evaluate(FakeModel(), *right_and_wrong)
     assert report["all_right"]["support"] == 4
     assert report["all_right"]["rate"] == 0.25
 
 
 def test_a_report_says_what_was_measured(right_and_wrong):
-    report = evaluate_model(FakeModel(), *right_and_wrong)
+    report = evaluate(FakeModel(), *right_and_wrong)
     assert report["model"] == {"name": "fake", "version": "1"}
     assert report["split"] == {"name": "test", "strategy": "grouped", "seed": 7, "counts": {"test": 7}}
     assert report["photos"] == {"labelled": 5, "failed": {"not_found": 1}}
@@ -121,7 +125,7 @@ def test_figures_are_those_of_scikit_learn_on_many_rows():
     dice = np.random.default_rng(3)
     names = list(COLOURS)
     rows = [(names[dice.integers(3)], names[dice.integers(3)], "Apparel", "validation") for _ in range(150)]
-    report = evaluate_model(FakeModel(), *build_split(rows), split="validation")
+    report = evaluate(FakeModel(), *build_split(rows), split="validation")
     truth, answers = [row[1] for row in rows], [row[0] for row in rows]
     head = report["heads"]["baseColour"]
     assert head["top1_accuracy"] == pytest.approx(
@@ -132,7 +136,7 @@ def test_figures_are_those_of_scikit_learn_on_many_rows():
 
 
 def test_a_column_without_labels_has_no_figures_and_takes_no_part():
-    report = evaluate_model(FakeModel(), *build_split([("Red", None, "Apparel", "test")]))
+    report = evaluate(FakeModel(), *build_split([("Red", None, "Apparel", "test")]))
     head = report["heads"]["baseColour"]
     assert (head["support"], head["top1_accuracy"], head["macro_f1"]) == (0, None, None)
     assert (head["per_class"], head["confusion"]["counts"], head["reliability"]) == ([], [], [])
@@ -142,7 +146,7 @@ def test_a_column_without_labels_has_no_figures_and_takes_no_part():
 
 
 def test_without_any_label_there_is_no_figure_at_all():
-    report = evaluate_model(FakeModel(), *build_split([("Red", None, None, "test")]))
+    report = evaluate(FakeModel(), *build_split([("Red", None, None, "test")]))
     assert report["all_right"] == {"rate": None, "interval_95": [0.0, 1.0], "support": 0, "heads": []}
     assert report["mean_top1_accuracy"] is None
     assert json.loads(json.dumps(report, allow_nan=False)) == report
@@ -174,19 +178,19 @@ def test_answers_keep_their_rows_when_photos_fail():
 
 def test_a_split_without_rows_is_refused(right_and_wrong):
     with pytest.raises(UsageError, match="no validation rows"):
-        evaluate_model(FakeModel(), *right_and_wrong, split="validation")
+        evaluate(FakeModel(), *right_and_wrong, split="validation")
 
 
 def test_a_table_that_is_no_split_table_is_refused(right_and_wrong):
     table, catalogue = right_and_wrong
     with pytest.raises(CatalogueError, match="split"):
-        evaluate_model(FakeModel(), table.drop_columns(["split"]), catalogue)
+        evaluate(FakeModel(), table.drop_columns(["split"]), catalogue)
     with pytest.raises(CatalogueError, match="baseColour"):
-        evaluate_model(FakeModel(), table.drop_columns(["baseColour", "masterCategory"]), catalogue)
+        evaluate(FakeModel(), table.drop_columns(["baseColour", "masterCategory"]), catalogue)
 
 
 def test_a_card_keeps_the_figures_of_each_split(right_and_wrong):
-    report = evaluate_model(FakeModel(), *right_and_wrong)
+    report = evaluate(FakeModel(), *right_and_wrong)
     card = add_to_card(build_card(metrics={"train": {"heads": {}}}), report)
     assert set(card.metrics) == {"train", "test"}
     assert card.metrics["test"]["heads"] == report["heads"]

@@ -4,7 +4,7 @@ import pytest
 
 from fakes import build_card, predictions_of
 from hangtag.evaluation.answers import PhotoAnswers, Truth
-from hangtag.evaluation.parts import measure_parts
+from hangtag.evaluation.evaluate import measure_parts
 from hangtag.evaluation.photo_set import PhotoSet
 
 CLASSES = ("Shirts", "Shoes")

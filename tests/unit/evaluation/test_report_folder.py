@@ -6,8 +6,8 @@ import pytest
 from fakes import build_card
 from hangtag.domain.errors import UsageError
 from hangtag.evaluation.photo_set import PhotoSet, split_photos
-from hangtag.evaluation.report_figures import FEW_CLASSES, draw_confusions, draw_curves, draw_reliability
 from hangtag.evaluation.report_folder import check_report_folder, count_examples, file_names
+from hangtag.evaluation.report_page import FEW_CLASSES, draw_confusions, draw_curves, draw_reliability
 
 PNG = b"\x89PNG"
 

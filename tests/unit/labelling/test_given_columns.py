@@ -14,7 +14,7 @@ from fakes import FakeModel, encode, paint
 from hangtag.inference.predicting import predict_photos
 from hangtag.labelling.inputs import InputSettings, open_inputs
 from hangtag.labelling.layout import Layout, build_rows
-from hangtag.labelling.outputs import open_output
+from hangtag.labelling.outputs import Output, open_table
 from hangtag.tables.cells import Kind, as_kind, name_beside
 from hangtag.tables.parquet import ArrowRows
 
@@ -49,7 +49,7 @@ ROWS = VALUES | {
 @pytest.fixture
 def written(tmp_path):
     def write(ending):
-        with open_output(tmp_path / f"out{ending}", LAYOUT) as writer:
+        with open_table(Output.parse(str(tmp_path / f"out{ending}")), LAYOUT) as writer:
             writer.write(ROWS)
         return tmp_path / f"out{ending}"
 

@@ -16,7 +16,7 @@ from openpyxl.utils.escape import unescape
 from hangtag.domain.errors import UsageError
 from hangtag.domain.flags import Flag
 from hangtag.labelling.layout import Layout
-from hangtag.labelling.outputs import STANDARD_OUTPUT, Output, open_output
+from hangtag.labelling.outputs import STANDARD_OUTPUT, Output, open_table
 from hangtag.tables import parquet, writing
 from hangtag.tables.cells import TYPED_KINDS, Kind
 from hangtag.tables.writing import CsvWriter
@@ -39,7 +39,7 @@ texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=
 
 
 def write(path, rows, layout=LAYOUT):
-    with open_output(path, layout) as writer:
+    with open_table(Output.parse(str(path)), layout) as writer:
         writer.write(rows)
 
 
@@ -142,7 +142,7 @@ def test_a_long_workbook_goes_on_in_the_next_sheet():
 
 def test_parquet_holds_rows_back_until_a_group_is_worth_writing(tmp_path, monkeypatch):
     monkeypatch.setattr(parquet, "ROWS_PER_GROUP", 4)
-    with open_output(tmp_path / "out.parquet", LAYOUT) as writer:
+    with open_table(Output.parse(str(tmp_path / "out.parquet")), LAYOUT) as writer:
         for _ in range(5):
             writer.write(ROWS)
     file = pq.ParquetFile(tmp_path / "out.parquet")
@@ -152,7 +152,7 @@ def test_parquet_holds_rows_back_until_a_group_is_worth_writing(tmp_path, monkey
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_a_table_without_rows_still_has_its_columns(tmp_path, suffix):
     path = tmp_path / f"out{suffix}"
-    with open_output(path, LAYOUT):
+    with open_table(Output.parse(str(path)), LAYOUT):
         pass
     if suffix == ".parquet":
         assert pq.read_table(path).column_names == list(LAYOUT.kinds)
@@ -236,7 +236,7 @@ def test_an_interrupted_run_leaves_what_was_there(tmp_path, suffix, error):
     path.write_bytes(b"yesterday")
 
     def label():
-        with open_output(path, LAYOUT) as writer:
+        with open_table(Output.parse(str(path)), LAYOUT) as writer:
             writer.write(ROWS)
             raise error
 
@@ -249,7 +249,7 @@ def test_an_interrupted_run_leaves_what_was_there(tmp_path, suffix, error):
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_nothing_stands_under_the_name_before_the_end(tmp_path, suffix):
     path = tmp_path / f"out{suffix}"
-    with open_output(path, LAYOUT) as writer:
+    with open_table(Output.parse(str(path)), LAYOUT) as writer:
         writer.write(ROWS)
         assert not path.exists()
     assert list(tmp_path.iterdir()) == [path]
