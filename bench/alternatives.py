@@ -37,9 +37,8 @@ from hangtag.bundle.shipped import find_bundle
 from hangtag.cli.console import open_console
 from hangtag.domain.errors import UsageError
 from hangtag.imaging.preprocess import Preprocessing, prepare_photo
-from hangtag.inference.cpus import count_usable_cpus
 from hangtag.inference.model import load_model
-from hangtag.inference.runtime import load_runtime
+from hangtag.inference.runtime import count_usable_cpus, load_runtime
 from hangtag.labelling.inputs import PhotoFile, PhotoWalk
 from hangtag.labelling.trial import label_all
 

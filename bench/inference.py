@@ -29,10 +29,9 @@ from hangtag import load_model
 from hangtag.bundle.file import Bundle, read_bundle
 from hangtag.bundle.shipped import find_bundle
 from hangtag.imaging.samples import write_sample_photos
-from hangtag.inference.cpus import count_usable_cpus
 from hangtag.inference.engine import BATCH_SIZE
 from hangtag.inference.measured import EngineSetting
-from hangtag.inference.runtime import load_runtime
+from hangtag.inference.runtime import count_usable_cpus, load_runtime
 from hangtag.inference.selection import Forms, build_engine
 
 Pixels = npt.NDArray[np.uint8]

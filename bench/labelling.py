@@ -37,8 +37,8 @@ from rich.table import Table
 from hangtag.cli.console import open_console
 from hangtag.imaging.preprocess import Preprocessing, prepare_photo
 from hangtag.imaging.samples import load_sample_photos
-from hangtag.inference.cpus import count_usable_cpus
 from hangtag.inference.model import Model, load_model
+from hangtag.inference.runtime import count_usable_cpus
 from hangtag.labelling.inputs import PhotoFile, PhotoWalk
 from hangtag.labelling.job import open_job
 from hangtag.labelling.outputs import Output

@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from rich.table import Table
 
 from hangtag.cli.console import open_console
-from hangtag.inference.cpus import count_usable_cpus
+from hangtag.inference.runtime import count_usable_cpus
 from ray_cluster import BenchCluster, link_photos, start
 
 SINGLE_PROCESS: Final = "one process"

@@ -28,8 +28,8 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from hangtag.inference.cpus import count_usable_cpus
 from hangtag.inference.model import load_model
+from hangtag.inference.runtime import count_usable_cpus
 from hangtag.labelling.inputs import PhotoFile, PhotoWalk
 from hangtag.labelling.outputs import Output, open_table
 from hangtag.labelling.run import Labeller

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from hangtag.training.backgrounds import find_background
+from hangtag.training.augmentation import find_background
 
 Row = dict[str, str]
 Floats = npt.NDArray[np.float32]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hangtag.bundle.card import Card
 from hangtag.bundle.file import read_card
-from hangtag.reports.style import SERIES_COLOURS, add_legend, new_figure, quieten, write_png
+from hangtag.reports.figures import SERIES_COLOURS, add_legend, new_figure, quieten, write_png
 
 PANELS = (("top1_accuracy", "accuracy"), ("loss", "loss"))
 PICTURE = Path(__file__).parent / "original-runs.png"

@@ -16,8 +16,18 @@ from hangtag.domain.extras import missing_extra
 from hangtag.domain.text import render_count, render_share
 from hangtag.imaging.colour import PAPER
 from hangtag.imaging.decode import decode_photo
-from hangtag.reports.figures import bar_chart, bar_panels, shorten
-from hangtag.reports.style import ACCENT, FADED_INK, INK, SERIES_COLOURS, SMALL, new_figure, quieten
+from hangtag.reports.figures import (
+    ACCENT,
+    FADED_INK,
+    INK,
+    SERIES_COLOURS,
+    SMALL,
+    bar_chart,
+    bar_panels,
+    new_figure,
+    quieten,
+    shorten,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -22,7 +22,6 @@ from hangtag.catalogue.candidates import (
     read_candidates,
     sort_by_id,
 )
-from hangtag.datasets.assign import Fractions, Item, assign_by_year, assign_stratified
 from hangtag.datasets.interface import Catalogue
 from hangtag.datasets.prints import PhotoPrint, fingerprint_catalogue
 from hangtag.datasets.splits import (
@@ -38,7 +37,11 @@ from hangtag.datasets.splits import (
     TEST,
     TRAIN,
     VALIDATION,
+    Fractions,
+    Item,
     SplitSettings,
+    assign_by_year,
+    assign_stratified,
     read_split_facts,
 )
 from hangtag.domain.columns import ID, YEAR

@@ -11,8 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hangtag.datasets.cleaned import read_cleaned
-from hangtag.datasets.joined import JOINT, JoinedCatalogue
-from hangtag.datasets.opening import Catalogue, open_catalogue, open_custom_set
+from hangtag.datasets.opening import JOINT, Catalogue, JoinedCatalogue, open_catalogue, open_custom_set
 from hangtag.datasets.splits import (
     PHOTO_COLUMN,
     SPLIT_COLUMN,

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from hangtag.inference.cpus import count_usable_cpus
-from hangtag.inference.runtime import load_runtime
+from hangtag.inference.runtime import count_usable_cpus, load_runtime
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -17,9 +17,8 @@ from hangtag.bundle.quantised import is_quantised
 from hangtag.bundle.structure import check_class_count
 from hangtag.domain.errors import BundleError, UsageError
 from hangtag.inference.compiled import CompiledGraph, Request, split_batch
-from hangtag.inference.cpus import count_usable_cpus
 from hangtag.inference.golden import draw_probes
-from hangtag.inference.runtime import PRECISION_NAMES, read_graph
+from hangtag.inference.runtime import PRECISION_NAMES, count_usable_cpus, read_graph
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator

@@ -19,8 +19,7 @@ from typing import Any, Final, TypeVar
 from hangtag import __version__
 from hangtag.bundle.card import REFERENCE_PRECISION
 from hangtag.domain.durable import replacing
-from hangtag.inference.cpus import count_usable_cpus
-from hangtag.inference.runtime import load_runtime
+from hangtag.inference.runtime import count_usable_cpus, load_runtime
 
 EXACTNESS: Final = (REFERENCE_PRECISION, "bf16", "int8")
 """The precisions, the most exact one first."""

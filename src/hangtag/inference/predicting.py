@@ -15,9 +15,9 @@ from hangtag.bundle.card import Card
 from hangtag.domain.interrupts import deferring_interrupts
 from hangtag.imaging.batches import DecodedBatch, PhotoDecoder, PhotoSource
 from hangtag.imaging.budget import DecodeLimits
-from hangtag.inference.cpus import count_usable_cpus
 from hangtag.inference.predictions import Predictions
 from hangtag.inference.probabilities import PredictionBuilder
+from hangtag.inference.runtime import count_usable_cpus
 
 BATCH_SIZE: Final = 32
 """How many photos are decoded at a time: two batches of the engine, so that several threads share few photos too."""

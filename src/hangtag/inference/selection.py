@@ -7,7 +7,6 @@ from hangtag.bundle.card import QUANTISED_PRECISION, REFERENCE_PRECISION
 from hangtag.bundle.file import Bundle
 from hangtag.bundle.quantised import find_quantised, graph_sha256, is_quantised, read_quantisation
 from hangtag.domain.errors import BundleError
-from hangtag.inference.cpus import count_usable_cpus
 from hangtag.inference.engine import BATCH_SIZE, Engine, Precision
 from hangtag.inference.golden import check_golden
 from hangtag.inference.measured import (
@@ -21,7 +20,7 @@ from hangtag.inference.measured import (
     recall,
     recall_forms,
 )
-from hangtag.inference.runtime import preferred_precision
+from hangtag.inference.runtime import count_usable_cpus, preferred_precision
 
 
 def select_engine(bundle: Bundle, precision: Precision, threads: int | None, *, verify: bool) -> Engine:

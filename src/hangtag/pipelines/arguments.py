@@ -1,11 +1,14 @@
-"""Arguments of the Python API: a value of a wrong type is a `UsageError` that names it, never a bare `TypeError`."""
+"""Arguments of the Python API, and what a pipeline tells while it works.
+
+An argument of a wrong type is a `UsageError` that names it, never a bare `TypeError`.
+"""
 
 import functools
 import inspect
 import types
 from collections.abc import Callable
 from os import PathLike
-from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin
+from typing import Any, Final, Literal, ParamSpec, Protocol, TypeVar, Union, get_args, get_origin
 
 from hangtag.domain.errors import UsageError
 
@@ -81,3 +84,29 @@ def _describe(annotation: Any) -> str:  # noqa: ANN401 - as above
 
 def _with_article(name: str) -> str:
     return f"an {name}" if name[0] in "aeiouAEIOU" else f"a {name}"
+
+
+class Progress(Protocol):
+    """Is told what a pipeline finds and how far it is."""
+
+    def say(self, text: str) -> None:
+        """Take a line about what was found or begins."""
+        ...
+
+    def advance(self, task: str, done: int, total: int | None) -> None:
+        """Know that `done` of `total` steps of a task are done; None where nobody knows how many there are."""
+        ...
+
+
+class _Silent:
+    def say(self, text: str) -> None: ...
+
+    def advance(self, task: str, done: int, total: int | None) -> None: ...
+
+
+SILENT: Final[Progress] = _Silent()
+
+
+def follow(progress: Progress, task: str) -> Callable[[int, int], None]:
+    """Return what a stage calls with the steps done and the steps in all."""
+    return lambda done, total: progress.advance(task, done, total)

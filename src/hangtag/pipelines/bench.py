@@ -12,7 +12,6 @@ from hangtag.bundle.file import read_bundle
 from hangtag.bundle.shipped import DEFAULT_NAME, find_bundle
 from hangtag.domain.errors import UsageError
 from hangtag.imaging.samples import load_sample_photos
-from hangtag.inference.cpus import count_usable_cpus
 from hangtag.inference.measured import (
     EngineSetting,
     Timing,
@@ -22,6 +21,7 @@ from hangtag.inference.measured import (
     remember,
     time_in_turn,
 )
+from hangtag.inference.runtime import count_usable_cpus
 from hangtag.inference.selection import Forms
 from hangtag.labelling.inputs import PhotoFile, PhotoWalk
 from hangtag.labelling.trial import Workload, time_engines, time_parts

@@ -22,9 +22,8 @@ from hangtag.datasets.prints import fingerprint_catalogue
 from hangtag.datasets.splits import SplitSettings
 from hangtag.domain.errors import UsageError
 from hangtag.domain.extras import require_extra
-from hangtag.pipelines.arguments import AnyPath, checked
+from hangtag.pipelines.arguments import SILENT, AnyPath, Progress, checked, follow
 from hangtag.pipelines.destinations import Destination, check_destinations
-from hangtag.pipelines.progress import SILENT, Progress, follow
 from hangtag.tables.tables import REPORT_SUFFIXES, need_table_name, write_json, write_report
 
 if TYPE_CHECKING:

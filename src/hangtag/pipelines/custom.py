@@ -27,8 +27,7 @@ from hangtag.datasets.folder import CUSTOM_TABLE, custom_photos
 from hangtag.domain.errors import CatalogueError, UsageError
 from hangtag.domain.prediction import Label, Prediction
 from hangtag.inference.model import load_model
-from hangtag.pipelines.arguments import AnyPath, checked
-from hangtag.pipelines.progress import SILENT, Progress, follow
+from hangtag.pipelines.arguments import SILENT, AnyPath, Progress, checked, follow
 from hangtag.tables.tables import write_json
 
 PROPOSALS_NAME: Final = "custom_proposals.csv"

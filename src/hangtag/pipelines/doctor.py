@@ -133,8 +133,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def _check_runtime() -> Iterator[Finding]:
-    from hangtag.inference.cpus import count_usable_cpus
-    from hangtag.inference.runtime import load_runtime, preferred_precision
+    from hangtag.inference.runtime import count_usable_cpus, load_runtime, preferred_precision
 
     core = load_runtime()
     processor = str(core.get_property("CPU", "FULL_DEVICE_NAME")).strip()

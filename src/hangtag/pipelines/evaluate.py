@@ -16,11 +16,10 @@ from hangtag.evaluation.evaluate import Measurement, measure
 from hangtag.evaluation.photo_set import CUSTOM, PhotoSet, PhotoSets
 from hangtag.evaluation.report import add_to_card
 from hangtag.evaluation.seen import Verdict, judge
-from hangtag.inference.cpus import count_usable_cpus
 from hangtag.inference.model import Model, load_model
-from hangtag.pipelines.arguments import AnyPath, checked
+from hangtag.inference.runtime import count_usable_cpus
+from hangtag.pipelines.arguments import SILENT, AnyPath, Progress, checked, follow
 from hangtag.pipelines.destinations import Destination, check_destinations
-from hangtag.pipelines.progress import SILENT, Progress, follow
 from hangtag.tables.tables import write_json
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 from hangtag.bundle.shipped import DEFAULT_NAME, find_bundle
 from hangtag.domain.durable import replacing
 from hangtag.domain.errors import UsageError
-from hangtag.inference.cpus import count_usable_cpus
 from hangtag.inference.model import Model, load_model
 from hangtag.inference.predictions import Predictions
+from hangtag.inference.runtime import count_usable_cpus
 from hangtag.labelling.cluster.pool import ClusterSettings
 from hangtag.labelling.inputs import InputSettings, PhotoInput, open_inputs
 from hangtag.labelling.inputs.opening import STANDARD_INPUT

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from hangtag.datasets.opening import Catalogue, open_catalogue, open_custom_set
 from hangtag.domain.errors import UsageError
 from hangtag.domain.extras import require_extra
-from hangtag.pipelines.arguments import AnyPath, checked
-from hangtag.pipelines.progress import SILENT, Progress
+from hangtag.pipelines.arguments import SILENT, AnyPath, Progress, checked
 from hangtag.pipelines.train_bundle import TEACHER, Training, TrainResult, choose_engine, train_with_teacher
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hangtag.domain.errors import UsageError
 from hangtag.domain.extras import missing_extra
-from hangtag.pipelines.progress import SILENT, Progress
+from hangtag.pipelines.arguments import SILENT, Progress
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -10,7 +10,7 @@ from typing import Final
 from hangtag.domain.durable import write_whole
 from hangtag.domain.extras import missing_extra
 from hangtag.domain.text import render_share
-from hangtag.reports.style import DOTS_PER_INCH
+from hangtag.reports.figures import DOTS_PER_INCH
 
 LONG_TABLE: Final = 20
 """A longer table scrolls inside the page. In print it is shown whole."""

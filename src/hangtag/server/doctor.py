@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from hangtag.domain.durable import PRIVATE_FILE, PRIVATE_FOLDER
 from hangtag.domain.text import did_you_mean
-from hangtag.inference.cpus import count_usable_cpus
+from hangtag.inference.runtime import count_usable_cpus
 from hangtag.pipelines.doctor import Finding, check_packages, run_check
 from hangtag.server.database import list_revisions, sqlite_url
 from hangtag.server.jobs.service import DATABASE_NAME

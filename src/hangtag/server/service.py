@@ -10,8 +10,8 @@ from typing import Annotated, Final
 from fastapi import Depends, FastAPI, Request
 
 from hangtag.imaging.batches import PhotoDecoder
-from hangtag.inference.cpus import count_usable_cpus
 from hangtag.inference.model import Model
+from hangtag.inference.runtime import count_usable_cpus
 from hangtag.server.batching import CHUNK_PHOTOS, Batcher, BatchSettings
 from hangtag.server.catalogue import ShownCatalogue
 from hangtag.server.examples import ExampleFinder

@@ -19,7 +19,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hangtag.bundle.card import REFERENCE_PRECISION
-from hangtag.datasets.assign import Item, assign_stratified
 from hangtag.datasets.opening import Catalogue
 from hangtag.datasets.out_of_fold import (
     HeadGuesses,
@@ -37,6 +36,8 @@ from hangtag.datasets.splits import (
     TEST,
     TRAIN,
     VALIDATION,
+    Item,
+    assign_stratified,
 )
 from hangtag.domain.columns import ID
 from hangtag.domain.errors import TrainingError

@@ -7,8 +7,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from hangtag.datasets.joined import JoinedCatalogue, joined_name
-from hangtag.datasets.opening import Catalogue
+from hangtag.datasets.opening import Catalogue, JoinedCatalogue, joined_name
 from hangtag.datasets.splits import GROUP_COLUMN, NOTE_COLUMN, PHOTO_COLUMN, SPLIT_COLUMN, TRAIN, VALIDATION
 from hangtag.domain.columns import ID, NAME
 from hangtag.domain.errors import TrainingError

@@ -16,9 +16,16 @@ from hangtag.domain.interrupts import deferring_interrupts
 from hangtag.networks.multihead import ServedNetwork
 from hangtag.networks.pretrained import Weights
 from hangtag.networks.registry import build_network
-from hangtag.training.checkpoint import History, RunState, read_checkpoint, require_same_run, write_checkpoint
+from hangtag.training.checkpoint import (
+    History,
+    RunState,
+    read_checkpoint,
+    require_same_run,
+    require_tensorboard,
+    write_checkpoint,
+    write_history,
+)
 from hangtag.training.data import OOD_OUTPUT, TrainingData
-from hangtag.training.history import require_tensorboard, write_history
 from hangtag.training.learner import Learner, iter_batches, learning_rate_at
 from hangtag.training.losses import Losses
 from hangtag.training.progress import TrainingProgress, say

@@ -26,7 +26,7 @@ from rich.console import Console
 from torch import distributed
 
 from hangtag.domain.errors import HangtagError, TrainingError, UsageError
-from hangtag.inference.cpus import count_usable_cpus
+from hangtag.inference.runtime import count_usable_cpus
 from hangtag.training.data import Samples, TrainingData
 from hangtag.training.loop import RunSettings, TrainedNetwork, train, write_first_checkpoint
 from hangtag.training.progress import TrainingProgress

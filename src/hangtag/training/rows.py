@@ -15,8 +15,7 @@ import pyarrow.compute as pc
 from hangtag.bundle.card import SourceCard
 from hangtag.datasets.cleaned import read_cleaned
 from hangtag.datasets.interface import read_stated_source
-from hangtag.datasets.joined import JoinedCatalogue
-from hangtag.datasets.opening import Catalogue
+from hangtag.datasets.opening import Catalogue, JoinedCatalogue
 from hangtag.datasets.prints import fingerprint_catalogue, group_duplicates
 from hangtag.datasets.splits import (
     DROPPED,

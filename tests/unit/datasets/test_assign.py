@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hangtag.datasets.assign import Item, assign_by_year, assign_stratified
-from hangtag.datasets.splits import TEST, TRAIN, VALIDATION
+from hangtag.datasets.splits import TEST, TRAIN, VALIDATION, Item, assign_by_year, assign_stratified
 from hangtag.domain.errors import CatalogueError
 
 FRACTIONS = {TEST: 0.10, VALIDATION: 0.05}

@@ -1,7 +1,6 @@
 import pytest
 
-from hangtag.datasets.joined import JoinedCatalogue, joined_name
-from hangtag.datasets.opening import open_catalogue
+from hangtag.datasets.opening import JoinedCatalogue, joined_name, open_catalogue
 from hangtag.domain.errors import PhotoError
 from hangtag.tables.matching import product_id
 

@@ -2,14 +2,14 @@ import os
 
 import pytest
 
-from hangtag.inference import cpus
-from hangtag.inference.cpus import count_usable_cpus
+from hangtag.inference import runtime
+from hangtag.inference.runtime import count_usable_cpus
 
 
 @pytest.fixture
 def count(tmp_path, monkeypatch):
     """Count on a machine that lets this process run on eight processors, with the given cgroup files."""
-    monkeypatch.setattr(cpus, "_count_allowed", lambda: 8)
+    monkeypatch.setattr(runtime, "_count_allowed", lambda: 8)
 
     def count(own="/", **files):
         for name, text in files.items():

@@ -5,8 +5,7 @@ from typing import Literal
 import pytest
 
 from hangtag.domain.errors import UsageError
-from hangtag.pipelines.arguments import AnyPath, checked
-from hangtag.pipelines.progress import SILENT, Progress
+from hangtag.pipelines.arguments import SILENT, AnyPath, Progress, checked
 
 
 @checked

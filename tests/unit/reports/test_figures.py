@@ -9,6 +9,8 @@ from PIL import Image
 
 from hangtag.domain.errors import UsageError
 from hangtag.reports.figures import (
+    ACCENT,
+    PAPER,
     bar_chart,
     bar_panels,
     heat_map,
@@ -17,7 +19,6 @@ from hangtag.reports.figures import (
     reliability_diagram,
     write_png,
 )
-from hangtag.reports.style import ACCENT, PAPER
 
 BINS = [{"low": 0.5, "high": 0.6, "count": 10, "confidence": 0.55, "accuracy": 0.4}]
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from hangtag.training.backgrounds import find_background, replace_backgrounds
+from hangtag.training.augmentation import find_background, replace_backgrounds
 
 PAPER = (250.0, 248.0, 245.0)
 

@@ -6,8 +6,7 @@ import pytest
 from PIL import Image
 
 from fakes import encode, paint
-from hangtag.datasets.joined import JoinedCatalogue
-from hangtag.datasets.opening import open_catalogue
+from hangtag.datasets.opening import JoinedCatalogue, open_catalogue
 from hangtag.domain.errors import CatalogueError, UsageError
 from hangtag.training.joining import join_photos
 from hangtag.training.negatives import Negatives

@@ -5,8 +5,8 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from hangtag.domain.errors import TrainingError
-from hangtag.training import history
-from hangtag.training.history import write_history
+from hangtag.training import checkpoint
+from hangtag.training.checkpoint import write_history
 from hangtag.training.loop import RunSettings
 from hangtag.training.progress import TrainingProgress
 
@@ -72,6 +72,6 @@ def test_the_plot_names_whole_epochs(tmp_path, monkeypatch):
 
 
 def test_without_tensorboard_a_run_that_wants_it_is_refused_before_it_begins(tmp_path, monkeypatch):
-    monkeypatch.setattr(history, "find_spec", lambda _: None)
+    monkeypatch.setattr(checkpoint, "find_spec", lambda _: None)
     with pytest.raises(TrainingError, match=r"tensorboard.*pip install"):
         RunSettings(tmp_path, tensorboard=True)

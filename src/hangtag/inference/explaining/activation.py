@@ -1,6 +1,11 @@
-"""Class activation maps: heads on a mean of features say by themselves which part of a photo spoke for a class."""
+"""Class activation maps: heads on a mean of features say by themselves which part of a photo spoke for a class.
 
-from collections.abc import Mapping
+Which heads these are is found in the graph, and so is where the cells of the feature map look: the centre of each
+one's field of view, in pixels of the input.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Self
 
 import numpy as np
@@ -8,11 +13,170 @@ import numpy.typing as npt
 
 from hangtag.imaging.preprocess import Pixels
 from hangtag.inference.engine import Engine
-from hangtag.inference.explaining.cells import locate_cells
-from hangtag.inference.explaining.linear_heads import LinearHeads, find_linear_heads
-from hangtag.inference.explaining.surface import Values
-from hangtag.inference.explaining.views import Shifts, Views
+from hangtag.inference.explaining.surface import Axis, Shifts, Values, Views
 from hangtag.inference.runtime import load_runtime
+
+Weights = npt.NDArray[np.float32]
+"""The weights of one head, float32 of shape (classes, channels)."""
+
+_ROUNDABOUT: Final = 12
+"""How many operators may stand between the parts of a head: exporters write one layer in several ways."""
+
+_SHIFTS: Final = frozenset({"Add", "Subtract", "Convert", "Reshape", "Squeeze"})
+"""What may follow the product of features and weights."""
+
+_SHAPES: Final = frozenset({"Reshape", "Squeeze", "Unsqueeze", "Gather", "Convert"})
+"""What may stand between the mean and the product: it moves numbers and changes none."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinearHeads:
+    """A feature map, which is an output inside a graph of shape (n, channels, rows, columns), and heads on its mean."""
+
+    features: Any
+    weights: dict[str, Weights]
+
+
+def find_linear_heads(graph: Any, columns: Sequence[str]) -> LinearHeads | None:  # noqa: ANN401 - OpenVINO has no types
+    """Return those heads that look like a linear layer on the mean of the first such head's feature map, or None.
+
+    `graph` is an OpenVINO model. That a head looks like one is no proof: its sums have to be compared with its logits.
+    """
+    found: LinearHeads | None = None
+    for result in graph.results:
+        column = result.input_value(0).get_any_name()
+        head = _trace(result.input_value(0)) if column in columns else None
+        if head is None:
+            continue
+        features, weights = head
+        if found is None:
+            found = LinearHeads(features, {})
+        if _is_same(found.features, features):
+            found.weights[column] = weights
+    return found
+
+
+def _trace(logits: Any) -> tuple[Any, Weights] | None:  # noqa: ANN401
+    """Walk from the logits back to the feature map; return it and the weights on the way, or None."""
+    product = _last(_walk(logits, _SHIFTS))
+    if product.get_node().get_type_name() != "MatMul":
+        return None
+    weights = _weights_of(product.get_node())
+    mean = _last(_walk(product.get_node().input_value(0), _SHAPES))
+    if weights is None or mean.get_node().get_type_name() != "ReduceMean":
+        return None
+    features = mean.get_node().input_value(0)
+    shape = features.get_partial_shape()
+    is_map = shape.rank.is_static and len(shape) == 4 and all(size.is_static for size in list(shape)[1:])  # noqa: PLR2004
+    return (features, weights) if is_map and shape[1].get_length() == weights.shape[1] else None
+
+
+def _walk(output: Any, through: frozenset[str]) -> Iterator[Any]:  # noqa: ANN401
+    """Yield an output and those that it is made of, back to the first that another operator than these makes."""
+    for _ in range(_ROUNDABOUT):
+        yield output
+        node = output.get_node()
+        is_scaled_by_one = node.get_type_name() == "Multiply" and _is_one(node.input_value(1))
+        if node.get_type_name() not in through and not is_scaled_by_one:
+            return
+        output = node.input_value(0)
+
+
+def _last(outputs: Iterator[Any]) -> Any:  # noqa: ANN401
+    *_, last = outputs
+    return last
+
+
+def _weights_of(product: Any) -> Weights | None:  # noqa: ANN401
+    values = _constant(product.input_value(1))
+    attributes = product.get_attributes()
+    if values is None or values.ndim != 2 or attributes["transpose_a"]:  # noqa: PLR2004
+        return None
+    return np.ascontiguousarray(values if attributes["transpose_b"] else values.T)
+
+
+def _constant(output: Any) -> Weights | None:  # noqa: ANN401
+    """Return the numbers of a constant, also of one that is stored in half precision; None for what is computed."""
+    node = output.get_node()
+    if node.get_type_name() == "Convert":
+        node = node.input_value(0).get_node()
+    return np.asarray(node.data, np.float32) if node.get_type_name() == "Constant" else None
+
+
+def _is_one(output: Any) -> bool:  # noqa: ANN401
+    values = _constant(output)
+    return values is not None and bool((values == 1).all())
+
+
+def _is_same(one: Any, other: Any) -> bool:  # noqa: ANN401
+    names = [(output.get_node().get_name(), output.get_index()) for output in (one, other)]
+    return names[0] == names[1]
+
+
+_CONVOLUTIONS: Final = frozenset({"Convolution", "GroupConvolution"})
+_POOLS: Final = frozenset({"MaxPool", "AvgPool"})
+_ENDS: Final = frozenset({"Transpose", "Parameter"})
+_RANK: Final = 4  # of (n, channels, rows, columns)
+
+Pair = npt.NDArray[np.float64]
+"""A number for the rows and one for the columns."""
+
+
+def locate_cells(features: Any, height: int, width: int) -> tuple[Axis, Axis]:  # noqa: ANN401 - OpenVINO has no types
+    """Return the rows and columns of a feature map: an output of shape (n, channels, rows, columns) inside a graph.
+
+    Each layer's kernel, stride and padding move the field of view; composed from the map back to the input of
+    `height` x `width` pixels they give its centre (Araujo, Norris and Sim, "Computing Receptive Fields of
+    Convolutional Neural Networks", Distill 2019). Where something on the way is unknown, the cells are taken to share
+    the input evenly.
+    """
+    counts, sizes = _spatial(features), np.array([height, width], float)
+    if counts is None:
+        raise ValueError("a feature map has rows and columns")
+    found = _compose(features, (height, width))
+    first, stride = ((sizes / counts - 1) / 2, sizes / counts) if found is None else found
+    rows, columns = (Axis(counts[axis], float(first[axis]), float(stride[axis])) for axis in (0, 1))
+    return rows, columns
+
+
+def _compose(output: Any, size: tuple[int, int]) -> tuple[Pair, Pair] | None:  # noqa: ANN401
+    first, stride = np.zeros(2), np.ones(2)
+    while output is not None and output.get_node().get_type_name() not in _ENDS:
+        step = _step(output.get_node())
+        if step is None:
+            output = _like(output)
+            continue
+        # A cell at `p` sees its layer's input around `p * by + offset`.
+        by, offset = step
+        first, stride = first * by + offset, stride * by
+        output = output.get_node().input_value(0)
+    return (first, stride) if output is not None and _spatial(output) == size else None
+
+
+def _step(node: Any) -> tuple[Pair, Pair] | None:  # noqa: ANN401
+    """Return by how much a layer strides and what it adds to a position, None for one that does neither."""
+    kind, attributes = node.get_type_name(), node.get_attributes()
+    if kind == "Pad" and node.input_value(1).get_node().get_type_name() == "Constant":
+        return np.ones(2), -np.asarray(node.input_value(1).get_node().data[-2:], float)
+    if kind not in _CONVOLUTIONS | _POOLS:
+        return None
+    kernel = attributes["kernel"] if kind in _POOLS else list(node.input_value(1).get_shape())[-2:]
+    reach = (np.array(kernel) - 1) * np.array(attributes.get("dilations", [1, 1])) + 1
+    return np.array(attributes["strides"], float), (reach - 1) / 2 - np.array(attributes["pads_begin"])
+
+
+def _like(output: Any) -> Any | None:  # noqa: ANN401
+    """Return what an operator makes its output of cell by cell: its first input of as many rows and columns."""
+    inputs = (one.get_source_output() for one in output.get_node().inputs())
+    return next((one for one in inputs if _spatial(one) == _spatial(output)), None)
+
+
+def _spatial(output: Any) -> tuple[int, int] | None:  # noqa: ANN401
+    shape = output.get_partial_shape()
+    if shape.rank.is_dynamic or len(shape) != _RANK or any(size.is_dynamic for size in list(shape)[2:]):
+        return None
+    return shape[2].get_length(), shape[3].get_length()
+
 
 _PROBES: Final = 3
 _TOLERANCE: Final = 1e-3

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from hangtag.domain.errors import UsageError
 from hangtag.domain.extras import missing_extra
-from hangtag.inference.cpus import count_usable_cpus
+from hangtag.inference.runtime import count_usable_cpus
 from hangtag.labelling.cluster.pool import ClusterSettings, WorkerLostError
 from hangtag.labelling.cluster.worker import LabellingWorker, WorkPlan
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from hangtag.inference.explaining.cells import locate_cells
+from hangtag.inference.explaining.activation import locate_cells
 from hangtag.inference.runtime import load_runtime
 
 SIZE = (60, 48)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from onnx import helper, numpy_helper
 
-from hangtag.inference.explaining.linear_heads import find_linear_heads
+from hangtag.inference.explaining.activation import find_linear_heads
 from hangtag.inference.runtime import load_runtime
 from tiny_bundle import FEATURES, TINY_HEADS, build_tiny_graph
 

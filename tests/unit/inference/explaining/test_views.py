@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from hangtag.inference.explaining.surface import Axis, spread
-from hangtag.inference.explaining.views import Shifts, Views
+from hangtag.inference.explaining.surface import Axis, Shifts, Views, spread
 
 
 def test_pixels_between_places_take_values_between():
