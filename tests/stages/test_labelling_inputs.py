@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from hangtag.bundle.file import write_bundle
+from hangtag.imaging.addresses import AddressRules
 from hangtag.imaging.samples import write_sample_photos
 from hangtag.inference.model import load_model
 from hangtag.labelling.inputs import InputSettings, open_inputs
@@ -79,7 +80,7 @@ def test_every_input_becomes_rows_of_one_table(tmp_path, photos, inputs):
     graph = build_tiny_graph()
     write_bundle(graph, build_tiny_card(graph), tmp_path / "tiny.onnx")
     model = load_model(tmp_path / "tiny.onnx", precision="fp32")
-    with open_inputs(inputs, InputSettings(backoff_s=0.01)) as walk:
+    with open_inputs(inputs, InputSettings(backoff_s=0.01, rules=AddressRules(allow_private=True))) as walk:
         labeller = Labeller({"tiny": model}, threads=2, given=walk.columns)
         with open_table(Output.parse(str(tmp_path / "out.parquet")), labeller.layout) as writer:
             summary = labeller.label(walk, writer)

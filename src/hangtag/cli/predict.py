@@ -95,6 +95,12 @@ def predict(
         float,
         typer.Option(min=0.1, help="How many seconds an attempt to fetch may take.", rich_help_panel=MORE),
     ] = 30.0,
+    allow_private: Annotated[
+        bool,
+        typer.Option(
+            "--allow-private", help="Fetch from addresses in private networks, too.", rich_help_panel=MORE
+        ),
+    ] = False,
     top_k: Annotated[int, typer.Option(min=1, help="Candidates to write for each label.")] = 1,
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "int8"],
@@ -142,6 +148,7 @@ def predict(
     with 3 if some were not, and with 130 if it was interrupted.
     """
     from hangtag.cli.console import open_console
+    from hangtag.imaging.addresses import AddressRules
     from hangtag.labelling.cluster.pool import CHUNK_PHOTOS, ClusterSettings
     from hangtag.labelling.inputs import InputSettings
     from hangtag.labelling.outputs import Output
@@ -160,7 +167,7 @@ def predict(
         top_k=top_k,
         precision=precision,
         threads=threads,
-        settings=InputSettings(photo_column, connections, timeout),
+        settings=InputSettings(photo_column, connections, timeout, rules=AddressRules(allow_private)),
         cluster=cluster if engine == "ray" else None,
         summary_file=summary_file,
         explain=explain,

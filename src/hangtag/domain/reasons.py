@@ -21,6 +21,7 @@ class Reason(StrEnum):
     TIMED_OUT = "timed_out"
     UNREACHABLE = "unreachable"
     REFUSED = "refused"
+    PRIVATE_ADDRESS = "private_address"
 
     @property
     def explanation(self) -> str:
@@ -44,4 +45,5 @@ _EXPLANATIONS = {
     Reason.TIMED_OUT: "the server took too long to send the photo",
     Reason.UNREACHABLE: "the server cannot be reached, or the connection broke",
     Reason.REFUSED: "the server refuses access to the photo",
+    Reason.PRIVATE_ADDRESS: "the address is in a private network",
 }

@@ -11,12 +11,15 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final, Protocol
 
+import httpcore
 import httpx
 
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.network import naming_network_settings
 from hangtag.domain.reasons import Reason
+from hangtag.imaging.addresses import AddressRules
 from hangtag.imaging.budget import DEFAULT_LIMITS, DecodeLimits, too_large
+from hangtag.imaging.connecting import CheckedNetwork, Deadline
 
 _LONGEST_PAUSE_S: Final = 60.0
 _LONGEST_CONNECT_S: Final = 10.0
@@ -54,6 +57,11 @@ class FetchSettings(Protocol):
         ...
 
     @property
+    def rules(self) -> AddressRules:
+        """Which addresses may be fetched from."""
+        ...
+
+    @property
     def backoff_s(self) -> float:
         """The longest pause after the first failure, in seconds; it doubles after each further one."""
         ...
@@ -88,7 +96,14 @@ class Fetcher:
                 follow_redirects=True,
                 max_redirects=settings.redirects,
                 transport=transport,
+                event_hooks={"request": [self._check_request]},
             )
+        self._deadline = Deadline()
+        for opened in (self._http._transport, *self._http._mounts.values()):  # noqa: SLF001 - httpx has no other way
+            if isinstance(opened, httpx.HTTPTransport):
+                is_proxy = isinstance(opened._pool, httpcore.HTTPProxy | httpcore.SOCKSProxy)  # noqa: SLF001
+                rules = None if is_proxy else settings.rules
+                opened._pool._network_backend = CheckedNetwork(rules, self._deadline)  # noqa: SLF001
 
     def fetch(self, url: str, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
         """Return what stands at an address.
@@ -113,20 +128,27 @@ class Fetcher:
         self._http.close()
 
     def _try(self, url: str, limits: DecodeLimits) -> bytes:
-        ends = time.monotonic() + self._settings.timeout_s
-        with _photo_errors(), self._http.stream("GET", url) as response:
+        with (
+            _photo_errors(),
+            self._deadline.set(self._settings.timeout_s),
+            self._http.stream("GET", url) as response,
+        ):
             _check_status(response)
+            _check_encoding(response)
             if int(response.headers.get("content-length", "0") or 0) > limits.max_bytes:
                 raise too_large(limits)
             pieces, length = [], 0
-            for piece in response.iter_bytes():
+            for piece in response.iter_raw():
                 length += len(piece)
                 if length > limits.max_bytes:
                     raise too_large(limits)
-                if time.monotonic() > ends:
-                    raise _PassingError(PhotoError(Reason.TIMED_OUT))
+                self._deadline.shorten(None)
                 pieces.append(piece)
             return b"".join(pieces)
+
+    def _check_request(self, request: httpx.Request) -> None:
+        """Look at each request, redirected ones too. What a proxy is asked for is checked by its name alone."""
+        self._settings.rules.check_host(request.url.host)
 
     def _let_rest(self, host: str, asked_s: float) -> None:
         """Remember for how long a host asks to be left alone, by all threads."""
@@ -167,7 +189,7 @@ class WebPhoto:
 def _photo_errors() -> Iterator[None]:
     try:
         yield
-    except httpx.TimeoutException:
+    except (httpx.TimeoutException, httpcore.TimeoutException):
         raise _PassingError(PhotoError(Reason.TIMED_OUT)) from None
     except (httpx.UnsupportedProtocol, httpx.InvalidURL, ValueError) as error:
         raise PhotoError(Reason.UNREADABLE, f"this is no address that can be fetched ({error})") from None
@@ -192,6 +214,13 @@ def _check_status(response: httpx.Response) -> None:
             PhotoError(Reason.UNREACHABLE, f"the server answers {status}"), _asked_pause_s(response)
         )
     raise PhotoError(Reason.REFUSED, f"the server answers {status}")
+
+
+def _check_encoding(response: httpx.Response) -> None:
+    """Refuse an answer that is packed although nobody asked for that: a few bytes could unpack to gigabytes."""
+    encoding = response.headers.get("content-encoding", "identity").strip().casefold()
+    if encoding not in ("identity", ""):
+        raise PhotoError(Reason.UNREADABLE, f"the server sends the photo packed ({encoding[:40]})")
 
 
 def _asked_pause_s(response: httpx.Response) -> float:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from hangtag.domain.errors import PhotoError, UsageError
 from hangtag.domain.reasons import Reason
+from hangtag.imaging.addresses import PUBLIC_ONLY, AddressRules
 from hangtag.imaging.batches import PhotoSource
 from hangtag.imaging.budget import DEFAULT_LIMITS, DecodeLimits
 from hangtag.imaging.decode import PHOTO_SUFFIXES, read_photo_bytes
@@ -132,6 +133,7 @@ class _Patience:
     attempts: int = 4
     redirects: int = 5
     backoff_s: float = 0.5
+    rules: AddressRules = PUBLIC_ONLY
 
 
 def _is_one(given: object) -> bool:

@@ -1,4 +1,6 @@
+import contextlib
 import email.utils
+import gzip
 import threading
 import time
 from collections import Counter
@@ -9,6 +11,7 @@ import pytest
 
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
+from hangtag.imaging.addresses import AddressRules
 from hangtag.imaging.batches import PhotoDecoder
 from hangtag.imaging.budget import DecodeLimits
 from hangtag.imaging.fetching import Fetcher, WebPhoto
@@ -16,7 +19,13 @@ from hangtag.labelling.inputs.opening import open_inputs
 from hangtag.labelling.inputs.prefetch import FetchingAhead
 from hangtag.labelling.inputs.settings import InputSettings
 
-QUICK = InputSettings(timeout_s=5, attempts=3, backoff_s=0.01)
+
+def local(**options):
+    """Return settings that let photos be fetched from this machine."""
+    return InputSettings(rules=AddressRules(allow_private=True), **options)
+
+
+QUICK = local(timeout_s=5, attempts=3, backoff_s=0.01)
 PATIENCE_S = 20
 
 
@@ -122,6 +131,19 @@ class Shop(BaseHTTPRequestHandler):
             self.busy["now"] -= 1  # before the answer: whoever has it may ask for the next photo at once
         self.answer(body=b"x")
 
+    def give_packed(self, _call):
+        self.answer(body=gzip.compress(bytes(100)), Content_Encoding="gzip, gzip")
+
+    def give_inward(self, _call):
+        self.answer(302, Location=f"http://2130706433:{self.server.server_port}/photo")
+
+    def give_dripped(self, _call):
+        with contextlib.suppress(OSError):
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+            for _ in range(200):
+                self.wfile.write(b"X-Header: more\r\n")
+                time.sleep(0.02)
+
     def log_message(self, *_message):
         pass
 
@@ -201,7 +223,7 @@ def test_a_photo_that_is_too_large_is_not_read_to_its_end(fetch, name):
 
 @pytest.mark.parametrize("name", ["silent", "dripping"])
 def test_a_server_that_takes_too_long_is_left(fetch, name):
-    settings = InputSettings(timeout_s=0.3, attempts=2, backoff_s=0.01)
+    settings = local(timeout_s=0.3, attempts=2, backoff_s=0.01)
     assert reason(fetch, name, settings) is Reason.TIMED_OUT
     assert Shop.calls[name] == 2
 
@@ -235,7 +257,7 @@ def test_no_server_is_a_reason(shop):
     "url", ["http://", "http:///x.jpg", "http://[::1", "https://exa mple/x", "http://a:b/x"]
 )
 def test_what_is_no_address_is_a_reason(url):
-    fetcher = Fetcher(InputSettings(attempts=1, timeout_s=2))
+    fetcher = Fetcher(local(attempts=1, timeout_s=2))
     assert reason(fetcher.fetch, url) in (Reason.UNREADABLE, Reason.UNREACHABLE)
     fetcher.close()
 
@@ -246,7 +268,7 @@ def test_a_password_in_an_address_is_not_shown():
 
 
 def test_closing_ends_a_wait(shop):
-    fetcher = Fetcher(InputSettings(attempts=3, backoff_s=PATIENCE_S * 3))
+    fetcher = Fetcher(local(attempts=3, backoff_s=PATIENCE_S * 3))
     found = []
     thread = threading.Thread(target=lambda: found.append(reason(fetcher.fetch, f"{shop}/broken")))
     thread.start()
@@ -259,9 +281,7 @@ def test_closing_ends_a_wait(shop):
 
 def test_addresses_are_fetched_side_by_side_and_no_more_than_allowed(shop):
     urls = [f"{shop}/slow-{number}" for number in range(24)]
-    with open_inputs(
-        [*urls, f"{shop}/missing"], InputSettings(connections=4, timeout_s=PATIENCE_S)
-    ) as inputs:
+    with open_inputs([*urls, f"{shop}/missing"], local(connections=4, timeout_s=PATIENCE_S)) as inputs:
         assert inputs.count() == 25
         *photos, missing = list(FetchingAhead().start(inputs))
         assert [photo.name for photo in photos] == urls
@@ -271,9 +291,7 @@ def test_addresses_are_fetched_side_by_side_and_no_more_than_allowed(shop):
 
 
 def test_a_run_that_ends_early_leaves_nothing_behind(shop):
-    with open_inputs(
-        [f"{shop}/slow-{number}" for number in range(200)], InputSettings(connections=2)
-    ) as inputs:
+    with open_inputs([f"{shop}/slow-{number}" for number in range(200)], local(connections=2)) as inputs:
         first = next(FetchingAhead().start(inputs))
         assert first.read() == b"x"
     assert sum(Shop.calls.values()) < 10
@@ -290,7 +308,7 @@ def test_photos_that_are_passed_over_are_not_fetched(shop):
 
 def test_a_run_that_is_interrupted_waits_for_no_photo(shop):
     urls = [f"{shop}/photo", *(f"{shop}/silent-{number}" for number in range(60))]
-    with open_inputs(urls, InputSettings(connections=2, timeout_s=PATIENCE_S * 10, attempts=1)) as inputs:
+    with open_inputs(urls, local(connections=2, timeout_s=PATIENCE_S * 10, attempts=1)) as inputs:
         ahead = FetchingAhead()
         batches = PhotoDecoder(frozenset(), 1, 1, give_up=ahead.give_up).iter_batches(ahead.start(inputs))
         next(batches)
@@ -302,7 +320,7 @@ def test_a_run_that_is_interrupted_waits_for_no_photo(shop):
 
 
 def test_an_interrupt_ends_the_wait_for_a_photo(shop):
-    settings = InputSettings(connections=1, timeout_s=PATIENCE_S * 10, attempts=1)
+    settings = local(connections=1, timeout_s=PATIENCE_S * 10, attempts=1)
     with open_inputs([f"{shop}/silent-0"], settings) as inputs:
         ahead = FetchingAhead()
         photo = next(ahead.start(inputs))
@@ -312,3 +330,24 @@ def test_an_interrupt_ends_the_wait_for_a_photo(shop):
             photo.read()
         assert time.monotonic() - began < PATIENCE_S
         Shop.release.set()
+
+
+def test_a_packed_answer_is_not_unpacked(fetch):
+    assert reason(fetch, "packed") is Reason.UNREADABLE
+
+
+def test_headers_that_drip_end_with_the_time_of_an_attempt(fetch):
+    started = time.monotonic()
+    assert reason(fetch, "dripped", local(timeout_s=0.5, attempts=1)) is Reason.TIMED_OUT
+    assert time.monotonic() - started < 3
+
+
+def test_redirects_are_checked_too(shop):
+    fetcher = Fetcher(InputSettings(attempts=1, rules=AddressRules(hosts=frozenset({"127.0.0.1"}))))
+    try:
+        assert fetcher.fetch(f"{shop}/photo") == b"/photo"
+        with pytest.raises(PhotoError) as caught:
+            fetcher.fetch(f"{shop}/inward")
+    finally:
+        fetcher.close()
+    assert caught.value.reason is Reason.PRIVATE_ADDRESS

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from hangtag.domain.errors import UsageError
+from hangtag.imaging.addresses import PUBLIC_ONLY, AddressRules
 from hangtag.imaging.budget import DecodeLimits
 
 
@@ -12,7 +13,8 @@ class InputSettings:
 
     `photo_column` names the column of tables, None to find it by its name. `connections` photos are fetched at a time;
     each of `attempts` may take `timeout_s` seconds and follow `redirects`. After the first failure it waits half to all
-    of `backoff_s` seconds, and twice as long after each further one.
+    of `backoff_s` seconds, and twice as long after each further one. Addresses in private networks are not fetched from
+    unless `rules` allow it.
 
     Raises `UsageError` when a number is too small to mean anything.
     """
@@ -23,6 +25,7 @@ class InputSettings:
     attempts: int = 4
     redirects: int = 5
     backoff_s: float = 0.5
+    rules: AddressRules = PUBLIC_ONLY
     limits: DecodeLimits = field(default_factory=DecodeLimits.from_environment)
 
     def __post_init__(self) -> None:

@@ -1345,7 +1345,7 @@ export interface components {
          * @description Why a photo could not be labelled. The value is the stable code; `explanation` is for people.
          * @enum {string}
          */
-        Reason: "not_found" | "unreadable" | "empty" | "too_many_bytes" | "too_many_pixels" | "too_expensive" | "too_small" | "not_a_photo" | "unsupported_format" | "truncated" | "corrupt" | "not_named" | "timed_out" | "unreachable" | "refused";
+        Reason: "not_found" | "unreadable" | "empty" | "too_many_bytes" | "too_many_pixels" | "too_expensive" | "too_small" | "not_a_photo" | "unsupported_format" | "truncated" | "corrupt" | "not_named" | "timed_out" | "unreachable" | "refused" | "private_address";
         /**
          * Samples
          * @description Names of the sample photos.

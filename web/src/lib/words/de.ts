@@ -93,4 +93,5 @@ export const de: Messages = {
   'reason.unsupported_format': 'Format wird nicht unterstützt; als JPEG speichern',
   'reason.truncated': 'Datei ist abgeschnitten; noch einmal kopieren',
   'reason.corrupt': 'Datei ist beschädigt',
+  'reason.private_address': 'Adresse liegt in einem privaten Netz',
 };

@@ -102,4 +102,5 @@ export const en = {
   'reason.unsupported_format': 'format not supported; save it as JPEG',
   'reason.truncated': 'file is cut off; copy it again',
   'reason.corrupt': 'file is damaged',
+  'reason.private_address': 'address is in a private network',
 } as const satisfies Readonly<Record<string, Message>>;

@@ -92,4 +92,5 @@ export const es: Messages = {
   'reason.unsupported_format': 'formato no compatible; guárdela como JPEG',
   'reason.truncated': 'archivo incompleto; cópielo de nuevo',
   'reason.corrupt': 'archivo dañado',
+  'reason.private_address': 'la dirección está en una red privada',
 };

@@ -92,4 +92,5 @@ export const fr: Messages = {
   'reason.unsupported_format': 'format non pris en charge ; enregistrez-la en JPEG',
   'reason.truncated': 'fichier tronqué ; copiez-le à nouveau',
   'reason.corrupt': 'fichier endommagé',
+  'reason.private_address': 'adresse dans un réseau privé',
 };

@@ -1,0 +1,105 @@
+"""Which web addresses may be fetched from: those that everyone can reach, unless it is allowed otherwise.
+
+A table from a stranger must not make this machine ask for what only this machine can reach.
+"""
+
+import ipaddress
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from hangtag.domain.errors import PhotoError
+from hangtag.domain.reasons import Reason
+
+_TRANSLATED: Final = ipaddress.ip_network("64:ff9b::/96")
+"""Addresses of IPv4 behind a translator (RFC 6052): the last 32 bits."""
+
+_TUNNELLED: Final = ipaddress.ip_network("::/96")
+"""Addresses of IPv4 as they were once written in IPv6 (RFC 4291, 2.5.5.1)."""
+
+_LOCAL_NAMES: Final = ("localhost", ".localhost", ".local", ".internal")
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
+class AddressRules:
+    """What may be fetched from: every public address; with `allow_private`, private ones too.
+
+    With `hosts`, only these names are, with what stands below those that begin with a dot (`.shop.example`), and their
+    addresses may be private.
+    """
+
+    allow_private: bool = False
+    hosts: frozenset[str] = frozenset()
+
+    def check_host(self, host: str) -> None:
+        """Raise `PhotoError` for a host that may not be fetched from, as far as its name says."""
+        name = host.rstrip(".").casefold()
+        if self.hosts and not self._is_listed(name):
+            raise PhotoError(Reason.PRIVATE_ADDRESS, f"{host} is not a host that photos are fetched from")
+        if name.endswith(_LOCAL_NAMES):
+            self._check(host, None)
+        with_address = _read_address(name)
+        if with_address is not None:
+            self._check(host, with_address)
+
+    def check_addresses(self, host: str, addresses: Iterable[Address]) -> None:
+        """Raise `PhotoError` for a host of which one address may not be fetched from."""
+        for address in addresses:
+            self._check(host, address)
+
+    def _check(self, host: str, address: Address | None) -> None:
+        """Raise for a private address; None is one that nobody else can know."""
+        if self.allow_private or self.hosts or (address is not None and is_public(address)):
+            return
+        raise PhotoError(Reason.PRIVATE_ADDRESS, f"{host} is in a private network, which is not fetched from")
+
+    def _is_listed(self, name: str) -> bool:
+        return any(
+            name == host or (host.startswith(".") and name.endswith(host))
+            for host in map(str.casefold, self.hosts)
+        )
+
+
+PUBLIC_ONLY: Final = AddressRules()
+
+
+def is_public(address: Address) -> bool:
+    """Say whether everyone can reach an address: it is not of a private network, this machine, a group, or reserved.
+
+    An address of IPv4 that is packed into one of IPv6 counts as itself.
+    """
+    if isinstance(address, ipaddress.IPv6Address):
+        packed = _unpack(address)
+        if packed is not None:
+            return all(map(is_public, packed))
+        if address.is_site_local:
+            return False
+    return address.is_global and not address.is_multicast and not address.is_reserved
+
+
+def _unpack(address: ipaddress.IPv6Address) -> tuple[ipaddress.IPv4Address, ...] | None:
+    """Return the addresses of IPv4 that one of IPv6 leads to, None if it leads to none."""
+    if address.ipv4_mapped is not None:
+        return (address.ipv4_mapped,)
+    if address.sixtofour is not None:
+        return (address.sixtofour,)
+    if address.teredo is not None:
+        return address.teredo
+    if address in _TRANSLATED or (address in _TUNNELLED and int(address) > 1):
+        return (ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF),)
+    return None
+
+
+def _read_address(host: str) -> Address | None:
+    """Return the address that a host is written as, in all forms that systems accept (`0x7f.1`, `2130706433`)."""
+    try:
+        return ipaddress.ip_address(host.strip("[]").partition("%")[0])
+    except ValueError:
+        pass
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(host))
+    except (OSError, ValueError):
+        return None
