@@ -6,8 +6,8 @@
 'Tshirts'
 
 `load_model` loads a model once for many photos. `read_catalogue`, `clean`, `check`, `split`, `count` and `describe`
-work on a catalogue. `train` and `evaluate` make and measure models. Every error that a caller can cause is a
-`HangtagError` that says what is wrong, where, and what to do about it.
+work on a catalogue. `train` and `evaluate` make and measure models. `export` writes labels as shops take them. Every
+error that a caller can cause is a `HangtagError` that says what is wrong, where, and what to do about it.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from hangtag.domain.flags import Flag
     from hangtag.domain.prediction import Failure, Label, Outcome, Prediction
     from hangtag.domain.reasons import Reason
+    from hangtag.exporting.run import ExportResult
     from hangtag.inference.model import Model, load_model
     from hangtag.inference.predictions import Predictions
     from hangtag.pipelines.catalogue import (
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
         split,
     )
     from hangtag.pipelines.evaluate import Evaluation, evaluate
+    from hangtag.pipelines.export import export
     from hangtag.pipelines.predict import predict
     from hangtag.pipelines.train import train
     from hangtag.pipelines.train_bundle import TrainResult
@@ -48,6 +50,7 @@ __all__ = [
     "CatalogueError",
     "CatalogueTable",
     "Evaluation",
+    "ExportResult",
     "Failure",
     "Flag",
     "HangtagError",
@@ -68,6 +71,7 @@ __all__ = [
     "count",
     "describe",
     "evaluate",
+    "export",
     "load_model",
     "predict",
     "read_catalogue",
@@ -100,7 +104,9 @@ _NAMES_BY_MODULE: Final = {
         "read_catalogue",
         "split",
     ),
+    "exporting.run": ("ExportResult",),
     "pipelines.evaluate": ("Evaluation", "evaluate"),
+    "pipelines.export": ("export",),
     "pipelines.predict": ("predict",),
     "pipelines.train": ("train",),
     "pipelines.train_bundle": ("TrainResult",),

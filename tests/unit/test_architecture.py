@@ -19,6 +19,7 @@ BASE = (
     "inference",
     "evaluation",
     "labelling",
+    "exporting",
     "pipelines",
     "client",
     "cli",

@@ -17,6 +17,7 @@ FUNCTIONS = (
     "count",
     "describe",
     "evaluate",
+    "export",
     "load_model",
     "predict",
     "read_catalogue",
@@ -26,6 +27,7 @@ FUNCTIONS = (
 TYPES = (
     "CatalogueTable",
     "Evaluation",
+    "ExportResult",
     "Failure",
     "Flag",
     "Label",
@@ -88,6 +90,7 @@ def test_importing_hangtag_imports_nothing_else():
         ("count", ("catalogue", 3)),
         ("describe", (None,)),
         ("evaluate", (3,)),
+        ("export", ("labels.csv", 3)),
         ("load_model", (3,)),
         ("predict", (3,)),
         ("read_catalogue", ({},)),

@@ -42,6 +42,8 @@ class Command:
 
 COMMANDS: Final = (
     Command("predict", "Label photos: files and folders of them."),
+    Command("export", "Export labels: into feeds, shop systems and your own sheet."),
+    Command("taxonomy", "Show, check and draft the mapping to a shop's categories."),
     Command("serve", "Serve the page and the HTTP API."),
     Command("models", "List the models, or show what is known about one."),
     Command("clean", "Repair a catalogue's table without losing a row."),

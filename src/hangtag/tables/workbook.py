@@ -23,7 +23,7 @@ class WorkbookTable(Table):
     """One sheet of a workbook; its first row that is not blank is the header.
 
     A column whose cells are all numbers, dates or booleans keeps them as such; every other one is text. Rows bear the
-    numbers that the sheet shows.
+    numbers that the sheet shows. `sheet` is the sheet's name, and `first_column` the place of its first column (A: 0).
     """
 
     def __init__(self, opener: Opener, where: object, sheet: str | None = None) -> None:
@@ -37,6 +37,8 @@ class WorkbookTable(Table):
         if found is None:
             raise TableError("the table cannot be read (it is empty)", where=where)
         self._sheet = found
+        self.sheet: str = found.name
+        self.first_column = found.start[1] if found.start else 0
         header = next(self._iter_cells(), (0, []))[1]
         if not header:
             raise TableError("the table cannot be read (it is empty)", where=where)
@@ -50,10 +52,9 @@ class WorkbookTable(Table):
 
     def links(self, column: int) -> dict[int, str]:
         """Return the addresses that a column's cells link to, or show a picture from, by row number."""
-        first = self._sheet.start[1] if self._sheet.start else 0
         try:
             with self._opener() as file, zipfile.ZipFile(file) as archive:
-                return _find_links(archive, self._sheet.name, first + column)
+                return _find_links(archive, self.sheet, self.first_column + column)
         except (zipfile.BadZipFile, KeyError, ET.ParseError, OSError):
             return {}  # an older form, which keeps its links elsewhere
 
@@ -89,7 +90,7 @@ def _find_sheet(workbook: CalamineWorkbook, wanted: str | None, where: object) -
 
 def _find_links(archive: zipfile.ZipFile, sheet: str, column: int) -> dict[int, str]:
     """Read the links of one column from the XML of a sheet: those of cells, and those that formulas make."""
-    part = _find_part(archive, sheet)
+    part = find_part(archive, sheet)
     targets = _read_relations(archive, part)
     links: dict[int, str] = {}
     place = ""
@@ -114,8 +115,8 @@ def _find_links(archive: zipfile.ZipFile, sheet: str, column: int) -> dict[int, 
     return links
 
 
-def _find_part(archive: zipfile.ZipFile, sheet: str) -> str:
-    """Return the file of a sheet in the zip that a workbook is."""
+def find_part(archive: zipfile.ZipFile, sheet: str) -> str:
+    """Return the file of a sheet in the zip that a workbook is. Raises `KeyError` for a sheet that is not there."""
     targets = _read_relations(archive, "xl/workbook.xml")
     root = ET.fromstring(archive.read("xl/workbook.xml"))  # noqa: S314 - expat limits expansion
     for element in root.iter():

@@ -1,0 +1,286 @@
+"""From a product to a row of a template: values from labels, words, the shop's sheet and what follows from them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from hangtag.domain.columns import CATEGORY_COLUMNS
+from hangtag.domain.errors import PhotoError
+from hangtag.domain.taxonomy import format_path
+from hangtag.exporting.colours import dominant_colours
+from hangtag.exporting.issues import Issue, IssueKind
+from hangtag.exporting.products import Product, comparable
+from hangtag.exporting.taxonomy import CategoryMapping, Rule, load_mapping
+from hangtag.exporting.template import ALL, Source, Template, TemplateColumn, make_handle
+from hangtag.exporting.words import FAMILY, Words, capitalise, colour_family, load_words, shopify_colour
+from hangtag.imaging.decode import decode_photo, read_photo_bytes
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+_AGE_GROUPS: Final[Mapping[str, str]] = {
+    "Men": "adult", "Women": "adult", "Unisex": "adult", "Boys": "kids", "Girls": "kids",
+}  # fmt: skip
+_SEPARATORS: Final = {"magento": "/"}
+_ROOTS: Final = {"magento": "Default Category"}
+_CHECK: Final = "Look at the photo, and correct the label where it is wrong."
+
+
+@dataclass(slots=True)
+class FilledRow:
+    """A row of a template: its values by column, and what is to be checked in it."""
+
+    product: Product
+    sure: dict[str, str]
+    values: dict[str, str] = field(default_factory=dict)
+    issues: list[Issue] = field(default_factory=list)
+    doubted: set[str] = field(default_factory=set)
+
+    def add(self, kind: IssueKind, column: str, reason: str, fix: str) -> None:
+        """Note something about a column's value."""
+        value = self.values.get(column, "")
+        self.issues.append(Issue(kind, self.product.line, self.product.key, column, value, reason, fix))
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the row has to stay out of the export."""
+        return any(issue.kind is IssueKind.ERROR for issue in self.issues)
+
+
+_Getter = Callable[[FilledRow], str]
+
+
+class Filler:
+    """Fills the rows of a template.
+
+    `titles` are the columns of the shop's sheet by their comparable names, in order. `photos` is the folder that the
+    paths of photos lie in, for colours as hex.
+    """
+
+    def __init__(
+        self,
+        template: Template,
+        titles: Mapping[str, str],
+        mapping: CategoryMapping | None = None,
+        photos: Path | None = None,
+    ) -> None:
+        self.template = template
+        self.words: Words = load_words(template.language).with_synonyms(template.synonyms)
+        self.mapping = mapping
+        if mapping is None and template.taxonomy:
+            self.mapping = load_mapping(template.taxonomy)
+        self._photos = photos
+        self._paths: dict[tuple[str, ...], str] = {}
+        self._computed: dict[str, _Getter] = {
+            "age_group": lambda row: _AGE_GROUPS.get(self._label(row, "gender"), ""),
+            "category_id": lambda row: self._category(row, 0),
+            "category_path": lambda row: self._category(row, 1),
+            "category_leaf": lambda row: self._category(row, 1).rpartition(" > ")[2],
+            "confidence": lambda row: self._category(row, 2),
+            "doubts": _list_doubts,
+            "family": self._family,
+            "handle": self._handle,
+            "hex": self._hex,
+            "key": lambda row: row.product.key,
+            "path": self._path,
+            "photo": lambda row: (row.product.photos or [""])[0],
+            "photos": lambda row: ";".join(row.product.photos),
+            "shopify_colour": lambda row: shopify_colour(self._label(row, "baseColour")) or "",
+            "tags": self._tags,
+            "title": lambda row: self.words.suggest_title(row.sure),
+        }
+        self._columns = [
+            (column, [self._compile(source, column) for source in column.sources])
+            for column in expand_columns(template, titles)
+        ]
+
+    @property
+    def names(self) -> list[str]:
+        """The columns of the export, in their order."""
+        return [column.name for column, _ in self._columns]
+
+    def fill(self, product: Product) -> FilledRow:
+        """Return the row of a product with its doubts. What the destination says of it is not asked here."""
+        row = FilledRow(product, product.sure)
+        for column, getters in self._columns:
+            value = ""
+            for get in getters:
+                if value := get(row):
+                    break
+            value = column.values.get(value, value) if column.values else value
+            row.values[column.name] = value or column.default
+        self._note_doubts(row)
+        for column, _ in self._columns:
+            if column.required and not row.values[column.name]:
+                row.add(IssueKind.ERROR, column.name, "the value is missing", _how_to_supply(column))
+        return row
+
+    def _compile(self, source: Source, column: TemplateColumn) -> _Getter:
+        if source.kind == "text":
+            return lambda _: source.argument
+        if source.kind == "computed":
+            return self._computed[source.argument]
+        if source.kind == "sheet":
+            names = [comparable(name) for name in source.argument.split("|")]
+            return lambda row: next((value for name in names if (value := row.product.sheet.get(name))), "")
+        return self._compile_label(source, column)
+
+    def _compile_label(self, source: Source, column: TemplateColumn) -> _Getter:
+        name, plural, marks = source.argument, self.template.plural, self.template.doubtful == "mark"
+        is_word = source.kind == "word"
+
+        def get(row: FilledRow) -> str:
+            label = self._label(row, name)
+            is_doubtful = not label
+            if is_doubtful:
+                label = row.product.labels.get(name, "") if marks else ""
+                if not label:
+                    return ""
+            word = capitalise(self.words.name(name, label, plural=plural)) if is_word else label
+            return column.values.get(word, word) + (self.template.mark if is_doubtful else "")
+
+        return get
+
+    def _label(self, row: FilledRow, column: str) -> str:
+        """Return a label, or nothing and a note where it is doubtful."""
+        label = row.sure.get(column, "")
+        if not label and column in row.product.labels:
+            row.doubted.add(column)
+        return label
+
+    def _rule(self, row: FilledRow) -> Rule | None:
+        for column in CATEGORY_COLUMNS:
+            self._label(row, column)
+        return None if self.mapping is None else self.mapping.find(row.sure)
+
+    def _category(self, row: FilledRow, part: int) -> str:
+        rule = self._rule(row)
+        return "" if rule is None else rule.category[part]
+
+    def _family(self, row: FilledRow) -> str:
+        family = colour_family(self._label(row, "baseColour"))
+        return "" if family is None else capitalise(self.words.name(FAMILY, family))
+
+    def _path(self, row: FilledRow) -> str:
+        labels = tuple([self._label(row, column) for column in CATEGORY_COLUMNS])
+        if labels not in self._paths:
+            self._paths[labels] = self._join_path(labels)
+        return self._paths[labels]
+
+    def _join_path(self, labels: Sequence[str]) -> str:
+        named = zip(CATEGORY_COLUMNS, labels, strict=True)
+        words = [capitalise(self.words.name(column, label, plural=True)) for column, label in named if label]
+        names = list(dict.fromkeys(words))
+        if not names:
+            return ""
+        destination = self.template.destination
+        separator = _SEPARATORS.get(destination, " > ")
+        names = [name.replace(separator.strip(), "-") for name in names]
+        return separator.join([_ROOTS[destination], *names] if destination in _ROOTS else names)
+
+    def _tags(self, row: FilledRow) -> str:
+        words = [
+            self.words.name(column, label)
+            for column in ("season", "usage")
+            if (label := self._label(row, column))
+        ]
+        return ", ".join(words)
+
+    def _handle(self, row: FilledRow) -> str:
+        title = row.values.get("Title") or row.values.get("name") or self.words.suggest_title(row.sure)
+        return "-".join(part for part in (make_handle(title), make_handle(row.product.key)) if part)
+
+    def _hex(self, row: FilledRow) -> str:
+        for name in row.product.photos:
+            path = Path(name) if self._photos is None else self._photos / name
+            try:
+                image: Image.Image = decode_photo(read_photo_bytes(path))
+            except (PhotoError, OSError):
+                continue
+            return " ".join(colour.hex for colour in dominant_colours(image))
+        return ""
+
+    def _note_doubts(self, row: FilledRow) -> None:
+        product = row.product
+        if self.mapping is not None and row.sure:
+            self._note_mapping(row, self.mapping)
+        if not product.doubts:
+            return
+        kind = IssueKind.ERROR if self.template.doubtful == "refuse" else IssueKind.DOUBTFUL
+        if "*" in product.doubts and (row.doubted or not product.labels):
+            row.issues.append(Issue(kind, product.line, product.key, "", "", product.doubts["*"], _CHECK))
+        else:
+            row.issues.extend(
+                Issue(
+                    kind,
+                    product.line,
+                    product.key,
+                    column,
+                    product.labels[column],
+                    product.doubts[column],
+                    _CHECK,
+                )
+                for column in product.labels
+                if column in row.doubted
+            )
+
+    def _note_mapping(self, row: FilledRow, mapping: CategoryMapping) -> None:
+        rule = mapping.find(row.sure)
+        if rule is not None and not rule.category.is_open:
+            return
+        path = format_path([row.sure[column] for column in CATEGORY_COLUMNS if column in row.sure])
+        reason = f"{mapping.name} has no category for {path or 'these labels'}"
+        if rule is not None and rule.category.note:
+            reason += f": {rule.category.note}"
+        fix = "Give the product a category by hand, or map the path with a table of your own (--taxonomy)."
+        product = row.product
+        row.issues.append(Issue(IssueKind.DOUBTFUL, product.line, product.key, "category", path, reason, fix))
+
+
+def expand_columns(template: Template, titles: Mapping[str, str]) -> list[TemplateColumn]:
+    """Return the columns of a template, with those of the shop's sheet in the place of `sheet:*`."""
+    columns: list[TemplateColumn] = []
+    taken = {column.name.casefold() for column in template.columns}
+    for column in template.columns:
+        if not column.is_every_column:
+            columns.append(column)
+            continue
+        columns += [
+            TemplateColumn(title, (Source("sheet", name),))
+            for name, title in titles.items()
+            if title.casefold() not in taken and name != ALL
+        ]
+    return columns
+
+
+def _list_doubts(row: FilledRow) -> str:
+    doubts = row.product.doubts
+    if "*" in doubts:
+        return doubts["*"]
+    return ", ".join(column for column in doubts if column in row.product.labels)
+
+
+def _how_to_supply(column: TemplateColumn) -> str:
+    names = [
+        name for source in column.sources if source.kind == "sheet" for name in source.argument.split("|")
+    ]
+    if not names:
+        return "Correct the labels of the product."
+    return (
+        f"Fill the column {names[0]} of your sheet, or one called {', '.join(names[1:4])}."
+        if names[1:]
+        else (f"Fill the column {names[0]} of your sheet.")
+    )
+
+
+def list_missing(columns: Sequence[TemplateColumn], titles: Mapping[str, str]) -> list[TemplateColumn]:
+    """Return the required columns that no row can have, since the sheet lacks every column that they come from."""
+    return [column for column in columns if column.required and not _can_be_filled(column, titles)]
+
+
+def _can_be_filled(column: TemplateColumn, titles: Mapping[str, str]) -> bool:
+    if column.default or any(source.kind != "sheet" for source in column.sources):
+        return True
+    names = (comparable(name) for source in column.sources for name in source.argument.split("|"))
+    return any(name in titles for name in names)

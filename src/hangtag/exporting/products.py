@@ -1,0 +1,250 @@
+"""From a table of labels to products: rows grouped by SKU, doubtful labels told from sure ones."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from hangtag.domain.columns import (
+    ANSWER,
+    ANSWER_LEVEL,
+    CATEGORY_COLUMNS,
+    FLAGS,
+    LABEL_COLUMNS,
+    MODEL,
+    PATH,
+    REASON,
+    STATUS,
+    candidates_of,
+    confidence_of,
+)
+from hangtag.domain.errors import TableError
+from hangtag.tables.reading import Table, iter_padded_rows, list_columns
+
+SURE: Final = 0.7
+"""A label that is no level of the category is doubtful under this confidence."""
+
+KEY_NAMES: Final = (
+    "sku", "id", "product_id", "productid", "item_id", "item_group_id", "article_number", "artikelnummer", "style",
+    "style_id", "referencia", "référence", "reference", "handle", "variant_sku",
+)  # fmt: skip
+"""What the column of products' keys is called, compared without capitals and signs, the likeliest first."""
+
+_OWN: Final = frozenset(
+    (
+        *(PATH, MODEL, STATUS, REASON, ANSWER, ANSWER_LEVEL, FLAGS),
+        *LABEL_COLUMNS,
+        *map(confidence_of, LABEL_COLUMNS),
+        *map(candidates_of, LABEL_COLUMNS),
+    )
+)
+_GIVEN: Final = " (given)"
+_HARMLESS: Final = frozenset(("", "too_small", "blurred", "too_dark"))
+"""Flags of the photo alone: the labels may be right all the same."""
+
+
+@dataclass(slots=True)
+class Product:
+    """A product, or a photo: the line of its first row, its key, its labels, and the row of the shop's sheet.
+
+    `doubts` says by column why a label is not to be trusted, and by `*` why none is. `sheet` has the other columns of
+    the table by their names as they are compared, without capitals and signs.
+    """
+
+    line: int
+    key: str
+    labels: dict[str, str]
+    doubts: dict[str, str] = field(default_factory=dict)
+    sheet: dict[str, str] = field(default_factory=dict)
+    photos: list[str] = field(default_factory=list)
+
+    @property
+    def sure(self) -> dict[str, str]:
+        """The labels that are not doubtful."""
+        if not self.doubts:
+            return self.labels
+        if "*" in self.doubts:
+            return {}
+        return {column: label for column, label in self.labels.items() if column not in self.doubts}
+
+
+def comparable(name: str) -> str:
+    """Return a column's name without capitals, spaces and signs: `Item Group-ID` and `item_group_id` are one."""
+    return re.sub(r"[\W_]+", "", name.casefold())
+
+
+class _Layout(NamedTuple):
+    """Where a table has what, by position."""
+
+    labels: dict[str, int]
+    confidences: dict[str, int]
+    reason: int | None
+    level: int | None
+    flags: int | None
+    path: int | None
+    key: int | None
+    sheet: dict[int, str]
+
+
+class ProductReader:
+    """Iterates the products of a table of labels, in the order in which their last rows stand.
+
+    `table` is what `hangtag predict` wrote, or any table with columns of labels. `key` names the column of products'
+    keys; without it the first one that is called as such columns are is taken, or else the photo's path. With
+    `by_photo` each row is a product of its own. Raises `TableError` for a table without labels.
+    """
+
+    def __init__(
+        self, table: Table, *, key: str | None = None, by_photo: bool = False, sure: float = SURE
+    ) -> None:
+        self.table = table
+        self._sure = sure
+        self._by_photo = by_photo
+        self._layout = _read_layout(table, key)
+        self.titles = {
+            name: table.names[place].removesuffix(_GIVEN) for place, name in self._layout.sheet.items()
+        }
+
+    @property
+    def key(self) -> str | None:
+        """The column of the products' keys."""
+        place = self._layout.key
+        return None if place is None else self.table.names[place]
+
+    def __iter__(self) -> Iterator[Product]:
+        place = self._layout.key
+        if place is None or self._by_photo:
+            for line, cells in iter_padded_rows(self.table):
+                yield self._read(line, cells)
+            return
+        left = Counter(cells[place] for _, cells in iter_padded_rows(self.table))
+        waiting: defaultdict[str, list[Product]] = defaultdict(list)
+        for line, cells in iter_padded_rows(self.table):
+            product = self._read(line, cells)
+            key = cells[place]
+            left[key] -= 1
+            if not key or (not left[key] and key not in waiting):
+                yield product
+                continue
+            waiting[key].append(product)
+            if not left[key]:
+                yield join_photos(waiting.pop(key))
+
+    def _read(self, line: int, cells: Sequence[str]) -> Product:
+        layout = self._layout
+        labels = {column: cells[place] for column, place in layout.labels.items() if cells[place]}
+        product = Product(
+            line,
+            _key_of(layout, cells, line),
+            labels,
+            sheet={name: cells[place] for place, name in layout.sheet.items() if cells[place]},
+        )
+        if layout.path is not None and cells[layout.path]:
+            product.photos.append(cells[layout.path])
+        self._doubt(product, cells)
+        return product
+
+    def _doubt(self, product: Product, cells: Sequence[str]) -> None:
+        layout = self._layout
+        if not product.labels:
+            reason = "" if layout.reason is None else cells[layout.reason]
+            product.doubts["*"] = f"the photo has no labels ({reason})" if reason else "there are no labels"
+            return
+        flags = "" if layout.flags is None else cells[layout.flags]
+        if serious := set(re.split(r"[;,|]", flags)) - _HARMLESS:
+            product.doubts["*"] = f"the photo is flagged: {', '.join(sorted(serious))}"
+        depth = len(CATEGORY_COLUMNS)
+        if layout.level is not None:
+            level = cells[layout.level]
+            depth = CATEGORY_COLUMNS.index(level) + 1 if level in CATEGORY_COLUMNS else 0
+        for column in CATEGORY_COLUMNS[depth:]:
+            if column in product.labels:
+                product.doubts[column] = "the model is not sure of this level of the category"
+        for column, place in layout.confidences.items():
+            is_level = column in CATEGORY_COLUMNS and layout.level is not None
+            if column in product.labels and not is_level and (value := _number(cells[place])) < self._sure:
+                product.doubts[column] = f"the confidence is {value:.2f}, under {self._sure:.2f}"
+
+
+def join_photos(photos: Sequence[Product]) -> Product:
+    """Return the product that several photos show: the labels that most of them have, sure ones before doubtful ones.
+
+    The category is chosen as a whole, so that its levels never contradict each other.
+    """
+    usable = [photo for photo in photos if "*" not in photo.doubts] or list(photos)
+    first = photos[0]
+    joined = Product(first.line, first.key, {}, sheet=dict(first.sheet))
+    for photo in photos:
+        joined.photos += photo.photos
+        for name, value in photo.sheet.items():
+            joined.sheet.setdefault(name, value)
+    if "*" in usable[0].doubts:
+        joined.doubts["*"] = usable[0].doubts["*"]
+    for columns in (
+        CATEGORY_COLUMNS,
+        *((column,) for column in LABEL_COLUMNS if column not in CATEGORY_COLUMNS),
+    ):
+        _choose(joined, usable, columns)
+    return joined
+
+
+def _choose(joined: Product, photos: Sequence[Product], columns: Sequence[str]) -> None:
+    votes: Counter[tuple[str | None, ...]] = Counter()
+    for photo in photos:
+        sure = sum(column in photo.labels and column not in photo.doubts for column in columns)
+        votes[tuple(map(photo.labels.get, columns))] += 1 + len(photos) * sure
+    chosen = votes.most_common(1)[0][0]
+    holders = [photo for photo in photos if tuple(map(photo.labels.get, columns)) == chosen]
+    for column, label in zip(columns, chosen, strict=True):
+        if label is None:
+            continue
+        joined.labels[column] = label
+        doubts = [photo.doubts.get(column) for photo in holders]
+        if all(doubts) and doubts[0]:
+            joined.doubts[column] = doubts[0]
+
+
+def _read_layout(table: Table, key: str | None) -> _Layout:
+    names = {name: place for place, name in enumerate(table.names)}
+    own: dict[str, int] = {column: names[column] for column in LABEL_COLUMNS if column in names}
+    if not own:
+        fix = f"Name a table that `hangtag predict` wrote. {list_columns(table.names)}"
+        raise TableError("the table has no labels", where=table.where, fix=fix)
+    sheet = {
+        place: comparable(name.removesuffix(_GIVEN)) for name, place in names.items() if name not in _OWN
+    }
+    confidences: dict[str, int] = {
+        column: names[confidence_of(column)] for column in own if confidence_of(column) in names
+    }
+    return _Layout(
+        own,
+        confidences,
+        names.get(REASON),
+        names.get(ANSWER_LEVEL),
+        names.get(FLAGS),
+        names.get(PATH),
+        _find_key(table, key, sheet),
+        sheet,
+    )
+
+
+def _find_key(table: Table, key: str | None, sheet: Mapping[int, str]) -> int | None:
+    if key is not None:
+        return table.place(key)
+    wanted = list(map(comparable, KEY_NAMES))
+    found = [place for place, name in sheet.items() if name in wanted]
+    return min(found, key=lambda place: wanted.index(sheet[place]), default=None)
+
+
+def _key_of(layout: _Layout, cells: Sequence[str], line: int) -> str:
+    if layout.key is not None:
+        return cells[layout.key]
+    return cells[layout.path] if layout.path is not None else str(line)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 1.0

@@ -1,0 +1,326 @@
+"""A shop's own sheet: its columns recognised, its empty cells filled by SKU, in its own words."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from hangtag.domain.columns import ATTRIBUTE_COLUMNS, CATEGORY_COLUMNS
+from hangtag.domain.errors import TableError
+from hangtag.exporting.products import Product, ProductReader, comparable, join_photos
+from hangtag.exporting.taxonomy import load_mapping
+from hangtag.exporting.words import (
+    FAMILY,
+    LANGUAGES,
+    Words,
+    capitalise,
+    colour_family,
+    iter_names,
+    load_words,
+)
+from hangtag.tables.matching import Likeness, NameMatcher
+from hangtag.tables.reading import Table, iter_padded_rows, list_columns
+
+_PATH: Final = "path"
+_AGE: Final = "age_group"
+_GOOGLE: Final = "google"
+_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
+    "articleType": (
+        "article type", "product type", "item type", "type", "artikeltyp", "artikelart", "produktart", "produkttyp",
+        "type d'article", "tipo de artículo",
+    ),
+    "gender": (
+        "gender", "sex", "target gender", "geschlecht", "zielgruppe", "sexe", "genre", "sexo", "género", "für wen",
+    ),
+    "baseColour": (
+        "base colour", "colour", "color", "main colour", "main color", "primary color", "colour name", "farbe",
+        "grundfarbe", "hauptfarbe", "couleur", "couleur principale", "color principal",
+    ),
+    "season": ("season", "saison", "temporada", "collection season"),
+    "usage": ("usage", "occasion", "use", "anlass", "ocasión", "style occasion"),
+    FAMILY: (
+        "colour family", "color family", "colour group", "color group", "filter colour", "farbfamilie", "farbgruppe",
+        "famille de couleurs", "familia de color",
+    ),
+    _PATH: (
+        "category", "category path", "product category", "kategorie", "warengruppe", "catégorie", "categoría",
+    ),
+    _AGE: ("age group", "altersgruppe", "tranche d'âge", "grupo de edad"),
+    _GOOGLE: ("google product category", "google category", "google shopping category"),
+    "masterCategory": ("master category", "department", "abteilung"),
+    "subCategory": ("sub category", "unterkategorie", "subcategoría", "sous-catégorie"),
+}  # fmt: skip
+"""What shops call columns that labels fill, compared without capitals and signs."""
+
+_LANGUAGE_MARKS: Final[Mapping[str, tuple[str, ...]]] = {
+    "de": (
+        "farbe",
+        "geschlecht",
+        "kategorie",
+        "saison",
+        "artikel",
+        "größe",
+        "preis",
+        "marke",
+        "anlass",
+        "bezeichnung",
+    ),
+    "fr": ("couleur", "sexe", "catégorie", "taille", "prix", "marque", "désignation", "référence"),
+    "es": ("género", "categoría", "temporada", "talla", "precio", "marca", "referencia", "descripción"),
+    "en-US": ("color", "main color", "primary color", "color family"),
+}
+_MORE_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "Men": ("m", "male", "mens", "men's", "man", "herren", "h"),
+    "Women": ("f", "w", "female", "womens", "women's", "ladies", "damen", "d"),
+    "Boys": ("boy", "boys'"),
+    "Girls": ("girl", "girls'"),
+    "Unisex": ("u", "uni"),
+    "Grey": ("gray",),
+    "Navy Blue": ("navy", "navy blue", "dark blue", "dunkelblau"),
+    "Fall": ("fall", "autumn", "aw", "fw"),
+}
+_AGES: Final = {"Men": "adult", "Women": "adult", "Unisex": "adult", "Boys": "kids", "Girls": "kids"}
+_LEAST_OVERLAP: Final = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class SheetPlan:
+    """How a sheet is filled: its key column, what fills which column by position, and in which language.
+
+    `spelling` has, by position and class, how the sheet itself writes a value.
+    """
+
+    key: int
+    columns: Mapping[int, str]
+    language: str
+    spelling: Mapping[int, Mapping[str, str]]
+
+
+@dataclass(slots=True)
+class SheetResult:
+    """What came of filling a sheet: which columns by their names, how many rows were found, how many cells filled.
+
+    `kept` counts cells that had a value, `doubtful` those left empty because the label is doubtful, and `unknown` are
+    the keys without a product.
+    """
+
+    columns: dict[str, str]
+    language: str
+    key: str
+    rows: int = 0
+    matched: int = 0
+    filled: int = 0
+    kept: int = 0
+    doubtful: int = 0
+    unknown: list[str] = field(default_factory=list)
+
+
+class ProductFinder:
+    """Finds the product that a sheet's row means: by its key, or by the names of its photos where there are no keys."""
+
+    def __init__(self, reader: ProductReader) -> None:
+        self.products = list(reader)
+        self._by_key = {product.key.strip(): product for product in self.products}
+        self._matcher = (
+            None if reader.key is not None else NameMatcher([product.key for product in self.products])
+        )
+        shortened: defaultdict[str, list[Product]] = defaultdict(list)
+        for key, product in self._by_key.items():
+            shortened[key.lstrip("0")].append(product)
+        self._shortened = {key: found[0] for key, found in shortened.items() if len(found) == 1 and key}
+
+    def find(self, key: str) -> Product | None:
+        """Return the product of a key; None where there is none, or more than one could be meant."""
+        written = key.strip()
+        if not written:
+            return None
+        if self._matcher is None:
+            return self._by_key.get(written) or self._shortened.get(written.lstrip("0"))
+        match = self._matcher.find(written, Likeness.PREFIX)
+        if not match.photos:
+            return None
+        return join_photos([self.products[place] for place in sorted(match.photos)])
+
+
+def plan_sheet(
+    table: Table, finder: ProductFinder, *, key: str | None = None, language: str | None = None
+) -> SheetPlan:
+    """Recognise the columns of a sheet. Raises `TableError` where no key or nothing to fill is found."""
+    columns = recognise_columns(table.header)
+    place = table.place(key) if key is not None else _find_key(table, finder)
+    columns.pop(place, None)
+    if not columns:
+        fix = f"Call columns Colour, Gender, Product type, Category, Season or Occasion. {list_columns(table.names)}"
+        raise TableError("no column of the sheet is one that labels fill", where=table.where, fix=fix)
+    return SheetPlan(place, columns, language or guess_language(table.header), _find_spelling(table, columns))
+
+
+def recognise_columns(header: Sequence[str]) -> dict[int, str]:
+    """Return what fills which column of a header, by position; each thing fills the first column called so."""
+    known = {comparable(name): target for target, names in _NAMES.items() for name in (*names, target)}
+    for _, column, name in iter_names((*CATEGORY_COLUMNS, *ATTRIBUTE_COLUMNS)):
+        known.setdefault(comparable(name), column if column != "masterCategory" else _PATH)
+    found: dict[int, str] = {}
+    for place, name in enumerate(header):
+        target = known.get(comparable(name))
+        if target is not None and target not in found.values():
+            found[place] = target
+    return found
+
+
+def guess_language(header: Sequence[str]) -> str:
+    """Return the language of a header, by the names that only one language has; English (UK) where none decides."""
+    names = {comparable(name) for name in header}
+    votes = {
+        language: sum(comparable(mark) in names for mark in marks)
+        for language, marks in _LANGUAGE_MARKS.items()
+    }
+    best = max(votes, key=lambda language: votes[language])
+    return best if votes[best] else LANGUAGES[0]
+
+
+def _find_key(table: Table, finder: ProductFinder) -> int:
+    """Return the column most of whose values are keys of products."""
+    found: Counter[int] = Counter()
+    rows = 0
+    for _, cells in iter_padded_rows(table):
+        rows += 1
+        found.update(place for place, cell in enumerate(cells) if cell and finder.find(cell) is not None)
+    if not found or found.most_common(1)[0][1] < _LEAST_OVERLAP * rows:
+        fix = f"Name the column of SKUs with --key. {list_columns(table.names)}"
+        raise TableError(
+            "no column of the sheet has the keys of the labelled products", where=table.where, fix=fix
+        )
+    return found.most_common(1)[0][0]
+
+
+def _find_spelling(table: Table, columns: Mapping[int, str]) -> dict[int, dict[str, str]]:
+    """Return, by column and class, how the sheet writes a class that it has already."""
+    written: defaultdict[int, dict[str, str]] = defaultdict(dict)
+    for _, cells in iter_padded_rows(table):
+        for place in columns:
+            if cells[place]:
+                written[place].setdefault(comparable(cells[place]), cells[place])
+    return {
+        place: {
+            label: written[place][name]
+            for label, names in _all_words(target).items()
+            for name in names
+            if name in written[place]
+        }
+        for place, target in columns.items()
+        if target in {*CATEGORY_COLUMNS, *ATTRIBUTE_COLUMNS}
+    }
+
+
+def _all_words(column: str) -> dict[str, list[str]]:
+    """Return every way to write each class of a column, in any language, compared without capitals and signs."""
+    words: defaultdict[str, list[str]] = defaultdict(list)
+    for language in LANGUAGES:
+        for label, names in load_words(language).names.get(column, {}).items():
+            words[label] += [comparable(name) for name in (label, *names, *_MORE_WORDS.get(label, ()))]
+    return words
+
+
+class SheetFiller:
+    """Says what goes into the empty cells of a sheet's rows, and counts."""
+
+    def __init__(
+        self, table: Table, finder: ProductFinder, plan: SheetPlan, *, overwrite: bool = False
+    ) -> None:
+        self._finder = finder
+        self._plan = plan
+        self._overwrite = overwrite
+        self._words: Words = load_words(plan.language)
+        names = {table.names[place]: target for place, target in plan.columns.items()}
+        self.result = SheetResult(names, plan.language, table.names[plan.key])
+
+    def fill(self, cells: Sequence[str]) -> dict[int, str]:
+        """Return the new values of a row by position. Raises nothing: a row without a product stays as it is."""
+        key = cells[self._plan.key] if self._plan.key < len(cells) else ""
+        self.result.rows += 1
+        product = self._finder.find(key)
+        if product is None:
+            if key.strip():
+                self.result.unknown.append(key)
+            return {}
+        self.result.matched += 1
+        values: dict[int, str] = {}
+        for place, target in self._plan.columns.items():
+            if place < len(cells) and cells[place].strip() and not self._overwrite:
+                self.result.kept += 1
+            elif value := self._value(product, place, target):
+                values[place] = value
+            elif target in product.doubts or "*" in product.doubts:
+                self.result.doubtful += 1
+        self.result.filled += len(values)
+        return values
+
+    def count_formulas(self, count: int) -> None:
+        """Take back cells that turned out to hold a formula: they keep it."""
+        self.result.filled -= count
+        self.result.kept += count
+
+    def _value(self, product: Product, place: int, target: str) -> str:
+        sure = product.sure
+        if target in self._computed:
+            return self._computed[target](self, sure)
+        label = sure.get(target)
+        if label is None:
+            return ""
+        spelled = self._plan.spelling.get(place, {}).get(label)
+        return spelled or capitalise(self._words.name(target, label))
+
+    def _path(self, sure: Mapping[str, str]) -> str:
+        names = (
+            self._words.name(column, sure[column], plural=True)
+            for column in CATEGORY_COLUMNS
+            if column in sure
+        )
+        return " > ".join(dict.fromkeys(map(capitalise, names)))
+
+    def _family(self, sure: Mapping[str, str]) -> str:
+        family = colour_family(sure.get("baseColour", ""))
+        return "" if family is None else capitalise(self._words.name(FAMILY, family))
+
+    def _google(self, sure: Mapping[str, str]) -> str:
+        rule = load_mapping(_GOOGLE).find(sure)
+        return "" if rule is None else rule.category.path
+
+    def _age(self, sure: Mapping[str, str]) -> str:
+        return _AGES.get(sure.get("gender", ""), "")
+
+    _computed: Final[Mapping[str, Callable[["SheetFiller", Mapping[str, str]], str]]] = {
+        _PATH: _path,
+        FAMILY: _family,
+        _GOOGLE: _google,
+        _AGE: _age,
+    }
+
+
+def iter_filled(table: Table, filler: SheetFiller) -> Iterator[tuple[int, dict[int, str]]]:
+    """Yield the rows that get new values: the number of the row, and the values by position."""
+    for number, cells in iter_padded_rows(table):
+        if values := filler.fill(cells):
+            yield number, values
+
+
+def describe_filling(result: SheetResult) -> list[str]:
+    """Return what a person should know of a filled sheet, a line each."""
+    columns = ", ".join(f"{name} ({target})" for name, target in result.columns.items())
+    lines = [
+        f"{result.filled:,} cells filled in {result.matched:,} of {result.rows:,} rows, found by {result.key}",
+        f"columns: {columns}; words in {result.language}",
+    ]
+    if result.kept:
+        lines.append(f"{result.kept:,} cells had a value and keep it (--overwrite replaces them)")
+    if result.doubtful:
+        lines.append(f"{result.doubtful:,} cells stay empty because the label is doubtful")
+    if result.unknown:
+        lines.append(f"{len(result.unknown):,} rows have no labelled product: {_list_some(result.unknown)}")
+    return lines
+
+
+def _list_some(keys: Iterable[str]) -> str:
+    shown = list(keys)
+    return ", ".join(shown[:5]) + (", ..." if len(shown) > 5 else "")  # noqa: PLR2004 - enough to recognise them

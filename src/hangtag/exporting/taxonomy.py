@@ -1,0 +1,267 @@
+"""From the model's categories to those of a shop or a channel: the mapping, and what it leaves open."""
+
+import csv
+import difflib
+import io
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from os import PathLike
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from hangtag.domain.columns import CATEGORY_COLUMNS, LABEL_COLUMNS
+from hangtag.domain.errors import TableError, UsageError
+from hangtag.domain.taxonomy import SEPARATOR, CategoryPath, format_path
+from hangtag.domain.text import did_you_mean
+from hangtag.exporting.words import LANGUAGES, load_words
+from hangtag.tables.reading import find_column, iter_padded_rows, open_table
+
+BUILT_IN: Final = ("google", "shopify")
+"""The taxonomies that hangtag has a mapping for."""
+
+CONFIDENCES: Final = ("exact", "broader", "judgement", "none")
+"""How sure a row is: the same thing, the nearest category around it, a choice that can be argued, or left open."""
+
+_OUTCOMES: Final = ("id", "path", "confidence", "note")
+_OFFICIAL_LINE: Final = re.compile(r"(?P<id>\S+)\s+[-:]\s+(?P<path>.+)")
+_ALIKE: Final = 0.8
+"""How similar two names have to be for a draft, as `difflib` counts: 1 is the same."""
+
+
+class Category(NamedTuple):
+    """A category of a shop or channel: its id and its path, one of which may be empty, and how sure the row is."""
+
+    id: str
+    path: str
+    confidence: str = "exact"
+    note: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the mapping says that there is no category."""
+        return not self.id and not self.path
+
+
+class Rule(NamedTuple):
+    """A row of a mapping: its line, the labels that it asks for by column, and the category that it gives."""
+
+    line: int
+    conditions: Mapping[str, str]
+    category: Category
+
+    def fits(self, labels: Mapping[str, str]) -> bool:
+        """Tell whether a product has every label that the rule asks for."""
+        return all(labels.get(column) == label for column, label in self.conditions.items())
+
+    @property
+    def weight(self) -> tuple[int, int]:
+        """How specific the rule is: its levels of the category count first, then its other labels."""
+        levels = sum(column in CATEGORY_COLUMNS for column in self.conditions)
+        return levels, len(self.conditions) - levels
+
+
+class CategoryMapping:
+    """The rules of a taxonomy. Of those that fit a product, the most specific one counts, then the first.
+
+    A rule without a leaf is the default of its level; one without any label is the default of everything. Two rules
+    for one category that differ in the gender, say, send its products to two.
+    """
+
+    def __init__(self, name: str, rules: Sequence[Rule], source: Mapping[str, Any] | None = None) -> None:
+        self.name = name
+        self.rules = list(rules)
+        self.source = dict(source or {})
+        self.columns = tuple(
+            column for column in LABEL_COLUMNS if any(column in rule.conditions for rule in rules)
+        )
+        self._sorted = sorted(rules, key=lambda rule: rule.weight, reverse=True)
+        self._found: dict[tuple[str | None, ...], Rule | None] = {}
+
+    def find(self, labels: Mapping[str, str]) -> Rule | None:
+        """Return the rule that counts for a product with these labels, by column; None where no rule fits."""
+        key = tuple(map(labels.get, self.columns))
+        if key not in self._found:
+            self._found[key] = next((rule for rule in self._sorted if rule.fits(labels)), None)
+        return self._found[key]
+
+    def categories(self) -> dict[str, str]:
+        """Return the paths of all categories in use by their ids; the path itself where there is no id."""
+        found = (rule.category for rule in self.rules if not rule.category.is_open)
+        return {category.id or category.path: category.path for category in found}
+
+
+def load_mapping(name: str | PathLike[str]) -> CategoryMapping:
+    """Load a mapping: a built-in one by its name, or a shop's own from a table.
+
+    The table has a column for each label that decides (masterCategory, subCategory, articleType, gender, ...), where
+    an empty cell fits everything, and the columns `id` or `path` or both; `confidence` and `note` may be there.
+
+    Raises `UsageError` for an unknown name, `TableError` for a table that is no mapping.
+    """
+    if isinstance(name, str) and name in BUILT_IN:
+        return _load_built_in(name)
+    path = Path(name)
+    if not path.is_file():
+        fix = f"{did_you_mean(str(name), BUILT_IN)}Name {', '.join(BUILT_IN)} or a table with a mapping."
+        raise UsageError("there is no such taxonomy", where=name, fix=fix)
+    return CategoryMapping(path.stem, list(_read_rules(path)))
+
+
+@cache
+def _load_built_in(name: str) -> CategoryMapping:
+    folder = files("hangtag.exporting").joinpath("taxonomies")
+    sources = tomllib.loads(folder.joinpath("sources.toml").read_text("utf-8"))
+    table = folder.joinpath(f"{name}.csv").read_bytes()
+    return CategoryMapping(name, list(_read_rules(table, f"{name}.csv")), sources[name])
+
+
+def _read_rules(source: Path | bytes, name: str | None = None) -> Iterator[Rule]:
+    table = open_table(source, name)
+    outcomes = {outcome: find_column(outcome, table.names) for outcome in _OUTCOMES}
+    if outcomes["id"] is None and outcomes["path"] is None:
+        fix = "Give it a column `id`, a column `path`, or both."
+        raise TableError("a mapping needs the category that it maps to", where=table.where, fix=fix)
+    conditions: dict[int, str] = {}
+    for position, column in enumerate(table.names):
+        if position in outcomes.values():
+            continue
+        known = find_column(column, LABEL_COLUMNS)
+        if known is None:
+            fix = f"{did_you_mean(column, LABEL_COLUMNS)}There are {', '.join((*LABEL_COLUMNS, *_OUTCOMES))}."
+            raise TableError(f"a mapping has no column {column}", where=table.where, fix=fix)
+        conditions[position] = LABEL_COLUMNS[known]
+    for line, cells in iter_padded_rows(table):
+        values = {key: "" if place is None else cells[place].strip() for key, place in outcomes.items()}
+        asked = {column: cells[place].strip() for place, column in conditions.items() if cells[place].strip()}
+        yield Rule(line, asked, _category(values, line, table.where))
+
+
+def _category(values: Mapping[str, str], line: int, where: object) -> Category:
+    is_open = not values["id"] and not values["path"]
+    confidence = values["confidence"] or ("none" if is_open else "exact")
+    if confidence not in CONFIDENCES:
+        fix = f"Use {', '.join(CONFIDENCES)}."
+        raise TableError(f"line {line:,}: {confidence!r} is no confidence", where=where, fix=fix)
+    return Category(values["id"], values["path"], confidence, values["note"])
+
+
+class PathCheck(NamedTuple):
+    """What a mapping does with one category path, for one gender or whatever else it asks for."""
+
+    labels: Mapping[str, str]
+    rule: Rule | None
+    is_inherited: bool
+
+    @property
+    def outcome(self) -> str:
+        """`unmapped`, `inherited` for the default of a level above, or the confidence of the rule."""
+        if self.rule is None:
+            return "unmapped"
+        return "inherited" if self.is_inherited else self.rule.category.confidence
+
+
+class MappingCheck(NamedTuple):
+    """What a mapping does with every path of a model, and what in it can never apply."""
+
+    paths: list[PathCheck]
+    unknown: list[str]
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many paths have each outcome."""
+        return Counter(check.outcome for check in self.paths)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every path has a category, its own or a level's, or is deliberately left open."""
+        return not self.unknown and all(check.rule is not None for check in self.paths)
+
+
+def check_mapping(
+    mapping: CategoryMapping, paths: Iterable[CategoryPath], classes: Mapping[str, Iterable[str]]
+) -> MappingCheck:
+    """Check a mapping against the paths of a model and the classes of its columns."""
+    checks = []
+    for path in paths:
+        labels = dict(zip(CATEGORY_COLUMNS, path, strict=True))
+        rule = mapping.find(labels)
+        inherited = rule is not None and CATEGORY_COLUMNS[-1] not in rule.conditions
+        checks.append(PathCheck(labels, rule, inherited))
+    known = {column: set(labels) for column, labels in classes.items()}
+    unknown = [
+        f"line {rule.line:,}: {column} has no class {label}. {_suggest(label, known.get(column, ()))}".rstrip()
+        for rule in mapping.rules
+        for column, label in rule.conditions.items()
+        if label not in known.get(column, ())
+    ]
+    return MappingCheck(checks, unknown)
+
+
+def _suggest(label: str, known: Iterable[str]) -> str:
+    return did_you_mean(label, known)
+
+
+def compare_with_official(mapping: CategoryMapping, lines: Iterable[str]) -> list[str]:
+    """Compare the ids and paths of a mapping with the channel's own file; return what differs, a sentence each.
+
+    The lines are `166 - Apparel & Accessories` or `gid://... : Apparel & Accessories`; other lines are passed over.
+    """
+    official = {
+        found["id"]: found["path"].strip()
+        for line in lines
+        if (found := _OFFICIAL_LINE.fullmatch(line.strip()))
+    }
+    by_path = {path: id_ for id_, path in official.items()}
+    problems = []
+    for id_, path in mapping.categories().items():
+        if official.get(id_) == path:
+            continue
+        if id_ in official:
+            problems.append(f"{id_} is {official[id_]}, not {path}")
+        elif path in by_path:
+            problems.append(f"{path} is {by_path[path]}, not {id_}")
+        else:
+            problems.append(f"there is no {id_}, {path}")
+    return problems
+
+
+def draft_mapping(paths: Sequence[CategoryPath], categories: Sequence[str]) -> bytes:
+    """Return a CSV that maps every path to the shop's category of the same or a similar name, or to none.
+
+    A path's names are its class and its words in every language. It is a beginning for a person, who has to read every
+    row: all are marked as a judgement.
+    """
+    leaves: dict[str, str] = {}
+    for category in categories:
+        leaves.setdefault(re.split(r"\s*[>›/]\s*", category.strip())[-1].casefold(), category.strip())
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow((*CATEGORY_COLUMNS, "path", "confidence", "note"))
+    for path in paths:
+        chosen = _find_alike(path, leaves)
+        note = "by its name; please check" if chosen else ""
+        writer.writerow((*path, chosen, "judgement" if chosen else "none", note))
+    return buffer.getvalue().encode("utf-8")
+
+
+def _find_alike(path: CategoryPath, leaves: Mapping[str, str]) -> str:
+    """Return the category whose last name is that of a path's leaf, or of the level above it; empty for none."""
+    for column, label in reversed(list(zip(CATEGORY_COLUMNS, path, strict=True))[1:]):
+        words = [name for language in LANGUAGES for name in load_words(language).names[column].get(label, ())]
+        names = [name.casefold() for name in (label, *words)]
+        same = next((name for name in names if name in leaves), None)
+        alike = [found for name in names for found in difflib.get_close_matches(name, leaves, 1, _ALIKE)]
+        if same is not None or alike:
+            return leaves[same or alike[0]]
+    return ""
+
+
+def describe_rule(rule: Rule) -> str:
+    """Describe what a rule asks for: `Apparel › Innerwear › Briefs, Women`."""
+    levels = [rule.conditions[column] for column in CATEGORY_COLUMNS if column in rule.conditions]
+    others = [label for column, label in rule.conditions.items() if column not in CATEGORY_COLUMNS]
+    return ", ".join([format_path(levels) or f"anything{SEPARATOR}", *others])

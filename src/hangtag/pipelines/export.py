@@ -1,0 +1,207 @@
+"""Exporting labels: into the feeds and tables that shops and channels take, and into a shop's own sheet."""
+
+import contextlib
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import BinaryIO, Final, NamedTuple
+
+from hangtag.bundle.file import read_card
+from hangtag.bundle.shipped import DEFAULT_NAME, find_bundle
+from hangtag.domain.durable import replacing, write_whole
+from hangtag.domain.errors import TableError, UsageError
+from hangtag.exporting.feeds import list_streamed
+from hangtag.exporting.products import SURE, ProductReader
+from hangtag.exporting.run import ExportResult, ExportSource, describe_result, export_rows
+from hangtag.exporting.sheet import ProductFinder, SheetFiller, SheetResult, describe_filling, plan_sheet
+from hangtag.exporting.sheet_file import write_filled
+from hangtag.exporting.taxonomy import (
+    MappingCheck,
+    check_mapping,
+    compare_with_official,
+    draft_mapping,
+    load_mapping,
+)
+from hangtag.exporting.template import FORMATS, Template, load_template
+from hangtag.pipelines.arguments import AnyPath, checked
+from hangtag.pipelines.destinations import Destination, check_destinations
+from hangtag.tables.reading import open_table
+
+__all__ = [
+    "check_taxonomy",
+    "describe_filling",
+    "describe_result",
+    "draft_taxonomy",
+    "export",
+    "fill_sheet",
+    "list_to_check",
+]
+
+STANDARD_OUTPUT: Final = "-"
+_TO_CHECK: Final = ".to-check.csv"
+
+
+@checked
+def export(
+    predictions: AnyPath,
+    output: AnyPath,
+    *,
+    template: "str | Template" = "hangtag",
+    taxonomy: AnyPath | None = None,
+    language: str | None = None,
+    key: str | None = None,
+    sure: float | None = None,
+    photos: AnyPath | None = None,
+    to_check: AnyPath | None = None,
+    strict: bool = False,
+) -> ExportResult:
+    """Export a table of labels by a template, and return what came of it.
+
+    `predictions` is what `hangtag predict` wrote, or any table with columns of labels. `template` is a built-in one
+    (`hangtag`, `google`, `google-supplemental`, `shopify`, `woocommerce`, `magento`, `excel`) or a .toml or .json file
+    of your own. The ending of `output` says the format where the template leaves a choice. What is doubtful or refused
+    is listed in `to_check`, by default a file beside the output. With `strict`, nothing is written when a row would be
+    left out.
+
+    Raises `UsageError` for an unknown template, `TableError` for a table that cannot be exported.
+
+    >>> import hangtag
+    >>> result = hangtag.export(
+    ...     "catalogue/styles.csv", "feed.tsv", template="google-supplemental"
+    ... )
+    >>> result.written, result.refused
+    (6, 0)
+    """
+    source, target = Path(predictions), Path(output)
+    chosen = load_template(template) if isinstance(template, str) else template
+    chosen = chosen.changed(language=language, key=key, sure=sure, format=_format_of(target, chosen))
+    checks = list_to_check(target) if to_check is None else Path(to_check)
+    _check_files(source, target, checks)
+    mapping = None if taxonomy is None else load_mapping(str(taxonomy))
+    table = open_table(source)
+    with contextlib.ExitStack() as stack:
+        result = export_rows(
+            ExportSource(table, mapping, None if photos is None else Path(photos)),
+            chosen,
+            _open(target, stack),
+            None if checks is None else _open(checks, stack),
+        )
+        if strict and result.refused:
+            raise TableError(
+                _describe_refusal(result), where=source, fix="Export without --strict to see them all."
+            )
+    return result
+
+
+def list_to_check(output: Path) -> Path | None:
+    """Return the file beside an export that lists what is to be checked; None for standard output."""
+    return None if str(output) == STANDARD_OUTPUT else output.with_name(f"{output.name}{_TO_CHECK}")
+
+
+def _format_of(output: Path, template: Template) -> str | None:
+    """Return the format that an output's ending says; None to keep the template's."""
+    ending = output.suffix.lower().removeprefix(".")
+    if str(output) == STANDARD_OUTPUT:
+        if template.format not in list_streamed():
+            raise UsageError(f"{template.format} cannot go to standard output", fix="Name a file.")
+        return None
+    if ending == "txt":
+        return "tsv"
+    if ending not in FORMATS:
+        fix = f"Use one of {', '.join(f'.{name}' for name in FORMATS)}."
+        raise UsageError(f"no export ends in {output.suffix!r}", where=output, fix=fix)
+    return ending
+
+
+def _check_files(source: Path, output: Path, checks: Path | None) -> None:
+    destinations = [Destination("--to-check", checks)] if checks is not None else []
+    if str(output) != STANDARD_OUTPUT:
+        destinations.append(Destination("--output", output))
+    check_destinations(destinations, [source])
+
+
+def _open(path: Path, stack: contextlib.ExitStack) -> BinaryIO:
+    if str(path) == STANDARD_OUTPUT:
+        return sys.stdout.buffer
+    temporary = stack.enter_context(replacing(path.resolve()))
+    return stack.enter_context(temporary.open("wb"))
+
+
+def _describe_refusal(result: ExportResult) -> str:
+    errors = [(column, reason) for (kind, column, reason) in result.reasons if kind == "error"]
+    column, reason = errors[0]
+    return f"{result.refused:,} of {result.products:,} products would be left out, the first for {column}: {reason}"
+
+
+@checked
+def fill_sheet(
+    predictions: AnyPath,
+    sheet: AnyPath,
+    output: AnyPath,
+    *,
+    language: str | None = None,
+    key: str | None = None,
+    sure: float | None = None,
+    overwrite: bool = False,
+) -> SheetResult:
+    """Fill the empty cells of a shop's own sheet with labels, found by SKU, and return what was filled.
+
+    Its columns are recognised by their names, in English, German, French or Spanish. A column that has values already
+    is filled in its own spelling. In an .xlsx, formulas, formats and other sheets stay as they are. `key` names the
+    sheet's column of SKUs. With `overwrite`, cells that have a value are replaced, too; formulas never are.
+
+    Raises `TableError` for a sheet without a column of SKUs or without one that labels fill.
+    """
+    source, own, target = Path(predictions), Path(sheet), Path(output)
+    if own.suffix.lower() != target.suffix.lower():
+        raise UsageError(
+            f"the sheet is {own.suffix}, the output {target.suffix}", fix=f"Name it ...{own.suffix}."
+        )
+    check_destinations([Destination("--output", target)], [source, own])
+    finder = ProductFinder(ProductReader(open_table(source), sure=SURE if sure is None else sure))
+    table = open_table(own)
+    plan = plan_sheet(table, finder, key=key, language=language)
+    filler = SheetFiller(table, finder, plan, overwrite=overwrite)
+    with contextlib.ExitStack() as stack:
+        write_filled(own, table, filler, _open(target, stack))
+    return filler.result
+
+
+class TaxonomyReport(NamedTuple):
+    """What a mapping does with a model's paths and a table's products, and how it differs from a channel's file."""
+
+    check: MappingCheck
+    products: Counter[str]
+    differences: list[str]
+
+
+def check_taxonomy(
+    name: str, model: str = DEFAULT_NAME, labels: Path | None = None, against: Path | None = None
+) -> TaxonomyReport:
+    """Check a mapping against a model, the products of a table of labels, and the channel's own file.
+
+    Raises `UsageError` for an unknown taxonomy or model, `TableError` for a table that cannot be read.
+    """
+    mapping, card = load_mapping(name), read_card(find_bundle(model))
+    classes = {head.column: head.classes for head in card.heads}
+    check = check_mapping(mapping, card.taxonomy.paths, classes)
+    products: Counter[str] = Counter()
+    if labels is not None:
+        for product in ProductReader(open_table(labels)):
+            rule = mapping.find(product.sure)
+            products["unmapped" if rule is None else rule.category.confidence] += 1
+    lines = [] if against is None else against.read_text("utf-8", errors="replace").splitlines()
+    return TaxonomyReport(
+        check, products, compare_with_official(mapping, lines) if against is not None else []
+    )
+
+
+def draft_taxonomy(categories: Path, output: Path, model: str = DEFAULT_NAME) -> tuple[int, int]:
+    """Draft a mapping to a shop's categories, a line each; return how many paths have one, and how many there are."""
+    check_destinations([Destination("--output", output)], [categories])
+    paths = read_card(find_bundle(model)).taxonomy.paths
+    draft = draft_mapping(
+        paths, [line for line in categories.read_text("utf-8").splitlines() if line.strip()]
+    )
+    write_whole(draft, output)
+    return draft.count(b",judgement,"), len(paths)
