@@ -4,6 +4,8 @@ import svelte from 'eslint-plugin-svelte';
 import globals from 'globals';
 import ts from 'typescript-eslint';
 
+import { noLiteralText } from './eslint/no-literal-text.js';
+
 export default ts.config(
   { ignores: ['.svelte-kit/', 'test-results/', 'src/lib/api/schema.d.ts'] },
   js.configs.recommended,
@@ -26,5 +28,19 @@ export default ts.config(
     languageOptions: { parserOptions: { parser: ts.parser } },
   },
   { files: ['**/*.svelte'], rules: { 'max-lines': ['error', 150] } },
+  {
+    files: ['src/**/*.svelte', 'src/**/*.ts'],
+    // The pages that are being replaced speak English only.
+    ignores: [
+      'src/**/*.test.ts',
+      'src/lib/words/**',
+      'src/lib/ui/columns.ts',
+      'src/lib/{classify,jobs}/**',
+      'src/routes/jobs/**',
+    ],
+    plugins: { page: { rules: { 'no-literal-text': noLiteralText } } },
+    rules: { 'page/no-literal-text': 'error' },
+  },
+  { files: ['src/lib/words/*.ts'], rules: { 'max-lines': 'off' } }, // a language is one file
   { files: ['**/*.test.ts', 'e2e/**'], rules: { 'max-lines-per-function': 'off' } },
 );

@@ -1,5 +1,6 @@
-import { expect, it } from 'vitest';
+import { afterEach, expect, it } from 'vitest';
 
+import { words } from '../words/words.svelte.ts';
 import { readGaps } from './gaps.ts';
 
 const column = (name: string, missing: number) => ({
@@ -10,7 +11,10 @@ const column = (name: string, missing: number) => ({
   counts: [],
 });
 
+afterEach(() => (words.names = { columns: {}, labels: {} }));
+
 it('puts what is missing most often first, with the labels that miss it', () => {
+  words.names = { columns: { baseColour: 'colour' }, labels: { season: { Fall: ['autumn', 'autumn'] } } };
   const gap = {
     what: 'baseColour',
     missing: 12,
@@ -25,7 +29,7 @@ it('puts what is missing most often first, with the labels that miss it', () => 
     gaps: [gap],
   });
   expect(gaps).toEqual([
-    { what: 'colour', missing: 12, where: [{ label: 'Fall', column: 'season', missing: 9, products: 50 }] },
+    { what: 'colour', missing: 12, where: [{ label: 'Autumn', column: 'season', missing: 9, products: 50 }] },
     { what: 'photo', missing: 5, where: [] },
   ]);
 });

@@ -1,5 +1,6 @@
 import type { CatalogueStatistics } from '../api/types.ts';
-import { columnName } from '../ui/columns.ts';
+import { columnWord, labelName } from '../ui/columns.ts';
+import { t } from '../words/words.svelte.ts';
 
 export interface Gap {
   /** What is missing, as `photo` or `colour`. */
@@ -21,13 +22,13 @@ export function readGaps(
     .filter(({ missing }) => missing > 0)
     .sort((a, b) => b.missing - a.missing)
     .map(({ what, missing }) => ({
-      what: what === 'photo' ? what : columnName(what).toLowerCase(),
+      what: what === 'photo' ? t('catalogue.missing.photo') : columnWord(what),
       missing,
       where: statistics.gaps
         .filter((gap) => gap.what === what)
         .map((gap) => ({
-          label: gap.label,
-          column: columnName(gap.column).toLowerCase(),
+          label: labelName(gap.column, gap.label),
+          column: columnWord(gap.column),
           missing: gap.missing_in_label,
           products: gap.label_products,
         })),

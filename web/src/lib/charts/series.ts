@@ -14,6 +14,8 @@ export interface Series {
 
 export interface Bar {
   label: string;
+  /** What people read, where that is not the label. */
+  name?: string;
   value: number;
 }
 

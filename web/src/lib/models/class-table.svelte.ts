@@ -10,16 +10,24 @@ export class ClassTable {
 
   readonly #source: () => readonly ClassFigures[];
 
-  constructor(source: () => readonly ClassFigures[]) {
+  readonly #nameOf: (label: string) => string;
+
+  /** `nameOf` says what people call a class: they search and sort by that. */
+  constructor(source: () => readonly ClassFigures[], nameOf = (label: string) => label) {
     this.#source = source;
+    this.#nameOf = nameOf;
   }
 
   readonly rows = $derived.by(() => {
     const wanted = this.search.trim().toLowerCase();
-    const found = this.#source().filter(({ label }) => label.toLowerCase().includes(wanted));
+    const found = this.#source().filter(({ label }) => this.#nameOf(label).toLowerCase().includes(wanted));
     const direction = this.ascending ? 1 : -1;
-    return found.sort((a, b) => compare(a[this.key], b[this.key], direction) || b.support - a.support);
+    return found.sort((a, b) => compare(this.#value(a), this.#value(b), direction) || b.support - a.support);
   });
+
+  #value(figures: ClassFigures): string | number | null {
+    return this.key === 'label' ? this.#nameOf(figures.label) : figures[this.key];
+  }
 
   /** Sorts by a column: names from A, figures from the largest; once more turns the order round. */
   sortBy(key: ClassKey): void {

@@ -1,6 +1,6 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
-import { coverageSeries, readFigures } from './figures.ts';
+import { coverageSeries, readFigures, sharedColumn } from './figures.ts';
 
 const head = { top1_accuracy: 0.9, support: 10 };
 
@@ -60,4 +60,25 @@ it('draws the curve of coverage in per cent of the photos', () => {
       ],
     },
   ]);
+});
+
+describe('the column that models are compared by', () => {
+  const model = (...columns: string[]) => ({
+    figures: { heads: Object.fromEntries(columns.map((column) => [column, { top1_accuracy: 0.9 }])) },
+  });
+  const shared = (...models: ReturnType<typeof model>[]) =>
+    sharedColumn(models as unknown as Parameters<typeof sharedColumn>[0]);
+
+  it('is the deepest level that all of them know', () => {
+    expect(shared(model('masterCategory', 'articleType', 'gender'), model('masterCategory'))).toBe(
+      'masterCategory',
+    );
+    expect(shared(model('gender', 'masterCategory', 'articleType'))).toBe('articleType');
+  });
+
+  it('is none where they have none in common', () =>
+    expect(shared(model('gender'), model('season'))).toBeUndefined());
+
+  it('does not ask for figures of a model that was never measured', () =>
+    expect(sharedColumn([{ figures: null }, ...[model('gender')]] as never)).toBe('gender'));
 });

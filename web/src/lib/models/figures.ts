@@ -1,6 +1,9 @@
 /** The figures of a model's card: free JSON in the API, read here into what the page shows. */
 
+import type { ModelSummary } from '../api/types.ts';
 import type { Series } from '../charts/series.ts';
+import { CATEGORY_COLUMNS } from '../ui/columns.ts';
+import { t } from '../words/words.svelte.ts';
 
 export type Interval = readonly [low: number, high: number];
 
@@ -56,13 +59,30 @@ export interface SplitFigures {
   all_right: { rate: number | null; interval_95: Interval | null; support: number } | null;
 }
 
+/**
+ * The column that all measured models have a figure for: the deepest of the category levels, else any. By it they can
+ * be compared; a mean over one label stands high beside one over seven.
+ */
+export function sharedColumn(models: readonly Pick<ModelSummary, 'figures'>[]): string | undefined {
+  const measured = models.flatMap(({ figures }) => (figures ? [Object.keys(figures.heads)] : []));
+  const shared = (measured[0] ?? []).filter((column) =>
+    measured.every((columns) => columns.includes(column)),
+  );
+  return CATEGORY_COLUMNS.findLast((column) => shared.includes(column)) ?? shared[0];
+}
+
+/** What an administrator types so that a model's card has all of its figures. */
+export function evaluateCommand(model: string): string {
+  return ['hangtag', 'evaluate', model, '--write-card'].join(' ');
+}
+
 /** The curve of coverage as a chart draws it, in per cent of the photos. */
 export function coverageSeries(curve: readonly CoveragePoint[]): Series[] {
   const points = curve.map(({ coverage, accuracy }) => ({
     x: Math.round(1000 * coverage) / 10,
     y: accuracy,
   }));
-  return [{ name: 'right', points, tone: 'accent' }];
+  return [{ name: t('coverage.series'), points, tone: 'accent' }];
 }
 
 type Json = Readonly<Record<string, unknown>>;

@@ -1,6 +1,7 @@
 /** The history of a training: a record for each epoch, free JSON in the API. */
 
 import type { Series } from '../charts/series.ts';
+import { t } from '../words/words.svelte.ts';
 
 export type Epoch = Readonly<Record<string, unknown>>;
 
@@ -13,17 +14,18 @@ export function columnsOf(history: readonly Epoch[]): string[] {
 
 /** Accuracy over all labels while training and on the validation photos; of one column, on the latter only. */
 export function accuracySeries(history: readonly Epoch[], column = ''): Series[] {
-  if (column) return kept([seriesOf(history, 'validation', `validation_${column}_top1_accuracy`, 'accent')]);
+  if (column)
+    return kept([seriesOf(history, t('curves.validation'), `validation_${column}_top1_accuracy`, 'accent')]);
   return kept([
-    seriesOf(history, 'training', 'train_top1_accuracy', 'ink'),
-    seriesOf(history, 'validation', 'validation_top1_accuracy', 'accent'),
+    seriesOf(history, t('curves.training'), 'train_top1_accuracy', 'ink'),
+    seriesOf(history, t('curves.validation'), 'validation_top1_accuracy', 'accent'),
   ]);
 }
 
 export function lossSeries(history: readonly Epoch[]): Series[] {
   return kept([
-    seriesOf(history, 'training', 'train_loss', 'ink'),
-    seriesOf(history, 'validation', 'validation_loss', 'accent'),
+    seriesOf(history, t('curves.training'), 'train_loss', 'ink'),
+    seriesOf(history, t('curves.validation'), 'validation_loss', 'accent'),
   ]);
 }
 

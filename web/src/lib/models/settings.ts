@@ -1,3 +1,5 @@
+import { number, t } from '../words/words.svelte.ts';
+
 type Json = Readonly<Record<string, unknown>>;
 
 export interface SettingGroup {
@@ -24,8 +26,8 @@ function flatten(settings: Json, prefix = ''): [string, string][] {
 }
 
 function write(value: unknown): string {
-  if (typeof value === 'boolean') return value ? 'yes' : 'no';
-  if (typeof value === 'number') return value.toLocaleString('en', { maximumSignificantDigits: 6 });
+  if (typeof value === 'boolean') return value ? t('ui.yes') : t('ui.no');
+  if (typeof value === 'number') return number(value, { maximumSignificantDigits: 6 });
   return Array.isArray(value) ? value.map(write).join(', ') : String(value ?? '–');
 }
 

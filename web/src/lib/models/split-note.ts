@@ -1,11 +1,7 @@
+import { capital, said, t } from '../words/words.svelte.ts';
 import type { SplitFigures } from './figures.ts';
 
-const STRATEGIES: Record<string, string> = {
-  grouped:
-    'Copies and near copies of a photo are on the same side of the split, so none of these was seen in training.',
-  year: 'Its products are from later years than the training products.',
-  random: 'Drawn at random. Near copies of training photos may be among them, which inflates the figures.',
-};
+const STRATEGIES = ['grouped', 'year', 'random'] as const;
 
 /** The names of the sets that a model learnt from beside its catalogue, as the data of its card say. */
 export function joinedSets({ joined }: Readonly<Record<string, unknown>>): string[] {
@@ -17,23 +13,20 @@ export function splitNote(
   { split, strategy }: Pick<SplitFigures, 'split' | 'strategy'>,
   joined: readonly string[] = [],
 ): string {
-  if (joined.includes(split))
-    return 'Held out from a source that the model was trained on. Photos from other sources are harder.';
-  if (split === 'custom')
-    return 'Photos from a different source than the training photos: the hardest and fairest test.';
-  if (split === 'train') return 'The model was trained on these photos, so the figures say little.';
-  const made = STRATEGIES[strategy ?? ''] ?? 'The card does not say how the split was made.';
-  if (split !== 'validation') return made;
-  return `${made} The checkpoint and the temperatures were chosen on these photos, so the test split is more reliable.`;
+  if (joined.includes(split)) return t('split.note.joined');
+  if (split === 'custom') return t('split.note.custom');
+  if (split === 'train') return t('split.note.train');
+  const known = STRATEGIES.find((name) => name === strategy);
+  const made = t(`split.note.${known ?? 'unknown'}`);
+  return split === 'validation' ? `${made} ${t('split.note.validation')}` : made;
 }
 
 /** What a split is called within a sentence: `test`, `Fashion-MNIST`. */
 export function splitName(split: string): string {
-  return split === 'fashion_mnist' ? 'Fashion-MNIST' : split.replaceAll('_', ' ');
+  return split === 'fashion_mnist' ? 'Fashion-MNIST' : said('split', split);
 }
 
 /** What a split is called by itself: `Test split`. */
 export function splitLabel(split: string): string {
-  const name = splitName(split);
-  return `${name.charAt(0).toUpperCase()}${name.slice(1)} split`;
+  return capital(t('models.split.label', { split: splitName(split) }));
 }

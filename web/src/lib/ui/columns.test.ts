@@ -1,9 +1,26 @@
-import { expect, it } from 'vitest';
+import { afterEach, expect, it } from 'vitest';
 
-import { columnName } from './columns.ts';
+import { words } from '../words/words.svelte.ts';
+import { columnName, columnWord, labelName } from './columns.ts';
 
-it('uses the shop’s words', () => expect(columnName('baseColour')).toBe('Colour'));
-it('makes words of a name that it does not know', () => {
+afterEach(() => (words.names = { columns: {}, labels: {} }));
+
+it('uses the shop’s words, with a capital where they stand alone', () => {
+  words.names = {
+    columns: { baseColour: 'colour' },
+    labels: { articleType: { Tshirts: ['T-shirt', 'T-shirts'], Tunics: ['tunic', 'tunics'] } },
+  };
+  expect([columnName('baseColour'), columnWord('baseColour')]).toEqual(['Colour', 'colour']);
+  expect(labelName('articleType', 'Tshirts')).toBe('T-shirts');
+  expect(labelName('articleType', 'Tunics')).toBe('Tunics');
+});
+
+it('leaves a label that it has no word for as it is', () => {
+  expect(labelName('articleType', 'Wet suits')).toBe('Wet suits');
+  expect(labelName('constructor', 'toString')).toBe('toString');
+});
+
+it('makes words of a column that it does not know', () => {
   expect(columnName('sleeveLength')).toBe('Sleeve length');
-  expect(columnName('neck_line')).toBe('Neck line');
+  expect(columnWord('neck_line')).toBe('neck line');
 });

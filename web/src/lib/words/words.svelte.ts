@@ -22,13 +22,19 @@ export type Message = string | Plural;
 /** What every language has to say: a text where English has one, two forms where English has two. */
 export type Messages = { readonly [K in Key]: (typeof en)[K] extends string ? string : Plural };
 
+/** What columns and their labels are called in one language; a label by its word for one and for several. */
+export interface Names {
+  readonly columns: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>;
+}
+
 type Placeholders<Text> = Text extends `${string}{${infer Name}}${infer Rest}`
   ? Name | Placeholders<Rest>
   : never;
-type Names<Entry> = Entry extends Plural ? 'count' | Placeholders<Entry['other']> : Placeholders<Entry>;
-type Values<K extends Key> = [Names<(typeof en)[K]>] extends [never]
+type Taken<Entry> = Entry extends Plural ? 'count' | Placeholders<Entry['other']> : Placeholders<Entry>;
+type Values<K extends Key> = [Taken<(typeof en)[K]>] extends [never]
   ? []
-  : [values: Readonly<Record<Names<(typeof en)[K]>, string | number>>];
+  : [values: Readonly<Record<Taken<(typeof en)[K]>, string | number>>];
 
 const KEY = 'hangtag.language';
 
@@ -44,6 +50,7 @@ const loaders: Record<Language, () => Promise<Partial<Messages>>> = {
 class Words {
   language = $state<Language>('en-GB');
   messages = $state.raw<Messages>(en);
+  names = $state.raw<Names>({ columns: {}, labels: {} });
   readonly plurals = $derived(new Intl.PluralRules(this.language));
 
   /** Speaks the language that was chosen here before, else the browser's. Awaited before the first paint. */
@@ -90,6 +97,11 @@ function written(message: Message, values: Readonly<Record<string, string | numb
     const value = values[name] ?? whole;
     return typeof value === 'number' ? number(value) : value;
   });
+}
+
+/** A text with a capital at its beginning, for where it stands alone. */
+export function capital(text: string): string {
+  return text.charAt(0).toLocaleUpperCase(words.language) + text.slice(1);
 }
 
 const formats = new Map<string, Intl.NumberFormat | Intl.DateTimeFormat>();
