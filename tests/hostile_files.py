@@ -1,7 +1,9 @@
 """Files that cost far more than they weigh, made byte by byte: what encoders do not write."""
 
 import io
+import lzma
 import struct
+import zipfile
 import zlib
 
 from PIL import Image
@@ -84,3 +86,47 @@ def animated(format_, frames, size=(16, 16)):
     """Return an animation of so many pictures, of which no two are the same."""
     pictures = [Image.new("RGB", size, (number % 256, number // 256, 0)) for number in range(frames)]
     return encode(pictures[0], format_, save_all=True, append_images=pictures[1:], lossless=True)
+
+
+def workbook(sheet):
+    """Return an .xlsx whose only sheet is this XML between <sheetData> and its end."""
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    relations = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    package = "http://schemas.openxmlformats.org/package/2006"
+    types = (
+        f'<Types xmlns="{package}/content-types"><Default Extension="rels" '
+        'ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+        '<Default Extension="xml" ContentType="application/xml"/></Types>'
+    )
+    parts = {
+        "[Content_Types].xml": types,
+        "_rels/.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="a" '
+        f'Type="{relations}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{relations}"><sheets>'
+        '<sheet name="a" sheetId="1" r:id="a"/></sheets></workbook>',
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="a" '
+        f'Type="{relations}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
+        "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{main}"><sheetData>{sheet}</sheetData></worksheet>',
+    }
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name, text in parts.items():
+            packed.writestr(name, text)
+    return file.getvalue()
+
+
+CELL_FAR_AWAY = workbook(
+    '<row r="1"><c r="A1"><v>1</v></c></row><row r="1048576"><c r="XFD1048576"><v>1</v></c></row>'
+)
+"""A workbook of less than 2 KB whose sheet has 17 billion cells."""
+
+
+def xz_of_large_dictionary(data):
+    """Return an .xz that claims a dictionary of 4 GiB, which a careless reader allocates."""
+    packed = bytearray(lzma.compress(data, check=lzma.CHECK_CRC32, preset=0))
+    # A block's header: its size, flags, then the filter LZMA2 (0x21), the size of its properties, the dictionary.
+    start = packed.index(b"\x21\x01", 12)
+    packed[start + 2] = 40
+    size = 4 * (packed[12] + 1)
+    packed[12 + size - 4 : 12 + size] = zlib.crc32(packed[12 : 12 + size - 4]).to_bytes(4, "little")
+    return bytes(packed)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, TypeVar
 from urllib.parse import unquote
 
 from fastapi import Request
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 MAX_FIELDS: Final = 100
-MAX_JSON_BYTES: Final = 32 * 1024 * 1024
 MAX_FIELD_BYTES: Final = 64 * 1024
 MAX_NAME_CHARACTERS: Final = 1000
 """How much is kept of a file's name. It is only shown, and never used as a path."""
@@ -205,7 +204,12 @@ def check_size(size: int, limit: int) -> None:
 
 
 class JsonRoute(APIRoute):
-    """A route whose JSON body may not exceed `MAX_JSON_BYTES`. FastAPI itself reads a body of any size."""
+    """A route whose JSON body may not exceed `max_bytes`. FastAPI itself reads a body of any size.
+
+    Reading JSON takes about ten times its size.
+    """
+
+    max_bytes: ClassVar[int] = 4 * 1024 * 1024
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler, which raises `TooLargeError` while it reads the body."""
@@ -214,9 +218,9 @@ class JsonRoute(APIRoute):
         async def handle_limited(request: Request) -> Response:
             declared = request.headers.get("content-length", "")
             if declared.isdecimal():
-                check_size(int(declared), MAX_JSON_BYTES)
+                check_size(int(declared), self.max_bytes)
             try:
-                return await handle(Request(request.scope, _limit(request.receive)))
+                return await handle(Request(request.scope, _limit(request.receive, self.max_bytes)))
             except HTTPException as error:
                 if error.status_code == HTTPStatus.BAD_REQUEST:  # FastAPI's word for bytes that are no text
                     raise _malformed("is not JSON in UTF-8") from None
@@ -225,14 +229,14 @@ class JsonRoute(APIRoute):
         return handle if self.body_field is None else handle_limited
 
 
-def _limit(receive: Receive) -> Receive:
+def _limit(receive: Receive, most: int) -> Receive:
     received = 0
 
     async def receive_limited() -> Message:
         nonlocal received
         message = await receive()
         received += len(message.get("body", b""))
-        if received > MAX_JSON_BYTES:
+        if received > most:
             raise HTTPException(413)  # FastAPI turns any other error of a body into a 400
         return message
 

@@ -151,6 +151,15 @@ class ParquetTable(Table):
             problem = f"the table cannot be read beyond row {number:,} ({error})"
             raise TableError(problem, where=self.where) from None
 
+    def skim(self) -> None:
+        """Unpack every page once."""
+        try:
+            with self._opener() as opened, pq.ParquetFile(opened, buffer_size=_BUFFER_BYTES) as file:
+                for _ in file.iter_batches(_ROWS_AT_ONCE):
+                    pass
+        except (pa.ArrowException, OSError) as error:
+            raise TableError(f"the table cannot be read ({error})", where=self.where) from None
+
     def count(self) -> int:
         """Return how many rows there are, as the table says itself."""
         with self._opener() as opened, pq.ParquetFile(opened) as file:

@@ -98,6 +98,9 @@ class Table(ABC):
         """Count the rows; raises as iterating them does."""
         return sum(1 for _ in self)
 
+    def skim(self) -> None:  # noqa: B027 - opening most tables has read all that is read at once
+        """Read what there is, as fast as can be, and keep nothing; raises as iterating the rows does."""
+
 
 def is_table_name(name: str | Path) -> bool:
     """Tell whether a file's name ends as those of tables do."""

@@ -97,7 +97,7 @@ def test_columns_that_cannot_be_are_refused(export, columns):
 
 @pytest.mark.parametrize("is_declared", [True, False])
 def test_a_body_that_is_too_large_is_refused_while_it_arrives(client, monkeypatch, is_declared):
-    monkeypatch.setattr("hangtag.server.uploads.MAX_JSON_BYTES", 1000)
+    monkeypatch.setattr("hangtag.server.routes.exports.ExportRoute.max_bytes", 1000)
     body = b" " * 1001
     response = client.post("/api/v1/exports", content=body if is_declared else iter([body[:900], body[900:]]))
     assert (response.status_code, response.json()["code"]) == (413, "too_large")

@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from hangtag.domain.errors import PhotoError, TableError, UsageError
@@ -16,6 +17,7 @@ from hangtag.tables.cells import TableRow
 from hangtag.tables.delimited import ends_like_photo
 from hangtag.tables.reading import Table, find_column, list_columns, peek
 from hangtag.tables.reading import open_table as open_any_table
+from hangtag.tables.vetting import vet_table
 
 PHOTO_COLUMNS: Final = (
     "path", "filepath", "photopath", "imagepath", "file", "filename", "photo", "photofile", "image", "imagefile",
@@ -132,6 +134,7 @@ def open_table(path: str, references: References) -> TableWalk:
 
     Raises `TableError` when it cannot be read, and `UsageError` when no column names photos.
     """
+    vet_table(Path(path), path)
     table = open_any_table(path)
     photo = find_photo_column(table, references.settings.photo_column)
     return TableWalk(path, table, photo, references)

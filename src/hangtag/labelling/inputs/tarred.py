@@ -28,6 +28,9 @@ from hangtag.labelling.inputs.prefetch import ByteStore, KeptBytes
 _MAX_HEADER_BYTES: Final = 1 << 20
 """No honest name or attribute of a member is longer; a crafted one would fill the memory."""
 
+_MAX_DICTIONARY_BYTES: Final = 128 << 20
+"""What unpacking an .xz may take: `xz -9` needs half of it."""
+
 _BLOCK: Final = 512
 _PIECE_BYTES: Final = 1 << 20
 
@@ -186,6 +189,8 @@ def _reason_of(error: Exception, *, has_run_out: bool) -> Reason:
     """Return what is wrong with a tar that could not be read on."""
     if isinstance(error, OSError) and error.errno:  # decompressors give no number
         return Reason.UNREADABLE
+    if isinstance(error, lzma.LZMAError) and "limit" in str(error):
+        return Reason.TOO_EXPENSIVE
     is_cut_off = (
         has_run_out or isinstance(error, EOFError) or "Truncated" in str(error)
     )  # what zstd says of it
@@ -207,7 +212,39 @@ def _open_bz2(path: str) -> _Readable:
 
 
 def _open_xz(path: str) -> _Readable:
-    return lzma.open(path, "rb")
+    return _XzFile(path)
+
+
+class _XzFile:
+    """An .xz file, which may claim a dictionary of 4 GiB; Python's own reader makes one of any size."""
+
+    def __init__(self, path: str) -> None:
+        self._file = Path(path).open("rb")  # noqa: SIM115 - closed by `close`
+        self._unpacker = self._start()
+        self._rest = b""
+
+    def read(self, size: int, /) -> bytes:
+        while True:
+            if self._unpacker.eof:  # several streams may follow each other, with zeros between them
+                self._rest = (self._unpacker.unused_data or self._file.read(_PIECE_BYTES)).lstrip(b"\0")
+                if not self._rest:
+                    return b""
+                self._unpacker = self._start()
+            elif self._unpacker.needs_input:
+                self._rest = self._rest or self._file.read(_PIECE_BYTES)
+                if not self._rest:
+                    raise EOFError("it is cut off")
+            packed, self._rest = self._rest, b""
+            data = self._unpacker.decompress(packed, size)
+            if data:
+                return data
+
+    def close(self) -> None:
+        self._file.close()
+
+    @staticmethod
+    def _start() -> lzma.LZMADecompressor:
+        return lzma.LZMADecompressor(lzma.FORMAT_AUTO, memlimit=_MAX_DICTIONARY_BYTES)
 
 
 _COMPRESSED: Final[Mapping[str, Callable[[str], _Readable]]] = {

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
@@ -16,7 +16,14 @@ from hangtag.server.uploads import JsonRoute
 from hangtag.tables.cells import Cell, Kind
 from hangtag.tables.writing import Rows
 
-router = APIRouter(tags=["exports"], route_class=JsonRoute)
+
+class ExportRoute(JsonRoute):
+    """A route that is given the labels of many photos."""
+
+    max_bytes: ClassVar[int] = 32 * 1024 * 1024
+
+
+router = APIRouter(tags=["exports"], route_class=ExportRoute)
 
 ColumnType = Literal["text", "confidence", "integer", "number", "boolean", "date", "list"]
 Value = str | bool | int | float | list[str] | None

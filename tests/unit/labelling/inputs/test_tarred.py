@@ -1,6 +1,7 @@
 import contextlib
 import gzip
 import io
+import lzma
 import random
 import struct
 import tarfile
@@ -9,6 +10,7 @@ import tracemalloc
 import pyarrow as pa
 import pytest
 
+import hostile_files
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.budget import DecodeLimits
@@ -218,3 +220,22 @@ def test_a_tar_of_many_photos_is_walked_in_flat_memory(tmp_path):
     tracemalloc.stop()
     assert count == 15_000
     assert peak < 1_000_000
+
+
+def test_a_dictionary_of_gigabytes_is_refused(tmp_path):
+    path = tmp_path / "a.tar.xz"
+    path.write_bytes(hostile_files.xz_of_large_dictionary(build_tar([member("a.jpg")])))
+    tracemalloc.start()
+    try:
+        (broken,) = TarWalk(str(path))
+        assert reason(broken) is Reason.TOO_EXPENSIVE
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_several_streams_of_an_xz_are_read_as_one(tmp_path):
+    path = tmp_path / "a.tar.xz"
+    whole = build_tar([member("a.jpg", b"x" * 500), member("b.jpg", b"y" * 500)])
+    path.write_bytes(lzma.compress(whole[:700]) + bytes(8) + lzma.compress(whole[700:]))
+    assert [photo.read(SMALL) for photo in TarWalk(str(path))] == [b"x" * 500, b"y" * 500]
