@@ -31,6 +31,9 @@ def export(
         str | None, typer.Option(help="Your own mapping of categories instead of the template's.")
     ] = None,
     language: Annotated[str | None, typer.Option(help="en-GB, en-US, de, fr or es.")] = None,
+    currency: Annotated[
+        str | None, typer.Option(help="For Google: the currency of prices that have none, as EUR.")
+    ] = None,
     key: Annotated[
         str | None, typer.Option(help="The column of products' keys.  [default: by its name]")
     ] = None,
@@ -77,6 +80,7 @@ def export(
         template=template,
         taxonomy=taxonomy,
         language=language,
+        currency=currency,
         key=key,
         sure=sure,
         photos=photos,

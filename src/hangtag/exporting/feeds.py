@@ -78,7 +78,7 @@ def open_feed(file: BinaryIO, template: Template, names: Sequence[str]) -> Table
     if template.format == "tsv":
         return TsvWriter(file, names)
     if template.format == "xml":
-        return XmlWriter(file, names, template.title or template.name)
+        return XmlWriter(file, names, template.name)
     kinds: Mapping[str, Kind] = dict.fromkeys(names, Kind.TEXT)
     return open_writer(file, template.format, kinds)
 

@@ -1,5 +1,6 @@
 """From a product to a row of a template: values from labels, words, the shop's sheet and what follows from them."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,8 @@ _AGE_GROUPS: Final[Mapping[str, str]] = {
 }  # fmt: skip
 _SEPARATORS: Final = {"magento": "/"}
 _ROOTS: Final = {"magento": "Default Category"}
+_PRICE: Final = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?: (?P<currency>[A-Z]{3}))?")
+_WITH_CURRENCY: Final = frozenset({"none", "google", "google-supplemental"})
 _CHECK: Final = "Look at the photo, and correct the label where it is wrong."
 
 
@@ -121,10 +124,26 @@ class Filler:
             return lambda _: source.argument
         if source.kind == "computed":
             return self._computed[source.argument]
-        if source.kind == "sheet":
+        if source.kind in {"sheet", "price"}:
             names = [comparable(name) for name in source.argument.split("|")]
-            return lambda row: next((value for name in names if (value := row.product.sheet.get(name))), "")
+            tidy = self._price if source.kind == "price" else str
+            return lambda row: tidy(
+                next((value for name in names if (value := row.product.sheet.get(name))), "")
+            )
         return self._compile_label(source, column)
+
+    def _price(self, value: str) -> str:
+        """Return a price in the destination's form: Google's has the currency, the others' have none.
+
+        The digits stay as they are, and so does what is no plain price: the rules name it.
+        """
+        found = _PRICE.fullmatch(value.strip())
+        if found is None:
+            return value
+        currency = found["currency"] or self.template.currency
+        if self.template.destination not in _WITH_CURRENCY:
+            return found["number"]
+        return f"{found['number']} {currency}" if currency else value
 
     def _compile_label(self, source: Source, column: TemplateColumn) -> _Getter:
         name, plural, marks = source.argument, self.template.plural, self.template.doubtful == "mark"
@@ -159,8 +178,10 @@ class Filler:
         return "" if rule is None else rule.category[part]
 
     def _family(self, row: FilledRow) -> str:
-        family = colour_family(self._label(row, "baseColour"))
-        return "" if family is None else capitalise(self.words.name(FAMILY, family))
+        family = colour_family(row.sure.get("baseColour", "")) or row.product.family
+        if not family:
+            self._label(row, "baseColour")
+        return "" if not family else capitalise(self.words.name(FAMILY, family))
 
     def _path(self, row: FilledRow) -> str:
         labels = tuple([self._label(row, column) for column in CATEGORY_COLUMNS])
@@ -263,7 +284,10 @@ def _list_doubts(row: FilledRow) -> str:
 
 def _how_to_supply(column: TemplateColumn) -> str:
     names = [
-        name for source in column.sources if source.kind == "sheet" for name in source.argument.split("|")
+        name
+        for source in column.sources
+        if source.kind in {"sheet", "price"}
+        for name in source.argument.split("|")
     ]
     if not names:
         return "Correct the labels of the product."
@@ -280,7 +304,7 @@ def list_missing(columns: Sequence[TemplateColumn], titles: Mapping[str, str]) -
 
 
 def _can_be_filled(column: TemplateColumn, titles: Mapping[str, str]) -> bool:
-    if column.default or any(source.kind != "sheet" for source in column.sources):
+    if column.default or any(source.kind not in {"sheet", "price"} for source in column.sources):
         return True
     names = (comparable(name) for source in column.sources for name in source.argument.split("|"))
     return any(name in titles for name in names)

@@ -20,6 +20,7 @@ from hangtag.domain.columns import (
     confidence_of,
 )
 from hangtag.domain.errors import TableError
+from hangtag.exporting.words import colour_family
 from hangtag.tables.reading import Table, iter_padded_rows, list_columns
 
 SURE: Final = 0.7
@@ -39,6 +40,9 @@ _OWN: Final = frozenset(
         *map(candidates_of, LABEL_COLUMNS),
     )
 )
+_CANDIDATE: Final = re.compile(r"((?:[^|\\\\:]|\\\\.)+):([01]\.\d+)")
+"""A candidate as `predict --top-k` writes it: `Navy Blue:0.5100`."""
+
 _GIVEN: Final = " (given)"
 _HARMLESS: Final = frozenset(("", "too_small", "blurred", "too_dark"))
 """Flags of the photo alone: the labels may be right all the same."""
@@ -49,7 +53,8 @@ class Product:
     """A product, or a photo: the line of its first row, its key, its labels, and the row of the shop's sheet.
 
     `doubts` says by column why a label is not to be trusted, and by `*` why none is. `sheet` has the other columns of
-    the table by their names as they are compared, without capitals and signs.
+    the table by their names as they are compared, without capitals and signs. `family` is the colour family that the
+    candidates of a doubtful colour have in common, where the table has candidates.
     """
 
     line: int
@@ -58,6 +63,7 @@ class Product:
     doubts: dict[str, str] = field(default_factory=dict)
     sheet: dict[str, str] = field(default_factory=dict)
     photos: list[str] = field(default_factory=list)
+    family: str = ""
 
     @property
     def sure(self) -> dict[str, str]:
@@ -84,6 +90,7 @@ class _Layout(NamedTuple):
     flags: int | None
     path: int | None
     key: int | None
+    colours: int | None
     sheet: dict[int, str]
 
 
@@ -165,6 +172,8 @@ class ProductReader:
             is_level = column in CATEGORY_COLUMNS and layout.level is not None
             if column in product.labels and not is_level and (value := _number(cells[place])) < self._sure:
                 product.doubts[column] = f"the confidence is {value:.2f}, under {self._sure:.2f}"
+        if "baseColour" in product.doubts and "*" not in product.doubts and layout.colours is not None:
+            product.family = _find_family(cells[layout.colours], self._sure)
 
 
 def join_photos(photos: Sequence[Product]) -> Product:
@@ -203,6 +212,7 @@ def _choose(joined: Product, photos: Sequence[Product], columns: Sequence[str]) 
         doubts = [photo.doubts.get(column) for photo in holders]
         if all(doubts) and doubts[0]:
             joined.doubts[column] = doubts[0]
+            joined.family = joined.family or (holders[0].family if column == "baseColour" else "")
 
 
 def _read_layout(table: Table, key: str | None) -> _Layout:
@@ -225,6 +235,7 @@ def _read_layout(table: Table, key: str | None) -> _Layout:
         names.get(FLAGS),
         names.get(PATH),
         _find_key(table, key, sheet),
+        names.get(candidates_of("baseColour")),
         sheet,
     )
 
@@ -248,3 +259,13 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         return 1.0
+
+
+def _find_family(candidates: str, sure: float) -> str:
+    """Return the family of colours that is sure where no single colour is: blue, for navy or blue."""
+    confidences: Counter[str] = Counter()
+    for colour, confidence in _CANDIDATE.findall(candidates):
+        if family := colour_family(re.sub(r"\\(.)", r"\1", colour)):
+            confidences[family] += float(confidence)
+    family, confidence = confidences.most_common(1)[0] if confidences else ("", 0.0)
+    return family if confidence >= sure else ""

@@ -48,18 +48,18 @@ COMPUTED: Final = (
 )
 """What a column can be computed from."""
 
-KINDS: Final = ("label", "word", "sheet", "computed", "text")
+KINDS: Final = ("label", "word", "sheet", "price", "computed", "text")
 ALL: Final = "*"
 _SETTINGS: Final = frozenset(
     ("template", "name", "title", "destination", "format", "language", "rows", "plural", "doubtful", "mark",
-     "taxonomy", "countries", "key", "sure", "synonyms", "columns")
+     "taxonomy", "countries", "currency", "key", "sure", "synonyms", "columns")
 )  # fmt: skip
 _COLUMN_SETTINGS: Final = frozenset(("name", "from", "map", "default", "required"))
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a value comes from: `label:gender`, `word:articleType`, `sheet:sku|id`, `computed:title` or `text:new`."""
+    """Where a value comes from: `label:gender`, `word:articleType`, `sheet:sku|id`, `price:price`, `text:new`, ..."""
 
     kind: str
     argument: str
@@ -118,6 +118,7 @@ class Template:
     mark: str = " (?)"
     taxonomy: str = ""
     countries: tuple[str, ...] = ()
+    currency: str = ""
     key: str = ""
     sure: float = 0.7
     synonyms: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -219,6 +220,8 @@ def _checked(template: Template, where: object) -> Template:
         if value not in allowed:
             fix = f"{did_you_mean(str(value), allowed)}Use {', '.join(allowed)}."
             raise TableError(f"{value!r} is no {name}", where=where, fix=fix)
+    if template.currency and not re.fullmatch("[A-Z]{3}", template.currency):
+        raise TableError(f"{template.currency!r} is no currency", where=where, fix="Write it as EUR.")
     load_words(template.language)
     names = [column.name for column in template.columns if column.name]
     twice = sorted({name for name in names if names.count(name) > 1})

@@ -49,6 +49,7 @@ def export(
     template: "str | Template" = "hangtag",
     taxonomy: AnyPath | None = None,
     language: str | None = None,
+    currency: str | None = None,
     key: str | None = None,
     sure: float | None = None,
     photos: AnyPath | None = None,
@@ -59,9 +60,9 @@ def export(
 
     `predictions` is what `hangtag predict` wrote, or any table with columns of labels. `template` is a built-in one
     (`hangtag`, `google`, `google-supplemental`, `shopify`, `woocommerce`, `magento`, `excel`) or a .toml or .json file
-    of your own. The ending of `output` says the format where the template leaves a choice. What is doubtful or refused
-    is listed in `to_check`, by default a file beside the output. With `strict`, nothing is written when a row would be
-    left out.
+    of your own. The ending of `output` says the format. `currency` stands behind prices that have none, for Google.
+    What is doubtful or refused is listed in `to_check`, by default a file beside the output. With `strict`, nothing is
+    written when a row would be left out.
 
     Raises `UsageError` for an unknown template, `TableError` for a table that cannot be exported.
 
@@ -74,7 +75,9 @@ def export(
     """
     source, target = Path(predictions), Path(output)
     chosen = load_template(template) if isinstance(template, str) else template
-    chosen = chosen.changed(language=language, key=key, sure=sure, format=_format_of(target, chosen))
+    chosen = chosen.changed(
+        language=language, currency=currency, key=key, sure=sure, format=_format_of(target, chosen)
+    )
     checks = list_to_check(target) if to_check is None else Path(to_check)
     _check_files(source, target, checks)
     mapping = None if taxonomy is None else load_mapping(str(taxonomy))

@@ -246,3 +246,39 @@ def test_colours_come_from_the_photos(write_labels, tmp_path):
     _, rows, _ = export(labels, template, photos=tmp_path)
     red, green, blue = (int(rows[0]["hex"][place : place + 2], 16) for place in (1, 3, 5))
     assert abs(red - 31) + abs(green - 58) + abs(blue - 95) < 12
+
+
+@pytest.mark.parametrize(
+    ("price", "currency", "google", "others"),
+    [
+        ("9.50 EUR", None, "9.50 EUR", "9.50"),
+        ("9.50", "EUR", "9.50 EUR", "9.50"),
+        ("010.00", "USD", "010.00 USD", "010.00"),
+        ("9.50 EUR", "USD", "9.50 EUR", "9.50"),
+    ],
+)
+def test_a_price_keeps_its_digits_and_gets_the_destinations_form(
+    write_labels, price, currency, google, others
+):
+    labels = write_labels(make_row("1", **OFFER | {"price": price}))
+    _, rows, _ = export(labels, load_template("google").changed(currency=currency))
+    assert rows[0]["price"] == google
+    assert export(labels, load_template("shopify").changed(currency=currency))[1][0]["Price"] == others
+
+
+def test_what_is_no_plain_price_is_named_and_not_guessed(write_labels):
+    result, _, checks = export(write_labels(make_row("1", **OFFER | {"price": "1.234,50 €"})), "magento")
+    assert result.refused == 1
+    assert (checks[0]["column"], checks[0]["value"]) == ("price", "1.234,50 €")
+
+
+def test_a_doubtful_colour_may_have_a_sure_family(write_labels):
+    candidates = "Navy Blue:0.5100|Blue:0.3000|Black:0.1000"
+    labels = write_labels(make_row("1", **OFFER, baseColour_confidence=0.51, baseColour_top=candidates))
+    result, rows, checks = export(labels, "google")
+    assert rows[0]["color"] == "Blue"
+    assert result.refused == 0
+    assert [check["column"] for check in checks] == ["baseColour"]
+    black = "Navy Blue:0.3600|Black:0.3500|White:0.1000"
+    labels = write_labels(make_row("1", **OFFER, baseColour_confidence=0.36, baseColour_top=black))
+    assert export(labels, "google")[0].refused == 1
