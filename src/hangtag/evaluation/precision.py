@@ -1,5 +1,6 @@
 """What a faster precision costs: the same photos, labelled in two precisions."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,11 @@ from hangtag.inference.predicting import Predictor
 MAX_LOST_POINTS: Final = 0.1
 """What a head may lose, in percentage points of accuracy, for a precision to count as free."""
 
+MAX_LOST_BY_CHANCE: Final = 0.3
+LIKELY_CHANCE: Final = 0.05
+"""A head may lose more, up to this, where chance explains it: with a few thousand photos, three answers that turn
+wrong and one that turns right are 0.1 points and say nothing."""
+
 MIN_ROOT_AGREEMENT: Final = 0.999
 """In what share of photos the first category must stay the same."""
 
@@ -36,13 +42,25 @@ MAX_LOST_ELSEWHERE: Final = 0.5
 class PrecisionCost:
     """One head in two precisions: how often each is right, and how often both say the same (shares of 0 to 1).
 
-    The accuracies are over the `support` photos that have a label, the agreement is over all.
+    The accuracies are over the `support` photos that have a label, the agreement is over all. `lost` of these photos
+    were right in the reference alone, `won` in the other alone.
     """
 
     reference_accuracy: float
     accuracy: float
     agreement: float
     support: int
+    lost: int = 0
+    won: int = 0
+
+    @property
+    def chance(self) -> float:
+        """How likely so many of the changed answers, or more, turn wrong where both are equally good (0 to 1).
+
+        The exact one-sided test of McNemar, Psychometrika 1947.
+        """
+        changed = self.lost + self.won
+        return sum(math.comb(changed, count) for count in range(self.lost, changed + 1)) / 2**changed
 
     @property
     def lost_points(self) -> float:
@@ -59,13 +77,18 @@ class PrecisionCost:
 
 
 def is_free(costs: Mapping[str, PrecisionCost]) -> bool:
-    """Tell whether no head loses more than `MAX_LOST_POINTS`, and the first category hardly ever changes.
+    """Tell whether no head loses more than `MAX_LOST_POINTS` or by chance, and the first category hardly ever changes.
 
     Where nothing was measured, nothing is known to be free.
     """
     root = costs.get(CATEGORY_COLUMNS[0])
     keeps_root = root is None or root.agreement >= MIN_ROOT_AGREEMENT
-    return bool(costs) and keeps_root and all(cost.lost_points <= MAX_LOST_POINTS for cost in costs.values())
+    return bool(costs) and keeps_root and all(_is_head_free(cost) for cost in costs.values())
+
+
+def _is_head_free(cost: PrecisionCost) -> bool:
+    by_chance = cost.chance >= LIKELY_CHANCE and cost.lost_points <= MAX_LOST_BY_CHANCE
+    return cost.lost_points <= MAX_LOST_POINTS or by_chance
 
 
 def is_worth_its_speed(costs: Mapping[str, PrecisionCost]) -> bool:
@@ -116,11 +139,14 @@ def compare_precisions(
         counted = truth.counted
         if not counted.any():  # the accuracy of no photos is no number, and no verdict
             continue
-        one, other = (answers.predictions.label_indices[head.column] for answers in (expected, found))
+        exact, fast = (answers.predictions.label_indices[head.column] for answers in (expected, found))
+        exact_hits, fast_hits = ((labels == truth.indices)[counted] for labels in (exact, fast))
         costs[head.column] = PrecisionCost(
-            reference_accuracy=share((one == truth.indices)[counted]),
-            accuracy=share((other == truth.indices)[counted]),
-            agreement=share(np.equal(one, other)),
+            reference_accuracy=share(exact_hits),
+            accuracy=share(fast_hits),
+            agreement=share(np.equal(exact, fast)),
             support=int(counted.sum()),
+            lost=int((exact_hits & ~fast_hits).sum()),
+            won=int((fast_hits & ~exact_hits).sum()),
         )
     return costs

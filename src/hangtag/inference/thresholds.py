@@ -34,6 +34,12 @@ FEWEST_ANSWERED: Final = 50
 SMALLEST_COVERAGE: Final = 0.25
 """A threshold that would answer fewer photos, or a smaller share of them, is none: it would be luck, or no help."""
 
+FEWEST_OF_SET: Final = 100
+"""From how many photos of a set or negatives on they say where an OOD detector's threshold is."""
+
+FLAGGED_NEGATIVES: Final = 0.95
+"""What share of kept-back negatives is worth flagging: the rest look like products, and so do products abroad."""
+
 
 def choose_thresholds(card: Card, predictions: Predictions, targets: Targets, target: float) -> Card:
     """Return the card with a threshold for each head, so that `target` of what is answered is right.
@@ -106,14 +112,18 @@ def choose_ood_threshold(scores_of_products: Floats, share: float = 0.02) -> flo
     return float(np.sort(scores_of_products)[len(scores_of_products) - 1 - allowed])
 
 
-def widen_ood_threshold(card: Card, scores_by_set: Sequence[Floats]) -> Card:
+def widen_ood_threshold(card: Card, scores_by_set: Sequence[Floats], negatives: Floats | None = None) -> Card:
     """Return the card with an OOD detector that flags products of other sets no more often than the catalogue's own.
 
-    `scores_by_set` holds the detector's scores, of shape (n,), of each set's products; what few photos say is left out.
+    `scores_by_set` holds the detector's scores, of shape (n,), of each set's products; sets of fewer than
+    `FEWEST_OF_SET` photos have no say. A shop that was never learnt from scores higher than any of these, so the
+    threshold leaves products all the room in which `FLAGGED_NEGATIVES` of the `negatives` are still flagged.
     """
     if card.ood_detector is None:
         return card
-    thresholds = [choose_ood_threshold(scores) for scores in scores_by_set if len(scores) >= FEWEST_ANSWERED]
+    thresholds = [choose_ood_threshold(scores) for scores in scores_by_set if len(scores) >= FEWEST_OF_SET]
+    if negatives is not None and len(negatives) >= FEWEST_OF_SET:
+        thresholds.append(float(np.quantile(negatives, 1 - FLAGGED_NEGATIVES)))
     widest = max([card.ood_detector.threshold, *thresholds])
     return replace(card, ood_detector=replace(card.ood_detector, threshold=widest))
 

@@ -166,10 +166,13 @@ def _calibrated(card: Card, engine: Engine, data: TrainingData, target_accuracy:
     outputs, targets = engine.run(np.asarray(data.validation.pixels)), data.validation.targets
     card = calibrate(card, outputs, targets)
     card = choose_thresholds(card, PredictionBuilder(card).build(outputs), targets, target_accuracy)
-    products = [samples for name, samples in data.kept_back.items() if name != NEGATIVES]
     builder = PredictionBuilder(card)
-    scores = [builder.build(engine.run(np.asarray(samples.pixels))).ood_score for samples in products]
-    return widen_ood_threshold(card, [score for score in scores if score is not None])
+    scores = {
+        name: builder.build(engine.run(np.asarray(samples.pixels))).ood_score
+        for name, samples in data.kept_back.items()
+    }
+    negatives = scores.pop(NEGATIVES, None)
+    return widen_ood_threshold(card, [score for score in scores.values() if score is not None], negatives)
 
 
 def measure_embeddings(engine: Engine, data: TrainingData) -> EmbeddingStatistics:

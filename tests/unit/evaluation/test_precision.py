@@ -7,7 +7,7 @@ from fakes import FakeModel, encode, paint
 from hangtag.bundle.file import write_bundle
 from hangtag.domain.errors import BundleError
 from hangtag.evaluation import precision
-from hangtag.evaluation.precision import allow_precisions, is_free, is_worth_its_speed
+from hangtag.evaluation.precision import PrecisionCost, allow_precisions, is_free, is_worth_its_speed
 from hangtag.inference import runtime
 from tiny_bundle import build_tiny_card, build_tiny_graph
 
@@ -70,6 +70,18 @@ def test_a_head_without_a_label_in_the_split_has_no_say(allow):
 def test_what_was_measured_nowhere_is_not_free():
     assert not is_free({})
     assert not is_worth_its_speed({})
+
+
+@pytest.mark.parametrize(
+    ("lost", "won", "free"),
+    [(1, 0, True), (3, 1, True), (5, 0, False), (12, 4, False), (30, 27, True), (60, 50, False)],
+)
+def test_a_few_answers_that_turn_by_chance_cost_nothing(lost, won, free):
+    photos, right = 2000, 1800
+    cost = PrecisionCost(
+        right / photos, (right - lost + won) / photos, 1 - (lost + won) / photos, photos, lost, won
+    )
+    assert is_free({"season": cost}) is free
 
 
 def test_a_processor_without_bf16_allows_none(allow):

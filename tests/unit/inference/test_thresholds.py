@@ -85,6 +85,15 @@ def test_an_ood_detector_is_widened_for_the_products_of_other_sets_and_never_nar
     assert widen_ood_threshold(build_card(), [others]).ood_detector is None
 
 
+def test_products_abroad_get_all_the_room_that_the_negatives_leave():
+    card = build_card(ood_detector=OodDetectorCard("not_a_product", 1.0, "a drawn score"))
+    products, negatives = np.zeros(100), np.arange(200) / 4
+    widened = widen_ood_threshold(card, [products], negatives).ood_detector.threshold
+    assert (negatives > widened).mean() == pytest.approx(0.95)
+    assert widen_ood_threshold(card, [products + 5.0], negatives).ood_detector.threshold == pytest.approx(5)
+    assert widen_ood_threshold(card, [products], negatives[:50]) == card
+
+
 def test_an_ood_detector_without_products_has_no_threshold():
     with pytest.raises(ValueError, match="photos of products"):
         choose_ood_threshold(np.empty(0))
