@@ -43,6 +43,7 @@ def render_api_page(document: Json) -> HTMLResponse:
         f"<p>{escape(info['summary'])}</p>",
         _LEAD,
         *_list_contents(operations),
+        "<h2>Operations</h2>",
         *(
             line
             for address, method, operation in operations
@@ -58,7 +59,7 @@ def render_api_page(document: Json) -> HTMLResponse:
     html = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>hangtag: the HTTP API</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head>'
-        f"<body>{''.join(body)}</body></html>"
+        f"<body><main>{''.join(body)}</main></body></html>"
     )
     return HTMLResponse(html, headers={"Content-Security-Policy": _POLICY})
 
@@ -70,7 +71,7 @@ def _iter_operations(document: Json) -> Iterator[tuple[str, str, Json]]:
 
 
 def _list_contents(operations: list[tuple[str, str, Json]]) -> Iterator[str]:
-    yield "<ul>"
+    yield "<h2>Contents</h2><ul>"
     for address, method, operation in operations:
         anchor, heading = escape(operation["operationId"]), _heading(method, address)
         yield f'<li><a href="#{anchor}">{heading}</a></li>'
@@ -97,14 +98,14 @@ def _describe(address: str, method: str, operation: Json) -> Iterator[str]:
             for name, field in schema.get("properties", {}).items()
         ]
     if given:
-        yield from _table(("name", "in", "type", ""), given)
+        yield from _table(f"What {method} {address} takes", ("name", "in", "type", "meaning"), given)
     answers = [
         (status, ", ".join(answer.get("content", {})), _type_of(_schema_of(answer)), answer["description"])
         for status, answer in operation["responses"].items()
     ]
-    yield from _table(("status", "content", "value", ""), answers)
+    yield from _table(f"What {method} {address} answers", ("status", "content", "value", "meaning"), answers)
     if method == "POST" and "requestBody" in operation:
-        yield f"<pre>{escape(_example(address, operation))}</pre>"
+        yield f'<pre tabindex="0">{escape(_example(address, operation))}</pre>'
 
 
 def _describe_value(name: str, schema: Json) -> Iterator[str]:
@@ -116,13 +117,13 @@ def _describe_value(name: str, schema: Json) -> Iterator[str]:
         for field, one in schema.get("properties", {}).items()
     ]
     if rows:
-        yield from _table(("field", "type", ""), rows)
+        yield from _table(f"The fields of {name}", ("field", "type", "meaning"), rows)
 
 
-def _table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    """Yield a table. What is in the column of types is HTML already."""
-    yield '<div class="table"><table><tr>'
-    yield from (f"<th>{heading}</th>" for heading in headings)
+def _table(caption: str, headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """Yield a table. What is in the column of types is HTML already. A keyboard can scroll it."""
+    yield f'<div class="table" role="region" tabindex="0" aria-label="{escape(caption)}"><table><tr>'
+    yield from (f'<th scope="col">{heading}</th>' for heading in headings)
     yield "</tr>"
     types = {position for position, heading in enumerate(headings) if heading in {"type", "value"}}
     for row in rows:

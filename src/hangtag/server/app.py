@@ -22,6 +22,7 @@ from hangtag.server.routes import (
     explanations,
     exports,
     models,
+    names,
     predictions,
     samples,
     status,
@@ -55,7 +56,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=_name_operation,
     )
-    for part in (predictions, explanations, exports, models, jobs, catalogue, samples, status):
+    for part in (predictions, explanations, exports, models, jobs, catalogue, samples, names, status):
         app.include_router(part.router, prefix=API)
     app.include_router(status.health_router)
     _add_pages(app, Page(settings.page_folder))

@@ -325,6 +325,14 @@ class Samples(Schema):
     photos: list[str]
 
 
+class Names(Schema):
+    """What columns and their labels are called in a language; a label by its word for one and for several."""
+
+    language: str
+    columns: dict[str, str]
+    labels: dict[str, dict[str, tuple[str, str]]]
+
+
 class Limits(Schema):
     """The limits on a request."""
 

@@ -1,5 +1,6 @@
 import asyncio
 import gc
+import itertools
 import json
 import os
 import re
@@ -104,6 +105,17 @@ def test_the_description_of_the_api_works_offline_and_is_whole(client):
         assert f'id="{anchor}"' in response.text, anchor
     assert not re.findall(r'(?:src|href)="(?:https?:)?//', response.text)
     assert "<script" not in response.text
+
+
+def test_the_description_of_the_api_can_be_walked_by_its_headings_and_scrolled_by_keyboard(client):
+    text = client.get("/api/docs").text
+    levels = [int(level) for level in re.findall(r"<h(\d)", text)]
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+    assert text.count("<main>") == 1
+    assert "<th></th>" not in text
+    assert not re.findall(r'<div class="table"(?!.*?tabindex="0" aria-label="[^"]+")', text)
+    assert not re.findall(r"<pre(?! tabindex)", text)
 
 
 def test_a_long_answer_is_compressed_for_those_who_can_read_it(client):

@@ -8,7 +8,14 @@ export const basePath = resolve('/').slice(0, -1);
 const api = `${basePath}/api/v1`;
 
 export const health = `${basePath}/healthz`;
+/** The description of the API for people, and for programs. */
+export const apiPage = `${basePath}/api/docs`;
+export const apiDocument = `${api}/openapi.json`;
 export const jobs = `${api}/jobs`;
+
+export function displayNames(language: string): string {
+  return `${api}/names?language=${encodeURIComponent(language)}`;
+}
 
 export function cataloguePhoto(name: string): string {
   return `${api}/catalogue/photos/${name.split('/').map(encodeURIComponent).join('/')}`;

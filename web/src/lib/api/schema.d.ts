@@ -390,6 +390,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/names": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description List what columns and their labels are called in a language, as within a sentence. */
+        get: operations["list_names"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/status": {
         parameters: {
             query?: never;
@@ -1274,6 +1291,27 @@ export interface components {
             columns: string[];
             input: components["schemas"]["InputSize"];
             figures: components["schemas"]["Figures"] | null;
+        };
+        /**
+         * Names
+         * @description What columns and their labels are called in a language; a label by its word for one and for several.
+         */
+        Names: {
+            /** Language */
+            language: string;
+            /** Columns */
+            columns: {
+                [key: string]: string;
+            };
+            /** Labels */
+            labels: {
+                [key: string]: {
+                    [key: string]: [
+                        string,
+                        string
+                    ];
+                };
+            };
         };
         /**
          * OodDetector
@@ -2621,6 +2659,38 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_names: {
+        parameters: {
+            query?: {
+                /** @description The language of the names. */
+                language?: "en-GB" | "en-US" | "de" | "fr" | "es";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Names"];
                 };
             };
             /** @description Unprocessable Entity */

@@ -1,6 +1,7 @@
 import Boxes from '@lucide/svelte/icons/boxes';
 import Layers from '@lucide/svelte/icons/layers';
 import LibraryBig from '@lucide/svelte/icons/library-big';
+import Settings from '@lucide/svelte/icons/settings-2';
 import Tag from '@lucide/svelte/icons/tag';
 
 /** The places of the page, in the order of the rail; `name` is the message that names it. */
@@ -9,6 +10,7 @@ export const sections = [
   { path: '/jobs', name: 'shell.jobs', icon: Layers },
   { path: '/catalogue', name: 'shell.catalogue', icon: LibraryBig },
   { path: '/models', name: 'shell.models', icon: Boxes },
+  { path: '/settings', name: 'shell.settings', icon: Settings },
 ] as const;
 
 /** Whether an address belongs to a section: `/jobs/7` to Jobs, but only `/` itself to Classify. */

@@ -3,13 +3,6 @@ import { capital, words } from '../words/words.svelte.ts';
 /** The levels of the category path, from the root to the leaf. */
 export const CATEGORY_COLUMNS: readonly string[] = ['masterCategory', 'subCategory', 'articleType'];
 
-const NAMES: Readonly<Record<string, string>> = {
-  masterCategory: 'main category',
-  subCategory: 'category',
-  articleType: 'article type',
-  baseColour: 'colour',
-};
-
 /** What a column is called where it stands alone: `baseColour` is `Colour`, an unknown `sleeveLength` `Sleeve length`. */
 export function columnName(column: string): string {
   return capital(columnWord(column));
@@ -21,7 +14,7 @@ export function columnWord(column: string): string {
     .replace(/([a-z])([A-Z])/g, '$1 $2')
     .replaceAll('_', ' ')
     .toLowerCase();
-  return own(words.names.columns, column) ?? NAMES[column] ?? spaced;
+  return own(words.names.columns, column) ?? spaced;
 }
 
 /** What a label is called in the shop, `T-shirts` for `Tshirts`; one that has no name in this language stays as it is. */

@@ -315,4 +315,18 @@ export const de: Messages = {
   'curves.validation': 'Validierung',
   'curves.note':
     'Trainingsfotos werden verändert (gedreht, verschoben, beschnitten) und ihre Angaben geglättet; die Trainingskurven lassen sich daher nicht direkt mit denen der Validierung vergleichen.',
+
+  'settings.lead': 'Wie hangtag auf diesem Gerät aussieht und spricht.',
+  'settings.language': 'Sprache',
+  'settings.language.note':
+    'Die Seite, die Namen der Angaben, Zahlen und Daten richten sich danach. Ihre Tabellen behalten ihre Spalten.',
+  'settings.appearance': 'Darstellung',
+  'settings.programs': 'Für Programme',
+  'settings.programs.note': 'Alles, was diese Seite tut, steht auch Programmen offen.',
+  'settings.api': 'Wie man die API benutzt',
+  'settings.openapi': 'Die API als OpenAPI',
+  'settings.about': 'Über hangtag',
+  'settings.about.version': 'hangtag {version}',
+  'settings.about.model': 'Standardmodell: {model}',
+  'settings.about.loading': 'Dienst wird gefragt',
 };

@@ -333,4 +333,19 @@ export const en = {
   'curves.validation': 'validation',
   'curves.note':
     'Training photos are augmented (rotated, shifted, cropped) and their labels smoothed, so the training curves cannot be compared directly with those of the validation photos.',
+
+  // settings
+  'settings.lead': 'How hangtag looks and speaks on this device.',
+  'settings.language': 'Language',
+  'settings.language.note':
+    'The page, the names of labels, numbers and dates follow it. Your sheets keep the columns they came with.',
+  'settings.appearance': 'Appearance',
+  'settings.programs': 'For programs',
+  'settings.programs.note': 'Everything this page does is also there for programs.',
+  'settings.api': 'How to use the API',
+  'settings.openapi': 'The API as OpenAPI',
+  'settings.about': 'About',
+  'settings.about.version': 'hangtag {version}',
+  'settings.about.model': 'Default model: {model}',
+  'settings.about.loading': 'Asking the service',
 } as const satisfies Readonly<Record<string, Message>>;

@@ -314,4 +314,18 @@ export const es: Messages = {
   'curves.validation': 'validación',
   'curves.note':
     'Las fotos de entrenamiento se modifican (giro, desplazamiento, recorte) y sus etiquetas se suavizan, así que sus curvas no se comparan directamente con las de validación.',
+
+  'settings.lead': 'El aspecto y el idioma de hangtag en este dispositivo.',
+  'settings.language': 'Idioma',
+  'settings.language.note':
+    'La página, los nombres de las etiquetas, los números y las fechas lo siguen. Sus hojas conservan sus columnas.',
+  'settings.appearance': 'Apariencia',
+  'settings.programs': 'Para programas',
+  'settings.programs.note': 'Todo lo que hace esta página también está disponible para programas.',
+  'settings.api': 'Cómo usar la API',
+  'settings.openapi': 'La API en formato OpenAPI',
+  'settings.about': 'Acerca de',
+  'settings.about.version': 'hangtag {version}',
+  'settings.about.model': 'Modelo predeterminado: {model}',
+  'settings.about.loading': 'Consultando el servicio',
 };

@@ -314,4 +314,18 @@ export const fr: Messages = {
   'curves.validation': 'validation',
   'curves.note':
     'Les photos d’entraînement sont modifiées (rotation, décalage, recadrage) et leurs étiquettes lissées ; leurs courbes ne se comparent donc pas directement à celles de validation.',
+
+  'settings.lead': 'L’aspect et la langue de hangtag sur cet appareil.',
+  'settings.language': 'Langue',
+  'settings.language.note':
+    'La page, les noms des attributs, les nombres et les dates la suivent. Vos tableaux gardent leurs colonnes.',
+  'settings.appearance': 'Apparence',
+  'settings.programs': 'Pour les programmes',
+  'settings.programs.note': 'Tout ce que fait cette page est aussi accessible aux programmes.',
+  'settings.api': 'Utiliser l’API',
+  'settings.openapi': 'L’API au format OpenAPI',
+  'settings.about': 'À propos',
+  'settings.about.version': 'hangtag {version}',
+  'settings.about.model': 'Modèle par défaut : {model}',
+  'settings.about.loading': 'Interrogation du service',
 };

@@ -1,3 +1,4 @@
+import { displayNames } from '../api/addresses.ts';
 import { en } from './en.ts';
 
 /** The languages of the page, each by its own name, in the order in which they are offered. */
@@ -38,6 +39,9 @@ type Values<K extends Key> = [Taken<(typeof en)[K]>] extends [never]
 
 const KEY = 'hangtag.language';
 
+/** So long a slow service may keep the page waiting for the names of labels. */
+const PATIENCE_MS = 400;
+
 const loaders: Record<Language, () => Promise<Partial<Messages>>> = {
   'en-GB': async () => en,
   'en-US': async () => (await import('./en-us.ts')).enUs,
@@ -70,9 +74,13 @@ class Words {
 
   async #speak(language: Language): Promise<void> {
     // A language that can't be fetched leaves the page in the one that it has.
+    const names = namesIn(language);
     const said = await loaders[language]().catch(() => null);
     if (said === null) return;
+    const soon = await Promise.race([names, pause(PATIENCE_MS)]);
     [this.language, this.messages] = [language, { ...en, ...said }];
+    if (soon) this.names = soon;
+    else void names.then((late) => late && this.language === language && (this.names = late));
     document.documentElement.lang = language;
   }
 }
@@ -131,6 +139,19 @@ function kept<Format extends Intl.NumberFormat | Intl.DateTimeFormat>(
   const format = (formats.get(key) as Format | undefined) ?? make(words.language);
   formats.set(key, format);
   return format;
+}
+
+async function namesIn(language: Language): Promise<Names | null> {
+  try {
+    const reply = await fetch(displayNames(language));
+    return reply.ok ? ((await reply.json()) as Names) : null;
+  } catch {
+    return null; // Labels then bear the names that the model has for them.
+  }
+}
+
+function pause(ms: number): Promise<null> {
+  return new Promise((resolve) => setTimeout(resolve, ms, null));
 }
 
 function stored(): Language | null {

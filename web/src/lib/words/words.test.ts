@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { de } from './de.ts';
 import { enUs } from './en-us.ts';
@@ -6,6 +6,10 @@ import { en } from './en.ts';
 import { es } from './es.ts';
 import { fr } from './fr.ts';
 import { date, number, preferred, said, t, words, type Message } from './words.svelte.ts';
+
+const names = { columns: { baseColour: 'Farbe' }, labels: {} };
+
+beforeEach(() => vi.stubGlobal('fetch', async () => Response.json(names)));
 
 type Said = Readonly<Record<string, Message>>;
 
@@ -65,6 +69,19 @@ describe('t', () => {
     words.language = 'en-GB';
     await words.begin();
     expect(t('ui.undo')).toBe('Deshacer');
+  });
+
+  it('brings the names of labels with the language', async () => {
+    const asked = vi.spyOn(globalThis, 'fetch');
+    await words.choose('de');
+    expect(String(asked.mock.calls[0]?.[0])).toMatch(/\/api\/v1\/names\?language=de$/);
+    expect(words.names.columns.baseColour).toBe('Farbe');
+  });
+
+  it('does without those names where the service can’t give them', async () => {
+    vi.stubGlobal('fetch', async () => Promise.reject(new TypeError('away')));
+    await words.choose('fr');
+    expect(t('ui.undo')).toBe('Annuler');
   });
 
   it('says American words where they differ and British ones where they don’t', async () => {

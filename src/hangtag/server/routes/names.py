@@ -1,0 +1,25 @@
+"""What columns and labels are called in the languages that hangtag has words for."""
+
+from typing import Annotated, Final, Literal
+
+from fastapi import APIRouter, Query, Response
+
+from hangtag.exporting.words import load_words
+from hangtag.server.problems import problem_responses
+from hangtag.server.schemas import Names
+
+router = APIRouter(prefix="/names", tags=["models"])
+
+Language = Literal["en-GB", "en-US", "de", "fr", "es"]
+_KEPT: Final = {"Cache-Control": "public, max-age=600"}
+
+
+@router.get("", responses=problem_responses(422))
+def list_names(
+    response: Response,
+    language: Annotated[Language, Query(description="The language of the names.")] = "en-GB",
+) -> Names:
+    """List what columns and their labels are called in a language, as within a sentence."""
+    words = load_words(language)
+    response.headers.update(_KEPT)
+    return Names(language=words.language, columns=dict(words.columns), labels=dict(words.names))
