@@ -89,7 +89,7 @@ def test_a_card_takes_no_figures_of_a_foreign_split(capsys, own_bundle, tiny_cat
     before = own_bundle.read_bytes()
     status, out, err = evaluate(capsys, own_bundle, tiny_catalogue, split_table, "--on", on, "--write-card")
     assert (status, out) == (2, "")
-    assert "--write-card: these figures do not belong into a card" in err
+    assert "--write-card: these figures do not belong in a card" in err
     assert own_bundle.read_bytes() == before
 
 
@@ -249,7 +249,7 @@ def test_a_folder_of_classes_is_measured_without_a_catalogue(capsys, bundle, tmp
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        (("--on", "nowhere"), "'nowhere' is no split and no path"),
+        (("--on", "nowhere"), "'nowhere' is neither a split nor a path"),
         (("--on", "custom"), "there is no custom set beside the catalogue"),
         (("--on", "test"), "needs the table"),
     ],

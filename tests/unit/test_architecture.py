@@ -95,6 +95,22 @@ def test_nothing_is_pickled():
     assert [(path, name) for path, name in imported if name in PICKLERS] == []
 
 
+def test_messages_name_parameters_and_the_command_line_makes_them_options():
+    """What Python users see names no option; a whole command in backquotes may."""
+    edges = {"cli", "server"}
+    found = {
+        f"{path.relative_to(SOURCE)}:{text.lineno}": text.value
+        for path in FILES
+        if path.relative_to(SOURCE).parts[0] not in edges
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Raise) and node.exc is not None
+        for text in ast.walk(node.exc)
+        if isinstance(text, ast.Constant) and isinstance(text.value, str)
+        if re.search(r"(^|[\s(])--[a-z]", re.sub(r"`[^`]*`", "", text.value))
+    }
+    assert found == {}
+
+
 def test_the_base_install_needs_no_extra():
     """Import every module of the base with all that the extras bring made unimportable."""
     modules = [

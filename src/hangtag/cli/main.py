@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import sys
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from hangtag.domain.text import printable
 
 EXIT_WRONG_USAGE: Final = 2
 EXIT_INTERRUPTED: Final = 130
+_PARAMETER: Final = re.compile(r"`(?P<name>[a-z_]+)(?:=(?P<value>[^`]+))?`")
+_QUOTES: Final = "'\""
 _COMPLETION: Final = "_HANGTAG_COMPLETE"
 """The environment variable with which a shell asks for completions."""
 
@@ -87,10 +90,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
     _replace_what_cannot_be_shown()
+    app = build_app([called := _find_called(given)])
     try:
-        build_app([_find_called(given)])(given, prog_name="hangtag")
+        app(given, prog_name="hangtag")
     except HangtagError as error:
-        _leave(f"error: {error}", EXIT_WRONG_USAGE)
+        _leave(f"error: {_name_options(error, app, called)}", EXIT_WRONG_USAGE)
     except BrokenPipeError:
         _leave_quietly()
     except OSError as error:
@@ -143,6 +147,30 @@ def _global_options(
     ] = False,
 ) -> None:
     """Take the options that stand before a command."""
+
+
+def _name_options(error: HangtagError, app: typer.Typer, called: str) -> str:
+    """Return what an error says, with each parameter of the Python API as the option of the command.
+
+    A message writes a parameter as `split_table`, or with a value, `resume=True`.
+    """
+    group: Any = typer.main.get_command(app)
+    command = group.commands[called]
+    options = {
+        parameter.name: max(parameter.opts, key=len)
+        if parameter.param_type_name == "option"
+        else (parameter.metavar or parameter.name).upper()
+        for part in (command, *getattr(command, "commands", {}).values())
+        for parameter in part.params
+    }
+
+    def name_option(found: re.Match[str]) -> str:
+        option, value = options.get(found["name"]), found["value"]
+        if option is None:
+            return found[0]
+        return option if value in {None, "True"} else f"{option} {value.strip(_QUOTES)}"
+
+    return _PARAMETER.sub(name_option, str(error))
 
 
 def _leave(message: str, status: int) -> None:

@@ -16,6 +16,6 @@ def samples(
     from hangtag.imaging.samples import write_sample_photos
     from hangtag.pipelines.destinations import Destination, check_destinations
 
-    check_destinations([Destination("FOLDER", folder, is_folder=True)], [])
+    check_destinations([Destination("folder", folder, is_folder=True)], [])
     paths = write_sample_photos(folder)
     typer.echo(f"{len(paths)} sample photos written to {folder}")

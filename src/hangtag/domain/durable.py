@@ -24,7 +24,7 @@ def write_whole(data: bytes, path: Path) -> None:
             temporary.write_bytes(data)
     except OSError as error:
         problem = f"the file cannot be written ({error.strerror or error})"
-        raise UsageError(problem, where=path, fix="Choose another --output.") from error
+        raise UsageError(problem, where=path, fix="Write it somewhere else.") from error
 
 
 @contextlib.contextmanager

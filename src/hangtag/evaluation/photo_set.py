@@ -61,7 +61,7 @@ def split_photos(split_table: pa.Table, catalogue: Catalogue, split: str) -> Pho
     need_columns(split_table, [PHOTO_COLUMN, SPLIT_COLUMN], "the split table")
     rows = split_table.filter(pc.equal(split_table[SPLIT_COLUMN], split))
     if not rows.num_rows:
-        raise UsageError(f"the split table has no {split} rows", fix="Choose another one with --on.")
+        raise UsageError(f"the split table has no {split} rows", fix="Choose another split with `on`.")
     return PhotoSet(split, rows, catalogue, read_split_facts(split_table), split_table)
 
 
@@ -132,13 +132,13 @@ class PhotoSets:
                 raise UsageError(
                     "there is no custom set beside the catalogue",
                     where=self._catalogue,
-                    fix="Make one with hangtag custom, or name its folder with --on.",
+                    fix="Make one with `hangtag custom`, or name its folder with `on`.",
                 )
             return custom
         if not Path(on).exists():
             raise UsageError(
-                f"{on!r} is no split and no path",
-                where="--on",
+                f"{on!r} is neither a split nor a path that exists",
+                where="`on`",
                 fix=f"It is {', '.join(SPLIT_NAMES)}, {CUSTOM}, or the path of a folder or table of labelled photos.",
             )
         return catalogue_photos(self._stack.enter_context(open_catalogue(Path(on))))
@@ -166,7 +166,7 @@ class PhotoSets:
         if self._split_table is None:
             raise UsageError(
                 f"the {split} split needs the table that says which photos it has",
-                fix="Name the table from hangtag split with --split-table.",
+                fix="Name the table from `hangtag split` with `split_table`.",
             )
         catalogue = self._stack.enter_context(open_catalogue(self._need_catalogue()))
         photos = split_photos(read_table(self._split_table), catalogue, split)
@@ -191,6 +191,6 @@ class PhotoSets:
         if self._catalogue is None:
             raise UsageError(
                 "measuring on a split or the custom set needs a catalogue",
-                fix="Name it with --catalogue, or measure on a folder or table of labelled photos with --on.",
+                fix="Name it with `catalogue`, or measure on a folder or table of labelled photos with `on`.",
             )
         return self._catalogue

@@ -108,7 +108,7 @@ def check_report_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(
-            f"the folder cannot be made ({error.strerror})", where=folder, fix="Choose another --report."
+            f"the folder cannot be made ({error.strerror})", where=folder, fix="Choose another `report`."
         ) from error
 
 

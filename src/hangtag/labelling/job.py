@@ -19,7 +19,7 @@ from hangtag.labelling.plan import Manifest, Plan, Start, has_manifest, read_man
 from hangtag.tables.parquet import ParquetWriter
 from hangtag.tables.writing import Rows, TableWriter
 
-_WAYS_ON: Final = "Continue with --resume, start again with --restart, or choose another --output."
+_WAYS_ON: Final = "Continue with `resume`, start again with `restart`, or choose another `output`."
 
 
 class Job:
@@ -116,7 +116,7 @@ def _prepare(plan: Plan) -> Manifest:
         raise UsageError(
             "this folder holds other things than labels",
             where=plan.output.path,
-            fix="Choose another --output.",
+            fix="Choose another `output`.",
         )
     manifest = Manifest(plan.fingerprint, plan.inputs)
     if not known or plan.start is Start.RESTART:
@@ -139,9 +139,9 @@ def _check_same(plan: Plan, earlier: Manifest) -> None:
         changes.append(f"its photos were {_shorten(earlier.inputs)} and are now {_shorten(plan.inputs)}")
     if changes:
         raise UsageError(
-            f"this job was begun in another way: {'; '.join(changes)}",
+            f"this job was started with other settings: {'; '.join(changes)}",
             where=plan.output.path,
-            fix="Use the options that it began with, start again with --restart, or choose another --output.",
+            fix="Use the options that it was started with, start again with `restart`, or choose another `output`.",
         )
 
 

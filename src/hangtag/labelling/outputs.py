@@ -65,11 +65,11 @@ class Output:
             raise UsageError(
                 "the parts of a folder are Parquet",
                 where=self.path,
-                fix=f"Write --output FILE.{self.format}.",
+                fix=f"Name a file that ends in .{self.format} as `output`.",
             )
         if not self.path.parent.is_dir():
             raise UsageError(
-                "there is no such folder", where=self.path.parent, fix="Make it, or choose another --output."
+                "there is no such folder", where=self.path.parent, fix="Make it, or choose another `output`."
             )
         if self.path.is_dir() and not self.is_folder:
             raise UsageError(

@@ -252,7 +252,7 @@ def _reading(path: Path) -> Iterator[None]:
         raise UsageError(
             f"this part of the job's rows is damaged ({str(error).splitlines()[0]})",
             where=path,
-            fix="Put the file back from a copy, or start again with --restart.",
+            fix="Put the file back from a copy, or start again with `restart`.",
         ) from error
 
 

@@ -84,7 +84,7 @@ class Fingerprint:
                     f"model {name} computed in {self.precisions[name]} and would in {now.precisions[name]}"
                 )
         if self.top_k != now.top_k:
-            changes.append(f"--top-k was {self.top_k} and is now {now.top_k}")
+            changes.append(f"`top_k` was {self.top_k} and is now {now.top_k}")
         elif not changes and list(self.columns.items()) != list(now.columns.items()):
             changes.append(_describe_columns(self.columns, now.columns))
         return changes
@@ -155,7 +155,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise UsageError(
             "this file does not describe a job that this version of hangtag can resume",
             where=folder / MANIFEST,
-            fix="Start again with --restart.",
+            fix="Start again with `restart`.",
         ) from error
 
 

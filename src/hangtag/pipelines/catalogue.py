@@ -110,7 +110,7 @@ def clean(catalogue: AnyPath, output: AnyPath = "cleaned") -> CleanReport:
     (6, 0)
     """
     path, folder = Path(catalogue), Path(output)
-    destination = Destination("--output", folder, is_folder=True, files=CLEANED_FILES)
+    destination = Destination("output", folder, is_folder=True, files=CLEANED_FILES)
     check_destinations([destination], list_table_files(path))
     with open_catalogue(path) as source:
         return clean_catalogue(source, folder)
@@ -142,7 +142,7 @@ def check(
     if output is not None:
         names = tuple(file.name for file in list_findings_files(Path(output), judged=labels is not None))
         read = [*list_table_files(path), *([] if labels is None else [Path(labels)])]
-        check_destinations([Destination("--output", Path(output), is_folder=True, files=names)], read)
+        check_destinations([Destination("output", Path(output), is_folder=True, files=names)], read)
     guesses = None if labels is None else read_out_of_fold(Path(labels))
     with open_catalogue(path) as source:
         on_progress = follow(progress, "Opening photos")
@@ -188,7 +188,7 @@ def split(
     need_table_name(output)
     written = [*split_tables(output), split_report_path(output), fingerprints]
     check_destinations(
-        [Destination("--output", path, makes_folder=True) for path in written],
+        [Destination("output", path, makes_folder=True) for path in written],
         [*list_cleaned_files(cleaned), *list_table_files(catalogue)],
     )
     table = load_cleaned(cleaned)
@@ -227,7 +227,7 @@ def count(cleaned: AnyPath, by: str | Sequence[str], output: AnyPath | None = No
     path, columns = Path(cleaned), [by] if isinstance(by, str) else list(by)
     if output is not None:
         need_table_name(Path(output), JSON_SUFFIX, *REPORT_SUFFIXES)
-        destination = Destination("--output", Path(output), makes_folder=True)
+        destination = Destination("output", Path(output), makes_folder=True)
         check_destinations([destination], list_cleaned_files(path))
     counts = count_products(load_cleaned(path), columns)
     if output is not None:
@@ -280,7 +280,7 @@ def describe(
     from hangtag.catalogue.describe_report import PAGE_HTML, STATISTICS_JSON, write_description
 
     path, folder = Path(catalogue), Path(output)
-    destination = Destination("--output", folder, is_folder=True, files=(PAGE_HTML, STATISTICS_JSON))
+    destination = Destination("output", folder, is_folder=True, files=(PAGE_HTML, STATISTICS_JSON))
     check_destinations([destination], list_table_files(path))
     with ExitStack() as stack:
         source = stack.enter_context(open_catalogue(path))

@@ -166,7 +166,7 @@ def _refuse_to_overwrite(path: Path, folder: Path, *, force: bool) -> None:
     if not path.exists() or force:
         return
     again = f"hangtag custom {shlex.quote(str(folder))} --labels {shlex.quote(str(path))} --force"
-    fix = f"Replace it with --force, or keep the labels that it has: {again}"
+    fix = f"Replace it with `force`, or keep the labels that it has: {again}"
     raise UsageError("there is such a table already", where=path, fix=fix)
 
 
@@ -194,9 +194,9 @@ def _read_labels(
         return labelling
     if labelling.problems:
         problem = f"{len(labelling.problems)} of the labels cannot be used; nothing was written"
-        raise CatalogueError(problem, where=table, fix="Correct them, or have them asked for with --ask.")
+        raise CatalogueError(problem, where=table, fix="Correct them, or answer for them with `ask`.")
     if not any(labelling.labels.values()):
-        fix = "Sort the photos into folders named after their labels, or use --labels, --ask or --propose."
+        fix = "Sort the photos into folders named after their labels, or use `labels`, `ask` or `propose`."
         raise UsageError("no photo has a label", where=table, fix=fix)
     return labelling
 

@@ -21,13 +21,13 @@ _NEVER_WRITTEN: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A file that a command is to write, or a folder, and the `option` that names it.
+    """A file that a command is to write, or a folder, and the `parameter` that names it.
 
     `files` are the names of those that the command always writes into a folder. `makes_folder`: the command makes the
     folder of the file. `is_model`: the file is a bundle, so that it may replace one.
     """
 
-    option: str
+    parameter: str
     path: Path
     is_folder: bool = False
     files: tuple[str, ...] = ()
@@ -59,7 +59,7 @@ def _check_usable(destination: Destination) -> None:
     if destination.is_folder:
         _check_folder(destination)
         return
-    fix = f"Choose another {destination.option}."
+    fix = f"Choose another `{destination.parameter}`."
     if destination.path.is_dir():
         raise UsageError("this is a folder, and a file is to be written", where=destination.path, fix=fix)
     if destination.path.exists() and not destination.path.is_file():
@@ -70,7 +70,9 @@ def _check_usable(destination: Destination) -> None:
     if not destination.path.parent.is_dir():
         problem = f"there is no such folder for {destination.path.name}"
         raise UsageError(
-            problem, where=destination.path.parent, fix=f"Make it, or choose another {destination.option}."
+            problem,
+            where=destination.path.parent,
+            fix=f"Make it, or choose another `{destination.parameter}`.",
         )
     _check_writable(destination, destination.path.parent)
 
@@ -82,7 +84,7 @@ def _check_folder(destination: Destination) -> None:
         if (destination.path / name).is_dir():
             problem = "this is a folder, and a file is to be written"
             raise UsageError(
-                problem, where=destination.path / name, fix=f"Choose another {destination.option}."
+                problem, where=destination.path / name, fix=f"Choose another `{destination.parameter}`."
             )
 
 
@@ -91,14 +93,14 @@ def _find_nearest(destination: Destination, folder: Path) -> Path:
     nearest = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
     if not nearest.is_dir():
         problem = "this is a file, and a folder is to be written"
-        raise UsageError(problem, where=nearest, fix=f"Choose another {destination.option}.")
+        raise UsageError(problem, where=nearest, fix=f"Choose another `{destination.parameter}`.")
     return nearest
 
 
 def _check_writable(destination: Destination, folder: Path) -> None:
     if not os.access(folder, os.W_OK | os.X_OK):
         problem = "this folder cannot be written to"
-        raise UsageError(problem, where=folder, fix=f"Choose another {destination.option}.")
+        raise UsageError(problem, where=folder, fix=f"Choose another `{destination.parameter}`.")
 
 
 def _check_kind(destination: Destination) -> None:
@@ -107,20 +109,20 @@ def _check_kind(destination: Destination) -> None:
     suffix = destination.path.suffix.lower()
     kind = "a model" if suffix == SUFFIX and not destination.is_model else _NEVER_WRITTEN.get(suffix)
     if kind is not None:
-        problem = f"this is {kind}, which {destination.option} does not replace"
-        raise UsageError(problem, where=destination.path, fix=f"Choose another {destination.option}.")
+        problem = f"this is {kind}, which `{destination.parameter}` does not replace"
+        raise UsageError(problem, where=destination.path, fix=f"Choose another `{destination.parameter}`.")
 
 
 def _check_not_read(destination: Destination, path: Path, inputs: Iterable[Path]) -> None:
     if any(_is_same(path, source) for source in inputs):
-        problem = f"the command reads this, and {destination.option} would replace it"
-        raise UsageError(problem, where=path, fix=f"Choose another {destination.option}.")
+        problem = f"the command reads this, and `{destination.parameter}` would replace it"
+        raise UsageError(problem, where=path, fix=f"Choose another `{destination.parameter}`.")
 
 
 def _check_apart(first: Destination, second: Destination) -> None:
     for path in _all_names(first):
         if any(_is_same(path, other) for other in _all_names(second)):
-            both = f"{first.option} and {second.option}" if first.option != second.option else first.option
+            both = " and ".join(dict.fromkeys((f"`{first.parameter}`", f"`{second.parameter}`")))
             raise UsageError(f"{both} would write this twice", where=path, fix="Choose another name.")
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 from hangtag.bundle.file import replace_card
 from hangtag.bundle.shipped import find_bundle, is_shipped
@@ -25,8 +25,6 @@ from hangtag.tables.tables import write_json
 if TYPE_CHECKING:
     from hangtag.bundle.card import Card
     from hangtag.evaluation.heads import Report
-
-WRITE_CARD: Final = "--write-card"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +148,12 @@ def _list_models(models: object) -> list[str | Path]:
 
 def _check_outputs(output: Path | None, report: Path | None, inputs: Sequence[Path]) -> None:
     """Raise `UsageError` when the figures or the report cannot be written, or would replace something."""
-    destinations = [] if output is None else [Destination("--output", output, makes_folder=True)]
+    destinations = [] if output is None else [Destination("output", output, makes_folder=True)]
     if report is not None:
         require_extra("report", "a report", "matplotlib", "jinja2")
         from hangtag.evaluation.report_folder import REPORT_FILES, check_report_folder
 
-        destinations.append(Destination("--report", report, is_folder=True, files=REPORT_FILES))
+        destinations.append(Destination("report", report, is_folder=True, files=REPORT_FILES))
     check_destinations(destinations, [file for path in inputs for file in list_table_files(path)])
     if report is not None:
         check_report_folder(report)
@@ -174,7 +172,7 @@ def _refuse_shipped(files: Iterable[Path]) -> None:
     for file in files:
         if is_shipped(file):
             raise UsageError(
-                f"this model comes with hangtag, and {WRITE_CARD} would change it",
+                "this model comes with hangtag, and `write_card` would change it",
                 where=file,
                 fix="Copy the file elsewhere, and name the copy.",
             )
@@ -186,9 +184,9 @@ def _check_cards(cards: "Collection[Card]", photos: PhotoSet) -> None:
         seen = judge(card, photos)
         if not _may_be_stored(seen.verdict, photos):
             raise UsageError(
-                f"these figures do not belong into a card. {seen.reason}",
-                where=WRITE_CARD,
-                fix=f"Leave {WRITE_CARD} out, and keep the figures with --output.",
+                f"these figures do not belong in a card. {seen.reason}",
+                where="`write_card`",
+                fix="Leave `write_card` out, and keep the figures with `output`.",
             )
 
 

@@ -70,7 +70,9 @@ def _load(model: object, precision: Precision, threads: int | None) -> Model:
     if isinstance(model, Model):
         return model
     if not isinstance(model, str | PathLike):
-        raise UsageError(f"a Model, a name or a path is expected, not {type(model).__name__}", where="model")
+        raise UsageError(
+            f"a Model, a name or a path is expected, not {type(model).__name__}", where="`model`"
+        )
     return load_model(model if isinstance(model, str) else Path(model), precision=precision, threads=threads)
 
 
@@ -172,11 +174,11 @@ def _check_outputs(options: TableOptions) -> None:
     destinations = []
     if options.output is not None and options.is_job:
         path, is_folder = options.output.path, options.output.is_folder
-        destinations.append(Destination("--output", path, is_folder=is_folder))
+        destinations.append(Destination("output", path, is_folder=is_folder))
     if options.summary_file is not None:
-        destinations.append(Destination("--summary", options.summary_file))
+        destinations.append(Destination("summary_file", options.summary_file))
     if options.explain is not None:
-        destinations.append(Destination("--explain", options.explain, is_folder=True))
+        destinations.append(Destination("explain", options.explain, is_folder=True))
     read = [Path(text) for text in options.inputs if text != STANDARD_INPUT]
     check_destinations(destinations, [*read, *map(find_bundle, options.models)])
     if options.explain is not None:
@@ -185,9 +187,9 @@ def _check_outputs(options: TableOptions) -> None:
 
 def _check_pictures(folder: Path, options: TableOptions) -> None:
     if len(options.models) > 1:
-        raise UsageError("pictures show what one model looked at", where="--explain", fix="Name one --model.")
+        raise UsageError("pictures show what one model looked at", where="`explain`", fix="Name one `model`.")
     if STANDARD_INPUT in options.inputs:
-        raise UsageError("names from standard input can be read only once", where="--explain")
+        raise UsageError("names from standard input can be read only once", where="`explain`")
     from hangtag.labelling.pictures import make_folder
 
     make_folder(folder)
@@ -199,7 +201,7 @@ def load_models(names: Sequence[str], precision: Precision, threads: int | None)
     Raises `UsageError` when one is named twice.
     """
     if len(set(names)) < len(names):
-        raise UsageError("a model is named twice", where="--model")
+        raise UsageError("a model is named twice", where="`model`")
     loaded = [load_model(name, precision=precision, threads=threads) for name in names]
     titles = [model.card.name for model in loaded]
     return dict(zip(titles if len(set(titles)) == len(titles) else names, loaded, strict=True))

@@ -93,11 +93,11 @@ def _remember(bundle: Bundle, path: Path) -> bool:
 
 def _check_output(path: Path, bundle: Bundle, read: list[Path]) -> None:
     """Raise `UsageError` when the file cannot be written or is needed; an int8 form may be made anew."""
-    destination = Destination("--output", path, makes_folder=True, is_model=True)
+    destination = Destination("output", path, makes_folder=True, is_model=True)
     check_destinations([destination], [bundle.path, *read])
     if path.exists() and not _is_int8_form(path, bundle):
-        problem = "this is something else than the int8 form of this model"
-        raise UsageError(problem, where=path, fix="Choose another --output, or remove the file first.")
+        problem = "this file is not the int8 form of this model"
+        raise UsageError(problem, where=path, fix="Choose another `output`, or remove the file first.")
 
 
 def _is_int8_form(path: Path, bundle: Bundle) -> bool:

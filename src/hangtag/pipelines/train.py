@@ -194,7 +194,7 @@ def _prepare(options: TrainOptions, progress: Progress, folds: int | None = None
     _require_teachers(recipe, options.teachers, folds)
     folder = options.run or Path("runs") / recipe.name
     if folds is not None and options.figures_of is not None:
-        raise UsageError("a fold is what is not learnt", where="--on-everything", fix="Leave --folds out.")
+        raise UsageError("a fold is what is not learnt", where="`on_everything`", fix="Leave `folds` out.")
     settings = RunSettings(
         folder,
         resume=options.resume,
@@ -217,24 +217,24 @@ def _read_recipe(options: TrainOptions) -> "Recipe":
 
 def _require_ood(recipe: "Recipe", negatives: Sequence[Path]) -> None:
     if negatives and recipe.ood is None:
-        raise UsageError("the recipe has no [ood] that could learn from them", where="--negatives")
+        raise UsageError("the recipe has no [ood] that could learn from them", where="`negatives`")
 
 
 def _require_teachers(recipe: "Recipe", teachers: Sequence[Path], folds: int | None) -> None:
     distillation = recipe.distillation
     if teachers and distillation is None:
-        raise UsageError("the recipe has no [distillation] that could learn from it", where="--teacher")
+        raise UsageError("the recipe has no [distillation] that could learn from it", where="`teacher`")
     if distillation is not None and distillation.teacher is None and not teachers:
         raise UsageError(
             "the recipe has a [distillation], and nothing says who teaches",
-            where="--teacher",
-            fix="Name a bundle with --teacher FILE, or in the section a recipe as its teacher.",
+            where="`teacher`",
+            fix="Name a bundle with `teacher`, or a recipe as `teacher` in the section.",
         )
     if teachers and folds is not None:
         raise UsageError(
             "a teacher that has seen a fold's photos would tell what out-of-fold predictions must not know",
-            where="--teacher",
-            fix="Leave --teacher or --folds out.",
+            where="`teacher`",
+            fix="Leave `teacher` or `folds` out.",
         )
 
 
@@ -250,7 +250,7 @@ def _begin(settings: "RunSettings") -> None:
             raise UsageError(
                 "there is a training here already",
                 where=run.folder,
-                fix="Resume it with --resume, choose another folder with --run, or delete this one.",
+                fix="Continue it with `resume=True`, choose another folder with `run`, or delete this one.",
             )
     for run in runs:
         forget_pixels(run.folder / "pixels")
@@ -334,8 +334,8 @@ def _open_set(name: str, options: TrainOptions) -> Catalogue:
     if found is None:
         raise UsageError(
             f"the recipe joins the set {name!r}, and nothing says where it is",
-            where=options.catalogue if name == CUSTOM else "--join",
-            fix=f"Name it with --join {name}=PATH, make a custom set with `hangtag custom`, or remove it from `joins`.",
+            where=options.catalogue if name == CUSTOM else "`join`",
+            fix=f"Name it with `join={name}=PATH`, make a custom set with `hangtag custom`, or remove it from `joins`.",
         )
     return found
 

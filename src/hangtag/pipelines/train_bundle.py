@@ -164,7 +164,7 @@ def _read_teachers_weights(student: "Recipe", teachers: Sequence[Path]) -> "Weig
     if len(teachers) != 1:
         raise UsageError(
             f"{student.name} is to start from its teacher's weights, and has {len(teachers)} teachers",
-            where="--teacher",
+            where="`teacher`",
             fix="Name one, or leave start_from_teacher out of the recipe.",
         )
     [bundle] = teachers
@@ -198,7 +198,7 @@ def choose_engine(name: str, address: str | None, workers: int | None) -> "Calla
     """
     if name != "ray":
         if address is not None:
-            raise UsageError("--address is for --engine ray", fix="Add --engine ray.")
+            raise UsageError("`address` is for `engine='ray'`", fix="Add `engine='ray'`.")
         from hangtag.training.processes import train_in_processes
 
         return partial(train_in_processes, workers=workers)

@@ -37,7 +37,7 @@ def whole_file(path: Path) -> Iterator[Path]:
             yield temporary
     except OSError as error:
         problem = f"the file cannot be written ({error.strerror or error})"
-        raise CatalogueError(problem, where=path, fix="Choose another --output.") from error
+        raise CatalogueError(problem, where=path, fix="Write it somewhere else.") from error
 
 
 def write_json(value: Any, path: Path) -> None:  # noqa: ANN401 - whatever JSON can say

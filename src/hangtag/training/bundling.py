@@ -148,11 +148,11 @@ def require_twin(recipe: Recipe, twin: Card) -> None:
     if twin.recipe.get("sha256") != recipe.fingerprint():
         raise TrainingError(
             f"{twin.name} was trained by another recipe, so that its figures are not those of {recipe.name}",
-            where="--figures-of",
+            where="`figures_of`",
             fix="Train the recipe by its splits first, and name the bundle of that run.",
         )
     if "figures_of" in twin.data or not twin.metrics:
-        raise TrainingError(f"{twin.name} was not measured by itself", where="--figures-of")
+        raise TrainingError(f"{twin.name} was not measured by itself", where="`figures_of`")
     if recipe.optimisation.patience:
         raise TrainingError(
             "early stopping needs validation photos that are not learnt",

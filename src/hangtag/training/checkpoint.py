@@ -63,7 +63,7 @@ def require_same_run(state: RunState, recipes: Sequence[str], data: str, path: P
             raise TrainingError(
                 f"the checkpoint was made with another {what}",
                 where=path,
-                fix="Train without --resume to start anew, or in another run folder.",
+                fix="Leave `resume` out to start again, or choose another folder with `run`.",
             )
 
 
@@ -128,8 +128,8 @@ def require_tensorboard() -> None:
     if find_spec("tensorboard") is None:
         raise TrainingError(
             "TensorBoard is not installed",
-            where="--tensorboard",
-            fix="Run `pip install 'hangtag[tensorboard]'`, or leave the option out.",
+            where="`tensorboard`",
+            fix="Run `pip install 'hangtag[tensorboard]'`, or leave `tensorboard` out.",
         )
 
 

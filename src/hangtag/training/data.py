@@ -220,7 +220,7 @@ def _classes_of(rows: Mapping[str, pa.Table], column: str) -> tuple[str, ...]:
     if unlearnable:
         say(
             f"{column}: no train photo shows {', '.join(unlearnable)}, so that validation photos with such a label "
-            "count as unlabelled. A stratified split, or a larger --limit, would have some."
+            "count as unlabelled. A stratified split or a larger limit would have some."
         )
     if len(seen["train"]) < 2:  # noqa: PLR2004 - there is nothing to tell apart
         raise TrainingError(f"{column} has fewer than two classes in the train split")

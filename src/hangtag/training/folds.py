@@ -178,7 +178,7 @@ def _read_fold(plan: FoldPlan, fold: int, run: Path) -> OutOfFold | None:
         raise TrainingError(
             "this fold was trained by another recipe, or with other rows",
             where=path.parent,
-            fix="Delete it, or choose another folder with --run.",
+            fix="Delete it, or choose another folder with `run`.",
         )
     return found
 

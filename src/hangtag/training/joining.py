@@ -48,8 +48,8 @@ def fit_recipe(recipe: Recipe, table: pa.Table, asked: Sequence[str] = ()) -> Re
         ]
         raise TrainingError(
             f"the catalogue has fewer than two classes in {', '.join(lacking)}",
-            where="--columns" if asked else None,
-            fix=f"Choose with --columns among {', '.join(others)}." if others else "Label some photos first.",
+            where="`columns`" if asked else None,
+            fix=f"Choose `columns` among {', '.join(others)}." if others else "Label some photos first.",
         )
     if lacking:
         say(f"not learnt, because the catalogue has fewer than two classes in them: {', '.join(lacking)}")

@@ -89,8 +89,8 @@ def plan_workers(nodes: Sequence[Mapping[str, float]], cluster: Cluster, setting
     raise UsageError(
         f"the Ray cluster has no room for {workers or 1} workers: it has {gpus} GPUs and "
         f"{int(sum(node.get('CPU', 0) for node in nodes))} processors on {len(nodes)} machines",
-        where="--workers",
-        fix="Ask for fewer, or with fewer --threads.",
+        where="`workers`",
+        fix="Ask for fewer, or for fewer `threads` each.",
     )
 
 
@@ -108,7 +108,7 @@ def _require_enough_photos(plan: WorkerPlan, recipe: Recipe) -> None:
     if plan.workers * FEWEST_PHOTOS > batch_size:
         raise UsageError(
             f"a batch of {batch_size} photos is too small for {plan.workers} workers",
-            where="--workers",
+            where="`workers`",
             fix=f"Take at most {batch_size // FEWEST_PHOTOS}, or raise optimisation.batch_size.",
         )
 
@@ -138,10 +138,12 @@ def _fit(work: Work, plan: WorkerPlan) -> None:
         raise TrainingError(
             f"Ray gave up ({_last_line(error)})",
             where=work.settings.folder,
-            fix="Its output above says why. Continue with --resume.",
+            fix="Its output above says why. Continue with `resume=True`.",
         ) from None
     if problem is None:
-        raise TrainingError("Ray ended the training before its last epoch", fix="Continue with --resume.")
+        raise TrainingError(
+            "Ray ended the training before its last epoch", fix="Continue with `resume=True`."
+        )
     if problem:
         raise TrainingError(problem)
 
@@ -166,7 +168,7 @@ def _train_as_worker(told: Mapping[str, Work]) -> str:
     if data is None or without:
         return (
             f"{work.settings.folder}: {without or group.size:.0f} of {group.size} workers do not see the run's folder. "
-            "Put it with --run on storage that all machines have under the same path."
+            "Choose a `run` folder on storage that all machines have under the same path."
         )
     settings = replace(work.settings, resume=True, group=group)
     console = Console(stderr=True, quiet=not group.is_first)
@@ -201,9 +203,9 @@ def _connected(address: str | None) -> Iterator[None]:
         ray.init(address=address or "local", num_cpus=processors, include_dashboard=False)
     except Exception as error:  # noqa: BLE001 - Ray raises a plain Exception where a machine is slow to start
         raise UsageError(
-            f"there is no Ray cluster to be had ({_last_line(error)})",
-            where="--address",
-            fix="Start one with `ray start --head`, or leave --address out to use this machine alone.",
+            f"no Ray cluster can be reached or started ({_last_line(error)})",
+            where="`address`",
+            fix="Start one with `ray start --head`, or leave `address` out to use this machine alone.",
         ) from None
     try:
         yield

@@ -98,15 +98,15 @@ def count_workers(recipe: Recipe, settings: RunSettings, workers: int | None) ->
     if workers is not None and workers * FEWEST_PHOTOS > batch_size:
         raise UsageError(
             f"a batch of {batch_size} photos is too small for {workers} workers",
-            where="--workers",
+            where="`workers`",
             fix=f"Take at most {batch_size // FEWEST_PHOTOS}, or raise optimisation.batch_size.",
         )
     if workers is not None:
         if workers > 1 and settings.device not in {"auto", "cpu"}:
             raise UsageError(
                 f"{workers} processes train on processors, not on {settings.device}",
-                where="--workers",
-                fix="Leave --workers out: a GPU takes one process.",
+                where="`workers`",
+                fix="Leave `workers` out: a GPU takes one process.",
             )
         return workers
     if settings.threads is not None or choose_device(settings.device).type != "cpu":
@@ -143,7 +143,7 @@ def train_in_processes(
                 raise TrainingError(
                     f"a worker was lost ({str(error).splitlines()[0]})",
                     where=settings.folder,
-                    fix="Resume with --resume; fewer --workers take less memory.",
+                    fix="Continue with `resume=True`; fewer `workers` take less memory.",
                 ) from None
 
 

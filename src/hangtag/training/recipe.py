@@ -222,7 +222,7 @@ def _change(values: dict[str, Any], name: str, value: object) -> None:
     if name not in known:
         inside = [key for key in known if key.startswith(f"{name}.")]
         fix = f"Choose one of {', '.join(inside)}." if inside else did_you_mean(name, known)
-        raise RecipeError(f"a recipe has no value {name!r}", where="--set", fix=fix or _FIX_UNKNOWN)
+        raise RecipeError(f"a recipe has no value {name!r}", where="`changes`", fix=fix or _FIX_UNKNOWN)
     *sections, last = name.split(".")
     for section in sections:
         values = values.setdefault(section, {})

@@ -44,7 +44,7 @@ def teach_by_models(
         if not columns:
             raise TrainingError(
                 f"the teacher {teacher.card.name} answers none of {', '.join(data.classes)}",
-                where="--teacher",
+                where="`teacher`",
                 fix=f"It answers {', '.join(teacher.card.columns)}.",
             )
         cache = cache_folder / f"by-{teacher.sha256[:12]}.npy"

@@ -30,7 +30,7 @@ def choose_device(name: str) -> torch.device:
     if not there.get(name):
         raise UsageError(
             f"torch finds no device {name!r} here",
-            where="--device",
+            where="`device`",
             fix=f"It finds {', '.join(kind for kind, is_there in there.items() if is_there)}.",
         )
     return torch.device(name)

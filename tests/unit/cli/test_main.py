@@ -54,6 +54,22 @@ def test_help_imports_nothing_heavy():
     assert done.stdout.splitlines()[-1] == "heavy: []"
 
 
+def test_a_message_that_names_parameters_names_their_options_here(capsys, replace_samples):
+    def samples(*, split_table: str = "", resume: bool = False, changes: str = typer.Option("", "--set")):
+        del split_table, resume, changes
+        raise UsageError(
+            "a split is missing",
+            where="`changes`",
+            fix="Give `split_table='x.csv'`, `resume=True` or a column `split`; see `hangtag split`.",
+        )
+
+    replace_samples(samples)
+    status, _, err = run(capsys, "samples")
+    assert status == 2
+    told = "Give --split-table x.csv, --resume or a column `split`; see `hangtag split`."
+    assert err == f"error: --set: a split is missing. {told}\n"
+
+
 def test_version(capsys):
     assert run(capsys, "--version")[:2] == (0, f"hangtag {__version__}\n")
 

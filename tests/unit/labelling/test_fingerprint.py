@@ -30,7 +30,7 @@ BEFORE = Fingerprint(
             {"precisions": {"default": "bf16"}},
             "model default computed in fp32 and would in bf16",
         ),
-        ({"top_k": 3}, "--top-k was 1 and is now 3"),
+        ({"top_k": 3}, "`top_k` was 1 and is now 3"),
         (
             {"columns": {"path": "text", "usage": "text"}},
             "the table has lost season, season_confidence and gained usage",

@@ -126,7 +126,7 @@ def test_what_is_begun_is_not_lost_unasked(plan, read_csv):
     with pytest.raises(Stopped):
         label(plan, Start.NEW, "abcdefg", stop_at="f")
     with pytest.raises(
-        UsageError, match=r"is not finished\. Continue with --resume, start again with --restart"
+        UsageError, match=r"is not finished\. Continue with `resume`, start again with `restart`"
     ):
         label(plan, Start.NEW, "abcdefg")
     assert label(plan, Start.RESTART, "xyz") == "xyz"
@@ -158,7 +158,7 @@ def test_a_killed_assembly_is_done_again(file_plan, tmp_path, monkeypatch, read_
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"fingerprint": replace(FINGERPRINT, top_k=3)}, "--top-k was 1 and is now 3"),
+        ({"fingerprint": replace(FINGERPRINT, top_k=3)}, "`top_k` was 1 and is now 3"),
         ({"inputs": ("other", "more")}, "its photos were photos and are now other and 1 more"),
     ],
 )
@@ -167,7 +167,7 @@ def test_another_job_is_refused_and_nothing_is_lost(plan, changes, problem):
         label(plan, Start.NEW, "abcdefg", stop_at="f")
     with pytest.raises(UsageError, match=problem) as refused:
         label(replace(plan, **changes), Start.RESUME, "abcdefg")
-    assert "Use the options that it began with" in str(refused.value)
+    assert "Use the options that it was started with" in str(refused.value)
     assert label(plan, Start.RESUME, "abcdefg") == "fg"
 
 
@@ -210,7 +210,7 @@ def test_a_damaged_part_is_named_and_nothing_is_lost(folder_plan):
     ):
         part.write_bytes(content)
         for start in (Start.RESUME, Start.RETRY):
-            with pytest.raises(UsageError, match=r"part-00000.parquet: .* damaged .*--restart") as refused:
+            with pytest.raises(UsageError, match=r"part-00000.parquet: .* damaged .*`restart`") as refused:
                 label(folder_plan, start, "abcdefgh")
             assert "\n" not in str(refused.value)
     part.write_bytes(whole)

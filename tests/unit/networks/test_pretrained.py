@@ -84,7 +84,7 @@ def test_without_network_and_file_the_error_names_both_ways_out(monkeypatch):
 
     monkeypatch.setattr(pretrained.httpx, "head", unreachable)
     monkeypatch.setattr(pretrained.timm, "create_model", lambda *_, **__: pytest.fail("tried for minutes"))
-    with pytest.raises(RecipeError, match=r"vgg16\.tv_in1k.*--weights FILE.*--weights none"):
+    with pytest.raises(RecipeError, match=r"vgg16\.tv_in1k.*`weights`.*`weights='none'`"):
         read_weights("vgg16")
 
 

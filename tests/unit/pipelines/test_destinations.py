@@ -143,13 +143,13 @@ def test_a_folder_that_cannot_be_made_is_said_at_once(capsys):
 
 
 def test_a_missing_input_does_no_harm(tmp_path):
-    check_destinations([Destination("--output", tmp_path / "a.csv")], [tmp_path / "none"])
-    with pytest.raises(UsageError, match="--output would replace it"):
-        check_destinations([Destination("--output", tmp_path / "a.csv")], [tmp_path / "x" / ".." / "a.csv"])
+    check_destinations([Destination("output", tmp_path / "a.csv")], [tmp_path / "none"])
+    with pytest.raises(UsageError, match="`output` would replace it"):
+        check_destinations([Destination("output", tmp_path / "a.csv")], [tmp_path / "x" / ".." / "a.csv"])
 
 
 def test_the_files_of_a_folder_are_inputs_and_the_folder_is_not(tmp_path):
-    one = Destination("--output", tmp_path, is_folder=True, files=CLEANED_FILES)
+    one = Destination("output", tmp_path, is_folder=True, files=CLEANED_FILES)
     check_destinations([one], [tmp_path])
     with pytest.raises(UsageError, match="the command reads this"):
         check_destinations([one], [tmp_path / CLEANED_FILES[0]])
@@ -159,4 +159,4 @@ def test_the_files_of_a_folder_are_inputs_and_the_folder_is_not(tmp_path):
 def test_a_pipe_cannot_be_replaced(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(UsageError, match="not a file that can be replaced"):
-        check_destinations([Destination("--output", tmp_path / "pipe")], [])
+        check_destinations([Destination("output", tmp_path / "pipe")], [])

@@ -27,7 +27,7 @@ def test_this_machine_trains_unless_told_otherwise():
 
 
 def test_what_is_said_of_a_cluster_needs_one():
-    with pytest.raises(UsageError, match="--engine ray"):
+    with pytest.raises(UsageError, match="`engine='ray'`"):
         choose_engine("local", "auto", None)
 
 

@@ -66,7 +66,7 @@ def test_a_name_that_says_no_format_is_refused(tmp_path):
 
 def test_a_path_that_cannot_be_written_is_an_error_with_a_fix(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(CatalogueError, match="Choose another --output"):
+    with pytest.raises(CatalogueError, match="Write it somewhere else"):
         write_table(table_of(NAMES), tmp_path / "file" / "table.csv")
 
 

@@ -38,7 +38,7 @@ def test_what_a_run_is_told_to_learn_must_be_there():
     recipe = read_recipe(find_recipe("default"))
     table = pa.table({"id": ["1", "2"], "fabric": ["Wool", "Silk"], "articleType": ["Shirts", "Shirts"]})
     assert fit_recipe(recipe, table, ["fabric"]).columns == ("fabric",)
-    with pytest.raises(TrainingError, match=r"--columns.*articleType.*among fabric"):
+    with pytest.raises(TrainingError, match=r"`columns`.*articleType.*among fabric"):
         fit_recipe(recipe, table, ["articleType", "fabric"])
     with pytest.raises(TrainingError, match=r"usage.*among fabric"):
         fit_recipe(recipe, table)

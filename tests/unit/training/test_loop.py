@@ -167,7 +167,7 @@ def test_a_device_that_is_not_there_is_refused_and_a_gpu_is_taken_by_itself(monk
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     assert choose_device("auto").type == choose_device("cpu").type == "cpu"
-    with pytest.raises(UsageError, match=r"--device.*'cuda'.*It finds cpu"):
+    with pytest.raises(UsageError, match=r"`device`.*'cuda'.*It finds cpu"):
         choose_device("cuda")
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     assert choose_device("auto").type == "mps"

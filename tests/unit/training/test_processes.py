@@ -84,7 +84,7 @@ def test_a_worker_that_is_lost_ends_the_training_and_says_so(recipe, tiny_data, 
 
     monkeypatch.setattr(processes.subprocess, "Popen", keep)
     lose = Quiet(lambda: started[0].kill())  # noqa: PLW0108 - nothing is started yet
-    with pytest.raises(TrainingError, match=r"a worker was lost.*--resume"):
+    with pytest.raises(TrainingError, match=r"a worker was lost.*`resume=True`"):
         train_in_processes(recipe, tiny_data, RunSettings(tmp_path / "run"), lose, workers=2)
     assert started[0].poll() is not None
 

@@ -212,7 +212,7 @@ class WorkerPool:
         elif now - self._ready_at > self._settings.patience_s:
             raise UsageError(
                 f"no worker was there for {self._settings.patience_s:.0f} seconds",
-                fix="Run `ray status` to see what the cluster waits for. Continue with --resume.",
+                fix="Run `ray status` to see what the cluster waits for. Continue with `resume`.",
             )
         if now - self._looked_up_at < _LOOKED_UP_S:
             return
@@ -283,7 +283,7 @@ def _blame(chunk: Chunk, why: str) -> None:
         raise UsageError(
             f"{_MOST_LOSSES} workers were lost with the same photos ({_last_line(why)})",
             where=f"{chunk.photos[0].name} to {chunk.photos[-1].name}",
-            fix="Check that the machines have enough memory. Continue with --resume.",
+            fix="Check that the machines have enough memory. Continue with `resume`.",
         )
 
 

@@ -122,7 +122,7 @@ class RayCluster:
         if self._settings.workers is None and not self.count_places():
             raise UsageError(
                 f"no machine of the cluster has room for a worker ({self._describe_worker()})",
-                fix="Let workers take less with --threads and --gpus, or say with --workers how many there will be.",
+                fix="Let each worker take less with `threads` and `gpus`, or say how many `workers` there will be.",
             )
 
     def _describe_worker(self) -> str:
@@ -159,5 +159,5 @@ def _connect(ray: "ModuleType", settings: ClusterSettings) -> None:
         raise UsageError(
             f"no Ray cluster answers ({(str(error).splitlines() or ['no reason given'])[0]})",
             where=settings.address,
-            fix="Start one with `ray start --head`, or leave --address out to use this machine alone.",
+            fix="Start one with `ray start --head`, or leave `address` out to use this machine alone.",
         ) from None

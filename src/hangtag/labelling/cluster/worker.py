@@ -99,8 +99,8 @@ class Identity:
             changes.append(f"this machine has hangtag {self.version} and another one {other.version}")
         if changes:
             raise UsageError(
-                f"a machine of the cluster would answer otherwise: {'; '.join(changes)}",
-                fix="Choose a --precision that all machines have, and install the same hangtag on them.",
+                f"a machine of the cluster would give other labels: {'; '.join(changes)}",
+                fix="Choose a `precision` that all machines have, and install the same hangtag on them.",
             )
 
 

@@ -165,7 +165,7 @@ def find_photo_column(table: Table, wanted: str | None) -> int:
     raise UsageError(
         "no column of the table is called like one of paths or addresses of photos",
         where=table.where,
-        fix=f"Say {which} with --photo-column. {list_columns(names)}",
+        fix=f"Say {which} with `photo_column`. {list_columns(names)}",
     )
 
 

@@ -180,7 +180,7 @@ def test_usual_names_are_written_as_they_are_compared():
 
 def test_a_table_without_such_a_column_is_refused(tmp_path):
     path = write_csv(tmp_path / "a.csv", [], [f"c{number}" for number in range(30)])
-    with pytest.raises(UsageError, match=r"--photo-column.*c19 and 10 more"):
+    with pytest.raises(UsageError, match=r"`photo_column`.*c19 and 10 more"):
         walk(path)
 
 
@@ -297,7 +297,7 @@ def test_a_column_is_found_in_other_capitals_and_suggested_otherwise(tmp_path):
     with pytest.raises(UsageError, match=r"no column 'othr'. Did you mean Other\?"):
         walk(path, photo_column="othr")
     path = write_csv(tmp_path / "b.csv", [["1", "2.jpg"]], ["a", "b"])
-    with pytest.raises(UsageError, match="perhaps b, with --photo-column"):
+    with pytest.raises(UsageError, match="perhaps b, with `photo_column`"):
         walk(path)
 
 
