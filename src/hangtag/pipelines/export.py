@@ -91,7 +91,7 @@ def export(
         )
         if strict and result.refused:
             raise TableError(
-                _describe_refusal(result), where=source, fix="Export without --strict to see them all."
+                _describe_refusal(result), where=source, fix="Export without `strict` to see them all."
             )
     return result
 
@@ -117,9 +117,9 @@ def _format_of(output: Path, template: Template) -> str | None:
 
 
 def _check_files(source: Path, output: Path, checks: Path | None) -> None:
-    destinations = [Destination("--to-check", checks)] if checks is not None else []
+    destinations = [Destination("to_check", checks)] if checks is not None else []
     if str(output) != STANDARD_OUTPUT:
-        destinations.append(Destination("--output", output))
+        destinations.append(Destination("output", output))
     check_destinations(destinations, [source])
 
 
@@ -160,7 +160,7 @@ def fill_sheet(
         raise UsageError(
             f"the sheet is {own.suffix}, the output {target.suffix}", fix=f"Name it ...{own.suffix}."
         )
-    check_destinations([Destination("--output", target)], [source, own])
+    check_destinations([Destination("output", target)], [source, own])
     finder = ProductFinder(ProductReader(open_table(source), sure=SURE if sure is None else sure))
     table = open_table(own)
     plan = plan_sheet(table, finder, key=key, language=language)
@@ -201,7 +201,7 @@ def check_taxonomy(
 
 def draft_taxonomy(categories: Path, output: Path, model: str = DEFAULT_NAME) -> tuple[int, int]:
     """Draft a mapping to a shop's categories, a line each; return how many paths have one, and how many there are."""
-    check_destinations([Destination("--output", output)], [categories])
+    check_destinations([Destination("output", output)], [categories])
     paths = read_card(find_bundle(model)).taxonomy.paths
     draft = draft_mapping(
         paths, [line for line in categories.read_text("utf-8").splitlines() if line.strip()]
