@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from hangtag.exporting.run import ExportSource, export_rows
+from hangtag.exporting.run import ExportSource, export_rows, read_products
 from hangtag.exporting.template import load_template
 from hangtag.tables.reading import open_table
 
@@ -16,7 +16,9 @@ GOLDEN = sorted(path.name for path in FOLDER.iterdir() if path.stem not in {"lab
 
 def export(table, template):
     output, checks = io.BytesIO(), io.BytesIO()
-    result = export_rows(ExportSource(open_table(FOLDER / table)), template, output, checks)
+    result = export_rows(
+        ExportSource(read_products(open_table(FOLDER / table), template)), template, output, checks
+    )
     return output.getvalue(), checks.getvalue(), result
 
 

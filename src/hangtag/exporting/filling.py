@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from hangtag.domain.columns import CATEGORY_COLUMNS
 from hangtag.domain.errors import PhotoError
@@ -16,9 +16,6 @@ from hangtag.exporting.taxonomy import CategoryMapping, Rule, load_mapping
 from hangtag.exporting.template import ALL, Source, Template, TemplateColumn, make_handle
 from hangtag.exporting.words import FAMILY, Words, capitalise, colour_family, load_words, shopify_colour
 from hangtag.imaging.decode import decode_photo, read_photo_bytes
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 _AGE_GROUPS: Final[Mapping[str, str]] = {
     "Men": "adult", "Women": "adult", "Unisex": "adult", "Boys": "kids", "Girls": "kids",
@@ -51,14 +48,15 @@ class FilledRow:
         return any(issue.kind is IssueKind.ERROR for issue in self.issues)
 
 
+FindPhoto = Callable[[str], Path]
 _Getter = Callable[[FilledRow], str]
 
 
 class Filler:
     """Fills the rows of a template.
 
-    `titles` are the columns of the shop's sheet by their comparable names, in order. `photos` is the folder that the
-    paths of photos lie in, for colours as hex.
+    `titles` are the columns of the shop's sheet by their comparable names, in order. `find_photo`
+    gives the file of a photo by its name, for colours as hex; without it there are none.
     """
 
     def __init__(
@@ -66,14 +64,14 @@ class Filler:
         template: Template,
         titles: Mapping[str, str],
         mapping: CategoryMapping | None = None,
-        photos: Path | None = None,
+        find_photo: FindPhoto | None = None,
     ) -> None:
         self.template = template
         self.words: Words = load_words(template.language).with_synonyms(template.synonyms)
         self.mapping = mapping
         if mapping is None and template.taxonomy:
             self.mapping = load_mapping(template.taxonomy)
-        self._photos = photos
+        self._find_photo = find_photo
         self._paths: dict[tuple[str, ...], str] = {}
         self._computed: dict[str, _Getter] = {
             "age_group": lambda row: _AGE_GROUPS.get(self._label(row, "gender"), ""),
@@ -213,10 +211,11 @@ class Filler:
         return "-".join(part for part in (make_handle(title), make_handle(row.product.key)) if part)
 
     def _hex(self, row: FilledRow) -> str:
+        if self._find_photo is None:
+            return ""
         for name in row.product.photos:
-            path = Path(name) if self._photos is None else self._photos / name
             try:
-                image: Image.Image = decode_photo(read_photo_bytes(path))
+                image = decode_photo(read_photo_bytes(self._find_photo(name)))
             except (PhotoError, OSError):
                 continue
             return " ".join(colour.hex for colour in dominant_colours(image))

@@ -2,9 +2,9 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from hangtag.domain.columns import (
     ANSWER,
@@ -54,7 +54,8 @@ class Product:
 
     `doubts` says by column why a label is not to be trusted, and by `*` why none is. `sheet` has the other columns of
     the table by their names as they are compared, without capitals and signs. `family` is the colour family that the
-    candidates of a doubtful colour have in common, where the table has candidates.
+    candidates of a doubtful colour have in common, where the table has candidates. `title` is what messages call the
+    product, where that is not its line.
     """
 
     line: int
@@ -64,6 +65,7 @@ class Product:
     sheet: dict[str, str] = field(default_factory=dict)
     photos: list[str] = field(default_factory=list)
     family: str = ""
+    title: str = ""
 
     @property
     def sure(self) -> dict[str, str]:
@@ -78,6 +80,20 @@ class Product:
 def comparable(name: str) -> str:
     """Return a column's name without capitals, spaces and signs: `Item Group-ID` and `item_group_id` are one."""
     return re.sub(r"[\W_]+", "", name.casefold())
+
+
+class ProductSource(Protocol):
+    """Where an export's products come from: what messages call it, the columns of the shop's sheet, the products.
+
+    `titles` has the columns by their comparable names, in order.
+    """
+
+    where: object
+    titles: Mapping[str, str]
+
+    def __iter__(self) -> Iterator[Product]:
+        """Iterate the products."""
+        ...
 
 
 class _Layout(NamedTuple):
@@ -106,6 +122,7 @@ class ProductReader:
         self, table: Table, *, key: str | None = None, by_photo: bool = False, sure: float = SURE
     ) -> None:
         self.table = table
+        self.where = table.where
         self._sure = sure
         self._by_photo = by_photo
         self._layout = _read_layout(table, key)
@@ -173,7 +190,7 @@ class ProductReader:
             if column in product.labels and not is_level and (value := _number(cells[place])) < self._sure:
                 product.doubts[column] = f"the confidence is {value:.2f}, under {self._sure:.2f}"
         if "baseColour" in product.doubts and "*" not in product.doubts and layout.colours is not None:
-            product.family = _find_family(cells[layout.colours], self._sure)
+            product.family = find_family(_read_candidates(cells[layout.colours]), self._sure)
 
 
 def join_photos(photos: Sequence[Product]) -> Product:
@@ -261,11 +278,18 @@ def _number(text: str) -> float:
         return 1.0
 
 
-def _find_family(candidates: str, sure: float) -> str:
-    """Return the family of colours that is sure where no single colour is: blue, for navy or blue."""
-    confidences: Counter[str] = Counter()
-    for colour, confidence in _CANDIDATE.findall(candidates):
-        if family := colour_family(re.sub(r"\\(.)", r"\1", colour)):
-            confidences[family] += float(confidence)
-    family, confidence = confidences.most_common(1)[0] if confidences else ("", 0.0)
-    return family if confidence >= sure else ""
+def find_family(candidates: Iterable[tuple[str, float]], sure: float) -> str:
+    """Return the colour family that is sure where no single colour is: blue, for navy or blue. Empty for none."""
+    confidences: defaultdict[str, float] = defaultdict(float)
+    for colour, confidence in candidates:
+        if family := colour_family(colour):
+            confidences[family] += confidence
+    best = max(confidences, key=lambda family: confidences[family], default="")
+    return best if best and confidences[best] >= sure else ""
+
+
+def _read_candidates(text: str) -> list[tuple[str, float]]:
+    return [
+        (re.sub(r"\\(.)", r"\1", colour), float(confidence))
+        for colour, confidence in _CANDIDATE.findall(text)
+    ]

@@ -3,14 +3,13 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import BinaryIO, Final
 
 from hangtag.domain.errors import TableError
 from hangtag.exporting.feeds import open_feed
-from hangtag.exporting.filling import FilledRow, Filler, expand_columns, list_missing
+from hangtag.exporting.filling import FilledRow, Filler, FindPhoto, expand_columns, list_missing
 from hangtag.exporting.issues import Issue
-from hangtag.exporting.products import ProductReader
+from hangtag.exporting.products import ProductReader, ProductSource
 from hangtag.exporting.rules import Rules
 from hangtag.exporting.taxonomy import CategoryMapping
 from hangtag.exporting.template import Template
@@ -35,11 +34,14 @@ TO_CHECK_KINDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class ExportSource:
-    """What an export is made from: the table of labels, the column of products' keys, and the photos for colours."""
+    """What an export is made from: products, a mapping instead of the template's, and where photos lie, for colours.
 
-    table: Table
+    `find_photo` gives the file of a photo by its name. Without it no photo is opened.
+    """
+
+    products: ProductSource
     mapping: CategoryMapping | None = None
-    photos: Path | None = None
+    find_photo: FindPhoto | None = None
 
 
 @dataclass(slots=True)
@@ -75,16 +77,13 @@ def export_rows(
     Rows that the destination would refuse are left out. Raises `TableError` before anything is written when the sheet
     lacks a column that every row needs.
     """
-    key = template.key or None
-    reader = ProductReader(source.table, key=key, by_photo=template.rows == "photo", sure=template.sure)
-    check_columns(template, reader)
-    filler = Filler(template, reader.titles, source.mapping, source.photos)
-    rules = Rules(template, {} if filler.mapping is None else filler.mapping.categories())
+    check_columns(template, source.products)
+    filler = _open_filler(source, template)
     feed = open_feed(output, template, filler.names)
     checks = None if to_check is None else CsvWriter(to_check, TO_CHECK_KINDS)
     result = ExportResult()
     try:
-        for batch in _iter_batches(_iter_checked(reader, filler, rules)):
+        for batch in _iter_batches(_iter_checked(source.products, filler)):
             for row in batch:
                 result.count(row)
             good = [row for row in batch if not row.is_refused]
@@ -99,29 +98,44 @@ def export_rows(
     return result
 
 
-def _iter_checked(reader: ProductReader, filler: Filler, rules: Rules) -> Iterator[FilledRow]:
-    for product in reader:
+def read_products(table: Table, template: Template) -> ProductReader:
+    """Read the products of a table of labels as a template wants them."""
+    return ProductReader(
+        table, key=template.key or None, by_photo=template.rows == "photo", sure=template.sure
+    )
+
+
+def iter_checked(source: ExportSource, template: Template) -> Iterator[FilledRow]:
+    """Iterate the rows of an export with what is to be checked in them; nothing is written."""
+    return _iter_checked(source.products, _open_filler(source, template))
+
+
+def _open_filler(source: ExportSource, template: Template) -> Filler:
+    return Filler(template, source.products.titles, source.mapping, source.find_photo)
+
+
+def _iter_checked(products: ProductSource, filler: Filler) -> Iterator[FilledRow]:
+    rules = Rules(filler.template, {} if filler.mapping is None else filler.mapping.categories())
+    for product in products:
         row = filler.fill(product)
         rules.check(row)
         yield row
 
 
-def check_columns(template: Template, reader: ProductReader) -> None:
+def check_columns(template: Template, products: ProductSource) -> None:
     """Raise `TableError` when the sheet lacks a column without which no row can be exported."""
-    missing = list_missing(expand_columns(template, reader.titles), reader.titles)
+    missing = list_missing(expand_columns(template, products.titles), products.titles)
     if not missing:
         return
     names = ", ".join(column.name for column in missing[:_SHOWN])
-    has = f"It has {', '.join(list(reader.titles.values())[:_SHOWN])}. " if reader.titles else ""
+    has = f"It has {', '.join(list(products.titles.values())[:_SHOWN])}. " if products.titles else ""
     other = (
         "google-supplemental adds labels to products that are already there."
         if template.name == "google"
         else ""
     )
     fix = f"{has}Label a table that has these columns (`hangtag predict SHEET`), or add them. {other}".strip()
-    raise TableError(
-        f"{template.name} needs {names}, which the table lacks", where=reader.table.where, fix=fix
-    )
+    raise TableError(f"{template.name} needs {names}, which the table lacks", where=products.where, fix=fix)
 
 
 def _iter_batches(rows: Iterator[FilledRow]) -> Iterator[list[FilledRow]]:

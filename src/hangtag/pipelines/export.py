@@ -12,7 +12,7 @@ from hangtag.domain.durable import replacing, write_whole
 from hangtag.domain.errors import TableError, UsageError
 from hangtag.exporting.feeds import list_streamed
 from hangtag.exporting.products import SURE, ProductReader
-from hangtag.exporting.run import ExportResult, ExportSource, describe_result, export_rows
+from hangtag.exporting.run import ExportResult, ExportSource, describe_result, export_rows, read_products
 from hangtag.exporting.sheet import ProductFinder, SheetFiller, SheetResult, describe_filling, plan_sheet
 from hangtag.exporting.sheet_file import write_filled
 from hangtag.exporting.taxonomy import (
@@ -81,10 +81,10 @@ def export(
     checks = list_to_check(target) if to_check is None else Path(to_check)
     _check_files(source, target, checks)
     mapping = None if taxonomy is None else load_mapping(str(taxonomy))
-    table = open_table(source)
+    table, folder = open_table(source), Path() if photos is None else Path(photos)
     with contextlib.ExitStack() as stack:
         result = export_rows(
-            ExportSource(table, mapping, None if photos is None else Path(photos)),
+            ExportSource(read_products(table, chosen), mapping, lambda name: folder / name),
             chosen,
             _open(target, stack),
             None if checks is None else _open(checks, stack),

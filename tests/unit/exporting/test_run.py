@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from hangtag.domain.errors import TableError
-from hangtag.exporting.run import ExportSource, export_rows
+from hangtag.exporting.run import ExportSource, export_rows, read_products
 from hangtag.exporting.taxonomy import load_mapping
 from hangtag.exporting.template import load_template, parse_template
 from hangtag.tables.reading import open_table
@@ -25,10 +25,14 @@ OFFER = {
 }
 
 
+def source_of(labels, template, **more):
+    return ExportSource(read_products(open_table(labels), template), **more)
+
+
 def export(labels, template, **source):
     chosen = load_template(template) if isinstance(template, str) else template
     output, checks = io.BytesIO(), io.BytesIO()
-    result = export_rows(ExportSource(open_table(labels), **source), chosen, output, checks)
+    result = export_rows(source_of(labels, chosen, **source), chosen, output, checks)
     delimiter = "\t" if chosen.format == "tsv" else ","
     rows = list(csv.DictReader(io.StringIO(output.getvalue().decode()), delimiter=delimiter))
     return result, rows, list(csv.DictReader(io.StringIO(checks.getvalue().decode())))
@@ -97,7 +101,7 @@ def test_an_id_may_not_repeat(write_labels):
 
 def test_a_sheet_that_cannot_do_is_refused_before_anything_is_written(write_labels):
     output = io.BytesIO()
-    source = ExportSource(open_table(write_labels(make_row("1"))))
+    source = source_of(write_labels(make_row("1")), load_template("google"))
     with pytest.raises(
         TableError, match="google needs description, link, image_link, availability, which the table"
     ):
@@ -169,7 +173,7 @@ def test_ids_prices_and_eans_come_through_every_format_untouched(write_labels, t
         template = own_template({name: f"sheet:{name}" for name in values}, format=ending)
         path = tmp_path / f"out.{ending}"
         with path.open("wb") as file:
-            export_rows(ExportSource(open_table(labels)), template, file)
+            export_rows(source_of(labels, template), template, file)
         table = open_table(path)
         found = dict(zip(table.names, next(iter(table)).values, strict=True))
         assert {name: found[name] for name in ("sku", "ean", "price")} == {
@@ -182,7 +186,8 @@ def test_ids_prices_and_eans_come_through_every_format_untouched(write_labels, t
 def test_xml_is_well_formed_whatever_the_sheet_holds(write_labels):
     labels = write_labels(make_row("1", **OFFER, name='Shirt <b>&"\x0b\ud7ff'))
     output = io.BytesIO()
-    export_rows(ExportSource(open_table(labels)), load_template("google").changed(format="xml"), output)
+    template = load_template("google").changed(format="xml")
+    export_rows(source_of(labels, template), template, output)
     items = ET.fromstring(output.getvalue()).findall("channel/item")  # noqa: S314 - written a line above
     (item,) = items
     google = "{http://base.google.com/ns/1.0}"
@@ -223,7 +228,7 @@ def test_everything_hangtag_knows_goes_round(write_labels):
     labels = write_labels(make_row("1"), make_row("2", level="subCategory"))
     template = load_template("hangtag")
     output = io.BytesIO()
-    export_rows(ExportSource(open_table(labels)), template, output)
+    export_rows(source_of(labels, template), template, output)
     again = labels.with_name("again.csv")
     again.write_bytes(output.getvalue())
     rows = list(csv.DictReader(io.StringIO(again.read_text("utf-8"))))
@@ -243,7 +248,7 @@ def test_colours_come_from_the_photos(write_labels, tmp_path):
     labels.write_text(
         labels.read_text("utf-8").replace("Apparel › Topwear › Shirts.jpg", "1.jpg"), encoding="utf-8"
     )
-    _, rows, _ = export(labels, template, photos=tmp_path)
+    _, rows, _ = export(labels, template, find_photo=lambda name: tmp_path / name)
     red, green, blue = (int(rows[0]["hex"][place : place + 2], 16) for place in (1, 3, 5))
     assert abs(red - 31) + abs(green - 58) + abs(blue - 95) < 12
 
