@@ -122,11 +122,11 @@ class ProductReader:
         self, table: Table, *, key: str | None = None, by_photo: bool = False, sure: float = SURE
     ) -> None:
         self.table = table
-        self.where = table.where
+        self.where: object = table.where
         self._sure = sure
         self._by_photo = by_photo
         self._layout = _read_layout(table, key)
-        self.titles = {
+        self.titles: Mapping[str, str] = {
             name: table.names[place].removesuffix(_GIVEN) for place, name in self._layout.sheet.items()
         }
 

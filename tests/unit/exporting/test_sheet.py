@@ -84,9 +84,9 @@ def test_a_workbook_is_filled_and_nothing_else_in_it_changes(write_labels, tmp_p
     changed = {place: after[place] for place in before if before[place] != after[place]}
     assert {place: values[0] for place, values in changed.items()} == {
         ("Artikel", "C2"): "Marineblau",
-        ("Artikel", "D2"): "Dame",
-        ("Artikel", "D3"): "Dame",
-        ("Artikel", "D5"): "Dame",
+        ("Artikel", "D2"): "Damen",
+        ("Artikel", "D3"): "Damen",
+        ("Artikel", "D5"): "Damen",
     }
     for place, values in changed.items():
         assert values[2:] == before[place][2:], place
