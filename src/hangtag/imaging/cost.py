@@ -87,6 +87,14 @@ def count_pixels(data: bytes) -> int | None:
     return None if cost is None else cost.size[0] * cost.size[1]
 
 
+def is_cheap(data: bytes) -> bool:
+    """Return whether a photo is cheap to decode, as its marks prove, or to refuse; takes next to no time itself."""
+    if data.startswith(b"GIF8"):
+        return False
+    cost = _read_cost(data)
+    return cost is not None and cost.is_cheap
+
+
 def _read_cost(data: bytes) -> Cost | None:
     """Return what a file of a known kind costs, None for others and for one that is cut off in its header."""
     if len(data) < _SHORTEST_HEADER:

@@ -15,15 +15,24 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from hangtag.domain.errors import PhotoError
 from hangtag.imaging.batches import DecodedBatch, PhotoDecoder, PhotoSource
+from hangtag.imaging.cost import is_cheap
 from hangtag.imaging.visibility import Flagged
 from hangtag.inference.predicting import Predictor
 from hangtag.inference.predictions import Predictions
 from hangtag.inference.probabilities import PredictionBuilder
 from hangtag.server.problems import QueueFullError, ShuttingDownError
+from hangtag.server.upload_memory import UploadedPhoto
 
 CHUNK_PHOTOS: Final = 8
 """How many photos a thread decodes at a time: few, so that several threads share a small request."""
+
+DEAR_AT_A_TIME: Final = 2
+"""How many photos that are not proven cheap are decoded at a time, beside the others."""
+
+DEAR_WEIGHT: Final = 4
+"""How many times fewer of them than of others may wait."""
 
 BATCHES_AT_A_TIME: Final = 2
 """How many batches are with the engine: while one runs, the next is ready."""
@@ -70,6 +79,8 @@ class Batcher:
         self._decoder = decoder
         self._decoding = decoding
         self._on_batch = on_batch
+        self._dear = ThreadPoolExecutor(DEAR_AT_A_TIME, thread_name_prefix="dear")
+        self._dear_waiting = 0
         self._engine = ThreadPoolExecutor(BATCHES_AT_A_TIME, thread_name_prefix="engine")
         self._queue: deque[_Waiting] = deque()
         self._photos_in_decoding = 0
@@ -103,8 +114,27 @@ class Batcher:
             await self._wait_for_change()
         self._collector.cancel()
         self._engine.shutdown()
+        self._dear.shutdown()
 
     async def _predict_chunks(self, photos: Sequence[PhotoSource]) -> Predictions:
+        dear = [position for position, photo in enumerate(photos) if _is_dear(photo)]
+        if not dear:
+            return await self._predict_cheap(photos)
+        cheap = sorted(set(range(len(photos))) - set(dear))
+        self._check_room(len(dear))
+        self._dear_waiting += len(dear)
+        try:
+            # As few at a time as have a thread, so that requests take turns.
+            turn = asyncio.Semaphore(DEAR_AT_A_TIME)
+            async with asyncio.TaskGroup() as group:
+                given = [photos[position] for position in cheap]
+                tasks = [group.create_task(self._predict_cheap(given))] if given else []
+                tasks += [group.create_task(self._predict_dear(photos[position], turn)) for position in dear]
+        finally:
+            self._dear_waiting -= len(dear)
+        return Predictions.concat([task.result() for task in tasks])[np.argsort([*cheap, *dear])]
+
+    async def _predict_cheap(self, photos: Sequence[PhotoSource]) -> Predictions:
         size = min(CHUNK_PHOTOS, self._settings.max_photos)
         chunks = [list(photos[start : start + size]) for start in range(0, len(photos), size)]
         if len(chunks) == 1:
@@ -120,8 +150,26 @@ class Batcher:
             tasks = [group.create_task(predict_in_turn(chunk)) for chunk in chunks]
         return Predictions.concat([task.result() for task in tasks])
 
+    async def _predict_dear(self, photo: PhotoSource, turn: asyncio.Semaphore) -> Predictions:
+        """Predict a photo that may take seconds to decode, on threads where it holds up only its like."""
+        async with turn:
+            decoded = await asyncio.get_running_loop().run_in_executor(
+                self._dear, self._decoder.decode, [photo]
+            )
+            return await self._predict_decoded(decoded)
+
+    def _check_room(self, count: int) -> None:
+        """Raise `QueueFullError` where photos that take long to decode wait already, and too many would."""
+        if self._dear_waiting and self._dear_waiting + count > self._settings.queue_photos // DEAR_WEIGHT:
+            raise QueueFullError(
+                f"{self._dear_waiting:,} photos that take long to decode wait already",
+                fix="Try again in a few seconds.",
+            )
+
     async def _predict_chunk(self, chunk: list[PhotoSource]) -> Predictions:
-        decoded = await self._decode(chunk)
+        return await self._predict_decoded(await self._decode(chunk))
+
+    async def _predict_decoded(self, decoded: DecodedBatch) -> Predictions:
         preprocessing = self._model.card.preprocessing
         pixels, quality = decoded.pixels[preprocessing], decoded.quality[preprocessing]
         if not len(pixels):
@@ -204,3 +252,14 @@ class Batcher:
         found = self._builder.build(self._model.run(pixels), quality)
         self._on_batch(len(pixels), time.perf_counter() - started)
         return found
+
+
+def _is_dear(photo: PhotoSource) -> bool:
+    """Say whether decoding an uploaded photo may take long. Only its file's marks are looked at."""
+    if not isinstance(photo, UploadedPhoto):
+        return False
+    try:
+        data = photo.read()
+    except PhotoError:
+        return False
+    return bool(data) and not is_cheap(data)

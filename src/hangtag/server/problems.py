@@ -107,6 +107,13 @@ class UploadStalledError(RequestError):
     code = "upload_stalled"
 
 
+class ClientLeftError(RequestError):
+    """The client closed the connection before the answer, which nobody will read."""
+
+    status = HTTPStatus.REQUEST_TIMEOUT
+    code = "client_left"
+
+
 class QueueFullError(RequestError):
     """Too much work is waiting to accept this request."""
 

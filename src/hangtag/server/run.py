@@ -8,6 +8,7 @@ import socket
 import sys
 import webbrowser
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,7 @@ from pydantic import ValidationError
 from hangtag.domain.durable import close_to_others
 from hangtag.domain.errors import UsageError
 from hangtag.server.app import create_app
+from hangtag.server.connections import GuardedProtocol, OpenConnections, most_connections
 from hangtag.server.jobs.service import DATABASE_NAME
 from hangtag.server.logs import set_up_logs
 from hangtag.server.middleware import HostCheck, find_allowed_hosts
@@ -84,6 +86,9 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 HostCheck(app, find_allowed_hosts(settings)),
+                http=partial(  # type: ignore[arg-type]  # uvicorn calls it as it would a class
+                    GuardedProtocol, connections=OpenConnections(most_connections(settings.max_connections))
+                ),
                 lifespan="off",
                 access_log=False,  # would contain names of photos; the service writes its own
                 log_config=None,

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 
 from fastapi import Depends, FastAPI, Request
 
+from hangtag.imaging.apart import close_decoders
 from hangtag.imaging.batches import PhotoDecoder
 from hangtag.inference.model import Model
 from hangtag.inference.runtime import count_usable_cpus
@@ -79,7 +80,8 @@ class Service:
         for _, batcher in self._batchers.values():
             await batcher.close()
         await asyncio.gather(*self._closing)
-        self._decoding.shutdown()
+        self._decoding.shutdown(cancel_futures=True)
+        await asyncio.to_thread(close_decoders)
         await asyncio.to_thread(self.explaining.close)
         await self.jobs.close()
         await asyncio.to_thread(self.catalogue.stop)

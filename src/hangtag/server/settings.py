@@ -94,6 +94,11 @@ class Settings(BaseSettings):
         ge=1,
         description="Bytes of memory that decoding one photo may take.",
     )
+    max_connections: int = Field(
+        default=2000,
+        ge=1,
+        description="Open connections. Beyond that, those that have been silent longest are closed.",
+    )
     upload_timeout_s: float = Field(default=60.0, gt=0, description="Seconds an upload may stall.")
 
     doubt_threshold: float = Field(

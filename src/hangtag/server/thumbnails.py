@@ -1,4 +1,4 @@
-"""Photos for the page: the original, or a thumbnail."""
+"""Photos for the page: upright, in sRGB, without metadata, and never larger than a screen needs."""
 
 import io
 from typing import Final
@@ -6,36 +6,26 @@ from typing import Final
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.budget import DecodeLimits
-from hangtag.imaging.decode import decode_photo, open_photo
+from hangtag.imaging.decode import decode_photo
 
 SMALLEST: Final = 16
 LARGEST: Final = 2048
 _QUALITY: Final = 85
-_MEDIA_TYPES: Final = {
-    "JPEG": "image/jpeg",
-    "MPO": "image/jpeg",
-    "PNG": "image/png",
-    "WEBP": "image/webp",
-    "GIF": "image/gif",
-    "BMP": "image/bmp",
-}
+_QUALITY_OF_LARGEST: Final = 92
+MEDIA_TYPE: Final = "image/jpeg"
 
 
 def render_photo(data: bytes, size: int | None, limits: DecodeLimits) -> tuple[bytes, str]:
-    """Return a photo and its media type, at most `size` pixels long, or unchanged if a browser can show it.
+    """Return a photo as a JPEG and its media type, at most `size` pixels long, or `LARGEST`.
 
-    Raises `PhotoError` if the bytes are not a photo, so that nothing else is ever served as one.
+    The file itself is never served: it may say where and by whom the photo was taken, and its rotation and colours are
+    left to whoever shows it. Raises `PhotoError` if the bytes are not a photo.
     """
-    with open_photo(data, limits) as photo:
-        media_type = _MEDIA_TYPES.get(photo.format or "")
-        longest = max(photo.size)
-    if media_type is not None and (size is None or (longest <= size and media_type == "image/jpeg")):
-        return data, media_type
-    wanted = min(size or longest, longest)
+    wanted = min(size or LARGEST, LARGEST)
     image = decode_photo(data, at_least=(wanted, wanted), limits=limits)
     image.thumbnail((wanted, wanted))
     if not all(image.size):
         raise PhotoError(Reason.TOO_SMALL)
     file = io.BytesIO()
-    image.save(file, "JPEG", quality=_QUALITY)
-    return file.getvalue(), "image/jpeg"
+    image.save(file, "JPEG", quality=_QUALITY if size else _QUALITY_OF_LARGEST)
+    return file.getvalue(), MEDIA_TYPE

@@ -1,5 +1,6 @@
 """The memory that uploads may use: one budget shared by all requests."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from hangtag.domain.errors import PhotoError
@@ -14,18 +15,28 @@ class UploadMemory:
 
     limit_bytes: int
     used_bytes: int = 0
+    used_by: Counter[str] = field(default_factory=Counter)
 
-    def reserve(self, count: int) -> None:
-        """Count further bytes. Raises `QueueFullError` if they exceed the limit."""
+    def reserve(self, count: int, client: str = "") -> None:
+        """Count further bytes of a client. Raises `QueueFullError` if they exceed the limit, or half of it for one."""
+        if client and 2 * (self.used_by[client] + count) > self.limit_bytes:
+            raise QueueFullError(
+                f"your uploads already use {self.used_by[client]:,} bytes of memory",
+                fix="Send fewer photos at a time.",
+            )
         if self.used_bytes + count > self.limit_bytes:
             raise QueueFullError(
                 f"uploads already use {self.used_bytes:,} bytes of memory", fix="Try again in a second."
             )
         self.used_bytes += count
+        self.used_by[client] += count
 
-    def release(self, count: int) -> None:
-        """Return bytes to the budget."""
+    def release(self, count: int, client: str = "") -> None:
+        """Return bytes of a client to the budget."""
         self.used_bytes -= count
+        self.used_by[client] -= count
+        if not self.used_by[client]:
+            del self.used_by[client]
 
 
 @dataclass(slots=True)
@@ -39,6 +50,7 @@ class UploadedPhoto:
     name: str
     max_bytes: int
     memory: UploadMemory
+    client: str = ""
     size: int = 0
     _pieces: list[bytes] = field(default_factory=list)
 
@@ -50,7 +62,7 @@ class UploadedPhoto:
             self.release()
             self.size = self.max_bytes + 1
             return
-        self.memory.reserve(len(data))
+        self.memory.reserve(len(data), self.client)
         self._pieces.append(data)
         self.size += len(data)
 
@@ -61,7 +73,7 @@ class UploadedPhoto:
 
     def release(self) -> None:
         """Drop the bytes and return them to the budget."""
-        self.memory.release(sum(map(len, self._pieces)))
+        self.memory.release(sum(map(len, self._pieces)), self.client)
         self._pieces = []
 
     def read(self, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:

@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, TypeVar
@@ -19,6 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
 
 from hangtag.server.problems import (
+    ClientLeftError,
     InvalidRequestError,
     TooLargeError,
     TooManyFilesError,
@@ -31,6 +33,10 @@ from hangtag.server.schemas import InvalidValue
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
+SLOWEST_BYTES_A_SECOND: Final = 4096
+"""Uploads that are slower than the slowest mobile networks are ended."""
+
+PACE_SPAN_S: Final = 30.0
 MAX_FIELDS: Final = 100
 MAX_FIELD_BYTES: Final = 64 * 1024
 MAX_NAME_CHARACTERS: Final = 1000
@@ -184,6 +190,7 @@ async def read_form(
     if declared.isdecimal():
         check_size(int(declared), limits.max_bytes)
     pieces = request.stream()
+    pace = _Pace(asyncio.get_running_loop().time)
     while True:
         try:
             async with asyncio.timeout(limits.timeout_s):
@@ -192,7 +199,57 @@ async def read_form(
             raise UploadStalledError(f"no data arrived for {limits.timeout_s:g} seconds") from None
         if piece is None:
             return reader.finish()
+        pace.count(len(piece))
         reader.feed(piece)
+
+
+class _Pace:
+    """Ends uploads that only drip, and so would hold their memory and connection for hours."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._started = clock()
+        self._received = 0
+
+    def count(self, received: int) -> None:
+        """Count bytes; raises `UploadStalledError` at the end of a span that brought too few."""
+        self._received += received
+        passed = self._clock() - self._started
+        if passed < PACE_SPAN_S:
+            return
+        if self._received < SLOWEST_BYTES_A_SECOND * passed:
+            raise UploadStalledError(
+                f"data arrived at less than {SLOWEST_BYTES_A_SECOND:,} bytes a second for {passed:.0f} seconds"
+            )
+        self._started, self._received = self._clock(), 0
+
+
+@asynccontextmanager
+async def ending_with_client(request: Request) -> AsyncIterator[None]:
+    """End the block when the client of a request whose body was read leaves: nobody waits for its answer.
+
+    Raises `ClientLeftError` then.
+    """
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - for the type checker
+    has_left = False
+
+    async def watch() -> None:
+        nonlocal has_left
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        has_left = True
+        task.cancel()
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield
+    except asyncio.CancelledError:
+        if has_left and task.uncancel() == 0:
+            raise ClientLeftError("the client left before the answer") from None
+        raise
+    finally:
+        watching.cancel()
 
 
 def check_size(size: int, limit: int) -> None:

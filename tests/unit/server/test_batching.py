@@ -10,7 +10,9 @@ from hangtag.imaging.batches import PhotoDecoder
 from hangtag.inference.photos import NamedPhoto
 from hangtag.server.batching import Batcher, BatchSettings
 from hangtag.server.problems import QueueFullError, ShuttingDownError
+from hangtag.server.upload_memory import UploadedPhoto, UploadMemory
 
+BLUE_TIFF = encode(paint("Blue"), "TIFF")
 RED, GREEN, BLUE = (encode(paint(colour)) for colour in ("Red", "Green", "Blue"))
 
 
@@ -164,3 +166,60 @@ def test_closing_finishes_what_is_under_way_and_takes_on_nothing_more():
         return await waiting
 
     assert colours(run_with(model, work)) == ["Red"]
+
+
+def uploaded(name, data):
+    photo = UploadedPhoto(name, 10_000_000, UploadMemory(100_000_000))
+    photo.write(data)
+    return photo
+
+
+def test_photos_that_take_long_to_decode_hold_up_only_their_like():
+    model = FakeModel()
+    gate = threading.Event()
+    decode = PhotoDecoder.decode
+
+    def slow(decoder, chunk):
+        if threading.current_thread().name.startswith("dear"):
+            assert gate.wait(20)
+        return decode(decoder, chunk)
+
+    async def work(batcher):
+        given = [
+            uploaded("a", RED),
+            uploaded("b", BLUE_TIFF),
+            uploaded("c", b"no photo"),
+            uploaded("d", GREEN),
+        ]
+        first = asyncio.create_task(batcher.predict(given))
+        others = await asyncio.gather(*(batcher.predict(photos(GREEN)) for _ in range(20)))
+        assert [colours(answered) for answered in others] == [["Green"]] * 20
+        assert not first.done()
+        with pytest.raises(QueueFullError):
+            await batcher.predict([uploaded("x", BLUE_TIFF)] * 20)
+        gate.set()
+        return await first
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PhotoDecoder, "decode", slow)
+        answered = run_with(model, work, queue_photos=60)
+    assert colours(answered) == ["Red", "Blue", None, "Green"]
+    assert answered.names == ("a", "b", "c", "d")
+
+
+def test_what_nobody_waits_for_any_more_is_let_go_of():
+    model = FakeModel()
+
+    async def work(batcher):
+        task = asyncio.create_task(
+            batcher.predict([uploaded(str(number), BLUE_TIFF) for number in range(200)])
+        )
+        await asyncio.sleep(0.05)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert batcher.photos_waiting == 0
+        assert colours(await batcher.predict(photos(GREEN))) == ["Green"]
+
+    run_with(model, work)
+    assert sum(model.batches) < 100

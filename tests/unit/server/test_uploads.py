@@ -1,4 +1,5 @@
 import asyncio
+import itertools
 from dataclasses import dataclass, field
 
 import pytest
@@ -6,13 +7,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hangtag.server.problems import (
+    ClientLeftError,
     InvalidRequestError,
+    QueueFullError,
     TooLargeError,
     TooManyFilesError,
     UnsupportedMediaError,
     UploadStalledError,
 )
-from hangtag.server.uploads import MAX_FIELD_BYTES, MAX_FIELDS, FormLimits, FormReader, read_form
+from hangtag.server.upload_memory import UploadMemory
+from hangtag.server.uploads import (
+    MAX_FIELD_BYTES,
+    MAX_FIELDS,
+    FormLimits,
+    FormReader,
+    ending_with_client,
+    read_form,
+)
 
 KIND = "multipart/form-data; boundary=cut"
 LIMITS = FormLimits(max_bytes=1_000_000, max_files=10, timeout_s=5)
@@ -156,3 +167,59 @@ def test_an_upload_that_stands_still_is_ended():
     request = FakeRequest([b"--cut\r\n", 20.0])
     with pytest.raises(UploadStalledError, match=r"0\.05 seconds"):
         asyncio.run(read_form(request, FormLimits(1000, 2, 0.05), open_file))
+
+
+def test_an_upload_that_drips_is_ended(monkeypatch):
+    monkeypatch.setattr("hangtag.server.uploads.PACE_SPAN_S", 0.1)
+    drips = itertools.chain.from_iterable((0.02, b"x") for _ in range(100))
+    with pytest.raises(UploadStalledError, match="bytes a second"):
+        asyncio.run(read_form(FakeRequest([part("a", b"", "b")[:-2], *drips]), LIMITS, open_file))
+
+
+def test_an_upload_that_flows_is_not(monkeypatch):
+    monkeypatch.setattr("hangtag.server.uploads.PACE_SPAN_S", 0.05)
+    flow = itertools.chain.from_iterable((0.02, bytes(2000)) for _ in range(10))
+    form = asyncio.run(
+        read_form(FakeRequest([part("a", b"", "b")[:-2], *flow, b"\r\n--cut--\r\n"]), LIMITS, open_file)
+    )
+    assert len(form.files[0][1].data) == 20_000
+
+
+class Leaving:
+    """A request whose client leaves after some seconds."""
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+
+    async def receive(self):
+        await asyncio.sleep(self.seconds)
+        return {"type": "http.disconnect"}
+
+
+def test_work_ends_when_its_client_leaves():
+    async def work():
+        async with ending_with_client(Leaving(0.01)):
+            await asyncio.sleep(20)
+
+    with pytest.raises(ClientLeftError):
+        asyncio.run(work())
+
+
+def test_work_whose_client_stays_is_finished():
+    async def work():
+        async with ending_with_client(Leaving(20)):
+            await asyncio.sleep(0.01)
+        return "done"
+
+    assert asyncio.run(work()) == "done"
+
+
+def test_one_client_has_at_most_half_of_the_memory_for_uploads():
+    memory = UploadMemory(100)
+    memory.reserve(50, "a")
+    with pytest.raises(QueueFullError, match="your uploads"):
+        memory.reserve(1, "a")
+    memory.reserve(50, "b")
+    memory.release(50, "a")
+    memory.release(50, "b")
+    assert (memory.used_bytes, memory.used_by) == (0, {})

@@ -139,9 +139,7 @@ def show_photo(
     service: ServiceDependency,
     size: Annotated[
         int | None,
-        Query(
-            ge=SMALLEST, le=LARGEST, description="The longest side in pixels. Defaults to the original size."
-        ),
+        Query(ge=SMALLEST, le=LARGEST, description="The longest side in pixels. Defaults to 2,048."),
     ] = None,
 ) -> Response:
     """Return a photo of a job."""

@@ -58,9 +58,7 @@ async def read_catalogue_photo(
     service: ServiceDependency,
     size: Annotated[
         int | None,
-        Query(
-            ge=SMALLEST, le=LARGEST, description="The longest side in pixels. Defaults to the original size."
-        ),
+        Query(ge=SMALLEST, le=LARGEST, description="The longest side in pixels. Defaults to 2,048."),
     ] = None,
 ) -> Response:
     """Return a photo of the catalogue."""

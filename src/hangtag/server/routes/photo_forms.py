@@ -16,6 +16,7 @@ from hangtag.server.uploads import (
     REQUIRE_FILE,
     FormLimits,
     FormModel,
+    ending_with_client,
     read_form,
     validate_form,
 )
@@ -55,13 +56,15 @@ async def receive_photos(
 ) -> AsyncIterator[FormModel]:
     """Give a request's form while the block runs, then free the memory of its photos.
 
-    Raises the errors of `read_form`, and `InvalidRequestError` for invalid values.
+    The block ends early when the client leaves. Raises the errors of `read_form` and `ending_with_client`, and
+    `InvalidRequestError` for invalid values.
     """
     settings = service.settings
     opened: list[UploadedPhoto] = []
 
     def open_file(_field: str, name: str) -> UploadedPhoto:
-        opened.append(UploadedPhoto(printable(name), settings.max_file_bytes, service.upload_memory))
+        client = request.client.host if request.client else ""
+        opened.append(UploadedPhoto(printable(name), settings.max_file_bytes, service.upload_memory, client))
         return opened[-1]
 
     limits = FormLimits(settings.max_request_bytes, settings.max_files, settings.upload_timeout_s)
@@ -69,7 +72,8 @@ async def receive_photos(
         form = await read_form(request, limits, open_file)
         # An HTML form whose file field was left empty sends a file without a name and without bytes.
         form.files = [(field, photo) for field, photo in form.files if photo.name or photo.size]
-        yield validate_form(kind, form)
+        async with ending_with_client(request):
+            yield validate_form(kind, form)
     finally:
         for photo in opened:
             photo.release()

@@ -184,7 +184,7 @@ def test_a_correction_wins_in_the_download(client, run, photos):
     assert client.get(f"{address}/download", params={"format": "xlsx"}).content.startswith(b"PK")
 
 
-def test_photos_are_shown_as_they_are_or_small(client, run, zipped):
+def test_photos_are_shown_whole_or_small_and_never_as_they_are(client, run, zipped):
     tiff = io.BytesIO()
     Image.new("RGB", (400, 300), "red").save(tiff, "TIFF")
     png = draw_png(1, (300, 400))
@@ -193,7 +193,10 @@ def test_photos_are_shown_as_they_are_or_small(client, run, zipped):
     )
     address = f"{API}/jobs/{job['id']}/photos"
     whole = client.get(f"{address}/0")
-    assert (whole.content, whole.headers["content-type"]) == (png, "image/png")
+    assert (Image.open(io.BytesIO(whole.content)).size, whole.headers["content-type"]) == (
+        (300, 400),
+        "image/jpeg",
+    )
     assert whole.headers["x-content-type-options"] == "nosniff"
     for position, size in ((0, (60, 80)), (1, (80, 60))):
         small = client.get(f"{address}/{position}", params={"size": 80})

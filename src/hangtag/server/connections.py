@@ -1,0 +1,108 @@
+"""Connections that say nothing are ended, and give way when there are too many.
+
+Each open connection takes a descriptor, of which a process has a thousand by default. Without limits, as many silent
+connections keep everyone else out.
+"""
+
+import asyncio
+import resource
+from collections import OrderedDict
+from contextlib import suppress
+from typing import Any, Final, cast
+
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+SILENT_S: Final = 15.0
+"""How long a connection may be open without a request that has arrived as far as the end of its headers."""
+
+_KEPT_DESCRIPTORS: Final = 256
+"""What is left for files, the database and processes."""
+
+
+class OpenConnections:
+    """The connections of a server, and how many there may be. A new one ends the one that has been silent longest."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._silent: OrderedDict[GuardedProtocol, None] = OrderedDict()
+        self.count = 0
+
+    def add(self, connection: "GuardedProtocol") -> bool:
+        """Count a connection; return whether there is room for it."""
+        self.count += 1
+        if self.count > self._most:
+            if not self._silent:
+                return False
+            longest, _ = self._silent.popitem(last=False)
+            longest.end()
+        self._silent[connection] = None
+        return True
+
+    def remove(self, connection: "GuardedProtocol") -> None:
+        """Count a connection that was closed."""
+        self.count -= 1
+        self._silent.pop(connection, None)
+
+    def mark(self, connection: "GuardedProtocol", *, is_silent: bool) -> None:
+        """Note whether a connection has a request under way."""
+        if is_silent:
+            self._silent.setdefault(connection, None)
+        else:
+            self._silent.pop(connection, None)
+
+
+class GuardedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type, unused-ignore]  # chosen when it is imported
+    """uvicorn's protocol, which ends connections whose headers do not come."""
+
+    def __init__(self, *arguments: Any, connections: OpenConnections, **options: Any) -> None:  # noqa: ANN401 - uvicorn's
+        super().__init__(*arguments, **options)
+        self._open = connections
+        self._is_silent = False
+        self._looking: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        """Begin to watch the connection, or close it where there are too many."""
+        super().connection_made(transport)
+        if not self._open.add(self):
+            transport.abort()
+            return
+        self._look_later()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop watching."""
+        super().connection_lost(exc)
+        self._open.remove(self)
+        if self._looking is not None:
+            self._looking.cancel()
+
+    def end(self) -> None:
+        """Close the connection at once."""
+        cast("asyncio.Transport", self.transport).abort()
+
+    @property
+    def _has_request(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _look_later(self) -> None:
+        self._looking = asyncio.get_running_loop().call_later(SILENT_S / 2, self._look)
+
+    def _look(self) -> None:
+        """End the connection if it was silent at the last look already."""
+        was_silent, self._is_silent = self._is_silent, not self._has_request
+        if was_silent and self._is_silent:
+            self.end()
+            return
+        self._open.mark(self, is_silent=self._is_silent)
+        self._look_later()
+
+
+def most_connections(wanted: int) -> int:
+    """Return how many connections there can be; the system's limit on descriptors is raised as far as it may be."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = wanted + _KEPT_DESCRIPTORS
+    with suppress(OSError, ValueError):
+        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        if soft > resource.getrlimit(resource.RLIMIT_NOFILE)[0]:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(1, min(wanted, soft - _KEPT_DESCRIPTORS))
