@@ -74,7 +74,7 @@ def cards(draw):
         metrics=draw(OBJECTS),
         history=draw(st.lists(OBJECTS, max_size=2)),
         golden=golden,
-        golden_tolerance=draw(st.floats(1e-6, 10)),
+        golden_tolerance=draw(st.floats(1e-6, 1)),
         precisions=draw(st.sampled_from([("fp32",), ("fp32", "bf16")])),
         target_accuracy=draw(st.none() | st.floats(0.5, 1)),
         ood_detector=draw(

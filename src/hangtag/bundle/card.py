@@ -25,6 +25,10 @@ Json = dict[str, Any]
 """A JSON object whose content is free: a recipe, figures, a record of one epoch."""
 
 
+LARGEST_TOLERANCE: Final = 1.0
+"""How far a logit may be from that of a golden photo at most: a wider tolerance would let other weights pass."""
+
+
 @dataclass(frozen=True, slots=True)
 class HeadCard:
     """One head: the column that it answers and its classes in the order of its logits.
@@ -184,8 +188,11 @@ class Card:
         if not self.name:
             raise BundleError("the card has no name")
         _check_created(self.created)
-        if not (math.isfinite(self.golden_tolerance) and self.golden_tolerance > 0):
-            raise BundleError(f"the golden tolerance is {self.golden_tolerance}, not a positive number")
+        if not 0 < self.golden_tolerance <= LARGEST_TOLERANCE:
+            problem = (
+                f"the golden tolerance is {self.golden_tolerance}, not between 0 and {LARGEST_TOLERANCE:g}"
+            )
+            raise BundleError(problem)
         if REFERENCE_PRECISION not in self.precisions and self.precisions != (QUANTISED_PRECISION,):
             raise BundleError(
                 f"the card's precisions lack {REFERENCE_PRECISION}, by which all others are measured"

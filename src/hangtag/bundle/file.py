@@ -25,18 +25,25 @@ if TYPE_CHECKING:
 METADATA_KEY: Final = "hangtag.card"
 """The key of the ONNX metadata under which the card lies."""
 
+DIGEST_KEY: Final = "hangtag.digest"
+"""The key of the SHA-256, in hexadecimal, of the whole file without this entry."""
+
 MAX_BUNDLE_BYTES: Final = 1_000_000_000
 """What a bundle may weigh: a hundred times the shipped one, and below what ONNX itself can hold."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A bundle in memory: its card, the bytes of the whole file and their SHA-256 in hexadecimal."""
+    """A bundle in memory: its card, the bytes of the whole file and their SHA-256 in hexadecimal.
+
+    `is_sealed` says whether it has a digest, by which a change to graph or card is noticed.
+    """
 
     path: Path
     card: Card
     model_bytes: bytes
     sha256: str
+    is_sealed: bool = False
 
 
 def read_card(path: Path) -> Card:
@@ -50,16 +57,18 @@ def read_card(path: Path) -> Card:
 
 
 def read_bundle(path: Path) -> Bundle:
-    """Read a bundle and compare its graph with its card.
+    """Read a bundle, compare its file with its digest and its graph with its card.
 
-    Raises `BundleError` as `read_card` does, and when graph and card contradict each other.
+    Raises `BundleError` as `read_card` does, when the file was changed after it was made, and when graph and card
+    contradict each other. Bundles without a digest, from before there was one, are read too.
     """
     data = _read_bytes(path)
     with _located(path):
         graph = read_graph(data)
+        is_sealed = _check_digest(data, graph.metadata)
         card = _parse_metadata(graph.metadata)
         check_structure(graph, card)
-    return Bundle(path, card, data, hashlib.sha256(data).hexdigest())
+    return Bundle(path, card, data, hashlib.sha256(data).hexdigest(), is_sealed)
 
 
 def write_bundle(model: onnx.ModelProto, card: Card, path: Path) -> None:
@@ -84,7 +93,7 @@ def replace_metadata_of(path: Path, key: str, value: str) -> None:
     Raises `BundleError` when the file cannot be read or is no ONNX model.
     """
     with _located(path):
-        data = replace_metadata(_read_bytes(path), key, value)
+        data = _seal(replace_metadata(_read_bytes(path), key, value))
     with replacing(path) as temporary:
         temporary.write_bytes(data)
 
@@ -92,10 +101,37 @@ def replace_metadata_of(path: Path, key: str, value: str) -> None:
 def _write_checked(data: bytes, card: Card, path: Path) -> None:
     with _located(path):
         check_structure(read_graph(data), card)
-        data = replace_metadata(data, METADATA_KEY, render_card(card))
+        data = _seal(replace_metadata(data, METADATA_KEY, render_card(card)))
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         temporary.write_bytes(data)
+
+
+def graph_digest(data: bytes) -> str:
+    """Return the SHA-256 of a bundle's file without its card and digest, in hexadecimal: new figures keep it."""
+    return hashlib.sha256(
+        replace_metadata(replace_metadata(data, DIGEST_KEY, None), METADATA_KEY, "")
+    ).hexdigest()
+
+
+def _seal(data: bytes) -> bytes:
+    return replace_metadata(data, DIGEST_KEY, _digest(data))
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(replace_metadata(data, DIGEST_KEY, None)).hexdigest()
+
+
+def _check_digest(data: bytes, metadata: dict[str, str]) -> bool:
+    """Return whether a file has a digest; raises `BundleError` where it is that of another file."""
+    if DIGEST_KEY not in metadata:
+        return False
+    if metadata[DIGEST_KEY] != _digest(data):
+        raise BundleError(
+            "the file was changed after it was made: it does not match its own digest",
+            fix="Use the file as it was made, or make it again.",
+        )
+    return True
 
 
 def _parse_metadata(metadata: dict[str, str]) -> Card:

@@ -97,8 +97,8 @@ def read_metadata(data: bytes) -> dict[str, str]:
     return dict(_read_entry(field) for field in iter_fields(memoryview(data)) if field.tag == _METADATA)
 
 
-def replace_metadata(data: bytes, key: str, value: str) -> bytes:
-    """Return an ONNX file in which `key` has another value, or gains one. Nothing else changes, not one bit.
+def replace_metadata(data: bytes, key: str, value: str | None) -> bytes:
+    """Return an ONNX file in which `key` has another value, gains one, or with None has none. Nothing else changes.
 
     Raises `WireError` when `data` is no ONNX file.
     """
@@ -108,6 +108,8 @@ def replace_metadata(data: bytes, key: str, value: str) -> bytes:
         for field in iter_fields(view)
         if not (field.tag == _METADATA and _read_entry(field)[0] == key)
     ]
+    if value is None:
+        return b"".join(kept)
     entry = encode_content(1, key.encode("utf-8")) + encode_content(2, value.encode("utf-8"))
     return b"".join([*kept, encode_content(_METADATA, entry)])
 

@@ -4,15 +4,13 @@ Its card is that of its source, except for the precision, the golden answers and
 its data: of which graph it is the int8 form, how it was made, and what that costs.
 """
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from hangtag.bundle.card import QUANTISED_PRECISION, Card
-from hangtag.bundle.file import METADATA_KEY, Bundle, read_bundle
-from hangtag.bundle.graph import replace_metadata
+from hangtag.bundle.file import Bundle, graph_digest, read_bundle
 from hangtag.domain.errors import BundleError
 
 DATA_KEY: Final = "quantisation"
@@ -72,7 +70,7 @@ def with_quantisation(card: Card, quantisation: Quantisation) -> Card:
 
 def graph_sha256(bundle: Bundle) -> str:
     """Return the SHA-256 of a bundle's file without its card, in hexadecimal: new figures in the card keep it."""
-    return hashlib.sha256(replace_metadata(bundle.model_bytes, METADATA_KEY, "")).hexdigest()
+    return graph_digest(bundle.model_bytes)
 
 
 def quantised_path(path: Path) -> Path:

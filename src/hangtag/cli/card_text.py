@@ -1,7 +1,6 @@
 """A model's card as a person reads it."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
@@ -9,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hangtag.bundle.card import Card, HeadCard
+from hangtag.bundle.file import Bundle
 from hangtag.domain.taxonomy import format_path
 from hangtag.domain.text import printable as spell_out
 from hangtag.tables.terminal import figures_table, print_table
@@ -22,11 +22,12 @@ def printable(text: str, style: str = "") -> Text:
     return Text(spell_out(text), style=style)
 
 
-def print_card(console: Console, card: Card, path: Path) -> None:
-    """Print a card: what the model is, its heads with their figures, its data and its recipe."""
+def print_card(console: Console, bundle: Bundle) -> None:
+    """Print a bundle's card: what the model is, its heads with their figures, its data and its recipe."""
+    card = bundle.card
     console.print(printable(f"{card.name} {card.version}", style="bold"))
     console.print(printable(card.description))
-    console.print(_facts(card, path))
+    console.print(_facts(bundle))
     console.print(Text("\nHeads, and how often they are right on the test split", style="bold"))
     print_table(console, _heads(card))
     for split in card.metrics:
@@ -41,11 +42,15 @@ def print_card(console: Console, card: Card, path: Path) -> None:
         console.print(_pairs(card.recipe))
 
 
-def _facts(card: Card, path: Path) -> Table:
+def _facts(bundle: Bundle) -> Table:
+    card, path = bundle.card, bundle.path
     size = card.preprocessing
     paths = card.taxonomy.paths
     facts = {
         "file": f"{path} ({path.stat().st_size / 1e6:.1f} MB)",
+        "digest": "matches graph and card"
+        if bundle.is_sealed
+        else "none: a change to the file cannot be noticed",
         "architecture": card.architecture,
         "licence": card.licence,
         "created": card.created,

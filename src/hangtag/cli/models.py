@@ -49,18 +49,19 @@ def show_model(
 ) -> None:
     """Show the card of a model: what it answers, how well, and what it was made from."""
     from hangtag.bundle.card_json import card_values
-    from hangtag.bundle.file import read_card
+    from hangtag.bundle.file import read_bundle
     from hangtag.bundle.shipped import find_bundle
 
     path = find_bundle(name)
-    card = read_card(path)
+    bundle = read_bundle(path)
+    card = bundle.card
     if as_json:
         typer.echo(json.dumps(card_values(card), ensure_ascii=False, indent=2))
         return
     from hangtag.cli.card_text import print_card
     from hangtag.cli.console import open_console
 
-    print_card(open_console(), card, path)
+    print_card(open_console(), bundle)
 
 
 @models.command("card")

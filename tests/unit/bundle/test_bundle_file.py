@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from hangtag.bundle import file as bundle_file
-from hangtag.bundle.file import METADATA_KEY, read_bundle, read_card, replace_card, write_bundle
+from hangtag.bundle.file import DIGEST_KEY, METADATA_KEY, read_bundle, read_card, replace_card, write_bundle
 from hangtag.domain.errors import BundleError
 from tiny_bundle import TINY_HEADS, build_tiny_card, build_tiny_graph
 
@@ -59,7 +59,7 @@ def test_other_tools_open_it_and_find_the_same_graph(path):
     model = onnx.load(path)
     onnx.checker.check_model(model)
     assert model.graph == GRAPH.graph
-    assert [entry.key for entry in model.metadata_props] == [METADATA_KEY]
+    assert [entry.key for entry in model.metadata_props] == [METADATA_KEY, DIGEST_KEY]
 
 
 def test_a_new_card_replaces_the_old_one_and_nothing_else(path):
@@ -70,7 +70,7 @@ def test_a_new_card_replaces_the_old_one_and_nothing_else(path):
     assert read_bundle(path).card == replace(CARD, description="Größer, with a ☂.")
     model = onnx.load(path)
     assert model.graph == GRAPH.graph
-    assert sorted(entry.key for entry in model.metadata_props) == ["author", METADATA_KEY]
+    assert sorted(entry.key for entry in model.metadata_props) == ["author", METADATA_KEY, DIGEST_KEY]
 
 
 def test_a_card_that_does_not_fit_changes_nothing(path):
@@ -367,3 +367,41 @@ def test_weights_that_old_tools_list_as_inputs_are_no_inputs(tmp_path):
     model = build_tiny_graph()
     model.graph.input.append(helper.make_tensor_value_info("scale", TensorProto.FLOAT, []))
     assert read_bundle(with_card(tmp_path / "old.onnx", model)).card == CARD
+
+
+def test_a_bundle_is_sealed_and_an_older_one_without_a_digest_is_read(path):
+    assert read_bundle(path).is_sealed
+    assert not read_bundle(with_card(path, GRAPH)).is_sealed
+
+
+@pytest.mark.parametrize("change", ["weight", "classes", "card", "entry"])
+def test_a_bundle_that_was_changed_is_not_read(path, change):
+    model = onnx.load(path)
+    if change == "weight":
+        weight = model.graph.initializer[0]
+        data = bytearray(
+            weight.raw_data or helper.tensor_dtype_to_np_dtype(weight.data_type).type(1).tobytes()
+        )
+        data[0] ^= 1
+        weight.raw_data = bytes(data)
+    elif change == "classes":
+        card = json.loads(model.metadata_props[0].value)
+        card["heads"][0]["classes"].reverse()
+        model.metadata_props[0].value = json.dumps(card)
+    elif change == "card":
+        model.metadata_props[0].value = model.metadata_props[0].value.replace("0.001", "0.5")
+        model.metadata_props[0].value += " "
+    else:
+        model.metadata_props.add(key="hangtag.other", value="1")
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(BundleError, match="changed after it was made"):
+        read_bundle(path)
+
+
+def test_a_new_card_gets_a_new_digest_and_the_graph_keeps_its_own(path):
+    before = read_bundle(path)
+    replace_card(path, replace(CARD, description="another"))
+    after = read_bundle(path)
+    assert after.is_sealed
+    assert after.sha256 != before.sha256
+    assert bundle_file.graph_digest(after.model_bytes) == bundle_file.graph_digest(before.model_bytes)

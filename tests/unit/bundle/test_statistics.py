@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from hangtag.bundle.file import read_bundle, read_card, write_bundle
-from hangtag.bundle.graph import replace_metadata
+from hangtag.bundle.file import read_bundle, read_card, replace_metadata_of, write_bundle
 from hangtag.bundle.statistics import STATISTICS_KEY, EmbeddingStatistics, read_statistics, write_statistics
 from hangtag.domain.errors import BundleError
 from tiny_bundle import build_tiny_card, build_tiny_graph
@@ -51,6 +50,6 @@ def test_statistics_survive_the_file_to_half_precision_and_leave_the_card(path):
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"format": 2}', '{"format": 1, "size": 3, "data": "!"}'])
 def test_broken_statistics_are_a_bundle_error(path, text):
-    path.write_bytes(replace_metadata(path.read_bytes(), STATISTICS_KEY, text))
+    replace_metadata_of(path, STATISTICS_KEY, text)
     with pytest.raises(BundleError, match="statistics of the embeddings are broken"):
         read_statistics(path)
