@@ -35,12 +35,13 @@ export default ts.config(
       'src/**/*.test.ts',
       'src/lib/words/**',
       'src/lib/ui/columns.ts',
+      'src/lib/batch/{shop-words,fake-service}.ts', // names of classes, not words of the page
       'src/lib/{classify,jobs}/**',
       'src/routes/jobs/**',
     ],
     plugins: { page: { rules: { 'no-literal-text': noLiteralText } } },
     rules: { 'page/no-literal-text': 'error' },
   },
-  { files: ['src/lib/words/*.ts'], rules: { 'max-lines': 'off' } }, // a language is one file
+  { files: ['src/lib/words/**/*.ts'], rules: { 'max-lines': 'off' } }, // a language is one file
   { files: ['**/*.test.ts', 'e2e/**'], rules: { 'max-lines-per-function': 'off' } },
 );

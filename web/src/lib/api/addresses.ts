@@ -36,3 +36,17 @@ export function jobEvents(job: string): string {
 export function jobDownload(job: string, format: 'csv' | 'xlsx' | 'jsonl'): string {
   return `${jobs}/${encodeURIComponent(job)}/download?format=${format}`;
 }
+
+/** A photo of a product, small; `size` is its longer edge in pixels. */
+export function thumbnail(photo: string, size: 160 | 480): string {
+  return `${api}/photos/${encodeURIComponent(photo)}/thumbnail?size=${size}`;
+}
+
+/** A photo of a product as large as it is, upright. */
+export function photoImage(photo: string): string {
+  return `${api}/photos/${encodeURIComponent(photo)}/image`;
+}
+
+export function batchEvents(batch: string): string {
+  return `${api}/batches/${encodeURIComponent(batch)}/events`;
+}

@@ -1,3 +1,4 @@
+import { batchDe } from './batch/de.ts';
 import type { Messages } from './words.svelte.ts';
 
 /** What the page says in German. */
@@ -329,4 +330,5 @@ export const de: Messages = {
   'settings.about.version': 'hangtag {version}',
   'settings.about.model': 'Standardmodell: {model}',
   'settings.about.loading': 'Dienst wird gefragt',
+  ...batchDe,
 };

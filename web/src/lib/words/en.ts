@@ -1,3 +1,4 @@
+import { batchEn } from './batch/en.ts';
 import type { Message } from './words.svelte.ts';
 
 /**
@@ -348,4 +349,5 @@ export const en = {
   'settings.about.version': 'hangtag {version}',
   'settings.about.model': 'Default model: {model}',
   'settings.about.loading': 'Asking the service',
+  ...batchEn,
 } as const satisfies Readonly<Record<string, Message>>;

@@ -1,3 +1,4 @@
+import { batchEs } from './batch/es.ts';
 import type { Messages } from './words.svelte.ts';
 
 /** What the page says in Spanish. */
@@ -328,4 +329,5 @@ export const es: Messages = {
   'settings.about.version': 'hangtag {version}',
   'settings.about.model': 'Modelo predeterminado: {model}',
   'settings.about.loading': 'Consultando el servicio',
+  ...batchEs,
 };

@@ -1,3 +1,4 @@
+import { batchFr } from './batch/fr.ts';
 import type { Messages } from './words.svelte.ts';
 
 /** What the page says in French. */
@@ -328,4 +329,5 @@ export const fr: Messages = {
   'settings.about.version': 'hangtag {version}',
   'settings.about.model': 'Modèle par défaut : {model}',
   'settings.about.loading': 'Interrogation du service',
+  ...batchFr,
 };

@@ -1,0 +1,73 @@
+import { SvelteMap } from 'svelte/reactivity';
+
+import type { BatchEvent } from '../api/batch.ts';
+import { isLabelled } from './apply.ts';
+import type { BatchDesk } from './desk.svelte.ts';
+import { isFiltered } from './filters.ts';
+
+/** Changes that come so shortly after one another are asked for together, in milliseconds. */
+const TOGETHER_MS = 150;
+
+/** The others who are in a batch: what they change comes in, and where they are is marked. */
+export class Company {
+  readonly #places = new SvelteMap<string, string>();
+  #changed = new Set<string>();
+  /** Whether more has changed than an event lists. */
+  #isAll = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    private readonly desk: BatchDesk,
+    /** The own name, whose marks are not shown. */
+    private readonly self: () => string | null,
+  ) {}
+
+  /** Who has a product open, without oneself. */
+  at(product: string): string[] {
+    return [...this.#places].flatMap(([who, place]) => (place === product ? [who] : []));
+  }
+
+  readonly everyone = $derived.by(() => [...this.#places.keys()]);
+
+  hear(event: BatchEvent): void {
+    if (event.type === 'batch') this.desk.batch = event.batch;
+    else if (event.type === 'presence') this.#meet(event.who, event.product);
+    else if (event.type === 'deleted') this.desk.isGone = true;
+    else {
+      const removed = event.removed.filter((id) => this.desk.list.indexOf(id) >= 0);
+      if (removed.length > 0) this.desk.takenElsewhere(removed);
+      for (const id of event.ids) if (this.#isNewer(id, event.versions[id])) this.#changed.add(id);
+      this.#isAll ||= event.all;
+      if (this.#changed.size > 0 || this.#isAll) this.#timer ??= setTimeout(() => this.#bring(), TOGETHER_MS);
+    }
+  }
+
+  leave(): void {
+    clearTimeout(this.#timer);
+    this.#places.clear();
+  }
+
+  /** Whether a product is newer in the service than on the screen: one's own changes are not. */
+  #isNewer(id: string, version: number | undefined): boolean {
+    const shown = this.desk.list.get(id);
+    return !shown || !isLabelled(shown) || version === undefined || version > shown.version;
+  }
+
+  #bring(): void {
+    const ids = [...this.#changed];
+    const { list } = this.desk;
+    // Products that have come in belong at the end, unless a filter says that only the service knows where.
+    const isOther = this.#isAll || ids.some((id) => list.indexOf(id) < 0);
+    this.#changed = new Set();
+    this.#isAll = false;
+    this.#timer = undefined;
+    if (isOther && !isFiltered(list.query)) void list.refresh();
+    void this.desk.changedElsewhere(ids);
+  }
+
+  #meet(who: string, product: string | null): void {
+    if (who === this.self()) return;
+    if (product === null) this.#places.delete(who);
+    else this.#places.set(who, product);
+  }
+}

@@ -1,0 +1,64 @@
+import type { Product } from '../api/batch.ts';
+import { ARROW } from '../api/taxonomy.ts';
+import { CATEGORY_COLUMNS, columnName } from '../ui/columns.ts';
+import { flagWords } from '../ui/flags.ts';
+import { percent } from '../ui/numbers.ts';
+import { t } from '../words/words.svelte.ts';
+import { flagsOf, isLabelled, isNoProduct } from './apply.ts';
+
+/** The attributes of a product that are not its category path, in their order. */
+export function attributesOf(product: Product): string[] {
+  const columns = Object.keys(product.label);
+  const others = columns.filter((column) => !CATEGORY_COLUMNS.includes(column));
+  // Without a category, the first attribute is the tag's title.
+  return others.length < columns.length ? others : others.slice(1);
+}
+
+/** What stands large on a tag: the leaf of the path, or the first attribute of a model without categories. */
+export function titleOf(product: Product): string {
+  return product.path.at(-1) ?? Object.values(product.label)[0]?.value ?? '';
+}
+
+/** What went wrong, where no photo of a product could be read. */
+export function failureOf(product: Product): string | null {
+  if (isLabelled(product) || product.photos.length === 0) return null;
+  return product.photos.every(({ error }) => error) ? (product.photos[0]?.error?.reason ?? null) : null;
+}
+
+/** The name of a state for people. */
+export function stateWords(state: Product['state']): string {
+  return t(`batch.state.${state}`);
+}
+
+/** Why a person is needed, with the values between which there is a choice. */
+export function whyWords(product: Product): string {
+  const { needs } = product;
+  if (!needs) return '';
+  const attribute = needs.attribute ? product.label[needs.attribute] : undefined;
+  const name = needs.attribute ? columnName(needs.attribute).toLowerCase() : '';
+  const [first, second] = attribute?.candidates ?? [];
+  if (needs.why === 'photos_disagree') {
+    const count = product.photos.filter((photo) => photo.disagrees.includes(needs.attribute ?? '')).length;
+    return t('batch.why.photos', { name, count });
+  }
+  if (needs.why === 'differs_from_sheet')
+    return t('batch.why.sheet', { value: product.known[needs.attribute ?? ''] ?? '' });
+  if (needs.why !== 'unsure') return t(`batch.why.${needs.why}`);
+  if (!first || !second) return t('batch.why.unsure', { name });
+  return t('batch.why.between', {
+    first: first.value,
+    share: percent(first.confidence),
+    second: second.value,
+    other: percent(second.confidence),
+  });
+}
+
+/** A tag in one line, as a screen reader says it. */
+export function describe(product: Product): string {
+  const head = product.key && product.key !== product.name ? `${product.name}, ${product.key}` : product.name;
+  const attributes = attributesOf(product).map((column) => product.label[column]?.value ?? '');
+  const parts = [product.path.join(ARROW), ...attributes];
+  if (isNoProduct(product)) parts.push(t('batch.not_a_product'));
+  parts.push(stateWords(product.state), whyWords(product), ...flagsOf(product).map(flagWords));
+  return `${head}: ${parts.filter(Boolean).join(', ')}`;
+}
