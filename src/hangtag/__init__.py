@@ -6,8 +6,9 @@
 'Tshirts'
 
 `load_model` loads a model once for many photos. `read_catalogue`, `clean`, `check`, `split`, `count` and `describe`
-work on a catalogue. `train` and `evaluate` make and measure models. `export` writes labels as shops take them. Every
-error that a caller can cause is a `HangtagError` that says what is wrong, where, and what to do about it.
+work on a catalogue. `train` and `evaluate` make and measure models, `adapt` teaches one a shop. `export` writes labels
+as shops take them. Every error that a caller can cause is a `HangtagError` that says what is wrong, where, and what to
+do about it.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from hangtag.exporting.run import ExportResult
     from hangtag.inference.model import Model, load_model
     from hangtag.inference.predictions import Predictions
+    from hangtag.pipelines.adapt import AdaptResult, adapt
     from hangtag.pipelines.catalogue import (
         CatalogueTable,
         check,
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.2.0"
 __all__ = [
+    "AdaptResult",
     "BundleError",
     "CatalogueError",
     "CatalogueTable",
@@ -66,6 +69,7 @@ __all__ = [
     "TrainResult",
     "TrainingError",
     "UsageError",
+    "adapt",
     "check",
     "clean",
     "count",
@@ -95,6 +99,7 @@ _NAMES_BY_MODULE: Final = {
     "domain.reasons": ("Reason",),
     "inference.model": ("Model", "load_model"),
     "inference.predictions": ("Predictions",),
+    "pipelines.adapt": ("AdaptResult", "adapt"),
     "pipelines.catalogue": (
         "CatalogueTable",
         "check",

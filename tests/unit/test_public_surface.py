@@ -12,6 +12,7 @@ from hangtag.domain.columns import CATALOGUE_COLUMNS
 from hangtag.imaging.samples import load_sample_photos
 
 FUNCTIONS = (
+    "adapt",
     "check",
     "clean",
     "count",
@@ -25,6 +26,7 @@ FUNCTIONS = (
     "train",
 )
 TYPES = (
+    "AdaptResult",
     "CatalogueTable",
     "Evaluation",
     "ExportResult",

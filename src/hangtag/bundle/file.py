@@ -76,7 +76,17 @@ def write_bundle(model: onnx.ModelProto, card: Card, path: Path) -> None:
 
     Raises `BundleError` when graph and card contradict each other; nothing is written then.
     """
-    _write_checked(model.SerializeToString(deterministic=True), card, path)
+    write_model(model.SerializeToString(deterministic=True), card, path)
+
+
+def write_model(model: bytes, card: Card, path: Path) -> None:
+    """Write the bytes of an ONNX model with another card, as `write_bundle` does."""
+    with _located(path):
+        check_structure(read_graph(model), card)
+        data = _seal(replace_metadata(model, METADATA_KEY, render_card(card)))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
 
 
 def replace_card(path: Path, card: Card) -> None:
@@ -84,7 +94,7 @@ def replace_card(path: Path, card: Card) -> None:
 
     Raises `BundleError` when the file is no ONNX model or contradicts the new card; it is unchanged then.
     """
-    _write_checked(_read_bytes(path), card, path)
+    write_model(_read_bytes(path), card, path)
 
 
 def replace_metadata_of(path: Path, key: str, value: str) -> None:
@@ -94,15 +104,6 @@ def replace_metadata_of(path: Path, key: str, value: str) -> None:
     """
     with _located(path):
         data = _seal(replace_metadata(_read_bytes(path), key, value))
-    with replacing(path) as temporary:
-        temporary.write_bytes(data)
-
-
-def _write_checked(data: bytes, card: Card, path: Path) -> None:
-    with _located(path):
-        check_structure(read_graph(data), card)
-        data = _seal(replace_metadata(data, METADATA_KEY, render_card(card)))
-    path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         temporary.write_bytes(data)
 

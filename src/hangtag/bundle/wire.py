@@ -87,6 +87,11 @@ def encode_content(tag: int, content: bytes) -> bytes:
     return _encode_varint(tag << 3 | _LENGTH) + _encode_varint(len(content)) + content
 
 
+def encode_number(tag: int, number: int) -> bytes:
+    """Return a field that holds a number, which is not negative."""
+    return _encode_varint(tag << 3 | _VARINT) + _encode_varint(number)
+
+
 def _read_varint(message: memoryview, position: int) -> tuple[int, int]:
     value = 0
     for shift in range(0, 7 * _MAX_VARINT_BYTES, 7):

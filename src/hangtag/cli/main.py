@@ -56,6 +56,7 @@ COMMANDS: Final = (
     Command("custom", "Make a labelled set of your own photos."),
     Command("split", "Split a cleaned table into train, validation and test."),
     Command("train", "Train a model from a recipe."),
+    Command("adapt", "Teach a model your shop, from some dozens of labels on."),
     Command("evaluate", "Measure a model on a split of a catalogue."),
     Command("quantise", "Make the int8 form of a model."),
     Command("bench", "Measure this machine, and choose what labels fastest on it."),

@@ -21,10 +21,11 @@ from hangtag.evaluation.heads import (
     measure_ood_detector,
     measure_together,
 )
-from hangtag.evaluation.metrics import Bools, Ints, macro_f1, share, wilson_interval
+from hangtag.evaluation.metrics import Bools, Ints, macro_f1, share
 from hangtag.evaluation.photo_set import PhotoSet
 from hangtag.evaluation.seen import judge
 from hangtag.inference.predicting import Predictor
+from hangtag.inference.thresholds import wilson_interval
 from hangtag.tables.tables import need_columns
 
 COMPARED_COLUMN: Final = "gender"

@@ -21,9 +21,9 @@ from hangtag.evaluation.metrics import (
     macro_f1,
     reliability_bins,
     share,
-    wilson_interval,
 )
 from hangtag.inference.predictions import Predictions
+from hangtag.inference.thresholds import wilson_interval
 
 Json = dict[str, Any]
 

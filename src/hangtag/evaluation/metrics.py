@@ -12,25 +12,11 @@ Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 
 CALIBRATION_BINS: Final = 15
-_Z_95: Final = 1.959963984540054
-"""The two-sided 95 % point of the normal distribution."""
 
 
 def share(hits: Bools) -> float:
     """Return the share of true values, shape (n,); NaN of none."""
     return float(np.mean(hits)) if len(hits) else math.nan
-
-
-def wilson_interval(hits: int, support: int) -> tuple[float, float]:
-    """Return the 95 % score interval of a share (Wilson 1927). Of nothing, everything is possible: (0, 1)."""
-    if support == 0:
-        return (0.0, 1.0)
-    rate, square = hits / support, _Z_95 * _Z_95
-    centre = (rate + square / (2 * support)) / (1 + square / support)
-    spread = math.sqrt(rate * (1 - rate) / support + square / (4 * support * support))
-    half = _Z_95 * spread / (1 + square / support)
-    # At the ends the formula is exact, and rounding is not.
-    return (0.0 if hits == 0 else centre - half, 1.0 if hits == support else centre + half)
 
 
 def macro_f1(truth: Ints, answers: Ints) -> float:

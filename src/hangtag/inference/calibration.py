@@ -63,6 +63,28 @@ def fit_path_weights(paths: PathDecoder, logits: Logits, targets: Targets) -> di
     return dict(zip(paths.levels, np.exp(log_weights).tolist(), strict=True))
 
 
+def scale_path_weights(before: Card, fitted: Card, logits: Logits, targets: Targets) -> Card:
+    """Return `fitted` with the path weights of `before`, all multiplied by one number: what few known paths can tell.
+
+    Without weights before, or without any known path, `fitted` stays as it is.
+    """
+    paths = PathDecoder.from_card(before)
+    if set(paths.weights) != set(paths.levels) or not paths.levels:
+        return fitted
+    scores = sum(
+        paths.weights[level] * logits[level][:, classes].astype(np.float64)
+        for level, classes in paths.levels.items()
+    )
+    temperature = fit_temperature(np.asarray(scores, np.float32), _find_paths(paths, targets))
+    heads = [
+        replace(head, path_weight=paths.weights[head.column] / temperature)
+        if head.column in paths.levels
+        else head
+        for head in fitted.heads
+    ]
+    return replace(fitted, heads=heads)
+
+
 def _minimise_by_newton(
     parts: npt.NDArray[np.float64], rows: npt.NDArray[np.int64], right: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float64]:

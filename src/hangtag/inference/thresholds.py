@@ -4,6 +4,7 @@ The rule is that of selective classification (Geifman, El-Yaniv: Selective Class
 NeurIPS 2017): answer as many photos as possible while what is answered is right as often as was asked for.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
@@ -29,6 +30,9 @@ under 97.5 %, for 4 points of coverage; with a whole one in 98.4 %, for 9 points
 
 LOWEST_THRESHOLD: Final = 0.5
 """What is more likely wrong than right is no answer, even where all photos of the validation split would be."""
+
+_Z_95: Final = 1.959963984540054
+"""The two-sided 95 % point of the normal distribution."""
 
 FEWEST_ANSWERED: Final = 50
 SMALLEST_COVERAGE: Final = 0.25
@@ -140,3 +144,15 @@ def lower_bound(
     spread = deviations * np.sqrt(share * (1 - share) / answered + squared / (4 * answered**2))
     bound: npt.NDArray[np.float64] = (middle - spread) / (1 + squared / answered)
     return bound
+
+
+def wilson_interval(hits: int, support: int) -> tuple[float, float]:
+    """Return the 95 % score interval of a share (Wilson 1927). Of nothing, everything is possible: (0, 1)."""
+    if support == 0:
+        return (0.0, 1.0)
+    rate, square = hits / support, _Z_95 * _Z_95
+    centre = (rate + square / (2 * support)) / (1 + square / support)
+    spread = math.sqrt(rate * (1 - rate) / support + square / (4 * support * support))
+    half = _Z_95 * spread / (1 + square / support)
+    # At the ends the formula is exact, and rounding is not.
+    return (0.0 if hits == 0 else centre - half, 1.0 if hits == support else centre + half)

@@ -1,0 +1,326 @@
+"""The stage: a bundle and examples go in; heads that know the shop, and what they are worth, come out."""
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from hangtag.adapting.examples import Examples, Lesson, group_alike, plan_lesson
+from hangtag.adapting.fitting import HOLD, BaseMetric, Labelled, apply_shift, fit_shift, widen_logits
+from hangtag.adapting.forgetting import ALLOWED_POINTS, HomeCheck
+from hangtag.bundle.card import Card, GoldenCheck, HeadCard
+from hangtag.bundle.file import Bundle, write_model
+from hangtag.bundle.graph import replace_metadata
+from hangtag.bundle.heads import GraphHeads, HeadShift
+from hangtag.bundle.statistics import STATISTICS_KEY, EmbeddingStatistics, read_statistics, render_statistics
+from hangtag.domain.errors import BundleError
+from hangtag.imaging.preprocess import prepare_photo
+from hangtag.inference.calibration import calibrate, scale_path_weights
+from hangtag.inference.engine import Engine
+from hangtag.inference.predictions import NO_LABEL
+from hangtag.inference.probabilities import PathDecoder, PredictionBuilder
+from hangtag.inference.thresholds import (
+    FEWEST_ANSWERED,
+    choose_thresholds,
+    widen_ood_threshold,
+    wilson_interval,
+)
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+DATA_KEY: Final = "adapted"
+"""The key in a card's data under which it stands what a bundle was adapted from and to."""
+
+_FOLDS: Final = 5
+_FOLDS_OF_MANY: Final = 3
+_MANY: Final = 500
+_HARDER: Final = 3.0
+_HARDEST: Final = 3.0 * HOLD
+_SHARPEST: Final = 0.5  # of a temperature: a few labels that are all right say nothing of how certain to be
+_USUAL_TARGET: Final = 0.98
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnResult:
+    """How often a column is right on the shop's photos, by cross-validation: 0 to 1, before and after.
+
+    `before` is None for a new column, `interval` is that of `after`, at 95 %. `new_classes` are those that the model
+    did not know. `is_changed` is False for a head that did not gain and stays as it was.
+    """
+
+    labels: int
+    before: float | None
+    after: float
+    interval: tuple[float, float]
+    new_classes: tuple[str, ...]
+    is_changed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Adapted:
+    """An adapted bundle that is not yet written: its graph and its card, whose golden answers are those of the base.
+
+    `forgotten` is by how many points the mean of the heads falls on the base photos, as their statistics tell.
+    """
+
+    model_bytes: bytes
+    card: Card
+    columns: Mapping[str, ColumnResult]
+    forgotten: float
+    left_out: Mapping[str, Mapping[str, int]]
+
+
+class Adapter:
+    """A bundle that is ready to learn. What does not depend on labels is computed once.
+
+    Raises `BundleError` for a bundle without embedding or statistics.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        statistics = read_statistics(bundle)
+        if bundle.card.embedding is None or statistics is None:
+            raise BundleError(
+                f"{bundle.card.name} cannot be adapted: it holds no {_missing(bundle.card)} of the photos it learnt",
+                where=bundle.path,
+                fix="Take the shipped model, or train one with this version of hangtag.",
+            )
+        self.bundle = bundle
+        self._embedding = bundle.card.embedding.output
+        self._statistics = statistics
+        self._metric = BaseMetric(statistics)
+        self._heads = GraphHeads(bundle.model_bytes, self._embedding)
+        self._home = HomeCheck(statistics, self._heads)
+
+    def adapt(self, examples: Examples, name: str, target_accuracy: float | None = None) -> Adapted:
+        """Return the bundle with heads that have learnt the examples.
+
+        A head whose answers are not right more often by cross-validation stays as it was. `target_accuracy` is what
+        the thresholds are chosen for; None keeps the bundle's. Raises `UsageError` when there is nothing to learn.
+        """
+        card = self.bundle.card
+        lesson = plan_lesson(card, examples)
+        rotated = self._metric.rotate(examples.outputs[self._embedding])
+        labelled = {
+            column: Labelled(rotated, self._logits(examples, column), lesson.targets[column], len(classes))
+            for column, classes in lesson.classes.items()
+        }
+        fitted = {column: self._fit_held(column, rows) for column, rows in labelled.items()}
+        held_out = self._cross_validate(
+            examples, labelled, {column: hold for column, (_, hold, _) in fitted.items()}
+        )
+        gained = {column for column in lesson.classes if self._is_gain(column, examples, lesson, held_out)}
+        shifts = {column: fitted[column][0] for column in sorted(gained)}
+        changed = _with_heads(card, lesson, gained)
+        outputs = {**examples.outputs, **{column: held_out[column] for column in gained}}
+        changed = _calibrate(changed, outputs, lesson, gained, target_accuracy)
+        forgotten = _mean_lost({column: fitted[column][2] for column in shifts}, len(card.heads))
+        columns = dict(self._compare(changed, outputs, examples, lesson, gained))
+        statistics = _with_new_classes(self._statistics, examples.outputs[self._embedding], lesson, gained)
+        model = replace_metadata(self._heads.render(shifts), STATISTICS_KEY, render_statistics(statistics))
+        changed = replace(
+            changed, data={**changed.data, DATA_KEY: self._lineage(len(examples), columns, forgotten)}
+        )
+        return Adapted(model, replace(changed, name=name, metrics={}), columns, forgotten, lesson.left_out)
+
+    def _fit_held(self, column: str, labelled: Labelled) -> tuple[HeadShift, float, float | None]:
+        """Return the shift of a head, how hard it is held at home so that it loses little there, and what it loses."""
+        hold, known = HOLD, _take(labelled, labelled.targets != NO_LABEL)
+        while True:
+            shift = fit_shift(self._metric, known, hold)
+            lost = self._home.lost_points(column, shift)
+            if lost is None or lost <= ALLOWED_POINTS or hold >= _HARDEST:
+                return shift, hold, lost
+            hold *= _HARDER
+
+    def _cross_validate(
+        self, examples: Examples, labelled: Mapping[str, Labelled], holds: Mapping[str, float]
+    ) -> dict[str, Floats]:
+        """Return the logits that heads give for photos that they did not learn from, by column."""
+        embedding = examples.outputs[self._embedding]
+        groups = group_alike(embedding)
+        count = _FOLDS if len(examples) < _MANY else _FOLDS_OF_MANY
+        folds = (np.random.default_rng(0).permutation(groups.max() + 1) % count)[groups]
+        found = {column: widen_logits(rows.logits, rows.classes) for column, rows in labelled.items()}
+        for fold, (column, rows) in itertools.product(range(count), labelled.items()):
+            tested, learnt = folds == fold, (folds != fold) & (rows.targets != NO_LABEL)
+            if learnt.any():
+                shift = fit_shift(self._metric, _take(rows, learnt), holds[column])
+                found[column][tested] = apply_shift(shift, embedding[tested], rows.logits[tested])
+        return found
+
+    def _logits(self, examples: Examples, column: str) -> Floats:
+        if column in self.bundle.card.columns:
+            return examples.outputs[column]
+        return np.zeros((len(examples), 0), np.float32)
+
+    def _is_gain(
+        self, column: str, examples: Examples, lesson: Lesson, held_out: Mapping[str, Floats]
+    ) -> bool:
+        """Tell whether a head is right more often once it has learnt; one with a new class always counts."""
+        logits, targets = self._logits(examples, column), lesson.targets[column]
+        if logits.shape[1] < len(lesson.classes[column]):
+            return True
+        known = targets != NO_LABEL
+        after = (held_out[column].argmax(axis=1) == targets)[known].sum()
+        return bool(after > (logits.argmax(axis=1) == targets)[known].sum())
+
+    def _compare(
+        self,
+        changed: Card,
+        outputs: Mapping[str, Floats],
+        examples: Examples,
+        lesson: Lesson,
+        gained: set[str],
+    ) -> Iterator[tuple[str, ColumnResult]]:
+        card = self.bundle.card
+        before = PredictionBuilder(card).build(examples.outputs).label_indices
+        after = PredictionBuilder(changed).build(outputs).label_indices
+        for column, targets in lesson.targets.items():
+            if column not in after:
+                continue
+            known = targets != NO_LABEL
+            hits, count = int((after[column] == targets)[known].sum()), int(known.sum())
+            was = float((before[column] == targets)[known].mean()) if column in before else None
+            past = len(card.head(column).classes) if column in card.columns else 0
+            yield (
+                column,
+                ColumnResult(
+                    count,
+                    was,
+                    hits / count,
+                    wilson_interval(hits, count),
+                    lesson.classes[column][past:],
+                    column in gained,
+                ),
+            )
+
+    def _lineage(self, photos: int, columns: Mapping[str, ColumnResult], forgotten: float) -> dict[str, Any]:
+        card = self.bundle.card
+        return {
+            "from": {"name": card.name, "version": card.version, "sha256": self.bundle.sha256},
+            "photos": photos,
+            "columns": {
+                column: {
+                    **asdict(result),
+                    "interval": list(result.interval),
+                    "new_classes": list(result.new_classes),
+                }
+                for column, result in columns.items()
+            },
+            "forgotten_points": round(forgotten, 3),
+            "metrics_before": dict(card.metrics),
+        }
+
+
+def write_adapted(adapted: Adapted, base: Card, path: Path) -> Card:
+    """Write an adapted bundle with new answers to its base's golden photos, atomically; return its card.
+
+    Raises `BundleError` when the graph cannot be run, and `OSError` when nothing can be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".draft.onnx")
+    try:
+        write_model(adapted.model_bytes, adapted.card, draft)
+        engine = Engine(draft, precision="fp32", threads=1)
+    finally:
+        draft.unlink(missing_ok=True)
+    checks = []
+    for check in base.golden:
+        answers = engine.run(prepare_photo(check.photo, base.preprocessing)[None])
+        logits = {
+            column: [round(float(value), 4) for value in answers[column][0]]
+            for column in adapted.card.columns
+        }
+        checks.append(GoldenCheck(check.photo_png_base64, logits))
+    card = replace(adapted.card, golden=checks)
+    write_model(adapted.model_bytes, card, path)
+    return card
+
+
+def _take(labelled: Labelled, chosen: Bools) -> Labelled:
+    return Labelled(
+        labelled.rotated[chosen], labelled.logits[chosen], labelled.targets[chosen], labelled.classes
+    )
+
+
+def _mean_lost(lost: Mapping[str, float | None], heads: int) -> float:
+    """Return the mean loss of the heads in points; one that could not be measured counts as the worst of the others."""
+    measured = [points for points in lost.values() if points is not None]
+    worst = max(measured, default=0.0)
+    return sum(worst if points is None else points for points in lost.values()) / heads
+
+
+def _missing(card: Card) -> str:
+    return "embedding" if card.embedding is None else "statistics"
+
+
+def _with_heads(card: Card, lesson: Lesson, gained: set[str]) -> Card:
+    """Return the card with the classes that are learnt, its golden answers left out: they are another model's now."""
+    heads = [
+        replace(head, classes=lesson.classes[head.column]) if head.column in gained else head
+        for head in card.heads
+    ]
+    heads += [
+        HeadCard(column, lesson.classes[column]) for column in lesson.classes if column not in card.columns
+    ]
+    return replace(card, heads=heads, taxonomy=lesson.taxonomy, golden=())
+
+
+def _calibrate(
+    card: Card,
+    outputs: Mapping[str, Floats],
+    lesson: Lesson,
+    gained: set[str],
+    target_accuracy: float | None,
+) -> Card:
+    """Return the card with confidences and thresholds by answers to photos that the heads did not learn from.
+
+    Heads that did not change, and those without labels, keep theirs.
+    """
+    unknown = np.full(len(next(iter(outputs.values()))), NO_LABEL, np.int64)
+    targets = {head.column: lesson.targets.get(head.column, unknown) for head in card.heads}
+    fitted = calibrate(card, outputs, targets)
+    levels = PathDecoder.from_card(card).levels
+    if any(level in gained for level in levels):
+        fitted = scale_path_weights(card, fitted, outputs, targets)
+    touched = {*gained, *(levels if gained.intersection(levels) else ())}
+    heads = [
+        replace(new, temperature=max(new.temperature, _SHARPEST)) if new.column in touched else old
+        for old, new in zip(card.heads, fitted.heads, strict=True)
+    ]
+    card = replace(card, heads=heads)
+    target = target_accuracy or card.target_accuracy or _USUAL_TARGET
+    predictions = PredictionBuilder(card).build(outputs)
+    chosen = choose_thresholds(card, predictions, targets, target)
+    counted = {column for column in targets if (targets[column] != NO_LABEL).sum() >= FEWEST_ANSWERED}
+    heads = [
+        new if new.column in counted | gained else old
+        for old, new in zip(card.heads, chosen.heads, strict=True)
+    ]
+    card = replace(card, heads=heads, target_accuracy=target)
+    return card if predictions.ood_score is None else widen_ood_threshold(card, [predictions.ood_score])
+
+
+def _with_new_classes(
+    statistics: EmbeddingStatistics, embedding: Floats, lesson: Lesson, gained: set[str]
+) -> EmbeddingStatistics:
+    """Return the statistics with the classes that were learnt: their means, and how many examples they had."""
+    means, counts = dict(statistics.class_means), dict(statistics.counts)
+    for column in gained:
+        known = len(counts.get(column, ()))
+        targets = lesson.targets[column]
+        new = range(known, len(lesson.classes[column]))
+        rows = [embedding[targets == index].mean(axis=0, keepdims=True) for index in new]
+        size = embedding.shape[1]
+        means[column] = np.concatenate([means.get(column, np.empty((0, size), np.float32)), *rows]).astype(
+            np.float32
+        )
+        more = [int((targets == index).sum()) for index in new]
+        counts[column] = np.concatenate([counts.get(column, np.empty(0, np.int64)), np.array(more, np.int64)])
+    return replace(statistics, class_means=means, counts=counts)

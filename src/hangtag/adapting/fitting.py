@@ -1,0 +1,176 @@
+"""How a head learns a shop: a linear shift of its logits, held where the base photos lie.
+
+The loss is that of logistic regression on the shop's labels, with the head's own logits as the offset. What it costs to
+shift is the mean square of the shift over the base photos, which their mean and covariance give exactly: directions in
+which base photos vary are expensive, those in which only the shop's do are cheap. That is a Gaussian prior, or elastic
+weight consolidation (Kirkpatrick et al., PNAS 2017) in closed form. Why this one: `docs/decisions/`.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from hangtag.bundle.heads import HeadShift
+from hangtag.bundle.statistics import EmbeddingStatistics
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+OFFSET_WEIGHT: Final = 0.5
+"""What part of its own logits a head brings along: on photos that it never saw, it is too certain."""
+
+HOLD: Final = 0.3
+"""How much a shift at home costs, for each label of the shop."""
+
+_RIDGE: Final = 0.3
+_SCALE: Final = 3.0  # the root mean square length of a base photo's embedding, once scaled
+_STEPS: Final = 15
+_MEMORY: Final = 6
+_CONVERGED: Final = 1e-4
+_TINY: Final = 1e-12
+_UNLIKELY: Final = 0.005
+_NEW_CLASS_BEHIND: Final = 3.0  # logits that a class without a past lies behind the best one at first
+
+
+class BaseMetric:
+    """The base photos' mean and covariance, taken apart once: what it costs to shift a head at home."""
+
+    def __init__(self, statistics: EmbeddingStatistics) -> None:
+        values, self._axes = np.linalg.eigh(statistics.covariance)
+        self._scale = np.float32(np.sqrt(max(float(values.sum()), 1e-12)) / _SCALE)
+        self._values = np.maximum(values, 0) / self._scale**2
+        self._mean = statistics.mean
+
+    def rotate(self, embedding: Floats) -> Floats:
+        """Return embeddings (n, d) in the axes of the base photos, around their mean."""
+        rotated: Floats = ((embedding - self._mean) / self._scale) @ self._axes
+        return rotated
+
+    def weigh(self, rotated: Floats, strength: float) -> "Weighed":
+        """Return features for a fit in which a shift at home costs `strength`."""
+        cost = np.sqrt(strength * self._values + _RIDGE).astype(np.float32)
+        constant = np.full((len(rotated), 1), 1 / np.sqrt(max(strength, _RIDGE)), np.float32)
+        return Weighed(np.hstack([rotated / cost, constant]), cost, float(constant[0, 0]))
+
+    def unfold(self, weighed: "Weighed", solution: Floats) -> tuple[Floats, Floats]:
+        """Return weights (classes, d) and bias (classes,) on plain embeddings for a solution on weighed features."""
+        weights = (self._axes @ (solution[:-1] / weighed.cost[:, None]) / self._scale).T
+        bias = solution[-1] * np.float32(weighed.constant) - weights @ self._mean
+        return np.ascontiguousarray(weights, np.float32), bias.astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """Features (n, d + 1) in which every shift costs the same: divided by their `cost` (d,); the last is constant."""
+
+    features: Floats
+    cost: Floats
+    constant: float
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """What a head learns from.
+
+    `rotated` holds n embeddings (n, d) as `BaseMetric.rotate` gives them, `logits` (n, known) what the head gives as it
+    is, `targets` (n,) class indices below `classes`; those from `known` on are new.
+    """
+
+    rotated: Floats
+    logits: Floats
+    targets: Ints
+    classes: int
+
+
+def fit_shift(metric: BaseMetric, labelled: Labelled, hold: float = HOLD) -> HeadShift:
+    """Return the shift of a head that has learnt labelled photos. `hold` is how much a shift at home costs a label."""
+    rotated, logits, targets, classes = labelled.rotated, labelled.logits, labelled.targets, labelled.classes
+    known = logits.shape[1]
+    offset = widen_logits(logits, classes) * np.float32(OFFSET_WEIGHT)
+    playing = np.union1d(np.flatnonzero(_softmax(offset).max(axis=0) > _UNLIKELY), targets)
+    weighed = metric.weigh(rotated, hold * len(targets))
+    found = _minimise(weighed.features, offset[:, playing], np.searchsorted(playing, targets))
+    part, shift = metric.unfold(weighed, found / np.float32(OFFSET_WEIGHT))
+    weights, bias = np.zeros((classes, rotated.shape[1]), np.float32), np.zeros(classes, np.float32)
+    weights[playing], bias[playing] = part, shift
+    bias[known:] += new_class_logit(logits)
+    return HeadShift(weights, bias, known)
+
+
+def widen_logits(logits: Floats, classes: int) -> Floats:
+    """Return logits (n, known) with columns for new classes, (n, classes)."""
+    n, known = logits.shape
+    new = np.full((n, classes - known), new_class_logit(logits), np.float32)
+    return np.hstack([logits, new])
+
+
+def new_class_logit(logits: Floats) -> np.float32:
+    """Return the logit that a class without a past starts from: a little behind the best of a usual photo."""
+    if not logits.size:
+        return np.float32(0)
+    return np.float32(np.median(logits.max(axis=1)) - _NEW_CLASS_BEHIND / OFFSET_WEIGHT)
+
+
+def apply_shift(shift: HeadShift, embedding: Floats, logits: Floats) -> Floats:
+    """Return the logits (n, classes) of a shifted head, for embeddings (n, d) and its former logits (n, known)."""
+    moved: Floats = embedding @ shift.weights.T + shift.bias
+    moved[:, : shift.known] += logits
+    return moved
+
+
+def _minimise(features: Floats, offset: Floats, targets: Ints) -> Floats:
+    """Return the solution (k, classes) of the penalised logistic regression: L-BFGS (Liu, Nocedal 1989)."""
+    rows = np.arange(len(targets))
+
+    def evaluate(solution: Floats) -> tuple[float, Floats]:
+        shares = _softmax(offset + features @ solution)
+        loss = -np.log(np.maximum(shares[rows, targets], 1e-30)).sum(dtype=np.float64)
+        shares[rows, targets] -= 1
+        return float(loss + 0.5 * np.vdot(solution, solution)), features.T @ shares + solution
+
+    solution = np.zeros((features.shape[1], offset.shape[1]), np.float32)
+    loss, slope = evaluate(solution)
+    first = float(np.linalg.norm(slope))
+    past: list[tuple[Floats, Floats]] = []
+    for _ in range(_STEPS):
+        if np.linalg.norm(slope) <= _CONVERGED * max(first, 1.0):
+            break
+        direction = _direction(slope, past)
+        step, downhill = (1.0 if past else 1.0 / max(1.0, first)), float(np.vdot(slope, direction))
+        while True:
+            moved = solution + np.float32(step) * direction
+            next_loss, next_slope = evaluate(moved)
+            if next_loss <= loss + 1e-4 * step * downhill or step < 1e-6:  # noqa: PLR2004 - Armijo's rule
+                break
+            step /= 3
+        past = [*past[-_MEMORY + 1 :], (moved - solution, next_slope - slope)]
+        solution, loss, slope = moved, next_loss, next_slope
+    return solution
+
+
+def _direction(slope: Floats, past: list[tuple[Floats, Floats]]) -> Floats:
+    """Return the direction of descent that the last steps suggest."""
+    direction, factors = -slope, []
+    for move, change in reversed(past):
+        factor = _dot(move, direction) / max(_dot(move, change), _TINY)
+        factors.append(factor)
+        direction = direction - np.float32(factor) * change
+    if past:
+        move, change = past[-1]
+        direction = direction * np.float32(max(_dot(move, change), _TINY) / max(_dot(change, change), _TINY))
+    for (move, change), factor in zip(past, reversed(factors), strict=True):
+        back = _dot(change, direction) / max(_dot(move, change), _TINY)
+        direction = direction + np.float32(factor - back) * move
+    return direction
+
+
+def _dot(left: Floats, right: Floats) -> float:
+    return float(np.vdot(left, right))
+
+
+def _softmax(logits: Floats) -> Floats:
+    shares: Floats = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares /= shares.sum(axis=1, keepdims=True)
+    return shares

@@ -1,0 +1,232 @@
+"""Adapting: labelled photos of a shop and a bundle go in, a bundle that knows the shop comes out."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hangtag.adapting.adapt import Adapter, ColumnResult, write_adapted
+from hangtag.adapting.decisions import is_decisions, merge_decisions, read_decisions
+from hangtag.adapting.examples import Examples
+from hangtag.adapting.forgetting import ALLOWED_POINTS
+from hangtag.bundle.card import Card
+from hangtag.bundle.file import read_bundle
+from hangtag.bundle.shipped import DEFAULT_NAME, find_bundle
+from hangtag.datasets.opening import Catalogue, list_table_files, open_catalogue
+from hangtag.datasets.splits import PHOTO_COLUMN
+from hangtag.domain.errors import UsageError
+from hangtag.evaluation.photo_set import catalogue_photos
+from hangtag.imaging.batches import PhotoSource
+from hangtag.imaging.budget import DecodeLimits
+from hangtag.inference.engine import Engine
+from hangtag.inference.predicting import DecodeSettings, Outputs, predict_photos
+from hangtag.labelling.inputs import InputSettings, open_inputs
+from hangtag.pipelines.arguments import SILENT, AnyPath, Progress, checked
+from hangtag.pipelines.destinations import Destination, check_destinations
+from hangtag.tables.reading import is_table_name, open_table
+
+_CORRECTED = "corrected"
+"""The column of hangtag's own tables that names the columns a person set; the other labels are a model's."""
+
+_PHOTO_FOLDERS = ("images", "images_custom")
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptResult:
+    """An adapted bundle, and what it is worth on the photos it learnt from, by cross-validation.
+
+    `columns` holds the accuracy before and after by column. `forgotten_points` is by how much the mean of the heads
+    falls on the photos of the base, as their statistics tell. `left_out` counts, by column and label, what had too few
+    examples. `failed` photos could not be read.
+    """
+
+    path: Path
+    card: Card
+    columns: Mapping[str, ColumnResult]
+    forgotten_points: float
+    left_out: Mapping[str, Mapping[str, int]]
+    photos: int
+    failed: int
+
+    @property
+    def forgets(self) -> bool:
+        """Whether the base's photos are answered noticeably worse."""
+        return self.forgotten_points > ALLOWED_POINTS
+
+    def __repr__(self) -> str:
+        """Return the accuracy of each column, before and after."""
+        shown = (
+            f"{column} {found.before:.1%} to {found.after:.1%}" for column, found in self.columns.items()
+        )
+        return f"<AdaptResult {self.path.name}: {', '.join(shown)}>"
+
+
+@dataclass(frozen=True, slots=True)
+class _LabelledPhoto:
+    """A photo and its labels by column, which come along as `extra`."""
+
+    source: PhotoSource
+    extra: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+    def read(self, limits: DecodeLimits) -> bytes:
+        return self.source.read(limits)
+
+
+@dataclass(frozen=True, slots=True)
+class _CataloguePhoto:
+    name: str
+    catalogue: Catalogue
+
+    def read(self, limits: DecodeLimits) -> bytes:
+        del limits  # the catalogue keeps its own, and the decoder looks at them again
+        return self.catalogue.read_photo(self.name)
+
+
+@dataclass
+class _Recording:
+    """An engine whose outputs are kept as they pass: a fit needs the logits, which `Predictions` do not hold."""
+
+    engine: Engine
+    outputs: list[Outputs] = field(default_factory=list)
+
+    @property
+    def card(self) -> Card:
+        return self.engine.card
+
+    def run(self, pixels: npt.NDArray[np.uint8]) -> Outputs:
+        return next(self.iter_run([pixels]))
+
+    def iter_run(self, batches: Iterable[npt.NDArray[np.uint8]]) -> Iterator[Outputs]:
+        for found in self.engine.iter_run(batches):
+            self.outputs.append({name: np.array(values) for name, values in found.items()})
+            yield found
+
+
+@checked
+def adapt(
+    labelled: "AnyPath | Sequence[AnyPath]",
+    *,
+    model: AnyPath = DEFAULT_NAME,
+    output: AnyPath = "shop.onnx",
+    columns: Sequence[str] = (),
+    name: str | None = None,
+    target_accuracy: float | None = None,
+    threads: int | None = None,
+    progress: Progress = SILENT,
+) -> AdaptResult:
+    """Teach a model a shop: write a bundle with the same network and heads that have learnt labelled photos.
+
+    `labelled` is one path or several: a catalogue of any form, a table that names photos and their labels, a table of
+    decisions, or Label Studio's JSON. Of a table that hangtag wrote, only the labels that a person corrected count.
+    Columns that the model answers are learnt; `columns` names further ones, which become new attributes. `name` is what
+    the card calls the model, by default the file's. `target_accuracy` (0 to 1) is what the thresholds are chosen for.
+
+    Raises `BundleError` for a model that cannot be adapted, and `UsageError` when there is nothing to learn from.
+    """
+    paths = [Path(path) for path in ([labelled] if isinstance(labelled, str | PathLike) else labelled)]
+    if not paths:
+        raise UsageError("there are no labelled photos", where="LABELLED")
+    if target_accuracy is not None and not 0 < target_accuracy <= 1:
+        raise UsageError("the target accuracy is a share, over 0 and up to 1", where="target_accuracy")
+    path = Path(output)
+    base = find_bundle(model if isinstance(model, str) else Path(model))
+    read = [base, *(file for given in paths for file in list_table_files(given))]
+    check_destinations([Destination("--output", path, makes_folder=True, is_model=True)], read)
+    bundle = read_bundle(base)
+    adapter = Adapter(bundle)
+    wanted = tuple(dict.fromkeys([*bundle.card.columns, *columns]))
+    recording = _Recording(Engine(bundle, precision="fp32", threads=threads))
+    with ExitStack() as stack:
+        photos = [photo for given in paths for photo in _iter_labelled(given, wanted, stack)]
+        if not photos:
+            raise UsageError(
+                "no photo has a label that the model could learn",
+                where=", ".join(map(str, paths)),
+                fix=f"Its columns are {', '.join(wanted)}; name others with --column.",
+            )
+        examples, failed = _answer(recording, photos, wanted, progress)
+    progress.say(f"{len(examples):,} labelled photos")
+    found = adapter.adapt(examples, name or path.stem, target_accuracy)
+    card = write_adapted(found, bundle.card, path)
+    return AdaptResult(path, card, found.columns, found.forgotten, found.left_out, len(examples), failed)
+
+
+def _answer(
+    recording: _Recording, photos: Sequence[_LabelledPhoto], wanted: Sequence[str], progress: Progress
+) -> tuple[Examples, int]:
+    """Return what the model gives for the photos that can be read, with their labels, and how many cannot."""
+    labels: list[Mapping[str, Any]] = []
+    done = failed = 0
+    with closing(predict_photos(photos, [recording], DecodeSettings())) as batches:
+        for (found,) in batches:
+            is_read = found.is_labelled
+            extras = found.extra or ({},) * len(found)
+            labels += [extra for extra, readable in zip(extras, is_read.tolist(), strict=True) if readable]
+            done, failed = done + len(found), failed + int((~is_read).sum())
+            progress.advance("embedding", done, len(photos))
+    if not labels:
+        raise UsageError("none of the labelled photos can be read")
+    outputs = {key: np.concatenate([part[key] for part in recording.outputs]) for key in recording.outputs[0]}
+    said = {column: [row.get(column) or None for row in labels] for column in wanted}
+    return Examples(outputs, {column: values for column, values in said.items() if any(values)}), failed
+
+
+def _iter_labelled(path: Path, wanted: Sequence[str], stack: ExitStack) -> Iterator[_LabelledPhoto]:
+    """Yield the photos of a path that have a label; what they are read from stays open as long as the stack."""
+    if path.is_file() and (path.suffix.lower() == ".json" or (is_table_name(path) and is_decisions(path))):
+        yield from _iter_decided(path, wanted)
+    elif path.is_file() and is_table_name(path) and not _is_catalogue_table(path):
+        yield from _iter_table(path, wanted, stack)
+    else:
+        yield from _iter_catalogue(stack.enter_context(open_catalogue(path)), wanted)
+
+
+def _is_catalogue_table(path: Path) -> bool:
+    """Tell a catalogue's table, whose photos lie in a folder of their own, from one that names photos in a column."""
+    has_folder = any((path.parent / folder).is_dir() for folder in _PHOTO_FOLDERS)
+    return path.suffix.lower() in {".csv", ".txt"} and has_folder and "id" in open_table(path).names
+
+
+def _iter_catalogue(catalogue: Catalogue, wanted: Sequence[str]) -> Iterator[_LabelledPhoto]:
+    rows = catalogue_photos(catalogue).rows
+    known = [column for column in wanted if column in rows.column_names]
+    for row in rows.select([PHOTO_COLUMN, *known]).to_pylist():
+        labels = {column: str(row[column]) for column in known if row[column]}
+        if labels:
+            yield _LabelledPhoto(_CataloguePhoto(row[PHOTO_COLUMN], catalogue), labels)
+
+
+def _iter_table(path: Path, wanted: Sequence[str], stack: ExitStack) -> Iterator[_LabelledPhoto]:
+    photos = stack.enter_context(open_inputs([path], InputSettings()))
+    for photo in photos:
+        counted = set(wanted)
+        if _CORRECTED in photo.extra:
+            named = str(photo.extra[_CORRECTED] or "").replace(";", ",").split(",")
+            counted = {column.strip() for column in named}
+        labels = {
+            column: str(photo.extra[column]).strip()
+            for column in wanted
+            if column in counted and photo.extra.get(column) not in (None, "")
+        }
+        if labels:
+            yield _LabelledPhoto(photo, labels)
+
+
+def _iter_decided(path: Path, wanted: Sequence[str]) -> Iterator[_LabelledPhoto]:
+    """Yield the photos of a file of decisions; relative paths start from the file's folder."""
+    merged = merge_decisions(read_decisions(path))
+    names = [name if "://" in name else str(path.parent / name) for name in merged]
+    with open_inputs(names, InputSettings()) as photos:
+        for photo, said in zip(photos, merged.values(), strict=True):
+            labels = {column: label for column, label in said.items() if column in wanted}
+            if labels:
+                yield _LabelledPhoto(photo, labels)

@@ -1,0 +1,119 @@
+import numpy as np
+import pytest
+
+from hangtag.adapting.adapt import DATA_KEY, Adapter, write_adapted
+from hangtag.adapting.examples import FEWEST_OF_NEW, Examples, group_alike, plan_lesson
+from hangtag.adapting.fitting import BaseMetric, Labelled, apply_shift, fit_shift
+from hangtag.bundle.file import read_bundle
+from hangtag.bundle.statistics import EmbeddingStatistics, read_statistics
+from hangtag.domain.errors import BundleError, UsageError
+from hangtag.inference.model import load_model
+from hangtag.inference.predictions import NO_LABEL
+from shop_bundle import answer, draw_shop, write_shop_bundle
+
+NAMES = ("Tshirts", "Jeans", "Kimono")  # the last one is new
+SLEEVES = ("long", "short", None)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    return write_shop_bundle(tmp_path_factory.mktemp("base") / "base.onnx")
+
+
+def draw_examples(bundle, count, seed=9):
+    pixels, kinds = draw_shop(count, seed)
+    labels = {"articleType": [NAMES[kind] for kind in kinds], "sleeve": [SLEEVES[kind] for kind in kinds]}
+    return Examples(answer(bundle, pixels), labels), pixels, kinds
+
+
+def test_a_shop_is_learnt_with_a_new_class_and_a_new_attribute(bundle, tmp_path):
+    examples, *_ = draw_examples(bundle, 240)
+    adapted = Adapter(bundle).adapt(examples, "shop")
+    card = write_adapted(adapted, bundle.card, tmp_path / "shop.onnx")
+    pixels, kinds = draw_shop(200, seed=31)
+    model = load_model(tmp_path / "shop.onnx", precision="fp32", threads=1)  # the golden photos are checked
+    found = model.run(pixels)
+    for column, names in (("articleType", NAMES), ("sleeve", SLEEVES)):
+        classes = list(card.head(column).classes)
+        known = np.array([names[kind] is not None for kind in kinds])
+        true = np.array([classes.index(names[kind]) if names[kind] else NO_LABEL for kind in kinds])
+        accuracy = (found[column].argmax(axis=1) == true)[known].mean()
+        result = adapted.columns[column]
+        assert accuracy > 0.9
+        assert result.interval[0] - 0.05 <= accuracy <= result.interval[1] + 0.05
+    assert adapted.columns["articleType"].new_classes == ("Kimono",)
+    assert adapted.columns["articleType"].before < adapted.columns["articleType"].after
+    assert adapted.columns["sleeve"].before is None
+    assert card.head("gender") == bundle.card.head("gender")
+    assert any(path[-1] == "Kimono" for path in card.taxonomy.paths)
+
+
+def test_the_card_says_where_the_model_comes_from_and_it_can_learn_again(bundle, tmp_path):
+    examples, *_ = draw_examples(bundle, 120)
+    write_adapted(Adapter(bundle).adapt(examples, "shop"), bundle.card, tmp_path / "shop.onnx")
+    shop = read_bundle(tmp_path / "shop.onnx")
+    lineage = shop.card.data[DATA_KEY]
+    assert lineage["from"] == {"name": "tiny", "version": "1", "sha256": bundle.sha256}
+    assert lineage["photos"] == 120
+    assert not shop.card.metrics
+    statistics = read_statistics(shop)
+    assert statistics is not None
+    assert len(statistics.class_means["articleType"]) == len(shop.card.head("articleType").classes)
+    again, *_ = draw_examples(shop, 60, seed=77)
+    assert Adapter(shop).adapt(again, "shop2").columns["articleType"].before > 0.8
+
+
+def test_a_bundle_without_embedding_or_statistics_is_refused(tmp_path):
+    with pytest.raises(BundleError, match="cannot be adapted: it holds no statistics"):
+        Adapter(write_shop_bundle(tmp_path / "bare.onnx", statistics=False))
+
+
+def test_few_labels_teach_nothing(bundle):
+    examples, *_ = draw_examples(bundle, 6)
+    with pytest.raises(UsageError, match="no column has 10 labels"):
+        Adapter(bundle).adapt(examples, "shop")
+
+
+def test_what_has_too_few_examples_is_left_out_and_named(bundle):
+    pixels, kinds = draw_shop(40)
+    said = [NAMES[kind] if kind < 2 else "Tshirts" for kind in kinds]
+    said[: FEWEST_OF_NEW - 1] = ["Sari"] * (FEWEST_OF_NEW - 1)
+    lesson = plan_lesson(bundle.card, Examples(answer(bundle, pixels), {"articleType": said}))
+    assert lesson.left_out == {"articleType": {"Sari": FEWEST_OF_NEW - 1}}
+    assert "Sari" not in lesson.classes["articleType"]
+    assert (lesson.targets["articleType"][: FEWEST_OF_NEW - 1] == NO_LABEL).all()
+
+
+def test_a_leaf_brings_its_parents_along_but_not_over_what_was_said(bundle):
+    pixels, _ = draw_shop(20)
+    labels = {"articleType": ["Jeans"] * 10 + ["Socks"] * 10, "masterCategory": ["Footwear"] + [None] * 19}
+    lesson = plan_lesson(bundle.card, Examples(answer(bundle, pixels), labels))
+    masters = [
+        bundle.card.head("masterCategory").classes[index] for index in lesson.targets["masterCategory"][:10]
+    ]
+    assert masters == ["Footwear"] + ["Apparel"] * 9
+    assert (lesson.targets["masterCategory"][10:] == NO_LABEL).all()  # socks have two parents
+
+
+def test_photos_of_one_product_share_a_group():
+    rows = np.random.default_rng(0).normal(size=(50, 30)).astype(np.float32)
+    rows[40:] = rows[:10] * 1.001
+    groups = group_alike(rows)
+    assert (groups[40:] == groups[:10]).all()
+    assert len(set(groups.tolist())) == 40
+
+
+def test_a_shift_is_cheap_where_base_photos_do_not_vary_and_dear_where_they_do():
+    """Both directions tell the classes apart equally well; only the second leaves base photos alone."""
+    dice = np.random.default_rng(1)
+    labels = dice.integers(0, 2, 80)
+    shop = np.stack([labels - 0.5, labels - 0.5], axis=1).astype(np.float32) + dice.normal(
+        0, 0.05, (80, 2)
+    ).astype(np.float32)
+    covariance = np.diag([4.0, 0.01]).astype(np.float32)
+    metric = BaseMetric(EmbeddingStatistics(100, np.zeros(2, np.float32), covariance, {}, {}))
+    logits = np.zeros((80, 2), np.float32)
+    shift = fit_shift(metric, Labelled(metric.rotate(shop), logits, labels, 2))
+    assert (apply_shift(shift, shop, logits).argmax(axis=1) == labels).mean() > 0.95
+    moved = np.abs(shift.weights[1] - shift.weights[0])
+    assert moved[1] > 10 * moved[0]
