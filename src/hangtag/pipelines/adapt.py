@@ -151,7 +151,7 @@ def adapt(
             raise UsageError(
                 "no photo has a label that the model could learn",
                 where=", ".join(map(str, paths)),
-                fix=f"Its columns are {', '.join(wanted)}; name others with --column.",
+                fix=f"Its columns are {', '.join(wanted)}. `columns` names further ones.",
             )
         examples, failed = _answer(recording, photos, wanted, progress)
     progress.say(f"{len(examples):,} labelled photos")
