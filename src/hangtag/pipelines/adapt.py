@@ -131,6 +131,14 @@ def adapt(
     the card calls the model, by default the file's. `target_accuracy` (0 to 1) is what the thresholds are chosen for.
 
     Raises `BundleError` for a model that cannot be adapted, and `UsageError` when there is nothing to learn from.
+
+    >>> import hangtag
+    >>> result = hangtag.adapt("shop/", output="shop.onnx")           # doctest: +SKIP
+    >>> result.columns["articleType"].before                          # doctest: +SKIP
+    0.48
+    >>> result.columns["articleType"].after                           # doctest: +SKIP
+    0.81
+    >>> hangtag.predict("photos/", model="shop.onnx")                 # doctest: +SKIP
     """
     paths = [Path(path) for path in ([labelled] if isinstance(labelled, str | PathLike) else labelled)]
     if not paths:
