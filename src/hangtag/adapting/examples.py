@@ -183,10 +183,11 @@ def _extend_taxonomy(
 
 
 def _complete_path(taxonomy: Taxonomy, places: Sequence[int], labels: Sequence[str]) -> list[str]:
-    def likeness(path: tuple[str, ...]) -> int:
-        return sum(path[place] == label for place, label in zip(places, labels, strict=True))
-
-    complete = list(max(taxonomy.paths, key=likeness))
+    likeness = [
+        sum(path[place] == label for place, label in zip(places, labels, strict=True))
+        for path in taxonomy.paths
+    ]
+    complete = list(taxonomy.paths[int(np.argmax(likeness))])
     for place, label in zip(places, labels, strict=True):
         complete[place] = label
     return complete

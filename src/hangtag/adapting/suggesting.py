@@ -102,15 +102,15 @@ class Suggester:
 def _reduce(embedding: Floats) -> Floats:
     """Return points (n, k) on a sphere: the main axes of the photos."""
     rows = embedding - embedding.mean(axis=0)
-    values, axes = np.linalg.eigh(rows.T @ rows)
-    points = rows @ axes[:, -_DIMENSIONS:]
+    axes = np.linalg.eigh(rows.T @ rows).eigenvectors
+    points: Floats = (rows @ axes[:, -_DIMENSIONS:]).astype(np.float32)
     points /= np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-12)
-    return points.astype(np.float32)
+    return points
 
 
 def _typicality(points: Floats) -> Floats:
     """Return how close the nearest photos are to each photo, (n,): 1 is the most typical."""
-    found = np.empty(len(points), np.float32)
+    found: Floats = np.empty(len(points), np.float32)
     neighbours = min(_NEIGHBOURS, len(points) - 1)
     if neighbours < 1:
         return np.ones(len(points), np.float32)
@@ -119,7 +119,8 @@ def _typicality(points: Floats) -> Floats:
         closest = np.partition(near, len(points) - neighbours - 1, axis=1)[:, -neighbours - 1 :]
         distance = np.sqrt(np.maximum(2 - 2 * (closest.sum(axis=1) - 1) / neighbours, 1e-6))
         found[start : start + _COMPARED_AT_ONCE] = 1 / distance
-    return found / found.max()
+    found /= found.max()
+    return found
 
 
 def _cluster(points: Floats, count: int) -> Ints:
@@ -135,7 +136,7 @@ def _cluster(points: Floats, count: int) -> Ints:
             int(np.searchsorted(np.cumsum(distance, dtype=np.float64), drawn)) if total > 0 else len(centres)
         )
         centres = np.concatenate([centres, points[[min(position, len(points) - 1)]]])
-    belongs = np.zeros(len(points), np.int64)
+    belongs: Ints = np.zeros(len(points), np.int64)
     for _ in range(_ROUNDS):
         belongs = (points @ centres.T).argmax(axis=1)
         sums = np.zeros_like(centres)

@@ -49,7 +49,7 @@ def test_once_kinds_are_covered_doubtful_photos_come_first():
     certain = kinds != 3
     probabilities[certain] = (1, 0)
     checked = np.flatnonzero(kinds == 0)[:8]
-    found = Suggester(embedding).suggest(probabilities, checked, 10)
+    found = Suggester(embedding).suggest(probabilities, checked, 5)
     assert {kinds[chosen.photo] for chosen in found} == {3}
 
 
