@@ -24,6 +24,7 @@ _DIMENSIONS: Final = 48
 _NEIGHBOURS: Final = 10
 _ROUNDS: Final = 8
 _CANDIDATES: Final = 4
+_DRAWN: Final = 5
 _COMPARED_AT_ONCE: Final = 1024
 
 
@@ -127,15 +128,13 @@ def _cluster(points: Floats, count: int) -> Ints:
     """Return the cluster of each point, (n,): k-means from far-apart points on (Arthur, Vassilvitskii 2007)."""
     dice = np.random.default_rng(0)
     centres = points[[dice.integers(len(points))]]
-    distance = np.full(len(points), np.inf, np.float32)
+    distance = np.maximum(1 - points @ centres[0], 0)
     while len(centres) < count:
-        distance = np.minimum(distance, np.maximum(1 - points @ centres[-1], 0))
-        total = float(distance.sum(dtype=np.float64))
-        drawn = dice.random() * total
-        position = (
-            int(np.searchsorted(np.cumsum(distance, dtype=np.float64), drawn)) if total > 0 else len(centres)
-        )
-        centres = np.concatenate([centres, points[[min(position, len(points) - 1)]]])
+        total = np.cumsum(distance, dtype=np.float64)
+        drawn = np.searchsorted(total, dice.random(_DRAWN) * total[-1]).clip(max=len(points) - 1)
+        left = np.minimum(distance, np.maximum(1 - points[drawn] @ points.T, 0))
+        best = int(left.sum(axis=1).argmin())
+        centres, distance = np.concatenate([centres, points[drawn[[best]]]]), left[best]
     belongs: Ints = np.zeros(len(points), np.int64)
     for _ in range(_ROUNDS):
         belongs = (points @ centres.T).argmax(axis=1)
