@@ -68,6 +68,7 @@ def predictions_of(card, probabilities, chosen=None, quality=None, **changes):
         details=(None,) * photos,
         confident_depth=np.zeros(photos, np.int64),
         flagged=flagged,
+        logits={},
     )
     return replace(found, **({"confident_depth": find_confident_depth(found)} | changes))
 

@@ -4,13 +4,13 @@ import secrets
 from dataclasses import dataclass, field
 
 from hangtag.domain.columns import CATEGORY_COLUMNS
-from hangtag.server.database import open_database, sqlite_url
 from hangtag.server.jobs.folder import StoredPhoto
 from hangtag.server.jobs.intake import JobContent, JobPhoto
 from hangtag.server.jobs.labelling import ResultRows
 from hangtag.server.jobs.store import JobModel, JobStore
-from hangtag.server.jobs.vocabulary import Vocabulary
 from hangtag.server.schemas import ChosenLabel, FailedPhoto, Label, LabelledPhoto
+from hangtag.store.database import open_database, sqlite_url
+from hangtag.store.vocabulary import Vocabulary
 from hangtag.tables.cells import Column, Kind
 from tiny_bundle import TINY_HEADS, build_tiny_card
 

@@ -30,6 +30,7 @@ EXTRAS = {
         "argon2_cffi",
         "fastapi",
         "prometheus_client",
+        "psycopg",
         "pydantic_settings",
         "python_multipart",
         "sqlalchemy",

@@ -1,5 +1,6 @@
 """A client for the service of `hangtag serve`: `Client().predict(["shirt.jpg"])`."""
 
+from hangtag.client.batches import Attribute, Batch, BatchPhoto, Decided, Product, Received
 from hangtag.client.calls import Client
 from hangtag.client.values import (
     ChosenLabel,
@@ -25,10 +26,14 @@ from hangtag.domain.flags import Flag
 from hangtag.domain.prediction import Label
 
 __all__ = [
+    "Attribute",
+    "Batch",
+    "BatchPhoto",
     "ChosenLabel",
     "Client",
     "Comparison",
     "ComparisonAnswer",
+    "Decided",
     "ExplainedLabel",
     "ExplainedPhoto",
     "FailedPhoto",
@@ -44,6 +49,8 @@ __all__ = [
     "ModelName",
     "PhotoAnswer",
     "Predictions",
+    "Product",
+    "Received",
     "ServiceError",
     "Taxonomy",
 ]

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, Self
 import httpx
 from pydantic import TypeAdapter
 
+from hangtag.client.batches import BatchCalls
 from hangtag.client.connection import Connection
 from hangtag.client.values import (
     Comparison,
@@ -43,21 +44,24 @@ _FORMATS: Final = ("csv", "xlsx", "jsonl")
 _READ_JOB: Final = TypeAdapter(Job)
 
 
-class Client:
+class Client(BatchCalls):
     """A client for a service.
 
-    `timeout_s` limits each call. `attempts` is how often a call is sent while the service is busy. Every method raises
-    `ServiceError` if the service cannot be reached or returns a problem.
+    `user` is the name under which decisions are kept. `timeout_s` limits each call. `attempts` is how often a call is
+    sent while the service is busy. Every method raises `ServiceError` if the service cannot be reached or returns a
+    problem.
     """
 
     def __init__(
         self,
         base_url: str = "http://127.0.0.1:8080",
         *,
+        user: str | None = None,
         timeout_s: float = 60.0,
         attempts: int = 4,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
+        self.user = user
         self._connection = Connection(base_url, timeout_s, max(1, attempts), transport)
 
     def __enter__(self) -> Self:

@@ -36,7 +36,10 @@ class Connection:
 
     def call(self, kind: type[Value], method: str, address: str, **content: Any) -> Value:  # noqa: ANN401 - httpx's
         """Send a request and return the response as a value; raises `ServiceError`."""
-        response = self.send(method, address, **content)
+        return self.read(kind, self.send(method, address, **content))
+
+    def read(self, kind: type[Value], response: httpx.Response) -> Value:
+        """Return a response as a value; raises `ServiceError` for one that is something else."""
         try:
             return TypeAdapter(kind).validate_json(response.content)
         except ValidationError as error:

@@ -14,7 +14,7 @@ The command line prints them without a traceback and exits with 2. Only a `Photo
 becomes a row with a reason, and the run continues.
 """
 
-from typing import ClassVar, Self
+from typing import ClassVar, NamedTuple, Self
 
 from hangtag.domain.reasons import Reason
 
@@ -73,6 +73,42 @@ class BundleError(HangtagError):
     """A model file cannot be loaded or trusted."""
 
     code = "bundle"
+
+
+class StoreError(HangtagError):
+    """The store of batches cannot do what it is asked to."""
+
+    code = "store"
+
+
+class NotStoredError(StoreError):
+    """The store has no such batch, product or photo."""
+
+    code = "not_found"
+
+
+class ConflictError(StoreError):
+    """What is stored has changed in the meantime, or is in a state that does not allow this."""
+
+    code = "conflict"
+
+
+class InvalidField(NamedTuple):
+    """A value that the store refuses: the name of its field, why, and the valid values if there are only a few."""
+
+    field: str
+    message: str
+    choices: tuple[str, ...] = ()
+
+
+class InvalidFieldsError(StoreError):
+    """Values are refused. `fields` lists them."""
+
+    code = "validation"
+
+    def __init__(self, *fields: InvalidField, fix: str | None = None) -> None:
+        self.fields = fields
+        super().__init__("; ".join(f"{field.field}: {field.message}" for field in fields), fix=fix)
 
 
 class ServiceError(HangtagError):

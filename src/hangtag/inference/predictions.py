@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, overload
 
@@ -53,6 +53,8 @@ class Predictions:
     * `flagged`, bool (n, flags): what is wrong with each photo, in the order of `FLAGS`.
     * `ood_score`, float32 (n,): how little each photo looks like a product; None for a model without a detector.
     * `embedding`, float32 (n, features): what each photo shows, as numbers; None for a model without embeddings.
+    * `logits`: what the heads gave, float32 (n, classes) by column, from which the labels of several photos are
+      combined; empty where they were not kept.
     * `extra`: the columns that came with each photo, such as the row of a table; empty when none came.
     * `photos`: the photos themselves, to show them; empty when they were not kept.
     """
@@ -67,6 +69,7 @@ class Predictions:
     details: tuple[str | None, ...]
     ood_score: Floats | None = None
     embedding: Floats | None = None
+    logits: Mapping[str, Floats] = field(default_factory=dict)
     extra: tuple[Mapping[str, object], ...] = ()
     photos: tuple[PhotoSource, ...] = ()
 
@@ -279,10 +282,12 @@ def _arrays_of(predictions: Predictions) -> dict[tuple[str, str], _Array]:
     for column in predictions.columns:
         arrays["probabilities", column] = predictions.probabilities[column]
         arrays["label_indices", column] = predictions.label_indices[column]
+    for column, values in predictions.logits.items():
+        arrays["logits", column] = values
     for name in ("confident_depth", "flagged", "ood_score", "embedding"):
-        values = getattr(predictions, name)
-        if values is not None:
-            arrays[name, ""] = values
+        found = getattr(predictions, name)
+        if found is not None:
+            arrays[name, ""] = found
     return arrays
 
 
@@ -295,11 +300,13 @@ def _with_arrays(predictions: Predictions, arrays: Mapping[tuple[str, str], _Arr
         flagged=arrays["flagged", ""],
         ood_score=arrays.get(("ood_score", "")),
         embedding=arrays.get(("embedding", "")),
+        logits={column: arrays["logits", column] for column in predictions.logits},
     )
 
 
 _EMPTY: Final[Mapping[str, float]] = {
     "probabilities": np.nan,
+    "logits": np.nan,
     "label_indices": NO_LABEL,
     "ood_score": np.nan,
     "embedding": np.nan,

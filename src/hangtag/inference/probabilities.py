@@ -46,8 +46,34 @@ class PredictionBuilder:
             details=(None,) * photos,
             ood_score=ood_score,
             embedding=None if embedding is None else outputs[embedding.output],
+            logits={column: outputs[column] for column in columns},
         )
         return replace(found, confident_depth=find_confident_depth(found))
+
+    def combine(self, photos: Predictions, starts: Ints) -> Predictions:
+        """Return the answers to products that are shown by several photos each.
+
+        `photos` are labelled photos with their logits, those of a product side by side; `starts`, (products,), says
+        where each product's photos begin. A product gets the mean of its photos' logits, which is the geometric mean
+        of their probabilities, and the answer that `build` gives to it: calibration, path and confident depth follow
+        the rules of a photo, and a product of one photo gets the photo's answer. The quality of a product is that of
+        its best photo.
+        """
+        counts = np.diff(starts, append=len(photos))[:, None].astype(np.float32)
+
+        def mean(values: Floats) -> Floats:
+            return np.asarray(np.add.reduceat(values, starts, axis=0) / counts, np.float32)
+
+        outputs = {column: mean(values) for column, values in photos.logits.items()}
+        detector, embedding = self.card.ood_detector, self.card.embedding
+        if detector is not None and photos.ood_score is not None:
+            outputs[detector.output] = mean(photos.ood_score[:, None])
+        if embedding is not None:
+            vectors = photos.embedding
+            outputs[embedding.output] = (
+                np.empty((len(starts), 0), np.float32) if vectors is None else mean(vectors)
+            )
+        return self.build(outputs, np.logical_and.reduceat(photos.flagged[:, 1:], starts, axis=0))
 
     def build_empty(self) -> Predictions:
         """Return the answers to no photos."""

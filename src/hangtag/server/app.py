@@ -18,12 +18,14 @@ from hangtag.server.openapi import describe_api, find_methods
 from hangtag.server.page import Page
 from hangtag.server.problems import MethodNotAllowedError, add_problem_handlers
 from hangtag.server.routes import (
+    batches,
     catalogue,
     explanations,
     exports,
     models,
     names,
     predictions,
+    products,
     samples,
     status,
 )
@@ -56,7 +58,8 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=_name_operation,
     )
-    for part in (predictions, explanations, exports, models, jobs, catalogue, samples, names, status):
+    stored = (batches, products, jobs)
+    for part in (predictions, *stored, explanations, exports, models, catalogue, samples, names, status):
         app.include_router(part.router, prefix=API)
     app.include_router(status.health_router)
     _add_pages(app, Page(settings.page_folder))

@@ -17,10 +17,9 @@ from hangtag.domain.durable import PRIVATE_FILE, PRIVATE_FOLDER
 from hangtag.domain.text import did_you_mean
 from hangtag.inference.runtime import count_usable_cpus
 from hangtag.pipelines.doctor import Finding, check_packages, run_check
-from hangtag.server.database import list_revisions, sqlite_url
-from hangtag.server.jobs.service import DATABASE_NAME
 from hangtag.server.middleware import is_loopback
 from hangtag.server.settings import MIB, Settings
+from hangtag.store.database import DATABASE_NAME, list_revisions, sqlite_url
 
 _PREFIX: Final = "HANGTAG_"
 _OTHER_VARIABLES: Final = frozenset({"HANGTAG_BENCH"})

@@ -13,8 +13,12 @@ from starlette.exceptions import HTTPException
 from hangtag.domain.errors import (
     BundleError,
     CatalogueError,
+    ConflictError,
     HangtagError,
+    InvalidFieldsError,
+    NotStoredError,
     PhotoError,
+    StoreError,
     TableError,
     UsageError,
 )
@@ -161,6 +165,10 @@ _STATUS_OF_DOMAIN: Final[Mapping[type[HangtagError], HTTPStatus]] = {
     CatalogueError: HTTPStatus.SERVICE_UNAVAILABLE,
     TableError: HTTPStatus.SERVICE_UNAVAILABLE,
     BundleError: HTTPStatus.SERVICE_UNAVAILABLE,
+    NotStoredError: HTTPStatus.NOT_FOUND,
+    ConflictError: HTTPStatus.CONFLICT,
+    InvalidFieldsError: HTTPStatus(422),
+    StoreError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 _CODES: Final[Mapping[int, str]] = {
     400: "bad_request",
@@ -187,6 +195,11 @@ def describe_error(error: HangtagError) -> Problem:
         kinds = (kind for kind in type(error).__mro__ if kind in _STATUS_OF_DOMAIN)
         status = _STATUS_OF_DOMAIN.get(next(kinds, HangtagError), HTTPStatus.INTERNAL_SERVER_ERROR)
     errors = error.errors if isinstance(error, InvalidRequestError) else []
+    if isinstance(error, InvalidFieldsError):
+        errors = [
+            InvalidValue(field=field.field, message=field.message, choices=list(field.choices) or None)
+            for field in error.fields
+        ]
     return Problem(
         title=status.phrase,
         status=status,
@@ -242,6 +255,8 @@ async def _on_hangtag_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HangtagError)  # noqa: S101 - for the type checker
     if isinstance(error, RequestError):
         return problem_response(describe_error(error), error.headers)
+    if isinstance(error, NotStoredError | ConflictError | InvalidFieldsError):
+        return problem_response(describe_error(error))
     _log.warning("%s", error)
     return problem_response(describe_error(error))
 

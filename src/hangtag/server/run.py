@@ -20,12 +20,12 @@ from hangtag.domain.durable import close_to_others
 from hangtag.domain.errors import UsageError
 from hangtag.server.app import create_app
 from hangtag.server.connections import GuardedProtocol, OpenConnections, most_connections
-from hangtag.server.jobs.service import DATABASE_NAME
 from hangtag.server.logs import set_up_logs
 from hangtag.server.middleware import HostCheck, find_allowed_hosts
 from hangtag.server.problems import invalid_value
 from hangtag.server.service import find_service
 from hangtag.server.settings import Settings
+from hangtag.store.database import DATABASE_NAME
 
 _NOT_FOR_OTHERS: Final = 0o077
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)

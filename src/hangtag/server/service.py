@@ -13,6 +13,7 @@ from hangtag.imaging.apart import close_decoders
 from hangtag.imaging.batches import PhotoDecoder
 from hangtag.inference.model import Model
 from hangtag.inference.runtime import count_usable_cpus
+from hangtag.server.batch_service import BatchService
 from hangtag.server.batching import CHUNK_PHOTOS, Batcher, BatchSettings
 from hangtag.server.catalogue import ShownCatalogue
 from hangtag.server.examples import ExampleFinder
@@ -48,7 +49,9 @@ class Service:
         threads = settings.threads or count_usable_cpus()
         self._decoding = ThreadPoolExecutor(threads, thread_name_prefix="decode")
         self.jobs = Jobs(settings, self.registry)
+        self.batches = BatchService(settings, self.registry, self.jobs.models, self.jobs.store.engine)
         self.on_stop(self.jobs.end_streams)
+        self.on_stop(self.batches.end_streams)
         metrics.watch("hangtag_photos_waiting", "Photos waiting for a prediction.", self.count_waiting)
         metrics.watch(
             "hangtag_upload_memory_bytes",
@@ -61,6 +64,7 @@ class Service:
         await self.registry.get()
         self.catalogue.start()
         await asyncio.to_thread(self.jobs.start)
+        await asyncio.to_thread(self.batches.start)
         self.is_ready = True
 
     def on_stop(self, action: Callable[[], object]) -> None:
@@ -83,6 +87,7 @@ class Service:
         self._decoding.shutdown(cancel_futures=True)
         await asyncio.to_thread(close_decoders)
         await asyncio.to_thread(self.explaining.close)
+        await self.batches.close()
         await self.jobs.close()
         await asyncio.to_thread(self.catalogue.stop)
 

@@ -44,6 +44,10 @@ class Settings(BaseSettings):
         description="The path under which a proxy serves hangtag, as `/tags`. `X-Forwarded-Prefix` works too.",
     )
     data_folder: Path = Field(default_factory=default_data_folder, description="The database and the jobs.")
+    database_url: str = Field(
+        default="",
+        description="A PostgreSQL database, as `postgresql://user:password@host/name`. Defaults to SQLite.",
+    )
     catalogue: Path | None = Field(
         default=None, validation_alias="HANGTAG_DATA", description="The catalogue to show on the page."
     )

@@ -67,6 +67,11 @@ class Table(ABC):
         return [column.name for column in self.columns]
 
     @property
+    def sheets(self) -> list[str]:
+        """The visible sheets of a workbook that hold anything; empty for another table."""
+        return []
+
+    @property
     def notes(self) -> list[str]:
         """What a person should know of the rows iterated so far."""
         count = self.repairs[Repair.ENCODING]

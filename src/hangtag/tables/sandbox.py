@@ -1,4 +1,4 @@
-"""Reads a table of unknown origin in a process of its own: `python -m hangtag.tables.sandbox TABLE NAME RECORDS`.
+"""Reads a table of unknown origin in a process of its own: `python -m hangtag.tables.sandbox TABLE NAME RECORDS SHEET`.
 
 Memory, time and output are limited, since a workbook of a few bytes can claim a cell a billion rows away, and a small
 file can unpack to an enormous one.
@@ -27,19 +27,34 @@ _SECONDS: Final = 60
 
 
 class SandboxedTable(NamedTuple):
-    """The columns of a table, and its rows as text (an empty text for an empty cell), each with its number."""
+    """The columns of a table, and its rows as text (an empty text for an empty cell), each with its number.
+
+    `sheets` are the visible sheets of a workbook that hold anything.
+    """
 
     columns: tuple[Column, ...]
     rows: Iterator[tuple[int, list[str]]]
+    sheets: tuple[str, ...] = ()
 
 
-def read_in_sandbox(path: Path, name: str) -> SandboxedTable:
+def read_in_sandbox(path: Path, name: str, sheet: str | None = None) -> SandboxedTable:
     """Read the table at a path, called `name`, in a process of its own; `path` with another ending is written.
+
+    Of a workbook it is the first sheet, or the one called `sheet`.
 
     Raises `TableError` for what is no table, and what needs too much time or memory.
     """
     target = path.with_suffix(".records")
-    command = [sys.executable, "-P", "-m", "hangtag.tables.sandbox", str(path), name, str(target)]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "hangtag.tables.sandbox",
+        str(path),
+        name,
+        str(target),
+        sheet or "",
+    ]
     try:
         done = subprocess.run(  # noqa: S603 - our own module; the paths are ours too
             command, capture_output=True, text=True, errors="replace", timeout=_SECONDS, check=False
@@ -52,8 +67,9 @@ def read_in_sandbox(path: Path, name: str) -> SandboxedTable:
         problem = lines[-1] if is_expected else "it needs too much memory, or is damaged"
         raise TableError(problem, where=name)
     records = _iter_records(target)
+    _, sheets = next(records)
     _, described = next(records)
-    return SandboxedTable(_columns(described), records)
+    return SandboxedTable(_columns(described), records, tuple(sheets))
 
 
 def _columns(described: list[str]) -> tuple[Column, ...]:
@@ -70,13 +86,14 @@ def _iter_records(path: Path) -> Iterator[tuple[int, list[str]]]:
             yield number, cells
 
 
-def main(source: Path, name: str, target: Path) -> None:
+def main(source: Path, name: str, target: Path, sheet: str | None) -> None:
     """Write the columns and rows of a table as JSON Lines; exits with a message if it cannot be read."""
     for limited, limit in _LIMITS.items():
         resource.setrlimit(limited, (limit, limit))
     try:
         with source.open("rb") as opened, target.open("w", encoding="utf-8") as file:
-            table = open_table(opened, name)
+            table = open_table(opened, name, sheet=sheet)
+            file.write(json.dumps([0, table.sheets], ensure_ascii=False) + "\n")
             described = [*table.names, *(column.kind.name for column in table.columns)]
             file.write(json.dumps([0, described]) + "\n")
             for number, values in table:
@@ -87,4 +104,4 @@ def main(source: Path, name: str, target: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))
+    main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), sys.argv[4] or None)

@@ -30,7 +30,9 @@ class WorkbookTable(Table):
         self._opener = opener
         try:
             with opener() as file:
-                found = _find_sheet(CalamineWorkbook.from_filelike(file), sheet, where)
+                workbook = CalamineWorkbook.from_filelike(file)
+                found = _find_sheet(workbook, sheet, where)
+                self._sheets = [shown.name for shown in _iter_shown(workbook)]
         except (CalamineError, OSError, zipfile.BadZipFile) as error:
             fix = f"hangtag reads {TABLES_READ}."
             raise TableError(f"the table cannot be read ({error})", where=where, fix=fix) from None
@@ -49,6 +51,11 @@ class WorkbookTable(Table):
         kinds = [column.kind for column in self.columns]
         for number, cells in islice(self._iter_cells(), 1, None):
             yield TableRow(number, tuple(map(as_kind, cells, kinds)))
+
+    @property
+    def sheets(self) -> list[str]:
+        """The visible sheets that hold anything."""
+        return self._sheets
 
     def links(self, column: int) -> dict[int, str]:
         """Return the addresses that a column's cells link to, or show a picture from, by row number."""
@@ -80,12 +87,16 @@ def _find_sheet(workbook: CalamineWorkbook, wanted: str | None, where: object) -
             fix = f"{did_you_mean(wanted, workbook.sheet_names)}There are {', '.join(workbook.sheet_names)}."
             raise TableError(f"the workbook has no sheet {wanted}", where=where, fix=fix)
         return workbook.get_sheet_by_name(wanted)
+    return next(_iter_shown(workbook), None)
+
+
+def _iter_shown(workbook: CalamineWorkbook) -> Iterator[CalamineSheet]:
+    """Iterate the visible sheets that hold anything."""
     for position, metadata in enumerate(workbook.sheets_metadata):
         if metadata.visible == SheetVisibleEnum.Visible:
             sheet = workbook.get_sheet_by_index(position)
             if sheet.height:
-                return sheet
-    return None
+                yield sheet
 
 
 def _find_links(archive: zipfile.ZipFile, sheet: str, column: int) -> dict[int, str]:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from hangtag.bundle.file import write_bundle
 from hangtag.pipelines import doctor as pipeline
-from hangtag.server.database import open_database, sqlite_url
+from hangtag.store.database import open_database, sqlite_url
 from tiny_bundle import build_tiny_card, build_tiny_graph
 
 

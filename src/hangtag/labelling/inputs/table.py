@@ -1,6 +1,5 @@
 """Photos that a table names: the column of their paths or addresses, and its other values as extra columns."""
 
-import json
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,7 @@ from hangtag.labelling.inputs.photo import BrokenInput, FaultyPhoto, InputPhoto
 from hangtag.labelling.inputs.reference import References, scheme_of
 from hangtag.tables.cells import TableRow
 from hangtag.tables.delimited import ends_like_photo
+from hangtag.tables.matching import split_photos
 from hangtag.tables.reading import Table, find_column, list_columns, peek
 from hangtag.tables.reading import open_table as open_any_table
 from hangtag.tables.vetting import vet_table
@@ -27,8 +27,6 @@ PHOTO_COLUMNS: Final = (
 """The names that tell the column of photos, the likeliest first; case, spaces and signs do not matter."""
 
 _ROWS_COMPARED: Final = 100
-_SEPARATORS: Final = ("|", ";", ",", "\n")
-"""What stands between the names of several photos in one cell."""
 
 
 @dataclass
@@ -101,32 +99,6 @@ class TableWalk:
         return self._found_links
 
     _found_links: dict[int, str] | None = field(default=None, init=False, repr=False)
-
-
-def split_photos(text: str) -> list[str]:
-    """Return the photos that a cell names: those of a JSON list, or what stands between `|`, `;`, commas or lines.
-
-    A comma within a name or an address does not part it: each part has to end like a photo, or to be an address where
-    the first one is.
-    """
-    if text.startswith("["):
-        try:
-            listed = json.loads(text)
-        except ValueError:
-            return [text]
-        return [name.strip() for name in listed if isinstance(name, str) and name.strip()]
-    for separator in _SEPARATORS:
-        if separator in text:
-            parts = [part.strip() for part in text.split(separator) if part.strip()]
-            if len(parts) > 1 and _are_photos(parts):
-                return parts
-    return [text]
-
-
-def _are_photos(parts: Sequence[str]) -> bool:
-    if scheme_of(parts[0]) is not None:
-        return all(scheme_of(part) is not None for part in parts)
-    return all(map(ends_like_photo, parts))
 
 
 def open_table(path: str, references: References) -> TableWalk:

@@ -24,7 +24,7 @@ from hangtag.labelling.layout import Layout
 from hangtag.server.jobs.labelling import STORED_CANDIDATES
 from hangtag.server.jobs.stored import StoredResult, iter_results
 from hangtag.server.jobs.tables import JobRow
-from hangtag.server.jobs.vocabulary import Vocabulary
+from hangtag.store.vocabulary import Vocabulary
 from hangtag.tables import writing
 from hangtag.tables.cells import Cell, Column, Kind, name_beside, parse_value
 from hangtag.tables.writing import Rows, render

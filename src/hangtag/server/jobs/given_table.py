@@ -74,7 +74,7 @@ def read_given_table(path: Path, name: str, max_rows: int) -> GivenTable:
             with path.open("rb") as file:
                 table = open_table(file, name)
                 return _build_table(name, table.columns, iter_padded_rows(table), max_rows)
-        columns, rows = read_in_sandbox(path, name)
+        columns, rows, _ = read_in_sandbox(path, name)
         return _build_table(name, columns, rows, max_rows)
     except TableError as error:
         raise _unreadable(name, error.problem) from None

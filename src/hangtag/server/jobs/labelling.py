@@ -15,7 +15,7 @@ from hangtag.server.answers import AnswerStyle, describe_photos
 from hangtag.server.jobs.folder import JobFolders
 from hangtag.server.jobs.store import NewResults, WaitingPhoto, failed_result
 from hangtag.server.jobs.tables import encode_flags
-from hangtag.server.jobs.vocabulary import Vocabulary
+from hangtag.store.vocabulary import Vocabulary
 
 BATCH_PHOTOS: Final = 16
 """One batch of the engine: a request that comes meanwhile waits no longer than that."""

@@ -6,12 +6,12 @@ from typing import Any, Literal
 from sqlalchemy import Engine, Select, func, or_, select, true, update
 
 from hangtag.domain.columns import CATEGORY_COLUMNS
-from hangtag.server.database import writing
 from hangtag.server.jobs.stored import StoredResult, read_result, read_results
 from hangtag.server.jobs.tables import JobRow, LabelRow, PhotoRow, ResultRow
-from hangtag.server.jobs.vocabulary import Vocabulary
 from hangtag.server.problems import InvalidRequestError
 from hangtag.server.schemas import InvalidValue
+from hangtag.store.database import writing
+from hangtag.store.vocabulary import Vocabulary
 
 Status = Literal["labelled", "failed", "doubtful", "category", "attributes", "flagged"]
 Sort = Literal["position", "confidence"]

@@ -7,6 +7,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
+from hangtag.imaging.thumbnails import LARGEST, SMALLEST
 from hangtag.server.jobs.downloads import MEDIA_TYPES, Format, iter_download
 from hangtag.server.jobs.events import iter_events
 from hangtag.server.jobs.receive import JobForm
@@ -21,11 +22,10 @@ from hangtag.server.jobs.results import (
 from hangtag.server.jobs.schemas import Correction, Job, JobDetail, JobList, JobResult, JobResults
 from hangtag.server.jobs.stored import describe_result
 from hangtag.server.jobs.summary import summarise
-from hangtag.server.jobs.vocabulary import Vocabulary
 from hangtag.server.problems import ShuttingDownError, problem_responses
 from hangtag.server.service import ServiceDependency
-from hangtag.server.thumbnails import LARGEST, SMALLEST
 from hangtag.server.uploads import JsonRoute, describe_body
+from hangtag.store.vocabulary import Vocabulary
 
 router = APIRouter(tags=["jobs"], route_class=JsonRoute)
 

@@ -39,14 +39,16 @@ class JobModels:
         self._registry = registry
         self._settings = settings
         self._model: Model | None = None
+        self._lock = threading.Lock()
 
     def load(self, id_: str) -> Model:
         """Return the model with an id; raises `ModelNotFoundError` or `BundleError`."""
         registered = self._registry.card(id_)
-        if self._model is None or self._model.sha256 != registered.sha256:
-            with ThreadPoolExecutor(1, "load-for-jobs", _give_way) as threads:
-                self._model = threads.submit(self._start, registered).result()
-        return self._model
+        with self._lock:  # the workers of jobs and of batches share the model
+            if self._model is None or self._model.sha256 != registered.sha256:
+                with ThreadPoolExecutor(1, "load-for-jobs", _give_way) as threads:
+                    self._model = threads.submit(self._start, registered).result()
+            return self._model
 
     def _start(self, registered: RegisteredModel) -> Model:
         model = load_model(

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from hangtag.domain.errors import PhotoError, UsageError
 from hangtag.domain.reasons import Reason
-from hangtag.server.database import open_database, sqlite_url
+from hangtag.imaging.thumbnails import render_photo
 from hangtag.server.jobs.events import JobEvents
 from hangtag.server.jobs.folder import JobFolders
 from hangtag.server.jobs.intake import build_content
@@ -26,11 +26,11 @@ from hangtag.server.jobs.runner import JobModels, JobRunner
 from hangtag.server.jobs.schemas import Job
 from hangtag.server.jobs.store import JobModel, JobStore
 from hangtag.server.jobs.stored import read_result
-from hangtag.server.jobs.vocabulary import Vocabulary
 from hangtag.server.models import ModelRegistry
 from hangtag.server.problems import NotFoundError, RequestError
 from hangtag.server.settings import Settings
-from hangtag.server.thumbnails import render_photo
+from hangtag.store.database import find_url, open_database
+from hangtag.store.vocabulary import Vocabulary
 
 
 class FolderClaim:
@@ -86,7 +86,6 @@ def is_disk_full(error: OSError | DBAPIError) -> bool:
     return getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
 
 
-DATABASE_NAME: Final = "hangtag.db"
 FOLDER_NAME: Final = "jobs"
 
 
@@ -100,12 +99,11 @@ class Jobs:
         self._settings = settings
         self._registry = registry
         self._claim = FolderClaim(settings.data_folder)
-        self.store = JobStore(open_database(sqlite_url(settings.data_folder / DATABASE_NAME)))
+        self.store = JobStore(open_database(find_url(settings.database_url, settings.data_folder)))
         self.folders = JobFolders(settings.data_folder / FOLDER_NAME)
         self.events = JobEvents()
-        self._runner = JobRunner(
-            self.store, self.folders, self.events, settings, JobModels(registry, settings).load
-        )
+        self.models = JobModels(registry, settings)
+        self._runner = JobRunner(self.store, self.folders, self.events, settings, self.models.load)
 
     def start(self) -> None:
         """Clean up after the last process and resume its jobs."""

@@ -8,14 +8,14 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 from sqlalchemy.orm import Session, undefer
 
 from hangtag.domain.reasons import Reason
-from hangtag.server.database import writing
 from hangtag.server.jobs.folder import StoredPhoto
 from hangtag.server.jobs.intake import JobContent
 from hangtag.server.jobs.schemas import Job, JobState
 from hangtag.server.jobs.tables import JobRow, LabelRow, PhotoRow, ResultRow
-from hangtag.server.jobs.vocabulary import Vocabulary
 from hangtag.server.problems import JobFinishedError, JobNotFoundError, QueueFullError
 from hangtag.server.schemas import ModelName
+from hangtag.store.database import writing
+from hangtag.store.vocabulary import Vocabulary
 
 UNFINISHED: Final = ("queued", "running")
 MAX_UNFINISHED: Final = 100

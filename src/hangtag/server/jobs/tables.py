@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hangtag.domain.flags import Flag
-from hangtag.server.database import Base, UtcTime
+from hangtag.store.database import Base, UtcTime
 from hangtag.tables.cells import Column, Kind
 
 _Number = BigInteger().with_variant(Integer, "sqlite")  # only an INTEGER counts up by itself there

@@ -7,10 +7,10 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from hangtag.domain.errors import PhotoError
+from hangtag.imaging.thumbnails import LARGEST, SMALLEST, render_photo
 from hangtag.server.problems import NotFoundError, problem_responses
 from hangtag.server.schemas import CatalogueAbsent, CatalogueStatistics, Examples, Findings
 from hangtag.server.service import ServiceDependency
-from hangtag.server.thumbnails import LARGEST, SMALLEST, render_photo
 
 router = APIRouter(prefix="/catalogue", tags=["catalogue"])
 _PHOTO: Final[dict[int | str, dict[str, Any]]] = {

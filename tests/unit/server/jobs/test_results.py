@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 from sqlalchemy import event, update
 
 from hangtag.domain.flags import Flag
-from hangtag.server.database import writing
 from hangtag.server.jobs.results import ResultFilter, check_filter, correct_result, query_results
 from hangtag.server.jobs.stored import describe_result, iter_results
 from hangtag.server.jobs.summary import summarise
 from hangtag.server.jobs.tables import ResultRow, decode_flags, encode_flags
 from hangtag.server.problems import InvalidRequestError, NotFoundError
+from hangtag.store.database import writing
 from stored_jobs import TINY, Drawn, open_store, store_job
 from tiny_bundle import TINY_HEADS
 

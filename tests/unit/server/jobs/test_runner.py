@@ -10,7 +10,6 @@ from sqlalchemy.exc import OperationalError
 
 from fakes import FakeModel, build_card, encode, paint
 from hangtag.domain.errors import BundleError, UsageError
-from hangtag.server.database import open_database, sqlite_url
 from hangtag.server.jobs.events import JobEvents
 from hangtag.server.jobs.folder import JobFolders, StoredPhoto, upload_path
 from hangtag.server.jobs.intake import JobContent, JobPhoto
@@ -19,9 +18,10 @@ from hangtag.server.jobs.runner import JobRunner
 from hangtag.server.jobs.service import FolderClaim
 from hangtag.server.jobs.store import MAX_UNFINISHED, JobModel, JobStore
 from hangtag.server.jobs.tables import ResultRow
-from hangtag.server.jobs.vocabulary import Vocabulary
 from hangtag.server.problems import JobFinishedError, QueueFullError
 from hangtag.server.settings import Settings
+from hangtag.store.database import open_database, sqlite_url
+from hangtag.store.vocabulary import Vocabulary
 
 CARD = build_card()
 

@@ -38,7 +38,44 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/explanations": {
+    "/api/v1/batches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description List the batches, those that changed last first. */
+        get: operations["list_batches"];
+        put?: never;
+        /** @description Make an empty batch. */
+        post: operations["create_batch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batches/{batch_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Return a batch with its counts. */
+        get: operations["show_batch"];
+        put?: never;
+        post?: never;
+        /** @description Delete a batch with its products and decisions. This cannot be undone. */
+        delete: operations["delete_batch"];
+        options?: never;
+        head?: never;
+        /** @description Rename, archive or assign a batch, or label it with another model. Decisions are kept. */
+        patch: operations["change_batch"];
+        trace?: never;
+    };
+    "/api/v1/batches/{batch_id}/duplicate": {
         parameters: {
             query?: never;
             header?: never;
@@ -47,15 +84,332 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Show where the model looked to label a photo: one picture for each label. */
-        post: operations["explain_photo"];
+        /** @description Make a batch of the same photos and sheet, without the decisions. */
+        post: operations["duplicate_batch"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/exports": {
+    "/api/v1/batches/{batch_id}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Add photos, zips and tables to a batch. Once this returns, they are stored for good and are being labelled. */
+        post: operations["add_files"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batches/{batch_id}/sheet": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Return how the sheet of a batch is understood, with a preview and counts. */
+        get: operations["show_sheet"];
+        /** @description Use another sheet or mapping, and form the products by it. With `dry_run`, only say what that would give. */
+        put: operations["use_sheet"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batches/{batch_id}/groupings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description List the ways in which the photos could become products, the likeliest first. */
+        get: operations["list_groupings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batches/{batch_id}/grouping": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** @description Group the photos in another way. Products that were merged or split by hand stay as they are. */
+        put: operations["set_grouping"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batches/{batch_id}/merge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Make one product of several. */
+        post: operations["merge_products"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batches/{batch_id}/split": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Make a product of its own of some photos of a product. */
+        post: operations["split_product"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batches/{batch_id}/decisions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description List the decisions on a batch, the newest first. Of one product, each comes with its before and after. */
+        get: operations["list_log"];
+        put?: never;
+        /** @description Decide something about products: by their ids, or about all that match a filter. One undo takes it back. */
+        post: operations["decide"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batches/{batch_id}/products/{product_id}/comments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description List the comments on a product, the oldest first. */
+        get: operations["list_comments"];
+        put?: never;
+        /** @description Comment on a product. */
+        post: operations["add_comment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/views": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description List the saved views that are offered in every batch. */
+        get: operations["list_views"];
+        /** @description Replace the saved views that are offered in every batch. */
+        put: operations["set_views"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batches/{batch_id}/views": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description List the saved views of a batch. */
+        get: operations["list_batch_views"];
+        /** @description Replace the saved views of a batch. */
+        put: operations["set_batch_views"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batches/{batch_id}/presence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** @description Say which product you have open; repeat it every 20 seconds. Others see it in the events. */
+        put: operations["set_presence"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batches/{batch_id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description Stream what changes in a batch as server-sent events.
+         *
+         *     `{"type": "products", "ids", "versions", "removed", "all"}` says which products changed (`all`: too many to list),
+         *     `{"type": "batch", "batch"}` how the batch is now, `{"type": "presence", "who", "product"}` who has what open, and
+         *     `{"type": "deleted"}` that the batch is gone.
+         */
+        get: operations["watch_batch"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batches/{batch_id}/products": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description List the products of a batch. `attribute.NAME=VALUE` filters by the value of an attribute. */
+        get: operations["list_products"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batches/{batch_id}/counts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Count the products of a batch by state, path, value, flag and person, with the filters of the list. */
+        get: operations["count_products"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batches/{batch_id}/products/{product_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Return a product. */
+        get: operations["show_product"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batches/{batch_id}/products/{product_id}/similar": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Find the products of a batch that look most like one. Empty if the model has no embeddings. */
+        get: operations["find_similar"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batches/{batch_id}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Undo your last decision in a batch. */
+        post: operations["undo"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batches/{batch_id}/redo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Redo what you undid last in a batch. */
+        post: operations["redo"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batches/{batch_id}/exports": {
         parameters: {
             query?: never;
             header?: never;
@@ -65,27 +419,26 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * @description Render a table as a file, with the code that writes the downloads of jobs.
+         * @description Write the products of a batch, or those that match a filter, as a file: a row a product or a photo.
          *
-         *     Text that a spreadsheet would take for a formula is neutralised. `tsv` is meant for pasting: tabs and line breaks
-         *     inside a cell become spaces.
+         *     The columns of the sheet come first, with the types that they came with.
          */
-        post: operations["create_export"];
+        post: operations["export_products"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/models": {
+    "/api/v1/photos/{photo_id}/thumbnail": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** @description List the available models, the default one first. */
-        get: operations["list_models"];
+        /** @description Return a photo, small. It is made once. */
+        get: operations["show_thumbnail"];
         put?: never;
         post?: never;
         delete?: never;
@@ -94,15 +447,15 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/models/{model_id}": {
+    "/api/v1/photos/{photo_id}/image": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** @description Return a model with its whole card. */
-        get: operations["show_model"];
+        /** @description Return a photo in its full size: upright, in sRGB, without metadata. */
+        get: operations["show_image"];
         put?: never;
         post?: never;
         delete?: never;
@@ -111,32 +464,15 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/models/{model_id}/confusion": {
+    "/api/v1/photos/{photo_id}/original": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** @description Return the confusion matrix of a head. */
-        get: operations["show_confusion"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/taxonomy": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** @description Return the labels a model can give and the category paths that exist. */
-        get: operations["show_taxonomy"];
+        /** @description Return the file of a photo as it came, to be saved. */
+        get: operations["download_original"];
         put?: never;
         post?: never;
         delete?: never;
@@ -282,6 +618,113 @@ export interface paths {
         put?: never;
         /** @description Stop a job. Its results so far are kept. */
         post: operations["cancel_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/explanations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Show where the model looked to label a photo: one picture for each label. */
+        post: operations["explain_photo"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description Render a table as a file, with the code that writes the downloads of jobs.
+         *
+         *     Text that a spreadsheet would take for a formula is neutralised. `tsv` is meant for pasting: tabs and line breaks
+         *     inside a cell become spaces.
+         */
+        post: operations["create_export"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description List the available models, the default one first. */
+        get: operations["list_models"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{model_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Return a model with its whole card. */
+        get: operations["show_model"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{model_id}/confusion": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Return the confusion matrix of a head. */
+        get: operations["show_confusion"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/taxonomy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Return the labels a model can give and the category paths that exist. */
+        get: operations["show_taxonomy"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -480,6 +923,114 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * Attribute
+         * @description The label of an attribute. `confidence` is the model's, null where a person said something else.
+         */
+        Attribute: {
+            /** Value */
+            value: string;
+            /** Confidence */
+            confidence: number | null;
+            /** Confident */
+            confident: boolean;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "predicted" | "confirmed" | "corrected";
+            /** By */
+            by: string | null;
+            /** Candidates */
+            candidates: components["schemas"]["Label"][];
+        };
+        /**
+         * Batch
+         * @description A batch: products that came together. `cover` has the ids of up to four photos.
+         */
+        Batch: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            model: components["schemas"]["ModelName"];
+            /**
+             * Created
+             * Format: date-time
+             */
+            created: string;
+            /**
+             * Updated
+             * Format: date-time
+             */
+            updated: string;
+            /** Created By */
+            created_by: string | null;
+            /** Assigned To */
+            assigned_to: string | null;
+            /** Archived */
+            archived: boolean;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "receiving" | "labelling" | "ready" | "failed";
+            /** Message */
+            message: string | null;
+            counts: components["schemas"]["BatchCounts"];
+            sheet: components["schemas"]["SheetSummary"] | null;
+            grouping: components["schemas"]["Grouping"];
+            /** Cover */
+            cover: string[];
+            /** Revision */
+            revision: number;
+        };
+        /**
+         * BatchCounts
+         * @description The numbers of products and photos of a batch.
+         */
+        BatchCounts: {
+            /** Products */
+            products: number;
+            /** Photos */
+            photos: number;
+            /** Labelled */
+            labelled: number;
+            /** To Check */
+            to_check: number;
+            /** Checked */
+            checked: number;
+            /** Corrected */
+            corrected: number;
+            /** Not A Product */
+            not_a_product: number;
+            /** Failed */
+            failed: number;
+        };
+        /**
+         * BatchList
+         * @description A page of the batches, those that changed last first.
+         */
+        BatchList: {
+            /** Items */
+            items: components["schemas"]["Batch"][];
+            /** Total */
+            total: number;
+        };
+        /**
+         * BatchPatch
+         * @description What to change of a batch. Another model labels all its photos.
+         */
+        BatchPatch: {
+            /** Name */
+            name?: string | null;
+            /** Archived */
+            archived?: boolean | null;
+            /** Model */
+            model?: string | null;
+            /** Assigned To */
+            assigned_to?: string | null;
+        };
+        /**
          * CatalogueAbsent
          * @description A catalogue that is not available, or not yet. `done` of `total` photos have been read.
          */
@@ -633,6 +1184,55 @@ export interface components {
             ][];
         };
         /**
+         * ColumnMapping
+         * @description What the columns of a sheet are. `labels` names for attributes the columns that state them.
+         */
+        ColumnMapping: {
+            /** Key */
+            key?: string | null;
+            /**
+             * Photos
+             * @default []
+             */
+            photos: string[];
+            /**
+             * Addresses
+             * @default []
+             */
+            addresses: string[];
+            /** Labels */
+            labels?: {
+                [key: string]: string;
+            };
+            /** Name */
+            name?: string | null;
+        };
+        /**
+         * Comment
+         * @description A comment on a product.
+         */
+        Comment: {
+            /** Id */
+            id: string;
+            /** Who */
+            who: string | null;
+            /**
+             * When
+             * Format: date-time
+             */
+            when: string;
+            /** Text */
+            text: string;
+        };
+        /**
+         * CommentList
+         * @description The comments on a product, the oldest first.
+         */
+        CommentList: {
+            /** Items */
+            items: components["schemas"]["Comment"][];
+        };
+        /**
          * Comparison
          * @description The predictions of several models for one photo.
          */
@@ -641,6 +1241,18 @@ export interface components {
             photo: string;
             /** Answers */
             answers: components["schemas"]["ModelComparisonAnswer"][];
+        };
+        /**
+         * Conflict
+         * @description A product that was left alone, since another person decided it meanwhile.
+         */
+        Conflict: {
+            /** Product */
+            product: string;
+            /** By */
+            by: string | null;
+            /** Value */
+            value: string | null;
         };
         /**
          * Confusion
@@ -669,6 +1281,71 @@ export interface components {
             labels: {
                 [key: string]: string;
             };
+        };
+        /**
+         * Decided
+         * @description A decision that was taken, undone or redone, with at most 200 of the products that it changed.
+         */
+        Decided: {
+            /** Decision */
+            decision: string;
+            /** Changed */
+            changed: number;
+            /** Conflicts */
+            conflicts: components["schemas"]["Conflict"][];
+            /** Products */
+            products: components["schemas"]["Product"][];
+        };
+        /**
+         * DecisionEntry
+         * @description An entry of the log. `before` and `after` say, for one product, what changed; `target` what an undo undid.
+         */
+        DecisionEntry: {
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Who */
+            who: string | null;
+            /**
+             * When
+             * Format: date-time
+             */
+            when: string;
+            /** Products */
+            products: number;
+            /** Target */
+            target: string | null;
+            /** Before */
+            before: {
+                [key: string]: unknown;
+            } | null;
+            /** After */
+            after: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /**
+         * DecisionList
+         * @description A page of the log, the newest entry first.
+         */
+        DecisionList: {
+            /** Items */
+            items: components["schemas"]["DecisionEntry"][];
+            /** Total */
+            total: number;
+        };
+        /**
+         * Duplicate
+         * @description Where the same photo came before.
+         */
+        Duplicate: {
+            /** Batch */
+            batch: string;
+            /** Product */
+            product: string;
+            /** Photo */
+            photo: string;
         };
         /**
          * Examples
@@ -863,6 +1540,38 @@ export interface components {
          * @enum {string}
          */
         Flag: "not_a_product" | "blank" | "too_small" | "too_dark" | "blurred";
+        /**
+         * Grouping
+         * @description How photos become products. A pattern such as `{key}_{view}` says how their names are built.
+         */
+        Grouping: {
+            /**
+             * By
+             * @enum {string}
+             */
+            by: "sku" | "name" | "folder" | "photo";
+            /** Pattern */
+            pattern?: string | null;
+        };
+        /**
+         * GroupingOption
+         * @description A way in which the photos of a batch could become products.
+         */
+        GroupingOption: {
+            /**
+             * By
+             * @enum {string}
+             */
+            by: "sku" | "name" | "folder" | "photo";
+            /** Pattern */
+            pattern?: string | null;
+            /** Products */
+            products: number;
+            /** Examples */
+            examples: {
+                [key: string]: unknown;
+            }[];
+        };
         /**
          * Head
          * @description One head of a model: its column, and its classes in the order of the confusion matrix.
@@ -1168,6 +1877,14 @@ export interface components {
             max_pixels: number;
         };
         /**
+         * Merge
+         * @description Products to make one of. The first one keeps its SKU and name.
+         */
+        Merge: {
+            /** Products */
+            products: string[];
+        };
+        /**
          * Method
          * @description How a heat map is made. Occlusion is the usual one: `docs/heat-maps.md` has the figures.
          * @enum {string}
@@ -1314,6 +2031,108 @@ export interface components {
             };
         };
         /**
+         * Need
+         * @description The one thing about a product that a person should look at: an attribute, or the whole product.
+         */
+        Need: {
+            /** Attribute */
+            attribute: string | null;
+            /**
+             * Why
+             * @enum {string}
+             */
+            why: "unsure" | "photos_disagree" | "differs_from_sheet" | "not_a_product" | "no_photo" | "unreadable";
+        };
+        /**
+         * NewBatch
+         * @description A batch to make. Without a name it is called by the date, without a model the default one labels it.
+         */
+        NewBatch: {
+            /** Name */
+            name?: string | null;
+            /** Model */
+            model?: string | null;
+        };
+        /**
+         * NewComment
+         * @description A comment to add.
+         */
+        NewComment: {
+            /** Text */
+            text: string;
+        };
+        /**
+         * NewDecision
+         * @description What a person decides about products, given by their ids or as all that match a filter.
+         *
+         *     In `set`, null gives an attribute back to the model. `confirm` is true for all labels, or lists attributes.
+         *     `not_a_product` and `assign_to` may be null: nothing decided, nobody. `versions` are those that the person saw: who
+         *     sets what another person has set since gets a conflict.
+         */
+        NewDecision: {
+            /** Products */
+            products?: string[] | null;
+            matching?: components["schemas"]["ProductFilter"] | null;
+            /** Set */
+            set?: {
+                [key: string]: string | null;
+            };
+            /**
+             * Confirm
+             * @default false
+             */
+            confirm: boolean | string[];
+            /** Not A Product */
+            not_a_product?: boolean | null;
+            /** Flag */
+            flag?: {
+                [key: string]: boolean;
+            };
+            /** Move To */
+            move_to?: string | null;
+            /**
+             * Delete
+             * @default false
+             */
+            delete: boolean;
+            /** Assign To */
+            assign_to?: string | null;
+            /** Versions */
+            versions?: {
+                [key: string]: number;
+            };
+        };
+        /**
+         * NewExport
+         * @description A file to write: its format, and a row a product or a photo. `columns` chooses columns and their order.
+         */
+        NewExport: {
+            /**
+             * Format
+             * @enum {string}
+             */
+            format: "csv" | "xlsx" | "jsonl" | "parquet" | "tsv";
+            /**
+             * Rows
+             * @default product
+             * @enum {string}
+             */
+            rows: "product" | "photo";
+            /** Columns */
+            columns?: string[] | null;
+            matching?: components["schemas"]["ProductFilter"] | null;
+        };
+        /**
+         * NotAProduct
+         * @description Whether the model takes it for something else than a product, and what a person decided (null: nothing).
+         */
+        NotAProduct: {
+            /** By Model */
+            by_model: boolean;
+            /** Decided */
+            decided: boolean | null;
+        };
+        /**
          * OodDetector
          * @description The OOD detector: a photo whose score exceeds the threshold is flagged as not a product.
          */
@@ -1322,6 +2141,40 @@ export interface components {
             threshold: number;
             /** Method */
             method: string;
+        };
+        /**
+         * Photo
+         * @description A photo of a product. `disagrees` names the attributes on which it confidently says something else.
+         */
+        Photo: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** View */
+            view: ("front" | "back" | "detail" | "side") | null;
+            /** Width */
+            width: number | null;
+            /** Height */
+            height: number | null;
+            /** Flags */
+            flags: string[];
+            error: components["schemas"]["PhotoError"] | null;
+            duplicate_of: components["schemas"]["Duplicate"] | null;
+            /** Disagrees */
+            disagrees: string[];
+            /** Waiting */
+            waiting: boolean;
+        };
+        /**
+         * PhotoError
+         * @description Why a photo has no label.
+         */
+        PhotoError: {
+            /** Reason */
+            reason: string;
+            /** Message */
+            message: string;
         };
         /**
          * PhotoSizes
@@ -1348,6 +2201,14 @@ export interface components {
             latency_ms: number;
             /** Photos */
             photos: (components["schemas"]["LabelledPhoto"] | components["schemas"]["FailedPhoto"])[];
+        };
+        /**
+         * Presence
+         * @description The product that a person has open, null for none.
+         */
+        Presence: {
+            /** Product */
+            product?: string | null;
         };
         /**
          * Problem
@@ -1379,16 +2240,304 @@ export interface components {
             errors: components["schemas"]["InvalidValue"][];
         };
         /**
+         * Product
+         * @description A product: photos, one label, and where it stands. `row` is its row of the sheet, `known` the labels in it.
+         */
+        Product: {
+            /** Id */
+            id: string;
+            /** Batch */
+            batch: string;
+            /** Key */
+            key: string | null;
+            /** Name */
+            name: string;
+            /** Row */
+            row: {
+                [key: string]: unknown;
+            } | null;
+            /** Photos */
+            photos: components["schemas"]["Photo"][];
+            /** Label */
+            label: {
+                [key: string]: components["schemas"]["Attribute"];
+            };
+            /** Path */
+            path: string[];
+            /** Confident Depth */
+            confident_depth: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "to_check" | "checked" | "corrected";
+            needs: components["schemas"]["Need"] | null;
+            /** Flags */
+            flags: string[];
+            not_a_product: components["schemas"]["NotAProduct"];
+            /** Known */
+            known: {
+                [key: string]: string;
+            };
+            /** Assigned To */
+            assigned_to: string | null;
+            /** Comments */
+            comments: number;
+            /** Version */
+            version: number;
+            /**
+             * Updated
+             * Format: date-time
+             */
+            updated: string;
+            /** Updated By */
+            updated_by: string | null;
+        };
+        /**
+         * ProductCounts
+         * @description How many products have which state, path, value, flag and person.
+         */
+        ProductCounts: {
+            /** Total */
+            total: number;
+            /** States */
+            states: {
+                [key: string]: number;
+            };
+            /** Needs */
+            needs: {
+                [key: string]: number;
+            };
+            /** Paths */
+            paths: {
+                [key: string]: number;
+            };
+            /** Attributes */
+            attributes: {
+                [key: string]: {
+                    [key: string]: number;
+                };
+            };
+            /** Flags */
+            flags: {
+                [key: string]: number;
+            };
+            /** Who */
+            who: {
+                [key: string]: number;
+            };
+        };
+        /**
+         * ProductFilter
+         * @description Which products are meant. `needs` is an attribute, a reason, or `any`; `q` is looked for in names and labels.
+         */
+        ProductFilter: {
+            /** State */
+            state?: ("to_check" | "checked" | "corrected") | null;
+            /** Needs */
+            needs?: string | null;
+            /** Path */
+            path?: string | null;
+            /** Attributes */
+            attributes?: {
+                [key: string]: string;
+            };
+            /** Flag */
+            flag?: string | null;
+            /** Who */
+            who?: string | null;
+            /** Below */
+            below?: number | null;
+            /** Q */
+            q?: string | null;
+            /** Ids */
+            ids?: string[] | null;
+        };
+        /**
+         * ProductList
+         * @description A page of products, and how many there are.
+         */
+        ProductList: {
+            /** Items */
+            items: components["schemas"]["Product"][];
+            /** Total */
+            total: number;
+        };
+        /**
          * Reason
          * @description Why a photo could not be labelled. The value is the stable code; `explanation` is for people.
          * @enum {string}
          */
         Reason: "not_found" | "unreadable" | "empty" | "too_many_bytes" | "too_many_pixels" | "too_expensive" | "too_small" | "not_a_photo" | "unsupported_format" | "truncated" | "corrupt" | "not_named" | "timed_out" | "unreachable" | "refused" | "private_address";
         /**
+         * ReceivedFile
+         * @description What became of a file.
+         */
+        ReceivedFile: {
+            /** Name */
+            name: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "photo" | "zip" | "sheet" | "other";
+            /** Photos */
+            photos: number;
+            /** Problem */
+            problem: string | null;
+        };
+        /**
+         * ReceivedFiles
+         * @description What became of the files of a request, in their order.
+         */
+        ReceivedFiles: {
+            /** Received */
+            received: components["schemas"]["ReceivedFile"][];
+        };
+        /**
          * Samples
          * @description Names of the sample photos.
          */
         Samples: {
+            /** Photos */
+            photos: string[];
+        };
+        /**
+         * SavedView
+         * @description A name for the query of a page, as it stands in its address.
+         */
+        SavedView: {
+            /** Name */
+            name: string;
+            /** Query */
+            query: string;
+        };
+        /**
+         * SavedViews
+         * @description Saved views, in their order.
+         */
+        SavedViews: {
+            /** Items */
+            items: components["schemas"]["SavedView"][];
+        };
+        /**
+         * Sheet
+         * @description How a sheet is understood. `mapped` says whether a person has confirmed it.
+         */
+        Sheet: {
+            /** Sheets */
+            sheets: string[];
+            /** Chosen */
+            chosen: string;
+            /** Columns */
+            columns: components["schemas"]["SheetColumn"][];
+            mapping: components["schemas"]["ColumnMapping"];
+            counts: components["schemas"]["SheetCounts"];
+            /** Preview */
+            preview: components["schemas"]["SheetPreview"][];
+            /** Without Row */
+            without_row: string[];
+            /** Mapped */
+            mapped: boolean;
+        };
+        /**
+         * SheetChange
+         * @description Another sheet or mapping. With `dry_run` nothing changes, and the answer says what would.
+         */
+        SheetChange: {
+            /** Sheet */
+            sheet?: string | null;
+            mapping?: components["schemas"]["ColumnMapping"] | null;
+            /**
+             * Dry Run
+             * @default false
+             */
+            dry_run: boolean;
+        };
+        /**
+         * SheetColumn
+         * @description A column of a sheet, with the type that its cells came with and a few of them.
+         */
+        SheetColumn: {
+            /** Name */
+            name: string;
+            /** Type */
+            type: string;
+            /** Samples */
+            samples: string[];
+        };
+        /**
+         * SheetCounts
+         * @description What a mapping gives: products with and without photos, photos that no row names, rows in doubt.
+         */
+        SheetCounts: {
+            /** Rows */
+            rows: number;
+            /** Products */
+            products: number;
+            /** Matched */
+            matched: number;
+            /** Without Photo */
+            without_photo: number;
+            /** Without Row */
+            without_row: number;
+            /** Ambiguous */
+            ambiguous: number;
+        };
+        /**
+         * SheetPreview
+         * @description A product as a mapping would form it; those without photos come first.
+         */
+        SheetPreview: {
+            /** Key */
+            key: string | null;
+            /** Name */
+            name: string;
+            /** Row */
+            row: {
+                [key: string]: unknown;
+            } | null;
+            /** Photos */
+            photos: string[];
+            /** Problem */
+            problem: string | null;
+        };
+        /**
+         * SheetSummary
+         * @description The sheet of a batch, and whether a person has looked at its mapping.
+         */
+        SheetSummary: {
+            /** Name */
+            name: string;
+            /** Rows */
+            rows: number;
+            /** Mapped */
+            mapped: boolean;
+        };
+        /**
+         * SimilarProduct
+         * @description A product that looks alike; 1 is the same.
+         */
+        SimilarProduct: {
+            product: components["schemas"]["Product"];
+            /** Similarity */
+            similarity: number;
+        };
+        /**
+         * SimilarProducts
+         * @description The products that look most alike, the most similar first.
+         */
+        SimilarProducts: {
+            /** Items */
+            items: components["schemas"]["SimilarProduct"][];
+        };
+        /**
+         * Split
+         * @description Photos of a product to make a product of their own of.
+         */
+        Split: {
+            /** Product */
+            product: string;
             /** Photos */
             photos: string[];
         };
@@ -1628,33 +2777,292 @@ export interface operations {
             };
         };
     };
-    explain_photo: {
+    list_batches: {
+        parameters: {
+            query?: {
+                archived?: boolean;
+                /** @description Part of the name. */
+                q?: string;
+                /** @description The number of items to skip. */
+                offset?: number;
+                /** @description The largest number of items to return. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchList"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_batch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The name of the person who does this. */
+                "X-Hangtag-User"?: string | null;
+                /** @description A repeated request with the same key does nothing more, and gets the first response again. */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewBatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Batch"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_batch: {
         parameters: {
             query?: never;
             header?: never;
-            path?: never;
+            path: {
+                /** @description The id of the batch. */
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Batch"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_batch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the batch. */
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_batch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the batch. */
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BatchPatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Batch"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    duplicate_batch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The name of the person who does this. */
+                "X-Hangtag-User"?: string | null;
+            };
+            path: {
+                /** @description The id of the batch. */
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Batch"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_files: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repeated request with the same key does nothing more, and gets the first response again. */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                /** @description The id of the batch. */
+                batch_id: string;
+            };
             cookie?: never;
         };
         requestBody: {
             content: {
                 "multipart/form-data": {
                     /**
-                     * Photo
-                     * Format: binary
-                     * @description The photo.
+                     * Files
+                     * @description Photos, zips and tables, together or alone.
                      */
-                    photo: string;
+                    files: string[];
                     /**
-                     * Model
-                     * @description The id of the model. Defaults to the service's default model.
+                     * Paths
+                     * @description A JSON list of the files' paths within a folder, where their names do not say them.
+                     * @default
                      */
-                    model?: string;
+                    paths?: string;
                     /**
-                     * Columns
-                     * @description The labels to explain. Defaults to master category and article type.
-                     * @default []
+                     * Skip Duplicates
+                     * @description Whether to leave out photos that came before, in this batch or another.
+                     * @default false
                      */
-                    columns?: string[];
+                    skip_duplicates?: boolean;
                 };
             };
         };
@@ -1665,7 +3073,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ExplainedPhoto"] | components["schemas"]["FailedPhoto"];
+                    "application/json": components["schemas"]["ReceivedFiles"];
                 };
             };
             /** @description Not Found */
@@ -1722,9 +3130,497 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
-    create_export: {
+    show_sheet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the batch. */
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Sheet"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    use_sheet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the batch. */
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SheetChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Sheet"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_groupings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the batch. */
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GroupingOption"][];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_grouping: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the batch. */
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Grouping"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Batch"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    merge_products: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The name of the person who does this. */
+                "X-Hangtag-User"?: string | null;
+            };
+            path: {
+                /** @description The id of the batch. */
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Merge"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Decided"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    split_product: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The name of the person who does this. */
+                "X-Hangtag-User"?: string | null;
+            };
+            path: {
+                /** @description The id of the batch. */
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Split"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Decided"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_log: {
+        parameters: {
+            query?: {
+                /** @description Only what concerns this product. */
+                product?: string | null;
+                /** @description The number of items to skip. */
+                offset?: number;
+                /** @description The largest number of items to return. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The id of the batch. */
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DecisionList"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    decide: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The name of the person who does this. */
+                "X-Hangtag-User"?: string | null;
+                /** @description A repeated request with the same key does nothing more, and gets the first response again. */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                /** @description The id of the batch. */
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewDecision"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Decided"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_comments: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the batch. */
+                batch_id: string;
+                /** @description The id of the product. */
+                product_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommentList"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_comment: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The name of the person who does this. */
+                "X-Hangtag-User"?: string | null;
+            };
+            path: {
+                /** @description The id of the batch. */
+                batch_id: string;
+                /** @description The id of the product. */
+                product_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewComment"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommentList"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_views: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedViews"];
+                };
+            };
+        };
+    };
+    set_views: {
         parameters: {
             query?: never;
             header?: never;
@@ -1733,7 +3629,532 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Export"];
+                "application/json": components["schemas"]["SavedView"][];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedViews"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_batch_views: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the batch. */
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedViews"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_batch_views: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the batch. */
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SavedView"][];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedViews"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_presence: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The name of the person who does this. */
+                "X-Hangtag-User"?: string | null;
+            };
+            path: {
+                /** @description The id of the batch. */
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Presence"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    watch_batch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Where to go on. */
+                "Last-Event-ID"?: string | null;
+            };
+            path: {
+                /** @description The id of the batch. */
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_products: {
+        parameters: {
+            query?: {
+                /** @description `added`, `name`, `key`, `confidence` or an attribute. */
+                sort?: string;
+                descending?: boolean;
+                offset?: number;
+                limit?: number;
+                state?: ("to_check" | "checked" | "corrected") | null;
+                /** @description An attribute or a reason that needs a person, or `any`. */
+                needs?: string | null;
+                /** @description The beginning of a category path, as `A/B`. */
+                path?: string | null;
+                /** @description Products with this flag. */
+                flag?: string | null;
+                /** @description Decided by, or assigned to, this person. */
+                who?: string | null;
+                /** @description A confidence below this. */
+                below?: number | null;
+                /** @description Words of the SKU, name, file names or labels. */
+                q?: string | null;
+                /** @description Ids of products, separated by commas. */
+                ids?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description The id of the batch. */
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProductList"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    count_products: {
+        parameters: {
+            query?: {
+                state?: ("to_check" | "checked" | "corrected") | null;
+                /** @description An attribute or a reason that needs a person, or `any`. */
+                needs?: string | null;
+                /** @description The beginning of a category path, as `A/B`. */
+                path?: string | null;
+                /** @description Products with this flag. */
+                flag?: string | null;
+                /** @description Decided by, or assigned to, this person. */
+                who?: string | null;
+                /** @description A confidence below this. */
+                below?: number | null;
+                /** @description Words of the SKU, name, file names or labels. */
+                q?: string | null;
+                /** @description Ids of products, separated by commas. */
+                ids?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description The id of the batch. */
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProductCounts"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_product: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the batch. */
+                batch_id: string;
+                /** @description The id of the product. */
+                product_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Product"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    find_similar: {
+        parameters: {
+            query?: {
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The id of the batch. */
+                batch_id: string;
+                /** @description The id of the product. */
+                product_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SimilarProducts"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    undo: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The name of the person who does this. */
+                "X-Hangtag-User"?: string | null;
+            };
+            path: {
+                /** @description The id of the batch. */
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Decided"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    redo: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The name of the person who does this. */
+                "X-Hangtag-User"?: string | null;
+            };
+            path: {
+                /** @description The id of the batch. */
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Decided"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_products: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the batch. */
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewExport"];
             };
         };
         responses: {
@@ -1750,66 +4171,6 @@ export interface operations {
                     "text/tab-separated-values; charset=utf-8": string;
                 };
             };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_models: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ModelList"];
-                };
-            };
-        };
-    };
-    show_model: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                model_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ModelDetail"];
-                };
-            };
             /** @description Not Found */
             404: {
                 headers: {
@@ -1828,79 +4189,19 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
         };
     };
-    show_confusion: {
-        parameters: {
-            query: {
-                /** @description The head's column. */
-                column: string;
-                /** @description The split the model was evaluated on. */
-                split?: string;
-            };
-            header?: never;
-            path: {
-                model_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Confusion"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    show_taxonomy: {
+    show_thumbnail: {
         parameters: {
             query?: {
-                /** @description The id of the model. Defaults to the service's default model. */
-                model?: string | null;
+                /** @description The longest side in pixels: 160 or 480. */
+                size?: number;
             };
             header?: never;
-            path?: never;
+            path: {
+                /** @description The id of the photo. */
+                photo_id: string;
+            };
             cookie?: never;
         };
         requestBody?: never;
@@ -1911,7 +4212,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["TaxonomyView"];
+                    "image/*": string;
                 };
             };
             /** @description Not Found */
@@ -1932,8 +4233,81 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Service Unavailable */
-            503: {
+        };
+    };
+    show_image: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the photo. */
+                photo_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/*": string;
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    download_original: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the photo. */
+                photo_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2320,7 +4694,7 @@ export interface operations {
     show_photo: {
         parameters: {
             query?: {
-                /** @description The longest side in pixels. Defaults to the original size. */
+                /** @description The longest side in pixels. Defaults to 2,048. */
                 size?: number | null;
             };
             header?: never;
@@ -2459,6 +4833,321 @@ export interface operations {
             };
         };
     };
+    explain_photo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /**
+                     * Photo
+                     * Format: binary
+                     * @description The photo.
+                     */
+                    photo: string;
+                    /**
+                     * Model
+                     * @description The id of the model. Defaults to the service's default model.
+                     */
+                    model?: string;
+                    /**
+                     * Columns
+                     * @description The labels to explain. Defaults to master category and article type.
+                     * @default []
+                     */
+                    columns?: string[];
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExplainedPhoto"] | components["schemas"]["FailedPhoto"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Export"];
+            };
+        };
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv; charset=utf-8": string;
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": string;
+                    "application/x-ndjson": string;
+                    "application/vnd.apache.parquet": string;
+                    "text/tab-separated-values; charset=utf-8": string;
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_models: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelList"];
+                };
+            };
+        };
+    };
+    show_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelDetail"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_confusion: {
+        parameters: {
+            query: {
+                /** @description The head's column. */
+                column: string;
+                /** @description The split the model was evaluated on. */
+                split?: string;
+            };
+            header?: never;
+            path: {
+                model_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Confusion"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_taxonomy: {
+        parameters: {
+            query?: {
+                /** @description The id of the model. Defaults to the service's default model. */
+                model?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaxonomyView"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     show_catalogue: {
         parameters: {
             query?: never;
@@ -2516,7 +5205,7 @@ export interface operations {
     read_catalogue_photo: {
         parameters: {
             query?: {
-                /** @description The longest side in pixels. Defaults to the original size. */
+                /** @description The longest side in pixels. Defaults to 2,048. */
                 size?: number | null;
             };
             header?: never;

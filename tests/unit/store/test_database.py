@@ -8,8 +8,13 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from hangtag.server.database import Base, UtcTime, migrate, open_database, sqlite_url, writing
+from hangtag.domain.errors import StoreError, UsageError
 from hangtag.server.jobs.tables import PhotoRow
+from hangtag.store import tables as store_tables
+from hangtag.store.database import Base, UtcTime, migrate, open_database, sqlite_url, writing
+from postgres import get_server
+
+assert store_tables.BatchRow.__tablename__ in Base.metadata.tables
 
 
 @pytest.fixture
@@ -86,6 +91,24 @@ def test_moments_come_back_in_utc(engine):
         connection.execute(insert(table), [{"number": 1, "at": moment}, {"number": 2, "at": None}])
         found = connection.execute(select(table.c.at).order_by(table.c.number)).scalars().all()
     assert found == [datetime(2026, 6, 30, 23, 30, tzinfo=UTC), None]
+
+
+def test_the_migrations_make_the_same_tables_on_postgresql():
+    engine = open_database(get_server().make_database())
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+    migrate(engine)
+    engine.dispose()
+
+
+def test_a_database_that_cannot_be_reached_is_named_without_its_password(tmp_path):
+    url = f"postgresql://ann:secret@/shop?host={tmp_path}"
+    with pytest.raises(StoreError, match="HANGTAG_DATABASE_URL") as raised:
+        open_database(url)
+    assert "secret" not in str(raised.value)
+    with pytest.raises(UsageError, match="cannot be read"):
+        open_database("shop")
 
 
 def test_the_tables_can_be_made_by_postgresql_too():

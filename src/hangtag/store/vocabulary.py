@@ -1,4 +1,4 @@
-"""The classes of a model, stored with a job so that results can be corrected and written without the model."""
+"""The classes of a model, and the labels that a person may set by them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,9 +6,8 @@ from typing import Any
 
 from hangtag.bundle.card import Card
 from hangtag.domain.columns import CATEGORY_COLUMNS
+from hangtag.domain.errors import InvalidField, InvalidFieldsError
 from hangtag.domain.taxonomy import Taxonomy, format_path
-from hangtag.server.problems import InvalidRequestError
-from hangtag.server.schemas import InvalidValue
 
 Labels = Mapping[str, str]
 """One label by column."""
@@ -53,16 +52,16 @@ class Vocabulary:
         """Return the labels that a person set, with the rest of their category path.
 
         `current` are the present labels, by which one of several possible paths is chosen. Raises
-        `InvalidRequestError` for a column or label that does not exist, and for category labels that form no path or
+        `InvalidFieldsError` for a column or label that does not exist, and for category labels that form no path or
         fit several equally well.
         """
         unknown = [
-            InvalidValue(field=column, message=self._why_unknown(column, label))
+            InvalidField(column, self._why_unknown(column, label))
             for column, label in said.items()
             if label not in self.classes.get(column, ())
         ]
         if unknown:
-            raise InvalidRequestError(*unknown)
+            raise InvalidFieldsError(*unknown)
         said_levels = {level: said[level] for level in self._levels if level in said}
         return {**said, **self._choose_path(said_levels, current)} if said_levels else dict(said)
 
@@ -98,5 +97,5 @@ class Vocabulary:
         return f"{label!r} is not a class of {column}"
 
 
-def _invalid(said: Labels, message: str) -> InvalidRequestError:
-    return InvalidRequestError(InvalidValue(field=next(iter(said)), message=message))
+def _invalid(said: Labels, message: str) -> InvalidFieldsError:
+    return InvalidFieldsError(InvalidField(next(iter(said)), message))

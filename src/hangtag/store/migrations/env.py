@@ -1,8 +1,8 @@
-"""How Alembic runs the migrations: on the connection that `hangtag.server.database.migrate` gives it."""
+"""How Alembic runs the migrations: on the connection that `hangtag.store.database.migrate` gives it."""
 
 from alembic import context
 
-from hangtag.server.database import Base
+from hangtag.store.database import Base
 
 context.configure(
     connection=context.config.attributes["connection"], target_metadata=Base.metadata, render_as_batch=True

@@ -1,8 +1,8 @@
 import pytest
 
+from hangtag.domain.errors import InvalidFieldsError
 from hangtag.domain.taxonomy import Taxonomy
-from hangtag.server.jobs.vocabulary import Vocabulary
-from hangtag.server.problems import InvalidRequestError
+from hangtag.store.vocabulary import Vocabulary
 from tiny_bundle import build_tiny_card
 
 LEVELS = ("masterCategory", "subCategory", "articleType")
@@ -43,7 +43,7 @@ def test_a_category_label_takes_its_path_along(said, expected):
 
 def test_a_choice_between_paths_is_left_to_the_person():
     watch = path("Accessories", "Watches", "Watches")
-    with pytest.raises(InvalidRequestError, match="Apparel › Socks › Socks, Footwear › Socks › Socks"):
+    with pytest.raises(InvalidFieldsError, match="Apparel › Socks › Socks, Footwear › Socks › Socks"):
         WHOLE.complete({"articleType": "Socks"}, watch)
 
 
@@ -59,7 +59,7 @@ def test_a_choice_between_paths_is_left_to_the_person():
     ],
 )
 def test_what_cannot_be_is_refused(said, problem):
-    with pytest.raises(InvalidRequestError, match=problem):
+    with pytest.raises(InvalidFieldsError, match=problem):
         WHOLE.complete(said, TSHIRT)
 
 

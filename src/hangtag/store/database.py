@@ -1,4 +1,4 @@
-"""The database of the service: SQLite in the data folder, migrated when it is opened."""
+"""The database: SQLite in the data folder, or PostgreSQL by its URL; migrated when it is opened."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,11 +10,31 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from pydantic_core import from_json, to_json
-from sqlalchemy import URL, Connection, DateTime, Dialect, Engine, TypeDecorator, create_engine, event
+from sqlalchemy import (
+    URL,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    TypeDecorator,
+    create_engine,
+    event,
+    make_url,
+    text,
+)
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.orm import DeclarativeBase
 
+from hangtag.domain.errors import StoreError, UsageError
+from hangtag.domain.extras import require_extra
+
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
+DATABASE_NAME: Final = "hangtag.db"
+"""The SQLite file in a data folder."""
+
 _WRITES: Final = "writes"
+_MIGRATION_LOCK: Final = 7_406_118
+_POSTGRES_NAMES: Final = ("postgres", "postgresql")
 _PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",  # readers never wait for a writer
     "PRAGMA synchronous = NORMAL",  # with WAL, a crash of the process loses nothing
@@ -48,9 +68,21 @@ def sqlite_url(path: Path) -> URL:
 
 
 def open_database(url: str | URL) -> Engine:
-    """Return an engine for the database at an SQLAlchemy URL, with migrated tables."""
+    """Return an engine for the database at an SQLAlchemy URL, with migrated tables.
+
+    Raises `StoreError` when the database cannot be reached, and `UsageError` for a URL that is none.
+    """
+    try:
+        chosen = make_url(url)
+    except ArgumentError:
+        fix = "It is like postgresql://user:password@host/database."
+        raise UsageError("the address of the database cannot be read", fix=fix) from None
+    if chosen.drivername in _POSTGRES_NAMES:
+        require_extra("serve", "PostgreSQL", "psycopg")
+        chosen = chosen.set(drivername="postgresql+psycopg")
     engine = create_engine(
-        url,
+        chosen,
+        pool_pre_ping=chosen.get_backend_name() != "sqlite",  # a restarted server costs no request an error
         pool_size=8,
         max_overflow=32,
         json_serializer=_write_json,
@@ -59,8 +91,20 @@ def open_database(url: str | URL) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_connection)
         event.listen(engine, "begin", _begin)
-    migrate(engine)
+    try:
+        migrate(engine)
+    except OperationalError as error:
+        engine.dispose()
+        detail = str(error.orig).strip().splitlines()[0]
+        where = chosen.render_as_string(hide_password=True)
+        fix = "Check the address in HANGTAG_DATABASE_URL, and that the database accepts connections."
+        raise StoreError(f"the database cannot be used ({detail})", where=where, fix=fix) from None
     return engine
+
+
+def find_url(given: str, folder: Path) -> str | URL:
+    """Return the URL that was given, else that of the SQLite file in a data folder."""
+    return given or sqlite_url(folder / DATABASE_NAME)
 
 
 @contextmanager
@@ -74,6 +118,8 @@ def migrate(engine: Engine) -> None:
     """Migrate the tables to the current schema."""
     config = _migrations()
     with writing(engine) as connection:
+        if engine.dialect.name == "postgresql":  # of two services that start at once, one waits
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 

@@ -1,0 +1,250 @@
+"""The part of the client that concerns batches, and its values."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, Literal
+from uuid import uuid4
+
+from hangtag.client.connection import Connection
+from hangtag.client.values import ModelName
+from hangtag.domain.durable import replacing
+from hangtag.domain.errors import ServiceError, UsageError
+from hangtag.domain.prediction import Label
+
+_PAGE: Final = 200
+_FILES_A_REQUEST: Final = 100
+_PAUSE_S: Final = 0.5
+_USER: Final = "X-Hangtag-User"
+_FORMATS: Final = ("csv", "xlsx", "jsonl", "parquet", "tsv")
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Products that came together. `counts` has the numbers of products by state, and of photos."""
+
+    id: str
+    name: str
+    model: ModelName
+    state: Literal["receiving", "labelling", "ready", "failed"]
+    message: str | None
+    created: datetime
+    updated: datetime
+    created_by: str | None
+    assigned_to: str | None
+    archived: bool
+    counts: Mapping[str, int]
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether nothing waits for a label any more."""
+        return self.state in {"ready", "failed"}
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPhoto:
+    """A photo of a product. `disagrees` names the attributes on which it says something else."""
+
+    id: str
+    name: str
+    view: str | None
+    disagrees: tuple[str, ...]
+    error: Mapping[str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """A label: what counts, the model's confidence (None where a person said something else), and by whom."""
+
+    value: str
+    confidence: float | None
+    confident: bool
+    state: Literal["predicted", "confirmed", "corrected"]
+    by: str | None
+    candidates: tuple[Label, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A product of a batch: its SKU `key`, its photos, one label, and where it stands."""
+
+    id: str
+    key: str | None
+    name: str
+    row: Mapping[str, Any] | None
+    photos: tuple[BatchPhoto, ...]
+    label: Mapping[str, Attribute]
+    path: tuple[str, ...]
+    confident_depth: int
+    state: Literal["to_check", "checked", "corrected"]
+    needs: Mapping[str, str | None] | None
+    flags: tuple[str, ...]
+    version: int
+
+    def __getitem__(self, attribute: str) -> Attribute:
+        """Return the label of an attribute; `KeyError` if the model has no such head."""
+        return self.label[attribute]
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What became of a file: what it was taken for, how many photos came of it, and what was wrong."""
+
+    name: str
+    kind: str
+    photos: int
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision that was taken: how many products it changed, and those that others decided meanwhile."""
+
+    decision: str
+    changed: int
+    conflicts: tuple[Mapping[str, str | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _BatchPage:
+    items: tuple[Batch, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class _ProductPage:
+    items: tuple[Product, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class _ReceivedFiles:
+    received: tuple[Received, ...]
+
+
+class BatchCalls:
+    """The calls of a client that concern batches. `user` is who decides."""
+
+    _connection: Connection
+    user: str | None
+
+    def create_batch(self, name: str | None = None, *, model: str | None = None) -> Batch:
+        """Make an empty batch."""
+        body = {"name": name, "model": model}
+        return self._connection.call(Batch, "POST", "/batches", json=body, headers=self._once())
+
+    def batch(self, batch_id: str) -> Batch:
+        """Return a batch with its counts."""
+        return self._connection.call(Batch, "GET", f"/batches/{batch_id}")
+
+    def batches(self, *, archived: bool = False, offset: int = 0, limit: int = 50) -> list[Batch]:
+        """List the batches, those that changed last first."""
+        params = {"archived": str(archived).lower(), "offset": offset, "limit": limit}
+        return list(self._connection.call(_BatchPage, "GET", "/batches", params=params).items)
+
+    def add_files(self, batch_id: str, files: Sequence[str | Path]) -> list[Received]:
+        """Add photos, zips and tables to a batch, a hundred at a time. What was added is stored for good.
+
+        Raises `OSError` for a file that cannot be read.
+        """
+        received: list[Received] = []
+        for start in range(0, len(files), _FILES_A_REQUEST):
+            with ExitStack() as stack:
+                form = [
+                    ("files", (Path(path).name, stack.enter_context(Path(path).open("rb"))))
+                    for path in files[start : start + _FILES_A_REQUEST]
+                ]
+                answer = self._connection.send(
+                    "POST", f"/batches/{batch_id}/files", once=True, files=form, headers=self._once()
+                )
+            received += self._connection.read(_ReceivedFiles, answer).received
+        return received
+
+    def wait_for_batch(
+        self,
+        batch_id: str,
+        on_progress: Callable[[Batch], None] = lambda _batch: None,
+        timeout_s: float | None = None,
+    ) -> Batch:
+        """Wait until all photos of a batch have an answer, and return it.
+
+        Raises `ServiceError` after `timeout_s`.
+        """
+        until = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            batch = self.batch(batch_id)
+            on_progress(batch)
+            if batch.is_labelled:
+                return batch
+            if until is not None and time.monotonic() > until:
+                raise ServiceError(f"the batch is not labelled after {timeout_s:g} seconds", where=batch.name)
+            time.sleep(_PAUSE_S)
+
+    def iter_products(self, batch_id: str, **filters: Any) -> Iterator[Product]:  # noqa: ANN401 - text or number
+        """Yield the products of a batch, fetching one page at a time.
+
+        The filters are `state`, `needs`, `path`, `flag`, `who`, `below`, `q`, `sort`, `descending` and any attribute,
+        as `gender="Women"`.
+        """
+        usual = {"state", "needs", "path", "flag", "who", "below", "q", "ids", "sort", "descending"}
+        params = {
+            name if name in usual else f"attribute.{name}": value
+            for name, value in filters.items()
+            if value is not None
+        }
+        offset = 0
+        while True:
+            page = self._connection.call(
+                _ProductPage,
+                "GET",
+                f"/batches/{batch_id}/products",
+                params=params | {"offset": offset, "limit": _PAGE},
+            )
+            yield from page.items
+            offset += len(page.items)
+            if not page.items or offset >= page.total:
+                return
+
+    def decide(self, batch_id: str, products: Sequence[str], **decision: Any) -> Decided:  # noqa: ANN401 - JSON
+        """Decide about products by their ids: `set`, `confirm`, `not_a_product`, `flag`, `move_to`, `delete`...
+
+        `docs/batches.md` says what each does.
+        """
+        body = {"products": list(products), **decision}
+        return self._connection.call(
+            Decided, "POST", f"/batches/{batch_id}/decisions", json=body, headers=self._once()
+        )
+
+    def undo(self, batch_id: str) -> Decided:
+        """Undo this user's last decision in a batch."""
+        return self._connection.call(Decided, "POST", f"/batches/{batch_id}/undo", headers=self._who())
+
+    def export_batch(self, batch_id: str, path: str | Path, *, rows: str = "product") -> Path:
+        """Write the products of a batch to a file whose ending says its format; a row a `product` or a `photo`.
+
+        A failed download leaves no file. Raises `UsageError` for another ending, and `OSError` if the file cannot be
+        written.
+        """
+        target = Path(path)
+        format_ = target.suffix.removeprefix(".").lower()
+        if format_ not in _FORMATS:
+            raise UsageError(f"a batch is written as .{', .'.join(_FORMATS)}", where=target)
+        body = {"format": format_, "rows": rows}
+        with replacing(target) as temporary:
+            answer = self._connection.send("POST", f"/batches/{batch_id}/exports", json=body)
+            temporary.write_bytes(answer.content)
+        return target
+
+    def delete_batch(self, batch_id: str) -> None:
+        """Delete a batch with its products and decisions."""
+        self._connection.send("DELETE", f"/batches/{batch_id}")
+
+    def _who(self) -> dict[str, str]:
+        return {} if self.user is None else {_USER: self.user}
+
+    def _once(self) -> dict[str, str]:
+        """Return headers by which a call that is repeated is done once."""
+        return self._who() | {"Idempotency-Key": uuid4().hex}

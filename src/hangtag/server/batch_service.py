@@ -1,0 +1,88 @@
+"""The batches of a running service, wired together in one place."""
+
+import asyncio
+from typing import Any
+
+from fastapi import Request
+
+from hangtag.server.answers import doubt_thresholds
+from hangtag.server.batch_events import BatchEvents
+from hangtag.server.batch_uploads import receive_files
+from hangtag.server.jobs.runner import JobModels
+from hangtag.server.jobs.service import reporting_full_disk
+from hangtag.server.models import ModelRegistry
+from hangtag.server.settings import Settings
+from hangtag.store.batches import Batches, remove_unused
+from hangtag.store.decisions import Decisions
+from hangtag.store.folder import PhotoFolder
+from hangtag.store.intake import Intake, take_files
+from hangtag.store.notes import Notes
+from hangtag.store.products import Products
+from hangtag.store.store import Store, StoredModel
+from hangtag.store.worker import LabellingWorker
+
+
+class BatchService:
+    """The store with its worker and its events. `models` loads models for the background."""
+
+    def __init__(self, settings: Settings, registry: ModelRegistry, models: JobModels, engine: Any) -> None:  # noqa: ANN401 - an Engine
+        self._settings = settings
+        self._registry = registry
+        self.store = Store(
+            engine,
+            PhotoFolder(settings.data_folder),
+            settings.decode_limits,
+            lambda card: doubt_thresholds(card, settings),
+        )
+        self.products = Products(self.store)
+        self.batches = Batches(self.products, self._find_model)
+        self.decisions = Decisions(self.products)
+        self.notes = Notes(self.store)
+        self.events = BatchEvents()
+        self._worker = LabellingWorker(self.store, models.load)
+        self.store.on_change = self._on_change
+
+    def start(self) -> None:
+        """Clean up after the last process, and label what it left."""
+        self.store.folder.clear_incoming()
+        remove_unused(self.store, self.store.folder.iter_hashes())
+        self._worker.start()
+
+    def end_streams(self) -> None:
+        """End the event streams. Clients reconnect when the service is back."""
+        self.events.close()
+
+    async def close(self) -> None:
+        """Store the answers so far and end the worker."""
+        self.end_streams()
+        await asyncio.to_thread(self._worker.stop)
+
+    async def receive(self, request: Request, batch_id: str, key: str | None) -> list[dict[str, Any]]:
+        """Add the files of a request to a batch, and return what became of each.
+
+        Raises the errors of `receive_files`, `NotStoredError` and `DiskFullError`.
+        """
+        batch = await asyncio.to_thread(self._find, batch_id)
+        with reporting_full_disk(), self.store.folder.receiving() as folder:
+            form = await receive_files(request, folder, self._settings)
+
+            def take() -> list[dict[str, Any]]:
+                intake = Intake(self.store, folder, self._settings.max_job_photos)
+                for file in form.files:
+                    intake.take(file)
+                return take_files(self.store, batch, intake, key, skip_duplicates=form.skip_duplicates)
+
+            return await asyncio.to_thread(take)
+
+    def _find(self, batch_id: str) -> Any:  # noqa: ANN401 - a row of the database
+        with self.store.engine.connect() as connection:
+            return self.store.find_batch(connection, batch_id)
+
+    def _find_model(self, id_: str | None) -> StoredModel:
+        registered = self._registry.card(id_)
+        card = registered.card
+        return StoredModel(registered.id, card.name, card.version, registered.sha256, card)
+
+    def _on_change(self, batch: int) -> None:
+        self.events.ring(batch)
+        self._worker.wake()

@@ -1,0 +1,137 @@
+"""The form that brings files to a batch. They are written to a folder as they arrive, then taken in."""
+
+import asyncio
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, BinaryIO, Final
+
+from fastapi import Request
+from pydantic import BaseModel, ConfigDict, Field, InstanceOf, ValidationError
+from pydantic.type_adapter import TypeAdapter
+
+from hangtag.server.problems import InvalidRequestError, UploadStalledError
+from hangtag.server.schemas import InvalidValue
+from hangtag.server.settings import Settings
+from hangtag.server.uploads import (
+    FILE_SCHEMA,
+    REQUIRE_FILE,
+    Form,
+    FormLimits,
+    FormReader,
+    check_size,
+    validate_form,
+)
+from hangtag.store.intake import IncomingFile
+
+_PIECE_BYTES: Final = 512 * 1024
+"""How much is gathered before a thread writes it. Switching threads for every network packet costs more."""
+
+_PATHS: Final = TypeAdapter(list[str])
+
+
+class FileWriter:
+    """Writes one file of the form."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        self.file = IncomingFile(path, name)
+        self.size = 0
+        self._opened: BinaryIO = path.open("wb")
+
+    def write(self, data: bytes) -> None:
+        """Append bytes."""
+        self.size += len(data)
+        self._opened.write(data)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._opened.close()
+
+
+File = Annotated[InstanceOf[FileWriter], REQUIRE_FILE, FILE_SCHEMA]
+
+
+class BatchFilesForm(BaseModel):
+    """Photos, zips of photos, and tables. A file's name may be a path within a folder."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    files: list[File] = Field(min_length=1, description="Photos, zips and tables, together or alone.")
+    paths: str = Field(
+        "", description="A JSON list of the files' paths within a folder, where their names do not say them."
+    )
+    skip_duplicates: bool = Field(
+        default=False, description="Whether to leave out photos that came before, in this batch or another."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedBatchFiles:
+    """The files of a form, in a folder."""
+
+    files: list[IncomingFile]
+    skip_duplicates: bool
+
+
+async def receive_files(request: Request, folder: Path, settings: Settings) -> ReceivedBatchFiles:
+    """Read the form and write its files to `folder`.
+
+    Raises the errors of `FormReader`, and `UploadStalledError` if the upload stalls.
+    """
+    limits = FormLimits(settings.max_job_bytes, settings.max_job_photos, settings.upload_timeout_s)
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal():
+        check_size(int(declared), limits.max_bytes)
+    writers: list[FileWriter] = []
+
+    def open_file(_field: str, name: str) -> FileWriter:
+        writers.append(FileWriter(folder / str(len(writers)), name))
+        return writers[-1]
+
+    reader = FormReader(request.headers.get("content-type", ""), limits, open_file)
+    try:
+        form = await _read(request, reader, limits.timeout_s)
+    finally:
+        for writer in writers:
+            writer.close()
+    values = validate_form(BatchFilesForm, form)
+    # An HTML form whose file field was left empty sends a file without a name and without bytes.
+    sent = [writer for writer in values.files if writer.file.name or writer.size]
+    paths = _read_paths(values.paths, len(sent))
+    files = [
+        IncomingFile(writer.file.path, path or writer.file.name)
+        for writer, path in zip(sent, paths, strict=True)
+    ]
+    return ReceivedBatchFiles(files, values.skip_duplicates)
+
+
+def _read_paths(text: str, count: int) -> list[str]:
+    if not text:
+        return [""] * count
+    try:
+        paths = _PATHS.validate_python(json.loads(text))
+    except (ValueError, ValidationError):
+        paths = []
+    if len(paths) != count:
+        raise InvalidRequestError(
+            InvalidValue(field="paths", message="send a JSON list with a path for each file")
+        )
+    return paths
+
+
+async def _read(request: Request, reader: FormReader[FileWriter], timeout_s: float) -> Form[FileWriter]:
+    """Feed the reader on a thread, so that a slow disk does not block the event loop."""
+    pieces = request.stream()
+    gathered = bytearray()
+    while True:
+        try:
+            async with asyncio.timeout(timeout_s):
+                piece = await anext(pieces, b"")
+        except TimeoutError:
+            raise UploadStalledError(f"no data arrived for {timeout_s:g} seconds") from None
+        gathered += piece
+        if len(gathered) >= _PIECE_BYTES or not piece:
+            await asyncio.to_thread(reader.feed, bytes(gathered))
+            gathered.clear()
+        if not piece:
+            return reader.finish()

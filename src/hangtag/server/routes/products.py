@@ -1,0 +1,286 @@
+"""The products of a batch: found, counted, decided on; and their photos."""
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi.responses import Response, StreamingResponse
+from sqlalchemy import select
+
+from hangtag.domain.errors import NotStoredError, PhotoError
+from hangtag.imaging.thumbnails import render_photo
+from hangtag.server.batch_schemas import (
+    Decided,
+    NewDecision,
+    NewExport,
+    Product,
+    ProductCounts,
+    ProductFilter,
+    ProductList,
+    SimilarProducts,
+    State,
+)
+from hangtag.server.problems import InvalidRequestError, problem_responses
+from hangtag.server.routes.batches import BatchId, Once, ProductId, Who, json_response
+from hangtag.server.schemas import InvalidValue
+from hangtag.server.service import Service, ServiceDependency
+from hangtag.server.table_files import MEDIA_TYPES, table_response
+from hangtag.server.uploads import JsonRoute
+from hangtag.store.decisions import UNSET, Decision
+from hangtag.store.exports import export_batch
+from hangtag.store.index import Filter
+from hangtag.store.products import Page, parse_id
+from hangtag.store.tables import PhotoRow
+
+router = APIRouter(tags=["products"], route_class=JsonRoute)
+
+_ATTRIBUTE: Final = "attribute."
+_LARGEST: Final = 2**31 - 1
+_SIZES: Final = (160, 480)
+_PHOTO_HEADERS: Final = {
+    "Cache-Control": "private, max-age=31536000, immutable",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+}
+_IMAGE: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}}
+}
+_BYTES: Final = "application/octet-stream"
+_FILE: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {_BYTES: {"schema": {"type": "string", "format": "binary"}}}}
+}
+PhotoId = Annotated[str, Path(description="The id of the photo.")]
+
+
+async def read_filter(  # noqa: PLR0913 - as many as ways to choose
+    request: Request,
+    *,
+    state: State | None = None,
+    needs: Annotated[
+        str | None, Query(description="An attribute or a reason that needs a person, or `any`.")
+    ] = None,
+    path: Annotated[str | None, Query(description="The beginning of a category path, as `A/B`.")] = None,
+    flag: Annotated[str | None, Query(description="Products with this flag.")] = None,
+    who: Annotated[str | None, Query(description="Decided by, or assigned to, this person.")] = None,
+    below: Annotated[float | None, Query(ge=0, le=1, description="A confidence below this.")] = None,
+    q: Annotated[
+        str | None, Query(max_length=200, description="Words of the SKU, name, file names or labels.")
+    ] = None,
+    ids: Annotated[str | None, Query(description="Ids of products, separated by commas.")] = None,
+) -> Filter:
+    """Return the filter of a query. `attribute.gender=Women` stands for the value of an attribute."""
+    attributes = {
+        name.removeprefix(_ATTRIBUTE): value
+        for name, value in request.query_params.items()
+        if name.startswith(_ATTRIBUTE)
+    }
+    listed = None if ids is None else [id_ for id_ in ids.split(",") if id_]
+    return to_filter(
+        ProductFilter(
+            state=state,
+            needs=needs,
+            path=path,
+            attributes=attributes,
+            flag=flag,
+            who=who,
+            below=below,
+            q=q,
+            ids=listed,
+        )
+    )
+
+
+def to_filter(given: ProductFilter) -> Filter:
+    """Return the filter that a request describes."""
+    return Filter(
+        state=given.state,
+        needs=given.needs,
+        path=tuple(part for part in (given.path or "").split("/") if part),
+        attributes=given.attributes,
+        flag=given.flag,
+        who=given.who,
+        below=given.below,
+        text=given.q,
+        ids=None if given.ids is None else tuple(parse_id(id_, "product") for id_ in given.ids),
+    )
+
+
+Wanted = Annotated[Filter, Depends(read_filter)]
+
+
+@router.get("/batches/{batch_id}/products", response_model=ProductList, responses=problem_responses(404, 422))
+def list_products(  # noqa: PLR0913 - as many as ways to choose
+    batch_id: BatchId,
+    service: ServiceDependency,
+    wanted: Wanted,
+    *,
+    sort: Annotated[
+        str, Query(description="`added`, `name`, `key`, `confidence` or an attribute.")
+    ] = "added",
+    descending: bool = False,
+    offset: Annotated[int, Query(ge=0, le=_LARGEST)] = 0,
+    limit: Annotated[int, Query(ge=1, le=200)] = 60,
+) -> Response:
+    """List the products of a batch. `attribute.NAME=VALUE` filters by the value of an attribute."""
+    page = Page(offset, limit, sort, descending)
+    items, total = service.batches.products.page(batch_id, wanted, page)
+    return json_response({"items": items, "total": total})
+
+
+@router.get("/batches/{batch_id}/counts", response_model=ProductCounts, responses=problem_responses(404, 422))
+def count_products(batch_id: BatchId, service: ServiceDependency, wanted: Wanted) -> Response:
+    """Count the products of a batch by state, path, value, flag and person, with the filters of the list."""
+    return json_response(service.batches.products.count(batch_id, wanted))
+
+
+@router.get(
+    "/batches/{batch_id}/products/{product_id}", response_model=Product, responses=problem_responses(404)
+)
+def show_product(batch_id: BatchId, product_id: ProductId, service: ServiceDependency) -> Response:
+    """Return a product."""
+    return json_response(service.batches.products.get(batch_id, parse_id(product_id, "product")))
+
+
+@router.get(
+    "/batches/{batch_id}/products/{product_id}/similar",
+    response_model=SimilarProducts,
+    responses=problem_responses(404),
+)
+def find_similar(
+    batch_id: BatchId,
+    product_id: ProductId,
+    service: ServiceDependency,
+    limit: Annotated[int, Query(ge=1, le=200)] = 24,
+) -> Response:
+    """Find the products of a batch that look most like one. Empty if the model has no embeddings."""
+    number = parse_id(product_id, "product")
+    return json_response({"items": service.batches.products.similar(batch_id, number, limit)})
+
+
+@router.post("/batches/{batch_id}/decisions", response_model=Decided, responses=problem_responses(404, 422))
+def decide(
+    batch_id: BatchId,
+    new: NewDecision,
+    service: ServiceDependency,
+    who: Who = None,
+    key: Once = None,
+) -> Response:
+    """Decide something about products: by their ids, or about all that match a filter. One undo takes it back."""
+    decision = _read_decision(new)
+    once = None if key is None else f"decisions:{batch_id}:{key}"
+    return json_response(service.batches.decisions.decide(batch_id, decision, who, once))
+
+
+@router.post("/batches/{batch_id}/undo", response_model=Decided, responses=problem_responses(404, 409))
+def undo(batch_id: BatchId, service: ServiceDependency, who: Who = None) -> Response:
+    """Undo your last decision in a batch."""
+    return json_response(service.batches.decisions.undo(batch_id, who))
+
+
+@router.post("/batches/{batch_id}/redo", response_model=Decided, responses=problem_responses(404, 409))
+def redo(batch_id: BatchId, service: ServiceDependency, who: Who = None) -> Response:
+    """Redo what you undid last in a batch."""
+    return json_response(service.batches.decisions.redo(batch_id, who))
+
+
+@router.post(
+    "/batches/{batch_id}/exports",
+    response_class=StreamingResponse,
+    responses={
+        200: {
+            "description": "The file.",
+            "content": {
+                kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA_TYPES.values()
+            },
+        }
+    }
+    | problem_responses(404, 422),
+)
+def export_products(batch_id: BatchId, wanted: NewExport, service: ServiceDependency) -> StreamingResponse:
+    """Write the products of a batch, or those that match a filter, as a file: a row a product or a photo.
+
+    The columns of the sheet come first, with the types that they came with.
+    """
+    filter_ = Filter() if wanted.matching is None else to_filter(wanted.matching)
+    table = export_batch(service.batches.products, batch_id, filter_, wanted.rows, wanted.columns)
+    return table_response(table.name, wanted.format, table.kinds, table.rows)
+
+
+@router.get(
+    "/photos/{photo_id}/thumbnail", response_class=Response, responses=_IMAGE | problem_responses(404, 422)
+)
+def show_thumbnail(
+    photo_id: PhotoId,
+    service: ServiceDependency,
+    size: Annotated[int, Query(description="The longest side in pixels: 160 or 480.")] = 160,
+) -> Response:
+    """Return a photo, small. It is made once."""
+    if size not in _SIZES:
+        message = f"choose one of {', '.join(map(str, _SIZES))}"
+        raise InvalidRequestError(InvalidValue(field="size", message=message))
+    sha256 = _find_photo(service, photo_id)
+    try:
+        data, kind = service.batches.store.folder.render(sha256, size, service.settings.decode_limits)
+    except PhotoError as error:
+        raise NotStoredError(f"the photo cannot be shown: {error.detail}") from None
+    return Response(data, media_type=kind, headers=_PHOTO_HEADERS)
+
+
+@router.get(
+    "/photos/{photo_id}/image", response_class=Response, responses=_IMAGE | problem_responses(404, 422)
+)
+def show_image(photo_id: PhotoId, service: ServiceDependency) -> Response:
+    """Return a photo in its full size: upright, in sRGB, without metadata."""
+    limits = service.settings.decode_limits
+    try:
+        data = service.batches.store.folder.read(_find_photo(service, photo_id), limits)
+        shown, kind = render_photo(data, None, limits)
+    except PhotoError as error:
+        raise NotStoredError(f"the photo cannot be shown: {error.detail}") from None
+    return Response(shown, media_type=kind, headers=_PHOTO_HEADERS)
+
+
+@router.get(
+    "/photos/{photo_id}/original", response_class=Response, responses=_FILE | problem_responses(404, 422)
+)
+def download_original(photo_id: PhotoId, service: ServiceDependency) -> Response:
+    """Return the file of a photo as it came, to be saved."""
+    try:
+        data = service.batches.store.folder.read(
+            _find_photo(service, photo_id), service.settings.decode_limits
+        )
+    except PhotoError as error:
+        raise NotStoredError(f"the photo cannot be read: {error.detail}") from None
+    headers = _PHOTO_HEADERS | {"Content-Disposition": "attachment"}
+    return Response(data, media_type=_BYTES, headers=headers)
+
+
+def _find_photo(service: Service, photo_id: str) -> str:
+    """Return the hash of a photo's content; raises `NotStoredError` for one that does not exist or did not come."""
+    number = parse_id(photo_id, "photo")
+    with service.batches.store.engine.connect() as connection:
+        found = connection.execute(
+            select(PhotoRow.sha256).where(PhotoRow.number == number)
+        ).scalar_one_or_none()
+    if not found:
+        raise NotStoredError("there is no such photo")
+    return str(found)
+
+
+def _read_decision(new: NewDecision) -> Decision:
+    """Return the decision that a request describes; a field that was not sent is not touched."""
+    given = new.model_fields_set
+    if (new.products is None) == (new.matching is None):
+        raise InvalidRequestError(InvalidValue(field="products", message="send either products or matching"))
+    numbers = None if new.products is None else tuple(parse_id(id_, "product") for id_ in new.products)
+    return Decision(
+        products=numbers,
+        matching=None if new.matching is None else to_filter(new.matching),
+        set=new.set,
+        confirm=new.confirm,
+        overrule=new.not_a_product if "not_a_product" in given else UNSET,
+        flags=new.flag,
+        move_to=new.move_to,
+        delete=new.delete,
+        assign_to=new.assign_to if "assign_to" in given else UNSET,
+        versions={parse_id(id_, "product"): version for id_, version in new.versions.items()},
+    )

@@ -1,0 +1,263 @@
+"""From the files that come in to the photos and products of a batch. Every file is accounted for."""
+
+import struct
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Row as DatabaseRow
+
+from hangtag.archives.members import Membership, sort_member
+from hangtag.archives.zips import iter_entries, read_entry
+from hangtag.domain.errors import InvalidField, InvalidFieldsError, PhotoError
+from hangtag.domain.text import printable
+from hangtag.imaging.decode import DecodeLimits, open_photo
+from hangtag.store.folder import hash_file
+from hangtag.store.grouping import find_view
+from hangtag.store.refresh import update_state
+from hangtag.store.regroup import add_sheets, new_product, regroup
+from hangtag.store.sheet_files import ParsedSheet, SheetFile, parse_sheet
+from hangtag.store.store import Change, Store, find_answer, iter_parts, keep_answer
+from hangtag.store.tables import PhotoRow, ProductRow
+from hangtag.tables.reading import is_table_name
+
+Kind = Literal["photo", "zip", "sheet", "other"]
+
+ZIP_STARTS: Final = (b"PK\x03\x04", b"PK\x05\x06")
+MAX_SHEET_BYTES: Final = 32 * 1024 * 1024
+_ROTATED: Final = frozenset({5, 6, 7, 8})
+_ORIENTATION: Final = 0x0112
+_NAME_CHARACTERS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingFile:
+    """A file of an upload: where it lies, and the path and name that the client gives it."""
+
+    path: Path
+    name: str
+
+
+@dataclass(slots=True)
+class ReceivedFile:
+    """What became of a file: what it was, how many photos came of it, and what was wrong with it."""
+
+    name: str
+    kind: Kind
+    photos: int = 0
+    problem: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as the API shows it."""
+        return {"name": self.name, "kind": self.kind, "photos": self.photos, "problem": self.problem}
+
+
+@dataclass(frozen=True, slots=True)
+class NewPhoto:
+    """A photo whose content lies in the store. Without a hash it could not be read, for `reason`."""
+
+    name: str
+    sha256: str
+    size_bytes: int
+    width: int | None = None
+    height: int | None = None
+    reason: str | None = None
+    detail: str | None = None
+
+
+@dataclass
+class Intake:
+    """The files of one upload while they are taken in."""
+
+    store: Store
+    folder: Path
+    max_photos: int
+    received: list[ReceivedFile] = field(default_factory=list)
+    photos: list[NewPhoto] = field(default_factory=list)
+    sheets: list[ParsedSheet] = field(default_factory=list)
+
+    def take(self, file: IncomingFile) -> None:
+        """Take in a file. Its content is in the store, or its problem is told."""
+        name = clean_name(file.name)
+        kind = _kind_of(file.path, name)
+        received = ReceivedFile(name, kind)
+        self.received.append(received)
+        try:
+            if kind == "photo":
+                received.problem = self._take_photo(name, file.path)
+                received.photos = 1
+            elif kind == "zip":
+                self._take_zip(file.path, received)
+            elif kind == "sheet":
+                self._take_sheet(name, file.path)
+            else:
+                received.problem = "this is neither a photo, a zip nor a table"
+        except InvalidFieldsError as error:
+            received.problem = error.fields[0].message
+
+    def _take_photo(self, name: str, path: Path) -> str | None:
+        size = path.stat().st_size
+        if size > self.store.limits.max_bytes:
+            problem = f"the file is larger than {self.store.limits.max_bytes:,} bytes"
+            self.photos.append(NewPhoto(name, "", size, reason="too_many_bytes", detail=problem))
+            return problem
+        width, height = _measure(path.read_bytes(), self.store.limits)
+        self.photos.append(NewPhoto(name, self.store.folder.keep(path), size, width, height))
+        return None
+
+    def _take_zip(self, path: Path, received: ReceivedFile) -> None:
+        others = 0
+        try:
+            with path.open("rb") as opened:
+                for entry in iter_entries(opened):
+                    name = clean_name(entry.name)
+                    membership = sort_member(entry.name)
+                    if membership is Membership.PHOTO:
+                        self._check_room()
+                        self._take_entry(path, name, entry)
+                        received.photos += 1
+                    elif membership is Membership.OTHER and is_table_name(name):
+                        data = read_entry(path, entry, DecodeLimits(max_bytes=MAX_SHEET_BYTES))
+                        target = self.folder / f"sheet-{len(self.sheets)}"
+                        target.write_bytes(data)
+                        self._take_sheet(name, target)
+                    else:
+                        others += membership is Membership.OTHER
+        except (zipfile.BadZipFile, struct.error, OSError) as error:
+            received.problem = f"the zip cannot be read ({error})"
+        except PhotoError as error:
+            received.problem = error.detail
+        if others and received.problem is None:
+            received.problem = f"{others:,} of its files are neither photos nor tables"
+
+    def _take_entry(self, path: Path, name: str, entry: Any) -> None:  # noqa: ANN401 - a ZipEntry
+        try:
+            data = read_entry(path, entry, self.store.limits)
+        except PhotoError as error:
+            found = NewPhoto(name, "", entry.unpacked_bytes, reason=error.reason.value, detail=error.detail)
+        else:
+            width, height = _measure(data, self.store.limits)
+            sha256 = self.store.folder.keep_bytes(data, self.folder)
+            found = NewPhoto(name, sha256, len(data), width, height)
+        self.photos.append(found)
+
+    def _take_sheet(self, name: str, path: Path) -> None:
+        if path.stat().st_size > MAX_SHEET_BYTES:
+            message = f"the table is larger than {MAX_SHEET_BYTES:,} bytes"
+            raise InvalidFieldsError(InvalidField("files", message))
+        parsed = parse_sheet(path, SheetFile(name, hash_file(path)))
+        self.store.folder.keep(path)
+        self.sheets.append(parsed)
+
+    def _check_room(self) -> None:
+        if len(self.photos) >= self.max_photos:
+            message = f"a batch takes at most {self.max_photos:,} photos"
+            raise InvalidFieldsError(InvalidField("files", message))
+
+
+def take_files(
+    store: Store,
+    batch: DatabaseRow[Any],
+    intake: Intake,
+    key: str | None = None,
+    *,
+    skip_duplicates: bool = False,
+) -> list[dict[str, Any]]:
+    """Add the files that were taken in to a batch, in one transaction, and return what became of each.
+
+    With an `Idempotency-Key` that was seen before, nothing is added, and the first answer is returned again.
+    """
+    with store.changing(batch.number) as change:
+        known = find_answer(change.connection, key)
+        if known is not None:
+            return list(known["received"])
+        photos = _find_duplicates(change.connection, intake.photos)
+        if skip_duplicates:
+            skipped = {photo.name for photo, duplicate in photos if duplicate is not None}
+            photos = [(photo, duplicate) for photo, duplicate in photos if duplicate is None]
+            for received in intake.received:
+                if received.kind == "photo" and received.name in skipped:
+                    received.photos, received.problem = 0, "it was in a batch already and was skipped"
+        if photos:
+            insert_photos(change, photos)
+        if intake.sheets:
+            add_sheets(change, intake.sheets)
+        regroup(store, change)
+        update_state(change.connection, batch.number)
+        received = [file.to_json() for file in intake.received]
+        keep_answer(change.connection, key, {"received": received})
+    return received
+
+
+def clean_name(name: str) -> str:
+    """Return the name that a client gives a file, as it is shown and matched: a path with slashes, no way out of it."""
+    text = printable(name.replace("\\", "/").replace("\0", ""))
+    parts = [part for part in text.split("/") if part not in ("", ".", "..")]
+    return "/".join(parts)[-_NAME_CHARACTERS:] or "photo"
+
+
+def insert_photos(change: Change, photos: Sequence[tuple[NewPhoto, int | None]]) -> None:
+    """Add photos, each as a product of its own for now: `regroup` joins them."""
+    last = select(func.max(PhotoRow.position)).where(PhotoRow.batch == change.batch)
+    start = (change.connection.execute(last).scalar_one() or 0) + 1
+    for part in iter_parts(list(enumerate(photos, start))):
+        products = [new_product(change, position, photo.name) for position, (photo, _) in part]
+        numbers = change.connection.execute(
+            insert(ProductRow).returning(ProductRow.number, sort_by_parameter_order=True), products
+        ).scalars()
+        rows = [
+            {
+                "batch": change.batch,
+                "product": number,
+                "position": position,
+                "name": photo.name,
+                "sha256": photo.sha256,
+                "size_bytes": photo.size_bytes,
+                "width": photo.width,
+                "height": photo.height,
+                "view": find_view(photo.name),
+                "by_hand": False,
+                "todo": photo.reason is None,
+                "reason": photo.reason,
+                "detail": photo.detail,
+                "duplicate_of": duplicate,
+            }
+            for number, (position, (photo, duplicate)) in zip(numbers, part, strict=True)
+        ]
+        change.connection.execute(insert(PhotoRow), rows)
+
+
+def _find_duplicates(connection: Connection, photos: Sequence[NewPhoto]) -> list[tuple[NewPhoto, int | None]]:
+    """Return the photos with the number of the first photo of the same content that is there already."""
+    first: dict[str, int] = {}
+    for part in iter_parts(sorted({photo.sha256 for photo in photos if photo.sha256})):
+        statement = (
+            select(PhotoRow.sha256, func.min(PhotoRow.number))
+            .join(ProductRow, ProductRow.number == PhotoRow.product)
+            .where(PhotoRow.sha256.in_(part), ~ProductRow.removed)
+            .group_by(PhotoRow.sha256)
+        )
+        first |= {row[0]: row[1] for row in connection.execute(statement)}
+    return [(photo, first.get(photo.sha256)) for photo in photos]
+
+
+def _measure(data: bytes, limits: DecodeLimits) -> tuple[int | None, int | None]:
+    """Return the width and height of a photo as it stands upright, from its header; None where that cannot be read."""
+    try:
+        with open_photo(data, replace(limits, min_side=1)) as image:
+            width, height = image.size
+            is_rotated = image.getexif().get(_ORIENTATION) in _ROTATED
+            return (height, width) if is_rotated else (width, height)
+    except PhotoError:
+        return None, None
+
+
+def _kind_of(path: Path, name: str) -> Kind:
+    if is_table_name(name):
+        return "sheet"
+    with path.open("rb") as file:
+        start = file.read(8)
+    return "zip" if start.startswith(ZIP_STARTS) else "photo"

@@ -1,0 +1,161 @@
+"""The store as a whole: where its database and photos are, and what its parts share."""
+
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import Row as DatabaseRow
+
+from hangtag.bundle.card import Card
+from hangtag.bundle.card_json import parse_card, render_card
+from hangtag.domain.errors import NotStoredError
+from hangtag.imaging.decode import DecodeLimits
+from hangtag.store.database import writing
+from hangtag.store.folder import PhotoFolder
+from hangtag.store.labels import FindThresholds, Labeller
+from hangtag.store.tables import AnswerRow, BatchRow, ModelRow
+
+Item = TypeVar("Item")
+
+_ANSWERS_ARE_KEPT: Final = timedelta(days=7)
+_MOST_IN_A_STATEMENT: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class StoredModel:
+    """A version of a model that a batch is labelled by."""
+
+    id: str
+    name: str
+    version: str
+    sha256: str
+    card: Card
+
+
+class Store:
+    """The database and the photos. Thread-safe.
+
+    `thresholds` gives by card and column the confidence under which an answer is doubtful. `on_change` is called with
+    a batch's number after every change that was committed.
+    """
+
+    def __init__(
+        self, engine: Engine, folder: PhotoFolder, limits: DecodeLimits, thresholds: FindThresholds
+    ) -> None:
+        self.engine = engine
+        self.folder = folder
+        self.limits = limits
+        self.on_change: Callable[[int], None] = lambda _batch: None
+        self._thresholds = thresholds
+        self._labellers: dict[int, Labeller] = {}
+        self._lock = threading.Lock()
+
+    def labeller(self, connection: Connection, model: int) -> Labeller:
+        """Return the rules of a model, by its number."""
+        with self._lock:
+            known = self._labellers.get(model)
+        if known is None:
+            card = parse_card(
+                connection.execute(select(ModelRow.card).where(ModelRow.number == model)).scalar_one()
+            )
+            known = Labeller(card, self._thresholds(card))
+            with self._lock:
+                self._labellers[model] = known
+        return known
+
+    @contextmanager
+    def changing(self, batch: int, *others: int) -> Iterator["Change"]:
+        """Give a transaction that changes a batch, and others with it; readers hear of it once it is committed.
+
+        The batches' rows are locked first, in order, so that revisions are committed in theirs and nobody waits in a
+        circle. Raises `NotStoredError` for a batch that was deleted.
+        """
+        revisions: dict[int, int] = {}
+        with writing(self.engine) as connection:
+            for number in sorted({batch, *others}):
+                revision = connection.execute(
+                    update(BatchRow)
+                    .where(BatchRow.number == number)
+                    .values(revision=BatchRow.revision + 1, updated=now())
+                    .returning(BatchRow.revision)
+                ).scalar_one_or_none()
+                if revision is None:
+                    raise NotStoredError("the batch was deleted")
+                revisions[number] = revision
+            yield Change(connection, batch, revisions[batch], revisions)
+        for number in revisions:
+            self.on_change(number)
+
+    def find_batch(self, connection: Connection, batch_id: str) -> DatabaseRow[Any]:
+        """Return a batch's row by its id; raises `NotStoredError`."""
+        found = connection.execute(select(*BatchRow.__table__.columns).where(BatchRow.id == batch_id)).first()
+        if found is None:
+            raise NotStoredError(f"there is no batch {batch_id!r}", fix="GET /api/v1/batches lists them.")
+        return found
+
+    def keep_model(self, connection: Connection, model: StoredModel) -> int:
+        """Return the number of a version of a model, which is stored if it is new."""
+        found = connection.execute(
+            select(ModelRow.number).where(ModelRow.sha256 == model.sha256)
+        ).scalar_one_or_none()
+        if found is not None:
+            return int(found)
+        values = {
+            "sha256": model.sha256,
+            "id": model.id,
+            "name": model.name,
+            "version": model.version,
+            "card": render_card(model.card),
+        }
+        return int(
+            connection.execute(insert(ModelRow).values(**values).returning(ModelRow.number)).scalar_one()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A transaction on one batch, and the revision that it makes; those of other batches that it changes, too."""
+
+    connection: Connection
+    batch: int
+    revision: int
+    revisions: Mapping[int, int]
+
+    def of(self, batch: int) -> "Change":
+        """Return the same transaction as a change of another of its batches."""
+        return Change(self.connection, batch, self.revisions[batch], self.revisions)
+
+
+def find_answer(connection: Connection, key: str | None) -> dict[str, Any] | None:
+    """Return the response that a request with this `Idempotency-Key` got before, None for a new one."""
+    if key is None:
+        return None
+    return connection.execute(select(AnswerRow.response).where(AnswerRow.key == key)).scalar_one_or_none()
+
+
+def keep_answer(connection: Connection, key: str | None, response: Mapping[str, Any]) -> None:
+    """Keep the response to a request with an `Idempotency-Key`, in the transaction of what it did."""
+    if key is not None:
+        connection.execute(delete(AnswerRow).where(AnswerRow.at < now() - _ANSWERS_ARE_KEPT))
+        connection.execute(insert(AnswerRow).values(key=key, at=now(), response=dict(response)))
+
+
+def now() -> datetime:
+    """Return the present moment."""
+    return datetime.now(UTC)
+
+
+def new_id() -> str:
+    """Return a short id that nobody can guess."""
+    return secrets.token_hex(6)
+
+
+def iter_parts(items: Sequence[Item], size: int = _MOST_IN_A_STATEMENT) -> Iterator[Sequence[Item]]:
+    """Iterate a list in parts that fit into one statement."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

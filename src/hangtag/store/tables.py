@@ -1,0 +1,236 @@
+"""The tables of the store.
+
+What a person decided is kept beside what the model predicted, never instead of it. Columns of `products` that follow
+from other tables (`state`, `needs`, `predicted`...) are there to be listed, counted and filtered quickly; one function
+writes them (`labels.refresh_products`).
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from hangtag.store.database import Base, UtcTime
+
+Number = BigInteger().with_variant(Integer, "sqlite")  # only an INTEGER counts up by itself there
+Json = JSON(none_as_null=True)
+
+
+class ModelRow(Base):
+    """A version of a model that labelled something, with its card as JSON: its answers can be read without its file."""
+
+    __tablename__ = "models"
+
+    number: Mapped[int] = mapped_column(Number, primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    id: Mapped[str] = mapped_column(Text)
+    name: Mapped[str] = mapped_column(Text)
+    version: Mapped[str] = mapped_column(Text)
+    card: Mapped[str] = mapped_column(Text, deferred=True)
+
+
+class BatchRow(Base):
+    """A batch. `number` counts up; `id` is what the API calls it.
+
+    `revision` grows with every change to the batch, and each product remembers the revision of its last change: who
+    knows a revision can ask for what came after. `rebuilt` is the last one in which products left. `sheet` describes
+    the table that came along (`sheet_files.StoredSheet`), `grouping` says how photos become products.
+    """
+
+    __tablename__ = "batches"
+
+    number: Mapped[int] = mapped_column(Number, primary_key=True)
+    id: Mapped[str] = mapped_column(String(32), unique=True)
+    name: Mapped[str] = mapped_column(Text)
+    model: Mapped[int] = mapped_column(ForeignKey("models.number"))
+    state: Mapped[str] = mapped_column(String(16), index=True)
+    message: Mapped[str | None] = mapped_column(Text)
+    created: Mapped[datetime] = mapped_column(UtcTime)
+    updated: Mapped[datetime] = mapped_column(UtcTime, index=True)
+    created_by: Mapped[str | None] = mapped_column(Text)
+    assigned_to: Mapped[str | None] = mapped_column(Text)
+    archived: Mapped[bool] = mapped_column(Boolean)
+    revision: Mapped[int] = mapped_column(Number)
+    rebuilt: Mapped[int] = mapped_column(Number)
+    sheet: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    grouping: Mapped[dict[str, Any]] = mapped_column(Json)
+
+
+class SheetRow(Base):
+    """A row of a batch's table: its number in the file, and its cells as text, typed by the columns' kinds."""
+
+    __tablename__ = "sheet_rows"
+
+    batch: Mapped[int] = mapped_column(ForeignKey("batches.number", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(Integer, primary_key=True)
+    line: Mapped[int] = mapped_column(Integer)
+    cells: Mapped[list[str]] = mapped_column(Json)
+
+
+class ProductRow(Base):
+    """A product: one label for one or several photos.
+
+    `key` is its SKU, `row` the position of its row in the batch's table, `known` the labels that the table states.
+    `predicted` is the model's answer (`labels.Predicted`), `said` what people set or confirmed by attribute,
+    `overruled` whether a person said that it is a product (False) or none (True). A `removed` product was deleted and
+    can come back.
+    """
+
+    __tablename__ = "products"
+    __table_args__ = (
+        Index("products_by_revision", "batch", "revision"),
+        Index("products_by_position", "batch", "position"),
+    )
+
+    number: Mapped[int] = mapped_column(Number, primary_key=True)
+    batch: Mapped[int] = mapped_column(ForeignKey("batches.number", ondelete="CASCADE"))
+    position: Mapped[int] = mapped_column(Integer)
+    key: Mapped[str | None] = mapped_column(Text)
+    name: Mapped[str] = mapped_column(Text)
+    row: Mapped[int | None] = mapped_column(Integer)
+    known: Mapped[dict[str, str] | None] = mapped_column(Json)
+    predicted: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    said: Mapped[dict[str, Any]] = mapped_column(Json)
+    checked: Mapped[bool] = mapped_column(Boolean)
+    overruled: Mapped[bool | None] = mapped_column(Boolean)
+    marks: Mapped[dict[str, bool]] = mapped_column(Json)
+    assigned_to: Mapped[str | None] = mapped_column(Text)
+    removed: Mapped[bool] = mapped_column(Boolean)
+    state: Mapped[str] = mapped_column(String(16))
+    needs: Mapped[str | None] = mapped_column(Text)
+    why: Mapped[str | None] = mapped_column(String(32))
+    labels: Mapped[dict[str, Any]] = mapped_column(Json)
+    confidence: Mapped[float | None] = mapped_column(Double)
+    search: Mapped[str] = mapped_column(Text)
+    comments: Mapped[int] = mapped_column(Integer)
+    version: Mapped[int] = mapped_column(Integer)
+    revision: Mapped[int] = mapped_column(Number)
+    updated: Mapped[datetime] = mapped_column(UtcTime)
+    updated_by: Mapped[str | None] = mapped_column(Text)
+
+
+class PhotoRow(Base):
+    """A photo of a product. Its content lies in the data folder under its SHA-256; without one, it did not come.
+
+    `todo` says that the batch's model has not yet answered. `reason` and `detail` say why it cannot be labelled.
+    `by_hand` keeps it in its product when photos are grouped again.
+    """
+
+    __tablename__ = "photos"
+    __table_args__ = (
+        Index("photos_by_batch", "batch", "position"),
+        Index("photos_to_do", "todo", "batch", "position"),
+    )
+
+    number: Mapped[int] = mapped_column(Number, primary_key=True)
+    batch: Mapped[int] = mapped_column(ForeignKey("batches.number", ondelete="CASCADE"))
+    product: Mapped[int] = mapped_column(ForeignKey("products.number", ondelete="CASCADE"), index=True)
+    position: Mapped[int] = mapped_column(Integer)
+    name: Mapped[str] = mapped_column(Text)
+    sha256: Mapped[str] = mapped_column(String(64), index=True)
+    size_bytes: Mapped[int] = mapped_column(Number)
+    width: Mapped[int | None] = mapped_column(Integer)
+    height: Mapped[int | None] = mapped_column(Integer)
+    view: Mapped[str | None] = mapped_column(String(16))
+    by_hand: Mapped[bool] = mapped_column(Boolean)
+    todo: Mapped[bool] = mapped_column(Boolean)
+    reason: Mapped[str | None] = mapped_column(String(32))
+    detail: Mapped[str | None] = mapped_column(Text)
+    duplicate_of: Mapped[int | None] = mapped_column(Number)
+
+
+class PredictionRow(Base):
+    """What a version of a model gave for a photo: the logits of all heads, float32, in the order of its card."""
+
+    __tablename__ = "predictions"
+
+    photo: Mapped[int] = mapped_column(ForeignKey("photos.number", ondelete="CASCADE"), primary_key=True)
+    model: Mapped[int] = mapped_column(ForeignKey("models.number"), primary_key=True)
+    logits: Mapped[bytes] = mapped_column(LargeBinary)
+    ood_score: Mapped[float | None] = mapped_column(Double)
+    flags: Mapped[int] = mapped_column(Integer)
+
+
+class EmbeddingRow(Base):
+    """What a version of a model saw in a photo: its embedding as float16."""
+
+    __tablename__ = "embeddings"
+
+    photo: Mapped[int] = mapped_column(ForeignKey("photos.number", ondelete="CASCADE"), primary_key=True)
+    model: Mapped[int] = mapped_column(ForeignKey("models.number"), primary_key=True)
+    vector: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class DecisionRow(Base):
+    """One act of a person on one product or many; never changed. `target` is the decision that it undoes or redoes."""
+
+    __tablename__ = "decisions"
+    __table_args__ = (Index("decisions_by_batch", "batch", "number"),)
+
+    number: Mapped[int] = mapped_column(Number, primary_key=True)
+    batch: Mapped[int] = mapped_column(ForeignKey("batches.number", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(String(16))
+    who: Mapped[str | None] = mapped_column(Text)
+    at: Mapped[datetime] = mapped_column(UtcTime)
+    target: Mapped[int | None] = mapped_column(Number)
+    products: Mapped[int] = mapped_column(Integer)
+
+
+class ChangeRow(Base):
+    """What a decision changed of one product: the fields that a person decides on, before and after."""
+
+    __tablename__ = "decision_changes"
+    __table_args__ = (Index("decision_changes_by_product", "product"),)
+
+    decision: Mapped[int] = mapped_column(
+        ForeignKey("decisions.number", ondelete="CASCADE"), primary_key=True
+    )
+    product: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=False)
+    before: Mapped[dict[str, Any]] = mapped_column(Json)
+    after: Mapped[dict[str, Any]] = mapped_column(Json)
+
+
+class CommentRow(Base):
+    """A comment on a product."""
+
+    __tablename__ = "comments"
+
+    number: Mapped[int] = mapped_column(Number, primary_key=True)
+    product: Mapped[int] = mapped_column(ForeignKey("products.number", ondelete="CASCADE"), index=True)
+    who: Mapped[str | None] = mapped_column(Text)
+    at: Mapped[datetime] = mapped_column(UtcTime)
+    text: Mapped[str] = mapped_column(Text)
+
+
+class ViewRow(Base):
+    """A saved view: a name for the query of a page. Those of no batch are offered in all of them."""
+
+    __tablename__ = "views"
+
+    number: Mapped[int] = mapped_column(Number, primary_key=True)
+    batch: Mapped[int | None] = mapped_column(ForeignKey("batches.number", ondelete="CASCADE"), index=True)
+    position: Mapped[int] = mapped_column(Integer)
+    name: Mapped[str] = mapped_column(Text)
+    query: Mapped[str] = mapped_column(Text)
+
+
+class AnswerRow(Base):
+    """The response to a request with an `Idempotency-Key`, which a repeated request gets again."""
+
+    __tablename__ = "answers"
+
+    key: Mapped[str] = mapped_column(String(300), primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcTime, index=True)
+    response: Mapped[dict[str, Any]] = mapped_column(Json)

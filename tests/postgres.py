@@ -1,0 +1,98 @@
+"""A PostgreSQL of the tests' own, from the binaries that are installed; each test gets a database of its own."""
+
+import contextlib
+import os
+import pwd
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import psycopg
+import pytest
+
+FLAGS = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c listen_addresses= -c max_connections=60"
+
+
+@cache
+def find_binaries():
+    """Return the folder of PostgreSQL's programs, None where it is not installed."""
+    found = shutil.which("initdb")
+    folders = [Path(found).resolve().parent] if found else []
+    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return next((folder for folder in folders if (folder / "postgres").exists()), None)
+
+
+def _find_user():
+    """Return whom PostgreSQL runs as: it refuses to run as root."""
+    if os.geteuid():
+        return None
+    for name in ("postgres", "nobody"):
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(name)
+    return None
+
+
+class Server:
+    """A running server that listens on a socket in a folder of its own."""
+
+    def __init__(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="hangtag-pg-"))
+        self._user = _find_user()
+        if self._user is not None:
+            os.chown(self.folder, self._user.pw_uid, self._user.pw_gid)
+        self._run("initdb", "-D", "data", "-U", "hangtag", "--auth=trust", "--no-sync", "-E", "UTF8")
+        options = f"-k {self.folder} {FLAGS}"
+        self._run("pg_ctl", "-D", "data", "-w", "-l", "log", "-o", options, "start")
+
+    def _run(self, program, *arguments):
+        user = {} if self._user is None else {"user": self._user.pw_uid, "group": self._user.pw_gid}
+        subprocess.run(
+            [find_binaries() / program, *arguments],
+            cwd=self.folder,
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
+            extra_groups=[] if user else None,
+            **user,
+        )
+
+    def make_database(self):
+        """Make an empty database and return its URL."""
+        name = f"test_{secrets.token_hex(6)}"
+        with psycopg.connect(
+            host=str(self.folder), user="hangtag", dbname="postgres", autocommit=True
+        ) as own:
+            own.execute(f'CREATE DATABASE "{name}"')
+        return f"postgresql://hangtag@/{name}?host={self.folder}"
+
+    def stop(self):
+        """Stop the server and remove its folder."""
+        self._run("pg_ctl", "-D", "data", "-m", "immediate", "stop")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+_running = []
+
+
+def get_server():
+    """Return the server of this process, started at the first call; skips the test where there is none."""
+    if find_binaries() is None:
+        pytest.skip("PostgreSQL is not installed")
+    if os.geteuid() == 0 and _find_user() is None:
+        pytest.skip("PostgreSQL does not run as root, and there is no other user")
+    if not hasattr(socket, "AF_UNIX"):
+        pytest.skip("PostgreSQL's tests need Unix sockets")
+    if not _running:
+        _running.append(Server())
+    return _running[0]
+
+
+def stop_server():
+    """Stop the server of this process if there is one."""
+    while _running:
+        _running.pop().stop()
