@@ -10,7 +10,8 @@ from hangtag.domain.columns import CATEGORY_COLUMNS
 from hangtag.domain.errors import InvalidField, InvalidFieldsError
 from hangtag.store.grouping import Group
 from hangtag.tables.cells import Column
-from hangtag.tables.matching import Likeness, Match, NameMatcher, has_photo_ending, split_photos
+from hangtag.tables.delimited import split_photos
+from hangtag.tables.matching import Likeness, Match, NameMatcher, has_photo_ending
 from hangtag.tables.values import RuinedNumbers, drop_zero_fraction
 
 _LOOKED_AT: Final = 2000

@@ -1,5 +1,6 @@
 """The records of CSV and its relatives: cells between delimiters, in quotes also over several lines. None is lost."""
 
+import json
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -21,6 +22,10 @@ _STATED: Final = re.compile(r"sep=(.)", re.IGNORECASE)
 
 _BODY: Final = r'[^"]*+(?:""[^"]*+)*+'
 _STAYS_OPEN: Final = re.compile(rf"{_BODY}\Z")
+_ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_PHOTO_SEPARATORS: Final = ("|", ";", ",", "\n")
+"""What stands between the names of several photos in one cell."""
+
 _PHOTO_ENDINGS: Final = tuple(PHOTO_SUFFIXES)
 
 
@@ -263,6 +268,32 @@ class Splitter:
 def ends_like_photo(value: object) -> bool:
     """Tell whether a value, a path or an address, ends as the names of photos do."""
     return str(value).strip().partition("?")[0].lower().endswith(_PHOTO_ENDINGS)
+
+
+def split_photos(text: str) -> list[str]:
+    """Return the photos that a cell names: those of a JSON list, or what stands between `|`, `;`, commas or lines.
+
+    A comma within a name or an address does not part it: each part has to end like a photo, or to be an address where
+    the first one is.
+    """
+    if text.startswith("["):
+        try:
+            listed = json.loads(text)
+        except ValueError:
+            return [text]
+        return [name.strip() for name in listed if isinstance(name, str) and name.strip()]
+    for separator in _PHOTO_SEPARATORS:
+        if separator in text:
+            parts = [part.strip() for part in text.split(separator) if part.strip()]
+            if len(parts) > 1 and _are_photos(parts):
+                return parts
+    return [text]
+
+
+def _are_photos(parts: Sequence[str]) -> bool:
+    if _ADDRESS.match(parts[0]) is not None:
+        return all(_ADDRESS.match(part) is not None for part in parts)
+    return all(map(ends_like_photo, parts))
 
 
 def _unquote(body: str) -> str:

@@ -5,7 +5,6 @@ written exactly always wins. Each weaker likeness is tried only where the surer 
 choice the choice is told and not made.
 """
 
-import json
 import re
 import unicodedata
 from bisect import bisect_left
@@ -21,9 +20,6 @@ from hangtag.tables.values import drop_invisible, single_spaced
 
 SHOWN_CANDIDATES: Final = 5
 """How many candidates a match lists."""
-
-_SEPARATORS: Final = ("|", ";", ",", "\n")
-"""What stands between the names of several photos in one cell."""
 
 _JPEG_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
 _ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://[^/?#]*/?")
@@ -97,32 +93,6 @@ def product_id(name: str) -> str:
 def has_photo_ending(written: str) -> bool:
     """Tell whether a value, a path or an address, ends as the names of photos do."""
     return any(_without_ending(text) != text for text in (written, _drop_query(written)))
-
-
-def split_photos(text: str) -> list[str]:
-    """Return the photos that a cell names: those of a JSON list, or what stands between `|`, `;`, commas or lines.
-
-    A comma within a name or an address does not part it: each part has to end like a photo, or to be an address where
-    the first one is.
-    """
-    if text.startswith("["):
-        try:
-            listed = json.loads(text)
-        except ValueError:
-            return [text]
-        return [name.strip() for name in listed if isinstance(name, str) and name.strip()]
-    for separator in _SEPARATORS:
-        if separator in text:
-            parts = [part.strip() for part in text.split(separator) if part.strip()]
-            if len(parts) > 1 and _are_photos(parts):
-                return parts
-    return [text]
-
-
-def _are_photos(parts: Sequence[str]) -> bool:
-    if _ADDRESS.match(parts[0]) is not None:
-        return all(_ADDRESS.match(part) is not None for part in parts)
-    return all(map(has_photo_ending, parts))
 
 
 class NameMatcher:

@@ -13,8 +13,7 @@ from hangtag.domain.text import did_you_mean
 from hangtag.labelling.inputs.photo import BrokenInput, FaultyPhoto, InputPhoto
 from hangtag.labelling.inputs.reference import References, scheme_of
 from hangtag.tables.cells import TableRow
-from hangtag.tables.delimited import ends_like_photo
-from hangtag.tables.matching import split_photos
+from hangtag.tables.delimited import ends_like_photo, split_photos
 from hangtag.tables.reading import Table, find_column, list_columns, peek
 from hangtag.tables.reading import open_table as open_any_table
 from hangtag.tables.vetting import vet_table

@@ -13,24 +13,26 @@ from hangtag.server.batch_schemas import (
     Batch,
     BatchList,
     BatchPatch,
-    CommentList,
-    Decided,
-    DecisionList,
     Grouping,
     GroupingOption,
-    Merge,
     NewBatch,
-    NewComment,
-    Presence,
     ReceivedFiles,
-    SavedView,
-    SavedViews,
     Sheet,
     SheetChange,
-    Split,
 )
 from hangtag.server.batch_uploads import BatchFilesForm
 from hangtag.server.problems import ShuttingDownError, problem_responses
+from hangtag.server.product_schemas import (
+    CommentList,
+    Decided,
+    DecisionList,
+    Merge,
+    NewComment,
+    Presence,
+    SavedView,
+    SavedViews,
+    Split,
+)
 from hangtag.server.service import ServiceDependency
 from hangtag.server.uploads import JsonRoute, describe_body
 from hangtag.store.batches import BatchChange

@@ -8,7 +8,8 @@ from sqlalchemy import select
 
 from hangtag.domain.errors import NotStoredError, PhotoError
 from hangtag.imaging.thumbnails import render_photo
-from hangtag.server.batch_schemas import (
+from hangtag.server.problems import InvalidRequestError, problem_responses
+from hangtag.server.product_schemas import (
     Decided,
     NewDecision,
     NewExport,
@@ -19,7 +20,6 @@ from hangtag.server.batch_schemas import (
     SimilarProducts,
     State,
 )
-from hangtag.server.problems import InvalidRequestError, problem_responses
 from hangtag.server.routes.batches import BatchId, Once, ProductId, Who, json_response
 from hangtag.server.schemas import InvalidValue
 from hangtag.server.service import Service, ServiceDependency
