@@ -13,8 +13,10 @@ _MOMENT = sa.DateTime(timezone=True)
 def upgrade() -> None:
     """Make the tables."""
     _create_batches()
+    _create_sheets()
     _create_products()
     _create_photos()
+    _create_predictions()
     _create_decisions()
 
 
@@ -64,6 +66,9 @@ def _create_batches() -> None:
     )
     op.create_index(op.f("ix_batches_state"), "batches", ["state"])
     op.create_index(op.f("ix_batches_updated"), "batches", ["updated"])
+
+
+def _create_sheets() -> None:
     op.create_table(
         "sheet_rows",
         sa.Column("batch", _NUMBER, nullable=False),
@@ -158,6 +163,9 @@ def _create_photos() -> None:
     op.create_index(op.f("ix_photos_sha256"), "photos", ["sha256"])
     op.create_index("photos_by_batch", "photos", ["batch", "position"])
     op.create_index("photos_to_do", "photos", ["todo", "batch", "position"])
+
+
+def _create_predictions() -> None:
     op.create_table(
         "embeddings",
         sa.Column("photo", _NUMBER, nullable=False),

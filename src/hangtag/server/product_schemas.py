@@ -1,0 +1,256 @@
+"""The values of the API that concern the products of a batch and what people decide about them."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import Field
+
+from hangtag.server.schemas import Label, Schema
+from hangtag.server.table_files import TableFormat
+
+State = Literal["to_check", "checked", "corrected"]
+View = Literal["front", "back", "detail", "side"]
+
+
+class PhotoError(Schema):
+    """Why a photo has no label."""
+
+    reason: str
+    message: str
+
+
+class Duplicate(Schema):
+    """Where the same photo came before."""
+
+    batch: str
+    product: str
+    photo: str
+
+
+class Photo(Schema):
+    """A photo of a product. `disagrees` names the attributes on which it confidently says something else."""
+
+    id: str
+    name: str
+    view: View | None
+    width: int | None
+    height: int | None
+    flags: list[str]
+    error: PhotoError | None
+    duplicate_of: Duplicate | None
+    disagrees: list[str]
+    waiting: bool
+
+
+class Attribute(Schema):
+    """The label of an attribute. `confidence` is the model's, null where a person said something else."""
+
+    value: str
+    confidence: float | None
+    confident: bool
+    state: Literal["predicted", "confirmed", "corrected"]
+    by: str | None
+    candidates: list[Label]
+
+
+class Need(Schema):
+    """The one thing about a product that a person should look at: an attribute, or the whole product."""
+
+    attribute: str | None
+    why: Literal["unsure", "photos_disagree", "differs_from_sheet", "not_a_product", "no_photo", "unreadable"]
+
+
+class NotAProduct(Schema):
+    """Whether the model takes it for something else than a product, and what a person decided (null: nothing)."""
+
+    by_model: bool
+    decided: bool | None
+
+
+class Product(Schema):
+    """A product: photos, one label, and where it stands. `row` is its row of the sheet, `known` the labels in it."""
+
+    id: str
+    batch: str
+    key: str | None
+    name: str
+    row: dict[str, Any] | None
+    photos: list[Photo]
+    label: dict[str, Attribute]
+    path: list[str]
+    confident_depth: int
+    state: State
+    needs: Need | None
+    flags: list[str]
+    not_a_product: NotAProduct
+    known: dict[str, str]
+    assigned_to: str | None
+    comments: int
+    version: int
+    updated: datetime
+    updated_by: str | None
+
+
+class ProductList(Schema):
+    """A page of products, and how many there are."""
+
+    items: list[Product]
+    total: int
+
+
+class ProductCounts(Schema):
+    """How many products have which state, path, value, flag and person."""
+
+    total: int
+    states: dict[str, int]
+    needs: dict[str, int]
+    paths: dict[str, int]
+    attributes: dict[str, dict[str, int]]
+    flags: dict[str, int]
+    who: dict[str, int]
+
+
+class SimilarProduct(Schema):
+    """A product that looks alike; 1 is the same."""
+
+    product: Product
+    similarity: float
+
+
+class SimilarProducts(Schema):
+    """The products that look most alike, the most similar first."""
+
+    items: list[SimilarProduct]
+
+
+class ProductFilter(Schema):
+    """Which products are meant. `needs` is an attribute, a reason, or `any`; `q` is looked for in names and labels."""
+
+    state: State | None = None
+    needs: str | None = None
+    path: str | None = None
+    attributes: dict[str, str] = Field(default_factory=dict)
+    flag: str | None = None
+    who: str | None = None
+    below: float | None = Field(None, ge=0, le=1)
+    q: str | None = Field(None, max_length=200)
+    ids: list[str] | None = None
+
+
+class NewDecision(Schema):
+    """What a person decides about products, given by their ids or as all that match a filter.
+
+    In `set`, null gives an attribute back to the model. `confirm` is true for all labels, or lists attributes.
+    `not_a_product` and `assign_to` may be null: nothing decided, nobody. `versions` are those that the person saw: who
+    sets what another person has set since gets a conflict.
+    """
+
+    products: list[str] | None = Field(None, max_length=200_000)
+    matching: ProductFilter | None = None
+    set: dict[str, str | None] = Field(default_factory=dict)
+    confirm: bool | tuple[str, ...] = False
+    not_a_product: bool | None = None
+    flag: dict[str, bool] = Field(default_factory=dict)
+    move_to: str | None = None
+    delete: bool = False
+    assign_to: str | None = Field(None, max_length=200)
+    versions: dict[str, int] = Field(default_factory=dict)
+
+
+class NewExport(Schema):
+    """A file to write: its format, and a row a product or a photo. `columns` chooses columns and their order."""
+
+    format: TableFormat
+    rows: Literal["product", "photo"] = "product"
+    columns: list[str] | None = Field(None, min_length=1, max_length=600)
+    matching: ProductFilter | None = None
+
+
+class Conflict(Schema):
+    """A product that was left alone, since another person decided it meanwhile."""
+
+    product: str
+    by: str | None
+    value: str | None
+
+
+class Decided(Schema):
+    """A decision that was taken, undone or redone, with at most 200 of the products that it changed."""
+
+    decision: str
+    changed: int
+    conflicts: list[Conflict]
+    products: list[Product]
+
+
+class DecisionEntry(Schema):
+    """An entry of the log. `before` and `after` say, for one product, what changed; `target` what an undo undid."""
+
+    id: str
+    kind: str
+    who: str | None
+    when: datetime
+    products: int
+    target: str | None
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+class DecisionList(Schema):
+    """A page of the log, the newest entry first."""
+
+    items: list[DecisionEntry]
+    total: int
+
+
+class Merge(Schema):
+    """Products to make one of. The first one keeps its SKU and name."""
+
+    products: list[str] = Field(min_length=2, max_length=500)
+
+
+class Split(Schema):
+    """Photos of a product to make a product of their own of."""
+
+    product: str
+    photos: list[str] = Field(min_length=1, max_length=500)
+
+
+class NewComment(Schema):
+    """A comment to add."""
+
+    text: str = Field(min_length=1, max_length=4000)
+
+
+class Comment(Schema):
+    """A comment on a product."""
+
+    id: str
+    who: str | None
+    when: datetime
+    text: str
+
+
+class CommentList(Schema):
+    """The comments on a product, the oldest first."""
+
+    items: list[Comment]
+
+
+class SavedView(Schema):
+    """A name for the query of a page, as it stands in its address."""
+
+    name: str = Field(min_length=1, max_length=100)
+    query: str = Field(max_length=4000)
+
+
+class SavedViews(Schema):
+    """Saved views, in their order."""
+
+    items: list[SavedView]
+
+
+class Presence(Schema):
+    """The product that a person has open, null for none."""
+
+    product: str | None = None
