@@ -14,20 +14,20 @@ test('the catalogue is counted, and narrowed from the root down', async ({ page 
     'aria-pressed',
     'true',
   );
-  await expect(categories.getByRole('button', { name: /^Topwear/ })).toHaveCount(0);
+  await expect(categories.getByRole('button', { name: /^Tops/ })).toHaveCount(0);
   await expect(
     page.getByRole('region', { name: 'Samples of Footwear' }).getByRole('img').first(),
   ).toBeVisible();
   await page.getByRole('button', { name: 'Clear selection' }).click();
-  await expect(categories.getByRole('button', { name: /^Topwear/ })).toHaveCount(1);
+  await expect(categories.getByRole('button', { name: /^Tops/ })).toHaveCount(1);
 });
 
 test('below a chosen category, shares are those of the products in it', async ({ page }) => {
   await page.goto('/catalogue');
-  await page.getByRole('button', { name: /^Apparel/ }).click();
-  await expect(page.getByRole('button', { name: /^Topwear/ })).toHaveText(/24 products\s+66\.7%/);
-  await page.getByRole('button', { name: /^Topwear/ }).click();
-  await expect(page.getByRole('button', { name: /^Tshirts/ })).toHaveText(/12 products\s+50\.0%/);
+  await page.getByRole('button', { name: /^Clothing/ }).click();
+  await expect(page.getByRole('button', { name: /^Tops/ })).toHaveText(/24 products\s+66\.7%/);
+  await page.getByRole('button', { name: /^Tops/ }).click();
+  await expect(page.getByRole('button', { name: /^T-shirts/ })).toHaveText(/12 products\s+50\.0%/);
 });
 
 test('what the check found is listed by kind, with photos', async ({ page }) => {

@@ -14,7 +14,7 @@ test('what the model looked at is one click away, a picture for each label', asy
   expect(await first.evaluate((image: HTMLImageElement) => image.naturalWidth)).toBe(240);
   await expectAccessible(page);
 
-  await dialog.getByRole('radio', { name: 'Main category' }).focus();
+  await dialog.getByRole('radio', { name: 'Category', exact: true }).focus();
   await page.keyboard.press('ArrowRight');
   await expect(dialog.getByRole('img', { name: /highlighted where it supports .*Shoes/ })).toBeVisible();
   await page.keyboard.press('ArrowRight');

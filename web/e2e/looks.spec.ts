@@ -24,7 +24,7 @@ const states: readonly [string, (tray: TrayPage) => Promise<void>][] = [
       await expect(page.getByRole('listbox')).toBeVisible();
     },
   ],
-  ['probabilities', (tray) => openByKey(tray, 'd', 'Main category')],
+  ['probabilities', (tray) => openByKey(tray, 'd', 'Category')],
   ['comparison', (tray) => openByKey(tray, 'c', 'doubter')],
   ['keys', (tray) => openByKey(tray, '?', 'Compare models')],
   ['models', (tray) => tray.page.getByRole('button', { name: /^Model/ }).click()],

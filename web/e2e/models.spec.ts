@@ -12,7 +12,7 @@ test('the models tell how good they are', async ({ page }) => {
 
 test('the confusion matrix is read with the keyboard', async ({ page }) => {
   await page.goto('/models/doubter');
-  const matrix = page.getByRole('application', { name: /^Confusion matrix of Main category/ });
+  const matrix = page.getByRole('application', { name: /^Confusion matrix of Category/ });
   await matrix.focus();
   await matrix.press('ArrowRight');
   await expect(page.getByText(/Accessories was recognised in 80 of 100 photos \(80.0%\)/)).toBeVisible();
@@ -24,8 +24,8 @@ test('the confusion matrix is read with the keyboard', async ({ page }) => {
 
 test('many classes start with the most confused ones, and a mistake shows its cell', async ({ page }) => {
   await page.goto('/models/doubter');
-  await page.getByRole('radio', { name: 'Article type' }).check();
-  await expect(page.getByRole('application', { name: /of Article type/ })).toBeVisible();
+  await page.getByRole('radio', { name: 'Product type' }).check();
+  await expect(page.getByRole('application', { name: /of Product type/ })).toBeVisible();
   const shown = page.getByRole('combobox', { name: 'Classes shown' });
   await expect(shown).toHaveValue('confused');
   await shown.selectOption('Only Footwear');
@@ -38,7 +38,7 @@ test('many classes start with the most confused ones, and a mistake shows its ce
 
 test('how much a head can answer is read point by point', async ({ page }) => {
   await page.goto('/models/doubter');
-  const curve = page.getByRole('slider', { name: /^Main category, % answered/ });
+  const curve = page.getByRole('slider', { name: /^Category, % answered/ });
   await curve.focus();
   await curve.press('Home');
   await expect(curve).toHaveAttribute('aria-valuetext', /10: right 98.0%$/);
@@ -62,7 +62,7 @@ test('on a phone the names of the axes stand apart', async ({ page }) => {
 
 test('classes are sorted and found', async ({ page }) => {
   await page.goto('/models/doubter');
-  const table = page.getByRole('region', { name: 'Figures of each class of Main category' });
+  const table = page.getByRole('region', { name: 'Figures of each class of Category' });
   await table.getByRole('button', { name: 'Class' }).click();
   await expect(table.getByRole('columnheader', { name: 'Class' })).toHaveAttribute('aria-sort', 'ascending');
   await expect(table.getByRole('row').nth(1)).toContainText('Accessories');

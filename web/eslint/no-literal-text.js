@@ -77,7 +77,7 @@ function isProgram(node) {
   if (parent.type === 'MemberExpression' && parent.property === node) return true;
   if (/^(CallExpression|NewExpression)$/.test(parent.type)) {
     const called = parent.callee.name ?? parent.callee.property?.name ?? '';
-    return /^(t|said|named|resolve|asset|Error|TypeError|matchMedia|querySelector|querySelectorAll|closest|get|includes|startsWith|endsWith)$/i.test(
+    return /^(t|said|named|resolve|asset|Error|TypeError|matchMedia|querySelector|querySelectorAll|closest|get|load|includes|startsWith|endsWith)$/i.test(
       called,
     );
   }

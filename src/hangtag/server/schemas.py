@@ -280,7 +280,10 @@ CatalogueView = CatalogueStatistics | CatalogueAbsent
 
 
 class CatalogueFinding(Schema):
-    """A finding of the check about a row or a photo. Duplicates of each other share a `group`."""
+    """A finding of the check about a row or a photo. Duplicates of each other share a `group`.
+
+    `others` are photos of the same group, at most three, the one that the message speaks of first.
+    """
 
     kind: str
     severity: Literal["error", "warning", "info"]
@@ -288,6 +291,7 @@ class CatalogueFinding(Schema):
     id: str | None
     photo: str | None
     group: int | None
+    others: list[str] = []
 
 
 class FindingKindCount(Schema):

@@ -45,6 +45,9 @@ def test_the_catalogue_is_described_and_checked(open_client, tiny_catalogue):
     assert findings["counts"]["missing_photo"] == 1
     assert findings["counts"]["duplicate"] >= 1
     assert findings["total"] == sum(findings["counts"].values()) == len(findings["findings"])
+    pair = [finding for finding in findings["findings"] if finding["kind"] == "duplicate"][:2]
+    assert [finding["others"] for finding in pair] == [[pair[1]["photo"]], [pair[0]["photo"]]]
+    assert all(not finding["others"] for finding in findings["findings"] if finding["group"] is None)
     page = client.get(f"{CATALOGUE}/findings", params={"kind": "missing_photo", "limit": 1}).json()
     assert (page["total"], page["findings"][0]["id"]) == (1, "1024")
     assert page["findings"][0]["severity"] == "error"

@@ -4,5 +4,8 @@ import { words } from '#lib/words/words.svelte.ts';
 export const ssr = false;
 export const prerender = false;
 
-/** The page speaks before it is painted: no word changes under the eyes. */
-export const load = () => words.begin();
+/** The page speaks before it is painted: no word changes under the eyes. The label's serif is there before a label is. */
+export const load = () => {
+  void document.fonts?.load('1rem "Source Serif 4"').catch(() => []);
+  return words.begin();
+};

@@ -1,6 +1,7 @@
 """The contents of the catalogue, the findings of its check, and its photos."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
@@ -9,10 +10,11 @@ from fastapi.responses import Response
 from hangtag.domain.errors import PhotoError
 from hangtag.imaging.thumbnails import LARGEST, SMALLEST, render_photo
 from hangtag.server.problems import NotFoundError, problem_responses
-from hangtag.server.schemas import CatalogueAbsent, CatalogueStatistics, Examples, Findings
+from hangtag.server.schemas import CatalogueAbsent, CatalogueFinding, CatalogueStatistics, Examples, Findings
 from hangtag.server.service import ServiceDependency
 
 router = APIRouter(prefix="/catalogue", tags=["catalogue"])
+_MOST_OTHERS: Final = 3
 _PHOTO: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "The photo.",
@@ -44,8 +46,24 @@ async def list_findings(
         counts={counted.kind: counted.count for counted in stored.kinds},
         kinds=stored.kinds,
         total=len(wanted),
-        findings=wanted[offset : offset + limit],
+        findings=_with_others(wanted[offset : offset + limit], stored.findings),
     )
+
+
+def _with_others(shown: list[CatalogueFinding], findings: list[CatalogueFinding]) -> list[CatalogueFinding]:
+    """Return findings with the other photos of their groups, so that a pair can be seen as one."""
+    groups: dict[int | None, dict[str, None]] = {finding.group: {} for finding in shown if finding.group}
+    for finding in findings:
+        if finding.group in groups and finding.photo:
+            groups[finding.group][finding.photo] = None
+    return [_with_group(finding, groups.get(finding.group, {})) for finding in shown]
+
+
+def _with_group(finding: CatalogueFinding, photos: Iterable[str]) -> CatalogueFinding:
+    others = sorted(
+        (name for name in photos if name != finding.photo), key=lambda name: name not in finding.message
+    )
+    return finding.model_copy(update={"others": others[:_MOST_OTHERS]})
 
 
 @router.get(

@@ -1059,6 +1059,8 @@ export interface components {
         /**
          * CatalogueFinding
          * @description A finding of the check about a row or a photo. Duplicates of each other share a `group`.
+         *
+         *     `others` are photos of the same group, at most three, the one that the message speaks of first.
          */
         CatalogueFinding: {
             /** Kind */
@@ -1076,6 +1078,11 @@ export interface components {
             photo: string | null;
             /** Group */
             group: number | null;
+            /**
+             * Others
+             * @default []
+             */
+            others: string[];
         };
         /**
          * CatalogueGap

@@ -1,0 +1,41 @@
+import { expect, expectAccessible, expectNoSidewaysScroll, test } from './fixtures.ts';
+
+test('the page speaks the chosen language, and still does after a reload', async ({ page }) => {
+  await page.goto('/settings');
+  await page.getByRole('combobox', { name: 'Language' }).selectOption('de');
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Einstellungen');
+  await expect(page.locator('html')).toHaveAttribute('lang', 'de');
+  await page.reload();
+  await page.getByRole('link', { name: 'Katalog' }).click();
+  await expect(page.getByRole('heading', { name: 'Farbe' })).toBeVisible();
+  await expect(page.getByRole('button', { name: /^Oberteile/ })).toContainText('24 Artikel');
+});
+
+test.describe('in a browser that is set to Spanish', () => {
+  test.use({ locale: 'es-MX' });
+
+  test('the page speaks Spanish from the start', async ({ page }) => {
+    await page.goto('/models');
+    await expect(page.getByRole('heading', { level: 1 })).toHaveText('Modelos');
+    await expect(page.locator('html')).toHaveAttribute('lang', 'es');
+  });
+});
+
+for (const width of [360, 768, 1440])
+  for (const colorScheme of ['light', 'dark'] as const)
+    test(`nothing to complain about at ${width} pixels, ${colorScheme}`, async ({ page }) => {
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      await page.setViewportSize({ width, height: 800 });
+      await page.goto('/settings');
+      await expect(page.getByText(/^hangtag \d/)).toBeVisible();
+      await expectAccessible(page);
+      await expectNoSidewaysScroll(page);
+    });
+
+test('the settings lead to the description of the API, which anyone can read', async ({ page }) => {
+  test.slow();
+  await page.goto('/settings');
+  await page.getByRole('link', { name: 'How to use the API' }).click();
+  await expect(page.getByRole('heading', { level: 1 })).toContainText('the HTTP API');
+  await expectAccessible(page);
+});
