@@ -66,18 +66,18 @@ def read_candidates(cleaned: pa.Table, label_column: str, photos: Mapping[str, s
 
 def note_bad_photos(candidates: Sequence[Candidate], prints: Mapping[str, PhotoPrint]) -> None:
     """Note the candidates whose photo cannot be decoded."""
-    for one in candidates:
-        if one.photo is not None and (reason := prints[one.photo].reason) is not None:
-            one.note = f"{BAD_PHOTO}{reason}"
+    for candidate in candidates:
+        if candidate.photo is not None and (reason := prints[candidate.photo].reason) is not None:
+            candidate.note = f"{BAD_PHOTO}{reason}"
 
 
 def note_rare(candidates: Sequence[Candidate], min_examples: int) -> None:
     """Note the candidates whose label has fewer than `min_examples` that could take part."""
-    usable = [one for one in candidates if one.note is None]
-    counts = Counter(one.label for one in usable)
-    for one in usable:
-        if counts[one.label] < min_examples:
-            one.note = RARE_CLASS
+    usable = [candidate for candidate in candidates if candidate.note is None]
+    counts = Counter(candidate.label for candidate in usable)
+    for candidate in usable:
+        if counts[candidate.label] < min_examples:
+            candidate.note = RARE_CLASS
 
 
 def note_given(candidates: Sequence[Candidate], names: Sequence[str | None]) -> None:
@@ -85,14 +85,14 @@ def note_given(candidates: Sequence[Candidate], names: Sequence[str | None]) -> 
 
     Raises `CatalogueError` for a name that stands for no split.
     """
-    for one, name in zip(candidates, names, strict=True):
+    for candidate, name in zip(candidates, names, strict=True):
         split = DROPPED if name is None else read_split_name(name)
         if split is None:
-            problem = f"the column {GIVEN_COLUMN} puts {one.id} into {name!r}"
+            problem = f"the column {GIVEN_COLUMN} puts {candidate.id} into {name!r}"
             raise CatalogueError(problem, fix=f"It may say {', '.join(SPLITS)}, or nothing.")
-        one.given = split
-        if split == DROPPED and one.note is None:
-            one.note = NO_SPLIT
+        candidate.given = split
+        if split == DROPPED and candidate.note is None:
+            candidate.note = NO_SPLIT
 
 
 def number_groups(candidates: Sequence[Candidate], prints: Mapping[str, PhotoPrint]) -> None:

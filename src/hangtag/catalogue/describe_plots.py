@@ -116,10 +116,10 @@ def plot_years(statistics: Statistics, custom: Statistics | None) -> "Figure":
 def plot_missing(statistics: Statistics, custom: Statistics | None) -> "Figure":
     """Draw the share of products without a photo, and without a value of each column that lacks some."""
     sets = {CATALOGUE: statistics} if custom is None else {CATALOGUE: statistics, CUSTOM: custom}
-    missing = {name: count_missing(one) for name, one in sets.items()}
+    missing = {name: count_missing(described) for name, described in sets.items()}
     lacking = [what for what in missing[CATALOGUE] if any(counts.get(what) for counts in missing.values())]
     shown = {name: {what: counts.get(what, 0) for what in lacking} for name, counts in missing.items()}
-    totals = {name: one.products for name, one in sets.items()}
+    totals = {name: described.products for name, described in sets.items()}
     return _draw_shares(shown, totals, "Products without a photo or a value")
 
 

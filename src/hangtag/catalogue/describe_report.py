@@ -100,18 +100,21 @@ class _DescriptionPage:
         self._page.add_section("Totals")
         sets = self._sets()
         rows: list[list[Cell]] = [
-            ["products", *(one.products for one in sets)],
-            ["photos", *(one.photos for one in sets)],
-            ["products without a photo", *(one.products_without_photo for one in sets)],
-            ["photos without a product", *(one.photos_without_product for one in sets)],
+            ["products", *(statistics.products for statistics in sets)],
+            ["photos", *(statistics.photos for statistics in sets)],
+            ["products without a photo", *(statistics.products_without_photo for statistics in sets)],
+            ["photos without a product", *(statistics.photos_without_product for statistics in sets)],
         ]
         for column in self._statistics.columns:
             if column.kind in {Kind.LEVEL, Kind.ATTRIBUTE}:
-                found = [one.column(column.name) for one in sets]
+                found = [statistics.column(column.name) for statistics in sets]
                 rows.append(
-                    [f"classes of {column.name}", *(None if one is None else one.classes for one in found)]
+                    [
+                        f"classes of {column.name}",
+                        *(None if column is None else column.classes for column in found),
+                    ]
                 )
-        rows.append(["years", *(_render_years(one) for one in sets)])
+        rows.append(["years", *(_render_years(statistics) for statistics in sets)])
         self._page.add_table(["", *self._names()], rows)
 
     def _add_level(self, column: Column) -> None:
@@ -153,7 +156,7 @@ class _DescriptionPage:
 
     def _add_attributes(self) -> None:
         kinds = {Kind.ATTRIBUTE, Kind.YEAR}
-        columns = [one for one in self._statistics.columns if one.kind in kinds and one.counts]
+        columns = [column for column in self._statistics.columns if column.kind in kinds and column.counts]
         if columns:
             self._page.add_section("The other columns")
         for column in columns:
@@ -182,7 +185,7 @@ class _DescriptionPage:
 
     def _add_missing(self) -> None:
         self._page.add_section("What is missing")
-        missing = [count_missing(one) for one in self._sets()]
+        missing = [count_missing(statistics) for statistics in self._sets()]
         lacking = [what for what in missing[0] if any(counts.get(what) for counts in missing)]
         if not lacking:
             self._page.add_text("Nothing: every product has its photo and a value in every column.")
@@ -193,8 +196,8 @@ class _DescriptionPage:
         rows: list[list[Cell]] = []
         for what in lacking:
             shares = [
-                _share_of(counts.get(what), one.products)
-                for counts, one in zip(missing, self._sets(), strict=True)
+                _share_of(counts.get(what), statistics.products)
+                for counts, statistics in zip(missing, self._sets(), strict=True)
             ]
             rows.append([what, *(cell for share in shares for cell in share)])
         self._page.add_table(
@@ -213,11 +216,11 @@ class _DescriptionPage:
 
     def _add_photo_sizes(self) -> None:
         self._page.add_section("Photos")
-        for name, one in zip(self._names(), self._sets(), strict=True):
-            found = one.photo_sizes
+        for name, statistics in zip(self._names(), self._sets(), strict=True):
+            found = statistics.photo_sizes
             opened = render_count(found.opened, "photo", "photos")
             caption = f"{name}: sizes in pixels of {opened}" + (
-                "" if found.opened == one.photos else f", spread evenly over all {one.photos:,}"
+                "" if found.opened == statistics.photos else f", spread evenly over all {statistics.photos:,}"
             )
             rows: list[list[Cell]] = [
                 [size, count, Share(count / found.opened)] for size, count in found.sizes[:SHOWN_CLASSES]

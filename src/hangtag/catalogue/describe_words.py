@@ -126,10 +126,10 @@ def _say_years(statistics: Statistics) -> str:
 
 def _say_sizes(statistics: Statistics, custom: Statistics | None) -> str:
     said = []
-    for one, whose in ((statistics, "The photos"), (custom, "those of the custom set")):
-        if one is not None and one.photo_sizes.sizes:
-            size, count = one.photo_sizes.sizes[0]
-            share = count / one.photo_sizes.opened
+    for described, whose in ((statistics, "The photos"), (custom, "those of the custom set")):
+        if described is not None and described.photo_sizes.sizes:
+            size, count = described.photo_sizes.sizes[0]
+            share = count / described.photo_sizes.opened
             often = "all" if share == 1 else render_share(share)
             said.append(f"{whose} are {size} pixels ({often} of them)")
     return f"{', '.join(said)}." if said else ""
@@ -150,7 +150,7 @@ def _say_custom(levels: Sequence[Column], custom: Statistics) -> Iterator[str]:
 def _classes_of_half(column: Column) -> int:
     """Return how many of the largest classes it takes to hold half of the products."""
     held = list(accumulate(count for _, count in column.counts))
-    return 1 + sum(one < held[-1] / 2 for one in held)
+    return 1 + sum(products < held[-1] / 2 for products in held)
 
 
 def _join(names: Sequence[str]) -> str:

@@ -62,7 +62,7 @@ class KnownLabels:
 
     def find(self, column: str, label: str) -> str | None:
         """Return a label as the taxonomy writes it, whatever its capitals; None if the column has no such label."""
-        return {one.casefold(): one for one in self.classes.get(column, ())}.get(label.casefold())
+        return {known.casefold(): known for known in self.classes.get(column, ())}.get(label.casefold())
 
     def check(self, given: Mapping[str, str]) -> CheckedLabels:
         """Check labels by column. A column of which nothing is known is passed on as it is."""
@@ -130,10 +130,10 @@ class KnownLabels:
 
         Real catalogues hold single products under a wrong parent, such as a T-shirt among the belts.
         """
-        products = sum(count for one, count in self.counts.items() if one[: len(path)] == path)
+        products = sum(count for longer, count in self.counts.items() if longer[: len(path)] == path)
         above = path[-2] if len(path) > 1 else ""
         alike = difflib.SequenceMatcher(None, above.lower(), path[-1].lower()).ratio() > ALIKE
-        family = sum(one[: len(path) - 1] == path[:-1] for one in self.taxonomy.paths)
+        family = sum(sibling[: len(path) - 1] == path[:-1] for sibling in self.taxonomy.paths)
         return products, alike, family, path
 
     def _plausible(self, paths: Sequence[CategoryPath]) -> list[CategoryPath]:
@@ -146,5 +146,5 @@ class KnownLabels:
     def _describe_contradiction(self, category: Mapping[str, str]) -> str:
         lowest, label = list(category.items())[-1]
         real = " or ".join(format_path(path) for path in self._paths_of({lowest: label}))
-        above = format_path([one for level, one in category.items() if level != lowest])
+        above = format_path([label for level, label in category.items() if level != lowest])
         return f"the {lowest} {label} does not lie under {above}. It is {real}"

@@ -101,8 +101,10 @@ def _assign(usable: Sequence[Candidate], settings: SplitSettings) -> Fractions:
         raise CatalogueError("no product is left to split", fix="Do the photos belong to this table?")
     fractions: Fractions = {TEST: settings.test, VALIDATION: settings.validation}
     if settings.strategy == "year":
-        for one, split in zip(usable, assign_by_year([one.year for one in usable], fractions), strict=True):
-            one.split = split
+        for candidate, split in zip(
+            usable, assign_by_year([candidate.year for candidate in usable], fractions), strict=True
+        ):
+            candidate.split = split
     elif settings.strategy == "given":
         fractions = _keep_given(usable, fractions, settings.seed)
     else:
@@ -113,16 +115,18 @@ def _assign(usable: Sequence[Candidate], settings: SplitSettings) -> Fractions:
 def _keep_given(usable: Sequence[Candidate], fractions: Fractions, seed: int) -> Fractions:
     """Keep the catalogue's own division; draw from its train what it lacks, and return the shares of that."""
     lacking = {
-        split: share for split, share in fractions.items() if all(one.given != split for one in usable)
+        split: share
+        for split, share in fractions.items()
+        if all(candidate.given != split for candidate in usable)
     }
-    train = [one for one in usable if one.given == TRAIN]
+    train = [candidate for candidate in usable if candidate.given == TRAIN]
     if sum(lacking.values()) * len(usable) >= len(train):
         problem = (
             f"its train has {len(train)} of {len(usable)} products, too few to draw {' and '.join(lacking)}"
         )
         raise CatalogueError(f"the catalogue's own split cannot be kept: {problem}")
-    for one in usable:
-        one.split = str(one.given)
+    for candidate in usable:
+        candidate.split = str(candidate.given)
     of_train = {split: share * len(usable) / len(train) for split, share in lacking.items()}
     _draw(train, of_train, seed, by_group=True)
     return lacking
@@ -130,21 +134,24 @@ def _keep_given(usable: Sequence[Candidate], fractions: Fractions, seed: int) ->
 
 def _draw(usable: Sequence[Candidate], fractions: Fractions, seed: int, *, by_group: bool) -> None:
     members = _members(usable, by_group=by_group)
-    items = [Item(min(one.id for one in group), _majority_label(group), len(group)) for group in members]
+    items = [
+        Item(min(candidate.id for candidate in group), _majority_label(group), len(group))
+        for group in members
+    ]
     for group, split in zip(members, assign_stratified(items, fractions, seed), strict=True):
-        for one in group:
-            one.split = split
+        for candidate in group:
+            candidate.split = split
 
 
 def _members(usable: Sequence[Candidate], *, by_group: bool) -> list[list[Candidate]]:
     members: dict[object, list[Candidate]] = {}
-    for one in usable:
-        members.setdefault(one.group if by_group else one.id, []).append(one)
+    for candidate in usable:
+        members.setdefault(candidate.group if by_group else candidate.id, []).append(candidate)
     return list(members.values())
 
 
 def _majority_label(group: Sequence[Candidate]) -> str:
-    counts = Counter(str(one.label) for one in group)
+    counts = Counter(str(candidate.label) for candidate in group)
     return min(counts, key=lambda label: (-counts[label], label))
 
 
@@ -153,8 +160,10 @@ def _split_table(
 ) -> pa.Table:
     table = cleaned.select([name for name in cleaned.column_names if name not in ADDED_COLUMNS])
     for name, kind in ADDED_COLUMNS.items():
-        table = table.append_column(name, pa.array([getattr(one, name) for one in candidates], kind))
-    counts = Counter(one.split for one in candidates)
+        table = table.append_column(
+            name, pa.array([getattr(candidate, name) for candidate in candidates], kind)
+        )
+    counts = Counter(candidate.split for candidate in candidates)
     said = {name: value for name, value in asdict(settings).items() if name not in {VALIDATION, TEST}}
     if settings.group_by is None:
         del said["group_by"]
@@ -253,8 +262,8 @@ def write_split(table: pa.Table, path: Path) -> SplitReport:
     Raises `CatalogueError` when a file cannot be written.
     """
     report = report_split(table)
-    for one in split_tables(path):
-        write_table(table, one)
+    for file in split_tables(path):
+        write_table(table, file)
     write_json(asdict(report), split_report_path(path))
     return report
 

@@ -180,8 +180,12 @@ def find_suspects(guesses: OutOfFold, rows: Rows) -> tuple[list[Finding], list[C
     for column, head in guesses.heads.items():
         suspects, noise = _judge(column, head)
         current = _current_labels(rows, column)
-        kept = [(row, one) for row, one in suspects if current.get(guesses.ids[row], one.given) == one.given]
-        findings += [_about(guesses.ids[row], guesses.photos[row], one) for row, one in kept]
+        kept = [
+            (row, suspect)
+            for row, suspect in suspects
+            if current.get(guesses.ids[row], suspect.given) == suspect.given
+        ]
+        findings += [_about(guesses.ids[row], guesses.photos[row], suspect) for row, suspect in kept]
         columns.append(noise)
     return sorted(findings, key=_rank), columns
 
@@ -194,10 +198,10 @@ def write_suspects(findings: Iterable[Finding], path: Path) -> None:
     with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv_writer(file)
         writer.writerow((ID, "photo", *SUSPECT_COLUMNS))
-        for one in findings:
-            if one.suspect is not None:
-                said = (getattr(one.suspect, name) for name in SUSPECT_COLUMNS)
-                writer.writerow((one.id, one.photo, *said))
+        for finding in findings:
+            if finding.suspect is not None:
+                said = (getattr(finding.suspect, name) for name in SUSPECT_COLUMNS)
+                writer.writerow((finding.id, finding.photo, *said))
 
 
 def _judge(column: str, head: HeadGuesses) -> tuple[list[tuple[int, Suspect]], ColumnNoise]:
@@ -227,12 +231,12 @@ def _current_labels(rows: Rows, column: str) -> Mapping[str, str | None]:
     return {id_: labels[position] for id_, labels in rows.labels.items()}
 
 
-def _about(id_: str, photo: str, one: Suspect) -> Finding:
+def _about(id_: str, photo: str, suspect: Suspect) -> Finding:
     detail = (
-        f"{one.column}: {one.given} ({one.given_probability:.0%}),"
-        f" rather {one.suggested} ({one.suggested_probability:.0%})"
+        f"{suspect.column}: {suspect.given} ({suspect.given_probability:.0%}),"
+        f" rather {suspect.suggested} ({suspect.suggested_probability:.0%})"
     )
-    return Finding(FindingKind.SUSPECT_LABEL, detail, id_, photo, suspect=one)
+    return Finding(FindingKind.SUSPECT_LABEL, detail, id_, photo, suspect=suspect)
 
 
 def _rank(finding: Finding) -> int:

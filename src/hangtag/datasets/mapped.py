@@ -268,7 +268,7 @@ class MappedCatalogue(KeepsNothingOpen):
 
     def _place(self, header: Row, name: str | None) -> int:
         """Return the position of a column; 0 where the mapping names none."""
-        names = [_tidy(one) for one in header]
+        names = [_tidy(name) for name in header]
         if name is not None and name not in names:
             fix = f"{did_you_mean(name, names)}Its columns are {', '.join(names)}."
             raise CatalogueError(f"the table has no column {name}", where=self._mapping.table, fix=fix)

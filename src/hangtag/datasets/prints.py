@@ -46,10 +46,12 @@ def fingerprint_catalogue(
     bytes, so that one memory serves several catalogues, whatever names they give to their photos.
     """
     remembered = {} if memory is None else read_prints(memory)
-    known = {(one.size, one.crc): one for one in remembered.values() if one.size}
+    known = {(seen.size, seen.crc): seen for seen in remembered.values() if seen.size}
     prints = for_each_photo(names, lambda name: _take_print(catalogue, name, known), on_progress, threads)
-    if memory is not None and any(one.size and (one.size, one.crc) not in known for one in prints.values()):
-        found = {(one.size, one.crc) for one in prints.values()}
+    if memory is not None and any(
+        seen.size and (seen.size, seen.crc) not in known for seen in prints.values()
+    ):
+        found = {(seen.size, seen.crc) for seen in prints.values()}
         # Of another catalogue's photo of the same name, or an older one, the contents are the name.
         others = {
             f"{size}-{crc:08x}" if name in prints else name: one

@@ -157,7 +157,9 @@ def assign_stratified(items: Sequence[Item], fractions: Fractions, seed: int) ->
     strata: defaultdict[str, list[int]] = defaultdict(list)
     for position, item in enumerate(items):
         strata[item.label].append(position)
-    sizes = {label: sum(items[one].size for one in positions) for label, positions in strata.items()}
+    sizes = {
+        label: sum(items[position].size for position in positions) for label, positions in strata.items()
+    }
     carried = dict.fromkeys(fractions, 0.0)
     splits = [TRAIN] * len(items)
     by_size = sorted(strata, key=lambda label: (-sizes[label], label))

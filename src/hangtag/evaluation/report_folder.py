@@ -87,9 +87,13 @@ def write_sample(
             f"{title}, version {model.card.version}: {model.card.description}"
             for title, model in models.items()
         ),
-        *(f"{one.rows.num_rows} photos come from {one.name}." for one in sets),
+        *(f"{photos.rows.num_rows} photos come from {photos.name}." for photos in sets),
         f"Photos of a split are chosen by the seed {seed}: the same table and seed give the same photos.",
-        *(f"{one.name}: {judge(model.card, one).reason}" for one in sets for model in models.values()),
+        *(
+            f"{photos.name}: {judge(model.card, photos).reason}"
+            for photos in sets
+            for model in models.values()
+        ),
     ]
     write_workbook(photos, columns, notes, folder / WORKBOOK)
 

@@ -60,7 +60,7 @@ def draw_confusions(title: str, column: str, head: Report) -> dict[str, bytes]:
 
 def draw_reliability(title: str, column: str, head: Report) -> bytes:
     """Return the reliability diagram of a head as a PNG; what a handful of answers say is left out of it."""
-    bins = [one for one in head["reliability"] if one["count"] >= head["support"] * SMALLEST_BIN]
+    bins = [part for part in head["reliability"] if part["count"] >= head["support"] * SMALLEST_BIN]
     return png_bytes(reliability_diagram(bins, title=f"{column}, {title}: is its confidence honest?"))
 
 

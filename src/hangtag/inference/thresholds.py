@@ -81,11 +81,13 @@ def choose_path_thresholds(
     below: float | None = None
     for depth in range(len(levels), 0, -1):
         path, level = levels[:depth], levels[depth - 1]
-        known = rest & np.all([targets[one] != NO_LABEL for one in path], axis=0)
-        hits = np.all([predictions.label_indices[one] == targets[one] for one in path], axis=0)
+        known = rest & np.all([targets[name] != NO_LABEL for name in path], axis=0)
+        hits = np.all([predictions.label_indices[name] == targets[name] for name in path], axis=0)
         confidence = predictions.confidence(level)
         found = choose_threshold(confidence[known], hits[known], target)
-        below = thresholds[level] = min((one for one in (found, below) if one is not None), default=None)
+        below = thresholds[level] = min(
+            (value for value in (found, below) if value is not None), default=None
+        )
         if below is not None:
             rest &= confidence < below
     return {level: thresholds[level] for level in levels}

@@ -121,7 +121,7 @@ def _say(found: HeatMap) -> str:
 
 def _shorten(pen: ImageDraw.ImageDraw, text: str, width: int) -> str:
     """Return a text that fits; of one that is too long, its end, where names differ."""
-    return next((one for one in _iter_shorter(text) if pen.textlength(one, _font()) <= width), "")
+    return next((short for short in _iter_shorter(text) if pen.textlength(short, _font()) <= width), "")
 
 
 def _iter_shorter(text: str) -> Iterator[str]:

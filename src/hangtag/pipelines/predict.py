@@ -60,7 +60,7 @@ def predict(
     """
     loaded = _load(model, precision, threads)
     given = [photos] if isinstance(photos, str | PathLike) else photos
-    if isinstance(given, Sequence) and given and all(isinstance(one, str | PathLike) for one in given):
+    if isinstance(given, Sequence) and given and all(isinstance(part, str | PathLike) for part in given):
         with open_inputs([str(path) for path in given], InputSettings()) as walk:
             return loaded.predict(walk)
     return loaded.predict(photos)

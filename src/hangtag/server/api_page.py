@@ -134,7 +134,7 @@ def _table(caption: str, headings: tuple[str, ...], rows: Sequence[tuple[str, ..
 
 def _schema_of(answer: Json) -> Json:
     contents: Mapping[str, Json] = answer.get("content", {})
-    return next((one.get("schema", {}) for one in contents.values()), {})
+    return next((content.get("schema", {}) for content in contents.values()), {})
 
 
 def _type_of(schema: Json) -> str:

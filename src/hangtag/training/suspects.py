@@ -38,8 +38,8 @@ def forget_labels(table: pa.Table, suspects: Iterable[SuspectLabel]) -> tuple[pa
     has changed since is kept, and so are all labels of a class that would be left without any: it could not be learnt.
     """
     by_column: dict[str, dict[str, str]] = {}
-    for one in suspects:
-        by_column.setdefault(one.column, {})[one.id] = one.given
+    for suspect in suspects:
+        by_column.setdefault(suspect.column, {})[suspect.id] = suspect.given
     in_train = np.array([split == TRAIN for split in table[SPLIT_COLUMN].to_pylist()], bool)
     counts = {}
     for column, given in by_column.items():

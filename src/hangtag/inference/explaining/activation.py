@@ -167,8 +167,8 @@ def _step(node: Any) -> tuple[Pair, Pair] | None:  # noqa: ANN401
 
 def _like(output: Any) -> Any | None:  # noqa: ANN401
     """Return what an operator makes its output of cell by cell: its first input of as many rows and columns."""
-    inputs = (one.get_source_output() for one in output.get_node().inputs())
-    return next((one for one in inputs if _spatial(one) == _spatial(output)), None)
+    inputs = (port.get_source_output() for port in output.get_node().inputs())
+    return next((source for source in inputs if _spatial(source) == _spatial(output)), None)
 
 
 def _spatial(output: Any) -> tuple[int, int] | None:  # noqa: ANN401

@@ -30,7 +30,7 @@ _SPLITS: Final = ("test", "validation", "train")
 async def list_models(service: ServiceDependency) -> ModelList:
     """List the available models, the default one first."""
     default = service.registry.default_id
-    return ModelList(models=[_summarise(one, default) for one in service.registry.cards()])
+    return ModelList(models=[_summarise(card, default) for card in service.registry.cards()])
 
 
 @router.get("/models/{model_id}", responses=problem_responses(404, 503))
@@ -122,7 +122,7 @@ def _describe_detector(card: Card) -> OodDetector | None:
 
 def _figures(card: Card) -> Figures | None:
     """Return the figures of the preferred split that the model was evaluated on."""
-    split = next((one for one in _SPLITS if isinstance(card.metrics.get(one), dict)), None)
+    split = next((split for split in _SPLITS if isinstance(card.metrics.get(split), dict)), None)
     if split is None:
         return None
     support = card.figure(split, "photos", "labelled")
