@@ -17,7 +17,12 @@ STARTED_WITHIN_S = 300
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_health_check_period_ms": "1000",  # so that a killed node is noticed within seconds
-    "RAY_worker_register_timeout_seconds": "300",  # a machine that runs tests may be busy
+    # A machine that runs tests may be busy, and Ray's own limits are those of a machine that is not.
+    "RAY_worker_register_timeout_seconds": "300",
+    "RAY_gcs_server_port_wait_time_s": "300",
+    "RAY_gcs_server_request_timeout_seconds": "300",
+    "RAY_gcs_rpc_server_connect_timeout_s": "60",
+    "RAY_agent_register_timeout_ms": "300000",
 }
 
 

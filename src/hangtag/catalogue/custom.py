@@ -28,8 +28,9 @@ from hangtag.domain.taxonomy import format_path
 from hangtag.domain.text import did_you_mean
 from hangtag.imaging.decode import decode_photo
 from hangtag.tables.matching import Likeness, NameMatcher, product_id
-from hangtag.tables.tables import csv_writer, read_table, whole_file
+from hangtag.tables.tables import csv_writer, read_table, whole_file, write_report
 from hangtag.tables.values import MISSING, drop_invisible, single_spaced
+from hangtag.tables.writing import restore_text
 
 Labels = dict[str, str]
 """The values of one product by column."""
@@ -162,7 +163,7 @@ def label_by_file(path: Path, names: Sequence[str], known: KnownLabels) -> Label
         raise UsageError("the table has no column that names the photos", where=path, fix=fix)
     columns = _find_label_columns(path, table)
     rows = table.select([photo_column, *columns]).to_pylist()
-    written = [str(row[photo_column] or "") for row in rows]
+    written = [restore_text(str(row[photo_column] or "")) for row in rows]
     matches = NameMatcher(names).match_all(written, Likeness.OTHER_FOLDER)
     labelling = Labelling()
     for number, (text, row) in enumerate(zip(written, rows, strict=True), start=1):
@@ -182,7 +183,10 @@ def _read_row(
     if name in labelling.labels:
         labelling.problems[where] = f"{written} comes twice"
     else:
-        tidy = {column: single_spaced(drop_invisible(str(value or ""))) for column, value in row.items()}
+        tidy = {
+            column: single_spaced(drop_invisible(restore_text(str(value or ""))))
+            for column, value in row.items()
+        }
         given = {column: value for column, value in tidy.items() if column in VALUE_COLUMNS and value}
         checked = known.check(given)
         if checked.problems:
@@ -224,13 +228,13 @@ def write_proposals(
         for column in LABEL_COLUMNS
         if any(column in values for values in [*labels.values(), *proposals.values()])
     ]
-    with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv_writer(file)
-        writer.writerow(["photo", *(part for column in columns for part in (column, f"{column}_confidence"))])
-        for name in names:
-            row = [name]
-            for column in columns:
-                known = labels.get(name, {}).get(column)
-                label, confidence = proposals.get(name, {}).get(column, ("", None))
-                row += [known, ""] if known else [label, "" if confidence is None else f"{confidence:.4f}"]
-            writer.writerow(row)
+    table: dict[str, list[str | None]] = {"photo": list(names)}
+    for column in columns:
+        known = [labels.get(name, {}).get(column) for name in names]
+        proposed = [proposals.get(name, {}).get(column, (None, None)) for name in names]
+        pairs = list(zip(known, proposed, strict=True))
+        table[column] = [own or label for own, (label, _) in pairs]
+        table[f"{column}_confidence"] = [
+            None if own or confidence is None else f"{confidence:.4f}" for own, (_, confidence) in pairs
+        ]
+    write_report(pa.table(table), path)

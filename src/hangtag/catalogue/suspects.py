@@ -25,13 +25,14 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from hangtag.catalogue.check_rows import Rows
 from hangtag.catalogue.findings import SUSPECT_COLUMNS, ColumnNoise, Finding, FindingKind, Suspect
 from hangtag.datasets.out_of_fold import HeadGuesses, OutOfFold
 from hangtag.domain.columns import ID
 from hangtag.domain.errors import UsageError
-from hangtag.tables.tables import csv_writer, whole_file
+from hangtag.tables.tables import write_report
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -191,17 +192,17 @@ def find_suspects(guesses: OutOfFold, rows: Rows) -> tuple[list[Finding], list[C
 
 
 def write_suspects(findings: Iterable[Finding], path: Path) -> None:
-    """Write the suspect labels as CSV: `id`, `photo` and what is suspected, the worst of every column first.
+    """Write the suspect labels as a table: `id`, `photo` and what is suspected, the worst of every column first.
 
     Raises `CatalogueError` when the file cannot be written.
     """
-    with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv_writer(file)
-        writer.writerow((ID, "photo", *SUSPECT_COLUMNS))
-        for finding in findings:
-            if finding.suspect is not None:
-                said = (getattr(finding.suspect, name) for name in SUSPECT_COLUMNS)
-                writer.writerow((finding.id, finding.photo, *said))
+    judged = [(finding, finding.suspect) for finding in findings if finding.suspect is not None]
+    columns = {
+        ID: [finding.id for finding, _ in judged],
+        "photo": [finding.photo for finding, _ in judged],
+        **{name: [getattr(suspect, name) for _, suspect in judged] for name in SUSPECT_COLUMNS},
+    }
+    write_report(pa.table(columns), path)
 
 
 def _judge(column: str, head: HeadGuesses) -> tuple[list[tuple[int, Suspect]], ColumnNoise]:

@@ -200,6 +200,12 @@ def _defuse(text: str) -> str:
     return f"'{text}"
 
 
+def restore_text(text: str) -> str:
+    """Return a text as it was before a table made it harmless: without the apostrophe in front of a formula."""
+    original = text.removeprefix("'")
+    return original if _defuse(original) == text else text
+
+
 def _defuse_path(path: str) -> str:
     return f"./{path}" if path.startswith(_STARTS_A_FORMULA) else path
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 from hangtag.datasets.splits import SPLIT_COLUMN, TRAIN
 from hangtag.domain.columns import ID
 from hangtag.tables.tables import need_columns, read_table
+from hangtag.tables.writing import restore_text
 
 
 class SuspectLabel(NamedTuple):
@@ -28,7 +29,10 @@ def read_suspects(path: Path) -> list[SuspectLabel]:
     table = read_table(path)
     need_columns(table, list(SuspectLabel._fields), path)
     columns = (table[name].to_pylist() for name in SuspectLabel._fields)
-    return [SuspectLabel(*values) for values in zip(*columns, strict=True)]
+    return [
+        SuspectLabel(*(restore_text(value or "") for value in values))
+        for values in zip(*columns, strict=True)
+    ]
 
 
 def forget_labels(table: pa.Table, suspects: Iterable[SuspectLabel]) -> tuple[pa.Table, dict[str, int]]:

@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 
 from hangtag.catalogue.check import check_catalogue
-from hangtag.catalogue.findings import FindingKind, write_findings
+from hangtag.catalogue.findings import Finding, FindingKind, Suspect, write_findings
 from hangtag.catalogue.suspects import write_suspects
 from hangtag.datasets.opening import open_catalogue
 from hangtag.datasets.out_of_fold import HeadGuesses, OutOfFold
 from hangtag.domain.errors import UsageError
+from hangtag.tables.writing import restore_text
 
 MASTERS = ("Accessories", "Apparel", "Footwear")
 GENDERS = ("Men", "Women")
@@ -111,4 +112,20 @@ def test_the_files_have_the_suspects(tiny_catalogue, guesses, tmp_path, read_csv
     assert [{name: row[name] for name in rows[0]} for row in in_findings] == rows
     values = json.loads(report.read_text())
     assert values["settings"]["out_of_fold"] == {"recipe": "tiny"}
-    assert [one["suspects"] for one in values["label_noise"]] == [0, 1, 2]
+    assert [column["suspects"] for column in values["label_noise"]] == [0, 1, 2]
+
+
+def test_the_table_of_suspects_holds_no_formula_and_is_read_back_whole(tmp_path):
+    suspect = Suspect("season", '=HYPERLINK("x")', "-Fall", 0.1, 0.9, 1)
+    finding = Finding(FindingKind.SUSPECT_LABEL, "", "@7", "7.jpg", suspect=suspect)
+    path = tmp_path / "suspects.csv"
+    write_suspects([finding], path)
+    row = path.read_text().splitlines()[1]
+    assert row.startswith("'@7,7.jpg,season,\"'=HYPERLINK(")
+    assert [restore_text(cell) for cell in next(csv.reader([row]))[:5]] == [
+        "@7",
+        "7.jpg",
+        "season",
+        suspect.given,
+        suspect.suggested,
+    ]

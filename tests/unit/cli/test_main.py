@@ -1,5 +1,7 @@
 import subprocess
 import sys
+from importlib import import_module
+from inspect import Parameter, signature
 from types import SimpleNamespace
 
 import pytest
@@ -68,6 +70,31 @@ def test_a_message_that_names_parameters_names_their_options_here(capsys, replac
     assert status == 2
     told = "Give --split-table x.csv, --resume or a column `split`; see `hangtag split`."
     assert err == f"error: --set: a split is missing. {told}\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "pipeline", "name"),
+    [
+        ("evaluate", "hangtag.pipelines.evaluate", "evaluate"),
+        ("clean", "hangtag.pipelines.catalogue", "clean"),
+        ("check", "hangtag.pipelines.catalogue", "check"),
+        ("describe", "hangtag.pipelines.catalogue", "describe"),
+        ("quantise", "hangtag.pipelines.quantise", "quantise"),
+    ],
+)
+def test_a_command_has_the_defaults_of_its_function(command, pipeline, name):
+    options = signature(getattr(import_module(f"hangtag.cli.{command}"), command)).parameters
+    parameters = signature(getattr(import_module(pipeline), name)).parameters
+    shared = [
+        parameter
+        for parameter in options.keys() & parameters.keys()
+        if options[parameter].default is not Parameter.empty
+        and parameters[parameter].default is not Parameter.empty
+    ]
+    assert shared
+    for parameter in shared:
+        given, expected = options[parameter].default, parameters[parameter].default
+        assert given == expected or str(given) == str(expected), parameter
 
 
 def test_version(capsys):
