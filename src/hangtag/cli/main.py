@@ -60,6 +60,9 @@ COMMANDS: Final = (
     Command("evaluate", "Measure a model on a split of a catalogue."),
     Command("quantise", "Make the int8 form of a model."),
     Command("bench", "Measure this machine, and choose what labels fastest on it."),
+    Command("users", "Manage the people who may use the service."),
+    Command("tokens", "Manage the tokens with which programs use the service."),
+    Command("upgrade", "Bring the database of an older hangtag up to date."),
     Command("doctor", "Examine this installation: what is wrong, and what to do."),
     Command("samples", "Write the sample photos that come with hangtag."),
 )

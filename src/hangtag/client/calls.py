@@ -1,5 +1,6 @@
 """The client: one method for each operation of the service."""
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -32,6 +33,9 @@ from hangtag.domain.errors import ServiceError, UsageError
 GivenPhoto = str | Path | bytes
 """A path of a photo, or its bytes."""
 
+TOKEN_VARIABLE: Final = "HANGTAG_TOKEN"  # noqa: S105 - the name of a variable
+"""The environment variable of the token to send."""
+
 _QUIET_S: Final = 60.0
 """The event stream of a job sends something at least every 15 seconds; longer silence means a lost connection."""
 
@@ -47,22 +51,27 @@ _READ_JOB: Final = TypeAdapter(Job)
 class Client(BatchCalls):
     """A client for a service.
 
-    `user` is the name under which decisions are kept. `timeout_s` limits each call. `attempts` is how often a call is
-    sent while the service is busy. Every method raises `ServiceError` if the service cannot be reached or returns a
-    problem.
+    `token` is one of the service's, where it has accounts; by default the environment variable `HANGTAG_TOKEN`. Where
+    it has none, `user` is the name under which decisions are kept. `timeout_s` limits each call. `attempts` is how
+    often a call is sent while the service is busy. Every method raises `ServiceError` if the service cannot be reached
+    or returns a problem.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a person may choose is a keyword of its own
         self,
         base_url: str = "http://127.0.0.1:8080",
         *,
         user: str | None = None,
+        token: str | None = None,
         timeout_s: float = 60.0,
         attempts: int = 4,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.user = user
-        self._connection = Connection(base_url, timeout_s, max(1, attempts), transport)
+        secret = token or os.environ.get(TOKEN_VARIABLE) or None
+        self._connection = Connection(
+            base_url, max(1, attempts), secret, timeout=timeout_s, transport=transport
+        )
 
     def __enter__(self) -> Self:
         return self

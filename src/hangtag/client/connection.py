@@ -16,19 +16,22 @@ from hangtag.domain.text import describe_invalid
 Value = TypeVar("Value")
 
 _LONGEST_PAUSE_S: Final = 30.0
+_BUSY: Final = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
 _FIX_UNREACHABLE: Final = "Start it with `hangtag serve`, or use another address."
 
 
 class Connection:
-    """A connection to a service. `attempts` is how often a request is sent while the service is busy."""
+    """A connection to a service. `options` are those of `httpx.Client`.
 
-    def __init__(
-        self, base_url: str, timeout_s: float, attempts: int, transport: httpx.BaseTransport | None
-    ) -> None:
+    `attempts` is how often a request is sent while the service is busy.
+    """
+
+    def __init__(self, base_url: str, attempts: int, token: str | None, **options: Any) -> None:  # noqa: ANN401 - httpx's
         self.where = base_url.rstrip("/")
         self._attempts = attempts
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         with naming_network_settings():
-            self._http = httpx.Client(base_url=f"{self.where}/api/v1", timeout=timeout_s, transport=transport)
+            self._http = httpx.Client(base_url=f"{self.where}/api/v1", headers=headers, **options)
 
     def close(self) -> None:
         """Close the connection."""
@@ -100,8 +103,8 @@ class Connection:
 
 
 def _pause_asked_for(response: httpx.Response) -> float | None:
-    """Return the seconds of Retry-After if the service is busy, else None."""
-    if response.status_code != HTTPStatus.SERVICE_UNAVAILABLE:
+    """Return the seconds of Retry-After if the service is busy, or gets too many requests; else None."""
+    if response.status_code not in _BUSY:
         return None
     asked = response.headers.get("retry-after", "")
     return min(float(asked), _LONGEST_PAUSE_S) if asked.isdecimal() else None

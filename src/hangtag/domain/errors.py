@@ -7,6 +7,7 @@
     ├── RecipeError       a training recipe is incomplete or invalid
     ├── TrainingError     a training cannot continue
     ├── BundleError       a model file cannot be loaded or trusted
+    ├── AccountError      a person, a role or a token cannot be added or changed
     ├── ServiceError      a service refuses a request or cannot be reached
     └── PhotoError        one photo cannot be labelled; carries a `Reason`
 
@@ -109,6 +110,12 @@ class InvalidFieldsError(StoreError):
     def __init__(self, *fields: InvalidField, fix: str | None = None) -> None:
         self.fields = fields
         super().__init__("; ".join(f"{field.field}: {field.message}" for field in fields), fix=fix)
+
+
+class AccountError(HangtagError):
+    """A person, a role or a token cannot be added or changed."""
+
+    code = "account"
 
 
 class ServiceError(HangtagError):

@@ -1,15 +1,17 @@
 """The app: routes, error handlers and middleware, built from settings alone."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from starlette.middleware.gzip import GZipMiddleware
 
 from hangtag import __version__
+from hangtag.server.access.gate import Gate, authorise
 from hangtag.server.api_page import render_api_page
 from hangtag.server.jobs import routes as jobs
 from hangtag.server.metrics import Metrics
@@ -18,6 +20,7 @@ from hangtag.server.openapi import describe_api, find_methods
 from hangtag.server.page import Page
 from hangtag.server.problems import MethodNotAllowedError, add_problem_handlers
 from hangtag.server.routes import (
+    accounts,
     batches,
     catalogue,
     explanations,
@@ -31,6 +34,7 @@ from hangtag.server.routes import (
 )
 from hangtag.server.service import run_service
 from hangtag.server.settings import Settings
+from hangtag.server.tracing import Tracing, open_tracing
 
 API: Final = "/api/v1"
 _COMPRESSED_FROM_BYTES: Final = 2_000
@@ -41,12 +45,15 @@ _METHODS: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "
 def create_app(settings: Settings) -> FastAPI:
     """Return the app. It loads its models when it starts, so building it is cheap."""
     metrics = Metrics()
+    tracing = open_tracing(settings.otlp_endpoint) if settings.otlp_endpoint else None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with run_service(settings, metrics) as service:
             app.state.service = service
             yield
+        if tracing is not None:
+            await asyncio.to_thread(tracing.shutdown)  # sends what is left
 
     app = FastAPI(
         title="hangtag",
@@ -56,17 +63,32 @@ def create_app(settings: Settings) -> FastAPI:
         openapi_url=f"{API}/openapi.json",
         docs_url=None,  # FastAPI's page loads its script from a CDN
         redoc_url=None,
+        dependencies=[Depends(authorise)],
         generate_unique_id_function=_name_operation,
     )
     stored = (batches, products, jobs)
-    for part in (predictions, *stored, explanations, exports, models, catalogue, samples, names, status):
+    for part in (
+        predictions,
+        *stored,
+        explanations,
+        exports,
+        models,
+        catalogue,
+        samples,
+        names,
+        status,
+        accounts,
+    ):
         app.include_router(part.router, prefix=API)
     app.include_router(status.health_router)
     _add_pages(app, Page(settings.page_folder))
     add_problem_handlers(app)
     app.openapi = lambda: describe_api(app)  # type: ignore[method-assign]  # as FastAPI documents it
     app.add_middleware(GZipMiddleware, minimum_size=_COMPRESSED_FROM_BYTES, compresslevel=5)
+    app.add_middleware(Gate)
     app.add_middleware(Observer, metrics=metrics)
+    if tracing is not None:
+        app.add_middleware(Tracing, provider=tracing)
     app.add_middleware(BasePath, base_path=settings.base_path)
     return app
 

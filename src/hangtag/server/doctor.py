@@ -17,9 +17,8 @@ from hangtag.domain.durable import PRIVATE_FILE, PRIVATE_FOLDER
 from hangtag.domain.text import did_you_mean
 from hangtag.inference.runtime import count_usable_cpus
 from hangtag.pipelines.doctor import Finding, check_packages, run_check
-from hangtag.server.middleware import is_loopback
 from hangtag.server.settings import MIB, Settings
-from hangtag.store.database import DATABASE_NAME, list_revisions, sqlite_url
+from hangtag.store.database import DATABASE_NAME, find_url, list_revisions, parse_url
 
 _PREFIX: Final = "HANGTAG_"
 _OTHER_VARIABLES: Final = frozenset({"HANGTAG_BENCH"})
@@ -31,6 +30,8 @@ _NO_DISK_BYTES: Final = 128 * MIB
 _PROCESS_BYTES: Final = 500 * MIB
 """What the process needs beside uploads: the runtime, a model, buffers."""
 
+_FIX_FILE: Final = "Restore a backup, or move the file away to begin with an empty database."
+_FIX_SERVER: Final = "Check HANGTAG_DATABASE_URL, and that the database accepts connections from here."
 _EXTRA_OPEN: Final = 0o077
 _CGROUP_LIMITS: Final = (
     Path("/sys/fs/cgroup/memory.max"),
@@ -72,14 +73,14 @@ def _check_settings(settings: Settings, environment: Mapping[str, str]) -> Itera
         good = False
         problem = f"{settings.catalogue}: the catalogue does not exist"
         yield Finding("settings", "warning", problem, "Correct HANGTAG_DATA or --catalogue.")
-    if not is_loopback(settings.host):
+    if not settings.uses_accounts and settings.allowed_hosts:
         good = False
-        problem = f"everyone who reaches {settings.host}:{settings.port} can do everything"
-        yield Finding(
-            "settings", "warning", problem, "Listen on 127.0.0.1 behind a proxy that authenticates."
-        )
+        problem = "other machines reach this service through a proxy, and everyone may do everything"
+        fix = "Set HANGTAG_ACCOUNTS=on, unless people sign in at the proxy."
+        yield Finding("settings", "warning", problem, fix)
     if good:
-        yield Finding("settings", "ok", f"listens on {settings.host}:{settings.port}")
+        people = "people sign in" if settings.uses_accounts else "without accounts"
+        yield Finding("settings", "ok", f"listens on {settings.host}:{settings.port}, {people}")
 
 
 def _check_data_folder(folder: Path) -> Iterator[Finding]:
@@ -125,30 +126,35 @@ def _check_permissions(folder: Path) -> Iterator[Finding]:
 def _check_database(settings: Settings) -> Iterator[Finding]:
     """Open the database, check a SQLite file page by page, and compare its revision with what this hangtag knows."""
     path = settings.data_folder / DATABASE_NAME
-    if not path.exists():
+    if not settings.database_url and not path.exists():
         yield Finding("database", "ok", "will be made at the first start")
         return
-    fix = "Restore a backup, or move the file away to begin with an empty database."
-    engine = create_engine(sqlite_url(path))
+    url = parse_url(find_url(settings.database_url, settings.data_folder))
+    is_file = url.get_backend_name() == "sqlite"
+    where = url.database if is_file else url.render_as_string(hide_password=True)
+    fix = _FIX_FILE if is_file else _FIX_SERVER
+    engine = create_engine(url)
     try:
         with engine.connect() as connection:
-            found = str(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar())
+            check = "PRAGMA quick_check(1)" if is_file else "SELECT 'ok'"
+            found = str(connection.exec_driver_sql(check).scalar())
             revision = MigrationContext.configure(connection).get_current_revision()
     except DBAPIError as error:
-        yield Finding("database", "error", f"{path}: {error.orig}", fix)
+        detail = (str(error.orig).strip().splitlines() or ["it cannot be opened"])[0]
+        yield Finding("database", "error", f"{where}: {detail}", fix)
         return
     finally:
         engine.dispose()
     if found != "ok":
-        yield Finding("database", "error", f"{path} is damaged: {found}", fix)
+        yield Finding("database", "error", f"{where} is damaged: {found}", fix)
         return
-    yield _judge_revision(revision)
+    yield _judge_revision(revision, "SQLite" if is_file else "PostgreSQL")
 
 
-def _judge_revision(revision: str | None) -> Finding:
+def _judge_revision(revision: str | None, kind: str) -> Finding:
     known = list_revisions()
     if revision == known[0]:
-        return Finding("database", "ok", f"SQLite, schema {revision}")
+        return Finding("database", "ok", f"{kind}, schema {revision}")
     if revision is None or revision in known:
         return Finding(
             "database", "ok", f"schema {revision or 'none'}; the next start brings it to {known[0]}"

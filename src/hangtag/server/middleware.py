@@ -4,6 +4,7 @@ import ipaddress
 import logging
 import re
 import secrets
+import socket
 import time
 from http import HTTPStatus
 from typing import Final
@@ -20,7 +21,7 @@ from hangtag.server.problems import (
     describe_error,
     problem_response,
 )
-from hangtag.server.settings import BASE_PATH, Settings
+from hangtag.server.settings import BASE_PATH, Settings, is_loopback
 
 _log = logging.getLogger(__name__)
 
@@ -39,6 +40,12 @@ BASE_PATH_SCOPE: Final = "hangtag.base_path"
 
 PREFIX_HEADER: Final = "X-Forwarded-Prefix"
 
+TRUSTED: Final = "hangtag.trusted"
+"""The key of the ASGI scope that says whether the request comes from a trusted proxy."""
+
+PRINCIPAL: Final = "hangtag.principal"
+"""The key of the ASGI scope that holds who sends the request."""
+
 _OWN_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _KNOWN_METHODS: Final = _SAFE_METHODS | {"POST", "PUT", "PATCH", "DELETE"}
@@ -49,17 +56,21 @@ _REQUEST_ID: Final = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
 class HostCheck:
-    """Refuses requests whose Host header is not allowed. None allows every host."""
+    """Refuses requests whose Host header is not allowed. None allows every host.
 
-    def __init__(self, app: ASGIApp, allowed: frozenset[str] | None) -> None:
+    With `addresses`, an IP address is allowed, too.
+    """
+
+    def __init__(self, app: ASGIApp, allowed: frozenset[str] | None, *, addresses: bool = False) -> None:
         self._app = app
         self._allowed = allowed
+        self._addresses = addresses
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         if scope["type"] == "http" and self._allowed is not None:
             host = _without_port(Headers(scope=scope).get("host", ""))
-            if host not in self._allowed:
+            if host not in self._allowed and not (self._addresses and _is_address(host)):
                 error = WrongHostError(
                     f"this service does not serve the host {host!r}",
                     fix="Add it to HANGTAG_ALLOWED_HOSTS if it should.",
@@ -70,17 +81,18 @@ class HostCheck:
 
 
 def find_allowed_hosts(settings: Settings) -> frozenset[str] | None:
-    """Return the hosts of the settings, and this machine's own names.
+    """Return the hosts of the settings, and this machine's own names; None allows every host.
 
-    Without any in the settings, only this machine's names are allowed if the service listens on a loopback address, and
-    every host (None) otherwise.
+    A service that others can reach also answers to this machine's name on the network. `HostCheck` lets addresses
+    pass by themselves: another site can point its own name at this machine (DNS rebinding), but not an address.
     """
     given = frozenset(name.strip().lower() for name in settings.allowed_hosts.split(",") if name.strip())
     if "*" in given:
         return None
-    if given:
+    if is_loopback(settings.host):
         return given | _OWN_NAMES
-    return _OWN_NAMES if is_loopback(settings.host) else None
+    own = socket.gethostname().lower()
+    return given | _OWN_NAMES | {own, own.partition(".")[0], f"{own.partition('.')[0]}.local"}
 
 
 class BasePath:
@@ -148,6 +160,8 @@ class Observer:
             status=response.status,
             ms=round(1000 * seconds, 1),
             request=response.id,
+            user=getattr(scope.get(PRINCIPAL), "name", None) or "-",
+            address=find_address(scope),
         )
 
 
@@ -172,10 +186,16 @@ class _ObservedResponse:
         await self._send(message)
 
 
+def find_address(scope: Scope) -> str:
+    """Return the address of the client: of the proxy's client if the proxy is trusted."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
 def _forwarded_prefix(scope: Scope) -> str:
-    """Return the path that the proxy says it serves this service under; empty without a valid one."""
+    """Return the path that a trusted proxy says it serves this service under; empty without a valid one."""
     given = Headers(scope=scope).get(PREFIX_HEADER, "").rstrip("/")
-    return given if BASE_PATH.fullmatch(given) else ""
+    return given if scope.get(TRUSTED, True) and BASE_PATH.fullmatch(given) else ""
 
 
 def _request_id(scope: Scope) -> str:
@@ -187,7 +207,7 @@ def _request_id(scope: Scope) -> str:
 def _is_cross_site(scope: Scope) -> bool:
     """Return whether another site's page makes a browser send something that changes state.
 
-    The service has no users, so merely looking at a page elsewhere must not be able to start jobs here.
+    Merely looking at a page elsewhere must not be able to start anything here, with or without accounts.
     """
     if scope["method"] in _SAFE_METHODS:
         return False
@@ -204,12 +224,12 @@ def _operation(scope: Scope) -> str:
     return str(getattr(scope.get("route"), "name", None) or "none")
 
 
-def is_loopback(host: str) -> bool:
-    """Return whether an address to listen on can be reached from this machine only."""
+def _is_address(host: str) -> bool:
     try:
-        return ipaddress.ip_address(host).is_loopback
+        ipaddress.ip_address(host.strip("[]"))
     except ValueError:
-        return host == "localhost"
+        return False
+    return True
 
 
 def _without_port(host: str) -> str:

@@ -1,6 +1,7 @@
 """Errors as problem details (RFC 9457): the status and code of every error, in one place."""
 
 import logging
+import math
 from collections.abc import Collection, Mapping
 from http import HTTPStatus
 from typing import Any, ClassVar, Final
@@ -11,6 +12,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from hangtag.domain.errors import (
+    AccountError,
     BundleError,
     CatalogueError,
     ConflictError,
@@ -134,6 +136,55 @@ class ShuttingDownError(RequestError):
     retry_after_s = 5
 
 
+class NotSignedInError(RequestError):
+    """The request does not say who sends it."""
+
+    status = HTTPStatus.UNAUTHORIZED
+    code = "not_signed_in"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """How to say it. Not `Basic`, for which a browser would ask in a window of its own."""
+        return {"WWW-Authenticate": 'Bearer realm="hangtag"'}
+
+
+class BadCredentialsError(RequestError):
+    """The name or the password is wrong; it is not said which."""
+
+    status = HTTPStatus.FORBIDDEN
+    code = "bad_credentials"
+
+
+class ForbiddenError(RequestError):
+    """Whoever sends the request may not do this."""
+
+    status = HTTPStatus.FORBIDDEN
+    code = "forbidden"
+
+
+class NoAccountsError(RequestError):
+    """The service has no accounts, and the operation is about them."""
+
+    status = HTTPStatus.CONFLICT
+    code = "no_accounts"
+
+
+class TooManyRequestsError(RequestError):
+    """There are too many requests, or too many failed attempts to sign in. It is over in `wait_s` seconds."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    code = "too_many_requests"
+
+    def __init__(self, problem: str, wait_s: float) -> None:
+        self.wait_s = max(1, math.ceil(wait_s))
+        super().__init__(problem, fix=f"Try again in {self.wait_s} s.")
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """When to try again."""
+        return {"Retry-After": str(self.wait_s)}
+
+
 class CrossSiteError(RequestError):
     """The request was sent by another site's page."""
 
@@ -160,6 +211,7 @@ class InvalidRequestError(RequestError):
 
 
 _STATUS_OF_DOMAIN: Final[Mapping[type[HangtagError], HTTPStatus]] = {
+    AccountError: HTTPStatus.CONFLICT,
     UsageError: HTTPStatus.BAD_REQUEST,
     PhotoError: HTTPStatus(422),
     CatalogueError: HTTPStatus.SERVICE_UNAVAILABLE,

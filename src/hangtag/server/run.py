@@ -15,16 +15,20 @@ from typing import Final
 import uvicorn
 from fastapi import FastAPI
 from pydantic import ValidationError
+from starlette.types import ASGIApp
 
 from hangtag.domain.durable import close_to_others
 from hangtag.domain.errors import UsageError
+from hangtag.server.access.control import INVITATION_LASTS
+from hangtag.server.access.desk import WELCOME
+from hangtag.server.access.gate import TrustedProxies
 from hangtag.server.app import create_app
 from hangtag.server.connections import GuardedProtocol, OpenConnections, most_connections
 from hangtag.server.logs import set_up_logs
 from hangtag.server.middleware import HostCheck, find_allowed_hosts
 from hangtag.server.problems import invalid_value
 from hangtag.server.service import find_service
-from hangtag.server.settings import Settings
+from hangtag.server.settings import Settings, is_loopback
 from hangtag.store.database import DATABASE_NAME
 
 _NOT_FOR_OTHERS: Final = 0o077
@@ -70,11 +74,23 @@ async def _serve(settings: Settings, listener: socket.socket, *, open_browser: b
     # The lifespan runs here and not in uvicorn, which would turn its errors into a traceback.
     async with app.router.lifespan_context(app):
         address = _address(listener)
-        sys.stdout.write(f"hangtag is running at {address}\n")
+        sys.stdout.write(f"hangtag is running at {address}\n{_invite_first(app, settings, address)}")
         sys.stdout.flush()
         if open_browser:
             webbrowser.open(address)
         await Server(app, settings).serve([listener])
+
+
+def _invite_first(app: FastAPI, settings: Settings, address: str) -> str:
+    """Return the one-time link for the first administrator, where people sign in and nobody can yet."""
+    access = find_service(app).access
+    if not access.enabled or not access.accounts.is_empty():
+        return ""
+    link = f"{address}{settings.base_path}{WELCOME}{access.accounts.invite(None, INVITATION_LASTS)}"
+    return (
+        "Nobody has an account yet. Open this link to become the administrator; it works once, and a restart makes\n"
+        f"another. Put this machine's name in place of the address if you are at another one.\n\n    {link}\n\n"
+    )
 
 
 class Server(uvicorn.Server):
@@ -85,10 +101,11 @@ class Server(uvicorn.Server):
         self._drain_s = settings.drain_s
         super().__init__(
             uvicorn.Config(
-                HostCheck(app, find_allowed_hosts(settings)),
+                _guard(app, settings),
                 http=partial(  # type: ignore[arg-type]  # uvicorn calls it as it would a class
                     GuardedProtocol, connections=OpenConnections(most_connections(settings.max_connections))
                 ),
+                proxy_headers=False,  # `TrustedProxies` reads them
                 lifespan="off",
                 access_log=False,  # would contain names of photos; the service writes its own
                 log_config=None,
@@ -116,6 +133,13 @@ class Server(uvicorn.Server):
             return
         self._service.begin_stop()
         asyncio.get_running_loop().call_later(self._drain_s, setattr, self, "should_exit", True)
+
+
+def _guard(app: FastAPI, settings: Settings) -> ASGIApp:
+    """Wrap the app in what concerns the connection: the hosts that it answers to, and the proxies that it trusts."""
+    reachable = not is_loopback(settings.host)
+    checked = HostCheck(app, find_allowed_hosts(settings), addresses=reachable)
+    return TrustedProxies(checked, settings.trusted_proxies)
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -13,6 +13,7 @@ from hangtag.imaging.apart import close_decoders
 from hangtag.imaging.batches import PhotoDecoder
 from hangtag.inference.model import Model
 from hangtag.inference.runtime import count_usable_cpus
+from hangtag.server.access.control import AccessControl
 from hangtag.server.batch_service import BatchService
 from hangtag.server.batching import CHUNK_PHOTOS, Batcher, BatchSettings
 from hangtag.server.catalogue import ShownCatalogue
@@ -50,6 +51,7 @@ class Service:
         self._decoding = ThreadPoolExecutor(threads, thread_name_prefix="decode")
         self.jobs = Jobs(settings, self.registry)
         self.batches = BatchService(settings, self.registry, self.jobs.models, self.jobs.store.engine)
+        self.access = AccessControl(settings, self.jobs.store.engine)
         self.on_stop(self.jobs.end_streams)
         self.on_stop(self.batches.end_streams)
         metrics.watch("hangtag_photos_waiting", "Photos waiting for a prediction.", self.count_waiting)

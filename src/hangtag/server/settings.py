@@ -1,11 +1,12 @@
 """The settings of the service: environment variables (`HANGTAG_...`) and options of `hangtag serve`."""
 
+import ipaddress
 import os
 import re
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from hangtag.bundle.shipped import DEFAULT_NAME
@@ -21,6 +22,19 @@ def default_data_folder() -> Path:
     """Return the data folder of this user, by the XDG standard."""
     base = os.environ.get("XDG_DATA_HOME")
     return Path(base) / "hangtag" if base else Path.home() / ".local" / "share" / "hangtag"
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether an address to listen on can be reached from this machine only."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def parse_networks(text: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    """Return addresses and networks that are separated by commas. Raises `ValueError` for what is neither."""
+    return [ipaddress.ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip()]
 
 
 class Settings(BaseSettings):
@@ -43,6 +57,29 @@ class Settings(BaseSettings):
         default="",
         description="The path under which a proxy serves hangtag, as `/tags`. `X-Forwarded-Prefix` works too.",
     )
+    trusted_proxies: str = Field(
+        default="127.0.0.1,::1",
+        description="Addresses and networks of proxies whose `X-Forwarded-` headers count, separated by commas.",
+    )
+
+    accounts: Literal["auto", "on", "off"] = Field(
+        default="auto",
+        description="Whether people sign in. `auto`: unless the service listens on this machine only.",
+    )
+    session_hours: float = Field(default=336.0, gt=0, description="Hours after which an unused session ends.")
+    proxy_user_header: str = Field(
+        default="",
+        description="The header in which a trusted proxy names who signed in there, as `X-Forwarded-User`.",
+    )
+    new_user_role: Literal["none", "viewer", "reviewer", "administrator"] = Field(
+        default="none", description="The role of someone new whom the proxy or the OIDC provider sends."
+    )
+    rate_limit: int = Field(default=6_000, ge=1, description="Requests a minute of one person or token.")
+    rate_limit_anonymous: int = Field(
+        default=600, ge=1, description="Requests a minute of one address without signing in."
+    )
+    audit_days: int = Field(default=365, ge=1, description="Days for which the audit log is kept.")
+
     data_folder: Path = Field(default_factory=default_data_folder, description="The database and the jobs.")
     database_url: str = Field(
         default="",
@@ -117,6 +154,9 @@ class Settings(BaseSettings):
 
     log_format: Literal["text", "json"] = Field(default="text", description="The format of the log.")
     log_photo_names: bool = Field(default=False, description="Whether the log may contain names of photos.")
+    otlp_endpoint: str = Field(
+        default="", description="The OpenTelemetry collector to send traces to, as `http://127.0.0.1:4318`."
+    )
     drain_s: float = Field(
         default=0.0,
         ge=0,
@@ -133,6 +173,27 @@ class Settings(BaseSettings):
         if path and not BASE_PATH.fullmatch(path):
             raise ValueError("it must be a path such as /tags")
         return path
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_networks(cls, value: str) -> str:
+        parse_networks(value)
+        return value
+
+    @model_validator(mode="after")
+    def _check_accounts(self) -> Self:
+        if self.accounts == "off" and not is_loopback(self.host):
+            raise ValueError(
+                "accounts can be off only if the service listens on 127.0.0.1 or another loopback address"
+            )
+        if self.proxy_user_header and "trusted_proxies" not in self.model_fields_set:
+            raise ValueError("proxy_user_header needs HANGTAG_TRUSTED_PROXIES: the addresses of the proxy")
+        return self
+
+    @property
+    def uses_accounts(self) -> bool:
+        """Whether people sign in."""
+        return self.accounts == "on" or (self.accounts == "auto" and not is_loopback(self.host))
 
     @property
     def decode_limits(self) -> DecodeLimits:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from pydantic_core import from_json, to_json
 from sqlalchemy import (
@@ -72,14 +73,7 @@ def open_database(url: str | URL) -> Engine:
 
     Raises `StoreError` when the database cannot be reached, and `UsageError` for a URL that is none.
     """
-    try:
-        chosen = make_url(url)
-    except ArgumentError:
-        fix = "It is like postgresql://user:password@host/database."
-        raise UsageError("the address of the database cannot be read", fix=fix) from None
-    if chosen.drivername in _POSTGRES_NAMES:
-        require_extra("serve", "PostgreSQL", "psycopg")
-        chosen = chosen.set(drivername="postgresql+psycopg")
+    chosen = parse_url(url)
     engine = create_engine(
         chosen,
         pool_pre_ping=chosen.get_backend_name() != "sqlite",  # a restarted server costs no request an error
@@ -102,6 +96,19 @@ def open_database(url: str | URL) -> Engine:
     return engine
 
 
+def parse_url(url: str | URL) -> URL:
+    """Return the URL of a database, with the driver that hangtag uses. Raises `UsageError` for what is no URL."""
+    try:
+        chosen = make_url(url)
+    except ArgumentError:
+        fix = "It is like postgresql://user:password@host/database."
+        raise UsageError("the address of the database cannot be read", fix=fix) from None
+    if chosen.drivername not in _POSTGRES_NAMES:
+        return chosen
+    require_extra("serve", "PostgreSQL", "psycopg")
+    return chosen.set(drivername="postgresql+psycopg")
+
+
 def find_url(given: str, folder: Path) -> str | URL:
     """Return the URL that was given, else that of the SQLite file in a data folder."""
     return given or sqlite_url(folder / DATABASE_NAME)
@@ -122,6 +129,12 @@ def migrate(engine: Engine) -> None:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def read_revision(engine: Engine) -> str | None:
+    """Return the revision of the schema of a database; None for an empty one."""
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
 
 
 def list_revisions() -> list[str]:

@@ -128,6 +128,22 @@ def test_a_database_of_a_newer_version(examine, data):
     assert "newer" in bad["database"]["message"]
 
 
+def test_a_postgres_that_does_not_answer(examine, monkeypatch):
+    monkeypatch.setenv("HANGTAG_DATABASE_URL", "postgresql://hangtag:secret@127.0.0.1:1/hangtag")
+    status, bad = examine()
+    assert (status, list(bad)) == (1, ["database"])
+    assert "HANGTAG_DATABASE_URL" in bad["database"]["fix"]
+    assert "secret" not in str(bad)
+
+
+def test_a_service_behind_a_proxy_without_accounts(examine, monkeypatch):
+    monkeypatch.setenv("HANGTAG_ALLOWED_HOSTS", "tags.shop.example")
+    status, bad = examine()
+    assert (status, list(bad)) == (0, ["settings"])
+    monkeypatch.setenv("HANGTAG_ACCOUNTS", "on")
+    assert examine() == (0, {})
+
+
 def test_a_wrong_and_a_misspelt_setting(examine, monkeypatch):
     monkeypatch.setenv("HANGTAG_ALOWED_HOSTS", "shop.example")
     status, bad = examine()

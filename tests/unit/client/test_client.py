@@ -181,3 +181,21 @@ def test_waiting_lives_through_a_restart(monkeypatch):
     states = []
     assert client.wait("j", lambda one: states.append(one.state)).state == "done"
     assert (states, len(seen)) == (["running", "done"], 4)
+
+
+def test_a_token_is_sent_and_a_busy_service_asked_again(monkeypatch):
+    pauses = []
+    monkeypatch.setattr("time.sleep", pauses.append)
+    busy = httpx.Response(429, headers={"retry-after": "2"}, json=PROBLEM)
+    seen = []
+
+    def answer(request):
+        seen.append(request.headers.get("authorization"))
+        return busy if len(seen) == 1 else httpx.Response(200, json={"models": []})
+
+    transport = httpx.MockTransport(answer)
+    assert Client(token="hangtag_given", transport=transport).models() == []  # noqa: S106 - of no service
+    monkeypatch.setenv("HANGTAG_TOKEN", "hangtag_from_outside")
+    Client(transport=transport).models()
+    assert seen == ["Bearer hangtag_given"] * 2 + ["Bearer hangtag_from_outside"]
+    assert pauses == [2]

@@ -18,7 +18,7 @@ DEPLOY = ROOT / "deploy"
 SETTINGS = {
     field.validation_alias or f"HANGTAG_{name.upper()}" for name, field in Settings.model_fields.items()
 } | {"HANGTAG_BENCH"}
-OF_COMPOSE = {"HANGTAG_POSTGRES_PASSWORD", "HANGTAG_DATABASE_URL"}
+OF_COMPOSE = {"HANGTAG_POSTGRES_PASSWORD"}
 OF_PROMETHEUS = {"instance", "job", "le"}
 WORDS = {"sum", "by", "rate", "histogram_quantile", "changes", "up", "label_values", "instance", "le"}
 

@@ -3,11 +3,12 @@
 import asyncio
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Header, Path, Query, Request
+from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from fastapi.responses import Response, StreamingResponse
 from pydantic_core import to_json
 
 from hangtag.domain.errors import InvalidField, InvalidFieldsError
+from hangtag.server.access.gate import find_name
 from hangtag.server.batch_events import BatchStream
 from hangtag.server.batch_schemas import (
     Batch,
@@ -47,10 +48,7 @@ BatchId = Annotated[str, Path(description="The id of the batch.")]
 ProductId = Annotated[str, Path(description="The id of the product.")]
 Offset = Annotated[int, Query(ge=0, le=_LARGEST, description="The number of items to skip.")]
 Limit = Annotated[int, Query(ge=1, le=500, description="The largest number of items to return.")]
-Who = Annotated[
-    str | None,
-    Header(alias="X-Hangtag-User", max_length=200, description="The name of the person who does this."),
-]
+Who = Annotated[str | None, Depends(find_name)]
 Once = Annotated[
     str | None,
     Header(
@@ -82,7 +80,7 @@ def list_batches(
 
 
 @router.post("/batches", status_code=201, response_model=Batch, responses=problem_responses(404))
-def create_batch(service: ServiceDependency, new: NewBatch, who: Who = None, key: Once = None) -> Response:
+def create_batch(service: ServiceDependency, new: NewBatch, who: Who, key: Once = None) -> Response:
     """Make an empty batch."""
     return json_response(
         service.batches.batches.create(new.name, new.model, who, _scoped("batches", key)), 201
@@ -113,7 +111,7 @@ def delete_batch(batch_id: BatchId, service: ServiceDependency) -> None:
 @router.post(
     "/batches/{batch_id}/duplicate", status_code=201, response_model=Batch, responses=problem_responses(404)
 )
-def duplicate_batch(batch_id: BatchId, service: ServiceDependency, who: Who = None) -> Response:
+def duplicate_batch(batch_id: BatchId, service: ServiceDependency, who: Who) -> Response:
     """Make a batch of the same photos and sheet, without the decisions."""
     return json_response(service.batches.batches.duplicate(batch_id, who), 201)
 
@@ -164,14 +162,14 @@ def set_grouping(batch_id: BatchId, grouping: Grouping, service: ServiceDependen
 
 
 @router.post("/batches/{batch_id}/merge", response_model=Decided, responses=problem_responses(404, 422))
-def merge_products(batch_id: BatchId, merge: Merge, service: ServiceDependency, who: Who = None) -> Response:
+def merge_products(batch_id: BatchId, merge: Merge, service: ServiceDependency, who: Who) -> Response:
     """Make one product of several."""
     numbers = [parse_id(id_, "product") for id_ in merge.products]
     return json_response(service.batches.decisions.merge(batch_id, numbers, who))
 
 
 @router.post("/batches/{batch_id}/split", response_model=Decided, responses=problem_responses(404, 422))
-def split_product(batch_id: BatchId, split: Split, service: ServiceDependency, who: Who = None) -> Response:
+def split_product(batch_id: BatchId, split: Split, service: ServiceDependency, who: Who) -> Response:
     """Make a product of its own of some photos of a product."""
     photos = [parse_id(id_, "photo") for id_ in split.photos]
     number = parse_id(split.product, "product")
@@ -214,7 +212,7 @@ def add_comment(
     product_id: ProductId,
     comment: NewComment,
     service: ServiceDependency,
-    who: Who = None,
+    who: Who,
 ) -> Response:
     """Comment on a product."""
     number = parse_id(product_id, "product")
@@ -249,7 +247,7 @@ def set_batch_views(batch_id: BatchId, views: list[SavedView], service: ServiceD
 
 
 @router.put("/batches/{batch_id}/presence", status_code=204, responses=problem_responses(404, 422))
-def set_presence(batch_id: BatchId, presence: Presence, service: ServiceDependency, who: Who = None) -> None:
+def set_presence(batch_id: BatchId, presence: Presence, service: ServiceDependency, who: Who) -> None:
     """Say which product you have open; repeat it every 20 seconds. Others see it in the events."""
     if who is None:
         raise InvalidFieldsError(InvalidField("X-Hangtag-User", "say who you are"))

@@ -161,7 +161,7 @@ def decide(
     batch_id: BatchId,
     new: NewDecision,
     service: ServiceDependency,
-    who: Who = None,
+    who: Who,
     key: Once = None,
 ) -> Response:
     """Decide something about products: by their ids, or about all that match a filter. One undo takes it back."""
@@ -171,13 +171,13 @@ def decide(
 
 
 @router.post("/batches/{batch_id}/undo", response_model=Decided, responses=problem_responses(404, 409))
-def undo(batch_id: BatchId, service: ServiceDependency, who: Who = None) -> Response:
+def undo(batch_id: BatchId, service: ServiceDependency, who: Who) -> Response:
     """Undo your last decision in a batch."""
     return json_response(service.batches.decisions.undo(batch_id, who))
 
 
 @router.post("/batches/{batch_id}/redo", response_model=Decided, responses=problem_responses(404, 409))
-def redo(batch_id: BatchId, service: ServiceDependency, who: Who = None) -> Response:
+def redo(batch_id: BatchId, service: ServiceDependency, who: Who) -> Response:
     """Redo what you undid last in a batch."""
     return json_response(service.batches.decisions.redo(batch_id, who))
 

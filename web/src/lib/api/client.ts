@@ -1,6 +1,7 @@
 import createClient from 'openapi-fetch';
 
 import { basePath } from './addresses.ts';
+import { csrf, withCsrf } from './csrf.ts';
 import { ProblemError } from './problem.ts';
 import type { paths } from './schema.d.ts';
 
@@ -8,7 +9,7 @@ import type { paths } from './schema.d.ts';
 export const api = createClient<paths>({
   baseUrl: (globalThis.location?.origin ?? '') + basePath,
   // Looked up at each call, so that a test can stand in for the network.
-  fetch: (request) => globalThis.fetch(request),
+  fetch: (request) => globalThis.fetch(withCsrf(request)),
 });
 
 interface Reply<Data> {
@@ -26,6 +27,7 @@ export async function answered<Data>(call: Promise<Reply<Data>>): Promise<Data> 
     if (error instanceof DOMException && error.name === 'AbortError') throw error;
     throw ProblemError.unreachable();
   }
+  if (reply.response.status === 401) csrf.onSignedOut();
   if (!reply.response.ok) throw ProblemError.from(reply.response, reply.error);
   return reply.data as Data;
 }

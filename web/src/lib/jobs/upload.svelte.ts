@@ -1,3 +1,4 @@
+import { csrf, CSRF_HEADER } from '../api/csrf.ts';
 import { jobs } from '../api/addresses.ts';
 import { formOf } from '../api/client.ts';
 import { ProblemError } from '../api/problem.ts';
@@ -15,7 +16,10 @@ export interface NewJob {
 }
 
 /** The part of `XMLHttpRequest` that is used, which can tell how far an upload is; `fetch` cannot. */
-export type Request = Pick<XMLHttpRequest, 'open' | 'send' | 'abort' | 'status' | 'responseText'> & {
+export type Request = Pick<
+  XMLHttpRequest,
+  'open' | 'setRequestHeader' | 'send' | 'abort' | 'status' | 'responseText'
+> & {
   upload: Pick<XMLHttpRequestUpload, 'addEventListener'>;
   addEventListener: XMLHttpRequest['addEventListener'];
   getResponseHeader: XMLHttpRequest['getResponseHeader'];
@@ -83,6 +87,7 @@ export class Upload {
       request.addEventListener('error', () => reject(ProblemError.unreachable()));
       request.addEventListener('abort', () => reject(new DOMException('given up', 'AbortError')));
       request.open('POST', jobs);
+      if (csrf.value !== null) request.setRequestHeader(CSRF_HEADER, csrf.value);
       request.send(form);
     });
   }

@@ -3,6 +3,7 @@ import Layers from '@lucide/svelte/icons/layers';
 import LibraryBig from '@lucide/svelte/icons/library-big';
 import Settings from '@lucide/svelte/icons/settings-2';
 import Tag from '@lucide/svelte/icons/tag';
+import Users from '@lucide/svelte/icons/users';
 
 /** The places of the page, in the order of the rail; `name` is the message that names it. */
 export const sections = [
@@ -12,6 +13,9 @@ export const sections = [
   { path: '/models', name: 'shell.models', icon: Boxes },
   { path: '/settings', name: 'shell.settings', icon: Settings },
 ] as const;
+
+/** The place of people, tokens and one's own account, where people sign in. */
+export const team = { path: '/team', name: 'shell.team', icon: Users } as const;
 
 /** Whether an address belongs to a section: `/jobs/7` to Jobs, but only `/` itself to Classify. */
 export function belongsTo(address: string, path: string): boolean {

@@ -1,0 +1,125 @@
+"""The command `hangtag users`: who has an account, and in which role."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hangtag.domain.roles import Role
+
+if TYPE_CHECKING:
+    from hangtag.server.access.desk import AccountsDesk
+
+users = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+DataFolder = Annotated[
+    Path | None,
+    typer.Option("--data-folder", help="The data folder of the service.  [default: HANGTAG_DATA_FOLDER]"),
+]
+Name = Annotated[str, typer.Argument(help="The name of a person, in any case.", metavar="NAME")]
+RoleOption = Annotated[Role, typer.Option("--role", help="What the person may do.")]
+
+
+def open_desk(data_folder: Path | None) -> "AccountsDesk":
+    """Open the accounts of a service, which may be running."""
+    from hangtag.domain.extras import require_extra
+
+    require_extra("serve", "accounts", "alembic", "argon2", "pydantic_settings", "sqlalchemy")
+    from hangtag.server.access.desk import AccountsDesk
+    from hangtag.server.run import build_settings
+
+    return AccountsDesk(build_settings({} if data_folder is None else {"data_folder": data_folder}))
+
+
+@users.callback()
+def describe_users() -> None:
+    """Manage the people who may use the service."""
+
+
+@users.command("add")
+def add_user(name: Name, *, role: RoleOption = Role.VIEWER, data_folder: DataFolder = None) -> None:
+    """Add a person, and print the one-time link with which they choose a password."""
+    desk = open_desk(data_folder)
+    account = desk.add_person(name, role)
+    typer.echo(f"{account.name} is {account.role}. The link works once, for {desk.link_hours} hours:")
+    typer.echo(desk.make_link(account))
+
+
+@users.command("list")
+def list_users(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    data_folder: DataFolder = None,
+) -> None:
+    """List the people, their roles, and when they were last there."""
+    people = [
+        {
+            "name": account.name,
+            "role": str(account.role),
+            "signs in by": account.source,
+            "state": _describe_state(account),
+            "last seen": None
+            if account.last_seen is None
+            else account.last_seen.isoformat(timespec="minutes"),
+        }
+        for account in open_desk(data_folder).accounts.list_people()
+    ]
+    print_rows(
+        people,
+        as_json=as_json,
+        nothing="Nobody has an account. `hangtag users add NAME --role administrator` adds one.",
+    )
+
+
+@users.command("role")
+def change_role(
+    name: Name,
+    role: Annotated[Role, typer.Argument(help="The new role.", metavar="ROLE")],
+    *,
+    data_folder: DataFolder = None,
+) -> None:
+    """Give a person another role: viewer, reviewer or administrator."""
+    account = open_desk(data_folder).change_role(name, role)
+    typer.echo(f"{account.name} is {account.role}.")
+
+
+@users.command("link")
+def make_link(name: Name, *, data_folder: DataFolder = None) -> None:
+    """Print a new one-time link for a person who forgot the password."""
+    desk = open_desk(data_folder)
+    typer.echo(desk.make_link(desk.find_person(name)))
+
+
+@users.command("remove")
+def remove_user(name: Name, *, data_folder: DataFolder = None) -> None:
+    """Remove a person with their sessions and tokens. What they decided stays under their name."""
+    account = open_desk(data_folder).remove_person(name)
+    typer.echo(f"{account.name} is removed.")
+
+
+def _describe_state(account: Any) -> str:  # noqa: ANN401 - an Account, whose module needs the extra `serve`
+    """Return what a list says of an account: disabled, invited or active."""
+    if account.disabled:
+        return "disabled"
+    invited = account.source == "password" and account.password is None
+    return "invited" if invited else "active"
+
+
+def print_rows(rows: list[dict[str, Any]], *, as_json: bool, nothing: str) -> None:
+    """Print rows of the same keys as a table, or as JSON."""
+    if as_json:
+        typer.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        return
+    if not rows:
+        typer.echo(nothing)
+        return
+    from rich.table import Table
+
+    from hangtag.cli.card_text import printable
+    from hangtag.cli.console import open_console
+
+    table = Table(*rows[0], box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for row in rows:
+        table.add_row(*(printable("–" if value is None else str(value)) for value in row.values()))
+    open_console().print(table)

@@ -1,0 +1,249 @@
+"""Signing in, and finding out who sends a request: by session, token, or what a trusted proxy says."""
+
+import asyncio
+import hashlib
+import hmac
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from sqlalchemy import Engine
+from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
+from starlette.types import Scope
+
+from hangtag.domain.errors import AccountError
+from hangtag.domain.roles import Action, Role
+from hangtag.server.access.limits import Backoff, RateLimit
+from hangtag.server.middleware import TRUSTED, find_address
+from hangtag.server.problems import (
+    BadCredentialsError,
+    ForbiddenError,
+    NotSignedInError,
+    TooManyRequestsError,
+)
+from hangtag.server.settings import Settings
+from hangtag.store.accounts import Account, Accounts, Source
+from hangtag.store.audit import AuditEvent, AuditLog
+
+COOKIE: Final = "hangtag_session"
+CSRF_HEADER: Final = "X-CSRF-Token"
+USER_HEADER: Final = "X-Hangtag-User"
+INVITATION_LASTS: Final = timedelta(hours=72)
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_REMEMBERED_S: Final = 5.0
+_MOST_REMEMBERED: Final = 2_000
+_HASHES_AT_ONCE: Final = 2
+"""Each password that is checked takes 64 MiB for a moment."""
+
+_FREE_TRIES: Final = 5
+_FREE_TRIES_OF_ADDRESS: Final = 20
+_LONGEST_USER: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who sends a request, how they are known, and what they may do. `number` is that of the account, if any."""
+
+    name: str | None
+    via: str
+    actions: frozenset[Action]
+    number: int | None = None
+    role: Role | None = None
+    session: str | None = None
+
+
+NOBODY: Final = Principal(None, "nobody", frozenset())
+
+
+class AccessControl:
+    """The people of the service and how they come in. Without accounts, everyone may do everything."""
+
+    def __init__(self, settings: Settings, engine: Engine) -> None:
+        self.enabled = settings.uses_accounts
+        self.settings = settings
+        self.accounts = Accounts(engine)
+        self.audit = AuditLog(engine)
+        self.session_lasts = timedelta(hours=settings.session_hours)
+        self._hasher = PasswordHasher()
+        self._decoy = self._hasher.hash("a password that nobody has")
+        self._hashing = asyncio.Semaphore(_HASHES_AT_ONCE)
+        self._by_name = Backoff(_FREE_TRIES)
+        self._by_address = Backoff(_FREE_TRIES_OF_ADDRESS)
+        self._signed_in = RateLimit(settings.rate_limit)
+        self._anonymous = RateLimit(settings.rate_limit_anonymous)
+        self._remembered: dict[str, tuple[Principal, float]] = {}
+
+    async def identify(self, scope: Scope) -> Principal:
+        """Return who sends a request; `NOBODY` if they do not say.
+
+        Raises `NotSignedInError` for a token that is not valid, and `ForbiddenError` for a session without its token
+        against cross-site requests.
+        """
+        headers = Headers(scope=scope)
+        if not self.enabled:
+            name = headers.get(USER_HEADER, "").strip()[:_LONGEST_USER]
+            return Principal(name or None, "local", frozenset(Action))
+        kind, _, secret = headers.get("authorization", "").partition(" ")
+        if kind.lower() == "bearer":
+            return await self._find(f"token {secret.strip()}", scope)
+        cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE)
+        if cookie:
+            found = await self._find(f"session {cookie}", scope)
+            if found is not NOBODY:
+                self._check_csrf(scope, headers, cookie)
+                return found
+        return await self._find_proxied(scope, headers)
+
+    def limit(self, principal: Principal, address: str) -> None:
+        """Count a request. Raises `TooManyRequestsError` when there are too many of this token, person or address."""
+        if not self.enabled:
+            return
+        if principal is NOBODY:
+            wait_s = self._anonymous.take(address)
+        else:
+            wait_s = self._signed_in.take((principal.number, principal.via))
+        if wait_s:
+            raise TooManyRequestsError("too many requests", wait_s)
+
+    async def sign_in(self, name: str, password: str, address: str) -> tuple[Account, str]:
+        """Return the account of a name and password, and the secret of a new session.
+
+        Raises `BadCredentialsError`, always after the time that a check takes, and `TooManyRequestsError` after too
+        many failures of an address.
+        """
+        key = (name.strip().casefold(), address)
+        wait_s = max(self._by_name.wait_s(key), self._by_address.wait_s(address))
+        event = AuditEvent(
+            what="sign_in", who=name.strip()[:_LONGEST_USER], via="password", address=address, allowed=False
+        )
+        if wait_s:
+            raise TooManyRequestsError("too many failed attempts to sign in", wait_s)
+        account = await asyncio.to_thread(self.accounts.find, name)
+        hashed = account.password if account and not account.disabled and account.password else None
+        if not await self._verify(hashed or self._decoy, password) or account is None or hashed is None:
+            self._by_name.fail(key)
+            self._by_address.fail(address)
+            await self.record(event)
+            raise BadCredentialsError("the name or the password is wrong")
+        self._by_name.forget(key)
+        return account, await self.open_session(account, "password", address)
+
+    async def open_session(self, account: Account, via: Source, address: str) -> str:
+        """Return the secret of a new session of a person, and record that they signed in."""
+        secret = await asyncio.to_thread(
+            self.accounts.start_session, account.number, address, self.session_lasts
+        )
+        await self.record(AuditEvent(what="sign_in", who=account.name, via=via, address=address))
+        return secret
+
+    async def hash_password(self, password: str) -> str:
+        """Return the hash of a password, by argon2."""
+        async with self._hashing:
+            return await asyncio.to_thread(self._hasher.hash, password)
+
+    async def check_password(self, number: int, password: str) -> bool:
+        """Return whether this is the password of a person."""
+        account = await asyncio.to_thread(self.accounts.find_number, number)
+        return account is not None and await self._verify(account.password or self._decoy, password)
+
+    async def record(self, event: AuditEvent) -> None:
+        """Add an event to the audit log."""
+        await asyncio.to_thread(self.audit.record, event)
+
+    def forget_remembered(self) -> None:
+        """Look everyone up again: someone was removed, or may do other things now."""
+        self._remembered.clear()
+
+    async def admit(self, name: str, source: Source) -> Account | None:
+        """Return the account of someone whom a proxy or an OIDC provider vouches for; None if they may not come in.
+
+        Someone new gets an account if the settings give new people a role. A person who signs in by password cannot be
+        taken over that way.
+        """
+        account = await asyncio.to_thread(self.accounts.find, name)
+        role = self.settings.new_user_role
+        if account is None and role != "none":
+            try:
+                account = await asyncio.to_thread(self.accounts.add, name, Role(role), source)
+            except AccountError:  # another request was faster, or the name cannot be one
+                account = await asyncio.to_thread(self.accounts.find, name)
+        if account is None or account.disabled or account.source != source:
+            return None
+        return account
+
+    async def _find(self, credential: str, scope: Scope) -> Principal:
+        """Return the principal of a token or session, looked up at most every few seconds."""
+        now = time.monotonic()
+        key = hashlib.sha256(credential.encode()).hexdigest()
+        remembered = self._remembered.get(key)
+        if remembered is not None and remembered[1] > now:
+            return remembered[0]
+        kind, _, secret = credential.partition(" ")
+        address = find_address(scope)
+        if kind == "token" and (wait_s := self._by_address.wait_s(address)):
+            raise TooManyRequestsError("too many tokens that are not valid", wait_s)
+        principal = await asyncio.to_thread(self._look_up, kind, secret)
+        if principal is NOBODY and kind == "token":
+            self._by_address.fail(address)
+            raise NotSignedInError(
+                "the token is not valid", fix="It may be revoked or expired; ask for another."
+            )
+        if len(self._remembered) >= _MOST_REMEMBERED:
+            self._remembered.clear()
+        if principal is not NOBODY:
+            self._remembered[key] = (principal, now + _REMEMBERED_S)
+        return principal
+
+    def _look_up(self, kind: str, secret: str) -> Principal:
+        if kind == "token":
+            token = self.accounts.find_token(secret)
+            if token is None:
+                return NOBODY
+            owner = token.owner
+            return Principal(owner.name, f"token {token.name}", token.actions, owner.number, owner.role)
+        account = self.accounts.find_session(secret, self.session_lasts)
+        return NOBODY if account is None else _principal(account, "session", secret)
+
+    async def _find_proxied(self, scope: Scope, headers: Headers) -> Principal:
+        header = self.settings.proxy_user_header
+        name = headers.get(header, "").strip() if header and scope.get(TRUSTED) else ""
+        if not name:
+            return NOBODY
+        account = await self.admit(name, "proxy")
+        if account is None:
+            raise ForbiddenError(
+                f"{name} has no account here", fix="Ask an administrator, or set HANGTAG_NEW_USER_ROLE."
+            )
+        return _principal(account, "proxy", None)
+
+    def _check_csrf(self, scope: Scope, headers: Headers, cookie: str) -> None:
+        if scope["method"] in _SAFE_METHODS:
+            return
+        if not hmac.compare_digest(headers.get(CSRF_HEADER, "").encode(), derive_csrf(cookie).encode()):
+            raise ForbiddenError(
+                f"the header {CSRF_HEADER} is missing or wrong", fix="GET /api/v1/session returns its value."
+            )
+
+    async def _verify(self, hashed: str, password: str) -> bool:
+        async with self._hashing:
+            return await asyncio.to_thread(_matches, self._hasher, hashed, password)
+
+
+def derive_csrf(session: str) -> str:
+    """Return the value that the page has to send with every change: another site cannot know it."""
+    return hashlib.sha256(f"csrf {session}".encode()).hexdigest()
+
+
+def _principal(account: Account, via: str, session: str | None) -> Principal:
+    return Principal(account.name, via, account.actions, account.number, account.role, session)
+
+
+def _matches(hasher: PasswordHasher, hashed: str, password: str) -> bool:
+    try:
+        return hasher.verify(hashed, password)
+    except (VerificationError, InvalidHashError):
+        return False

@@ -1,0 +1,118 @@
+"""What each operation of the API requires. An operation that is not listed here is refused to everyone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from hangtag.domain.roles import Action
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """The action that an operation requires, None if anyone may call it; whether a call goes into the audit log.
+
+    Decisions are not audited: they are kept with the products, with who and when. What changes people, tokens and
+    passwords is recorded where it happens, together with whom it concerns.
+    """
+
+    action: Action | None
+    audited: bool = False
+
+
+_ANYONE: Final = Rule(None)
+_READ: Final = Rule(Action.READ)
+_LABEL: Final = Rule(Action.LABEL)
+_LABEL_AUDITED: Final = Rule(Action.LABEL, audited=True)
+_REVIEW: Final = Rule(Action.REVIEW)
+_REVIEW_AUDITED: Final = Rule(Action.REVIEW, audited=True)
+_ACCOUNT: Final = Rule(Action.ACCOUNT)
+_ADMINISTER: Final = Rule(Action.ADMINISTER)
+
+RULES: Final[Mapping[str, Rule]] = {
+    "show_health": _ANYONE,
+    "show_readiness": _ANYONE,
+    "show_metrics": Rule(Action.METRICS),
+    "show_api_page": _ANYONE,
+    "show_status": _READ,
+    # Signing in
+    "show_session": _ANYONE,
+    "sign_in": _ANYONE,
+    "sign_out": _ACCOUNT,
+    "change_password": _ACCOUNT,
+    "look_at_invitation": _ANYONE,
+    "accept_invitation": _ANYONE,
+    # Tokens, people, audit
+    "list_tokens": _ACCOUNT,
+    "add_token": _ACCOUNT,
+    "revoke_token": _ACCOUNT,
+    "list_people": _ADMINISTER,
+    "add_person": _ADMINISTER,
+    "change_person": _ADMINISTER,
+    "remove_person": _ADMINISTER,
+    "invite_person": _ADMINISTER,
+    "list_all_tokens": _ADMINISTER,
+    "revoke_any_token": _ADMINISTER,
+    "show_audit": _ADMINISTER,
+    # Photos in, labels out; nothing is stored
+    "create_predictions": _LABEL,
+    "compare_models": _LABEL,
+    "explain_photo": _LABEL,
+    "create_export": _READ,
+    # What there is to look at
+    "list_models": _READ,
+    "list_names": _READ,
+    "show_model": _READ,
+    "show_confusion": _READ,
+    "show_taxonomy": _READ,
+    "show_catalogue": _READ,
+    "list_findings": _READ,
+    "read_catalogue_photo": _READ,
+    "list_examples": _READ,
+    "list_samples": _READ,
+    "read_sample": _READ,
+    # Batches and their products
+    "list_batches": _READ,
+    "create_batch": _LABEL_AUDITED,
+    "show_batch": _READ,
+    "change_batch": _REVIEW,
+    "delete_batch": _REVIEW_AUDITED,
+    "duplicate_batch": _LABEL_AUDITED,
+    "add_files": _LABEL,
+    "show_sheet": _READ,
+    "use_sheet": _LABEL,
+    "list_groupings": _READ,
+    "set_grouping": _LABEL,
+    "merge_products": _REVIEW,
+    "split_product": _REVIEW,
+    "list_log": _READ,
+    "export_products": Rule(Action.READ, audited=True),
+    "list_comments": _READ,
+    "add_comment": _REVIEW,
+    "list_views": _READ,
+    "set_views": _REVIEW,
+    "list_batch_views": _READ,
+    "set_batch_views": _REVIEW,
+    "set_presence": _READ,
+    "watch_batch": _READ,
+    "list_products": _READ,
+    "count_products": _READ,
+    "show_product": _READ,
+    "find_similar": _READ,
+    "decide": _REVIEW,
+    "undo": _REVIEW,
+    "redo": _REVIEW,
+    "show_thumbnail": _READ,
+    "show_image": _READ,
+    "download_original": _READ,
+    # Jobs
+    "create_job": _LABEL_AUDITED,
+    "list_jobs": _READ,
+    "show_job": _READ,
+    "watch_job": _READ,
+    "list_results": _READ,
+    "correct_labels": _REVIEW,
+    "show_photo": _READ,
+    "download_results": _READ,
+    "cancel_job": _LABEL_AUDITED,
+    "delete_job": _REVIEW_AUDITED,
+}
