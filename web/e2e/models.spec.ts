@@ -15,11 +15,9 @@ test('the confusion matrix is read with the keyboard', async ({ page }) => {
   const matrix = page.getByRole('application', { name: /^Confusion matrix of Category/ });
   await matrix.focus();
   await matrix.press('ArrowRight');
-  await expect(page.getByText(/Accessories was recognised in 80 of 100 photos \(80.0%\)/)).toBeVisible();
+  await expect(page.getByText(/Accessories: recognised in 80 of 100 photos \(80.0%\)/)).toBeVisible();
   await matrix.press('ArrowRight');
-  await expect(
-    page.getByText(/Accessories was labelled Apparel in 20 of 100 photos \(20.0%\)/),
-  ).toBeVisible();
+  await expect(page.getByText(/Accessories: labelled Clothing in 20 of 100 photos \(20.0%\)/)).toBeVisible();
 });
 
 test('many classes start with the most confused ones, and a mistake shows its cell', async ({ page }) => {
@@ -31,7 +29,7 @@ test('many classes start with the most confused ones, and a mistake shows its ce
   await shown.selectOption('Only Footwear');
   const mistakes = page.getByRole('region', { name: 'Most frequent mistakes' });
   await mistakes.getByRole('button').first().click();
-  await expect(page.getByText(/was labelled .* in 20 of 100 photos/)).toBeVisible();
+  await expect(page.getByText(/: labelled .* in 20 of 100 photos/)).toBeVisible();
   await shown.selectOption({ label: 'All 141 classes' });
   await expect(mistakes.getByRole('button')).toHaveCount(12);
 });
