@@ -21,6 +21,7 @@ from hangtag.server.page import Page
 from hangtag.server.problems import MethodNotAllowedError, add_problem_handlers
 from hangtag.server.routes import (
     accounts,
+    batch_exports,
     batches,
     catalogue,
     explanations,
@@ -66,7 +67,7 @@ def create_app(settings: Settings) -> FastAPI:
         dependencies=[Depends(authorise)],
         generate_unique_id_function=_name_operation,
     )
-    stored = (batches, products, jobs)
+    stored = (batches, products, batch_exports, jobs)
     for part in (
         predictions,
         *stored,

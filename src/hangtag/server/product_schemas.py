@@ -6,7 +6,6 @@ from typing import Any, Literal
 from pydantic import Field
 
 from hangtag.server.schemas import Label, Schema
-from hangtag.server.table_files import TableFormat
 
 State = Literal["to_check", "checked", "corrected"]
 View = Literal["front", "back", "detail", "side"]
@@ -155,15 +154,6 @@ class NewDecision(Schema):
     delete: bool = False
     assign_to: str | None = Field(None, max_length=200)
     versions: dict[str, int] = Field(default_factory=dict)
-
-
-class NewExport(Schema):
-    """A file to write: its format, and a row a product or a photo. `columns` chooses columns and their order."""
-
-    format: TableFormat
-    rows: Literal["product", "photo"] = "product"
-    columns: list[str] | None = Field(None, min_length=1, max_length=600)
-    matching: ProductFilter | None = None
 
 
 class Conflict(Schema):

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Path, Query, Request
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import Response
 from sqlalchemy import select
 
 from hangtag.domain.errors import NotStoredError, PhotoError
@@ -12,7 +12,6 @@ from hangtag.server.problems import InvalidRequestError, problem_responses
 from hangtag.server.product_schemas import (
     Decided,
     NewDecision,
-    NewExport,
     Product,
     ProductCounts,
     ProductFilter,
@@ -23,10 +22,8 @@ from hangtag.server.product_schemas import (
 from hangtag.server.routes.batches import BatchId, Once, ProductId, Who, json_response
 from hangtag.server.schemas import InvalidValue
 from hangtag.server.service import Service, ServiceDependency
-from hangtag.server.table_files import MEDIA_TYPES, table_response
 from hangtag.server.uploads import JsonRoute
 from hangtag.store.decisions import UNSET, Decision
-from hangtag.store.exports import export_batch
 from hangtag.store.index import Filter
 from hangtag.store.products import Page, parse_id
 from hangtag.store.tables import PhotoRow
@@ -180,29 +177,6 @@ def undo(batch_id: BatchId, service: ServiceDependency, who: Who) -> Response:
 def redo(batch_id: BatchId, service: ServiceDependency, who: Who) -> Response:
     """Redo what you undid last in a batch."""
     return json_response(service.batches.decisions.redo(batch_id, who))
-
-
-@router.post(
-    "/batches/{batch_id}/exports",
-    response_class=StreamingResponse,
-    responses={
-        200: {
-            "description": "The file.",
-            "content": {
-                kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA_TYPES.values()
-            },
-        }
-    }
-    | problem_responses(404, 422),
-)
-def export_products(batch_id: BatchId, wanted: NewExport, service: ServiceDependency) -> StreamingResponse:
-    """Write the products of a batch, or those that match a filter, as a file: a row a product or a photo.
-
-    The columns of the sheet come first, with the types that they came with.
-    """
-    filter_ = Filter() if wanted.matching is None else to_filter(wanted.matching)
-    table = export_batch(service.batches.products, batch_id, filter_, wanted.rows, wanted.columns)
-    return table_response(table.name, wanted.format, table.kinds, table.rows)
 
 
 @router.get(

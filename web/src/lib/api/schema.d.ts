@@ -409,27 +409,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/batches/{batch_id}/exports": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * @description Write the products of a batch, or those that match a filter, as a file: a row a product or a photo.
-         *
-         *     The columns of the sheet come first, with the types that they came with.
-         */
-        post: operations["export_products"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/photos/{photo_id}/thumbnail": {
         parameters: {
             query?: never;
@@ -473,6 +452,96 @@ export interface paths {
         };
         /** @description Return the file of a photo as it came, to be saved. */
         get: operations["download_original"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/export-templates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description List the built-in templates. */
+        get: operations["list_export_templates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/taxonomies/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Return the mapping to a taxonomy: every category path of the shipped model, and how sure each row is. */
+        get: operations["show_taxonomy_mapping"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batches/{batch_id}/exports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description Write the products of a batch, or those that match a filter, as a file.
+         *
+         *     Without a template, the columns of the sheet come first, with the types that they came with. With one, every
+         *     product is checked against the destination's rules, and those that it would refuse are left out.
+         */
+        post: operations["export_products"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batches/{batch_id}/exports/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Say what would come of an export: how many products would be left out, and what is to be checked. */
+        post: operations["check_batch_export"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batches/{batch_id}/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description List the products that changed since a cursor; without one, all. For systems that keep a copy of them. */
+        get: operations["list_changes"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1698,6 +1767,24 @@ export interface components {
             rows: (string | boolean | number | string[] | null)[][];
         };
         /**
+         * ExportCheck
+         * @description What would come of an export. `issues` are the first thousand, `reasons` count all.
+         */
+        ExportCheck: {
+            /** Products */
+            products: number;
+            /** Written */
+            written: number;
+            /** Refused */
+            refused: number;
+            /** Uncertain */
+            uncertain: number;
+            /** Reasons */
+            reasons: components["schemas"]["ExportReason"][];
+            /** Issues */
+            issues: components["schemas"]["ExportIssue"][];
+        };
+        /**
          * ExportColumn
          * @description A column of a table. The column `path` holds names of files; in a list, values are separated by `;`.
          */
@@ -1710,6 +1797,75 @@ export interface components {
              * @enum {string}
              */
             type: "text" | "confidence" | "integer" | "number" | "boolean" | "date" | "list";
+        };
+        /**
+         * ExportIssue
+         * @description Something to check: of which product and column, why, and how to fix it.
+         */
+        ExportIssue: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "error" | "doubtful" | "warning";
+            /** Product */
+            product: string;
+            /** Key */
+            key: string;
+            /** Column */
+            column: string;
+            /** Value */
+            value: string;
+            /** Reason */
+            reason: string;
+            /** Fix */
+            fix: string;
+        };
+        /**
+         * ExportReason
+         * @description How often something is to be checked for one reason.
+         */
+        ExportReason: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "error" | "doubtful" | "warning";
+            /** Column */
+            column: string;
+            /** Reason */
+            reason: string;
+            /** Count */
+            count: number;
+        };
+        /**
+         * ExportTemplate
+         * @description A built-in template, and the columns that it writes; `*` stands for all columns of the sheet.
+         */
+        ExportTemplate: {
+            /** Name */
+            name: string;
+            /** Title */
+            title: string;
+            /** Destination */
+            destination: string;
+            /**
+             * Format
+             * @enum {string}
+             */
+            format: "csv" | "tsv" | "xml" | "xlsx" | "jsonl" | "parquet";
+            /** Language */
+            language: string;
+            /** Columns */
+            columns: string[];
+        };
+        /**
+         * ExportTemplates
+         * @description The built-in templates.
+         */
+        ExportTemplates: {
+            /** Items */
+            items: components["schemas"]["ExportTemplate"][];
         };
         /**
          * FailedPhoto
@@ -2415,23 +2571,45 @@ export interface components {
         };
         /**
          * NewExport
-         * @description A file to write: its format, and a row a product or a photo. `columns` chooses columns and their order.
+         * @description A file to write of the products, or of those that match.
+         *
+         *     Without a `template` it has all that is known, in a `format`, with a row a product or photo; `columns` chooses
+         *     columns and their order. With one it has what the template says, in the form that its destination takes.
          */
         NewExport: {
             /**
              * Format
-             * @enum {string}
+             * @description With a template, instead of the template's.
              */
-            format: "csv" | "xlsx" | "jsonl" | "parquet" | "tsv";
+            format?: ("csv" | "tsv" | "xml" | "xlsx" | "jsonl" | "parquet") | null;
+            matching?: components["schemas"]["ProductFilter"] | null;
             /**
              * Rows
-             * @default product
-             * @enum {string}
+             * @description Without a template.
              */
-            rows: "product" | "photo";
-            /** Columns */
+            rows?: ("product" | "photo") | null;
+            /**
+             * Columns
+             * @description Without a template.
+             */
             columns?: string[] | null;
-            matching?: components["schemas"]["ProductFilter"] | null;
+            /**
+             * Template
+             * @description The name of a built-in template, or a template itself, as in its file.
+             */
+            template?: string | {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Language
+             * @description With a template: `en-GB`, `en-US`, `de`, `fr` or `es`.
+             */
+            language?: string | null;
+            /**
+             * Currency
+             * @description With a template: the currency of prices without one.
+             */
+            currency?: string | null;
         };
         /**
          * NewPerson
@@ -2684,6 +2862,25 @@ export interface components {
             updated: string;
             /** Updated By */
             updated_by: string | null;
+        };
+        /**
+         * ProductChanges
+         * @description Products that changed since a cursor, in the order of their last changes, and the ids of deleted ones.
+         *
+         *     Where `reset` is true, what the reader has is out of date, and these are the first of all products. With `more`, ask
+         *     again at once with the new `cursor`.
+         */
+        ProductChanges: {
+            /** Items */
+            items: components["schemas"]["Product"][];
+            /** Removed */
+            removed: string[];
+            /** Cursor */
+            cursor: string;
+            /** Reset */
+            reset: boolean;
+            /** More */
+            more: boolean;
         };
         /**
          * ProductCounts
@@ -2999,6 +3196,43 @@ export interface components {
             /** Catalogue */
             catalogue: boolean;
             limits: components["schemas"]["Limits"];
+        };
+        /**
+         * TaxonomyMapping
+         * @description The mapping from the model's categories to a channel's taxonomy.
+         */
+        TaxonomyMapping: {
+            /** Name */
+            name: string;
+            /** Title */
+            title: string;
+            /** Version */
+            version: string;
+            /** Licence */
+            licence: string;
+            /** Rules */
+            rules: components["schemas"]["TaxonomyRule"][];
+        };
+        /**
+         * TaxonomyRule
+         * @description A row of a mapping: the labels that it asks for, the category, and how sure it is.
+         */
+        TaxonomyRule: {
+            /** Labels */
+            labels: {
+                [key: string]: string;
+            };
+            /** Id */
+            id: string;
+            /** Path */
+            path: string;
+            /**
+             * Confidence
+             * @enum {string}
+             */
+            confidence: "exact" | "broader" | "judgement" | "none";
+            /** Note */
+            note: string;
         };
         /**
          * TaxonomyView
@@ -4628,55 +4862,6 @@ export interface operations {
             };
         };
     };
-    export_products: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The id of the batch. */
-                batch_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["NewExport"];
-            };
-        };
-        responses: {
-            /** @description The file. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/csv; charset=utf-8": string;
-                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": string;
-                    "application/x-ndjson": string;
-                    "application/vnd.apache.parquet": string;
-                    "text/tab-separated-values; charset=utf-8": string;
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     show_thumbnail: {
         parameters: {
             query?: {
@@ -4781,6 +4966,216 @@ export interface operations {
                 };
                 content: {
                     "application/octet-stream": string;
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_export_templates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportTemplates"];
+                };
+            };
+        };
+    };
+    show_taxonomy_mapping: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The taxonomy. */
+                name: "google" | "shopify";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaxonomyMapping"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_products: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the batch. */
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewExport"];
+            };
+        };
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv; charset=utf-8": string;
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": string;
+                    "application/x-ndjson": string;
+                    "application/vnd.apache.parquet": string;
+                    "text/tab-separated-values; charset=utf-8": string;
+                    "application/xml; charset=utf-8": string;
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    check_batch_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the batch. */
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewExport"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportCheck"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_changes: {
+        parameters: {
+            query?: {
+                /** @description The `cursor` of an earlier answer. */
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The id of the batch. */
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProductChanges"];
                 };
             };
             /** @description Not Found */
