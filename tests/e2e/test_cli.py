@@ -231,7 +231,7 @@ def test_a_format_without_an_output_goes_to_standard_output(run):
         (["bare"], "there is no photo"),
         (["bare", "-o", "out.csv"], "there is no photo"),
         (["ftp://host/1.jpg"], "does not read addresses that start with ftp://"),
-        (["https://host/1.zip"], "are read from this machine only"),
+        (["https://host/1.zip"], "can only be read from this machine"),
         (["photos", "--connections", "0"], "--connections"),
     ],
 )

@@ -241,7 +241,7 @@ def test_the_teacher_that_a_recipe_names_is_trained_first_and_resumed(
     assert len(read_history(run / "teacher")) == 1
     assert not (run / "history.csv").exists()
     _, errors = train(recipe, tiny_catalogue, run, "--weights", "none", status=2)
-    assert "there is a training here already" in errors
+    assert "this folder already holds a training" in errors
 
     train(recipe, tiny_catalogue, run, "--weights", "none", "--resume")
     assert len(read_history(run / "teacher")) == len(read_history(run)) == 2

@@ -41,12 +41,12 @@ class Candidate:
 def sort_by_id(cleaned: pa.Table) -> pa.Table:
     """Return the table in the order of its ids, 9 before 10.
 
-    Raises `CatalogueError` when an id is missing or comes twice.
+    Raises `CatalogueError` when an id is missing or duplicated.
     """
     ids = cleaned[ID].to_pylist()
     wrong = [id_ for id_, count in Counter(ids).items() if count > 1 or id_ is None]
     if wrong:
-        raise CatalogueError(f"the id {wrong[0]} is missing or comes twice", fix="Run hangtag clean first.")
+        raise CatalogueError(f"the id {wrong[0]} is missing or duplicated", fix="Run `hangtag clean` first.")
     order = sorted(range(len(ids)), key=lambda position: (len(ids[position]), ids[position]))
     return cleaned.take(pa.array(order, pa.int64())).combine_chunks()
 

@@ -71,7 +71,7 @@ def _check_ids(photos: PhotoFolder, names: Sequence[str]) -> None:
         id_ = product_id(name)
         if id_ in MISSING:
             raise CatalogueError(
-                f"{name} cannot be an id: {id_!r} means that there is none", where=photos.folder
+                f"{name} cannot be an id: {id_!r} means that a value is missing", where=photos.folder
             )
         if id_ in photo_of:
             problem = f"{photo_of[id_]} and {name} would both be the product {id_}"

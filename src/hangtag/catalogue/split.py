@@ -98,7 +98,9 @@ def _usual_group(cleaned: pa.Table, settings: SplitSettings) -> str | None:
 def _assign(usable: Sequence[Candidate], settings: SplitSettings) -> Fractions:
     """Put the candidates into their splits; return the shares that were drawn."""
     if not usable:
-        raise CatalogueError("no product is left to split", fix="Do the photos belong to this table?")
+        raise CatalogueError(
+            "there is no product to split", fix="Check that the photos belong to this table."
+        )
     fractions: Fractions = {TEST: settings.test, VALIDATION: settings.validation}
     if settings.strategy == "year":
         for candidate, split in zip(

@@ -72,7 +72,7 @@ def read_mapping(path: Path) -> CatalogueMapping:
     except OSError as error:
         raise CatalogueError(f"the file cannot be read ({error.strerror})", where=path) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CatalogueError(f"it is no TOML ({error})", where=path) from error
+        raise CatalogueError(f"this is not valid TOML ({error})", where=path) from error
     fields = _Fields(path, said)
     mapping = _read_folders(fields) if "table" not in said else _read_table(fields)
     return replace(
@@ -89,7 +89,7 @@ class _Fields:
         for name in said:
             self.need_one_of(name, FIELDS, name)
         if "photos" not in said:
-            raise self.error("photos", "the folder of the photos is lacking")
+            raise self.error("photos", "the folder of photos is missing")
 
     def error(self, name: str, problem: str, fix: str | None = None) -> CatalogueError:
         return CatalogueError(problem, where=f"{self._path}: {name}", fix=fix)
@@ -97,7 +97,7 @@ class _Fields:
     def need_one_of(self, word: str, words: Iterable[str], name: str) -> None:
         if word not in words:
             fix = f"{did_you_mean(word, words)}There are {', '.join(words)}."
-            raise self.error(name, f"{word} is none of those known here", fix)
+            raise self.error(name, f"{word} is not a key of this file", fix)
 
     def refuse(self, names: Iterable[str], problem: str) -> None:
         for name in names:
@@ -110,25 +110,27 @@ class _Fields:
     def text(self, name: str) -> str | None:
         value = self._said.get(name)
         if value is not None and not (isinstance(value, str) and value):
-            raise self.error(name, "this is a text in quotes")
+            raise self.error(name, "it must be a text in quotes")
         return value
 
     def texts(self, name: str) -> tuple[str, ...]:
         values = self._said.get(name, [])
         if not (isinstance(values, list) and all(isinstance(text, str) and text for text in values)):
-            raise self.error(name, "this is a list of texts in quotes")
+            raise self.error(name, "it must be a list of texts in quotes")
         if len(set(values)) < len(values):
-            raise self.error(name, "one comes twice")
+            raise self.error(name, "a value is repeated")
         return tuple(values)
 
     def columns(self) -> dict[str, str]:
         columns = self._said.get("columns", {})
         if not isinstance(columns, dict):
-            raise self.error("columns", "this is a table: [columns]")
+            raise self.error("columns", "it must be a table: [columns]")
         for column, named in columns.items():
             self.need_one_of(column, COLUMNS, f"columns.{column}")
             if not (isinstance(named, str) and named):
-                raise self.error(f"columns.{column}", "this is the name of a column of the table, in quotes")
+                raise self.error(
+                    f"columns.{column}", "it must be the name of a column of the table, in quotes"
+                )
         return columns
 
 
@@ -161,7 +163,7 @@ def _read_table(fields: _Fields) -> CatalogueMapping:
             "photo", "the column of the photos' file names must be named, or an id that they bear"
         )
     if mapping.separator is not None and len(mapping.separator) != 1:
-        raise fields.error("separator", "this is one character")
+        raise fields.error("separator", "it must be one character")
     sources = [name for name in (mapping.id, mapping.photo, *mapping.columns.values()) if name is not None]
     twice = next((name for name in sources if sources.count(name) > 1), None)
     if twice is not None:
@@ -177,7 +179,7 @@ def _read_columns(fields: _Fields) -> dict[str, str]:
     category = dict(zip(CATEGORY_COLUMNS[len(CATEGORY_COLUMNS) - len(levels) :], levels, strict=True))
     for column in category:
         if column in columns:
-            raise fields.error(f"columns.{column}", "levels names it already")
+            raise fields.error(f"columns.{column}", "`levels` already names it")
     if not set(LABEL_COLUMNS).intersection(category | columns):
         raise fields.error(
             "columns", "no column of labels is named", f"There are {', '.join(LABEL_COLUMNS)}."

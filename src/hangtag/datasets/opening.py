@@ -199,7 +199,7 @@ def _refuse_unknown_table(folder: Path, inside: list[Path]) -> None:
     unknown = [name for name in names if not name.startswith(OWN_FILES) and name not in CLEANED_FILES]
     if unknown:
         raise CatalogueError(
-            f"{unknown[0]} lies beside the photos, and nothing says what is in it",
+            f"{unknown[0]} lies beside the photos, and nothing describes what is in it",
             where=folder,
             fix=f"Describe it in a {MAPPING_NAME}. Or call it {TABLE_NAME} and the folder of photos {PHOTO_FOLDER}. "
             "Or move it away, if the folders of the photos are their classes.",

@@ -76,7 +76,7 @@ def read_out_of_fold(path: Path) -> OutOfFold:
     fix = "Make it with `hangtag train RECIPE --folds 5`."
     if path.suffix.lower() == _BUNDLE_SUFFIX:
         raise UsageError(
-            "a model cannot judge the labels that it learnt from, since it knows the wrong ones by heart: "
+            "a model cannot judge the labels that it learned from, because it has memorised the wrong ones, too: "
             "out-of-fold predictions are needed, each from a model that has not seen the photo",
             where=path,
             fix=fix,
@@ -86,7 +86,7 @@ def read_out_of_fold(path: Path) -> OutOfFold:
     table = read_table(path) if path.suffix.lower() in PARQUET_SUFFIXES else None
     said = None if table is None else (table.schema.metadata or {}).get(METADATA_KEY)
     if table is None or said is None:
-        raise UsageError("these are no out-of-fold predictions", where=path, fix=fix)
+        raise UsageError("this file holds no out-of-fold predictions", where=path, fix=fix)
     described = json.loads(said)
     heads = {column: _read_head(table, column, classes) for column, classes in described["classes"].items()}
     ids, photos, folds = (tuple(table[name].to_pylist()) for name in (ID, _PHOTO, _FOLD))

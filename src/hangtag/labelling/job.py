@@ -114,7 +114,7 @@ def _prepare(plan: Plan) -> Manifest:
     known = has_manifest(plan.folder)
     if plan.output.is_folder and not known and any(_visible(plan.folder)):
         raise UsageError(
-            "this folder holds other things than labels",
+            "this folder holds other files than labels",
             where=plan.output.path,
             fix="Choose another `output`.",
         )

@@ -63,7 +63,7 @@ class Output:
             return
         if self.is_folder and self.format != "parquet":
             raise UsageError(
-                "the parts of a folder are Parquet",
+                "a folder of parts can only be Parquet",
                 where=self.path,
                 fix=f"Name a file that ends in .{self.format} as `output`.",
             )

@@ -99,7 +99,7 @@ class Labeller:
 
 def _complete(summary: Summary, walk: PhotoInput) -> Summary:
     if not summary.photos:
-        raise UsageError("there is no photo in what was named", fix=_what_was_there(walk.other_files))
+        raise UsageError("there are no photos in the inputs", fix=_what_was_there(walk.other_files))
     summary.other_files = walk.other_files
     return summary
 

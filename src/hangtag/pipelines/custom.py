@@ -130,7 +130,7 @@ def custom(
     `model` or the catalogue `taxonomy`. With `propose` the model labels the photos that lack a label in one of the
     `columns`, into custom_proposals.csv, to be edited and passed back as `labels`. `ask` asks a person instead.
 
-    Raises `UsageError` when there is such a table already, unless `force` replaces it, and `CatalogueError` for labels
+    Raises `UsageError` when this table already exists, unless `force` replaces it, and `CatalogueError` for labels
     that cannot be used.
     """
     root = Path(folder)
@@ -167,7 +167,7 @@ def _refuse_to_overwrite(path: Path, folder: Path, *, force: bool) -> None:
         return
     again = f"hangtag custom {shlex.quote(str(folder))} --labels {shlex.quote(str(path))} --force"
     fix = f"Replace it with `force`, or keep the labels that it has: {again}"
-    raise UsageError("there is such a table already", where=path, fix=fix)
+    raise UsageError("this table already exists", where=path, fix=fix)
 
 
 def _load_known(taxonomy: Path | None, model: str) -> KnownLabels:

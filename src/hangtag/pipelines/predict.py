@@ -98,7 +98,7 @@ class _NoView:
     def say(self, text: str) -> None: ...
 
     def open_table(self, layout: Layout) -> TableWriter:  # noqa: ARG002 - the protocol's
-        raise UsageError("nothing says where the table goes", where="output")
+        raise UsageError("the table needs an output", where="output")
 
     def open_progress(self, walk: PhotoInput, finished: int) -> AbstractContextManager[OnProgress]:  # noqa: ARG002
         return contextlib.nullcontext(ignore_progress)
@@ -187,7 +187,7 @@ def _check_outputs(options: TableOptions) -> None:
 
 def _check_pictures(folder: Path, options: TableOptions) -> None:
     if len(options.models) > 1:
-        raise UsageError("pictures show what one model looked at", where="`explain`", fix="Name one `model`.")
+        raise UsageError("pictures can only show one model", where="`explain`", fix="Name one `model`.")
     if STANDARD_INPUT in options.inputs:
         raise UsageError("names from standard input can be read only once", where="`explain`")
     from hangtag.labelling.pictures import make_folder

@@ -56,14 +56,14 @@ def quantise(
     `photos` train photos, chosen by `seed`, give the ranges; the first `exact` layers stay in float32 (1). The loss is
     measured on the validation photos. `output` is MODEL.int8.onnx beside the model.
 
-    Raises `UsageError` for a model that is in int8 already, or a file that is something else.
+    Raises `UsageError` for a model that is already in int8, or a file that is something else.
     """
     require_extra("quantise", "making an int8 form", "nncf", "onnx", "onnxruntime")
     from hangtag.training.quantising import EXACT_CONVOLUTIONS, allow, write_quantised_bundle
 
     bundle = read_bundle(find_bundle(model if isinstance(model, str) else Path(model)))
     if is_quantised(bundle.card):
-        raise UsageError("this model is in int8 already", where=bundle.path)
+        raise UsageError("this model is already in int8", where=bundle.path)
     path = quantised_path(bundle.path) if output is None else Path(output)
     _check_output(path, bundle, [*list_table_files(Path(catalogue)), Path(split_table)])
     with open_catalogue(Path(catalogue)) as source:

@@ -194,7 +194,9 @@ def _prepare(options: TrainOptions, progress: Progress, folds: int | None = None
     _require_teachers(recipe, options.teachers, folds)
     folder = options.run or Path("runs") / recipe.name
     if folds is not None and options.figures_of is not None:
-        raise UsageError("a fold is what is not learnt", where="`on_everything`", fix="Leave `folds` out.")
+        raise UsageError(
+            "a fold is held out of the training", where="`on_everything`", fix="Leave `folds` out."
+        )
     settings = RunSettings(
         folder,
         resume=options.resume,
@@ -217,22 +219,24 @@ def _read_recipe(options: TrainOptions) -> "Recipe":
 
 def _require_ood(recipe: "Recipe", negatives: Sequence[Path]) -> None:
     if negatives and recipe.ood is None:
-        raise UsageError("the recipe has no [ood] that could learn from them", where="`negatives`")
+        raise UsageError("the recipe has no [ood] section that could learn from them", where="`negatives`")
 
 
 def _require_teachers(recipe: "Recipe", teachers: Sequence[Path], folds: int | None) -> None:
     distillation = recipe.distillation
     if teachers and distillation is None:
-        raise UsageError("the recipe has no [distillation] that could learn from it", where="`teacher`")
+        raise UsageError(
+            "the recipe has no [distillation] section that could learn from it", where="`teacher`"
+        )
     if distillation is not None and distillation.teacher is None and not teachers:
         raise UsageError(
-            "the recipe has a [distillation], and nothing says who teaches",
+            "the recipe has a [distillation] section but no teacher",
             where="`teacher`",
             fix="Name a bundle with `teacher`, or a recipe as `teacher` in the section.",
         )
     if teachers and folds is not None:
         raise UsageError(
-            "a teacher that has seen a fold's photos would tell what out-of-fold predictions must not know",
+            "a teacher that has seen a fold's photos would leak their labels into the out-of-fold predictions",
             where="`teacher`",
             fix="Leave `teacher` or `folds` out.",
         )
@@ -248,7 +252,7 @@ def _begin(settings: "RunSettings") -> None:
     for run in runs:
         if run.checkpoint.exists():
             raise UsageError(
-                "there is a training here already",
+                "this folder already holds a training",
                 where=run.folder,
                 fix="Continue it with `resume=True`, choose another folder with `run`, or delete this one.",
             )
@@ -333,7 +337,7 @@ def _open_set(name: str, options: TrainOptions) -> Catalogue:
     found = open_custom_set(options.catalogue) if name == CUSTOM else None
     if found is None:
         raise UsageError(
-            f"the recipe joins the set {name!r}, and nothing says where it is",
+            f"the recipe joins the set {name!r}, but its path is not given",
             where=options.catalogue if name == CUSTOM else "`join`",
             fix=f"Name it with `join={name}=PATH`, make a custom set with `hangtag custom`, or remove it from `joins`.",
         )

@@ -148,7 +148,7 @@ def _read_teacher(name: str, student: Training) -> "Recipe":
     starts = distillation is not None and distillation.start_from_teacher
     if starts and recipe.network.architecture != own:
         raise UsageError(
-            f"{student.recipe.name} is to start from its teacher's weights, and is another network: {own}, not "
+            f"{student.recipe.name} is to start from its teacher's weights but is another network: {own}, not "
             f"{recipe.network.architecture}",
             where=name,
             fix="Leave start_from_teacher out, or give both recipes the same architecture.",
@@ -163,7 +163,7 @@ def _read_teachers_weights(student: "Recipe", teachers: Sequence[Path]) -> "Weig
 
     if len(teachers) != 1:
         raise UsageError(
-            f"{student.name} is to start from its teacher's weights, and has {len(teachers)} teachers",
+            f"{student.name} is to start from its teacher's weights but has {len(teachers)} teachers",
             where="`teacher`",
             fix="Name one, or leave start_from_teacher out of the recipe.",
         )
@@ -171,10 +171,10 @@ def _read_teachers_weights(student: "Recipe", teachers: Sequence[Path]) -> "Weig
     architecture, checkpoint = read_card(bundle).architecture, bundle.with_name("checkpoint.safetensors")
     if architecture != student.network.architecture:
         raise UsageError(
-            f"{student.name} is to start from its teacher's weights, and is another network: "
+            f"{student.name} is to start from its teacher's weights but is another network: "
             f"{student.network.architecture}, not {architecture}",
             where=bundle,
-            fix="Leave start_from_teacher out, or take a teacher of the same architecture.",
+            fix="Leave start_from_teacher out, or choose a teacher of the same architecture.",
         )
     if not checkpoint.is_file():
         raise UsageError(

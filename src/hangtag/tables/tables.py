@@ -65,7 +65,7 @@ def read_table(path: Path) -> pa.Table:
     Raises `CatalogueError` when the file is absent, and `TableError` when it is no table.
     """
     if not path.is_file():
-        fix = "Run hangtag clean or hangtag split first."
+        fix = "Run `hangtag clean` or `hangtag split` first."
         raise CatalogueError("there is no such table", where=path, fix=fix)
     table = open_table(path)
     if path.suffix.lower() in PARQUET_SUFFIXES:

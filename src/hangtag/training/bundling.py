@@ -147,15 +147,15 @@ def require_twin(recipe: Recipe, twin: Card) -> None:
     """Raise `TrainingError` where a twin's figures would say nothing of a model that is trained on everything."""
     if twin.recipe.get("sha256") != recipe.fingerprint():
         raise TrainingError(
-            f"{twin.name} was trained by another recipe, so that its figures are not those of {recipe.name}",
+            f"{twin.name} was trained with another recipe, so its figures are not those of {recipe.name}",
             where="`figures_of`",
-            fix="Train the recipe by its splits first, and name the bundle of that run.",
+            fix="Train the recipe on its splits first, and name the bundle of that run.",
         )
     if "figures_of" in twin.data or not twin.metrics:
-        raise TrainingError(f"{twin.name} was not measured by itself", where="`figures_of`")
+        raise TrainingError(f"{twin.name} has no figures of its own", where="`figures_of`")
     if recipe.optimisation.patience:
         raise TrainingError(
-            "early stopping needs validation photos that are not learnt",
+            "early stopping needs validation photos that are held out",
             where="optimisation.patience",
             fix="Set it to 0, and epochs to those that the measured run took.",
         )

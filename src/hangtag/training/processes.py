@@ -200,7 +200,7 @@ def _wait_for(children: Sequence[subprocess.Popen[bytes]], ready: Sequence[Path]
     """Wait until all workers know what to do: whoever waits for one at the meeting itself would wait for ever."""
     while not all(path.exists() for path in ready):
         if any(child.poll() is not None for child in children):
-            raise TrainingError("a worker ended before it began", fix="What it says above tells why.")
+            raise TrainingError("a worker ended before it started", fix="Its output above says why.")
         time.sleep(_LOOK_EVERY_S)
 
 

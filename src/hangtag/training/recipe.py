@@ -35,7 +35,7 @@ _CHECKOUT: Final = Path(__file__).parents[3] / "recipes"
 
 def _refuse_reserved(name: str) -> str:
     if name == NEGATIVES:
-        raise ValueError("the name belongs to the photos of no product")
+        raise ValueError("this name is reserved for photos that show no product")
     return name
 
 
@@ -87,11 +87,11 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _have_one_teacher(self) -> Self:
         if self.names and self.distillation:
-            raise ValueError("[names] and [distillation] both teach beside the labels; take one")
+            raise ValueError("[names] and [distillation] both teach beside the labels; use one of them")
         if self.distillation and self.distillation.teacher == self.name:
             raise ValueError("a recipe cannot be its own teacher")
         if self.distillation and self.distillation.start_from_teacher and not self.distillation.teacher:
-            raise ValueError("start_from_teacher needs a recipe as teacher, whose weights are there")
+            raise ValueError("start_from_teacher needs a recipe as the teacher, whose weights are available")
         return self
 
     @property

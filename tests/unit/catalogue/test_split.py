@@ -145,7 +145,7 @@ def test_an_unknown_column_to_stratify_by_is_named(split):
 
 
 def test_an_id_that_comes_twice_is_refused(split):
-    with pytest.raises(CatalogueError, match="id 1000 is missing or comes twice"):
+    with pytest.raises(CatalogueError, match="id 1000 is missing or duplicated"):
         split(lambda table: pa.concat_tables([table, table.slice(0, 1)]))
 
 

@@ -166,13 +166,13 @@ def test_the_table_may_state_its_separator_or_be_a_workbook(write_mapped):
 @pytest.mark.parametrize(
     ("mapping", "field", "problem"),
     [
-        ("table = ", None, "it is no TOML"),
-        ("", "photos", "the folder of the photos is lacking"),
+        ("table = ", None, "this is not valid TOML"),
+        ("", "photos", "the folder of photos is missing"),
         ('photos = "."', "table", "either a table .* or folders"),
         ('photos = 3\ntable = "labels.csv"', "photos", "a text in quotes"),
-        ('phots = "."', "phots", r"none of those known here. Did you mean photos\?"),
+        ('phots = "."', "phots", r"not a key of this file. Did you mean photos\?"),
         ('photos = "."\nfolders = ["articletype"]', "folders", r"Did you mean articleType\?"),
-        ('photos = "."\nfolders = ["gender", "gender"]', "folders", "one comes twice"),
+        ('photos = "."\nfolders = ["gender", "gender"]', "folders", "a value is repeated"),
         ('photos = "."\nfolders = "gender"', "folders", "a list of texts"),
         ('photos = "."\nfolders = ["gender"]\nid = "x"', "id", "speaks of a table"),
         (BY_PHOTO.replace("[columns]", 'folders = ["gender"]\n[columns]'), "folders", "without a table"),
@@ -185,7 +185,7 @@ def test_the_table_may_state_its_separator_or_be_a_workbook(write_mapped):
         (
             BY_PHOTO.replace("[columns]", 'levels = ["a"]\n[columns]'),
             r"columns\.articleType",
-            "levels names it",
+            "`levels` already names it",
         ),
         (
             BY_PHOTO.replace("[columns]", 'levels = ["a","b","c","d"]\n[columns]'),

@@ -55,7 +55,7 @@ def test_folds_are_joined_in_their_order(tmp_path):
 def test_a_bundle_is_refused_with_the_reason(tmp_path):
     path = tmp_path / "default.onnx"
     path.write_bytes(b"")
-    with pytest.raises(UsageError, match=r"knows the wrong ones by heart.*--folds"):
+    with pytest.raises(UsageError, match=r"has memorised the wrong ones.*--folds"):
         read_out_of_fold(path)
 
 

@@ -101,7 +101,7 @@ def test_a_job_that_did_not_begin_leaves_nothing(plan, tmp_path):
         label(plan, Start.NEW, "abc", stop_at="a")
     assert names_in(tmp_path) == []
     with pytest.raises(UsageError), open_job(plan):
-        raise UsageError("there is no photo in what was named")
+        raise UsageError("there are no photos in the inputs")
     assert names_in(tmp_path) == []
 
 
@@ -193,7 +193,7 @@ def test_a_folder_of_other_things_is_left_alone(folder_plan, tmp_path):
     (tmp_path / "labels").mkdir()
     (tmp_path / "labels" / "part-00000.parquet").touch()
     for start in Start:
-        with pytest.raises(UsageError, match="this folder holds other things than labels"):
+        with pytest.raises(UsageError, match="this folder holds other files than labels"):
             label(folder_plan, start, "abc")
     assert names_in(tmp_path / "labels") == ["part-00000.parquet"]
 

@@ -294,7 +294,7 @@ def test_an_impossible_output_is_refused_with_a_way_out(tmp_path, name, problem)
     ("name", "chosen", "problem"),
     [
         ("-", "parquet", "parquet cannot go to standard output"),
-        ("parts/", "csv", "the parts of a folder are Parquet"),
+        ("parts/", "csv", "a folder of parts can only be Parquet"),
         ("folder.csv", "csv", "this is a folder"),
         ("file.csv/", None, "this is not a file that can be replaced"),
         ("pipe.csv", None, "this is not a file that can be replaced"),

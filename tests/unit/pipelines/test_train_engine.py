@@ -42,7 +42,7 @@ def test_without_ray_the_error_says_what_to_install(monkeypatch):
     ("section", "options", "message"),
     [
         ("", ["--teacher", "big.onnx"], r"has no \[distillation\]"),
-        (DISTILLATION, [], "who teaches"),
+        (DISTILLATION, [], "but no teacher"),
         (DISTILLATION, ["--teacher", "big.onnx", "--folds", "5"], "a fold's photos"),
     ],
 )

@@ -95,7 +95,7 @@ def test_what_learnt_everything_has_the_figures_of_its_twin_and_says_so(recipe, 
     assert (card.heads, card.metrics, card.ood_detector) == (twin.heads, measured, twin.ood_detector)
     assert card.data["figures_of"]["name"] == twin.name
     assert not torch.equal(trained.network.network.heads["gender"].bias, before)
-    with pytest.raises(TrainingError, match="not measured by itself"):
+    with pytest.raises(TrainingError, match="has no figures of its own"):
         require_twin(recipe, card)
     with pytest.raises(TrainingError, match="another recipe"):
         require_twin(recipe.with_epochs(7), twin)

@@ -38,9 +38,9 @@ class ClusterSettings:
 
     def __post_init__(self) -> None:
         if min(self.workers or 1, self.cpus or 1, self.chunk) < 1 or 0 in (self.workers, self.cpus):
-            raise UsageError("workers, their processors and the photos of a chunk start at 1")
+            raise UsageError("workers, processors and photos in a chunk must be at least 1")
         if self.gpus < 0:
-            raise UsageError("there are no fewer than 0 GPUs")
+            raise UsageError("the number of GPUs cannot be negative")
 
 
 CHUNKS_AHEAD: Final = 2
@@ -211,7 +211,7 @@ class WorkerPool:
             self._ready_at = now
         elif now - self._ready_at > self._settings.patience_s:
             raise UsageError(
-                f"no worker was there for {self._settings.patience_s:.0f} seconds",
+                f"no worker was available for {self._settings.patience_s:.0f} seconds",
                 fix="Run `ray status` to see what the cluster waits for. Continue with `resume`.",
             )
         if now - self._looked_up_at < _LOOKED_UP_S:

@@ -182,7 +182,7 @@ def _open_address(text: str, scheme: str, references: References) -> PhotoInput:
         )
     if text.partition("?")[0].lower().endswith((".zip", *TAR_ENDINGS, *_TABLES)):
         raise UsageError(
-            "archives and tables are read from this machine only",
+            "archives and tables can only be read from this machine",
             where=text,
             fix="Download it, and name the file.",
         )

@@ -30,4 +30,4 @@ class InputSettings:
 
     def __post_init__(self) -> None:
         if self.connections < 1 or self.attempts < 1 or self.timeout_s <= 0:
-            raise UsageError("connections and attempts start at 1, and a time-out is longer than 0 seconds")
+            raise UsageError("connections and attempts must be at least 1, and the time-out over 0 seconds")

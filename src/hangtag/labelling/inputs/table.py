@@ -134,7 +134,7 @@ def find_photo_column(table: Table, wanted: str | None) -> int:
     hint = next((name for place, name in enumerate(names) if _count_photos(rows, place)), None)
     which = "which one it is" if hint is None else f"which one it is, perhaps {hint},"
     raise UsageError(
-        "no column of the table is called like one of paths or addresses of photos",
+        "the table has no column that looks like photo paths or addresses",
         where=table.where,
         fix=f"Say {which} with `photo_column`. {list_columns(names)}",
     )

@@ -137,7 +137,7 @@ def test_without_photos_no_worker_is_needed():
 
 
 def test_without_a_worker_the_run_ends_after_a_while():
-    with pytest.raises(UsageError, match="no worker was there for 20 seconds"):
+    with pytest.raises(UsageError, match="no worker was available for 20 seconds"):
         label(PlayedCluster(places=0), patience_s=20)
 
 
