@@ -152,7 +152,21 @@ def adapt(
     bundle = read_bundle(base)
     adapter = Adapter(bundle)
     wanted = tuple(dict.fromkeys([*bundle.card.columns, *columns]))
-    recording = _Recording(Engine(bundle, precision="fp32", threads=threads))
+    engine = Engine(bundle, precision="fp32", threads=threads)
+    examples, failed = read_examples(engine, paths, wanted, progress)
+    progress.say(f"{len(examples):,} labelled photos")
+    found = adapter.adapt(examples, name or path.stem, target_accuracy)
+    card = write_adapted(found, bundle.card, path)
+    return AdaptResult(path, card, found.columns, found.forgotten, found.left_out, len(examples), failed)
+
+
+def read_examples(
+    engine: Engine, paths: Sequence[Path], wanted: Sequence[str], progress: Progress = SILENT
+) -> tuple[Examples, int]:
+    """Return what a model gives for labelled photos, with their labels in the `wanted` columns, and how many failed.
+
+    Raises `UsageError` when no photo has such a label, or none can be read.
+    """
     with ExitStack() as stack:
         photos = [photo for given in paths for photo in _iter_labelled(given, wanted, stack)]
         if not photos:
@@ -161,11 +175,7 @@ def adapt(
                 where=", ".join(map(str, paths)),
                 fix=f"Its columns are {', '.join(wanted)}. `columns` names further ones.",
             )
-        examples, failed = _answer(recording, photos, wanted, progress)
-    progress.say(f"{len(examples):,} labelled photos")
-    found = adapter.adapt(examples, name or path.stem, target_accuracy)
-    card = write_adapted(found, bundle.card, path)
-    return AdaptResult(path, card, found.columns, found.forgotten, found.left_out, len(examples), failed)
+        return _answer(_Recording(engine), photos, wanted, progress)
 
 
 def _answer(

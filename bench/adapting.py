@@ -1,0 +1,329 @@
+"""Compare ways to teach a model a shop that it never saw: accuracy by the number of labels, and what is lost at home.
+
+    python bench/adapting.py MODEL SHOP... [--home CATALOGUE] [--cache FOLDER] [--seeds 3] [--plot FILE.png]
+
+SHOPs are catalogues of any form whose photos the model did not learn from. Of each, 35 % are kept for measuring and the
+others give the labels, article type, in random order or as suggested. --home is a catalogue whose photos the model
+knows, and did not learn from: what is lost there is measured on real photos. What the model gives for photos is kept in
+--cache, as NAME.npz. Needs the extra `train` for the methods that are not hangtag's own.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from rich.table import Table
+from scipy.optimize import minimize
+
+from hangtag.adapting.examples import group_alike
+from hangtag.adapting.fitting import BaseMetric, Labelled, apply_shift, fit_shift
+from hangtag.adapting.suggesting import Suggester
+from hangtag.bundle.file import Bundle, read_bundle
+from hangtag.bundle.statistics import EmbeddingStatistics, read_statistics
+from hangtag.cli.console import open_console
+from hangtag.inference.engine import Engine
+from hangtag.pipelines.adapt import read_examples
+
+COLUMN: Final = "articleType"
+LABELS: Final = (25, 50, 100, 200, 500, 1000)
+TESTED: Final = 0.35
+STEP: Final = 25
+NEVER: Final = -1e9
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Photos:
+    """Embeddings (n, d), the model's logits (n, classes), and true class indices (n,)."""
+
+    embedding: Floats
+    logits: Floats
+    targets: Ints
+
+    def take(self, chosen: Ints) -> "Photos":
+        """Return some of the photos, by their positions."""
+        return Photos(self.embedding[chosen], self.logits[chosen], self.targets[chosen])
+
+
+Answer = Callable[[Photos], Floats]
+Method = Callable[[Photos, "Base"], Answer]
+
+
+@dataclass(frozen=True)
+class Base:
+    """What a method may know of the photos that the model learnt from."""
+
+    statistics: EmbeddingStatistics
+    metric: BaseMetric
+
+    @property
+    def means(self) -> Floats:
+        """The mean embedding of each class, (classes, d)."""
+        return self.statistics.class_means[COLUMN]
+
+    @cached_property
+    def whitening(self) -> Floats:
+        """What makes embeddings vary alike in all directions within a class, (d, d)."""
+        counts = self.statistics.counts[COLUMN]
+        shares = counts / counts.sum()
+        around = self.means - shares @ self.means
+        within = self.statistics.covariance - (around * shares[:, None]).T @ around
+        size = len(within)
+        values, axes = np.linalg.eigh(0.9 * within + 0.1 * np.trace(within) / size * np.eye(size))
+        return (axes / np.sqrt(np.maximum(values, 1e-12))).astype(np.float32)
+
+
+def as_it_is(_shop: Photos, _base: Base) -> Answer:
+    """Return the head that has learnt nothing."""
+    return lambda photos: photos.logits
+
+
+def anchored(shop: Photos, base: Base) -> Answer:
+    """Return hangtag's own: logistic regression from the head's logits on, held by the base covariance."""
+    rows = Labelled(base.metric.rotate(shop.embedding), shop.logits, shop.targets, shop.logits.shape[1])
+    shift = fit_shift(base.metric, rows)
+    return lambda photos: apply_shift(shift, photos.embedding, photos.logits)
+
+
+def unheld(shop: Photos, base: Base) -> Answer:
+    """Return logistic regression from the head's logits on, which nothing holds at home."""
+    rows = Labelled(base.metric.rotate(shop.embedding), shop.logits, shop.targets, shop.logits.shape[1])
+    shift = fit_shift(base.metric, rows, hold=0.0)
+    return lambda photos: apply_shift(shift, photos.embedding, photos.logits)
+
+
+def probe(shop: Photos, base: Base) -> Answer:
+    """Return a logistic regression on the shop's labels alone."""
+    classes, targets = np.unique(shop.targets, return_inverse=True)
+    scale = np.sqrt(np.trace(base.statistics.covariance)) / 3
+
+    def features(photos: Photos) -> Floats:
+        rows = (photos.embedding - base.statistics.mean) / scale
+        return np.c_[rows, np.ones(len(rows))].astype(np.float32)
+
+    rows = features(shop)
+
+    def loss(flat: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+        weights = flat.reshape(rows.shape[1], len(classes)).astype(np.float32)
+        scores = rows @ weights
+        scores -= scores.max(axis=1, keepdims=True)
+        shares = np.exp(scores)
+        shares /= shares.sum(axis=1, keepdims=True)
+        value = -np.log(shares[np.arange(len(targets)), targets] + 1e-30).sum() + 0.5 * (weights**2).sum()
+        shares[np.arange(len(targets)), targets] -= 1
+        return float(value), (rows.T @ shares + weights).ravel().astype(np.float64)
+
+    found = minimize(
+        loss, np.zeros(rows.shape[1] * len(classes)), jac=True, method="L-BFGS-B", options={"maxiter": 40}
+    )
+    weights = found.x.reshape(rows.shape[1], len(classes)).astype(np.float32)
+
+    def answer(photos: Photos) -> Floats:
+        scores = np.full((len(photos.targets), shop.logits.shape[1]), NEVER, np.float32)
+        scores[:, classes] = features(photos) @ weights
+        return scores
+
+    return answer
+
+
+def streaming_lda(shop: Photos, base: Base) -> Answer:
+    """Return linear discriminants over base means, each worth three photos, and the shop's own."""
+    whitening, worth = base.whitening, 3.0
+    counts = np.bincount(shop.targets, minlength=len(base.means))
+    sums = np.zeros_like(base.means)
+    np.add.at(sums, shop.targets, shop.embedding)
+    past = np.where(base.statistics.counts[COLUMN] > 0, worth, 0)
+    total = past + counts
+    means = ((past[:, None] * base.means + sums) / np.maximum(total, 1e-9)[:, None]) @ whitening
+    offset = np.where(total > 0, -0.5 * (means**2).sum(axis=1), NEVER)
+    return lambda photos: photos.embedding @ whitening @ means.T + offset
+
+
+def cache_model(shop: Photos, base: Base) -> Answer:
+    """Return the head beside a cache of the shop's photos (Zhang et al.: Tip-Adapter, ECCV 2022)."""
+
+    def direction(rows: Floats) -> Floats:
+        around = rows - base.statistics.mean
+        return around / np.linalg.norm(around, axis=1, keepdims=True)
+
+    keys, sharp, much = direction(shop.embedding), 5.0, 30.0
+    values = np.eye(shop.logits.shape[1], dtype=np.float32)[shop.targets]
+    return lambda photos: (
+        photos.logits + much * np.exp(-sharp * (1 - direction(photos.embedding) @ keys.T)) @ values
+    )
+
+
+METHODS: Final[Mapping[str, Method]] = {
+    "as it is": as_it_is,
+    "shop alone (logistic regression)": probe,
+    "streaming LDA": streaming_lda,
+    "cache (Tip-Adapter)": cache_model,
+    "from the head on, not held": unheld,
+    "from the head on, held (hangtag)": anchored,
+}
+
+
+def load(bundle: Bundle, path: Path, cache: Path) -> Photos:
+    """Return the photos of a catalogue with a known article type that the model has, near-identical ones once."""
+    file = cache / f"{path.name}.npz"
+    embedding = bundle.card.embedding
+    if embedding is None:
+        raise SystemExit("this model has no embedding to adapt from")
+    if not file.exists():
+        found, _ = read_examples(Engine(bundle, precision="fp32"), [path], bundle.card.columns)
+        cache.mkdir(parents=True, exist_ok=True)
+        labels = {
+            f"y_{column}": np.array([label or "" for label in said]) for column, said in found.labels.items()
+        }
+        np.savez(file, **labels, **{f"o_{name}": values for name, values in found.outputs.items()})
+    stored = np.load(file)
+    indices = {label: index for index, label in enumerate(bundle.card.head(COLUMN).classes)}
+    targets = np.array([indices.get(label, -1) for label in stored[f"y_{COLUMN}"]])
+    rows = stored[f"o_{embedding.output}"].astype(np.float32)
+    found = Photos(rows[targets >= 0], stored[f"o_{COLUMN}"][targets >= 0], targets[targets >= 0])
+    first = np.unique(group_alike(found.embedding), return_index=True)[1]
+    return found.take(first)
+
+
+def split(photos: Photos, seed: int) -> tuple[Photos, Photos]:
+    """Return the photos that give labels, and those that are measured on."""
+    order = np.random.default_rng(seed).permutation(len(photos.targets))
+    tested = int(TESTED * len(order))
+    return photos.take(order[tested:]), photos.take(order[:tested])
+
+
+def accuracy(answer: Answer, photos: Photos) -> float:
+    """Return how many answers of a hundred are right."""
+    return 100 * float((answer(photos).argmax(axis=1) == photos.targets).mean())
+
+
+def measure(
+    method: Method, shop: Photos, home: Photos, base: Base, seeds: int
+) -> dict[int, tuple[float, float, float]]:
+    """Return by number of labels the accuracy on the shop and at home, and the seconds of processor time of a fit."""
+    found = {}
+    for count in LABELS:
+        runs = []
+        for seed in range(seeds):
+            pool, tested = split(shop, seed)
+            if count <= len(pool.targets):
+                started = time.process_time()
+                answer = method(pool.take(np.arange(count)), base)
+                seconds = time.process_time() - started
+                runs.append((accuracy(answer, tested), accuracy(answer, home), seconds))
+        if runs:
+            means = np.mean(runs, axis=0)
+            found[count] = (float(means[0]), float(means[1]), float(means[2]))
+    return found
+
+
+def follow_suggestions(shop: Photos, base: Base, seed: int, *, suggested: bool) -> dict[int, float]:
+    """Return the accuracy by number of labels, checked in steps in the suggested order or in a random one."""
+    pool, tested = split(shop, seed)
+    suggester, checked = Suggester(pool.embedding), np.empty(0, np.int64)
+    probabilities, curve = softmax(pool.logits / 2), {}
+    while len(checked) + STEP <= min(400, len(pool.targets)):
+        if suggested:
+            chosen = [found.photo for found in suggester.suggest(probabilities, checked, STEP)]
+            checked = np.concatenate([checked, np.array(chosen, np.int64)])
+        else:
+            checked = np.arange(len(checked) + STEP)
+        answer = anchored(pool.take(checked), base)
+        probabilities = softmax(answer(pool) / 2)
+        curve[len(checked)] = accuracy(answer, tested)
+    return curve
+
+
+def softmax(logits: Floats) -> Floats:
+    """Return probabilities, (n, classes)."""
+    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return shares / shares.sum(axis=1, keepdims=True)
+
+
+def mean_curve(shop: Photos, base: Base, seeds: int, *, suggested: bool) -> dict[int, float]:
+    """Return the mean of the curves of several seeds."""
+    curves = [follow_suggestions(shop, base, seed, suggested=suggested) for seed in range(seeds)]
+    return {count: float(np.mean([curve[count] for curve in curves])) for count in curves[0]}
+
+
+def labels_for(curve: Mapping[int, float], wanted: float) -> float | None:
+    """Return how many labels a curve needs for an accuracy, between its points by a straight line; None beyond."""
+    counts, values = list(curve), np.maximum.accumulate(list(curve.values()))
+    if wanted > values[-1] or wanted < values[0]:
+        return None
+    return float(np.interp(wanted, values, counts))
+
+
+def draw(curves: Mapping[str, Mapping[str, Mapping[int, float]]], path: Path) -> None:
+    """Draw the learning curves of both orders, a panel for each shop."""
+    from matplotlib.figure import Figure  # noqa: PLC0415 - for the picture alone
+
+    figure = Figure(figsize=(4 * len(curves), 3.4), layout="constrained")
+    panels = np.atleast_1d(figure.subplots(1, len(curves)))
+    for panel, (name, orders) in zip(panels, curves.items(), strict=True):
+        for order, curve in orders.items():
+            panel.plot(list(curve), list(curve.values()), marker="o", markersize=3, label=order)
+        panel.set(title=name, xlabel="checked photos", ylabel="article type right, %")
+        panel.grid(alpha=0.3)
+        panel.legend(frameon=False)
+    figure.savefig(path)
+
+
+def main() -> None:
+    """Measure, and print tables."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("model", type=Path)
+    parser.add_argument("shops", type=Path, nargs="+")
+    parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, default=Path("adapting-cache"))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--plot", type=Path)
+    given = parser.parse_args()
+    bundle = read_bundle(given.model)
+    statistics = read_statistics(bundle)
+    if statistics is None:
+        raise SystemExit("this model has no statistics to adapt from")
+    base, home = Base(statistics, BaseMetric(statistics)), load(bundle, given.home, given.cache)
+    console, curves = open_console(), {}
+    for path in given.shops:
+        shop = load(bundle, path, given.cache)
+        table = Table(
+            "method", *map(str, LABELS), "at home", "s", title=f"{path.name}: {len(shop.targets):,} photos"
+        )
+        for name, method in METHODS.items():
+            found = measure(method, shop, home, base, given.seeds)
+            _, at_home, seconds = found[max(found)]
+            cells = [f"{found[count][0]:.1f}" if count in found else "" for count in LABELS]
+            table.add_row(name, *cells, f"{at_home:.1f}", f"{seconds:.2f}")
+        console.print(table)
+        orders = {
+            order: mean_curve(shop, base, given.seeds, suggested=order == "suggested")
+            for order in ("random", "suggested")
+        }
+        curves[path.name] = orders
+        table = Table("order", *map(str, orders["random"]), title="checks in steps")
+        for order, curve in orders.items():
+            table.add_row(order, *(f"{value:.1f}" for value in curve.values()))
+        console.print(table)
+        for count in (50, 100, 200, 300, 400):
+            if count in orders["random"]:
+                needed = labels_for(orders["suggested"], orders["random"][count])
+                console.print(
+                    f"what {count} random checks give takes {needed or float('nan'):.0f} suggested ones"
+                )
+    if given.plot:
+        draw(curves, given.plot)
+
+
+if __name__ == "__main__":
+    main()
