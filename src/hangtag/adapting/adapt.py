@@ -1,7 +1,7 @@
 """The stage: a bundle and examples go in; heads that know the shop, and what they are worth, come out."""
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -36,6 +36,9 @@ Bools = npt.NDArray[np.bool_]
 
 DATA_KEY: Final = "adapted"
 """The key in a card's data under which it stands what a bundle was adapted from and to."""
+
+LABELLED_KEY: Final = "labelled"
+"""The key below it that names the labelled sets which were learnt."""
 
 _FOLDS: Final = 5
 _FOLDS_OF_MANY: Final = 3
@@ -97,8 +100,14 @@ class Adapter:
         self._heads = GraphHeads(bundle.model_bytes, self._embedding)
         self._home = HomeCheck(statistics, self._heads)
 
-    def adapt(self, examples: Examples, name: str, target_accuracy: float | None = None) -> Adapted:
-        """Return the bundle with heads that have learnt the examples.
+    def adapt(
+        self,
+        examples: Examples,
+        name: str,
+        target_accuracy: float | None = None,
+        learnt_from: Sequence[str] = (),
+    ) -> Adapted:
+        """Return the bundle with heads that have learnt the examples; `learnt_from` names where these come from.
 
         A head whose answers are not right more often by cross-validation stays as it was. `target_accuracy` is what
         the thresholds are chosen for; None keeps the bundle's. Raises `UsageError` when there is nothing to learn.
@@ -124,7 +133,12 @@ class Adapter:
         statistics = _with_new_classes(self._statistics, examples.outputs[self._embedding], lesson, gained)
         model = replace_metadata(self._heads.render(shifts), STATISTICS_KEY, render_statistics(statistics))
         changed = replace(
-            changed, data={**changed.data, DATA_KEY: self._lineage(len(examples), columns, forgotten)}
+            changed,
+            data={
+                **changed.data,
+                DATA_KEY: self._lineage(len(examples), columns, forgotten)
+                | {LABELLED_KEY: list(learnt_from)},
+            },
         )
         return Adapted(model, replace(changed, name=name, metrics={}), columns, forgotten, lesson.left_out)
 

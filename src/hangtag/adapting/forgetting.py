@@ -10,7 +10,13 @@ from hangtag.bundle.heads import GraphHeads, HeadShift
 from hangtag.bundle.statistics import EmbeddingStatistics
 
 ALLOWED_POINTS: Final = 0.3
-"""How many points a head may lose at home before it is held harder, and their mean without a word."""
+"""How many points a head may lose at home before it is held harder."""
+
+TOLD_POINTS: Final = 0.1
+"""From which loss on, of the mean of the heads, the user is told.
+
+Real photos lose three to four times as much as drawn embeddings: 0.3 points (`docs/decisions/0020-adapting.md`).
+"""
 
 _DRAWN: Final = 2000
 _SMALLEST_SPREAD: Final = 1e-3

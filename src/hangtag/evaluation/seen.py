@@ -1,6 +1,6 @@
 """Whether a model may have seen in its training what it is measured on, as far as its card and the table tell."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -53,7 +53,7 @@ def judge(card: Card, photos: PhotoSet) -> Seen:
         return _judge_kept_back(card)
     if photos.name == CUSTOM:
         return _judge_custom(card)
-    if photos.facts.get("catalogue") == card.data.get("catalogue"):
+    if photos.facts.get("catalogue") in {card.data.get("catalogue"), *_adapted_to(card)}:
         return Seen(
             Verdict.PERHAPS_TRAINED_ON,
             f"{card.name} was trained on the catalogue that these photos come from: some of them may have been in its "
@@ -138,3 +138,10 @@ def _judge_custom(card: Card) -> Seen:
 def _joined(data: Mapping[str, Any]) -> list[Any]:
     joined = data.get("joined")
     return joined if isinstance(joined, list) else []
+
+
+def _adapted_to(card: Card) -> Sequence[str]:
+    """Return the names of the labelled sets that a model was adapted to."""
+    adapted = card.data.get("adapted")
+    labelled = adapted.get("labelled") if isinstance(adapted, Mapping) else None
+    return labelled if isinstance(labelled, list) else ()

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from hangtag.adapting.adapt import Adapter, ColumnResult, write_adapted
 from hangtag.adapting.decisions import is_decisions, merge_decisions, read_decisions
 from hangtag.adapting.examples import Examples
-from hangtag.adapting.forgetting import ALLOWED_POINTS
+from hangtag.adapting.forgetting import TOLD_POINTS
 from hangtag.bundle.card import Card
 from hangtag.bundle.file import read_bundle
 from hangtag.bundle.shipped import DEFAULT_NAME, find_bundle
@@ -55,8 +55,8 @@ class AdaptResult:
 
     @property
     def forgets(self) -> bool:
-        """Whether the base's photos are answered noticeably worse."""
-        return self.forgotten_points > ALLOWED_POINTS
+        """Whether real photos like the base's are probably right over 0.3 points less often."""
+        return self.forgotten_points > TOLD_POINTS
 
     def __repr__(self) -> str:
         """Return the accuracy of each column, before and after."""
@@ -155,7 +155,8 @@ def adapt(
     engine = Engine(bundle, precision="fp32", threads=threads)
     examples, failed = read_examples(engine, paths, wanted, progress)
     progress.say(f"{len(examples):,} labelled photos")
-    found = adapter.adapt(examples, name or path.stem, target_accuracy)
+    names = [given.resolve().name for given in paths]
+    found = adapter.adapt(examples, name or path.stem, target_accuracy, names)
     card = write_adapted(found, bundle.card, path)
     return AdaptResult(path, card, found.columns, found.forgotten, found.left_out, len(examples), failed)
 

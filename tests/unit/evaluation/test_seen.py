@@ -128,3 +128,10 @@ def test_an_ood_detector_was_set_by_what_was_kept_back_too():
 def test_a_labelled_set_is_judged_by_the_catalogue_that_it_is(catalogue, verdict):
     photos = PhotoSet("mine", split_table(), None, {"catalogue": catalogue})
     assert judge(trained_card(), photos).verdict is verdict
+
+
+def test_the_photos_that_a_model_was_adapted_to_may_have_been_seen():
+    photos = PhotoSet("shop", pa.table({"photo": ["1.png"]}), None, {"catalogue": "shop"})
+    card = trained_card(adapted={"labelled": ["shop"]})
+    assert judge(card, photos).verdict is Verdict.PERHAPS_TRAINED_ON
+    assert judge(trained_card(adapted={"labelled": ["other"]}), photos).verdict is Verdict.UNKNOWN
