@@ -131,7 +131,7 @@ def test_a_labelled_set_is_judged_by_the_catalogue_that_it_is(catalogue, verdict
 
 
 def test_the_photos_that_a_model_was_adapted_to_may_have_been_seen():
-    photos = PhotoSet("shop", pa.table({"photo": ["1.png"]}), None, {"catalogue": "shop"})
-    card = trained_card(adapted={"labelled": ["shop"]})
+    photos = PhotoSet("shop", pa.table({"photo": ["1.png"]}), None, {"catalogue": "boutique"})
+    card = trained_card(adapted={"labelled": ["boutique"]})
     assert judge(card, photos).verdict is Verdict.PERHAPS_TRAINED_ON
     assert judge(trained_card(adapted={"labelled": ["other"]}), photos).verdict is Verdict.UNKNOWN
