@@ -121,7 +121,7 @@ class Decoders:
     def close(self) -> None:
         """End the processes that are idle."""
         while self._idle:
-            self._idle.pop().kill()
+            self._idle.pop().end()
 
     def _take(self) -> "_Decoder":
         with suppress(IndexError):
@@ -170,6 +170,14 @@ class _Decoder:
             if self.is_alive:
                 _shrink(self._given)
                 _shrink(self._shown)
+
+    def end(self) -> None:
+        """Let the process end by itself, which it does when nothing more can be asked of it."""
+        if self.is_alive and self._process.stdin is not None:
+            self._process.stdin.close()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(_GRACE_S)
+        self.kill()
 
     def kill(self) -> None:
         """End the process and let go of its memory."""

@@ -72,7 +72,7 @@ def _work(given: int, shown: int, working_on: mmap.mmap) -> None:
         request = json.loads(line)
         working_on[:8] = request["id"].to_bytes(8, "little")
         limits = DecodeLimits(**request["limits"])
-        _set_limits(limits)
+        _set_limits(limits, request["bytes"])
         answer = _decode(given, shown, request, limits)
         _lift_limits()
         working_on[:8] = bytes(8)
@@ -92,10 +92,10 @@ def _describe_death(status: int) -> dict[str, str]:
     return {"reason": Reason.CORRUPT, "detail": "the decoder broke down on it"}
 
 
-def _set_limits(limits: DecodeLimits) -> None:
+def _set_limits(limits: DecodeLimits, file_bytes: int) -> None:
     signal.setitimer(signal.ITIMER_PROF, limits.max_seconds)
     signal.setitimer(signal.ITIMER_REAL, WAIT_FACTOR * limits.max_seconds)
-    _set_soft(resource.RLIMIT_AS, _used_bytes() + limits.max_memory_bytes + 2 * limits.max_bytes)
+    _set_soft(resource.RLIMIT_AS, _used_bytes() + limits.max_memory_bytes + 2 * file_bytes)
 
 
 def _lift_limits() -> None:

@@ -119,7 +119,7 @@ def test_a_photo_that_takes_too_long_is_ended_and_the_next_is_decoded(decoders):
 
 
 def test_a_photo_that_takes_too_much_memory_is_too_expensive():
-    limits = DecodeLimits(max_memory_bytes=20_000_000, max_bytes=1_000_000)
+    limits = DecodeLimits(max_memory_bytes=20_000_000)
     assert reason_of(hostile_files.png((4000, 3000)), limits=limits) is Reason.TOO_EXPENSIVE
 
 
