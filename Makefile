@@ -82,7 +82,7 @@ install-dev: $(venv)/.dev ## Also install what tests hangtag.
 
 .PHONY: lock
 lock: $(bin)/uv ## Bring the locks up to date with pyproject.toml; UPGRADE=--upgrade takes the newest of everything.
-	$(lock) --group build --group dev --extra serve --extra train --extra tensorboard --extra cloud --extra quantise --extra ray --extra oidc --extra traces -o requirements/dev.txt pyproject.toml
+	$(lock) --group build --group dev --extra serve --extra train --extra tensorboard --extra cloud --extra quantise --extra ray --extra traces -o requirements/dev.txt pyproject.toml
 	$(lock) --group build --extra train -c requirements/dev.txt -o requirements/train.txt pyproject.toml
 	$(lock) --group build --extra serve -c requirements/dev.txt -o requirements/serve.txt pyproject.toml
 	$(lock) --group build -c requirements/dev.txt -o requirements/base.txt pyproject.toml

@@ -49,7 +49,6 @@ EXTRAS = {
     "cloud": ("obstore",),
     "quantise": ("nncf", "onnxruntime"),
     "ray": ("ray",),
-    "oidc": ("authlib",),
     "traces": ("opentelemetry_exporter_otlp_proto_http", "opentelemetry_sdk"),
     "tensorboard": ("tensorboard",),
 }

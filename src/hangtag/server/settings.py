@@ -72,7 +72,7 @@ class Settings(BaseSettings):
         description="The header in which a trusted proxy names who signed in there, as `X-Forwarded-User`.",
     )
     new_user_role: Literal["none", "viewer", "reviewer", "administrator"] = Field(
-        default="none", description="The role of someone new whom the proxy or the OIDC provider sends."
+        default="none", description="The role of someone new whom the proxy sends."
     )
     rate_limit: int = Field(default=6_000, ge=1, description="Requests a minute of one person or token.")
     rate_limit_anonymous: int = Field(

@@ -16,7 +16,7 @@ from hangtag.domain.roles import ACTIONS_BY_ROLE, TOKEN_SCOPES, Action, Role
 from hangtag.store.account_tables import AccountRow, InvitationRow, SessionRow, TokenRow
 from hangtag.store.database import writing
 
-Source = Literal["password", "proxy", "oidc"]
+Source = Literal["password", "proxy"]
 """How a person signs in."""
 
 LONGEST_NAME: Final = 100

@@ -13,7 +13,7 @@ from hangtag.store.database import writing
 class AuditEvent:
     """Something that someone did.
 
-    `who` is None for someone who did not sign in; `via` is password, session, token and its name, proxy, oidc or
+    `who` is None for someone who did not sign in; `via` is password, session, token and its name, proxy or
     command. `what` is an operation of the API, or of the command line. `target` is whom or what it was done to.
     """
 

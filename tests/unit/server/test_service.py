@@ -132,13 +132,18 @@ def test_a_long_answer_is_compressed_for_those_who_can_read_it(client):
         ("127.0.0.1", "", {"localhost", "127.0.0.1", "[::1]"}),
         ("localhost", "", {"localhost", "127.0.0.1", "[::1]"}),
         ("::1", "Shop.example", {"localhost", "127.0.0.1", "[::1]", "shop.example"}),
-        ("0.0.0.0", "", None),  # noqa: S104 - as someone would set it
         ("127.0.0.1", "*", None),
     ],
 )
 def test_who_alone_can_reach_the_service_calls_it_by_its_own_names(build_settings, host, names, allowed):
     found = find_allowed_hosts(build_settings(host=host, allowed_hosts=names))
     assert found == (None if allowed is None else frozenset(allowed))
+
+
+def test_a_service_on_all_addresses_is_called_by_the_name_of_its_machine(build_settings, monkeypatch):
+    monkeypatch.setattr("socket.gethostname", lambda: "Tags.lan")
+    found = find_allowed_hosts(build_settings(host="::", allowed_hosts="shop.example"))
+    assert found == {"localhost", "127.0.0.1", "[::1]", "shop.example", "tags.lan", "tags", "tags.local"}
 
 
 @pytest.mark.parametrize(

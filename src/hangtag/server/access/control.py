@@ -159,7 +159,7 @@ class AccessControl:
         self._remembered.clear()
 
     async def admit(self, name: str, source: Source) -> Account | None:
-        """Return the account of someone whom a proxy or an OIDC provider vouches for; None if they may not come in.
+        """Return the account of someone whom a proxy vouches for; None if they may not come in.
 
         Someone new gets an account if the settings give new people a role. A person who signs in by password cannot be
         taken over that way.

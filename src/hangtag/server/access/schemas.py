@@ -23,13 +23,6 @@ NewPassword = Annotated[SecretStr, AfterValidator(_check_secret)]
 GivenSecret = Annotated[SecretStr, Field(max_length=_LONGEST)]
 
 
-class SignInWays(Schema):
-    """How people can sign in: by password, and with the provider of this name."""
-
-    password: bool
-    provider: str | None
-
-
 class SessionView(Schema):
     """Who is signed in. `csrf` has to be sent as the header `X-CSRF-Token` with every change.
 
@@ -43,7 +36,6 @@ class SessionView(Schema):
     actions: list[Action]
     via: str
     csrf: str | None
-    sign_in: SignInWays
     needs_setup: bool
 
 
@@ -89,7 +81,7 @@ class Person(Schema):
     id: int
     name: str
     role: Role
-    source: Literal["password", "proxy", "oidc"]
+    source: Literal["password", "proxy"]
     disabled: bool
     ready: bool
     created: datetime

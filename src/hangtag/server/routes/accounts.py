@@ -32,7 +32,6 @@ from hangtag.server.access.schemas import (
     PersonChange,
     SessionView,
     SignIn,
-    SignInWays,
     Tokens,
     TokenSecret,
     TokenView,
@@ -64,7 +63,7 @@ Who = Annotated[Principal, Depends(get_principal)]
 
 @router.get("/session")
 async def show_session(service: ServiceDependency, principal: Who) -> SessionView:
-    """Return who is signed in, what they may do, and how people can sign in."""
+    """Return who is signed in, and what they may do."""
     access = service.access
     empty = access.enabled and principal is NOBODY and await asyncio.to_thread(access.accounts.is_empty)
     return _describe_session(access, principal, needs_setup=empty)
@@ -265,7 +264,6 @@ def _describe_session(access: AccessControl, principal: Principal, *, needs_setu
         actions=sorted(principal.actions),
         via=principal.via,
         csrf=None if principal.session is None else derive_csrf(principal.session),
-        sign_in=SignInWays(password=access.enabled, provider=None),
         needs_setup=needs_setup,
     )
 

@@ -11,7 +11,6 @@ const signedIn: SessionView = {
   actions: ['label', 'read'],
   via: 'session',
   csrf: 'secret',
-  sign_in: { password: true, provider: null },
   needs_setup: false,
 };
 

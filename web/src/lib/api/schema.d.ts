@@ -943,7 +943,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Return who is signed in, what they may do, and how people can sign in. */
+        /** @description Return who is signed in, and what they may do. */
         get: operations["show_session"];
         put?: never;
         /** @description Sign in by name and password. The session is a cookie that scripts cannot read. */
@@ -2690,7 +2690,7 @@ export interface components {
              * Source
              * @enum {string}
              */
-            source: "password" | "proxy" | "oidc";
+            source: "password" | "proxy";
             /** Disabled */
             disabled: boolean;
             /** Ready */
@@ -3034,7 +3034,6 @@ export interface components {
             via: string;
             /** Csrf */
             csrf: string | null;
-            sign_in: components["schemas"]["SignInWays"];
             /** Needs Setup */
             needs_setup: boolean;
         };
@@ -3144,16 +3143,6 @@ export interface components {
              * Format: password
              */
             password: string;
-        };
-        /**
-         * SignInWays
-         * @description How people can sign in: by password, and with the provider of this name.
-         */
-        SignInWays: {
-            /** Password */
-            password: boolean;
-            /** Provider */
-            provider: string | null;
         };
         /**
          * SimilarProduct
