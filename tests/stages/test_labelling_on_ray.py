@@ -13,6 +13,7 @@ from collections import Counter
 import pytest
 
 from hangtag.bundle.file import write_bundle
+from ray_nodes import start_nodes
 from tiny_bundle import build_tiny_card, build_tiny_graph, draw_png
 
 pytestmark = [
@@ -22,6 +23,7 @@ pytestmark = [
 
 PHOTOS = 240
 DIFFERENT = 20
+NODES = 2
 CHUNK = 16
 SOME_FAILED = 3
 PATIENCE_S = 600
@@ -47,6 +49,16 @@ def material(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def cluster():
+    """A head without processors, and nodes with one each."""
+    nodes = start_nodes(NODES)
+    if nodes is None:
+        pytest.skip("Ray does not come to stand on this machine")
+    with nodes:
+        yield nodes
+
+
 def predict(folder, output, *options):
     """Start labelling everything that is in a folder."""
     inputs = ["photos", "more.zip", "products.csv", "--model", "tiny.onnx"]
@@ -61,11 +73,11 @@ def predict(folder, output, *options):
 
 
 @pytest.fixture
-def start(material, tmp_path, ray_nodes):
+def start(material, tmp_path, cluster):
     """Start labelling everything into an output in the test's folder, on the cluster or in one process."""
 
     def start(output, *options, ray=True):
-        engine = ["--engine", "ray", "--address", ray_nodes.address, "--chunk", str(CHUNK)] if ray else []
+        engine = ["--engine", "ray", "--address", cluster.address, "--chunk", str(CHUNK)] if ray else []
         return predict(material, f"{tmp_path}/{output}", *engine, *options)
 
     return start
@@ -104,14 +116,14 @@ def wait_for_rows(process, job, more_than=0):
         time.sleep(0.005)
 
 
-def test_a_worker_and_a_node_that_are_lost_lose_nothing(start, tmp_path, ray_nodes, expected):
+def test_a_worker_and_a_node_that_are_lost_lose_nothing(start, tmp_path, cluster, expected):
     assert len(expected) == PHOTOS + 5
     process = start("labels.csv")
     wait_for_rows(process, tmp_path / ".labels.csv.job")
-    workers = ray_nodes.find_workers()
+    workers = cluster.find_workers()
     assert workers
     os.kill(workers[0], signal.SIGKILL)
-    ray_nodes.kill_node()
+    cluster.kill_node()
     assert process.poll() is None
     assert "raylet" not in finish(
         process
@@ -119,7 +131,7 @@ def test_a_worker_and_a_node_that_are_lost_lose_nothing(start, tmp_path, ray_nod
     assert read(tmp_path / "labels.csv") == expected  # in their order, too
 
 
-def test_a_job_continues_from_engine_to_engine_when_its_driver_is_killed(start, tmp_path, expected):
+def test_a_job_goes_on_from_engine_to_engine_when_its_driver_is_killed(start, tmp_path, expected):
     job = tmp_path / ".labels.csv.job"
     for ray in (True, False):
         before = size_of(job)

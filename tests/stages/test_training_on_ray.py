@@ -4,6 +4,8 @@ import csv
 import os
 import re
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -34,21 +36,36 @@ from hangtag.training.recipe import find_recipe, read_recipe
 
 pytestmark = [
     pytest.mark.training,
-    pytest.mark.filterwarnings("ignore"),  # Ray has many of its own
+    pytest.mark.filterwarnings("ignore"),  # Ray's own, of which it has many, are nothing that we could mend
 ]
 
 PATIENCE_S = 600
+ATTEMPTS = 3
 MACHINE = {"num_cpus": 1, "include_dashboard": False}
+
+
+def start_machines():
+    """Return a cluster, or None where Ray does not come to stand: its nodes give up when a busy machine delays them."""
+    for _ in range(ATTEMPTS):
+        cluster = MachinesHere()
+        try:
+            cluster.add_node(**MACHINE)
+            cluster.add_node(**MACHINE)
+        except Exception:  # noqa: BLE001 - whatever Ray says, its cluster is not there
+            cluster.shutdown()
+        else:
+            return cluster
+    return None
 
 
 @pytest.fixture(scope="module")
 def machines():
-    """Two machines with a processor each, to be harmed. The first is the head, which must stay."""
+    """Two machines with a processor each. The first is the head, which must not go."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        cluster = MachinesHere()
-        cluster.add_node(**MACHINE)
-        cluster.add_node(**MACHINE)
+        cluster = start_machines()
+        if cluster is None:
+            pytest.skip("Ray does not come to stand on this machine")
         yield cluster
         cluster.shutdown()
 
@@ -130,8 +147,8 @@ class StopAfterOneEpoch(TrainingProgress):
         raise KeyboardInterrupt(f"after epoch {figures['epoch']}")
 
 
-def test_two_workers_resume_what_one_process_began_and_end_with_its_weights(
-    ray_nodes, recipe, tiny_catalogue, tmp_path, call
+def test_two_workers_go_on_from_one_process_and_end_with_its_weights(
+    machines, recipe, tiny_catalogue, tmp_path
 ):
     run, settings = tmp_path / "run", read_recipe(recipe)
     data = load(settings, tiny_catalogue, run)
@@ -139,11 +156,11 @@ def test_two_workers_resume_what_one_process_began_and_end_with_its_weights(
     with pytest.raises(KeyboardInterrupt):
         train(settings, data, RunSettings(run), StopAfterOneEpoch(Console(file=io.StringIO())))
 
-    engine = ["--engine", "ray", "--address", ray_nodes.address]
-    where = ["--catalogue", tiny_catalogue, "--run", run]
-    status, output, errors = call("train", recipe, "--resume", *engine, *where)
-    assert status == 0, errors
-    assert "basic_cnn.onnx written" in output
+    command = [sys.executable, "-m", "hangtag.cli.main", "train", str(recipe), "--resume", "--engine", "ray"]
+    command += ["--catalogue", str(tiny_catalogue), "--run", str(run), "--address", machines.address]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "basic_cnn.onnx written" in done.stdout
     assert read_epochs(run) == [1, 2]
     card = read_card(run / "basic_cnn.onnx")
     assert card.figure("validation", "heads", "masterCategory", "top1_accuracy") > 0.4
