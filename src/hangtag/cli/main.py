@@ -64,6 +64,8 @@ COMMANDS: Final = (
     Command("tokens", "Manage the tokens with which programs use the service."),
     Command("upgrade", "Bring the database of an older hangtag up to date."),
     Command("doctor", "Examine this installation: what is wrong, and what to do."),
+    Command("backup", "Write all batches and their photos to one file."),
+    Command("restore", "Put a backup into an empty data folder or database."),
     Command("samples", "Write the sample photos that come with hangtag."),
 )
 

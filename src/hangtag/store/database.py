@@ -73,6 +73,20 @@ def open_database(url: str | URL) -> Engine:
 
     Raises `StoreError` when the database cannot be reached, and `UsageError` for a URL that is none.
     """
+    engine = connect_database(url)
+    try:
+        migrate(engine)
+    except OperationalError as error:
+        engine.dispose()
+        detail = str(error.orig).strip().splitlines()[0]
+        where = engine.url.render_as_string(hide_password=True)
+        fix = "Check the address in HANGTAG_DATABASE_URL, and that the database accepts connections."
+        raise StoreError(f"the database cannot be used ({detail})", where=where, fix=fix) from None
+    return engine
+
+
+def connect_database(url: str | URL) -> Engine:
+    """Return an engine for the database at an SQLAlchemy URL, as it is; raises `UsageError` for a URL that is none."""
     chosen = parse_url(url)
     engine = create_engine(
         chosen,
@@ -85,14 +99,6 @@ def open_database(url: str | URL) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_connection)
         event.listen(engine, "begin", _begin)
-    try:
-        migrate(engine)
-    except OperationalError as error:
-        engine.dispose()
-        detail = str(error.orig).strip().splitlines()[0]
-        where = chosen.render_as_string(hide_password=True)
-        fix = "Check the address in HANGTAG_DATABASE_URL, and that the database accepts connections."
-        raise StoreError(f"the database cannot be used ({detail})", where=where, fix=fix) from None
     return engine
 
 
@@ -123,7 +129,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 def migrate(engine: Engine) -> None:
     """Migrate the tables to the current schema."""
-    config = _migrations()
+    config = alembic_config()
     with writing(engine) as connection:
         if engine.dialect.name == "postgresql":  # of two services that start at once, one waits
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
@@ -139,10 +145,11 @@ def read_revision(engine: Engine) -> str | None:
 
 def list_revisions() -> list[str]:
     """Return the revisions of the schema that this version knows, the newest first."""
-    return [script.revision for script in ScriptDirectory.from_config(_migrations()).walk_revisions()]
+    return [script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()]
 
 
-def _migrations() -> Config:
+def alembic_config() -> Config:
+    """Return the configuration by which Alembic finds the migrations; it still needs a connection."""
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     return config

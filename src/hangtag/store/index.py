@@ -101,6 +101,7 @@ class BatchIndex:
             for name in ("state", "needs", "why", "assigned_to", "updated_by", "product")
         }
         self.flags: dict[str, Mask] = {}
+        self._ranks: dict[str, Ints] = {}
 
     def update(self, rows: Sequence[Any], batch: int) -> None:
         """Take in products that changed."""
@@ -122,7 +123,9 @@ class BatchIndex:
         self.present[place] = is_present
         self.confidence[place] = np.nan if row.confidence is None else row.confidence
         self.is_labelled[place] = row.predicted is not None
-        self.keys[place], self.names[place] = row.key or "", row.name
+        if (self.keys[place], self.names[place]) != (row.key or "", row.name):
+            self.keys[place], self.names[place] = row.key or "", row.name
+            self._ranks.clear()
         self.search[place] = row.search
         for name, values in self.attributes.items():
             values.codes[place] = values.encode(row.labels.get(name))
@@ -188,11 +191,8 @@ class BatchIndex:
         if by == "added":
             return places[::-1] if descending else places
         if by in {"name", "key"}:
-            texts = self.names if by == "name" else self.keys
-            order = sorted(
-                range(len(places)), key=lambda at: texts[places[at]].casefold(), reverse=descending
-            )
-            return places[np.array(order, np.int64)]
+            keys = self._rank_texts(by)[places].astype(np.float32)
+            return places[np.argsort(-keys if descending else keys, kind="stable")]
         if by == "confidence":
             keys = self.confidence[places]
             keys = np.where(np.isnan(keys), np.inf if not descending else -np.inf, keys)
@@ -240,6 +240,13 @@ class BatchIndex:
             "not_a_product": int((self.coded["product"].find("no") & found).sum()),
             "failed": int(is_failed.sum()),
         }
+
+    def _rank_texts(self, by: str) -> Ints:
+        """Return the rank of each row by its name or SKU, whatever its capitals."""
+        if by not in self._ranks:
+            texts = [text.casefold() for text in (self.names if by == "name" else self.keys)]
+            self._ranks[by] = np.unique(np.array(texts), return_inverse=True)[1].reshape(-1)
+        return self._ranks[by]
 
     def _find_needs(self, needs: str) -> Mask:
         if needs == "any":

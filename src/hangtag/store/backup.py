@@ -1,0 +1,243 @@
+"""Backups: all tables and photos of a store in one tar file, from either database and into either.
+
+The tar begins with a manifest, then holds a file of JSON Lines for each table and the photos under their hashes. It is
+the state at one moment; a service may go on working meanwhile.
+"""
+
+import base64
+import json
+import tarfile
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any, Final
+
+from alembic import command
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, DateTime, Engine, LargeBinary, MetaData, Table, func, insert, select, text
+
+from hangtag import __version__
+from hangtag.domain.durable import replacing
+from hangtag.domain.errors import StoreError
+from hangtag.store.database import alembic_config, list_revisions, migrate, writing
+from hangtag.store.folder import PhotoFolder, hash_file
+
+MANIFEST: Final = "hangtag-backup.json"
+_FORMAT: Final = 1
+_ROWS_AT_A_TIME: Final = 1000
+_VERSION_TABLE: Final = "alembic_version"
+
+
+@dataclass(frozen=True, slots=True)
+class BackupSummary:
+    """What a backup holds: rows by table, and photos."""
+
+    rows: Mapping[str, int]
+    photos: int
+
+
+def write_backup(engine: Engine, folder: PhotoFolder, path: Path) -> BackupSummary:
+    """Write all that a store holds to a tar file, whole or not at all. Raises `OSError` when it cannot be written."""
+    with (
+        replacing(path) as temporary,
+        engine.connect().execution_options(**_snapshot(engine)) as connection,
+        connection.begin(),
+        tarfile.open(temporary, "w") as archive,
+    ):
+        tables = _reflect(connection)
+        counts = {table.name: _count(connection, table) for table in tables}
+        revision = MigrationContext.configure(connection).get_current_revision()
+        manifest = {
+            "format": _FORMAT,
+            "hangtag": __version__,
+            "revision": revision,
+            "made": datetime.now(UTC).isoformat(),
+            "tables": counts,
+        }
+        _add_file(archive, MANIFEST, [json.dumps(manifest, indent=2)])
+        for table in tables:
+            _add_file(archive, f"tables/{table.name}.jsonl", _iter_lines(connection, table))
+        photos = 0
+        for sha256 in folder.iter_hashes():
+            archive.add(folder.path(sha256), f"photos/{sha256}", recursive=False)
+            photos += 1
+    return BackupSummary(counts, photos)
+
+
+def read_backup(path: Path, engine: Engine, folder: PhotoFolder) -> BackupSummary:
+    """Put a backup into an empty database and folder, and bring it to the schema of this version.
+
+    Every photo is compared with its hash. Raises `StoreError` for a file that is no backup, one of a newer version, one
+    that is damaged, and for a database that holds something; the database is then as it was.
+    """
+    try:
+        with tarfile.open(path) as archive, closing(_Members(archive)) as members:
+            manifest = members.read_manifest(path)
+            with writing(engine) as connection:
+                _make_schema(connection, manifest["revision"], path)
+                counts = {name: _fill(connection, members, name) for name in manifest["tables"]}
+                if counts != manifest["tables"]:
+                    raise StoreError("the backup is damaged: rows are missing", where=path)
+                _count_on(connection)
+                photos = members.restore_photos(folder, path)  # before the rows are committed: all or nothing
+    except (tarfile.TarError, KeyError, ValueError, EOFError) as error:
+        raise StoreError(f"the backup cannot be read ({error})", where=path) from None
+    migrate(engine)
+    return BackupSummary(counts, photos)
+
+
+class _Members:
+    """The members of a backup, read in their order."""
+
+    def __init__(self, archive: tarfile.TarFile) -> None:
+        self._archive = archive
+        self._workplace = tempfile.TemporaryDirectory()
+
+    def close(self) -> None:
+        self._workplace.cleanup()
+
+    def read_manifest(self, path: Path) -> dict[str, Any]:
+        first = self._archive.next()
+        if first is None or first.name != MANIFEST:
+            raise StoreError("this is no backup of hangtag", where=path)
+        manifest: dict[str, Any] = json.loads(self._open(first).read())
+        if manifest["format"] != _FORMAT or manifest["revision"] not in list_revisions():
+            problem = f"the backup was written by hangtag {manifest.get('hangtag')}, which is newer"
+            raise StoreError(problem, where=path, fix="Install that version.")
+        return manifest
+
+    def open_table(self, name: str) -> IO[bytes]:
+        return self._open(self._archive.getmember(f"tables/{name}.jsonl"))
+
+    def restore_photos(self, folder: PhotoFolder, path: Path) -> int:
+        count = 0
+        for member in self._archive.getmembers():
+            if not member.name.startswith("photos/"):
+                continue
+            copy = Path(self._workplace.name) / "photo"
+            with self._open(member) as source, copy.open("wb") as file:
+                while piece := source.read(1 << 20):
+                    file.write(piece)
+            if hash_file(copy) != member.name.removeprefix("photos/"):
+                raise StoreError(f"the backup is damaged: {member.name} is not what it was", where=path)
+            with folder.receiving() as incoming:
+                moved = incoming / "photo"
+                moved.write_bytes(copy.read_bytes())
+                folder.keep(moved)
+            count += 1
+        return count
+
+    def _open(self, member: tarfile.TarInfo) -> IO[bytes]:
+        opened = self._archive.extractfile(member)
+        if opened is None:
+            raise KeyError(member.name)
+        return opened
+
+
+def _snapshot(engine: Engine) -> dict[str, str]:
+    """Return the options of a connection that sees one moment."""
+    return {"isolation_level": "REPEATABLE READ"} if engine.dialect.name == "postgresql" else {}
+
+
+def _reflect(connection: Connection) -> list[Table]:
+    """Return the tables as they are, those that others refer to first."""
+    metadata = MetaData()
+    metadata.reflect(connection)
+    return [table for table in metadata.sorted_tables if table.name != _VERSION_TABLE]
+
+
+def _count(connection: Connection, table: Table) -> int:
+    return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+
+
+def _iter_lines(connection: Connection, table: Table) -> Iterator[str]:
+    rows = connection.execute(select(table), execution_options={"yield_per": _ROWS_AT_A_TIME})
+    columns = list(table.columns)
+    for row in rows:
+        values = [_pack(value) for value in row]
+        yield json.dumps(dict(zip((column.name for column in columns), values, strict=True)))
+
+
+def _pack(value: Any) -> Any:  # noqa: ANN401 - what a database holds
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+    return value
+
+
+def _unpack(value: Any, table: Table, name: str, *, is_sqlite: bool) -> Any:  # noqa: ANN401 - as above
+    kind = table.columns[name].type
+    if value is None:
+        return None
+    if isinstance(kind, LargeBinary):
+        return base64.b64decode(value)
+    if isinstance(kind, DateTime):
+        moment = datetime.fromisoformat(value)
+        return moment.replace(tzinfo=None) if is_sqlite else moment
+    return value
+
+
+def _add_file(archive: tarfile.TarFile, name: str, lines: Iterable[str]) -> None:
+    with tempfile.TemporaryFile() as file:
+        for line in lines:
+            file.write(f"{line}\n".encode())
+        info = tarfile.TarInfo(name)
+        info.size = file.tell()
+        info.mode = 0o600
+        file.seek(0)
+        archive.addfile(info, file)
+
+
+def _make_schema(connection: Connection, revision: str, path: Path) -> None:
+    """Make the tables of a revision in an empty database; raises `StoreError` for one that holds something."""
+    if any(_count(connection, table) for table in _reflect(connection)):
+        fix = "Restore into an empty data folder or database."
+        raise StoreError("the database is not empty", where=path, fix=fix)
+    config = alembic_config()
+    config.attributes["connection"] = connection
+    present = MigrationContext.configure(connection).get_current_revision()
+    if present is not None and present != revision:
+        fix = "Restore into a new data folder or database."
+        raise StoreError("the database has tables of another version", where=path, fix=fix)
+    command.upgrade(config, revision)
+
+
+def _fill(connection: Connection, members: _Members, name: str) -> int:
+    table = next(table for table in _reflect(connection) if table.name == name)
+    is_sqlite = connection.dialect.name == "sqlite"
+    count = 0
+    rows: list[dict[str, Any]] = []
+    with members.open_table(name) as file:
+        for line in file:
+            values = json.loads(line)
+            rows.append(
+                {key: _unpack(value, table, key, is_sqlite=is_sqlite) for key, value in values.items()}
+            )
+            if len(rows) == _ROWS_AT_A_TIME:
+                connection.execute(insert(table), rows)
+                count, rows = count + len(rows), []
+    if rows:
+        connection.execute(insert(table), rows)
+    return count + len(rows)
+
+
+def _count_on(connection: Connection) -> None:
+    """Let the numbers of new rows follow those that were restored; SQLite does so by itself."""
+    if connection.dialect.name != "postgresql":
+        return
+    for table in _reflect(connection):
+        for column in table.primary_key:
+            statement = text("SELECT pg_get_serial_sequence(:table, :column)")
+            sequence = connection.execute(
+                statement, {"table": table.name, "column": column.name}
+            ).scalar_one()
+            if sequence is not None:
+                last = connection.execute(select(func.max(column))).scalar_one()
+                connection.execute(
+                    text("SELECT setval(:sequence, :last, :is_used)"),
+                    {"sequence": sequence, "last": last or 1, "is_used": last is not None},
+                )
