@@ -3,7 +3,7 @@ import { expect, expectAccessible, expectNoSidewaysScroll, test } from './fixtur
 test('the page speaks the chosen language, and still does after a reload', async ({ page }) => {
   await page.goto('/settings');
   await page.getByRole('combobox', { name: 'Language' }).selectOption('de');
-  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Einstellungen');
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Optionen');
   await expect(page.locator('html')).toHaveAttribute('lang', 'de');
   await page.reload();
   await page.getByRole('link', { name: 'Katalog' }).click();

@@ -10,7 +10,7 @@ export const de: Messages = {
   'shell.jobs': 'Aufträge',
   'shell.catalogue': 'Katalog',
   'shell.models': 'Modelle',
-  'shell.settings': 'Einstellungen',
+  'shell.settings': 'Optionen',
   'shell.loading': 'Wird geladen',
 
   'theme.label': 'Darstellung',
