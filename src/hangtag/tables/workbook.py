@@ -63,7 +63,7 @@ class WorkbookTable(Table):
             with self._opener() as file, zipfile.ZipFile(file) as archive:
                 return _find_links(archive, self.sheet, self.first_column + column)
         except (zipfile.BadZipFile, KeyError, ET.ParseError, OSError):
-            return {}  # an older form, which keeps its links elsewhere
+            return {}  # .xls, .xlsb and .ods keep their links elsewhere; docs/labelling.md says so
 
     def _iter_cells(self) -> Iterator[tuple[int, Sequence[object]]]:
         first = self._sheet.start[0] + 1 if self._sheet.start else 1
