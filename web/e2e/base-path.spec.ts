@@ -1,7 +1,7 @@
 import { createServer, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-import { expect, test } from './fixtures.ts';
+import { expect, samplePhotos, test } from './fixtures.ts';
 
 let proxy: Server;
 let address: string;
@@ -31,9 +31,12 @@ test.afterAll(() => proxy.close());
 
 test('the whole page works below a path', async ({ page }) => {
   await page.goto(`${address}/`);
-  await page.getByRole('button', { name: 'Try all samples' }).click();
-  await expect(page.locator('article.tag')).toHaveCount(8);
-  await expect(page.getByRole('progressbar')).toHaveCount(0);
+  await page
+    .locator('input[type=file]')
+    .first()
+    .setInputFiles(await samplePhotos(page));
+  await expect(page.locator('article.hangtag')).toHaveCount(8);
+  await expect(page.locator('article.hangtag .waiting')).toHaveCount(0);
   await page.getByRole('link', { name: 'Models' }).click();
   await expect(page.getByRole('heading', { level: 1 })).toHaveText('Models');
   expect(page.url()).toBe(`${address}/models`);

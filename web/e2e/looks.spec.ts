@@ -1,120 +1,92 @@
 import { gzipSync } from 'node:zlib';
 
-import type { Page } from '@playwright/test';
+import { BatchPage } from './batch-page.ts';
+import { expect, expectAccessible, expectNoSidewaysScroll, test } from './fixtures.ts';
 
-import { expect, expectAccessible, expectNoSidewaysScroll, samplePhotos, test } from './fixtures.ts';
-import { blank, broken, TrayPage } from './tray.ts';
-
-/** Every state of Classify, each as it is reached from the one before. */
-const states: readonly [string, (tray: TrayPage) => Promise<void>][] = [
-  [
-    'empty',
-    async (tray) => {
-      await tray.open();
-      // The samples fade in once they are known.
-      await expect(tray.page.getByRole('button', { name: /^Try the sample/ }).first()).toBeVisible();
-    },
-  ],
-  ['many tags', (tray) => tray.withSamples([broken, blank])],
-  [
-    'editing',
-    async ({ page, tags }) => {
-      await tags.first().focus();
-      await page.keyboard.press('Enter');
-      await expect(page.getByRole('listbox')).toBeVisible();
-    },
-  ],
-  ['probabilities', (tray) => openByKey(tray, 'd', 'Category')],
-  ['comparison', (tray) => openByKey(tray, 'c', 'doubter')],
-  ['keys', (tray) => openByKey(tray, '?', 'Compare models')],
-  ['models', (tray) => tray.page.getByRole('button', { name: /^Model/ }).click()],
+const SIZES = [
+  { width: 1440, height: 900 },
+  { width: 768, height: 1024 },
+  { width: 360, height: 740 },
 ];
 
-async function openByKey({ page, tags }: TrayPage, key: string, text: string) {
-  await page.keyboard.press('Escape');
-  await page.keyboard.press('Escape');
-  await tags.first().focus();
-  await page.keyboard.press(key);
-  await expect(page.getByRole('dialog').getByText(text).first()).toBeVisible();
-}
-
-async function walk(page: Page) {
-  const tray = new TrayPage(page);
-  for (const [name, reach] of states) {
-    if (name === 'models') await page.keyboard.press('Escape');
-    await test.step(name, async () => {
-      await reach(tray);
-      await expectNoSidewaysScroll(page);
-      await expectAccessible(page);
-    });
-  }
-}
-
-for (const colorScheme of ['light', 'dark'] as const) {
-  test(`nothing to complain about on a desk, ${colorScheme}`, async ({ page }) => {
-    test.slow();
-    await page.emulateMedia({ colorScheme });
-    await walk(page);
-  });
-
-  test(`nothing to complain about on a phone, ${colorScheme}`, async ({ page }) => {
+for (const colorScheme of ['light', 'dark'] as const)
+  test(`nothing to complain about in any view, ${colorScheme}`, async ({ page }) => {
     test.slow();
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-    await page.setViewportSize({ width: 360, height: 740 });
-    await walk(page);
+    const batch = new BatchPage(page);
+    const check = async () => {
+      for (const size of SIZES) {
+        await page.setViewportSize(size);
+        await expectNoSidewaysScroll(page);
+        await expectAccessible(page);
+      }
+      await page.setViewportSize({ width: 1440, height: 900 });
+    };
+    await page.setViewportSize({ width: 1440, height: 900 });
+    await batch.withSamples('Looks');
+    await test.step('tags', check);
+    await batch.tags.first().click();
+    await test.step('selection', check);
+    await page.keyboard.press('g');
+    await expect(page.getByRole('listbox')).toBeVisible();
+    await test.step('editing', check);
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('Escape');
+    await batch.view('Table');
+    await expect(page.getByRole('grid')).toBeVisible();
+    await test.step('table', check);
+    await batch.view('Review');
+    await expect(page.getByText('1 of 8')).toBeVisible();
+    await test.step('review', check);
+    await page.goto('/');
+    await expect(page.getByRole('link', { name: 'Looks' }).first()).toBeVisible();
+    await test.step('start page', check);
   });
-}
 
-for (const width of [1440, 360])
-  test(`a long file name stays within its tag at ${width} pixels`, async ({ page }) => {
-    await page.setViewportSize({ width, height: 900 });
-    const tray = new TrayPage(page);
-    const name = `${'long-name-'.repeat(6)}.png`;
-    await tray.open();
-    const [photo = broken] = await samplePhotos(page);
-    await tray.choose([
-      { ...photo, name },
-      { ...broken, name: `broken-${name}` },
-    ]);
-    await tray.settled();
-    for (const tag of [tray.tag(name), tray.tag(`broken-${name}`)]) {
-      const overhang = await tag.evaluate((element) => {
-        const right = element.getBoundingClientRect().right;
-        const parts = [...element.querySelectorAll('*')].map((part) => part.getBoundingClientRect().right);
-        return Math.max(...parts) - right;
-      });
-      expect(overhang).toBeLessThanOrEqual(0);
-    }
-  });
+test('the first photo stands in the first third of a phone, and twelve products fit on a desk', async ({
+  page,
+}) => {
+  const batch = new BatchPage(page);
+  await batch.withSamples('Dense');
+  await page.setViewportSize({ width: 360, height: 740 });
+  const photo = await batch.tags.first().locator('img').first().boundingBox();
+  expect(photo?.y).toBeLessThan(740 / 3);
+  await page.setViewportSize({ width: 1440, height: 900 });
+  const tag = await batch.tags.first().boundingBox();
+  const columns = Math.floor((1440 - 84 - 80 + 12) / ((tag?.width ?? 1) + 12));
+  const rows = Math.floor((900 - (tag?.y ?? 900) + 12) / ((tag?.height ?? 1) + 12));
+  expect(columns * rows).toBeGreaterThanOrEqual(12);
+});
 
-test('a phone has one column, its places at the bottom, and the camera', async ({ browser, baseURL }) => {
-  const context = await browser.newContext({
-    baseURL: baseURL ?? '',
-    viewport: { width: 360, height: 740 },
-    hasTouch: true,
-    isMobile: true,
+test('nothing jumps while a batch opens', async ({ page }) => {
+  const batch = new BatchPage(page);
+  await batch.withSamples('Still');
+  await page.setViewportSize({ width: 360, height: 740 });
+  await page.addInitScript(() => {
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries()) {
+        const { value } = entry as PerformanceEntry & { value: number };
+        (globalThis as unknown as { shift: number }).shift ??= 0;
+        (globalThis as unknown as { shift: number }).shift += value;
+      }
+    }).observe({ type: 'layout-shift', buffered: true });
   });
-  const tray = new TrayPage(await context.newPage());
-  await tray.open();
-  await expect(tray.page.getByRole('button', { name: 'Take a photo' })).toBeVisible();
-  await expect(tray.page.locator('input[capture=environment]')).toHaveCount(1);
-  await tray.withSamples();
-  await expect(tray.page.locator('.line').first().locator('article')).toHaveCount(1);
-  const places = await tray.page.getByRole('navigation', { name: 'Places' }).boundingBox();
-  expect(places?.y).toBeGreaterThan(600);
-  await context.close();
+  await page.reload();
+  await expect(batch.tags.first()).toBeVisible();
+  await page.waitForLoadState('networkidle');
+  const shift = await page.evaluate(() => (globalThis as unknown as { shift?: number }).shift ?? 0);
+  expect(shift).toBeLessThanOrEqual(0.05);
 });
 
 test('the theme can be chosen, and is remembered', async ({ page }) => {
   await page.emulateMedia({ colorScheme: 'light' });
-  const tray = new TrayPage(page);
-  await tray.open();
+  await page.goto('/');
   const paper = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
   const light = await paper();
   const button = page.getByRole('button', { name: /^Theme/ });
   await button.click();
   await button.click();
-  await expect(button).toHaveAccessibleName(/^Theme: dark/);
+  await expect(button).toHaveAccessibleName(/^Theme: dark/i);
   expect(await paper()).not.toBe(light);
   await page.reload();
   expect(await paper()).not.toBe(light);
@@ -126,7 +98,7 @@ test('the first load stays under 150 kB of JavaScript', async ({ page }, info) =
     if (response.request().resourceType() === 'script')
       sizes.push(response.body().then((body) => gzipSync(body).length));
   });
-  await new TrayPage(page).open();
+  await page.goto('/');
   await page.waitForLoadState('networkidle');
   const total = (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
   info.annotations.push({ type: 'JavaScript, gzipped', description: `${(total / 1000).toFixed(1)} kB` });

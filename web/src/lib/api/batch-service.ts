@@ -1,5 +1,6 @@
 import { basePath } from './addresses.ts';
 import type { BatchService, SavedView, Target } from './batch.ts';
+import { csrf, withCsrf } from './csrf.ts';
 import { person } from './person.svelte.ts';
 import { ProblemError } from './problem.ts';
 
@@ -19,7 +20,8 @@ interface Call {
 /** Asks the service. Throws a `ProblemError` for everything but an answer. */
 async function send(path: string, { method, query = {}, body, headers, signal }: Call): Promise<Response> {
   const isForm = body instanceof FormData;
-  const response = await fetch(ROOT + path + queryText(query), {
+  const address = ROOT + path + queryText(query);
+  const request = new Request(new URL(address, globalThis.location.origin), {
     method: method ?? (body === undefined ? 'GET' : 'POST'),
     body: body === undefined || isForm ? body : JSON.stringify(body),
     headers: {
@@ -28,10 +30,12 @@ async function send(path: string, { method, query = {}, body, headers, signal }:
       ...headers,
     },
     signal,
-  }).catch((error: unknown) => {
+  });
+  const response = await fetch(withCsrf(request)).catch((error: unknown) => {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;
     throw ProblemError.unreachable();
   });
+  if (response.status === 401) csrf.onSignedOut();
   if (!response.ok) throw ProblemError.from(response, await response.json().catch(() => undefined));
   return response;
 }
@@ -70,7 +74,7 @@ export function targetBody(target: Target): object {
     else matching[name] = value;
   if (below) matching.below = Number(below);
   if (ids) matching.ids = ids.split(',');
-  return target.except.length > 0 ? { matching, except: target.except } : { matching };
+  return { matching };
 }
 
 const ATTRIBUTE = 'attribute.';

@@ -95,7 +95,6 @@ export type ProductQuery = Record<string, string>;
 /** What a person decides about products. */
 export interface Change {
   set?: Record<string, string>;
-  each?: Record<string, Record<string, string>>;
   confirm?: true | string[];
   not_a_product?: boolean | null;
   flag?: Record<string, boolean>;

@@ -3,7 +3,7 @@ import { CATEGORY_COLUMNS } from '../ui/columns.ts';
 
 /** A product as it will be once the service has taken a change, so that nobody waits to see it. */
 export function applied(before: Product, change: Change, by: string | null): Product {
-  const values = { ...change.set, ...change.each?.[before.id] };
+  const values = change.set ?? {};
   const isSet = Object.keys(values).length > 0;
   const label = { ...before.label };
   for (const [name, value] of Object.entries(values))

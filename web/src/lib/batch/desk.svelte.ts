@@ -12,6 +12,7 @@ import type {
 import { person } from '../api/person.svelte.ts';
 import { explain, ProblemError } from '../api/problem.ts';
 import { applied } from './apply.ts';
+import { everyProduct } from './every-product.ts';
 import { filtersOf } from './filters.ts';
 import { ProductList } from './product-list.svelte.ts';
 import { Selection } from './selection.svelte.ts';
@@ -19,10 +20,10 @@ import { Writes } from './writes.svelte.ts';
 
 /** How many similar products are shown at most. */
 const SIMILAR = 60;
+/** The status of an undo that finds nothing to undo. */
+const NOTHING_LEFT = 409;
 /** The service returns no more products than this with a decision. */
 const RETURNED = 200;
-
-const NOTHING_LEFT = ['nothing_to_undo', 'nothing_to_redo'];
 
 /** A batch and what a person does in it. Every change shows at once, and is taken back where the service refuses it. */
 export class BatchDesk {
@@ -80,7 +81,7 @@ export class BatchDesk {
     this.#countOptimistically(before, after);
     const decided = await this.#write(async () => {
       const versions = 'products' in target ? versionsOf(before, this.list) : undefined;
-      const answer = await this.service.decide(this.id, target, change, versions);
+      const answer = await this.service.decide(this.id, await this.#named(target), change, versions);
       // Before the next decision is sent: it has to name these versions.
       this.#putAnswer(answer, after);
       return answer;
@@ -92,6 +93,18 @@ export class BatchDesk {
     }
     await this.#accept(decided, before);
     return decided.conflicts.length === 0;
+  }
+
+  /** Sets values that differ from product to product, with one decision for each set of values. */
+  async decideEach(each: Readonly<Record<string, Record<string, string>>>): Promise<void> {
+    const groups = new Map<string, { set: Record<string, string>; products: string[] }>();
+    for (const [id, set] of Object.entries(each)) {
+      const key = JSON.stringify(Object.entries(set).sort());
+      const group = groups.get(key) ?? { set, products: [] };
+      group.products.push(id);
+      groups.set(key, group);
+    }
+    await Promise.all([...groups.values()].map(({ set, products }) => this.decide({ set }, { products })));
   }
 
   undo(): Promise<Decided | undefined> {
@@ -152,6 +165,14 @@ export class BatchDesk {
     } catch (error) {
       this.problem = explain(error);
     }
+  }
+
+  /** All that match but a few, by their names: the service knows only all that match. */
+  async #named(target: Target): Promise<Target> {
+    if ('products' in target || target.except.length === 0) return target;
+    const left = new Set(target.except);
+    const all = await everyProduct((query) => this.service.products(this.id, query), target.matching);
+    return { products: all.flatMap(({ id }) => (left.has(id) ? [] : [id])) };
   }
 
   /** The products of a target that are loaded: those are the ones to change on the screen. */
@@ -227,7 +248,7 @@ export class BatchDesk {
     try {
       return await this.writes.run(write);
     } catch (error) {
-      if (error instanceof ProblemError && NOTHING_LEFT.includes(error.code)) this.nothingLeft += 1;
+      if (error instanceof ProblemError && error.status === NOTHING_LEFT) this.nothingLeft += 1;
       else this.problem = explain(error);
       return undefined;
     }

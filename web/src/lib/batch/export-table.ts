@@ -1,4 +1,4 @@
-import type { Product, ProductQuery } from '../api/batch.ts';
+import type { Product } from '../api/batch.ts';
 import { answered, api } from '../api/client.ts';
 import type { Table } from '../api/types.ts';
 import { ARROW } from '../api/taxonomy.ts';
@@ -6,22 +6,6 @@ import { flagsOf, isNoProduct } from './apply.ts';
 
 type Column = Table['columns'][number];
 type Row = Table['rows'][number];
-
-/** So many products are asked for at a time. */
-const PAGE = 500;
-
-/** All products that match, in their order. Throws a `ProblemError`. */
-export async function everyProduct(
-  ask: (query: ProductQuery) => Promise<{ items: Product[]; total: number }>,
-  query: ProductQuery,
-): Promise<Product[]> {
-  const products: Product[] = [];
-  for (;;) {
-    const { items, total } = await ask({ ...query, offset: String(products.length), limit: String(PAGE) });
-    products.push(...items);
-    if (items.length === 0 || products.length >= total) return products;
-  }
-}
 
 /** A row for each product: what the sheet had, then the labels with their confidence, then how it stands. */
 export function exportTable(products: readonly Product[]): Table {

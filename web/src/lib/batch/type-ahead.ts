@@ -48,8 +48,9 @@ function scoreOf({ match, confidence }: { match: number; confidence: number | nu
 
 function matchOf(choice: Choice, wanted: string, meant: readonly string[]): number {
   const label = fold(choice.label);
-  const meaning = meant.indexOf(choice.label);
-  if (label === wanted || singular(label) === singular(wanted)) return EXACT;
+  const named = choice.value.split(ARROW).at(-1) ?? '';
+  const meaning = meant.indexOf(named);
+  if (singular(label) === singular(wanted) || singular(fold(named)) === singular(wanted)) return EXACT;
   if (label.startsWith(wanted)) return START;
   // Of several meanings, the first is the usual one.
   if (meaning >= 0) return SHOP_WORD - meaning / 100;

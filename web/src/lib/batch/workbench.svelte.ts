@@ -6,6 +6,7 @@ import { person } from '../api/person.svelte.ts';
 import { Resource } from '../api/resource.svelte.ts';
 import { ARROW, consistent, labelsOfPath, pathOptions } from '../api/taxonomy.ts';
 import type { Taxonomy } from '../api/types.ts';
+import { labelName } from '../ui/columns.ts';
 import { attributeOfField, CATEGORY, fieldsOf } from './attributes.ts';
 import { Company } from './company.svelte.ts';
 import { BatchDesk } from './desk.svelte.ts';
@@ -176,7 +177,7 @@ export class Workbench {
     const taxonomy = this.taxonomy.value;
     if (!taxonomy) return [];
     if (field === CATEGORY) return pathOptions(taxonomy);
-    return (taxonomy.columns[field] ?? []).map((value) => ({ value, label: value }));
+    return (taxonomy.columns[field] ?? []).map((value) => ({ value, label: labelName(field, value) }));
   }
 
   /** The model's probabilities of the choices of a field, over some products. */

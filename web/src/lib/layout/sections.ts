@@ -7,7 +7,7 @@ import Users from '@lucide/svelte/icons/users';
 
 /** The places of the page, in the order of the rail; `name` is the message that names it. */
 export const sections = [
-  { path: '/', name: 'shell.classify', icon: Tag },
+  { path: '/', name: 'batches.title', icon: Tag },
   { path: '/jobs', name: 'shell.jobs', icon: Layers },
   { path: '/catalogue', name: 'shell.catalogue', icon: LibraryBig },
   { path: '/models', name: 'shell.models', icon: Boxes },
@@ -17,7 +17,8 @@ export const sections = [
 /** The place of people, tokens and one's own account, where people sign in. */
 export const team = { path: '/team', name: 'shell.team', icon: Users } as const;
 
-/** Whether an address belongs to a section: `/jobs/7` to Jobs, but only `/` itself to Classify. */
+/** Whether an address belongs to a section: `/models/7` to Models, and a batch to the batches. */
 export function belongsTo(address: string, path: string): boolean {
+  if (path.endsWith('/') && address.startsWith(`${path}batches/`)) return true;
   return address === path || (!path.endsWith('/') && address.startsWith(`${path}/`));
 }

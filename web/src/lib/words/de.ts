@@ -6,7 +6,6 @@ export const de: Messages = {
   'shell.skip': 'Zum Inhalt springen',
   'shell.places': 'Bereiche',
   'shell.home': 'Startseite von hangtag',
-  'shell.classify': 'Bestimmen',
   'shell.jobs': 'Aufträge',
   'shell.catalogue': 'Katalog',
   'shell.models': 'Modelle',

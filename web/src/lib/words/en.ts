@@ -10,7 +10,6 @@ export const en = {
   'shell.skip': 'Skip to content',
   'shell.places': 'Places',
   'shell.home': 'hangtag start page',
-  'shell.classify': 'Classify',
   'shell.jobs': 'Jobs',
   'shell.catalogue': 'Catalogue',
   'shell.models': 'Models',

@@ -6,7 +6,6 @@ export const es: Messages = {
   'shell.skip': 'Ir al contenido',
   'shell.places': 'Secciones',
   'shell.home': 'Inicio de hangtag',
-  'shell.classify': 'Identificar',
   'shell.jobs': 'Tareas',
   'shell.catalogue': 'Catálogo',
   'shell.models': 'Modelos',

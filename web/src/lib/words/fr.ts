@@ -6,7 +6,6 @@ export const fr: Messages = {
   'shell.skip': 'Aller au contenu',
   'shell.places': 'Rubriques',
   'shell.home': 'Accueil de hangtag',
-  'shell.classify': 'Identifier',
   'shell.jobs': 'Tâches',
   'shell.catalogue': 'Catalogue',
   'shell.models': 'Modèles',
