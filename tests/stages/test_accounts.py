@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import ExitStack
 
 import httpx
 import pytest
@@ -46,25 +47,31 @@ def service(tmp_path):
             process.communicate()
 
 
-def enter(address, secret, name=""):
-    """Use a one-time link and return the browser that is then signed in."""
-    browser = httpx.Client(base_url=address, timeout=SLOW_S)
+@pytest.fixture
+def open_browser(service):
+    """Open browsers at the service's address, and close them after the test."""
+    with ExitStack() as opened:
+        yield lambda: opened.enter_context(httpx.Client(base_url=service[0], timeout=SLOW_S))
+
+
+def enter(browser, secret, name=""):
+    """Let a browser use a one-time link; it is then signed in."""
     body = {"secret": secret, "name": name, "password": PASSWORD}
     session = browser.post(f"{API}/invitations/accept", json=body).raise_for_status().json()
     browser.headers["X-CSRF-Token"] = session["csrf"]
     return browser
 
 
-def test_a_team_begins_to_work(service, tmp_path):
+def test_a_team_begins_to_work(service, open_browser, tmp_path):
     address, secret = service
-    stranger = httpx.Client(base_url=address, timeout=SLOW_S)
+    stranger = open_browser()
     assert stranger.get("/healthz").status_code == 200
     assert stranger.get(f"{API}/models").status_code == 401
     assert stranger.get("/healthz", headers={"host": "evil.example"}).status_code == 421
 
-    ada = enter(address, secret, "Ada")
+    ada = enter(open_browser(), secret, "Ada")
     invited = ada.post(f"{API}/people", json={"name": "Rui", "role": "reviewer"}).json()
-    rui = enter(address, invited["path"].partition("#")[2])
+    rui = enter(open_browser(), invited["path"].partition("#")[2])
     assert rui.get(f"{API}/people").status_code == 403
     made = rui.post(f"{API}/tokens", json={"name": "nightly", "scopes": ["label"], "days": 7}).json()
 
