@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -140,7 +141,16 @@ class Adapter:
                 | {LABELLED_KEY: list(learnt_from)},
             },
         )
-        return Adapted(model, replace(changed, name=name, metrics={}), columns, forgotten, lesson.left_out)
+        today = datetime.now(UTC).date()
+        changed = replace(
+            changed,
+            name=name,
+            version=today.strftime("%Y.%m.%d"),
+            created=today.isoformat(),
+            description=f"{card.name} {card.version}, adapted to {len(examples):,} labelled photos.",
+            metrics={},
+        )
+        return Adapted(model, changed, columns, forgotten, lesson.left_out)
 
     def _fit_held(self, column: str, labelled: Labelled) -> tuple[HeadShift, float, float | None]:
         """Return the shift of a head, how hard it is held at home so that it loses little there, and what it loses."""

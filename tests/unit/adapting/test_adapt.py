@@ -56,6 +56,7 @@ def test_the_card_says_where_the_model_comes_from_and_it_can_learn_again(bundle,
     assert lineage["from"] == {"name": "tiny", "version": "1", "sha256": bundle.sha256}
     assert lineage["photos"] == 120
     assert not shop.card.metrics
+    assert shop.card.description == "tiny 1, adapted to 120 labelled photos."
     statistics = read_statistics(shop)
     assert statistics is not None
     assert len(statistics.class_means["articleType"]) == len(shop.card.head("articleType").classes)
