@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -53,7 +53,8 @@ class Photos:
         return Photos(self.embedding[chosen], self.logits[chosen], self.targets[chosen])
 
 
-Answer = Callable[[Photos], Floats]
+Scores = npt.NDArray[np.floating[Any]]
+Answer = Callable[[Photos], Scores]
 Method = Callable[[Photos, "Base"], Answer]
 
 
@@ -78,7 +79,8 @@ class Base:
         within = self.statistics.covariance - (around * shares[:, None]).T @ around
         size = len(within)
         values, axes = np.linalg.eigh(0.9 * within + 0.1 * np.trace(within) / size * np.eye(size))
-        return (axes / np.sqrt(np.maximum(values, 1e-12))).astype(np.float32)
+        whitening: Floats = (axes / np.sqrt(np.maximum(values, 1e-12))).astype(np.float32)
+        return whitening
 
 
 def as_it_is(_shop: Photos, _base: Base) -> Answer:
@@ -107,7 +109,8 @@ def probe(shop: Photos, base: Base) -> Answer:
 
     def features(photos: Photos) -> Floats:
         rows = (photos.embedding - base.statistics.mean) / scale
-        return np.c_[rows, np.ones(len(rows))].astype(np.float32)
+        widened: Floats = np.c_[rows, np.ones(len(rows))].astype(np.float32)
+        return widened
 
     rows = features(shop)
 
@@ -152,7 +155,8 @@ def cache_model(shop: Photos, base: Base) -> Answer:
 
     def direction(rows: Floats) -> Floats:
         around = rows - base.statistics.mean
-        return around / np.linalg.norm(around, axis=1, keepdims=True)
+        unit: Floats = around / np.linalg.norm(around, axis=1, keepdims=True)
+        return unit
 
     keys, sharp, much = direction(shop.embedding), 5.0, 30.0
     values = np.eye(shop.logits.shape[1], dtype=np.float32)[shop.targets]
@@ -178,19 +182,21 @@ def load(bundle: Bundle, path: Path, cache: Path) -> Photos:
     if embedding is None:
         raise SystemExit("this model has no embedding to adapt from")
     if not file.exists():
-        found, _ = read_examples(Engine(bundle, precision="fp32"), [path], bundle.card.columns)
+        examples, _ = read_examples(Engine(bundle, precision="fp32"), [path], bundle.card.columns)
         cache.mkdir(parents=True, exist_ok=True)
-        labels = {
-            f"y_{column}": np.array([label or "" for label in said]) for column, said in found.labels.items()
+        labels: dict[str, Any] = {
+            f"y_{column}": np.array([label or "" for label in said])
+            for column, said in examples.labels.items()
         }
-        np.savez(file, **labels, **{f"o_{name}": values for name, values in found.outputs.items()})
+        outputs: dict[str, Any] = {f"o_{name}": values for name, values in examples.outputs.items()}
+        np.savez(file, **outputs, **labels)
     stored = np.load(file)
     indices = {label: index for index, label in enumerate(bundle.card.head(COLUMN).classes)}
     targets = np.array([indices.get(label, -1) for label in stored[f"y_{COLUMN}"]])
     rows = stored[f"o_{embedding.output}"].astype(np.float32)
-    found = Photos(rows[targets >= 0], stored[f"o_{COLUMN}"][targets >= 0], targets[targets >= 0])
-    first = np.unique(group_alike(found.embedding), return_index=True)[1]
-    return found.take(first)
+    photos = Photos(rows[targets >= 0], stored[f"o_{COLUMN}"][targets >= 0], targets[targets >= 0])
+    first = np.unique(group_alike(photos.embedding), return_index=True)[1]
+    return photos.take(first.astype(np.int64))
 
 
 def split(photos: Photos, seed: int) -> tuple[Photos, Photos]:
@@ -229,7 +235,7 @@ def follow_suggestions(shop: Photos, base: Base, seed: int, *, suggested: bool) 
     """Return the accuracy by number of labels, checked in steps in the suggested order or in a random one."""
     pool, tested = split(shop, seed)
     suggester, checked = Suggester(pool.embedding), np.empty(0, np.int64)
-    probabilities, curve = softmax(pool.logits / 2), {}
+    probabilities, curve = softmax(pool.logits / np.float32(2)), {}
     while len(checked) + STEP <= min(400, len(pool.targets)):
         if suggested:
             chosen = [found.photo for found in suggester.suggest(probabilities, checked, STEP)]
@@ -237,15 +243,16 @@ def follow_suggestions(shop: Photos, base: Base, seed: int, *, suggested: bool) 
         else:
             checked = np.arange(len(checked) + STEP)
         answer = anchored(pool.take(checked), base)
-        probabilities = softmax(answer(pool) / 2)
+        probabilities = softmax(answer(pool) / np.float32(2))
         curve[len(checked)] = accuracy(answer, tested)
     return curve
 
 
-def softmax(logits: Floats) -> Floats:
+def softmax(logits: Scores) -> Floats:
     """Return probabilities, (n, classes)."""
-    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return shares / shares.sum(axis=1, keepdims=True)
+    shares: Floats = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares /= shares.sum(axis=1, keepdims=True)
+    return shares
 
 
 def mean_curve(shop: Photos, base: Base, seeds: int, *, suggested: bool) -> dict[int, float]:

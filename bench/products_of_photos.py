@@ -10,7 +10,7 @@ photos and of the products, combined in two ways, and the calibration error of t
 import argparse
 import io
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -116,13 +116,14 @@ def report(card: Any, found: Predictions, products: list[Mapping[str, Any]], pho
         truth = np.array([classes.get(row.get(column) or "", -1) for row in products])
         known = truth >= 0
         single = found.label_indices[column].reshape(-1, photos) == truth[:, None]
-        right: Callable[[Any], Any] = lambda indices, truth=truth, known=known: (indices == truth)[known]  # noqa: E731
+        averaged_right = (averaged[column] == truth)[known]
+        combined_right = (combined.label_indices[column] == truth)[known]
         of_photos = found.confidence(column).reshape(-1, photos)[known].ravel()
         print(
-            f"{column:16} {known.sum():6} {single[known].mean():8.2%} {right(averaged[column]).mean():8.2%} "
-            f"{right(combined.label_indices[column]).mean():9.2%} "
+            f"{column:16} {known.sum():6} {single[known].mean():8.2%} {averaged_right.mean():8.2%} "
+            f"{combined_right.mean():9.2%} "
             f"{calibration_error(of_photos, single[known].ravel()):10.4f} "
-            f"{calibration_error(combined.confidence(column)[known], right(combined.label_indices[column])):12.4f}"
+            f"{calibration_error(combined.confidence(column)[known], combined_right):12.4f}"
         )
 
 

@@ -20,7 +20,7 @@ from sqlalchemy import insert, select
 
 from hangtag.bundle.file import read_card
 from hangtag.bundle.shipped import find_bundle
-from hangtag.imaging.decode import DEFAULT_LIMITS
+from hangtag.imaging.budget import DEFAULT_LIMITS
 from hangtag.inference.predictions import category_levels
 from hangtag.store.batches import Batches
 from hangtag.store.database import open_database, sqlite_url

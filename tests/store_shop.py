@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from fakes import COLOURS, FakeModel, build_card, encode, paint
 from hangtag.domain.taxonomy import Taxonomy
-from hangtag.imaging.decode import DEFAULT_LIMITS
+from hangtag.imaging.budget import DEFAULT_LIMITS
 from hangtag.store.batches import Batches
 from hangtag.store.database import open_database, sqlite_url
 from hangtag.store.decisions import Decisions

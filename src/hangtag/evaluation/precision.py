@@ -60,7 +60,8 @@ class PrecisionCost:
         The exact one-sided test of McNemar, Psychometrika 1947.
         """
         changed = self.lost + self.won
-        return sum(math.comb(changed, count) for count in range(self.lost, changed + 1)) / 2**changed
+        as_many = sum(math.comb(changed, count) for count in range(self.lost, changed + 1))
+        return as_many / (1 << changed)
 
     @property
     def lost_points(self) -> float:

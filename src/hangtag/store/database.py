@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from alembic import command
 from alembic.config import Config
@@ -17,6 +17,7 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     Engine,
+    Table,
     TypeDecorator,
     create_engine,
     event,
@@ -46,6 +47,8 @@ _PRAGMAS: Final = (
 
 class Base(DeclarativeBase):
     """The tables of the service."""
+
+    __table__: ClassVar[Table]  # each is a table, never a join or another query
 
 
 class UtcTime(TypeDecorator[datetime]):

@@ -122,6 +122,7 @@ class Decisions:
             photos = _read_photo_numbers(change.connection, kept)
             first, *rest = kept
             joined = [photo for number in kept for photo in photos[number]]
+            changes: list[tuple[int, dict[str, Any], dict[str, Any]]]
             changes = [(first, {"photos": photos[first]}, {"photos": joined})]
             for number in rest:
                 before = {"photos": photos[number], "removed": False}
@@ -142,7 +143,7 @@ class Decisions:
                 raise InvalidFieldsError(InvalidField("photos", message))
             made = _copy_product(change, number, taken[0])
             left = [photo for photo in own if photo not in taken]
-            changes = [
+            changes: list[tuple[int, dict[str, Any], dict[str, Any]]] = [
                 (number, {"photos": own}, {"photos": left}),
                 (made, {"photos": [], "removed": True}, {"photos": taken, "removed": False}),
             ]

@@ -97,7 +97,7 @@ class _Builder:
         self._rows = rows
         self._levels = category_levels(labeller.card)
         known = labeller.card.columns
-        self._columns = [column for column in LABEL_COLUMNS if column in known]
+        self._columns: list[str] = [column for column in LABEL_COLUMNS if column in known]
         self._columns += [column for column in known if column not in LABEL_COLUMNS]
         self._own = self._own_kinds()
         self._sheet_names = name_beside([column.name for column in sheet], self._own, "sheet")
@@ -119,6 +119,7 @@ class _Builder:
         products = [by_number[number] for number in numbers if number in by_number]
         photos = _read_photos(connection, batch.model, list(by_number))
         cells = read_cells(connection, batch.number, products)
+        entries: list[tuple[DatabaseRow[Any], DatabaseRow[Any] | None]]
         if self._rows == "product":
             entries = [(product, None) for product in products]
         else:
@@ -225,8 +226,15 @@ def _read_photos(
     connection: Connection, model: int, products: Sequence[int]
 ) -> dict[int, list[DatabaseRow[Any]]]:
     joined = (PredictionRow.photo == PhotoRow.number) & (PredictionRow.model == model)
+    columns: list[Any] = [
+        PhotoRow.product,
+        PhotoRow.name,
+        PhotoRow.view,
+        PhotoRow.reason,
+        PredictionRow.flags,
+    ]
     statement = (
-        select(PhotoRow.product, PhotoRow.name, PhotoRow.view, PhotoRow.reason, PredictionRow.flags)
+        select(*columns)
         .outerjoin(PredictionRow, joined)
         .where(PhotoRow.product.in_(products))
         .order_by(PhotoRow.product, PhotoRow.position, PhotoRow.number)

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from hangtag.domain.durable import sync_folder
-from hangtag.imaging.decode import DecodeLimits, read_photo_bytes
+from hangtag.imaging.budget import DecodeLimits
+from hangtag.imaging.decode import read_photo_bytes
 from hangtag.imaging.thumbnails import MEDIA_TYPE, render_photo
 
 _NAME: Final = re.compile(r"[0-9a-f]{64}")

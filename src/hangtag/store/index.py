@@ -69,7 +69,8 @@ class _Values:
         return code
 
     def find(self, value: str) -> Mask:
-        return self.codes == self.code_of.get(value, -2)
+        found: Mask = self.codes == self.code_of.get(value, -2)
+        return found
 
     def count(self, wanted: Mask) -> dict[str, int]:
         codes = self.codes[wanted]

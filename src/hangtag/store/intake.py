@@ -14,7 +14,8 @@ from hangtag.archives.members import Membership, sort_member
 from hangtag.archives.zips import iter_entries, read_entry
 from hangtag.domain.errors import InvalidField, InvalidFieldsError, PhotoError
 from hangtag.domain.text import printable
-from hangtag.imaging.decode import DecodeLimits, open_photo
+from hangtag.imaging.budget import DecodeLimits
+from hangtag.imaging.decode import open_photo
 from hangtag.store.folder import hash_file
 from hangtag.store.grouping import find_view
 from hangtag.store.refresh import update_state
@@ -187,9 +188,9 @@ def take_files(
             add_sheets(change, intake.sheets)
         regroup(store, change)
         update_state(change.connection, batch.number)
-        received = [file.to_json() for file in intake.received]
-        keep_answer(change.connection, key, {"received": received})
-    return received
+        answer = [file.to_json() for file in intake.received]
+        keep_answer(change.connection, key, {"received": answer})
+    return answer
 
 
 def clean_name(name: str) -> str:

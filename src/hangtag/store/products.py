@@ -1,5 +1,6 @@
 """Products as people and programs see them: found, counted, and described with their photos and labels."""
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,7 +18,7 @@ from hangtag.store.refresh import answered, read_photos, unpack_photos
 from hangtag.store.sheet_files import StoredSheet
 from hangtag.store.store import Store, iter_parts
 from hangtag.store.tables import BatchRow, EmbeddingRow, PhotoRow, ProductRow, SheetRow
-from hangtag.tables.cells import Column, Kind, parse_value
+from hangtag.tables.cells import Column, parse_value
 
 LARGEST_NUMBER: Final = 2**63 - 1
 
@@ -158,10 +159,10 @@ def type_row(cells: Sequence[str] | None, columns: Sequence[Column]) -> dict[str
     """Return the cells of a row as typed values by column, dates as ISO text; None without a row."""
     if cells is None:
         return None
-    typed = {}
+    typed: dict[str, Any] = {}
     for column, text in zip(columns, cells, strict=False):
         value = parse_value(text, column.kind)
-        typed[column.name] = value.isoformat() if column.kind in {Kind.DATE, Kind.MOMENT} and value else value
+        typed[column.name] = value.isoformat() if isinstance(value, dt.date) else value
     return typed
 
 

@@ -89,13 +89,10 @@ def read_photos(
 ) -> dict[int, list[DatabaseRow[Any]]]:
     """Return the photos of products with what a model gave for them, in their order, by the product's number."""
     joined = (PredictionRow.photo == PhotoRow.number) & (PredictionRow.model == model)
+    columns: list[Any] = [*PhotoRow.__table__.columns]
+    columns += [PredictionRow.logits, PredictionRow.ood_score, PredictionRow.flags]
     statement = (
-        select(
-            *PhotoRow.__table__.columns,
-            PredictionRow.logits,
-            PredictionRow.ood_score,
-            PredictionRow.flags,
-        )
+        select(*columns)
         .outerjoin(PredictionRow, joined)
         .where(PhotoRow.product.in_(products))
         .order_by(PhotoRow.product, PhotoRow.position, PhotoRow.number)
@@ -178,7 +175,7 @@ def _stamp(change: Change, product: DatabaseRow[Any], who: str | None) -> dict[s
 
 def _write(connection: Connection, values: list[dict[str, Any]]) -> None:
     if values:
-        columns = {name: bindparam(name) for name in values[0] if name != "b_number"}
+        columns: dict[str, Any] = {name: bindparam(name) for name in values[0] if name != "b_number"}
         connection.execute(
             update(_PRODUCTS).where(_PRODUCTS.c.number == bindparam("b_number")).values(**columns), values
         )

@@ -201,7 +201,7 @@ def _write_products(
             changed.append({"b_number": number, **row})
     if changed:
         table = ProductRow.__table__
-        columns = {name: bindparam(name) for name in rows[0]}
+        columns: dict[str, Any] = {name: bindparam(name) for name in rows[0]}
         change.connection.execute(
             update(table).where(table.c.number == bindparam("b_number")).values(**columns), changed
         )
@@ -223,7 +223,8 @@ def _move_photos(
     change: Change, photos: Sequence[DatabaseRow[Any]], groups: Sequence[Group], numbers: Sequence[int]
 ) -> dict[int, int]:
     """Give photos to their products, and return for each product that lost one where that went."""
-    moves, heirs = [], {}
+    moves: list[dict[str, Any]] = []
+    heirs: dict[int, int] = {}
     for group, number in zip(groups, numbers, strict=True):
         for position in group.photos:
             photo = photos[position]

@@ -262,14 +262,14 @@ def _find_labels(cells: Mapping[str, Sequence[str]], classes: Mapping[str, Seque
     labels: dict[str, str] = {}
     for name, texts in cells.items():
         attribute = _LABEL_NAMES.get(_plain(name))
-        if attribute in classes and attribute not in labels and texts:
+        if attribute is not None and attribute in classes and attribute not in labels and texts:
             labels[attribute] = name
     for attribute in classes:
         if attribute in labels or (attribute in CATEGORY_COLUMNS and "articleType" in labels):
             continue
         spelt = {value.casefold() for value in classes[attribute]}
         fits = {
-            name: _share(texts, lambda text, spelt=spelt: text.casefold() in spelt)  # type: ignore[misc]
+            name: _share(texts, lambda text, spelt=spelt: text.casefold() in spelt)
             for name, texts in cells.items()
             if name not in labels.values()
         }

@@ -14,7 +14,7 @@ from sqlalchemy import Row as DatabaseRow
 from hangtag.bundle.card import Card
 from hangtag.bundle.card_json import parse_card, render_card
 from hangtag.domain.errors import NotStoredError
-from hangtag.imaging.decode import DecodeLimits
+from hangtag.imaging.budget import DecodeLimits
 from hangtag.store.database import writing
 from hangtag.store.folder import PhotoFolder
 from hangtag.store.labels import FindThresholds, Labeller

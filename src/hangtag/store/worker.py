@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from hangtag.domain.errors import HangtagError, NotStoredError
-from hangtag.imaging.decode import DecodeLimits
+from hangtag.imaging.budget import DecodeLimits
 from hangtag.inference.model import Model
 from hangtag.inference.predicting import DecodeSettings, predict_photos
 from hangtag.inference.predictions import Predictions

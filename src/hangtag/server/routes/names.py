@@ -22,4 +22,5 @@ def list_names(
     """List what columns and their labels are called in a language, as within a sentence."""
     words = load_words(language)
     response.headers.update(_KEPT)
-    return Names(language=words.language, columns=dict(words.columns), labels=dict(words.names))
+    labels = {column: dict(names) for column, names in words.names.items()}
+    return Names(language=words.language, columns=dict(words.columns), labels=labels)
