@@ -334,7 +334,7 @@ class Names(Schema):
 
     language: str
     columns: dict[str, str]
-    labels: dict[str, dict[str, tuple[str, str]]]
+    labels: dict[str, dict[str, Annotated[list[str], Field(min_length=2, max_length=2)]]]
 
 
 class Limits(Schema):

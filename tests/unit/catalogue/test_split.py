@@ -153,7 +153,7 @@ def test_a_table_that_does_not_belong_to_the_photos_is_refused(split):
     def rename(table):
         return table.set_column(0, "id", pa.array([f"x{number}" for number in range(table.num_rows)]))
 
-    with pytest.raises(CatalogueError, match="Do the photos belong to this table"):
+    with pytest.raises(CatalogueError, match="Check that the photos belong to this table"):
         split(rename)
 
 

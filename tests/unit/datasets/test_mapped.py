@@ -192,7 +192,7 @@ def test_the_table_may_state_its_separator_or_be_a_workbook(write_mapped):
             "levels",
             "4, and hangtag knows 3",
         ),
-        (BY_PHOTO.replace("[columns]\narticleType", "columns"), "columns", "this is a table"),
+        (BY_PHOTO.replace("[columns]\narticleType", "columns"), "columns", "it must be a table"),
     ],
 )
 def test_a_mapping_that_is_wrong_names_the_field(write_mapped, mapping, field, problem):

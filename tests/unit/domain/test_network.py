@@ -26,9 +26,7 @@ def no_settings(monkeypatch):
         ("SSL_CERT_FILE", "/no/such.pem", "certificate"),
     ],
 )
-@pytest.mark.parametrize(
-    "build", [lambda: Fetcher(InputSettings()), lambda: Connection("http://x", 1, 1, None)]
-)
+@pytest.mark.parametrize("build", [lambda: Fetcher(InputSettings()), lambda: Connection("http://x", 1, None)])
 def test_a_setting_that_cannot_be_used_is_named(name, value, kind, build, monkeypatch):
     monkeypatch.setenv(name, value)
     with pytest.raises(UsageError, match=kind) as caught:

@@ -14,8 +14,8 @@ from hangtag.evaluation.metrics import (
     macro_f1,
     reliability_bins,
     share,
-    wilson_interval,
 )
+from hangtag.inference.thresholds import wilson_interval
 
 pairs = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=60)
 

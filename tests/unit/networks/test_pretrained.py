@@ -83,7 +83,7 @@ def test_without_network_and_file_the_error_names_both_ways_out(monkeypatch):
         raise httpx.ConnectError("no network")
 
     monkeypatch.setattr(pretrained.httpx, "head", unreachable)
-    monkeypatch.setattr(pretrained.timm, "create_model", lambda *_, **__: pytest.fail("tried for minutes"))
+    monkeypatch.setattr("timm.create_model", lambda *_, **__: pytest.fail("tried for minutes"))
     with pytest.raises(RecipeError, match=r"vgg16\.tv_in1k.*`weights`.*`weights='none'`"):
         read_weights("vgg16")
 
@@ -116,7 +116,7 @@ def test_the_hub_is_asked_for_a_network_of_timm(monkeypatch):
         return torch.nn.Linear(1, 1)
 
     monkeypatch.setattr(pretrained.httpx, "head", lambda *_, **__: None)
-    monkeypatch.setattr(pretrained.timm, "create_model", build)
+    monkeypatch.setattr("timm.create_model", build)
     assert set(read_weights("timm:convnext_atto")) == {"weight", "bias"}
     assert asked == ["convnext_atto"]
 

@@ -151,7 +151,7 @@ def test_a_token_is_shown_once_and_can_be_revoked(team):
     assert secret not in team.browsers["Rui"].get(f"{API}/tokens").text
     program = team.browser(authorization=f"Bearer {secret}")
     assert program.get(f"{API}/models").status_code == 200
-    shown = team.browsers["Ada"].get(f"{API}/people/tokens").json()["items"]
+    shown = team.browsers["Ada"].get(f"{API}/team/tokens").json()["items"]
     assert next(token for token in shown if token["id"] == number)["last_used"]
     assert team.browsers["Ada"].delete(f"{API}/tokens/{number}").status_code == 404, "it is not her own"
     assert team.browsers["Rui"].delete(f"{API}/tokens/{number}").status_code == 204

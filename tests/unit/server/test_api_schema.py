@@ -17,7 +17,7 @@ from hangtag.server.app import create_app
 STREAMS = ("watch_job", "watch_batch")
 """Operations whose answer need not end."""
 
-BOUND_BY_THEIR_DATA = ("create_export", "export_products", "check_batch_export")
+BOUND_BY_THEIR_DATA = ("create_export", "export_products", "check_batch_export", "decide", "set_presence")
 """Operations with rules that no schema can state, such as a row's values being as many as the columns: 422 is right."""
 
 

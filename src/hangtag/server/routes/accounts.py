@@ -200,14 +200,14 @@ async def invite_person(person_id: _Number, request: Request, access: Access, pr
     return await _make_link(access, account)
 
 
-@router.get("/people/tokens", responses=problem_responses(401, 403, 409))
+@router.get("/team/tokens", responses=problem_responses(401, 403, 409))
 def list_all_tokens(access: Access) -> Tokens:
     """List the tokens of everyone."""
     return Tokens(items=[_describe_token(token) for token in access.accounts.list_tokens()])
 
 
 @router.delete(
-    "/people/tokens/{token_id}", status_code=204, responses=problem_responses(401, 403, 404, 409, 422)
+    "/team/tokens/{token_id}", status_code=204, responses=problem_responses(401, 403, 404, 409, 422)
 )
 async def revoke_any_token(token_id: _Number, request: Request, access: Access, principal: Who) -> None:
     """Revoke a token of anyone."""

@@ -22,5 +22,11 @@ def list_names(
     """List what columns and their labels are called in a language, as within a sentence."""
     words = load_words(language)
     response.headers.update(_KEPT)
-    labels = {column: dict(names) for column, names in words.names.items()}
-    return Names(language=words.language, columns=dict(words.columns), labels=labels)
+    return Names(
+        language=words.language,
+        columns=dict(words.columns),
+        labels={
+            column: {label: list(word) for label, word in names.items()}
+            for column, names in words.names.items()
+        },
+    )

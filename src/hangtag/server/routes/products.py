@@ -1,5 +1,6 @@
 """The products of a batch: found, counted, decided on; and their photos."""
 
+from enum import IntEnum
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -32,7 +33,15 @@ router = APIRouter(tags=["products"], route_class=JsonRoute)
 
 _ATTRIBUTE: Final = "attribute."
 _LARGEST: Final = 2**31 - 1
-_SIZES: Final = (160, 480)
+
+
+class ThumbnailSize(IntEnum):
+    """The longest side of a small photo, in pixels."""
+
+    SMALL = 160
+    LARGE = 480
+
+
 _PHOTO_HEADERS: Final = {
     "Cache-Control": "private, max-age=31536000, immutable",
     "X-Content-Type-Options": "nosniff",
@@ -185,12 +194,9 @@ def redo(batch_id: BatchId, service: ServiceDependency, who: Who) -> Response:
 def show_thumbnail(
     photo_id: PhotoId,
     service: ServiceDependency,
-    size: Annotated[int, Query(description="The longest side in pixels: 160 or 480.")] = 160,
+    size: Annotated[ThumbnailSize, Query(description="The longest side in pixels.")] = ThumbnailSize.SMALL,
 ) -> Response:
     """Return a photo, small. It is made once."""
-    if size not in _SIZES:
-        message = f"choose one of {', '.join(map(str, _SIZES))}"
-        raise InvalidRequestError(InvalidValue(field="size", message=message))
     sha256 = _find_photo(service, photo_id)
     try:
         data, kind = service.batches.store.folder.render(sha256, size, service.settings.decode_limits)

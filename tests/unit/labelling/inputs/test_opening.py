@@ -107,9 +107,9 @@ def test_names_come_from_standard_input(monkeypatch):
     ("text", "problem"),
     [
         ("ftp://host/1.jpg", "ftp://"),
-        ("https://host/photos.zip", "from this machine only"),
-        ("https://host/photos.csv?v=1", "from this machine only"),
-        ("s3://bucket/photos.tar.gz", "from this machine only"),
+        ("https://host/photos.zip", "only be read from this machine"),
+        ("https://host/photos.csv?v=1", "only be read from this machine"),
+        ("s3://bucket/photos.tar.gz", "only be read from this machine"),
     ],
 )
 def test_what_is_not_read_is_refused_with_a_way_out(text, problem):

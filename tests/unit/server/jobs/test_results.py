@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event, update
 
+from hangtag.domain.errors import InvalidFieldsError
 from hangtag.domain.flags import Flag
 from hangtag.server.jobs.results import ResultFilter, check_filter, correct_result, query_results
 from hangtag.server.jobs.stored import describe_result, iter_results
@@ -205,7 +206,7 @@ def test_only_a_label_can_be_corrected(store):
 
 def test_a_refused_correction_changes_nothing(store):
     job = store_job(store, [SHIRT])
-    with pytest.raises(InvalidRequestError):
+    with pytest.raises(InvalidFieldsError, match="'Hats' is not a class"):
         correct_result(store.engine, job, 0, {"gender": "Men", "articleType": "Hats"})
     (result,), _ = query_results(store.engine, job, ResultFilter(), (0, 9))
     assert result.corrections == {}

@@ -1094,7 +1094,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/people/tokens": {
+    "/api/v1/team/tokens": {
         parameters: {
             query?: never;
             header?: never;
@@ -1111,7 +1111,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/people/tokens/{token_id}": {
+    "/api/v1/team/tokens/{token_id}": {
         parameters: {
             query?: never;
             header?: never;
