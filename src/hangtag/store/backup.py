@@ -78,7 +78,8 @@ def read_backup(path: Path, engine: Engine, folder: PhotoFolder) -> BackupSummar
             manifest = members.read_manifest(path)
             with writing(engine) as connection:
                 _make_schema(connection, manifest["revision"], path)
-                counts = {name: _fill(connection, members, name) for name in manifest["tables"]}
+                tables = {table.name: table for table in _reflect(connection)}
+                counts = {name: _fill(connection, members, tables[name]) for name in manifest["tables"]}
                 if counts != manifest["tables"]:
                     raise StoreError("the backup is damaged: rows are missing", where=path)
                 _count_on(connection)
@@ -206,12 +207,11 @@ def _make_schema(connection: Connection, revision: str, path: Path) -> None:
     command.upgrade(config, revision)
 
 
-def _fill(connection: Connection, members: _Members, name: str) -> int:
-    table = next(table for table in _reflect(connection) if table.name == name)
+def _fill(connection: Connection, members: _Members, table: Table) -> int:
     is_sqlite = connection.dialect.name == "sqlite"
     count = 0
     rows: list[dict[str, Any]] = []
-    with members.open_table(name) as file:
+    with members.open_table(table.name) as file:
         for line in file:
             values = json.loads(line)
             rows.append(
