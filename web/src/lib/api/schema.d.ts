@@ -2490,10 +2490,7 @@ export interface components {
             /** Labels */
             labels: {
                 [key: string]: {
-                    [key: string]: [
-                        string,
-                        string
-                    ];
+                    [key: string]: string[];
                 };
             };
         };
@@ -3237,6 +3234,12 @@ export interface components {
                 [key: string]: string[];
             };
         };
+        /**
+         * ThumbnailSize
+         * @description The longest side of a small photo, in pixels.
+         * @enum {integer}
+         */
+        ThumbnailSize: 160 | 480;
         /**
          * TokenSecret
          * @description A new token with its secret, which is shown only once.
@@ -4854,8 +4857,8 @@ export interface operations {
     show_thumbnail: {
         parameters: {
             query?: {
-                /** @description The longest side in pixels: 160 or 480. */
-                size?: number;
+                /** @description The longest side in pixels. */
+                size?: components["schemas"]["ThumbnailSize"];
             };
             header?: never;
             path: {
