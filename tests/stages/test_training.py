@@ -35,15 +35,16 @@ def recipe(tmp_path) -> Path:
             '"subCategory", "articleType", "gender", "baseColour", "season", "usage"]',
             '"articleType", "baseColour"]',
         ),
-        ("width = 84", "width = 32"),
-        ("height = 112", "height = 32"),
+        ("width = 96", "width = 32"),
+        ("height = 128", "height = 32"),
         ("pretrained = true", "pretrained = false"),
-        ("epochs = 14", "epochs = 4"),
+        ("\nepochs = 9", "\nepochs = 4"),
+        ("small_epochs = 4", "small_epochs = 0"),
         ("batch_size = 64", "batch_size = 4"),
         ("validation = 0.05", "validation = 0.2"),
         ("test = 0.15", "test = 0.2"),
-        ("\nvalidation = 0.2\nlargest = 5000\n", "\n"),
-        ("[ood]\ndrawn = 1500\nloss_weight = 0.5\n", ""),
+        ("\nvalidation = 0.2\nlargest = 3500\n", "\n"),
+        ("[ood]\ndrawn = 1200\nloss_weight = 0.5\n", ""),
     ):
         assert old in text
         text = text.replace(old, new, 1)

@@ -28,6 +28,7 @@ def tiny_recipe() -> Recipe:
     values["preprocessing"] |= {"width": SIDE, "height": SIDE, "detail_width": SIDE, "detail_height": SIDE}
     values["network"] |= {"pretrained": False, "tapped": ()}
     values["ood"] = None
+    values["augmentation"] |= {"small_epochs": 0}
     values["optimisation"] |= {"epochs": 3, "batch_size": 8, "ema_decay": 0.5}
     return Recipe.model_validate(values)
 

@@ -71,11 +71,11 @@ def test_a_recipe_has_one_teacher_beside_the_labels(tmp_path):
     path.write_text(text + "\n[distillation]\nweight = 0.5\n", encoding="utf-8")
     assert read_recipe(path).teacher_weight == 0.5
     path.write_text(text + "\n[distillation]\nweight = 0.5\n\n[names]\nweight = 0.3\n", encoding="utf-8")
-    with pytest.raises(RecipeError, match=r"the recipe: .* take one"):
+    with pytest.raises(RecipeError, match=r"both teach .* use one of them"):
         read_recipe(path)
     path.write_text(text + '\n[distillation]\nweight = 0.5\nteacher = "basic_cnn"\n', encoding="utf-8")
     with pytest.raises(RecipeError, match="its own teacher"):
         read_recipe(path)
     path.write_text(text + "\n[distillation]\nweight = 0.5\nstart_from_teacher = true\n", encoding="utf-8")
-    with pytest.raises(RecipeError, match="needs a recipe as teacher"):
+    with pytest.raises(RecipeError, match="needs a recipe as the teacher"):
         read_recipe(path)
