@@ -161,7 +161,7 @@ def test_nothing_is_left_open():
     before = len(list(DESCRIPTORS.iterdir()))
     use()
     gc.collect()
-    assert len(list(DESCRIPTORS.iterdir())) == before
+    assert len(list(DESCRIPTORS.iterdir())) <= before  # others may close theirs meanwhile
 
 
 def test_a_forked_process_has_decoders_of_its_own():
