@@ -34,7 +34,9 @@ export const test = base.extend<Fixtures>({
 /** Fails where axe finds anything against WCAG 2.2 AA or its own good practice. */
 export async function expectAccessible(page: Page): Promise<void> {
   // What fades in has its contrast when it is there.
-  await page.evaluate(() => Promise.allSettled(document.getAnimations().map((animation) => animation.finished)));
+  await page.evaluate(() =>
+    Promise.allSettled(document.getAnimations().map((animation) => animation.finished)),
+  );
   const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
   const { violations } = await new AxeBuilder({ page }).options({ preload: false }).withTags(tags).analyze();
   const found = violations.map(
