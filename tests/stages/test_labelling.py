@@ -70,7 +70,7 @@ def test_a_folder_without_photos_is_refused_and_writes_nothing(model, tmp_path):
     (tmp_path / "empty" / "notes.txt").touch()
     labeller = Labeller({"tiny": model})
     with (
-        pytest.raises(UsageError, match="there is no photo") as refused,
+        pytest.raises(UsageError, match="there are no photos") as refused,
         open_table(Output.parse(str(tmp_path / "out.csv")), labeller.layout) as writer,
     ):
         labeller.label(PhotoWalk([tmp_path / "empty"]), writer)
