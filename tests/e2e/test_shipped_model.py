@@ -1,5 +1,8 @@
 """The shipped models: small, as good as their cards say, and no less so in the arithmetic that they are served in."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from hangtag.bundle.shipped import SHIPPED_FOLDER
@@ -17,6 +20,7 @@ from hangtag.inference.model import load_model
 
 DEFAULT = SHIPPED_FOLDER / "default.onnx"
 MAX_BYTES = 16_000_000
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -107,3 +111,19 @@ def test_the_arithmetic_that_is_served_answers_as_well_as_the_exact_one(real_spl
     assert set(costs) == set(LABEL_COLUMNS)
     assert costs["masterCategory"].support > 1500
     assert is_free(costs), {column: round(cost.lost_points, 3) for column, cost in costs.items()}
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/tutorial/first-labels.md"])
+def test_the_documents_show_its_real_answers(call, document, tmp_path, monkeypatch):
+    """Percentages may differ by one between processors; the labels and where they stop may not."""
+    monkeypatch.chdir(tmp_path)
+    call("samples", "photos")
+    answers = set(_read_rows(call("predict", "photos/")[1]))
+    shown = _read_rows((ROOT / document).read_text("utf-8"))
+    assert shown
+    assert set(shown) <= answers
+
+
+def _read_rows(text):
+    rows = re.findall(r"^photos/\S+\.png +\S.*$", text, re.MULTILINE)
+    return [tuple(re.split(r" {2,}", re.sub(r" \d+%", "", row).strip())) for row in rows]
