@@ -1,12 +1,15 @@
 """Colours as they were meant: photos with an embedded profile are brought to sRGB."""
 
 import io
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageChops
+
+from hangtag.imaging.profiles import Colours, build_profile, read_box_colours, read_png_colours
 
 if TYPE_CHECKING:
     from PIL.ImageCms import ImageCmsTransform
@@ -20,8 +23,15 @@ LARGEST_PROFILE: Final = 4 << 20
 SAME_COLOURS: Final = 2
 """A profile whose colours are at most so many levels (of 0 to 255) from sRGB's is taken for it."""
 
+BOXED_FORMATS: Final = frozenset({"AVIF", "HEIF"})
+"""Formats whose files are made of boxes (ISO 23008-12), one of them for colours."""
+
 _CONVERTIBLE: Final = frozenset({"L", "RGB", "CMYK"})
 _GREY_AT_A_TIME: Final = 1 << 20
+_SRGB_PROFILE: Final = build_profile(Colours()) or b""
+"""That of lcms would have it lift the blacks of presses, which browsers do not."""
+
+_GREYS: Final = frozenset({"1", "L", "LA", "La"})
 _STEPS: Final = (0, 32, 64, 128, 192, 255)
 
 
@@ -36,6 +46,23 @@ def to_rgb(image: Image.Image, white: float | None) -> Image.Image:
     if image.has_transparency_data:  # an RGB image too, when its file names one colour as clear
         return _lay_on_paper(image, profile)
     return to_srgb(image.convert("RGB") if image.mode == "P" else image, profile)
+
+
+def declare_colours(image: Image.Image, data: bytes) -> None:
+    """Give an image whose header was read the profile of what its file declares in figures, where that counts."""
+    if image.format == "PNG":
+        colours, is_first = read_png_colours(data)
+    elif image.format in BOXED_FORMATS:
+        colours, is_first = read_box_colours(data), False
+    else:
+        return
+    if colours is not None and (is_first or not _is_profile(image.info.get("icc_profile"))):
+        is_grey = image.mode in _GREYS or image.mode.startswith("I")
+        image.info["icc_profile"] = build_profile(colours, is_grey=is_grey)
+
+
+def _is_profile(profile: object) -> bool:
+    return isinstance(profile, bytes) and profile[36:40] == b"acsp"
 
 
 def find_white(image: Image.Image) -> float | None:
@@ -59,36 +86,57 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     """Return the RGB image in sRGB of a photo of 8 bits whose file holds `profile`, an ICC profile, or None.
 
     Without a profile, with a broken one, or with one of another kind of image, the colours count as sRGB. So they do
-    with a profile that is sRGB by another name: its pixels stay as they are.
+    with a profile that is sRGB by another name: its pixels stay as they are. Grey may have a profile of colours.
     """
     if profile and len(profile) <= LARGEST_PROFILE and image.mode in _CONVERTIBLE:
-        transform = _find_transform(profile, image.mode)
-        if transform is not None:
-            return transform.apply(image)
+        converter = _find_converter(profile, image.mode)
+        if converter is not None:
+            return converter(image)
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
 @lru_cache(maxsize=8)
-def _find_transform(profile: bytes, mode: str) -> "ImageCmsTransform | None":
+def _find_converter(profile: bytes, mode: str) -> Callable[[Image.Image], Image.Image] | None:
     """Return what brings images of a mode from a profile to sRGB; None where nothing has to be or can be done."""
     from PIL import ImageCms  # noqa: PLC0415 - few photos have another profile than sRGB
 
+    samples = _sample_colours(mode)
+    is_colourful_grey = mode == "L" and profile[16:20] == b"RGB "
     try:
-        target = ImageCms.createProfile("sRGB")
-        transform = ImageCms.buildTransform(io.BytesIO(profile), target, mode, "RGB")
-        samples = _sample_colours(mode)
-        difference = np.asarray(transform.apply(samples), np.int16) - np.asarray(
-            samples.convert("RGB"), np.int16
+        transform = ImageCms.buildTransform(
+            io.BytesIO(profile),
+            io.BytesIO(_SRGB_PROFILE),
+            "RGB" if is_colourful_grey else mode,
+            "RGB",
+            flags=ImageCms.Flags.NOOPTIMIZE if mode == "L" else ImageCms.Flags.NONE,
         )
+        found = transform.apply(samples.convert("RGB") if is_colourful_grey else samples)
     except (ImageCms.PyCMSError, OSError, ValueError):
         return None
-    return transform if np.abs(difference).max() > SAME_COLOURS else None
+    difference = np.asarray(found, np.int16) - np.asarray(samples.convert("RGB"), np.int16)
+    if np.abs(difference).max() <= SAME_COLOURS:
+        return None
+    if mode == "L":
+        return partial(_look_up, found)
+    return transform.apply if mode == "RGB" else partial(_convert_inks, transform)
+
+
+def _convert_inks(transform: "ImageCmsTransform", image: Image.Image) -> Image.Image:
+    """Return the RGB image of one in CMYK as Chromium shows it: its black becomes a part of the other three inks."""
+    inks = ImageChops.invert(image.convert("RGB"))
+    return transform.apply(Image.merge("CMYK", [*inks.split(), Image.new("L", image.size)]))
+
+
+def _look_up(found: Image.Image, image: Image.Image) -> Image.Image:
+    """Return the RGB image of a grey one, `found` being what the 256 greys become: a shortcut of lcms is too coarse."""
+    return Image.merge("RGB", [image.point(list(channel.tobytes())) for channel in found.split()])
 
 
 def _sample_colours(mode: str) -> Image.Image:
-    """Return an image of one row that holds colours from all over a mode."""
+    """Return an image of one row that holds colours from all over a mode; of greys, all."""
     channels = len(Image.new(mode, (1, 1)).getbands())
-    grid = np.stack(np.meshgrid(*[_STEPS] * channels), axis=-1).reshape(1, -1, channels).astype(np.uint8)
+    steps = range(256) if mode == "L" else _STEPS
+    grid = np.stack(np.meshgrid(*[steps] * channels), axis=-1).reshape(1, -1, channels).astype(np.uint8)
     return Image.frombytes(mode, (grid.shape[1], 1), grid.tobytes())
 
 
@@ -97,7 +145,7 @@ def _lay_on_paper(image: Image.Image, profile: bytes | None) -> Image.Image:
     layer = image if image.mode == "RGBA" else image.convert("RGBA")
     colours = layer
     if profile:
-        colours = to_srgb(image.convert("L" if image.mode in ("L", "LA", "La") else "RGB"), profile)
+        colours = to_srgb(image.convert("L" if image.mode in _GREYS else "RGB"), profile)
     paper = Image.new("RGB", layer.size, PAPER)
     paper.paste(colours, mask=layer)
     return paper

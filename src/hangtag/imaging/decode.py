@@ -15,7 +15,7 @@ from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.apart import DecodeRequest, decode_apart
 from hangtag.imaging.budget import DEFAULT_LIMITS, DecodeLimits, too_large
-from hangtag.imaging.colour import find_white, to_rgb
+from hangtag.imaging.colour import declare_colours, find_white, to_rgb
 from hangtag.imaging.cost import weigh_photo
 from hangtag.imaging.oddities import add_end_mark, drop_odd_metadata, lacks_end_mark
 from hangtag.imaging.plain_jpeg import decode_plain_jpeg, plain_size
@@ -131,6 +131,7 @@ def open_photo(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> Iterator[I
 def _open_stored(data: bytes, limits: DecodeLimits) -> Image.Image:
     image = Image.open(io.BytesIO(data), formats=READABLE_FORMATS)
     limits.check_size(image.size)
+    declare_colours(image, data)
     if image.format in JPEG_FORMATS and lacks_end_mark(data):
         return Image.open(io.BytesIO(add_end_mark(data)), formats=READABLE_FORMATS)
     return image

@@ -14,6 +14,12 @@ _PNG: Final = b"\x89PNG\r\n\x1a\n"
 _CHUNK_FRAME: Final = 12
 """The bytes of a chunk beside its data: length, type, checksum."""
 
+_LENGTHS: Final = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"pHYs": 9}
+"""What a chunk has to hold at least."""
+
+_CLEAR_COLOUR_BYTES: Final = {0: 2, 2: 6}
+"""The same of the colour that is clear, by colour type: grey, RGB. A palette may have any number."""
+
 _LOWER_CASE: Final = 0x20
 """The bit of a chunk's first letter that says that its pixels can be understood without it."""
 
@@ -25,20 +31,22 @@ _COMPARED_SIZE: Final = (1000, 1000)
 
 
 def drop_odd_metadata(data: bytes) -> bytes:
-    """Return a PNG without metadata that would cost the photo: with a wrong checksum, broken or unpacking to too much.
+    """Return a PNG without metadata that would cost the photo.
+
+    That is what has a wrong checksum, is broken or too short, or unpacks to too much.
 
     Other files, and PNGs that end too early, come back as they are.
     """
     if not data.startswith(_PNG):
         return data
     kept, start, texts_left = [], 0, METADATA_LIMIT
+    lengths = _LENGTHS | {b"tRNS": _CLEAR_COLOUR_BYTES.get(int.from_bytes(data[25:26]), 0)}
     for position, end in _iter_metadata(data):
         kind, body = data[position + 4 : position + 8], data[position + 8 : end - 4]
         is_text = kind in (b"tEXt", b"zTXt", b"iTXt")
         size = _unpacked_size(kind, body, texts_left if is_text else METADATA_LIMIT)
-        if size is not None and zlib.crc32(body, zlib.crc32(kind)) == int.from_bytes(
-            data[end - 4 : end], "big"
-        ):
+        is_sound = zlib.crc32(body, zlib.crc32(kind)) == int.from_bytes(data[end - 4 : end], "big")
+        if size is not None and is_sound and len(body) >= lengths.get(kind, 0):
             texts_left -= size if is_text else 0
             continue
         kept.append(data[start:position])
@@ -97,7 +105,7 @@ def _find_packed(kind: bytes, body: bytes) -> bytes | None:
     """Return the packed part of a chunk's data, None where nothing is packed."""
     _, _, rest = body.partition(b"\0")
     if kind in (b"zTXt", b"iCCP"):
-        return rest[1:]
+        return rest[1:] if rest[:1] == b"\0" else b"packed in an unknown way"
     if kind == b"iTXt" and rest[:1] == b"\1":
         return rest[2:].split(b"\0", 2)[-1]
     return None

@@ -1,49 +1,16 @@
-"""The same picture is the same, whichever profile it is stored in."""
+"""The same picture is the same, whichever way its file says what its numbers mean: as Chromium shows it."""
 
 import io
-import struct
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from colour_charts import build_charts, gamma, primaries, read_kept, show_in_hangtag, with_chunks
 from hangtag.imaging.colour import to_srgb
 from hangtag.imaging.decode import decode_photo
-
-D50 = np.array([0.9642, 1.0, 0.8249])
-
-
-def fixed(values):
-    return b"".join(struct.pack(">i", round(value * 65536)) for value in values)
-
-
-def build_profile(columns, gamma, space=b"RGB "):
-    """Return an ICC profile: the XYZ of its primaries under D50, or of none for grey, and one gamma."""
-    curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256)) + b"\0\0"
-    name = b"test\0"
-    description = b"desc\0\0\0\0" + struct.pack(">I", len(name)) + name + b"\0" * 78
-    description += b"\0" * (-len(description) % 4)
-    tags = {b"desc": description, b"cprt": b"text\0\0\0\0none\0\0\0\0", b"wtpt": b"XYZ \0\0\0\0" + fixed(D50)}
-    tags |= {
-        bytes([letter]) + b"XYZ": b"XYZ \0\0\0\0" + fixed(column)
-        for letter, column in zip(b"rgb", columns, strict=False)
-    }
-    tags |= dict.fromkeys([b"rTRC", b"gTRC", b"bTRC"] if columns else [b"kTRC"], curve)
-    start, index, body = 132 + 12 * len(tags), struct.pack(">I", len(tags)), b""
-    for tag, value in tags.items():
-        index += tag + struct.pack(">II", start + len(body), len(value))
-        body += value
-    head = struct.pack(">I4sI4s4s4s", start + len(body), b"\0" * 4, 0x02100000, b"mntr", space, b"XYZ ")
-    head += struct.pack(">6H", 2026, 1, 1, 0, 0, 0) + b"acsp" + b"\0" * 28 + fixed(D50)
-    return head.ljust(128, b"\0") + index + body
-
-
-# Adobe RGB (1998) and ProPhoto, adapted to D50.
-ADOBE = build_profile(
-    [(0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457)], 2.2
-)
-PROPHOTO = build_profile([(0.79767, 0.28804, 0), (0.13519, 0.71188, 0), (0.03134, 0.00009, 0.82491)], 1.8)
-GREY = build_profile([], 1.0, b"GRAY")
+from hostile_files import png_chunk
+from icc_profiles import ADOBE, GREY, PROPHOTO
 
 
 def photo():
@@ -109,3 +76,47 @@ def test_a_profile_that_cannot_be_used_costs_nothing(profile):
     np.testing.assert_array_equal(
         np.asarray(decode_photo(stored(photo(), icc_profile=profile))), np.asarray(photo())
     )
+
+
+CHARTS = build_charts()
+KEPT = read_kept()
+HDR = {"png cICP PQ", "png cICP HLG"}
+"""Chromium maps the light of these to what a screen can show, by rules of its own. Here they count as sRGB."""
+
+
+@pytest.mark.parametrize("name", sorted(KEPT.keys() - HDR))
+def test_colours_are_those_that_chromium_shows(name):
+    assert np.abs(show_in_hangtag(CHARTS[name]) - KEPT[name].astype(int)).max() <= 3
+
+
+def test_the_charts_would_tell_if_a_profile_were_ignored():
+    plain = KEPT["png"].astype(int)
+    told = [name for name in KEPT if np.abs(KEPT[name] - plain).max() > 3]
+    assert len(told) > 35
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        (0.3127, 0.329, 0.64, 0.33, 0.64, 0.33, 0.64, 0.33),
+        (0.0,) * 8,
+        (0.3127, 0.0, 0.64, 0.33, 0.3, 0.6, 0.1, 0),
+    ],
+    ids=["one line", "nothing", "no height"],
+)
+def test_primaries_that_cannot_be_cost_nothing(values):
+    data = with_chunks(gamma(1.0), primaries(values))
+    np.testing.assert_array_equal(show_in_hangtag(data), show_in_hangtag(with_chunks()))
+
+
+@pytest.mark.parametrize("chunk", [b"gAMA", b"cHRM", b"cICP"])
+def test_a_chunk_of_another_length_costs_nothing(chunk):
+    data = with_chunks(png_chunk(chunk, b"\0"))
+    np.testing.assert_array_equal(show_in_hangtag(data), show_in_hangtag(with_chunks()))
+
+
+def test_chunks_behind_the_pixels_do_not_count():
+    data = with_chunks()
+    late = data.replace(png_chunk(b"IEND", b""), gamma(1.0) + png_chunk(b"IEND", b""))
+    assert len(late) > len(data)
+    np.testing.assert_array_equal(show_in_hangtag(late), show_in_hangtag(data))

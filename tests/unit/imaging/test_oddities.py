@@ -51,6 +51,12 @@ def with_chunks(*chunks):
         ),
         pytest.param(chunk(b"zTXt", b"Comment\0\0" + b"not packed at all"), id="broken text"),
         pytest.param(chunk(b"tEXt", b"Comment\0hello", checksum=1), id="a wrong checksum in a text"),
+        pytest.param(
+            chunk(b"zTXt", b"Comment\0\7" + zlib.compress(b"hello")), id="text packed in another way"
+        ),
+        pytest.param(chunk(b"gAMA", b"\0"), id="half a gamma"),
+        pytest.param(chunk(b"pHYs", b"\0"), id="half a resolution"),
+        pytest.param(chunk(b"tRNS", b"\0\0"), id="half a clear colour"),
         pytest.param(chunk(b"eXIf", b"MM\0*\0\0\0\x08\0\0", checksum=1), id="a wrong checksum in EXIF"),
     ],
 )
