@@ -82,9 +82,9 @@ install-dev: $(venv)/.dev ## Also install what tests hangtag.
 
 .PHONY: lock
 lock: $(bin)/uv ## Bring the locks up to date with pyproject.toml; UPGRADE=--upgrade takes the newest of everything.
-	$(lock) --group build --group dev --extra serve --extra train --extra tensorboard --extra cloud --extra quantise --extra ray --extra traces -o requirements/dev.txt pyproject.toml
+	$(lock) --group build --group dev --extra serve --extra train --extra tensorboard --extra cloud --extra quantise --extra ray --extra traces --extra heic -o requirements/dev.txt pyproject.toml
 	$(lock) --group build --extra train -c requirements/dev.txt -o requirements/train.txt pyproject.toml
-	$(lock) --group build --extra serve -c requirements/dev.txt -o requirements/serve.txt pyproject.toml
+	$(lock) --group build --extra serve --extra heic -c requirements/dev.txt -o requirements/serve.txt pyproject.toml
 	$(lock) --group build -c requirements/dev.txt -o requirements/base.txt pyproject.toml
 	$(lock) --group audit -c requirements/dev.txt -o requirements/audit.txt
 	$(lock) --group uv -o requirements/uv.txt

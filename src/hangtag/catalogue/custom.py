@@ -100,7 +100,7 @@ def describe_doubt(labels: Mapping[str, str], others: Sequence[Sequence[str]]) -
 
 
 def count_other_files(folder: Path) -> dict[str, int]:
-    """Count the files that lie among the photos and do not end like one, by their ending, such as `.heic`."""
+    """Count the files that lie among the photos and do not end like one, by their ending, such as `.jxl`."""
     names = custom_photos(folder).other_files
     return count_endings(name for name in names if not PurePosixPath(name).name.startswith(OWN_FILES))
 

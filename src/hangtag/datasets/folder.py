@@ -127,7 +127,7 @@ class FolderCatalogue(KeepsNothingOpen):
 
 
 def count_endings(names: Iterable[str]) -> dict[str, int]:
-    """Count files by their ending, such as `.heic`, the most frequent first; a name without one counts itself."""
+    """Count files by their ending, such as `.jxl`, the most frequent first; a name without one counts itself."""
     paths = map(PurePosixPath, names)
     return dict(Counter(path.suffix.lower() or path.name for path in paths).most_common())
 

@@ -14,6 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.apart import DecodeRequest, decode_apart
+from hangtag.imaging.boxes import is_avif, is_heic, length_of_boxes, load_heic
 from hangtag.imaging.budget import DEFAULT_LIMITS, DecodeLimits, too_large
 from hangtag.imaging.colour import declare_colours, find_white, to_rgb
 from hangtag.imaging.cost import weigh_photo
@@ -21,13 +22,29 @@ from hangtag.imaging.oddities import add_end_mark, drop_odd_metadata, lacks_end_
 from hangtag.imaging.plain_jpeg import decode_plain_jpeg, plain_size
 
 READABLE_FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-"""The Pillow decoders that may see untrusted bytes; every other one stays shut."""
+"""The Pillow decoders that may see untrusted bytes; every other one stays shut. HEIC comes with a library's."""
+
+_NO_HEIC: Final = "to read HEIC photos, install hangtag[heic]: pip install 'hangtag[heic]'"
 
 JPEG_FORMATS: Final = frozenset({"JPEG", "MPO"})
 """What an image from the JPEG decoder calls itself: some phones append a second picture, and it is an MPO then."""
 
 PHOTO_SUFFIXES: Final = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"}
+    {
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".webp",
+        ".gif",
+        ".bmp",
+        ".tif",
+        ".tiff",
+        ".avif",
+        ".heic",
+        ".heif",
+    }
 )
 """The file name endings that a folder is searched for."""
 
@@ -118,7 +135,9 @@ def open_photo(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> Iterator[I
     except PhotoError:
         raise
     except UnidentifiedImageError:
-        raise PhotoError(_why_not_identified(data)) from None
+        reason = _why_not_identified(data)
+        is_lacking = reason is Reason.UNSUPPORTED_FORMAT and is_heic(data)
+        raise PhotoError(reason, _NO_HEIC if is_lacking else "") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise PhotoError(Reason.TOO_MANY_PIXELS) from None
     except MemoryError:  # the file may be sound: a machine with more memory could tell
@@ -129,7 +148,8 @@ def open_photo(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> Iterator[I
 
 
 def _open_stored(data: bytes, limits: DecodeLimits) -> Image.Image:
-    image = Image.open(io.BytesIO(data), formats=READABLE_FORMATS)
+    formats = ("HEIF",) if is_heic(data) and load_heic() else READABLE_FORMATS
+    image = Image.open(io.BytesIO(data), formats=formats)
     limits.check_size(image.size)
     declare_colours(image, data)
     if image.format in JPEG_FORMATS and lacks_end_mark(data):
@@ -178,9 +198,14 @@ _MAGIC_OF_OTHERS = (
 
 
 def _why_not_identified(data: bytes) -> Reason:
-    if data.startswith(_MAGIC_OF_PHOTOS) or _is_webp(data) or _is_avif(data):
+    if (
+        data.startswith(_MAGIC_OF_PHOTOS)
+        or _is_webp(data)
+        or is_avif(data)
+        or (is_heic(data) and load_heic())
+    ):
         return Reason.TRUNCATED
-    if data.startswith(_MAGIC_OF_OTHERS) or data[4:8] == b"ftyp":  # HEIC, videos
+    if data.startswith(_MAGIC_OF_OTHERS) or data[4:8] == b"ftyp":  # videos, HEIC without its library
         return Reason.UNSUPPORTED_FORMAT
     return Reason.NOT_A_PHOTO
 
@@ -189,7 +214,7 @@ def _why_not_decoded(error: Exception, data: bytes) -> Reason:
     is_cut = (
         "truncated" in str(error).lower()
         or (_is_webp(data) and len(data) < _webp_length(data))
-        or (_is_avif(data) and len(data) < _avif_length(data))
+        or ((is_avif(data) or is_heic(data)) and len(data) < length_of_boxes(data))
     )
     return Reason.TRUNCATED if is_cut else Reason.CORRUPT
 
@@ -202,28 +227,6 @@ def _is_webp(data: bytes) -> bool:
 def _webp_length(data: bytes) -> int:
     """Return the length in bytes that a WebP file says it has; its decoder has no word for a file cut off."""
     return int.from_bytes(data[4:8], "little") + 8
-
-
-def _is_avif(data: bytes) -> bool:
-    """Tell AVIF from the other things that such a file may hold: HEIC, videos. Its brands are in its first box."""
-    return data[4:8] == b"ftyp" and any(
-        brand in data[8 : min(_box_size(data, 0), 64)] for brand in (b"avif", b"avis")
-    )
-
-
-def _avif_length(data: bytes) -> int:
-    """Return the length in bytes that an AVIF file's boxes say it has; its decoder has no word for a file cut off."""
-    end = 0
-    while end < len(data):
-        end += max(8, _box_size(data, end))
-    return end
-
-
-def _box_size(data: bytes, start: int) -> int:
-    size = int.from_bytes(data[start : start + 4], "big")
-    if size == 1:  # a larger number follows the type
-        return int.from_bytes(data[start + 8 : start + 16], "big")
-    return size if size or start + 4 > len(data) else len(data) - start  # 0: the box ends with the file
 
 
 # Pillow warns on standard error of photos over its own limit, which here become a `PhotoError` or are within ours,

@@ -24,6 +24,7 @@ from PIL import AvifImagePlugin, Image, ImageCms, TiffImagePlugin, WebPImagePlug
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.apart import WAIT_FACTOR, StoredPhoto
+from hangtag.imaging.boxes import load_heic
 from hangtag.imaging.budget import DecodeLimits
 from hangtag.imaging.colour import find_white, to_rgb
 from hangtag.imaging.decode import JPEG_FORMATS, drafted_size, open_photo
@@ -52,6 +53,7 @@ def main(given: int, shown: int) -> None:
     with suppress(OSError):
         os.nice(_NICE)
     Image.preinit()
+    load_heic()
     working_on = mmap.mmap(-1, 8)
     while True:
         child = os.fork()

@@ -31,6 +31,8 @@ FORMATS_BY_SUFFIX: Final[Mapping[str, frozenset[str]]] = {
     ".tif": frozenset({"TIFF"}),
     ".tiff": frozenset({"TIFF"}),
     ".avif": frozenset({"AVIF"}),
+    ".heic": frozenset({"HEIF"}),
+    ".heif": frozenset({"HEIF"}),
 }
 """Which formats may stand behind each file name ending."""
 

@@ -184,10 +184,10 @@ def test_going_back_asks_for_everything_again_also_after_an_interruption(custom,
 
 
 def test_files_that_are_no_photos_are_counted(custom, write_photos):
-    folder = write_photos("Jeans/1.png", "Jeans/2.HEIC", "Jeans/3.heic", "readme", ".hidden")
+    folder = write_photos("Jeans/1.png", "Jeans/2.JXL", "Jeans/3.jxl", "readme", ".hidden")
     status, _, err = custom(folder)
     assert status == 0
-    assert "skipped, since their names do not end like a photo's: 2 .heic, 1 readme" in err
+    assert "skipped, since their names do not end like a photo's: 2 .jxl, 1 readme" in err
     assert "skipped" in custom(folder, "--force")[2]
     assert "csv" not in custom(folder, "--force")[2]
 
