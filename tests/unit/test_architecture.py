@@ -46,6 +46,7 @@ EXTRAS = {
         "timm",
         "torch",
     ),
+    "heic": ("pi_heif",),
     "cloud": ("obstore",),
     "quantise": ("nncf", "onnxruntime"),
     "ray": ("ray",),
