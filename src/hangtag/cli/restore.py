@@ -19,11 +19,10 @@ def restore(
     from hangtag.domain.extras import require_extra
 
     require_extra("serve", "restoring a backup", "sqlalchemy", "alembic", "pydantic_settings")
-    from hangtag.server.jobs.service import FolderClaim
     from hangtag.server.run import build_settings
     from hangtag.store.backup import read_backup
     from hangtag.store.database import connect_database, find_url
-    from hangtag.store.folder import PhotoFolder
+    from hangtag.store.folder import FolderClaim, PhotoFolder
 
     settings = build_settings({} if data_folder is None else {"data_folder": data_folder})
     claim = FolderClaim(settings.data_folder)

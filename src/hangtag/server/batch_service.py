@@ -1,15 +1,17 @@
 """The batches of a running service, wired together in one place."""
 
 import asyncio
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from fastapi import Request
+from sqlalchemy.exc import SQLAlchemyError
 
 from hangtag.server.answers import doubt_thresholds
 from hangtag.server.batch_events import BatchEvents
 from hangtag.server.batch_uploads import receive_files
 from hangtag.server.jobs.runner import JobModels
-from hangtag.server.jobs.service import reporting_full_disk
 from hangtag.server.models import ModelRegistry
 from hangtag.server.settings import Settings
 from hangtag.store.batches import Batches, remove_unused
@@ -45,6 +47,7 @@ class BatchService:
     def start(self) -> None:
         """Clean up after the last process, and label what it left."""
         self.store.folder.clear_incoming()
+        self.store.reserve.fill()
         remove_unused(self.store, self.store.folder.iter_hashes())
         self._worker.start()
 
@@ -60,19 +63,25 @@ class BatchService:
     async def receive(self, request: Request, batch_id: str, key: str | None) -> list[dict[str, Any]]:
         """Add the files of a request to a batch, and return what became of each.
 
-        Raises the errors of `receive_files`, `NotStoredError` and `DiskFullError`.
+        Raises the errors of `receive_files`, and `NotStoredError`. What an upload leaves behind that fails, as on a
+        full disk, is removed.
         """
         batch = await asyncio.to_thread(self._find, batch_id)
-        with reporting_full_disk(), self.store.folder.receiving() as folder:
-            form = await receive_files(request, folder, self._settings)
+        intake = Intake(self.store, Path(), self._settings.max_job_photos)
+        try:
+            with self.store.folder.receiving() as intake.folder:
+                form = await receive_files(request, intake.folder, self._settings)
 
-            def take() -> list[dict[str, Any]]:
-                intake = Intake(self.store, folder, self._settings.max_job_photos)
-                for file in form.files:
-                    intake.take(file)
-                return take_files(self.store, batch, intake, key, skip_duplicates=form.skip_duplicates)
+                def take() -> list[dict[str, Any]]:
+                    for file in form.files:
+                        intake.take(file)
+                    return take_files(self.store, batch, intake, key, skip_duplicates=form.skip_duplicates)
 
-            return await asyncio.to_thread(take)
+                return await asyncio.to_thread(take)
+        except (OSError, SQLAlchemyError):
+            with suppress(SQLAlchemyError):
+                await asyncio.to_thread(remove_unused, self.store, {photo.sha256 for photo in intake.photos})
+            raise
 
     def _find(self, batch_id: str) -> Any:  # noqa: ANN401 - a row of the database
         with self.store.engine.connect() as connection:

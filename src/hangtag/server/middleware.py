@@ -19,9 +19,11 @@ from hangtag.server.problems import (
     WrongHostError,
     describe_bug,
     describe_error,
+    describe_headers,
     problem_response,
 )
 from hangtag.server.settings import BASE_PATH, Settings, is_loopback
+from hangtag.store.faults import find_fault
 
 _log = logging.getLogger(__name__)
 
@@ -142,11 +144,19 @@ class Observer:
             return
         try:
             await self._app(scope, receive, response.send)
-        except Exception:
-            _log.exception("unexpected error", extra={FIELDS: {"request": response.id}})
+        except Exception as error:
+            fault = find_fault(error)
+            fields = {FIELDS: {"request": response.id}}
+            if fault is None:
+                _log.exception("unexpected error", extra=fields)
+            else:
+                _log.error("%s", fault, extra=fields)
+                scope["app"].state.service.health.note(fault)
             if response.status:  # the response has begun: all that is left is to break it off
                 raise
-            await problem_response(describe_bug())(scope, receive, response.send)
+            problem = describe_bug() if fault is None else describe_error(fault)
+            headers = None if fault is None else describe_headers(fault)
+            await problem_response(problem, headers)(scope, receive, response.send)
 
     def _record(self, scope: Scope, response: "_ObservedResponse", seconds: float) -> None:
         operation = _operation(scope)

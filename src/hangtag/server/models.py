@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -9,10 +10,12 @@ from threading import Lock
 from hangtag.bundle.card import Card
 from hangtag.bundle.file import read_card
 from hangtag.bundle.shipped import FOLDERS_VARIABLE, find_bundle, list_bundles
-from hangtag.domain.errors import BundleError
+from hangtag.domain.errors import BundleError, HangtagError
 from hangtag.inference.model import Model, load_model
 from hangtag.server.problems import ModelNotFoundError
 from hangtag.server.settings import Settings
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ class ModelRegistry:
         self._threads = settings.threads
         self._cards: dict[_Stamp, RegisteredModel] = {}
         self._models: dict[_Stamp, Model] = {}
+        self._broken: dict[_Stamp, str] = {}
         self._lock = Lock()
         self.default_id = self._default_path.stem
 
@@ -80,18 +84,29 @@ class ModelRegistry:
     def load(self, id_: str | None = None) -> Model:
         """Return a model, loaded and verified at the first call; it then stays. May take a second.
 
+        A file that was removed, or replaced by one that cannot be used, leaves the model that was loaded from it.
         Raises as `card` does, and `BundleError` when the model fails its golden check.
         """
-        registered = self.card(id_)
+        name = self.default_id if id_ is None else id_
+        path = self._paths().get(name)
         with self._lock:
-            stamp = _stamp(registered.path)
-            if stamp not in self._models:
-                for old in [known for known in self._models if known.path == stamp.path]:
-                    del self._models[old]
-                self._models[stamp] = load_model(
-                    registered.path, precision=self._precision, threads=self._threads
-                )
-            return self._models[stamp]
+            loaded = None if path is None else self._find_of(path)
+            if loaded is not None:
+                return loaded
+            old = next((known for known in self._models if known.path == path), None)
+            try:
+                registered = self.card(id_)
+                stamp = _stamp(registered.path)
+                model = load_model(registered.path, precision=self._precision, threads=self._threads)
+            except (HangtagError, OSError) as error:
+                if old is None or path is None:
+                    raise
+                self._keep_old(path, error)
+                return self._models[old]
+            if old is not None:
+                del self._models[old]
+            self._models[stamp] = model
+            return model
 
     async def get(self, id_: str | None = None) -> Model:
         """Return a model as `load` does, without blocking the event loop."""
@@ -101,22 +116,68 @@ class ModelRegistry:
     def find_loaded(self, id_: str | None = None) -> Model | None:
         """Return a model if it is loaded, else None."""
         path = self._paths().get(self.default_id if id_ is None else id_)
-        return None if path is None else self._models.get(_stamp(path))
+        return None if path is None else self._find_of(path)
 
     def has(self, model: Model) -> bool:
         """Return whether a loaded model is still that of its file, which may have been replaced."""
         return any(loaded is model for loaded in list(self._models.values()))
+
+    def check_default(self) -> BundleError | None:
+        """Return what is wrong with the file of the default model: after a restart there would be no service."""
+        fix = "Put the model's file back. Until then the service goes on with what it has loaded."
+        stamp = _find_stamp(self._default_path)
+        if stamp is None:
+            return BundleError(f"the file of the model {self.default_id!r} is missing", fix=fix)
+        broken = self._broken.get(stamp)
+        if broken is None:
+            return None
+        return BundleError(f"the file of the model {self.default_id!r} cannot be used ({broken})", fix=fix)
+
+    def _find_of(self, path: Path) -> Model | None:
+        """Return the model that was loaded from the file as it is, or from what it was before it became useless."""
+        stamp = _find_stamp(path)
+        if stamp is not None and stamp not in self._broken:
+            return self._models.get(stamp)
+        return next((model for known, model in list(self._models.items()) if known.path == path), None)
+
+    def _keep_old(self, path: Path, error: HangtagError | OSError) -> None:
+        """Remember that the file of a loaded model cannot be used as it is now, so that not every request tries."""
+        problem = error.problem if isinstance(error, HangtagError) else str(error)
+        stamp = _find_stamp(path)
+        if stamp is not None:
+            self._broken[stamp] = problem
+        _log.error("%s: %s; going on with the model that was loaded", path, problem)
 
     def _paths(self) -> dict[str, Path]:
         paths = {path.stem: path for path in list_bundles(self._environment)}
         return paths | {self.default_id: self._default_path}
 
     def _read(self, id_: str, path: Path) -> RegisteredModel:
-        stamp = _stamp(path)
-        if stamp not in self._cards:
+        """Return what is known of a file. As long as its model is loaded, so is the card that belongs to it."""
+        stamp = _find_stamp(path)
+        old = next((known for known in list(self._models) if known.path == path), None)
+        if stamp is None or stamp in self._broken:
+            stamp = old or stamp
+        if stamp is None:
+            raise FileNotFoundError(path)
+        if stamp in self._cards:
+            return self._cards[stamp]
+        try:
             sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
             self._cards[stamp] = RegisteredModel(id_, path, stamp.size, sha256, read_card(path))
+        except (BundleError, OSError) as error:
+            if old is None:
+                raise
+            self._keep_old(path, error)
+            return self._cards[old]
         return self._cards[stamp]
+
+
+def _find_stamp(path: Path) -> _Stamp | None:
+    try:
+        return _stamp(path)
+    except OSError:
+        return None
 
 
 def _stamp(path: Path) -> _Stamp:

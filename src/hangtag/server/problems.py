@@ -26,6 +26,7 @@ from hangtag.domain.errors import (
 )
 from hangtag.domain.text import describe_invalid
 from hangtag.server.schemas import InvalidValue, Problem
+from hangtag.store.faults import DiskFullError, FaultError
 
 MEDIA_TYPE: Final = "application/problem+json"
 _log = logging.getLogger(__name__)
@@ -221,6 +222,7 @@ _STATUS_OF_DOMAIN: Final[Mapping[type[HangtagError], HTTPStatus]] = {
     ConflictError: HTTPStatus.CONFLICT,
     InvalidFieldsError: HTTPStatus(422),
     StoreError: HTTPStatus.SERVICE_UNAVAILABLE,
+    DiskFullError: HTTPStatus.INSUFFICIENT_STORAGE,
 }
 _CODES: Final[Mapping[int, str]] = {
     400: "bad_request",
@@ -268,6 +270,13 @@ def invalid_value(error: Mapping[str, Any]) -> InvalidValue:
     return InvalidValue(field=field, message=_MESSAGES.get(error["type"]) or describe_invalid(error))
 
 
+def describe_headers(error: HangtagError) -> dict[str, str]:
+    """Return the extra headers of the response to an error."""
+    if isinstance(error, FaultError) and error.retry_after_s is not None:
+        return {"Retry-After": str(error.retry_after_s)}
+    return error.headers if isinstance(error, RequestError) else {}
+
+
 def describe_bug() -> Problem:
     """Return the problem for an unexpected exception. It reveals nothing of the inside."""
     status = HTTPStatus.INTERNAL_SERVER_ERROR
@@ -305,12 +314,9 @@ def add_problem_handlers(app: FastAPI) -> None:
 
 async def _on_hangtag_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HangtagError)  # noqa: S101 - for the type checker
-    if isinstance(error, RequestError):
-        return problem_response(describe_error(error), error.headers)
-    if isinstance(error, NotStoredError | ConflictError | InvalidFieldsError):
-        return problem_response(describe_error(error))
-    _log.warning("%s", error)
-    return problem_response(describe_error(error))
+    if not isinstance(error, RequestError | NotStoredError | ConflictError | InvalidFieldsError):
+        _log.warning("%s", error)
+    return problem_response(describe_error(error), describe_headers(error))
 
 
 async def _on_invalid_request(request: Request, error: Exception) -> Response:

@@ -19,6 +19,7 @@ from hangtag.server.batching import CHUNK_PHOTOS, Batcher, BatchSettings
 from hangtag.server.catalogue import ShownCatalogue
 from hangtag.server.examples import ExampleFinder
 from hangtag.server.explanations import ExplanationQueue
+from hangtag.server.health import Health
 from hangtag.server.jobs.service import Jobs
 from hangtag.server.metrics import Metrics
 from hangtag.server.models import ModelRegistry
@@ -51,6 +52,7 @@ class Service:
         self._decoding = ThreadPoolExecutor(threads, thread_name_prefix="decode")
         self.jobs = Jobs(settings, self.registry)
         self.batches = BatchService(settings, self.registry, self.jobs.models, self.jobs.store.engine)
+        self.health = Health(self.jobs.store.engine, settings.data_folder, self.registry.check_default)
         self.access = AccessControl(settings, self.jobs.store.engine)
         self.on_stop(self.jobs.end_streams)
         self.on_stop(self.batches.end_streams)
@@ -83,6 +85,7 @@ class Service:
     async def close(self) -> None:
         """Finish open work and release everything."""
         self.begin_stop()
+        self.health.close()
         for _, batcher in self._batchers.values():
             await batcher.close()
         await asyncio.gather(*self._closing)

@@ -196,6 +196,11 @@ class Settings(BaseSettings):
         return self.accounts == "on" or (self.accounts == "auto" and not is_loopback(self.host))
 
     @property
+    def shares_database(self) -> bool:
+        """Whether other services may use the same database and data folder."""
+        return bool(self.database_url) and not self.database_url.startswith("sqlite")
+
+    @property
     def decode_limits(self) -> DecodeLimits:
         """The limits on one photo."""
         return DecodeLimits(

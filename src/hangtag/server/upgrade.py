@@ -12,9 +12,9 @@ from sqlalchemy.exc import DBAPIError
 
 from hangtag.domain.durable import PRIVATE_FILE, close_to_others
 from hangtag.domain.errors import UsageError
-from hangtag.server.jobs.service import FolderClaim
 from hangtag.server.settings import Settings
 from hangtag.store.database import find_url, list_revisions, open_database, parse_url, read_revision
+from hangtag.store.folder import FolderClaim
 
 _OWN_TABLE: Final = "alembic_version"
 _ROOM: Final = 3

@@ -6,9 +6,11 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, delete, func, insert, literal, select, update
 from sqlalchemy import Row as DatabaseRow
+from sqlalchemy.exc import SQLAlchemyError
 
 from hangtag.domain.errors import InvalidField, InvalidFieldsError, NotStoredError
 from hangtag.store.database import writing
+from hangtag.store.faults import DiskFullError, find_fault
 from hangtag.store.grouping import By, group_photos, propose_groupings
 from hangtag.store.intake import NewPhoto, insert_photos
 from hangtag.store.products import Products, type_row
@@ -17,11 +19,20 @@ from hangtag.store.regroup import AUTOMATIC, regroup
 from hangtag.store.sheet_files import StoredSheet, parse_stored, read_rows, read_sheet, use_sheet, write_sheet
 from hangtag.store.sheets import ColumnMapping, MatchedSheet, SheetRows, match_sheet, propose_mapping
 from hangtag.store.store import Change, Store, StoredModel, find_answer, iter_parts, keep_answer, new_id, now
-from hangtag.store.tables import BatchRow, ModelRow, PhotoRow, PredictionRow, ProductRow, SheetRow
+from hangtag.store.tables import (
+    BatchRow,
+    DecisionRow,
+    ModelRow,
+    PhotoRow,
+    PredictionRow,
+    ProductRow,
+    SheetRow,
+)
 
 _COVER_PHOTOS: Final = 4
 _PREVIEWED_ROWS: Final = 20
 _SAMPLES: Final = 3
+_DELETED_AT_A_TIME: Final = 200
 _NAME_CHARACTERS: Final = 200
 
 FindModel = Callable[[str | None], StoredModel]
@@ -111,14 +122,21 @@ class Batches:
     def delete(self, batch_id: str) -> None:
         """Delete a batch with its products, and the photos that no other batch has."""
         batch = self._find(batch_id)
-        with writing(self._store.engine) as connection:
+        with self._store.engine.connect() as connection:
             hashes = set(
                 connection.execute(select(PhotoRow.sha256).where(PhotoRow.batch == batch.number)).scalars()
             )
-            sheet = None if batch.sheet is None else StoredSheet.from_json(batch.sheet)
-            hashes |= {file.sha256 for file in sheet.files} if sheet else set()
-            connection.execute(delete(BatchRow).where(BatchRow.number == batch.number))
+        sheet = None if batch.sheet is None else StoredSheet.from_json(batch.sheet)
+        hashes |= {file.sha256 for file in sheet.files} if sheet else set()
+        try:
+            with writing(self._store.engine) as connection:
+                connection.execute(delete(BatchRow).where(BatchRow.number == batch.number))
+        except (OSError, SQLAlchemyError) as error:
+            if not isinstance(find_fault(error), DiskFullError):
+                raise
+            _delete_on_full_disk(self._store, batch.number)
         remove_unused(self._store, hashes)
+        self._store.reserve.fill()
         self._store.on_change(batch.number)
 
     def duplicate(self, batch_id: str, who: str | None) -> dict[str, Any]:
@@ -258,6 +276,21 @@ class Batches:
             "cover": _read_cover(connection, batch.number),
             "revision": batch.revision,
         }
+
+
+def _delete_on_full_disk(store: Store, batch: int) -> None:
+    """Delete a batch in small transactions. Each finds room: in the reserve, then in what the last one left."""
+    store.reserve.release()
+    for table in (DecisionRow, PhotoRow, ProductRow):
+        left = select(table.number).where(table.batch == batch).limit(_DELETED_AT_A_TIME)
+        while True:
+            with writing(store.engine) as connection:
+                numbers = connection.execute(left).scalars().all()
+                connection.execute(delete(table).where(table.number.in_(numbers)))
+            if not numbers:
+                break
+    with writing(store.engine) as connection:
+        connection.execute(delete(BatchRow).where(BatchRow.number == batch))
 
 
 def _copy_content(change: Change, source: DatabaseRow[Any]) -> None:

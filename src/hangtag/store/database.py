@@ -29,6 +29,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 from hangtag.domain.errors import StoreError, UsageError
 from hangtag.domain.extras import require_extra
+from hangtag.store.faults import file_replaced
 
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 DATABASE_NAME: Final = "hangtag.db"
@@ -37,11 +38,12 @@ DATABASE_NAME: Final = "hangtag.db"
 _WRITES: Final = "writes"
 _MIGRATION_LOCK: Final = 7_406_118
 _POSTGRES_NAMES: Final = ("postgres", "postgresql")
-_PRAGMAS: Final = (
+_USUAL_WAIT: Final = "PRAGMA busy_timeout = 15000"
+PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",  # readers never wait for a writer
     "PRAGMA synchronous = NORMAL",  # with WAL, a crash of the process loses nothing
     "PRAGMA foreign_keys = ON",
-    "PRAGMA busy_timeout = 30000",
+    _USUAL_WAIT,
 )
 
 
@@ -85,7 +87,38 @@ def open_database(url: str | URL) -> Engine:
         where = engine.url.render_as_string(hide_password=True)
         fix = "Check the address in HANGTAG_DATABASE_URL, and that the database accepts connections."
         raise StoreError(f"the database cannot be used ({detail})", where=where, fix=fix) from None
+    if engine.dialect.name == "sqlite" and engine.url.database:
+        _FileGuard(Path(engine.url.database)).watch(engine)
     return engine
+
+
+class _FileGuard:
+    """Refuses to go on with a SQLite file that is no longer the one that was opened.
+
+    What is written to a removed file is gone when the process ends, although every commit succeeds.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._identity = _identify(path)
+
+    def watch(self, engine: Engine) -> None:
+        """Look before every transaction, and before a connection would make an empty file."""
+        event.listen(engine, "begin", self._check, insert=True)
+        event.listen(engine, "do_connect", self._check, insert=True)
+
+    def _check(self, *_: object) -> None:
+        if _identify(self._path) != self._identity:
+            raise file_replaced()
+
+
+def _identify(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from another one at the same path; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def connect_database(url: str | URL) -> Engine:
@@ -124,10 +157,24 @@ def find_url(given: str, folder: Path) -> str | URL:
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
-    """Give a write transaction. It waits for other writers at its start, and cannot fail because of them later."""
-    with engine.connect().execution_options(**{_WRITES: True}) as connection, connection.begin():
-        yield connection
+def writing(engine: Engine, wait_ms: int | None = None) -> Iterator[Connection]:
+    """Give a write transaction. It waits for other writers at its start, and cannot fail because of them later.
+
+    `wait_ms` is how long it waits for others, if not as long as usual.
+    """
+    is_sqlite = engine.dialect.name == "sqlite"
+    with engine.connect() as plain:
+        if wait_ms is not None and is_sqlite:
+            plain.connection.driver_connection.execute(f"PRAGMA busy_timeout = {wait_ms}")  # type: ignore[union-attr]
+        try:
+            connection = plain.execution_options(**{_WRITES: True})
+            with connection.begin():
+                if wait_ms is not None and not is_sqlite:
+                    connection.execute(text(f"SET LOCAL lock_timeout = {wait_ms}"))
+                yield connection
+        finally:
+            if wait_ms is not None and is_sqlite:
+                plain.connection.driver_connection.execute(_USUAL_WAIT)  # type: ignore[union-attr]
 
 
 def migrate(engine: Engine) -> None:
@@ -164,7 +211,7 @@ def _write_json(value: object) -> str:
 
 def _prepare_connection(connection: Any, _record: object) -> None:  # noqa: ANN401 - any driver's connection
     connection.isolation_level = None  # sqlite3 would begin its own transactions, too late
-    for pragma in _PRAGMAS:
+    for pragma in PRAGMAS:
         connection.execute(pragma)
 
 

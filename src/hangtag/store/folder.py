@@ -3,18 +3,19 @@
 A client's file name never becomes a path. The same photo in two batches is one file.
 """
 
+import fcntl
 import hashlib
 import os
 import re
 import secrets
 import shutil
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from hangtag.domain.durable import sync_folder
+from hangtag.domain.errors import UsageError
 from hangtag.imaging.budget import DecodeLimits
 from hangtag.imaging.decode import read_photo_bytes
 from hangtag.imaging.thumbnails import MEDIA_TYPE, render_photo
@@ -23,16 +24,46 @@ _NAME: Final = re.compile(r"[0-9a-f]{64}")
 _PIECE_BYTES: Final = 1 << 20
 
 
+class FolderClaim:
+    """A lock on a data folder. With SQLite a folder has one service; those that share a PostgreSQL may share it, too.
+
+    The kernel releases it however the process ends. Creates the folder. Raises `UsageError` if another process has
+    the lock, or the folder is not writable.
+    """
+
+    def __init__(self, folder: Path, *, is_shared: bool = False) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(folder / ".claim", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise _unusable(f"cannot write to the data folder ({error.strerror})", folder) from None
+        try:
+            fcntl.flock(self._file, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._file)
+            raise _unusable("another `hangtag serve` is using this data folder", folder) from None
+
+    def release(self) -> None:
+        """Release the lock."""
+        os.close(self._file)
+
+
+def _unusable(problem: str, folder: Path) -> UsageError:
+    return UsageError(problem, where=folder, fix="Choose another --data-folder.")
+
+
 class PhotoFolder:
-    """The photos, thumbnails and unfinished uploads in a data folder. Thread-safe."""
+    """The photos, thumbnails and unfinished uploads in a data folder.
+
+    Safe to use from several threads, and from several processes: those that receive hold a lock that those that
+    remove ask for.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.photos = root / "photos"
         self.thumbnails = root / "thumbnails"
         self.incoming = root / "incoming"
-        self._uploads = 0
-        self._lock = threading.Lock()
 
     def path(self, sha256: str) -> Path:
         """Return where the photo with a hash lies, or would lie."""
@@ -42,21 +73,32 @@ class PhotoFolder:
     def receiving(self) -> Iterator[Path]:
         """Give a folder for the files of one upload; it is removed in the end. No photo is removed meanwhile."""
         folder = self.incoming / secrets.token_hex(8)
-        with self._lock:
-            self._uploads += 1
-        try:
-            folder.mkdir(parents=True)
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            with self._lock:
-                self._uploads -= 1
+        with self._lock(fcntl.LOCK_SH):
+            try:
+                folder.mkdir(parents=True)
+                yield folder
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
 
     @contextmanager
     def clearing(self) -> Iterator[bool]:
         """Say whether photos may be removed in the block: not while an upload might be about to use them again."""
-        with self._lock:
-            yield not self._uploads
+        with self._lock(fcntl.LOCK_EX | fcntl.LOCK_NB) as is_alone:
+            yield is_alone
+
+    @contextmanager
+    def _lock(self, kind: int) -> Iterator[bool]:
+        self.root.mkdir(parents=True, exist_ok=True)
+        file = os.open(self.root / ".uploads", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(file, kind)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+        finally:
+            os.close(file)
 
     def keep(self, path: Path) -> str:
         """Take over a file of an upload and return its hash. The file is gone afterwards."""
@@ -99,8 +141,10 @@ class PhotoFolder:
         return data, media_type
 
     def clear_incoming(self) -> None:
-        """Remove what unfinished uploads left behind. Called before any upload begins."""
-        shutil.rmtree(self.incoming, ignore_errors=True)
+        """Remove what unfinished uploads left behind, unless something is uploaded at this moment."""
+        with self.clearing() as may_remove:
+            if may_remove:
+                shutil.rmtree(self.incoming, ignore_errors=True)
 
     def remove(self, hashes: Iterable[str]) -> None:
         """Remove photos that no batch has any more, with their thumbnails."""

@@ -16,6 +16,7 @@ from hangtag.bundle.card_json import parse_card, render_card
 from hangtag.domain.errors import NotStoredError
 from hangtag.imaging.budget import DecodeLimits
 from hangtag.store.database import writing
+from hangtag.store.faults import Reserve
 from hangtag.store.folder import PhotoFolder
 from hangtag.store.labels import FindThresholds, Labeller
 from hangtag.store.tables import AnswerRow, BatchRow, ModelRow
@@ -49,6 +50,7 @@ class Store:
     ) -> None:
         self.engine = engine
         self.folder = folder
+        self.reserve = Reserve(folder.root / "reserve")
         self.limits = limits
         self.on_change: Callable[[int], None] = lambda _batch: None
         self._thresholds = thresholds

@@ -5,9 +5,9 @@ import sqlite3
 import pytest
 from alembic import command
 
-from hangtag.server.jobs.service import FolderClaim
 from hangtag.store import database
 from hangtag.store.database import list_revisions, open_database, sqlite_url
+from hangtag.store.folder import FolderClaim
 
 
 def revision(path):

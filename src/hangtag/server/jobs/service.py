@@ -1,21 +1,12 @@
 """The jobs of a running service, wired together in one place."""
 
 import asyncio
-import errno
-import fcntl
-import os
 import secrets
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http import HTTPStatus
-from pathlib import Path
-from typing import ClassVar, Final
+from typing import Final
 
 from fastapi import Request
-from sqlalchemy.exc import DBAPIError
 
-from hangtag.domain.errors import PhotoError, UsageError
+from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.thumbnails import render_photo
 from hangtag.server.jobs.events import JobEvents
@@ -27,64 +18,11 @@ from hangtag.server.jobs.schemas import Job
 from hangtag.server.jobs.store import JobModel, JobStore
 from hangtag.server.jobs.stored import read_result
 from hangtag.server.models import ModelRegistry
-from hangtag.server.problems import NotFoundError, RequestError
+from hangtag.server.problems import NotFoundError
 from hangtag.server.settings import Settings
 from hangtag.store.database import find_url, open_database
+from hangtag.store.folder import FolderClaim
 from hangtag.store.vocabulary import Vocabulary
-
-
-class FolderClaim:
-    """A lock on a data folder: two services in one folder would do the same jobs twice.
-
-    The kernel releases it however the process ends. Creates the folder. Raises `UsageError` if another process has
-    the lock, or the folder is not writable.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(folder / ".claim", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise _unusable(f"cannot write to the data folder ({error.strerror})", folder) from None
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(self._file)
-            raise _unusable("another `hangtag serve` is using this data folder", folder) from None
-
-    def release(self) -> None:
-        """Release the lock."""
-        os.close(self._file)
-
-
-def _unusable(problem: str, folder: Path) -> UsageError:
-    return UsageError(problem, where=folder, fix="Choose another --data-folder.")
-
-
-class DiskFullError(RequestError):
-    """The upload does not fit on the disk."""
-
-    status: ClassVar[HTTPStatus] = HTTPStatus.INSUFFICIENT_STORAGE
-    code = "disk_full"
-
-
-@contextmanager
-def reporting_full_disk() -> Iterator[None]:
-    """Raise `DiskFullError` if the block fails because the disk is full."""
-    try:
-        yield
-    except (OSError, DBAPIError) as error:
-        if is_disk_full(error):
-            raise DiskFullError("the disk of the service is full") from error
-        raise
-
-
-def is_disk_full(error: OSError | DBAPIError) -> bool:
-    """Return whether an error means that the disk is full."""
-    if isinstance(error, OSError):
-        return error.errno in {errno.ENOSPC, errno.EDQUOT}
-    return getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
-
 
 FOLDER_NAME: Final = "jobs"
 
@@ -98,7 +36,7 @@ class Jobs:
     def __init__(self, settings: Settings, registry: ModelRegistry) -> None:
         self._settings = settings
         self._registry = registry
-        self._claim = FolderClaim(settings.data_folder)
+        self._claim = FolderClaim(settings.data_folder, is_shared=settings.shares_database)
         self.store = JobStore(open_database(find_url(settings.database_url, settings.data_folder)))
         self.folders = JobFolders(settings.data_folder / FOLDER_NAME)
         self.events = JobEvents()
@@ -124,15 +62,13 @@ class Jobs:
     async def receive(self, request: Request) -> Job:
         """Create a job from the form of a request.
 
-        Raises the errors of `receive_form` and `build_content`, `ModelNotFoundError`, `QueueFullError` and
-        `DiskFullError`.
+        Raises the errors of `receive_form` and `build_content`, `ModelNotFoundError` and `QueueFullError`.
         """
         job_id = secrets.token_hex(8)
         try:
-            with reporting_full_disk():
-                folder = await asyncio.to_thread(self.folders.make, job_id)
-                form = await receive_form(request, folder, self._settings)
-                job = await asyncio.to_thread(self._create, job_id, form)
+            folder = await asyncio.to_thread(self.folders.make, job_id)
+            form = await receive_form(request, folder, self._settings)
+            job = await asyncio.to_thread(self._create, job_id, form)
         except BaseException:
             await asyncio.to_thread(self.folders.remove, job_id)
             raise

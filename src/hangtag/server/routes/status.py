@@ -1,9 +1,12 @@
 """The version and limits of the service, its health and its metrics."""
 
+from collections.abc import Sequence
+
 from fastapi import APIRouter
 from fastapi.responses import Response
 
 from hangtag import __version__
+from hangtag.domain.errors import HangtagError
 from hangtag.server.metrics import MEDIA_TYPE
 from hangtag.server.problems import RequestError, ShuttingDownError, problem_responses
 from hangtag.server.schemas import Health, Limits, Status
@@ -20,6 +23,18 @@ class NotReadyError(RequestError):
     status = ShuttingDownError.status
     code = "not_ready"
     retry_after_s = 1
+
+
+class UnhealthyError(RequestError):
+    """Something that the service needs is missing or broken. The code is that of the first fault."""
+
+    status = ShuttingDownError.status
+    retry_after_s = 5
+
+    def __init__(self, faults: Sequence[HangtagError]) -> None:
+        self.code = faults[0].code  # type: ignore[misc]  # of this one error
+        fixes = [fault.fix for fault in faults if fault.fix]
+        super().__init__("; ".join(fault.problem for fault in faults), fix=" ".join(fixes) or None)
 
 
 @router.get("/status")
@@ -50,11 +65,14 @@ async def show_health() -> Health:
 
 @health_router.get("/readyz", responses=problem_responses(503))
 async def show_readiness(service: ServiceDependency) -> Health:
-    """Return ok if the service accepts requests: the default model is loaded, and the service is not stopping."""
+    """Return ok if the service can work: it is not stopping, and its model, database, disk and data folder are well."""
     if service.is_stopping:
         raise ShuttingDownError("the service is stopping")
     if not service.is_ready:
         raise NotReadyError("the default model is being loaded")
+    faults = await service.health.find_faults()
+    if faults:
+        raise UnhealthyError(faults)
     return Health()
 
 

@@ -15,12 +15,12 @@ from hangtag.server.jobs.folder import JobFolders, StoredPhoto, upload_path
 from hangtag.server.jobs.intake import JobContent, JobPhoto
 from hangtag.server.jobs.results import ResultFilter, query_results
 from hangtag.server.jobs.runner import JobRunner
-from hangtag.server.jobs.service import FolderClaim
 from hangtag.server.jobs.store import MAX_UNFINISHED, JobModel, JobStore
 from hangtag.server.jobs.tables import ResultRow
 from hangtag.server.problems import JobFinishedError, QueueFullError
 from hangtag.server.settings import Settings
 from hangtag.store.database import open_database, sqlite_url
+from hangtag.store.folder import FolderClaim
 from hangtag.store.vocabulary import Vocabulary
 
 CARD = build_card()
