@@ -29,6 +29,7 @@ EXTRAS = {
         "alembic",
         "argon2_cffi",
         "fastapi",
+        "joserfc",
         "prometheus_client",
         "psycopg",
         "pydantic_settings",

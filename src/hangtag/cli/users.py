@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -38,10 +38,22 @@ def describe_users() -> None:
 
 
 @users.command("add")
-def add_user(name: Name, *, role: RoleOption = Role.VIEWER, data_folder: DataFolder = None) -> None:
-    """Add a person, and print the one-time link with which they choose a password."""
+def add_user(
+    name: Name,
+    *,
+    role: RoleOption = Role.VIEWER,
+    source: Annotated[
+        Literal["password", "proxy", "oidc"],
+        typer.Option("--signs-in-by", help="A password here, a trusted proxy, or the OpenID provider."),
+    ] = "password",
+    data_folder: DataFolder = None,
+) -> None:
+    """Add a person, and print the one-time link with which they choose a password, if they need one."""
     desk = open_desk(data_folder)
-    account = desk.add_person(name, role)
+    account = desk.add_person(name, role, source)
+    if source != "password":
+        typer.echo(f"{account.name} is {account.role}, and signs in by {source}.")
+        return
     typer.echo(f"{account.name} is {account.role}. The link works once, for {desk.link_hours} hours:")
     typer.echo(desk.make_link(account))
 

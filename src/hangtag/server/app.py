@@ -31,6 +31,7 @@ from hangtag.server.routes import (
     predictions,
     products,
     samples,
+    single_sign_on,
     status,
 )
 from hangtag.server.service import run_service
@@ -79,6 +80,7 @@ def create_app(settings: Settings) -> FastAPI:
         names,
         status,
         accounts,
+        single_sign_on,
     ):
         app.include_router(part.router, prefix=API)
     app.include_router(status.health_router)

@@ -156,6 +156,13 @@ class BadCredentialsError(RequestError):
     code = "bad_credentials"
 
 
+class SignOnError(RequestError):
+    """Signing in at the OpenID provider failed."""
+
+    status = HTTPStatus.BAD_GATEWAY
+    code = "sign_on_failed"
+
+
 class ForbiddenError(RequestError):
     """Whoever sends the request may not do this."""
 

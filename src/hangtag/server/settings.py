@@ -5,11 +5,13 @@ import os
 import re
 from pathlib import Path
 from typing import Final, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from hangtag.bundle.shipped import DEFAULT_NAME
+from hangtag.domain.roles import Role
 from hangtag.imaging.budget import DEFAULT_LIMITS, DecodeLimits
 from hangtag.inference.engine import Precision
 
@@ -35,6 +37,14 @@ def is_loopback(host: str) -> bool:
 def parse_networks(text: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
     """Return addresses and networks that are separated by commas. Raises `ValueError` for what is neither."""
     return [ipaddress.ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip()]
+
+
+def parse_roles(text: str) -> dict[str, Role]:
+    """Return the roles by the value of a claim, from `it=administrator,shop=reviewer`. Raises `ValueError`."""
+    pairs = [part.rpartition("=") for part in text.split(",") if part.strip()]
+    if any(not value.strip() or not sign or role.strip() not in set(Role) for value, sign, role in pairs):
+        raise ValueError(f"write value=role, separated by commas; the roles are {', '.join(Role)}")
+    return {value.strip(): Role(role.strip()) for value, _, role in pairs}
 
 
 class Settings(BaseSettings):
@@ -72,7 +82,34 @@ class Settings(BaseSettings):
         description="The header in which a trusted proxy names who signed in there, as `X-Forwarded-User`.",
     )
     new_user_role: Literal["none", "viewer", "reviewer", "administrator"] = Field(
-        default="none", description="The role of someone new whom the proxy sends."
+        default="none", description="The role of someone new who signed in at the proxy or provider."
+    )
+    oidc_issuer: str = Field(
+        default="", description="The OpenID provider where people sign in, as `https://login.shop.example`."
+    )
+    oidc_client_id: str = Field(default="", description="The id of this service there.")
+    oidc_client_secret: SecretStr = Field(
+        default=SecretStr(""), description="The secret that goes with the id; none for a public client."
+    )
+    oidc_name: str = Field(
+        default="Single sign-on", description="What the page calls the provider.", max_length=60
+    )
+    oidc_scopes: str = Field(
+        default="openid profile email", description="What the service asks the provider for."
+    )
+    oidc_name_claim: str = Field(
+        default="preferred_username", description="The claim with a person's name, as `email`."
+    )
+    oidc_role_claim: str = Field(
+        default="groups", description="The claim with what gives people roles, as `realm_access.roles`."
+    )
+    oidc_roles: str = Field(
+        default="",
+        description="Which of its values give which role, as `it=administrator,shop=reviewer`. "
+        "Without it, administrators give people roles here.",
+    )
+    oidc_hours: float = Field(
+        default=24.0, gt=0, description="Hours after which people sign in at the provider again."
     )
     rate_limit: int = Field(default=6_000, ge=1, description="Requests a minute of one person or token.")
     rate_limit_anonymous: int = Field(
@@ -180,6 +217,21 @@ class Settings(BaseSettings):
         parse_networks(value)
         return value
 
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _check_issuer(cls, value: str) -> str:
+        parts = urlsplit(value)
+        is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
+        if value and (not is_safe or parts.query or parts.fragment):
+            raise ValueError("it must be an address that begins with https://")
+        return value
+
+    @field_validator("oidc_roles")
+    @classmethod
+    def _check_roles(cls, value: str) -> str:
+        parse_roles(value)
+        return value
+
     @model_validator(mode="after")
     def _check_accounts(self) -> Self:
         if self.accounts == "off" and not is_loopback(self.host):
@@ -188,6 +240,8 @@ class Settings(BaseSettings):
             )
         if self.proxy_user_header and "trusted_proxies" not in self.model_fields_set:
             raise ValueError("proxy_user_header needs HANGTAG_TRUSTED_PROXIES: the addresses of the proxy")
+        if self.oidc_issuer and not self.oidc_client_id:
+            raise ValueError("oidc_issuer needs HANGTAG_OIDC_CLIENT_ID")
         return self
 
     @property

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Boolean, ForeignKey, Integer, String, Text
+from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hangtag.store.database import Base, UtcTime
@@ -12,15 +12,20 @@ _HASH: int = 64
 
 
 class AccountRow(Base):
-    """A person. `key` is the name without case: no two people differ in that alone. `source` is how they sign in."""
+    """A person. `key` is the name without case: no two people differ in that alone. `source` is how they sign in.
+
+    `subject` is who they are for their OpenID provider, whatever they are called there: the hash of issuer and subject.
+    """
 
     __tablename__ = "accounts"
+    __table_args__ = (Index("accounts_by_subject", "subject", unique=True),)
 
     number: Mapped[int] = mapped_column(Number, primary_key=True)
     key: Mapped[str] = mapped_column(String(200), unique=True)
     name: Mapped[str] = mapped_column(String(200))
     role: Mapped[str] = mapped_column(String(16))
     source: Mapped[str] = mapped_column(String(16))
+    subject: Mapped[str | None] = mapped_column(String(_HASH))
     password: Mapped[str | None] = mapped_column(Text)
     disabled: Mapped[bool] = mapped_column(Boolean)
     created: Mapped[datetime] = mapped_column(UtcTime)

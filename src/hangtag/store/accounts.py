@@ -16,8 +16,8 @@ from hangtag.domain.roles import ACTIONS_BY_ROLE, TOKEN_SCOPES, Action, Role
 from hangtag.store.account_tables import AccountRow, InvitationRow, SessionRow, TokenRow
 from hangtag.store.database import writing
 
-Source = Literal["password", "proxy"]
-"""How a person signs in."""
+Source = Literal["password", "proxy", "oidc"]
+"""How a person signs in: here, at a proxy that is trusted, or at an OpenID provider."""
 
 LONGEST_NAME: Final = 100
 TOKEN_PREFIX: Final = "hangtag_"  # noqa: S105 - not a secret, but how each begins
@@ -42,6 +42,8 @@ class Account:
     last_seen: datetime | None
     password: str | None
     """The hash of the password; None until one is chosen."""
+    subject: str | None = None
+    """Who this is for the OpenID provider (`hash_subject`)."""
 
     @property
     def actions(self) -> frozenset[Action]:
@@ -96,15 +98,29 @@ class Accounts:
             row = connection.execute(_select_accounts().where(AccountRow.key == _key(name))).first()
         return None if row is None else _account(row)
 
+    def find_subject(self, subject: str) -> Account | None:
+        """Return the person who is this for the OpenID provider; None without one."""
+        with self.engine.connect() as connection:
+            row = connection.execute(_select_accounts().where(AccountRow.subject == subject)).first()
+        return None if row is None else _account(row)
+
     def find_number(self, number: int) -> Account | None:
         """Return the person of a number; None without one."""
         with self.engine.connect() as connection:
             return _find_number(connection, number)
 
-    def add(self, name: str, role: Role, source: Source = "password") -> Account:
+    def add(self, name: str, role: Role, source: Source = "password", subject: str | None = None) -> Account:
         """Add a person. Raises `AccountError` for a name that is taken or cannot be one."""
         with writing(self.engine) as connection:
-            return self._add(connection, name, role, source)
+            return self._add(connection, name, role, source, subject)
+
+    def recognise(self, number: int, subject: str) -> Account | None:
+        """Remember who a person is for the OpenID provider; None if they were someone else there before."""
+        with writing(self.engine) as connection:
+            unknown = (AccountRow.number == number) & AccountRow.subject.is_(None)
+            connection.execute(update(AccountRow).where(unknown).values(subject=subject))
+            account = _find_number(connection, number)
+        return account if account is not None and account.subject == subject else None
 
     def change(self, number: int, *, role: Role | None = None, disabled: bool | None = None) -> Account:
         """Give a person another role, or let nobody in by this account any more.
@@ -139,12 +155,16 @@ class Accounts:
     def invite(self, number: int | None, lasts: timedelta) -> str:
         """Return the secret of a new one-time link, which replaces older ones.
 
-        Without a person it is the link of the first start, which makes an administrator.
+        Without a person it is the link of the first start, which makes an administrator. Raises `AccountError` for a
+        person who signs in elsewhere.
         """
         secret = secrets.token_urlsafe(_SECRET_BYTES)
         own = InvitationRow.account.is_(None) if number is None else InvitationRow.account == number
         values = {"hash": _hash(secret), "account": number, "expires": self._clock() + lasts}
         with writing(self.engine) as connection:
+            account = None if number is None else _find_number(connection, number)
+            if account is not None and account.source != "password":
+                raise AccountError(f"{account.name} signs in elsewhere and needs no link")
             connection.execute(delete(InvitationRow).where(own))
             connection.execute(insert(InvitationRow).values(**values))
         return secret
@@ -167,7 +187,7 @@ class Accounts:
             if account is None:
                 if connection.execute(select(func.count()).select_from(AccountRow)).scalar():
                     return None
-                account = self._add(connection, name, Role.ADMINISTRATOR, "password")
+                account = self._add(connection, name, Role.ADMINISTRATOR, "password", None)
             number = account.number
             connection.execute(delete(SessionRow).where(SessionRow.account == number))
             connection.execute(update(AccountRow).where(AccountRow.number == number).values(password=hashed))
@@ -184,16 +204,24 @@ class Accounts:
             connection.execute(update(AccountRow).where(AccountRow.number == number).values(last_seen=now))
         return secret
 
-    def find_session(self, secret: str, lasts: timedelta) -> Account | None:
-        """Return who is signed in by a session, which then lasts as long again; None if it is over."""
+    def find_session(
+        self, secret: str, lasts: timedelta, longest_elsewhere: timedelta | None = None
+    ) -> Account | None:
+        """Return who is signed in by a session, which then lasts as long again; None if it is over.
+
+        With `longest_elsewhere`, whoever signs in elsewhere has to do so again after that time, used or not.
+        """
         now, hashed = self._clock(), _hash(secret)
-        statement = _select_accounts(SessionRow.last_used).join(
+        statement = _select_accounts(SessionRow.last_used, SessionRow.created.label("session_created")).join(
             SessionRow, SessionRow.account == AccountRow.number
         )
         statement = statement.where(SessionRow.hash == hashed, SessionRow.expires >= now)
         with self.engine.connect() as connection:
             row = connection.execute(statement).first()
         if row is None or row.disabled:
+            return None
+        is_long = longest_elsewhere is not None and now - row.session_created > longest_elsewhere
+        if row.source != "password" and is_long:
             return None
         if now - row.last_used > _SEEN_EVERY:
             with writing(self.engine) as connection:
@@ -256,14 +284,11 @@ class Accounts:
         with writing(self.engine) as connection:
             connection.execute(delete(TokenRow).where(TokenRow.number == number))
 
-    def _add(self, connection: Connection, name: str, role: Role, source: Source) -> Account:
-        values: dict[str, Any] = {
-            "key": _key(name),
-            "name": _check_name(name),
-            "role": role.value,
-            "source": source,
-        }
-        values |= {"disabled": False, "created": self._clock()}
+    def _add(
+        self, connection: Connection, name: str, role: Role, source: Source, subject: str | None
+    ) -> Account:
+        values: dict[str, Any] = {"key": _key(name), "name": _check_name(name), "role": role.value}
+        values |= {"source": source, "subject": subject, "disabled": False, "created": self._clock()}
         try:
             statement = insert(AccountRow).values(**values).returning(AccountRow.number)
             number = connection.execute(statement).scalar_one()
@@ -278,6 +303,11 @@ class Accounts:
         row = connection.execute(statement).first()
         account = None if row is None or row.account is None else _find_number(connection, row.account)
         return row is not None, account
+
+
+def hash_subject(issuer: str, subject: str) -> str:
+    """Return what is stored of who someone is for an OpenID provider."""
+    return _hash(f"{issuer} {subject}")
 
 
 def _hash(secret: str) -> str:
@@ -345,6 +375,7 @@ def _account(row: Any) -> Account:  # noqa: ANN401 - a row has the columns of it
         created=row.created,
         last_seen=row.last_seen,
         password=row.password,
+        subject=row.subject,
     )
 
 

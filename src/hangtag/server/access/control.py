@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -18,6 +19,7 @@ from starlette.types import Scope
 from hangtag.domain.errors import AccountError
 from hangtag.domain.roles import Action, Role
 from hangtag.server.access.limits import Backoff, RateLimit
+from hangtag.server.access.oidc import SingleSignOn, Visitor
 from hangtag.server.middleware import TRUSTED, find_address
 from hangtag.server.problems import (
     BadCredentialsError,
@@ -54,6 +56,7 @@ class Principal:
     number: int | None = None
     role: Role | None = None
     session: str | None = None
+    source: Source | None = None
 
 
 NOBODY: Final = Principal(None, "nobody", frozenset())
@@ -68,6 +71,7 @@ class AccessControl:
         self.accounts = Accounts(engine)
         self.audit = AuditLog(engine)
         self.session_lasts = timedelta(hours=settings.session_hours)
+        self.single_sign_on = SingleSignOn(settings) if settings.oidc_issuer and self.enabled else None
         self._hasher = PasswordHasher()
         self._decoy = self._hasher.hash("a password that nobody has")
         self._hashing = asyncio.Semaphore(_HASHES_AT_ONCE)
@@ -123,7 +127,8 @@ class AccessControl:
         if wait_s:
             raise TooManyRequestsError("too many failed attempts to sign in", wait_s)
         account = await asyncio.to_thread(self.accounts.find, name)
-        hashed = account.password if account and not account.disabled and account.password else None
+        own = account is not None and not account.disabled and account.source == "password"
+        hashed = account.password if account is not None and own else None
         if not await self._verify(hashed or self._decoy, password) or account is None or hashed is None:
             self._by_name.fail(key)
             self._by_address.fail(address)
@@ -131,6 +136,20 @@ class AccessControl:
             raise BadCredentialsError("the name or the password is wrong")
         self._by_name.forget(key)
         return account, await self.open_session(account, "password", address)
+
+    async def sign_in_visitor(self, visitor: Visitor, address: str) -> tuple[Account, str]:
+        """Return the account of someone who comes from the OpenID provider, and the secret of a new session.
+
+        Raises `ForbiddenError` if they may not come in.
+        """
+        account = await self.admit(visitor, "oidc")
+        if account is None:
+            event = AuditEvent(
+                what="sign_in", who=visitor.name[:_LONGEST_USER], via="oidc", address=address, allowed=False
+            )
+            await self.record(event)
+            raise ForbiddenError(f"{visitor.name} has no account here")
+        return account, await self.open_session(account, "oidc", address)
 
     async def open_session(self, account: Account, via: Source, address: str) -> str:
         """Return the secret of a new session of a person, and record that they signed in."""
@@ -158,22 +177,39 @@ class AccessControl:
         """Look everyone up again: someone was removed, or may do other things now."""
         self._remembered.clear()
 
-    async def admit(self, name: str, source: Source) -> Account | None:
-        """Return the account of someone whom a proxy vouches for; None if they may not come in.
+    async def admit(self, visitor: Visitor, source: Source) -> Account | None:
+        """Return the account of someone whom a proxy or provider vouches for; None if they may not come in.
 
-        Someone new gets an account if the settings give new people a role. A person who signs in by password cannot be
-        taken over that way.
+        Someone new gets an account if the provider or the settings give them a role. Someone who signs in by password,
+        or whom the provider knows as someone else, cannot be taken over that way.
         """
-        account = await asyncio.to_thread(self.accounts.find, name)
-        role = self.settings.new_user_role
-        if account is None and role != "none":
+        account = await asyncio.to_thread(self._find_visitor, visitor, source)
+        default = self.settings.new_user_role
+        role = visitor.role or (None if default == "none" else Role(default))
+        if visitor.assigned and role is None:
+            return None
+        if account is None and role is not None:
             try:
-                account = await asyncio.to_thread(self.accounts.add, name, Role(role), source)
-            except AccountError:  # another request was faster, or the name cannot be one
-                account = await asyncio.to_thread(self.accounts.find, name)
+                account = await asyncio.to_thread(
+                    self.accounts.add, visitor.name, role, source, visitor.subject
+                )
+            except AccountError:  # another request was faster, or the name is someone else's or cannot be one
+                account = await asyncio.to_thread(self._find_visitor, visitor, source)
         if account is None or account.disabled or account.source != source:
             return None
+        if visitor.assigned and role is not None and role != account.role:
+            with suppress(AccountError):  # the only administrator stays one
+                account = await asyncio.to_thread(self.accounts.change, account.number, role=role)
+                self.forget_remembered()
         return account
+
+    def _find_visitor(self, visitor: Visitor, source: Source) -> Account | None:
+        """Return the account of a visitor: by who they are for the provider, else by name if nobody is it yet."""
+        known = None if visitor.subject is None else self.accounts.find_subject(visitor.subject)
+        named = known or self.accounts.find(visitor.name)
+        if known is not None or named is None or visitor.subject is None or named.source != source:
+            return named
+        return self.accounts.recognise(named.number, visitor.subject)
 
     async def _find(self, credential: str, scope: Scope) -> Principal:
         """Return the principal of a token or session, looked up at most every few seconds."""
@@ -205,7 +241,8 @@ class AccessControl:
                 return NOBODY
             owner = token.owner
             return Principal(owner.name, f"token {token.name}", token.actions, owner.number, owner.role)
-        account = self.accounts.find_session(secret, self.session_lasts)
+        elsewhere = timedelta(hours=self.settings.oidc_hours)
+        account = self.accounts.find_session(secret, self.session_lasts, elsewhere)
         return NOBODY if account is None else _principal(account, "session", secret)
 
     async def _find_proxied(self, scope: Scope, headers: Headers) -> Principal:
@@ -213,7 +250,7 @@ class AccessControl:
         name = headers.get(header, "").strip() if header and scope.get(TRUSTED) else ""
         if not name:
             return NOBODY
-        account = await self.admit(name, "proxy")
+        account = await self.admit(Visitor(name), "proxy")
         if account is None:
             raise ForbiddenError(
                 f"{name} has no account here", fix="Ask an administrator, or set HANGTAG_NEW_USER_ROLE."
@@ -239,7 +276,9 @@ def derive_csrf(session: str) -> str:
 
 
 def _principal(account: Account, via: str, session: str | None) -> Principal:
-    return Principal(account.name, via, account.actions, account.number, account.role, session)
+    return Principal(
+        account.name, via, account.actions, account.number, account.role, session, account.source
+    )
 
 
 def _matches(hasher: PasswordHasher, hashed: str, password: str) -> bool:

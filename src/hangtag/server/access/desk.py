@@ -9,7 +9,7 @@ from hangtag.domain.roles import Action, Role
 from hangtag.domain.text import did_you_mean
 from hangtag.server.access.control import INVITATION_LASTS
 from hangtag.server.settings import Settings
-from hangtag.store.accounts import Account, Accounts, Token
+from hangtag.store.accounts import Account, Accounts, Source, Token
 from hangtag.store.audit import AuditEvent, AuditLog
 from hangtag.store.database import find_url, open_database
 
@@ -33,9 +33,9 @@ class AccountsDesk:
         self._address = f"https://{hosts[0]}" if hosts else f"http://{settings.host}:{settings.port}"
         self._address += settings.base_path
 
-    def add_person(self, name: str, role: Role) -> Account:
+    def add_person(self, name: str, role: Role, source: Source = "password") -> Account:
         """Add a person. Raises `AccountError` for a name that is taken or cannot be one."""
-        account = self.accounts.add(name, role)
+        account = self.accounts.add(name, role, source)
         self._record("add_person", f"{account.name}: {account.role}")
         return account
 
@@ -49,9 +49,10 @@ class AccountsDesk:
         return account
 
     def make_link(self, account: Account) -> str:
-        """Return a new one-time link for a person."""
+        """Return a new one-time link for a person. Raises `AccountError` for one who signs in elsewhere."""
+        secret = self.accounts.invite(account.number, INVITATION_LASTS)
         self._record("invite_person", account.name)
-        return f"{self._address}{WELCOME}{self.accounts.invite(account.number, INVITATION_LASTS)}"
+        return f"{self._address}{WELCOME}{secret}"
 
     def change_role(self, name: str, role: Role) -> Account:
         """Give a person another role. Raises `AccountError` if nobody could administer the service afterwards."""

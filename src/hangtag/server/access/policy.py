@@ -37,6 +37,8 @@ RULES: Final[Mapping[str, Rule]] = {
     # Signing in
     "show_session": _ANYONE,
     "sign_in": _ANYONE,
+    "begin_single_sign_on": _ANYONE,
+    "finish_single_sign_on": _ANYONE,
     "sign_out": _ACCOUNT,
     "change_password": _ACCOUNT,
     "look_at_invitation": _ANYONE,

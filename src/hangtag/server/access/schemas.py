@@ -18,6 +18,7 @@ def _check_secret(value: SecretStr) -> SecretStr:
     return value
 
 
+SourceName = Literal["password", "proxy", "oidc"]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 NewPassword = Annotated[SecretStr, AfterValidator(_check_secret)]
 GivenSecret = Annotated[SecretStr, Field(max_length=_LONGEST)]
@@ -26,8 +27,9 @@ GivenSecret = Annotated[SecretStr, Field(max_length=_LONGEST)]
 class SessionView(Schema):
     """Who is signed in. `csrf` has to be sent as the header `X-CSRF-Token` with every change.
 
-    Without `accounts` everyone may do everything. `needs_setup` says that nobody has an account yet: the log of the
-    service has the link with which the first one is made.
+    Without `accounts` everyone may do everything. `source` is how the person signs in. `single_sign_on` is what to call
+    the OpenID provider, if there is one. `needs_setup` says that nobody has an account yet: the log of the service has
+    the link with which the first one is made.
     """
 
     accounts: bool
@@ -35,7 +37,9 @@ class SessionView(Schema):
     role: Role | None
     actions: list[Action]
     via: str
+    source: SourceName | None
     csrf: str | None
+    single_sign_on: str | None
     needs_setup: bool
 
 
@@ -81,7 +85,7 @@ class Person(Schema):
     id: int
     name: str
     role: Role
-    source: Literal["password", "proxy"]
+    source: SourceName
     disabled: bool
     ready: bool
     created: datetime
@@ -95,10 +99,11 @@ class People(Schema):
 
 
 class NewPerson(Schema):
-    """Someone to add."""
+    """Someone to add, and how they sign in: by a password here, at a proxy, or at the OpenID provider."""
 
     name: Name
     role: Role
+    source: SourceName = "password"
 
 
 class PersonChange(Schema):
@@ -109,10 +114,13 @@ class PersonChange(Schema):
 
 
 class Link(Schema):
-    """A one-time link, shown only once: `path` belongs after the address of the page."""
+    """A one-time link, shown only once: `path` belongs after the address of the page.
+
+    There is none for people who sign in elsewhere.
+    """
 
     person: Person
-    path: str
+    path: str | None
     expires_in_hours: int
 
 

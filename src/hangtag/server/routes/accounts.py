@@ -162,9 +162,11 @@ def list_people(access: Access) -> People:
 
 @router.post("/people", status_code=201, responses=problem_responses(401, 403, 409, 422))
 async def add_person(given: NewPerson, request: Request, access: Access, principal: Who) -> Link:
-    """Add a person. The response has the one-time link with which they choose a password."""
-    account = await asyncio.to_thread(access.accounts.add, given.name, given.role)
+    """Add a person. The response has the one-time link with which they choose a password, if they need one."""
+    account = await asyncio.to_thread(access.accounts.add, given.name, given.role, given.source)
     await _record(access, request, principal, "add_person", f"{account.name}: {account.role}")
+    if account.source != "password":
+        return Link(person=_describe(account), path=None, expires_in_hours=0)
     return await _make_link(access, account)
 
 
@@ -196,8 +198,9 @@ async def remove_person(person_id: _Number, request: Request, access: Access, pr
 async def invite_person(person_id: _Number, request: Request, access: Access, principal: Who) -> Link:
     """Make a new one-time link for a person, for instance because the password was forgotten. Older ones end."""
     account = await _find_person(access, person_id)
+    link = await _make_link(access, account)
     await _record(access, request, principal, "invite_person", account.name)
-    return await _make_link(access, account)
+    return link
 
 
 @router.get("/team/tokens", responses=problem_responses(401, 403, 409))
@@ -235,7 +238,9 @@ def _open(
 ) -> SessionView:
     """Set the cookie of a new session, and return the session."""
     set_session_cookie(access, secret, request, response)
-    principal = Principal(account.name, "session", account.actions, account.number, account.role, secret)
+    principal = Principal(
+        account.name, "session", account.actions, account.number, account.role, secret, account.source
+    )
     return _describe_session(access, principal, needs_setup=False)
 
 
@@ -263,7 +268,9 @@ def _describe_session(access: AccessControl, principal: Principal, *, needs_setu
         role=principal.role,
         actions=sorted(principal.actions),
         via=principal.via,
+        source=principal.source,
         csrf=None if principal.session is None else derive_csrf(principal.session),
+        single_sign_on=access.settings.oidc_name if access.single_sign_on else None,
         needs_setup=needs_setup,
     )
 

@@ -10,7 +10,9 @@ const signedIn: SessionView = {
   role: 'reviewer',
   actions: ['label', 'read'],
   via: 'session',
+  source: 'password',
   csrf: 'secret',
+  single_sign_on: null,
   needs_setup: false,
 };
 

@@ -1051,7 +1051,7 @@ export interface paths {
         /** @description List the people of the team. */
         get: operations["list_people"];
         put?: never;
-        /** @description Add a person. The response has the one-time link with which they choose a password. */
+        /** @description Add a person. The response has the one-time link with which they choose a password, if they need one. */
         post: operations["add_person"];
         delete?: never;
         options?: never;
@@ -1145,6 +1145,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/session/oidc": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Send the browser to the OpenID provider, where people sign in. */
+        get: operations["begin_single_sign_on"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/oidc/finish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Take the answer of the OpenID provider, and open a session for whom it names. */
+        get: operations["finish_single_sign_on"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -1169,7 +1203,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Return ok if the service accepts requests: the default model is loaded, and the service is not stopping. */
+        /** @description Return ok if the service can work: it is not stopping, and its model, database, disk and data folder are well. */
         get: operations["show_readiness"];
         put?: never;
         post?: never;
@@ -2335,11 +2369,13 @@ export interface components {
         /**
          * Link
          * @description A one-time link, shown only once: `path` belongs after the address of the page.
+         *
+         *     There is none for people who sign in elsewhere.
          */
         Link: {
             person: components["schemas"]["Person"];
             /** Path */
-            path: string;
+            path: string | null;
             /** Expires In Hours */
             expires_in_hours: number;
         };
@@ -2610,12 +2646,18 @@ export interface components {
         };
         /**
          * NewPerson
-         * @description Someone to add.
+         * @description Someone to add, and how they sign in: by a password here, at a proxy, or at the OpenID provider.
          */
         NewPerson: {
             /** Name */
             name: string;
             role: components["schemas"]["Role"];
+            /**
+             * Source
+             * @default password
+             * @enum {string}
+             */
+            source: "password" | "proxy" | "oidc";
         };
         /**
          * NewToken
@@ -2687,7 +2729,7 @@ export interface components {
              * Source
              * @enum {string}
              */
-            source: "password" | "proxy";
+            source: "password" | "proxy" | "oidc";
             /** Disabled */
             disabled: boolean;
             /** Ready */
@@ -3016,8 +3058,9 @@ export interface components {
          * SessionView
          * @description Who is signed in. `csrf` has to be sent as the header `X-CSRF-Token` with every change.
          *
-         *     Without `accounts` everyone may do everything. `needs_setup` says that nobody has an account yet: the log of the
-         *     service has the link with which the first one is made.
+         *     Without `accounts` everyone may do everything. `source` is how the person signs in. `single_sign_on` is what to call
+         *     the OpenID provider, if there is one. `needs_setup` says that nobody has an account yet: the log of the service has
+         *     the link with which the first one is made.
          */
         SessionView: {
             /** Accounts */
@@ -3029,8 +3072,12 @@ export interface components {
             actions: components["schemas"]["Action"][];
             /** Via */
             via: string;
+            /** Source */
+            source: ("password" | "proxy" | "oidc") | null;
             /** Csrf */
             csrf: string | null;
+            /** Single Sign On */
+            single_sign_on: string | null;
             /** Needs Setup */
             needs_setup: boolean;
         };
@@ -7220,6 +7267,90 @@ export interface operations {
             };
             /** @description Unprocessable Entity */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    begin_single_sign_on: {
+        parameters: {
+            query?: {
+                /** @description The path of the page to come back to. */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    finish_single_sign_on: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -333,6 +333,16 @@ export const de: Messages = {
   // people, tokens and the audit log
   'shell.team': 'Team',
   'accounts.sign_in': 'Anmelden',
+  'accounts.sso': 'Mit {name} anmelden',
+  'accounts.sso.or': 'oder mit einem Passwort',
+  'accounts.sso.sign_on_failed':
+    'Die Anmeldung bei {name} hat nicht geklappt. Versuchen Sie es noch einmal; das Protokoll des Dienstes nennt den Grund.',
+  'accounts.sso.forbidden':
+    'Sie sind bei {name} angemeldet, haben hier aber kein Konto. Fragen Sie einen Administrator.',
+  'accounts.source': 'Anmeldung mit',
+  'accounts.source.password': 'Passwort',
+  'accounts.source.added': 'Hinzugefügt. Die Anmeldung bei {name} ist jetzt möglich.',
+  'accounts.source.proxy': 'über einen Proxy',
   'accounts.sign_out': 'Abmelden',
   'accounts.name': 'Name',
   'accounts.password': 'Passwort',

@@ -332,6 +332,16 @@ export const es: Messages = {
   // people, tokens and the audit log
   'shell.team': 'Equipo',
   'accounts.sign_in': 'Iniciar sesión',
+  'accounts.sso': 'Iniciar sesión con {name}',
+  'accounts.sso.or': 'o con una contraseña',
+  'accounts.sso.sign_on_failed':
+    'No se pudo iniciar sesión en {name}. Inténtelo de nuevo; el registro del servicio indica el motivo.',
+  'accounts.sso.forbidden':
+    'Ha iniciado sesión en {name}, pero no tiene cuenta aquí. Pregunte a un administrador.',
+  'accounts.source': 'Inicia sesión con',
+  'accounts.source.password': 'Contraseña',
+  'accounts.source.added': 'Añadido. Ya puede iniciar sesión en {name}.',
+  'accounts.source.proxy': 'a través de un proxy',
   'accounts.sign_out': 'Cerrar sesión',
   'accounts.name': 'Nombre',
   'accounts.password': 'Contraseña',

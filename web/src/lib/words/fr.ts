@@ -332,6 +332,16 @@ export const fr: Messages = {
   // people, tokens and the audit log
   'shell.team': 'Équipe',
   'accounts.sign_in': 'Se connecter',
+  'accounts.sso': 'Se connecter avec {name}',
+  'accounts.sso.or': 'ou avec un mot de passe',
+  'accounts.sso.sign_on_failed':
+    'La connexion auprès de {name} a échoué. Réessayez ; le journal du service en donne la raison.',
+  'accounts.sso.forbidden':
+    'Vous êtes connecté auprès de {name}, mais vous n’avez pas de compte ici. Adressez-vous à un administrateur.',
+  'accounts.source': 'Se connecte avec',
+  'accounts.source.password': 'Un mot de passe',
+  'accounts.source.added': 'Ajouté. La connexion auprès de {name} est maintenant possible.',
+  'accounts.source.proxy': 'par un proxy',
   'accounts.sign_out': 'Se déconnecter',
   'accounts.name': 'Nom',
   'accounts.password': 'Mot de passe',
