@@ -55,7 +55,7 @@ class Product:
     `doubts` says by column why a label is not to be trusted, and by `*` why none is. `sheet` has the other columns of
     the table by their names as they are compared, without capitals and signs. `family` is the colour family that the
     candidates of a doubtful colour have in common, where the table has candidates. `title` is what messages call the
-    product, where that is not its line.
+    product, where that is not its line. `id` tells it from others where lines do not; a `line` of 0 is none.
     """
 
     line: int
@@ -66,6 +66,7 @@ class Product:
     photos: list[str] = field(default_factory=list)
     family: str = ""
     title: str = ""
+    id: str = ""
 
     @property
     def sure(self) -> dict[str, str]:

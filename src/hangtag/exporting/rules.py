@@ -158,7 +158,9 @@ class Rules:
 
     def __init__(self, template: Template, categories: Mapping[str, str]) -> None:
         self._fields = _FIELDS[template.destination]
-        self._seen: dict[str, dict[str, str]] = {name: {} for name in _UNIQUE.get(template.destination, ())}
+        self._seen: dict[str, dict[str, tuple[str, str]]] = {
+            name: {} for name in _UNIQUE.get(template.destination, ())
+        }
         self._is_google = template.destination == "google"
         self._countries = template.countries
         self._categories = categories
@@ -181,15 +183,16 @@ class Rules:
             for name, reason, fix in self._iter_google(row.values):
                 row.add(IssueKind.ERROR if self._countries else IssueKind.WARNING, name, reason, fix)
 
-    def _check_unique(self, row: FilledRow, name: str, seen: dict[str, str]) -> None:
+    def _check_unique(self, row: FilledRow, name: str, seen: dict[str, tuple[str, str]]) -> None:
         value = row.values.get(name, "")
         if not value:
             return
-        own = row.product.title or f"line {row.product.line:,}"
-        first = seen.setdefault(value, own)
+        product = row.product
+        own = product.id or str(product.line)
+        first, shown = seen.setdefault(value, (own, product.title or f"line {product.line:,}"))
         if first != own:
             fix = "Give each product its own, or name the column that groups rows with --key."
-            row.add(IssueKind.ERROR, name, f"{first} has the same", fix)
+            row.add(IssueKind.ERROR, name, f"{shown} has the same", fix)
 
     def _iter_google(self, values: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
         """Yield what apparel lacks: Google asks for it in Brazil, France, Germany, Japan, the UK and the US."""

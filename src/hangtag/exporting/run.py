@@ -158,6 +158,7 @@ def _issue_columns(issues: Sequence[Issue]) -> Rows:
         name: list(values) for name, values in zip(TO_CHECK_KINDS, zip(*issues, strict=True), strict=True)
     }
     columns["kind"] = [issue.kind.value for issue in issues]
+    columns["line"] = [issue.line or None for issue in issues]
     return columns
 
 

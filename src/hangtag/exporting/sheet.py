@@ -152,7 +152,7 @@ def plan_sheet(
     if not columns:
         fix = f"Call columns Colour, Gender, Product type, Category, Season or Occasion. {list_columns(table.names)}"
         raise TableError("no column of the sheet is one that labels fill", where=table.where, fix=fix)
-    return SheetPlan(place, columns, language or guess_language(table.header), _find_spelling(table, columns))
+    return SheetPlan(place, columns, language or guess_language(table.header), find_spelling(table, columns))
 
 
 def recognise_columns(header: Sequence[str]) -> dict[int, str]:
@@ -194,7 +194,7 @@ def _find_key(table: Table, finder: ProductFinder) -> int:
     return found.most_common(1)[0][0]
 
 
-def _find_spelling(table: Table, columns: Mapping[int, str]) -> dict[int, dict[str, str]]:
+def find_spelling(table: Table, columns: Mapping[int, str]) -> dict[int, dict[str, str]]:
     """Return, by column and class, how the sheet writes a class that it has already."""
     written: defaultdict[int, dict[str, str]] = defaultdict(dict)
     for _, cells in iter_padded_rows(table):

@@ -26,7 +26,9 @@ BUILT_IN: Final = ("google", "shopify")
 CONFIDENCES: Final = ("exact", "broader", "judgement", "none")
 """How sure a row is: the same thing, the nearest category around it, a choice that can be argued, or left open."""
 
-_OUTCOMES: Final = ("id", "path", "confidence", "note")
+OUTCOMES: Final = ("id", "path", "confidence", "note")
+"""The columns of a mapping that say which category a row gives."""
+
 _OFFICIAL_LINE: Final = re.compile(r"(?P<id>\S+)\s+[-:]\s+(?P<path>.+)")
 _ALIKE: Final = 0.8
 """How similar two names have to be for a draft, as `difflib` counts: 1 is the same."""
@@ -108,7 +110,7 @@ def load_mapping(name: str | PathLike[str]) -> CategoryMapping:
     if not path.is_file():
         fix = f"{did_you_mean(str(name), BUILT_IN)}Name {', '.join(BUILT_IN)} or a table with a mapping."
         raise UsageError("there is no such taxonomy", where=name, fix=fix)
-    return CategoryMapping(path.stem, list(_read_rules(path)))
+    return CategoryMapping(path.stem, list(read_rules(path)))
 
 
 @cache
@@ -116,12 +118,13 @@ def _load_built_in(name: str) -> CategoryMapping:
     folder = files("hangtag.exporting").joinpath("taxonomies")
     sources = tomllib.loads(folder.joinpath("sources.toml").read_text("utf-8"))
     table = folder.joinpath(f"{name}.csv").read_bytes()
-    return CategoryMapping(name, list(_read_rules(table, f"{name}.csv")), sources[name])
+    return CategoryMapping(name, list(read_rules(table, f"{name}.csv")), sources[name])
 
 
-def _read_rules(source: Path | bytes, name: str | None = None) -> Iterator[Rule]:
+def read_rules(source: Path | bytes, name: str | None = None) -> Iterator[Rule]:
+    """Iterate the rules of a table, as `load_mapping` describes it. Raises `TableError` for one that is no mapping."""
     table = open_table(source, name)
-    outcomes = {outcome: find_column(outcome, table.names) for outcome in _OUTCOMES}
+    outcomes = {outcome: find_column(outcome, table.names) for outcome in OUTCOMES}
     if outcomes["id"] is None and outcomes["path"] is None:
         fix = "Give it a column `id`, a column `path`, or both."
         raise TableError("a mapping needs the category that it maps to", where=table.where, fix=fix)
@@ -131,16 +134,17 @@ def _read_rules(source: Path | bytes, name: str | None = None) -> Iterator[Rule]
             continue
         known = find_column(column, LABEL_COLUMNS)
         if known is None:
-            fix = f"{did_you_mean(column, LABEL_COLUMNS)}There are {', '.join((*LABEL_COLUMNS, *_OUTCOMES))}."
+            fix = f"{did_you_mean(column, LABEL_COLUMNS)}There are {', '.join((*LABEL_COLUMNS, *OUTCOMES))}."
             raise TableError(f"a mapping has no column {column}", where=table.where, fix=fix)
         conditions[position] = LABEL_COLUMNS[known]
     for line, cells in iter_padded_rows(table):
         values = {key: "" if place is None else cells[place].strip() for key, place in outcomes.items()}
         asked = {column: cells[place].strip() for place, column in conditions.items() if cells[place].strip()}
-        yield Rule(line, asked, _category(values, line, table.where))
+        yield Rule(line, asked, make_category(values, line, table.where))
 
 
-def _category(values: Mapping[str, str], line: int, where: object) -> Category:
+def make_category(values: Mapping[str, str], line: int, where: object) -> Category:
+    """Return the category of a row's outcomes. Raises `TableError` for a confidence that is none."""
     is_open = not values["id"] and not values["path"]
     confidence = values["confidence"] or ("none" if is_open else "exact")
     if confidence not in CONFIDENCES:

@@ -149,6 +149,11 @@ def load_template(name: str | PathLike[str]) -> Template:
     return parse_template(path.read_text("utf-8"), path)
 
 
+def read_built_in(name: str) -> dict[str, Any]:
+    """Return a built-in template as a document, to begin an own one with."""
+    return tomllib.loads(_folder().joinpath(f"{name}.toml").read_text("utf-8"))
+
+
 @cache
 def _load_built_in(name: str) -> Template:
     return parse_template(_folder().joinpath(f"{name}.toml").read_text("utf-8"), f"{name}.toml")

@@ -33,6 +33,7 @@ from hangtag.server.routes import (
     samples,
     single_sign_on,
     status,
+    templates,
 )
 from hangtag.server.service import run_service
 from hangtag.server.settings import Settings
@@ -68,7 +69,7 @@ def create_app(settings: Settings) -> FastAPI:
         dependencies=[Depends(authorise)],
         generate_unique_id_function=_name_operation,
     )
-    stored = (batches, products, batch_exports, jobs)
+    stored = (batches, products, batch_exports, templates, jobs)
     for part in (
         predictions,
         *stored,

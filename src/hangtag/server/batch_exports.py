@@ -1,27 +1,34 @@
 """Exports of batches: the products of the store in the form that templates take."""
 
-import json
+import shutil
 import tempfile
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from dataclasses import dataclass, field, replace
+from typing import IO, Any, Final, Literal
+
+from sqlalchemy import Connection, select
 
 from hangtag.domain.columns import CATEGORY_COLUMNS
-from hangtag.domain.errors import TableError, UsageError
+from hangtag.domain.errors import TableError
+from hangtag.exporting.filling import FilledRow
 from hangtag.exporting.products import SURE, Product, comparable, find_family
 from hangtag.exporting.run import ExportResult, ExportSource, check_columns, export_rows, iter_checked
-from hangtag.exporting.taxonomy import BUILT_IN
-from hangtag.exporting.template import Template, list_templates, load_template, parse_template
-from hangtag.server.problems import InvalidRequestError
-from hangtag.server.schemas import InvalidValue
+from hangtag.exporting.template import Template
+from hangtag.server.shop_documents import invalid_template
 from hangtag.store.index import Filter
 from hangtag.store.products import Products
 from hangtag.store.sheet_files import StoredSheet
 from hangtag.store.store import iter_parts
+from hangtag.store.tables import ProductRow, SheetRow
 from hangtag.tables.cells import render_value
 
 _PRODUCTS_AT_A_TIME: Final = 200
 _PIECE_BYTES: Final = 256 * 1024
 _NOT_A_PRODUCT: Final = "the photo is flagged: not_a_product"
+_SHOWN_ROWS: Final = 5
+
+ExportPart = Literal["export", "to_check", "both"]
 _UNSURE: Final = "the model is not sure of this"
 
 
@@ -44,25 +51,37 @@ class BatchProducts:
         for part in iter_parts(self._numbers, _PRODUCTS_AT_A_TIME):
             with self._products.store.engine.connect() as connection:
                 described = self._products.describe(connection, self._batch, part)
+                lines = _read_lines(connection, self._batch.number, part)
             for values in described:
-                product = read_product(values)
+                product = read_product(values, lines.get(int(values["id"]), 0))
                 if not self._by_photo:
                     yield product
                     continue
-                for photo in product.photos:
-                    yield Product(
-                        product.line, product.key, product.labels, product.doubts, product.sheet, [photo],
-                        product.family, product.title,
-                    )  # fmt: skip
+                for place, photo in enumerate(product.photos):
+                    yield replace(product, photos=[photo], id=f"{product.id}/{place}")
 
 
-def read_product(values: Mapping[str, Any]) -> Product:
-    """Return a product of the store: what a person said is sure, what the model said may be doubtful."""
+def _read_lines(connection: Connection, batch: int, products: Sequence[int]) -> dict[int, int]:
+    """Return the lines of products in the file of the batch's sheet, by their numbers."""
+    joined = (SheetRow.batch == ProductRow.batch) & (SheetRow.position == ProductRow.row)
+    statement = (
+        select(ProductRow.number, SheetRow.line)
+        .join(SheetRow, joined)
+        .where(ProductRow.number.in_(products), ProductRow.batch == batch)
+    )
+    return {row.number: row.line for row in connection.execute(statement)}
+
+
+def read_product(values: Mapping[str, Any], line: int = 0) -> Product:
+    """Return a product of the store: what a person said is sure, what the model said may be doubtful.
+
+    `line` is that of its row in the sheet, 0 without one.
+    """
     label = values["label"]
     key = values["key"] or values["name"]
     row = values["row"] or {}
     product = Product(
-        int(values["id"]),
+        line,
         key,
         {column: entry["value"] for column, entry in label.items()},
         sheet={
@@ -70,6 +89,7 @@ def read_product(values: Mapping[str, Any]) -> Product:
         },
         photos=[photo["name"] for photo in values["photos"]],
         title=f"product {key}",
+        id=values["id"],
     )
     decided = values["not_a_product"]["decided"]
     if not label:
@@ -96,80 +116,75 @@ def _doubt(product: Product, label: Mapping[str, Any], depth: int) -> None:
         product.family = find_family(candidates, SURE)
 
 
-def read_template(given: str | Mapping[str, Any], **changes: Any) -> Template:  # noqa: ANN401 - fields have several types
-    """Return the template that a request names or holds, with other values for some fields.
-
-    Raises `InvalidRequestError` for one that cannot be. Only built-in taxonomies: a path would be one of this machine.
-    """
-    try:
-        if isinstance(given, str):
-            if given not in list_templates():
-                names = ", ".join(list_templates())
-                raise _invalid(f"there is no template {given!r}; there are {names}")
-            template = load_template(given)
-        else:
-            template = parse_template(json.dumps(given), "template")
-        if template.taxonomy and template.taxonomy not in BUILT_IN:
-            raise _invalid(f"there is no taxonomy {template.taxonomy!r}; there are {', '.join(BUILT_IN)}")
-        return template.changed(**changes)
-    except (TableError, UsageError, TypeError, ValueError, AttributeError) as error:
-        raise _invalid(str(error)) from None
-
-
-def write_export(source: BatchProducts, template: Template) -> Iterator[bytes]:
+def write_export(source: ExportSource, template: Template, part: ExportPart) -> Iterator[bytes]:
     """Return the pieces of an export, which is written to a temporary file first.
 
-    Raises `InvalidRequestError` when the sheet lacks what every row needs.
+    `part` is the export itself, the list of what is to be checked in it (CSV), or both in a zip. Raises
+    `InvalidRequestError` when the sheet lacks what every row needs.
     """
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - closed when its last piece is sent
+    file, checks = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 - closed with the last piece
     try:
-        export_rows(ExportSource(source), template, file)
+        export_rows(source, template, file, checks)
     except TableError as error:
         file.close()
-        raise _invalid(str(error)) from None
+        checks.close()
+        raise invalid_template(str(error)) from None
+    if part == "both":
+        return _iter_pieces(_pack({f"export.{template.format}": file, "to-check.csv": checks}))
+    chosen, other = (checks, file) if part == "to_check" else (file, checks)
+    other.close()
+    return _iter_pieces(chosen)
+
+
+def _pack(files: Mapping[str, IO[bytes]]) -> IO[bytes]:
+    packed = tempfile.TemporaryFile()  # noqa: SIM115 - as above
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, file in files.items():
+            file.seek(0)
+            with file, archive.open(name, "w", force_zip64=True) as member:
+                shutil.copyfileobj(file, member, _PIECE_BYTES)
+    return packed
+
+
+def _iter_pieces(file: IO[bytes]) -> Iterator[bytes]:
     file.seek(0)
-
-    def iter_pieces() -> Iterator[bytes]:
-        with file:
-            while piece := file.read(_PIECE_BYTES):
-                yield piece
-
-    return iter_pieces()
+    with file:
+        while piece := file.read(_PIECE_BYTES):
+            yield piece
 
 
-def check_export(
-    source: BatchProducts, template: Template, most: int
-) -> tuple[ExportResult, list[dict[str, Any]]]:
-    """Return what would come of an export, and what is to be checked in it, at most so many entries.
+@dataclass(slots=True)
+class CheckedExport:
+    """What would come of an export: the counts, the first entries of what is to be checked, and the first rows."""
+
+    result: ExportResult = field(default_factory=ExportResult)
+    issues: list[dict[str, Any]] = field(default_factory=list)
+    columns: list[str] = field(default_factory=list)
+    rows: list[list[str]] = field(default_factory=list)
+
+
+def check_export(source: ExportSource, template: Template, most: int) -> CheckedExport:
+    """Return what would come of an export, with at most so many entries of what is to be checked.
 
     Raises `InvalidRequestError` when the sheet lacks what every row needs.
     """
-    result = ExportResult()
-    issues: list[dict[str, Any]] = []
+    checked = CheckedExport()
     try:
-        check_columns(template, source)
+        check_columns(template, source.products)
     except TableError as error:
-        raise _invalid(str(error)) from None
-    for row in iter_checked(ExportSource(source), template):
-        result.count(row)
-        issues += _describe_issues(row.issues, most - len(issues))
-    return result, issues
+        raise invalid_template(str(error)) from None
+    for row in iter_checked(source, template):
+        checked.result.count(row)
+        checked.columns = checked.columns or list(row.values)
+        if not row.is_refused and len(checked.rows) < _SHOWN_ROWS:
+            checked.rows.append(list(row.values.values()))
+        checked.issues += _describe_issues(row, most - len(checked.issues))
+    return checked
 
 
-def _describe_issues(issues: Sequence[Any], most: int) -> list[dict[str, Any]]:
+def _describe_issues(row: FilledRow, most: int) -> list[dict[str, Any]]:
+    product = row.product.id.partition("/")[0]
     return [
-        {
-            "kind": issue.kind.value,
-            "product": str(issue.line),
-            "key": issue.key,
-            "column": issue.column,
-            "value": issue.value,
-            "reason": issue.reason,
-            "fix": issue.fix,
-        }
-        for issue in issues[: max(0, most)]
+        {**issue._asdict(), "kind": issue.kind.value, "line": issue.line or None, "product": product}
+        for issue in row.issues[: max(0, most)]
     ]
-
-
-def _invalid(message: str) -> InvalidRequestError:
-    return InvalidRequestError(InvalidValue(field="template", message=message))

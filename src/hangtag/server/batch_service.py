@@ -14,6 +14,7 @@ from hangtag.server.batch_uploads import receive_files
 from hangtag.server.jobs.runner import JobModels
 from hangtag.server.models import ModelRegistry
 from hangtag.server.settings import Settings
+from hangtag.server.shop_documents import ShopDocuments
 from hangtag.store.batches import Batches, remove_unused
 from hangtag.store.decisions import Decisions
 from hangtag.store.folder import PhotoFolder
@@ -40,6 +41,7 @@ class BatchService:
         self.batches = Batches(self.products, self._find_model)
         self.decisions = Decisions(self.products)
         self.notes = Notes(self.store)
+        self.documents = ShopDocuments(engine)
         self.events = BatchEvents()
         self._worker = LabellingWorker(self.store, models.load)
         self.store.on_change = self._on_change

@@ -1,12 +1,16 @@
 """A service with a tiny model."""
 
+import csv
+import io
+import time
+
 import pytest
 from fastapi.testclient import TestClient
 
 from hangtag.bundle.file import write_bundle
 from hangtag.server.app import create_app
 from hangtag.server.settings import Settings
-from tiny_bundle import build_tiny_card, build_tiny_graph
+from tiny_bundle import build_tiny_card, build_tiny_graph, draw_png
 
 API = "/api/v1"
 
@@ -60,3 +64,40 @@ def client(build_settings):
     """A service that tests share; what they do to it harms no other."""
     with TestClient(create_app(build_settings())) as client:
         yield client
+
+
+SHEET = b"""sku,title,description,price,link,image_link,availability,brand,color,size
+A1,Polo,A polo,19.90 EUR,https://shop.example/a1,https://shop.example/a1.jpg,in_stock,Acme,red,M
+A2,Boots,,89 EUR,,,in_stock,Acme,,
+"""
+
+
+@pytest.fixture(scope="session")
+def sold_batch(client):
+    """The id of a labelled batch of two products with a sheet; the first has two photos and is checked."""
+    id_ = client.post(f"{API}/batches", json={"name": "Spring/M\u00e4rz"}).json()["id"]
+    photos = {"A1_front.png": 1, "A1_back.png": 2, "A2_front.png": 3}
+    files = [("files", (name, draw_png(seed), "image/png")) for name, seed in photos.items()]
+    files.append(("files", ("supplier.csv", SHEET, "text/csv")))
+    assert client.post(f"{API}/batches/{id_}/files", files=files).is_success
+    until = time.monotonic() + 60
+    while client.get(f"{API}/batches/{id_}").json()["state"] != "ready" and time.monotonic() < until:
+        time.sleep(0.05)
+    items = client.get(f"{API}/batches/{id_}/products").json()["items"]
+    first = next(item["id"] for item in items if item["key"] == "A1")
+    label = {"articleType": "Tshirts", "gender": "Women"}
+    decision = {"products": [first], "set": label, "confirm": True}
+    assert client.post(f"{API}/batches/{id_}/decisions", json=decision).is_success
+    return id_
+
+
+@pytest.fixture
+def export_csv(client):
+    """Export a batch; return the rows of the CSV file by their names."""
+
+    def export(batch, **body):
+        response = client.post(f"{API}/batches/{batch}/exports", json={"format": "csv", **body})
+        assert response.status_code == 200, response.text
+        return list(csv.DictReader(io.StringIO(response.content.decode("utf-8-sig"))))
+
+    return export

@@ -17,7 +17,21 @@ from hangtag.server.app import create_app
 STREAMS = ("watch_job", "watch_batch")
 """Operations whose answer need not end."""
 
-BOUND_BY_THEIR_DATA = ("create_export", "export_products", "check_batch_export", "decide", "set_presence")
+BOUND_BY_THEIR_DATA = (
+    "add_export_template",
+    "add_taxonomy",
+    "change_export_template",
+    "change_taxonomy",
+    "check_batch_export",
+    "create_export",
+    "decide",
+    "draft_export_template",
+    "duplicate_export_template",
+    "duplicate_taxonomy",
+    "export_products",
+    "read_taxonomy_table",
+    "set_presence",
+)
 """Operations with rules that no schema can state, such as a row's values being as many as the columns: 422 is right."""
 
 

@@ -10,14 +10,14 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from hangtag.domain.errors import StoreError, UsageError
 from hangtag.server.jobs.tables import PhotoRow
-from hangtag.store import account_tables
+from hangtag.store import account_tables, export_tables
 from hangtag.store import tables as store_tables
 from hangtag.store.database import Base, UtcTime, migrate, open_database, sqlite_url, writing
 from postgres import get_server
 
-assert {store_tables.BatchRow.__tablename__, account_tables.AccountRow.__tablename__} <= set(
-    Base.metadata.tables
-)
+assert {
+    row.__tablename__ for row in (store_tables.BatchRow, account_tables.AccountRow, export_tables.WebhookRow)
+} <= set(Base.metadata.tables)
 
 
 @pytest.fixture

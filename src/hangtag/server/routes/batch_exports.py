@@ -3,13 +3,13 @@
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Query
 from fastapi.responses import Response, StreamingResponse
 from pydantic import Field
 
-from hangtag.exporting.taxonomy import load_mapping
-from hangtag.exporting.template import Template, list_templates, load_template
-from hangtag.server.batch_exports import BatchProducts, check_export, read_template, write_export
+from hangtag.exporting.run import ExportSource
+from hangtag.exporting.template import Template
+from hangtag.server.batch_exports import BatchProducts, check_export, write_export
 from hangtag.server.problems import InvalidRequestError, problem_responses
 from hangtag.server.product_schemas import Product, ProductFilter
 from hangtag.server.routes.batches import BatchId, json_response
@@ -25,7 +25,7 @@ from hangtag.store.index import Filter
 router = APIRouter(tags=["exports"], route_class=JsonRoute)
 
 ExportFormat = Literal["csv", "tsv", "xml", "xlsx", "jsonl", "parquet"]
-_MEDIA_TYPES: Final = {**MEDIA_TYPES, "xml": "application/xml; charset=utf-8"}
+_MEDIA_TYPES: Final = {**MEDIA_TYPES, "xml": "application/xml; charset=utf-8", "zip": "application/zip"}
 _MOST_ISSUES: Final = 1000
 _CURSOR: Final = "^[0-9]{1,18}-[0-9]{1,18}-[0-9]{1,18}$"
 _FILES: Final[dict[int | str, dict[str, Any]]] = {
@@ -36,23 +36,6 @@ _FILES: Final[dict[int | str, dict[str, Any]]] = {
         },
     }
 }
-
-
-class ExportTemplate(Schema):
-    """A built-in template, and the columns that it writes; `*` stands for all columns of the sheet."""
-
-    name: str
-    title: str
-    destination: str
-    format: ExportFormat
-    language: str
-    columns: list[str]
-
-
-class ExportTemplates(Schema):
-    """The built-in templates."""
-
-    items: list[ExportTemplate]
 
 
 class NewExport(Schema):
@@ -67,17 +50,25 @@ class NewExport(Schema):
     rows: Literal["product", "photo"] | None = Field(None, description="Without a template.")
     columns: list[str] | None = Field(None, min_length=1, max_length=600, description="Without a template.")
     template: str | dict[str, Any] | None = Field(
-        None, description="The name of a built-in template, or a template itself, as in its file."
+        None, description="The id or name of a template, or a template itself, as in its file."
+    )
+    part: Literal["export", "to_check", "both"] = Field(
+        "export",
+        description="With a template: the export, a CSV of what is to be checked in it, or both in a zip.",
     )
     language: str | None = Field(None, description="With a template: `en-GB`, `en-US`, `de`, `fr` or `es`.")
     currency: str | None = Field(None, description="With a template: the currency of prices without one.")
 
 
 class ExportIssue(Schema):
-    """Something to check: of which product and column, why, and how to fix it."""
+    """Something to check: of which product and column, why, and how to fix it.
+
+    `line` is that of the product in the sheet, null without one.
+    """
 
     kind: Literal["error", "doubtful", "warning"]
     product: str
+    line: int | None
     key: str
     column: str
     value: str
@@ -95,7 +86,7 @@ class ExportReason(Schema):
 
 
 class ExportCheck(Schema):
-    """What would come of an export. `issues` are the first thousand, `reasons` count all."""
+    """What would come of an export. `issues` are the first thousand, `reasons` count all, `rows` are the first five."""
 
     products: int
     written: int
@@ -103,6 +94,8 @@ class ExportCheck(Schema):
     uncertain: int
     reasons: list[ExportReason]
     issues: list[ExportIssue]
+    columns: list[str]
+    rows: list[list[str]]
 
 
 class ProductChanges(Schema):
@@ -119,48 +112,6 @@ class ProductChanges(Schema):
     more: bool
 
 
-class TaxonomyRule(Schema):
-    """A row of a mapping: the labels that it asks for, the category, and how sure it is."""
-
-    labels: dict[str, str]
-    id: str
-    path: str
-    confidence: Literal["exact", "broader", "judgement", "none"]
-    note: str
-
-
-class TaxonomyMapping(Schema):
-    """The mapping from the model's categories to a channel's taxonomy."""
-
-    name: str
-    title: str
-    version: str
-    licence: str
-    rules: list[TaxonomyRule]
-
-
-@router.get("/export-templates")
-def list_export_templates() -> ExportTemplates:
-    """List the built-in templates."""
-    return ExportTemplates(items=[_describe(load_template(name)) for name in list_templates()])
-
-
-@router.get("/taxonomies/{name}")
-def show_taxonomy_mapping(
-    name: Annotated[Literal["google", "shopify"], Path(description="The taxonomy.")],
-) -> TaxonomyMapping:
-    """Return the mapping to a taxonomy: every category path of the shipped model, and how sure each row is."""
-    mapping = load_mapping(name)
-    rules = [TaxonomyRule(labels=dict(rule.conditions), **rule.category._asdict()) for rule in mapping.rules]
-    return TaxonomyMapping(
-        name=name,
-        title=mapping.source["title"],
-        version=mapping.source["version"],
-        licence=mapping.source["licence"],
-        rules=rules,
-    )
-
-
 @router.post(
     "/batches/{batch_id}/exports",
     response_class=StreamingResponse,
@@ -174,13 +125,16 @@ def export_products(batch_id: BatchId, wanted: NewExport, service: ServiceDepend
     """
     if wanted.template is None:
         return _export_plainly(batch_id, wanted, service)
-    template, source = _open(batch_id, wanted, service)
-    filename = quote(f"{source.name}.{template.format}", safe="")
+    template, source, name = _open(batch_id, wanted, service)
+    ending = {"export": template.format, "to_check": "csv", "both": "zip"}[wanted.part]
+    if wanted.part == "to_check":
+        name = f"{name} to check"
+    filename = quote(f"{name}.{ending}", safe="")
     return StreamingResponse(
-        write_export(source, template),
-        media_type=_MEDIA_TYPES[template.format],
+        write_export(source, template, wanted.part),
+        media_type=_MEDIA_TYPES[ending],
         headers={
-            "Content-Disposition": f"attachment; filename=\"export.{template.format}\"; filename*=UTF-8''{filename}",
+            "Content-Disposition": f"attachment; filename=\"export.{ending}\"; filename*=UTF-8''{filename}",
             "Cache-Control": "no-store",
         },
     )
@@ -189,8 +143,9 @@ def export_products(batch_id: BatchId, wanted: NewExport, service: ServiceDepend
 @router.post("/batches/{batch_id}/exports/check", responses=problem_responses(404, 413, 422))
 def check_batch_export(batch_id: BatchId, wanted: NewExport, service: ServiceDependency) -> ExportCheck:
     """Say what would come of an export: how many products would be left out, and what is to be checked."""
-    template, source = _open(batch_id, wanted, service)
-    result, issues = check_export(source, template, _MOST_ISSUES)
+    template, source, _ = _open(batch_id, wanted, service)
+    checked = check_export(source, template, _MOST_ISSUES)
+    result = checked.result
     return ExportCheck(
         products=result.products,
         written=result.written,
@@ -200,7 +155,9 @@ def check_batch_export(batch_id: BatchId, wanted: NewExport, service: ServiceDep
             ExportReason.model_validate({"kind": kind, "column": column, "reason": reason, "count": count})
             for (kind, column, reason), count in result.reasons.most_common()
         ],
-        issues=[ExportIssue.model_validate(issue) for issue in issues],
+        issues=[ExportIssue.model_validate(issue) for issue in checked.issues],
+        columns=checked.columns,
+        rows=checked.rows,
     )
 
 
@@ -241,18 +198,19 @@ def _export_plainly(batch_id: str, wanted: NewExport, service: Service) -> Strea
     return table_response(table.name, wanted.format, table.kinds, table.rows)
 
 
-def _open(batch_id: str, wanted: NewExport, service: Service) -> tuple[Template, BatchProducts]:
+def _open(batch_id: str, wanted: NewExport, service: Service) -> tuple[Template, ExportSource, str]:
+    """Return the template of an export, its products, and the name of its batch."""
     if wanted.template is None:
         raise _invalid("template", "choose a template")
     for field in ("rows", "columns"):
         if getattr(wanted, field) is not None:
             raise _invalid(field, "the template says this")
     changes = wanted.model_dump(include={"format", "language", "currency"})
-    template = read_template(wanted.template, **changes)
-    by_photo = template.rows == "photo"
-    return template, BatchProducts(
-        service.batches.products, batch_id, _read_filter(wanted), by_photo=by_photo
+    template, mapping = service.batches.documents.read_template(wanted.template, **changes)
+    products = BatchProducts(
+        service.batches.products, batch_id, _read_filter(wanted), by_photo=template.rows == "photo"
     )
+    return template, ExportSource(products, mapping), products.name
 
 
 def _read_filter(wanted: NewExport) -> Filter:
@@ -261,14 +219,3 @@ def _read_filter(wanted: NewExport) -> Filter:
 
 def _invalid(field: str, message: str) -> InvalidRequestError:
     return InvalidRequestError(InvalidValue(field=field, message=message))
-
-
-def _describe(template: Template) -> ExportTemplate:
-    return ExportTemplate(
-        name=template.name,
-        title=template.title,
-        destination=template.destination,
-        format=template.format,
-        language=template.language,
-        columns=[column.name or "*" for column in template.columns],
-    )

@@ -460,40 +460,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/export-templates": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** @description List the built-in templates. */
-        get: operations["list_export_templates"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/taxonomies/{name}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** @description Return the mapping to a taxonomy: every category path of the shipped model, and how sure each row is. */
-        get: operations["show_taxonomy_mapping"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/batches/{batch_id}/exports": {
         parameters: {
             query?: never;
@@ -542,6 +508,182 @@ export interface paths {
         };
         /** @description List the products that changed since a cursor; without one, all. For systems that keep a copy of them. */
         get: operations["list_changes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/export-templates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description List the templates, and what their parts can be. */
+        get: operations["list_export_templates"];
+        put?: never;
+        /** @description Keep a template. It is refused if it could not be used. */
+        post: operations["add_export_template"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/export-templates/draft": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Make a template of an example of the shop's own sheet: the same columns, matched to what fills them. */
+        post: operations["draft_export_template"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/export-templates/{template_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Return a template, whole. */
+        get: operations["show_export_template"];
+        /** @description Change a template of the shop. It is refused if someone else changed it meanwhile. */
+        put: operations["change_export_template"];
+        post?: never;
+        /** @description Delete a template of the shop. */
+        delete: operations["delete_export_template"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/export-templates/{template_id}/duplicate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Copy a template, hangtag's own too, to change the copy. */
+        post: operations["duplicate_export_template"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/taxonomies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description List the mappings of categories. */
+        get: operations["list_taxonomies"];
+        put?: never;
+        /** @description Keep a mapping to the shop's categories. */
+        post: operations["add_taxonomy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/taxonomies/draft": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Draft a mapping by the names of the shop's categories. Every row has to be read by a person. */
+        post: operations["draft_taxonomy_mapping"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/taxonomies/read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Read a mapping from a table: a column for each label that decides, and `id`, `path` or both. */
+        post: operations["read_taxonomy_table"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/taxonomies/{taxonomy_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Return a mapping: its rules, and what it does with every category path of the default model. */
+        get: operations["show_taxonomy_mapping"];
+        /** @description Change a mapping of the shop. It is refused if someone else changed it meanwhile. */
+        put: operations["change_taxonomy"];
+        post?: never;
+        /** @description Delete a mapping of the shop. */
+        delete: operations["delete_taxonomy"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/taxonomies/{taxonomy_id}/duplicate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Copy a mapping, hangtag's own too, to change the copy. */
+        post: operations["duplicate_taxonomy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/taxonomies/{taxonomy_id}/csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Return a mapping as a table, for `hangtag export --taxonomy` or to edit it elsewhere. */
+        get: operations["download_taxonomy"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1531,6 +1673,34 @@ export interface components {
             };
         };
         /**
+         * ChangedTaxonomy
+         * @description A mapping as it should be. `version` is the one that was seen.
+         */
+        ChangedTaxonomy: {
+            /** Name */
+            name: string;
+            /** Rules */
+            rules: components["schemas"]["TaxonomyRule"][];
+            /** Categories */
+            categories?: string[];
+            /** Version */
+            version: number;
+        };
+        /**
+         * ChangedTemplate
+         * @description A template as it should be. `version` is the one that was seen.
+         */
+        ChangedTemplate: {
+            /** Name */
+            name: string;
+            /** Document */
+            document: {
+                [key: string]: unknown;
+            };
+            /** Version */
+            version: number;
+        };
+        /**
          * ChosenLabel
          * @description The chosen class of a column and the top candidates, the chosen one first.
          */
@@ -1652,6 +1822,14 @@ export interface components {
                 number,
                 number
             ][];
+        };
+        /**
+         * CopiedDocument
+         * @description What the copy is called; without a name, as the original and a number.
+         */
+        CopiedDocument: {
+            /** Name */
+            name?: string | null;
         };
         /**
          * Correction
@@ -1802,7 +1980,7 @@ export interface components {
         };
         /**
          * ExportCheck
-         * @description What would come of an export. `issues` are the first thousand, `reasons` count all.
+         * @description What would come of an export. `issues` are the first thousand, `reasons` count all, `rows` are the first five.
          */
         ExportCheck: {
             /** Products */
@@ -1817,6 +1995,10 @@ export interface components {
             reasons: components["schemas"]["ExportReason"][];
             /** Issues */
             issues: components["schemas"]["ExportIssue"][];
+            /** Columns */
+            columns: string[];
+            /** Rows */
+            rows: string[][];
         };
         /**
          * ExportColumn
@@ -1835,6 +2017,8 @@ export interface components {
         /**
          * ExportIssue
          * @description Something to check: of which product and column, why, and how to fix it.
+         *
+         *     `line` is that of the product in the sheet, null without one.
          */
         ExportIssue: {
             /**
@@ -1844,6 +2028,8 @@ export interface components {
             kind: "error" | "doubtful" | "warning";
             /** Product */
             product: string;
+            /** Line */
+            line: number | null;
             /** Key */
             key: string;
             /** Column */
@@ -1874,9 +2060,11 @@ export interface components {
         };
         /**
          * ExportTemplate
-         * @description A built-in template, and the columns that it writes; `*` stands for all columns of the sheet.
+         * @description A template, and the columns that it writes; `*` stands for all columns of the sheet.
          */
         ExportTemplate: {
+            /** Id */
+            id: string;
             /** Name */
             name: string;
             /** Title */
@@ -1890,16 +2078,37 @@ export interface components {
             format: "csv" | "tsv" | "xml" | "xlsx" | "jsonl" | "parquet";
             /** Language */
             language: string;
+            /**
+             * Rows
+             * @enum {string}
+             */
+            rows: "product" | "photo";
+            /**
+             * Doubtful
+             * @enum {string}
+             */
+            doubtful: "empty" | "mark" | "refuse";
+            /** Taxonomy */
+            taxonomy: string;
             /** Columns */
             columns: string[];
+            /** Built In */
+            built_in: boolean;
+            /** Version */
+            version: number;
+            /** Updated */
+            updated: string | null;
+            /** Updated By */
+            updated_by: string | null;
         };
         /**
          * ExportTemplates
-         * @description The built-in templates.
+         * @description The shop's templates, then hangtag's.
          */
         ExportTemplates: {
             /** Items */
             items: components["schemas"]["ExportTemplate"][];
+            choices: components["schemas"]["TemplateChoices"];
         };
         /**
          * FailedPhoto
@@ -2380,6 +2589,33 @@ export interface components {
             expires_in_hours: number;
         };
         /**
+         * MappedPath
+         * @description A path of the model, and what the mapping does with it: the category, by which rule (from 0), how sure.
+         */
+        MappedPath: {
+            /** Path */
+            path: string[];
+            /**
+             * Outcome
+             * @enum {string}
+             */
+            outcome: "unmapped" | "inherited" | "exact" | "broader" | "judgement" | "none";
+            /** Rule */
+            rule: number | null;
+        };
+        /**
+         * MatchedColumn
+         * @description A column of an example: what it was recognised as (null: copied from the sheet), and some of its values.
+         */
+        MatchedColumn: {
+            /** Name */
+            name: string;
+            /** Target */
+            target: string | null;
+            /** Examples */
+            examples: string[];
+        };
+        /**
          * Merge
          * @description Products to make one of. The first one keeps its SKU and name.
          */
@@ -2628,11 +2864,18 @@ export interface components {
             columns?: string[] | null;
             /**
              * Template
-             * @description The name of a built-in template, or a template itself, as in its file.
+             * @description The id or name of a template, or a template itself, as in its file.
              */
             template?: string | {
                 [key: string]: unknown;
             } | null;
+            /**
+             * Part
+             * @description With a template: the export, a CSV of what is to be checked in it, or both in a zip.
+             * @default export
+             * @enum {string}
+             */
+            part: "export" | "to_check" | "both";
             /**
              * Language
              * @description With a template: `en-GB`, `en-US`, `de`, `fr` or `es`.
@@ -2658,6 +2901,30 @@ export interface components {
              * @enum {string}
              */
             source: "password" | "proxy" | "oidc";
+        };
+        /**
+         * NewTaxonomy
+         * @description A mapping to keep. `categories` are all of the shop, those that nothing leads to, too.
+         */
+        NewTaxonomy: {
+            /** Name */
+            name: string;
+            /** Rules */
+            rules: components["schemas"]["TaxonomyRule"][];
+            /** Categories */
+            categories?: string[];
+        };
+        /**
+         * NewTemplate
+         * @description A template to keep.
+         */
+        NewTemplate: {
+            /** Name */
+            name: string;
+            /** Document */
+            document: {
+                [key: string]: unknown;
+            };
         };
         /**
          * NewToken
@@ -3176,6 +3443,14 @@ export interface components {
             mapped: boolean;
         };
         /**
+         * ShopCategories
+         * @description The categories of a shop, each as a path: `Women > Shoes > Boots`.
+         */
+        ShopCategories: {
+            /** Categories */
+            categories: string[];
+        };
+        /**
          * SignIn
          * @description A name and a password.
          */
@@ -3231,20 +3506,52 @@ export interface components {
             limits: components["schemas"]["Limits"];
         };
         /**
+         * TaxonomyDraft
+         * @description Rules and categories; nothing is kept yet.
+         */
+        TaxonomyDraft: {
+            /** Rules */
+            rules: components["schemas"]["TaxonomyRule"][];
+            /** Categories */
+            categories: string[];
+        };
+        /**
+         * TaxonomyList
+         * @description The mappings of the shop, then hangtag's.
+         */
+        TaxonomyList: {
+            /** Items */
+            items: components["schemas"]["TaxonomySummary"][];
+        };
+        /**
          * TaxonomyMapping
-         * @description The mapping from the model's categories to a channel's taxonomy.
+         * @description A mapping from the model's categories to those of a channel or shop. `edition` is that of a channel's file.
          */
         TaxonomyMapping: {
+            /** Id */
+            id: string;
             /** Name */
             name: string;
             /** Title */
             title: string;
-            /** Version */
-            version: string;
+            /** Edition */
+            edition: string;
             /** Licence */
             licence: string;
+            /** Checked */
+            checked: string;
+            /** Version */
+            version: number;
+            /** Built In */
+            built_in: boolean;
             /** Rules */
             rules: components["schemas"]["TaxonomyRule"][];
+            /** Categories */
+            categories: string[];
+            /** Paths */
+            paths: components["schemas"]["MappedPath"][];
+            /** Unknown */
+            unknown: string[];
         };
         /**
          * TaxonomyRule
@@ -3255,17 +3562,53 @@ export interface components {
             labels: {
                 [key: string]: string;
             };
-            /** Id */
+            /**
+             * Id
+             * @default
+             */
             id: string;
-            /** Path */
+            /**
+             * Path
+             * @default
+             */
             path: string;
             /**
              * Confidence
+             * @default exact
              * @enum {string}
              */
             confidence: "exact" | "broader" | "judgement" | "none";
-            /** Note */
+            /**
+             * Note
+             * @default
+             */
             note: string;
+        };
+        /**
+         * TaxonomySummary
+         * @description A mapping: how many rules it has, and how many of the model's paths no rule fits.
+         */
+        TaxonomySummary: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Title */
+            title: string;
+            /** Version */
+            version: number;
+            /** Built In */
+            built_in: boolean;
+            /** Rules */
+            rules: number;
+            /** Categories */
+            categories: number;
+            /** Unmapped */
+            unmapped: number;
+            /** Updated */
+            updated: string | null;
+            /** Updated By */
+            updated_by: string | null;
         };
         /**
          * TaxonomyView
@@ -3279,6 +3622,85 @@ export interface components {
             /** Columns */
             columns: {
                 [key: string]: string[];
+            };
+        };
+        /**
+         * TemplateChoices
+         * @description What the parts of a template can be: labels and computed values to take, destinations, forms, languages.
+         */
+        TemplateChoices: {
+            /** Labels */
+            labels: string[];
+            /** Computed */
+            computed: string[];
+            /** Destinations */
+            destinations: string[];
+            /** Formats */
+            formats: string[];
+            /** Doubtful */
+            doubtful: string[];
+            /** Languages */
+            languages: string[];
+            /** Taxonomies */
+            taxonomies: string[];
+        };
+        /**
+         * TemplateDraft
+         * @description A template that writes a table like the example; nothing is kept yet.
+         */
+        TemplateDraft: {
+            /** Document */
+            document: {
+                [key: string]: unknown;
+            };
+            /** Columns */
+            columns: components["schemas"]["MatchedColumn"][];
+        };
+        /**
+         * TemplateWithDocument
+         * @description A template, whole: `document` is what its file holds.
+         */
+        TemplateWithDocument: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Title */
+            title: string;
+            /** Destination */
+            destination: string;
+            /**
+             * Format
+             * @enum {string}
+             */
+            format: "csv" | "tsv" | "xml" | "xlsx" | "jsonl" | "parquet";
+            /** Language */
+            language: string;
+            /**
+             * Rows
+             * @enum {string}
+             */
+            rows: "product" | "photo";
+            /**
+             * Doubtful
+             * @enum {string}
+             */
+            doubtful: "empty" | "mark" | "refuse";
+            /** Taxonomy */
+            taxonomy: string;
+            /** Columns */
+            columns: string[];
+            /** Built In */
+            built_in: boolean;
+            /** Version */
+            version: number;
+            /** Updated */
+            updated: string | null;
+            /** Updated By */
+            updated_by: string | null;
+            /** Document */
+            document: {
+                [key: string]: unknown;
             };
         };
         /**
@@ -5027,58 +5449,6 @@ export interface operations {
             };
         };
     };
-    list_export_templates: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ExportTemplates"];
-                };
-            };
-        };
-    };
-    show_taxonomy_mapping: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The taxonomy. */
-                name: "google" | "shopify";
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TaxonomyMapping"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     export_products: {
         parameters: {
             query?: never;
@@ -5107,6 +5477,7 @@ export interface operations {
                     "application/vnd.apache.parquet": string;
                     "text/tab-separated-values; charset=utf-8": string;
                     "application/xml; charset=utf-8": string;
+                    "application/zip": string;
                 };
             };
             /** @description Not Found */
@@ -5215,6 +5586,715 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ProductChanges"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_export_templates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportTemplates"];
+                };
+            };
+        };
+    };
+    add_export_template: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Your name, where the service has no accounts. Where it has, it is that of your account. */
+                "X-Hangtag-User"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTemplate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateWithDocument"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    draft_export_template: {
+        parameters: {
+            query?: {
+                /** @description The name of the file: its ending says its form. */
+                filename?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateDraft"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_export_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id or name of the template. */
+                template_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateWithDocument"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_export_template: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Your name, where the service has no accounts. Where it has, it is that of your account. */
+                "X-Hangtag-User"?: string | null;
+            };
+            path: {
+                /** @description The id or name of the template. */
+                template_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangedTemplate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateWithDocument"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_export_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id or name of the template. */
+                template_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    duplicate_export_template: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Your name, where the service has no accounts. Where it has, it is that of your account. */
+                "X-Hangtag-User"?: string | null;
+            };
+            path: {
+                /** @description The id or name of the template. */
+                template_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CopiedDocument"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateWithDocument"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_taxonomies: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaxonomyList"];
+                };
+            };
+        };
+    };
+    add_taxonomy: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Your name, where the service has no accounts. Where it has, it is that of your account. */
+                "X-Hangtag-User"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTaxonomy"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaxonomyMapping"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    draft_taxonomy_mapping: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShopCategories"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaxonomyDraft"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_taxonomy_table: {
+        parameters: {
+            query?: {
+                /** @description The name of the file: its ending says its form. */
+                filename?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaxonomyDraft"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_taxonomy_mapping: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description `google`, `shopify`, or the id or name of a mapping of the shop. */
+                taxonomy_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaxonomyMapping"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_taxonomy: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Your name, where the service has no accounts. Where it has, it is that of your account. */
+                "X-Hangtag-User"?: string | null;
+            };
+            path: {
+                /** @description `google`, `shopify`, or the id or name of a mapping of the shop. */
+                taxonomy_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangedTaxonomy"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaxonomyMapping"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_taxonomy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description `google`, `shopify`, or the id or name of a mapping of the shop. */
+                taxonomy_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    duplicate_taxonomy: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Your name, where the service has no accounts. Where it has, it is that of your account. */
+                "X-Hangtag-User"?: string | null;
+            };
+            path: {
+                /** @description `google`, `shopify`, or the id or name of a mapping of the shop. */
+                taxonomy_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CopiedDocument"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaxonomyMapping"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    download_taxonomy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description `google`, `shopify`, or the id or name of a mapping of the shop. */
+                taxonomy_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
                 };
             };
             /** @description Not Found */

@@ -1,0 +1,108 @@
+"""A template from an example of the shop's own sheet: its columns in their order, matched to what fills them."""
+
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import PurePath
+from typing import Any, Final, NamedTuple
+
+from hangtag.domain.columns import LABEL_COLUMNS
+from hangtag.exporting.products import KEY_NAMES, comparable
+from hangtag.exporting.sheet import find_spelling, guess_language, recognise_columns
+from hangtag.exporting.template import FORMATS, VERSION
+from hangtag.exporting.words import FAMILY, Words, capitalise, load_words
+from hangtag.tables.reading import Table, iter_padded_rows
+
+_COMPUTED: Final[Mapping[str, str]] = {
+    FAMILY: "family",
+    "path": "path",
+    "age_group": "age_group",
+    "google": "category_path",
+}
+"""What is computed for a column that labels alone do not fill, by what the column was recognised as."""
+
+_EXAMPLES: Final = 3
+_LOOKED_AT: Final = 200
+
+
+class MatchedColumn(NamedTuple):
+    """A column of the example: its name, what it was recognised as (None: it is copied), and some of its values."""
+
+    name: str
+    target: str | None
+    examples: list[str]
+
+
+class TemplateDraft(NamedTuple):
+    """A template as a document, and how each column of the example was understood."""
+
+    document: dict[str, Any]
+    columns: list[MatchedColumn]
+
+
+def draft_template(table: Table, filename: str = "") -> TemplateDraft:
+    """Draft a template that writes a table like the example: the same columns, the same order, the same spelling.
+
+    Columns that labels fill get them, spelled as the example spells them (`M` for men). All others come from the sheet
+    that is labelled, from the column of the same name.
+    """
+    targets = recognise_columns(table.header)
+    key = _find_key(table)
+    targets.pop(-1 if key is None else key, None)
+    spelling = find_spelling(table, targets)
+    language = guess_language(table.header)
+    words = load_words(language)
+    places = [place for place, name in enumerate(table.names) if name.strip()]
+    columns = []
+    for place in places:
+        column: dict[str, Any] = {"name": table.names[place], "from": _source(table, place, targets, key)}
+        if values := _spell(words, targets.get(place, ""), spelling.get(place, {})):
+            column["map"] = values
+        columns.append(column)
+    document: dict[str, Any] = {
+        "template": VERSION,
+        "destination": "none",
+        "format": _format(filename),
+        "language": language,
+        "columns": columns,
+    }
+    if "google" in targets.values():
+        document["taxonomy"] = "google"
+    examples = _read_examples(table)
+    matched = [MatchedColumn(table.names[place], targets.get(place), examples[place]) for place in places]
+    return TemplateDraft(document, matched)
+
+
+def _find_key(table: Table) -> int | None:
+    wanted = list(map(comparable, KEY_NAMES))
+    names = [comparable(name) for name in table.header]
+    return next((names.index(name) for name in wanted if name in names), None)
+
+
+def _source(table: Table, place: int, targets: Mapping[int, str], key: int | None) -> list[str]:
+    target = targets.get(place)
+    if target is None:
+        own = f"sheet:{table.header[place].replace('|', ' ')}"
+        return [own, "computed:key"] if place == key else [own]
+    if target in LABEL_COLUMNS:
+        return [f"word:{target}"]
+    return [f"computed:{_COMPUTED[target]}"]
+
+
+def _spell(words: Words, target: str, spelling: Mapping[str, str]) -> dict[str, str]:
+    """Return by hangtag's word how the example writes it, where that is another way."""
+    found = {capitalise(words.name(target, label)): spelled for label, spelled in spelling.items()}
+    return {word: spelled for word, spelled in found.items() if word != spelled}
+
+
+def _read_examples(table: Table) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = {place: [] for place in range(len(table.names))}
+    for _, cells in islice(iter_padded_rows(table), _LOOKED_AT):
+        for place, values in found.items():
+            if cells[place] and cells[place] not in values and len(values) < _EXAMPLES:
+                values.append(cells[place])
+    return found
+
+
+def _format(filename: str) -> str:
+    ending = PurePath(filename).suffix.lower().removeprefix(".")
+    return {"txt": "tsv", "tab": "tsv", "xlsm": "xlsx"}.get(ending, ending if ending in FORMATS else "csv")

@@ -1,0 +1,285 @@
+"""Export templates and mappings of categories: hangtag's own to read, and the shop's to keep."""
+
+from typing import Annotated, Any, ClassVar, Final
+from urllib.parse import quote
+
+from fastapi import APIRouter, Body, Path, Query
+from fastapi.responses import Response
+
+from hangtag.domain.columns import CATEGORY_COLUMNS, LABEL_COLUMNS
+from hangtag.domain.errors import TableError
+from hangtag.exporting.drafting import draft_template
+from hangtag.exporting.mappings import (
+    describe_rules,
+    draft_rules,
+    list_categories,
+    read_mapping,
+    render_mapping,
+)
+from hangtag.exporting.taxonomy import BUILT_IN, check_mapping, load_mapping
+from hangtag.exporting.template import (
+    COMPUTED,
+    DESTINATIONS,
+    DOUBTFUL,
+    FORMATS,
+    list_templates,
+    read_built_in,
+)
+from hangtag.exporting.words import LANGUAGES
+from hangtag.server.problems import problem_responses
+from hangtag.server.routes.batches import Who
+from hangtag.server.service import Service, ServiceDependency
+from hangtag.server.shop_documents import describe_template, invalid_mapping, invalid_template
+from hangtag.server.template_schemas import (
+    ChangedTaxonomy,
+    ChangedTemplate,
+    CopiedDocument,
+    ExportTemplate,
+    ExportTemplates,
+    MappedPath,
+    MatchedColumn,
+    NewTaxonomy,
+    NewTemplate,
+    ShopCategories,
+    TaxonomyDraft,
+    TaxonomyList,
+    TaxonomyMapping,
+    TaxonomySummary,
+    TemplateChoices,
+    TemplateDraft,
+    TemplateWithDocument,
+)
+from hangtag.server.uploads import JsonRoute
+from hangtag.store.documents import Document
+from hangtag.tables.reading import open_table
+
+
+class DocumentRoute(JsonRoute):
+    """A route that takes a document or a small table."""
+
+    max_bytes: ClassVar[int] = 16 * 1024 * 1024
+
+
+router = APIRouter(tags=["exports"], route_class=DocumentRoute)
+
+TemplateId = Annotated[str, Path(description="The id or name of the template.")]
+TaxonomyId = Annotated[
+    str, Path(description="`google`, `shopify`, or the id or name of a mapping of the shop.")
+]
+Filename = Annotated[
+    str, Query(max_length=200, description="The name of the file: its ending says its form.")
+]
+Table = Annotated[bytes, Body(media_type="application/octet-stream", description="The bytes of a table.")]
+_CSV: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {"text/csv": {"schema": {"type": "string", "format": "binary"}}}}
+}
+
+
+@router.get("/export-templates")
+def list_export_templates(service: ServiceDependency) -> ExportTemplates:
+    """List the templates, and what their parts can be."""
+    documents = service.batches.documents
+    own = [describe_template(found.name, found.document, found) for found in documents.templates.list()]
+    built_in = [describe_template(name, read_built_in(name)) for name in list_templates()]
+    choices = TemplateChoices(
+        labels=list(LABEL_COLUMNS),
+        computed=list(COMPUTED),
+        destinations=list(DESTINATIONS),
+        formats=list(FORMATS),
+        doubtful=list(DOUBTFUL),
+        languages=list(LANGUAGES),
+        taxonomies=[*BUILT_IN, *(found.name for found in documents.mappings.list())],
+    )
+    return ExportTemplates(items=[ExportTemplate(**values) for values in [*own, *built_in]], choices=choices)
+
+
+@router.post("/export-templates", status_code=201, responses=problem_responses(413, 422))
+def add_export_template(new: NewTemplate, service: ServiceDependency, who: Who) -> TemplateWithDocument:
+    """Keep a template. It is refused if it could not be used."""
+    documents = service.batches.documents
+    document = documents.check_template(new.document, new.name)
+    return _with_document(documents.templates.add(new.name, document, who))
+
+
+@router.post("/export-templates/draft", responses=problem_responses(413, 422))
+def draft_export_template(content: Table, filename: Filename = "example.csv") -> TemplateDraft:
+    """Make a template of an example of the shop's own sheet: the same columns, matched to what fills them."""
+    try:
+        draft = draft_template(open_table(content, filename), filename)
+    except TableError as error:
+        raise invalid_template(str(error)) from None
+    columns = [MatchedColumn(**column._asdict()) for column in draft.columns]
+    return TemplateDraft(document=draft.document, columns=columns)
+
+
+@router.get("/export-templates/{template_id}", responses=problem_responses(404))
+def show_export_template(template_id: TemplateId, service: ServiceDependency) -> TemplateWithDocument:
+    """Return a template, whole."""
+    if template_id in list_templates():
+        document = read_built_in(template_id)
+        return TemplateWithDocument(**describe_template(template_id, document), document=document)
+    return _with_document(service.batches.documents.templates.get(template_id))
+
+
+@router.put("/export-templates/{template_id}", responses=problem_responses(404, 409, 413, 422))
+def change_export_template(
+    template_id: TemplateId, changed: ChangedTemplate, service: ServiceDependency, who: Who
+) -> TemplateWithDocument:
+    """Change a template of the shop. It is refused if someone else changed it meanwhile."""
+    documents = service.batches.documents
+    document = documents.check_template(changed.document, changed.name)
+    return _with_document(
+        documents.templates.change(template_id, (changed.name, document), changed.version, who)
+    )
+
+
+@router.delete("/export-templates/{template_id}", status_code=204, responses=problem_responses(404))
+def delete_export_template(template_id: TemplateId, service: ServiceDependency) -> None:
+    """Delete a template of the shop."""
+    service.batches.documents.templates.remove(template_id)
+
+
+@router.post(
+    "/export-templates/{template_id}/duplicate", status_code=201, responses=problem_responses(404, 413, 422)
+)
+def duplicate_export_template(
+    template_id: TemplateId, copied: CopiedDocument, service: ServiceDependency, who: Who
+) -> TemplateWithDocument:
+    """Copy a template, hangtag's own too, to change the copy."""
+    documents = service.batches.documents
+    document = documents.find_template(template_id)
+    known = documents.templates.find(template_id)
+    name = copied.name or documents.templates.free_name(template_id if known is None else known.name)
+    return _with_document(documents.templates.add(name, documents.check_template(document, name), who))
+
+
+@router.get("/taxonomies")
+def list_taxonomies(service: ServiceDependency) -> TaxonomyList:
+    """List the mappings of categories."""
+    own = [_summarise(service, found.name, found) for found in service.batches.documents.mappings.list()]
+    return TaxonomyList(items=[*own, *(_summarise(service, name) for name in BUILT_IN)])
+
+
+@router.post("/taxonomies", status_code=201, responses=problem_responses(413, 422))
+def add_taxonomy(new: NewTaxonomy, service: ServiceDependency, who: Who) -> TaxonomyMapping:
+    """Keep a mapping to the shop's categories."""
+    documents = service.batches.documents
+    document = documents.check_mapping(new.model_dump(), new.name)
+    return _show(service, documents.mappings.add(new.name, document, who))
+
+
+@router.post("/taxonomies/draft", responses=problem_responses(413, 422))
+def draft_taxonomy_mapping(given: ShopCategories, service: ServiceDependency) -> TaxonomyDraft:
+    """Draft a mapping by the names of the shop's categories. Every row has to be read by a person."""
+    return TaxonomyDraft.model_validate(draft_rules(_paths(service), given.categories))
+
+
+@router.post("/taxonomies/read", responses=problem_responses(413, 422))
+def read_taxonomy_table(content: Table, filename: Filename = "mapping.csv") -> TaxonomyDraft:
+    """Read a mapping from a table: a column for each label that decides, and `id`, `path` or both."""
+    try:
+        return TaxonomyDraft.model_validate(read_mapping(content, filename))
+    except TableError as error:
+        raise invalid_mapping(str(error)) from None
+
+
+@router.get("/taxonomies/{taxonomy_id}", responses=problem_responses(404))
+def show_taxonomy_mapping(taxonomy_id: TaxonomyId, service: ServiceDependency) -> TaxonomyMapping:
+    """Return a mapping: its rules, and what it does with every category path of the default model."""
+    found = None if taxonomy_id in BUILT_IN else service.batches.documents.mappings.get(taxonomy_id)
+    return _show(service, found, taxonomy_id)
+
+
+@router.put("/taxonomies/{taxonomy_id}", responses=problem_responses(404, 409, 413, 422))
+def change_taxonomy(
+    taxonomy_id: TaxonomyId, changed: ChangedTaxonomy, service: ServiceDependency, who: Who
+) -> TaxonomyMapping:
+    """Change a mapping of the shop. It is refused if someone else changed it meanwhile."""
+    documents = service.batches.documents
+    document = documents.check_mapping(changed.model_dump(exclude={"version"}), changed.name)
+    return _show(
+        service, documents.mappings.change(taxonomy_id, (changed.name, document), changed.version, who)
+    )
+
+
+@router.delete("/taxonomies/{taxonomy_id}", status_code=204, responses=problem_responses(404))
+def delete_taxonomy(taxonomy_id: TaxonomyId, service: ServiceDependency) -> None:
+    """Delete a mapping of the shop."""
+    service.batches.documents.mappings.remove(taxonomy_id)
+
+
+@router.post(
+    "/taxonomies/{taxonomy_id}/duplicate", status_code=201, responses=problem_responses(404, 413, 422)
+)
+def duplicate_taxonomy(
+    taxonomy_id: TaxonomyId, copied: CopiedDocument, service: ServiceDependency, who: Who
+) -> TaxonomyMapping:
+    """Copy a mapping, hangtag's own too, to change the copy."""
+    documents = service.batches.documents
+    mapping = documents.find_mapping(taxonomy_id)
+    document = documents.check_mapping({"rules": describe_rules(mapping.rules)}, mapping.name)
+    name = copied.name or documents.mappings.free_name(mapping.name)
+    return _show(service, documents.mappings.add(name, document, who))
+
+
+@router.get("/taxonomies/{taxonomy_id}/csv", response_class=Response, responses=_CSV | problem_responses(404))
+def download_taxonomy(taxonomy_id: TaxonomyId, service: ServiceDependency) -> Response:
+    """Return a mapping as a table, for `hangtag export --taxonomy` or to edit it elsewhere."""
+    mapping = service.batches.documents.find_mapping(taxonomy_id)
+    filename = quote(f"{mapping.name}.csv", safe="")
+    headers = {"Content-Disposition": f"attachment; filename=\"mapping.csv\"; filename*=UTF-8''{filename}"}
+    return Response(render_mapping(mapping), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _with_document(found: Document) -> TemplateWithDocument:
+    described = describe_template(found.name, found.document, found)
+    return TemplateWithDocument(**described, document=found.document)
+
+
+def _paths(service: Service) -> list[tuple[str, ...]]:
+    return list(service.registry.card().card.taxonomy.paths)
+
+
+def _summarise(service: Service, name: str, own: Document | None = None) -> TaxonomySummary:
+    shown = _show(service, own, name)
+    return TaxonomySummary(
+        **shown.model_dump(include={"id", "name", "title", "version", "built_in"}),
+        rules=len(shown.rules),
+        categories=len(shown.categories),
+        unmapped=sum(path.outcome == "unmapped" for path in shown.paths),
+        updated=None if own is None else own.updated,
+        updated_by=None if own is None else own.updated_by,
+    )
+
+
+def _show(service: Service, own: Document | None, name: str = "") -> TaxonomyMapping:
+    mapping = load_mapping(name) if own is None else service.batches.documents.find_mapping(own.id)
+    card = service.registry.card().card
+    checked = check_mapping(mapping, card.taxonomy.paths, {head.column: head.classes for head in card.heads})
+    places = {id(rule): place for place, rule in enumerate(mapping.rules)}
+    paths = [
+        MappedPath.model_validate(
+            {
+                "path": [found.labels[column] for column in CATEGORY_COLUMNS if column in found.labels],
+                "outcome": found.outcome,
+                "rule": None if found.rule is None else places[id(found.rule)],
+            }
+        )
+        for found in checked.paths
+    ]
+    return TaxonomyMapping.model_validate(
+        {
+            "id": name if own is None else own.id,
+            "name": mapping.name,
+            "title": mapping.source.get("title") or mapping.name,
+            "edition": mapping.source.get("version", ""),
+            "licence": mapping.source.get("licence", ""),
+            "checked": mapping.source.get("checked", ""),
+            "version": 0 if own is None else own.version,
+            "built_in": own is None,
+            "rules": describe_rules(mapping.rules),
+            "categories": list_categories(mapping.rules) if own is None else own.document["categories"],
+            "paths": paths,
+            "unknown": [] if own is None else checked.unknown,
+        }
+    )

@@ -1,0 +1,131 @@
+"""The templates and mappings of a shop, beside those that come with hangtag: found by name, checked, tried."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Engine
+
+from hangtag.domain.errors import NotStoredError, TableError, UsageError
+from hangtag.exporting.mappings import (
+    MOST_CATEGORIES,
+    MOST_RULES,
+    describe_rules,
+    list_categories,
+    parse_mapping,
+)
+from hangtag.exporting.taxonomy import BUILT_IN, CategoryMapping, load_mapping
+from hangtag.exporting.template import Template, list_templates, load_template, parse_template, read_built_in
+from hangtag.server.problems import InvalidRequestError
+from hangtag.server.schemas import InvalidValue
+from hangtag.store.documents import Document, Documents
+
+
+class ShopDocuments:
+    """Finds templates and mappings by id or name: the shop's own, and hangtag's. Thread-safe."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.templates = Documents(engine, "template", frozenset(list_templates()))
+        self.mappings = Documents(engine, "taxonomy", frozenset(BUILT_IN))
+
+    def find_template(self, name: str) -> dict[str, Any]:
+        """Return a template as a document. Raises `NotStoredError`."""
+        if name in list_templates():
+            return read_built_in(name)
+        return self.templates.get(name).document
+
+    def find_mapping(self, name: str) -> CategoryMapping:
+        """Return a mapping. Raises `NotStoredError`."""
+        if name in BUILT_IN:
+            return load_mapping(name)
+        found = self.mappings.get(name)
+        return parse_mapping(found.name, found.document)
+
+    def read_template(
+        self,
+        given: str | Mapping[str, Any],
+        **changes: Any,  # noqa: ANN401 - fields have several types
+    ) -> tuple[Template, CategoryMapping | None]:
+        """Return the template that a request names or holds, with other values for some fields, and its mapping.
+
+        Raises `InvalidRequestError` for one that cannot be. A name is never a path: that would be one of this machine.
+        """
+        try:
+            template = self._read(given).changed(**changes)
+            return template, self.find_mapping(template.taxonomy) if template.taxonomy else None
+        except NotStoredError as error:
+            raise invalid_template(f"{error}; there are {self._list_names(error)}") from None
+        except (TableError, UsageError, TypeError, ValueError, AttributeError) as error:
+            raise invalid_template(str(error)) from None
+
+    def check_template(self, document: Mapping[str, Any], name: str) -> dict[str, Any]:
+        """Return a template as it is stored: whole and usable. Raises `InvalidRequestError`."""
+        kept = {key: value for key, value in document.items() if key not in {"name", "template"}}
+        kept = {"template": 1, **kept}
+        self.read_template({**kept, "name": name})
+        return kept
+
+    def check_mapping(self, document: Mapping[str, Any], name: str) -> dict[str, Any]:
+        """Return a mapping as it is stored: its rules, and all categories that they and the shop know.
+
+        Raises `InvalidRequestError`.
+        """
+        rules, categories = document.get("rules", ()), document.get("categories", ())
+        if len(rules) > MOST_RULES or len(categories) > MOST_CATEGORIES:
+            raise invalid_mapping(
+                f"a mapping has at most {MOST_RULES:,} rules and {MOST_CATEGORIES:,} categories"
+            )
+        try:
+            mapping = parse_mapping(name, document)
+        except TableError as error:
+            raise invalid_mapping(str(error)) from None
+        known = dict.fromkeys(str(category).strip() for category in categories)
+        known |= dict.fromkeys(list_categories(mapping.rules))
+        return {
+            "categories": [category for category in known if category],
+            "rules": describe_rules(mapping.rules),
+        }
+
+    def _read(self, given: str | Mapping[str, Any]) -> Template:
+        if not isinstance(given, str):
+            return parse_template(json.dumps(given), "template")
+        if given in list_templates():
+            return load_template(given)
+        found = self.templates.get(given)
+        return parse_template(json.dumps({**found.document, "name": found.name}), found.name)
+
+    def _list_names(self, error: NotStoredError) -> str:
+        if "no taxonomy" in str(error):
+            return ", ".join((*BUILT_IN, *(mapping.name for mapping in self.mappings.list())))
+        return ", ".join((*list_templates(), *(template.name for template in self.templates.list())))
+
+
+def describe_template(name: str, document: Mapping[str, Any], own: Document | None = None) -> dict[str, Any]:
+    """Describe a template as lists show it."""
+    template = parse_template(json.dumps({**document, "name": name}), name)
+    return {
+        "id": name if own is None else own.id,
+        "name": name,
+        "title": template.title,
+        "destination": template.destination,
+        "format": template.format,
+        "language": template.language,
+        "rows": template.rows,
+        "doubtful": template.doubtful,
+        "taxonomy": template.taxonomy,
+        "columns": [column.name or "*" for column in template.columns],
+        "built_in": own is None,
+        "version": 0 if own is None else own.version,
+        "updated": None if own is None else own.updated,
+        "updated_by": None if own is None else own.updated_by,
+    }
+
+
+def invalid_template(message: str) -> InvalidRequestError:
+    """Return the error of a template that cannot be."""
+    return InvalidRequestError(InvalidValue(field="template", message=message))
+
+
+def invalid_mapping(message: str) -> InvalidRequestError:
+    """Return the error of a mapping that cannot be."""
+    return InvalidRequestError(InvalidValue(field="taxonomy", message=message))
