@@ -21,6 +21,7 @@ from hangtag.client.values import (
     Predictions,
     Taxonomy,
 )
+from hangtag.client.webhooks import sign_webhook, verify_webhook
 from hangtag.domain.errors import ServiceError
 from hangtag.domain.flags import Flag
 from hangtag.domain.prediction import Label
@@ -53,4 +54,6 @@ __all__ = [
     "Received",
     "ServiceError",
     "Taxonomy",
+    "sign_webhook",
+    "verify_webhook",
 ]

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpcore
+import httpx
 
 from hangtag.imaging.addresses import AddressRules
 
@@ -117,3 +118,14 @@ class _TimedStream(httpcore.NetworkStream):
 
     def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 - httpcore's
         return self._stream.get_extra_info(info)
+
+
+def guard(client: httpx.Client, rules: AddressRules, deadline: Deadline) -> None:
+    """Let a client connect to what the rules allow only, and let no answer take longer than the deadline.
+
+    What a proxy is asked for is not looked at here: check the name of the host before each request.
+    """
+    for opened in (client._transport, *client._mounts.values()):  # noqa: SLF001 - httpx has no other way
+        if isinstance(opened, httpx.HTTPTransport):
+            is_proxy = isinstance(opened._pool, httpcore.HTTPProxy | httpcore.SOCKSProxy)  # noqa: SLF001
+            opened._pool._network_backend = CheckedNetwork(None if is_proxy else rules, deadline)  # noqa: SLF001

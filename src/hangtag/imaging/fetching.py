@@ -19,7 +19,7 @@ from hangtag.domain.network import naming_network_settings
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.addresses import AddressRules
 from hangtag.imaging.budget import DEFAULT_LIMITS, DecodeLimits, too_large
-from hangtag.imaging.connecting import CheckedNetwork, Deadline
+from hangtag.imaging.connecting import Deadline, guard
 
 _LONGEST_PAUSE_S: Final = 60.0
 _LONGEST_CONNECT_S: Final = 10.0
@@ -99,11 +99,7 @@ class Fetcher:
                 event_hooks={"request": [self._check_request]},
             )
         self._deadline = Deadline()
-        for opened in (self._http._transport, *self._http._mounts.values()):  # noqa: SLF001 - httpx has no other way
-            if isinstance(opened, httpx.HTTPTransport):
-                is_proxy = isinstance(opened._pool, httpcore.HTTPProxy | httpcore.SOCKSProxy)  # noqa: SLF001
-                rules = None if is_proxy else settings.rules
-                opened._pool._network_backend = CheckedNetwork(rules, self._deadline)  # noqa: SLF001
+        guard(self._http, settings.rules, self._deadline)
 
     def fetch(self, url: str, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
         """Return what stands at an address.

@@ -34,6 +34,7 @@ from hangtag.server.routes import (
     single_sign_on,
     status,
     templates,
+    webhooks,
 )
 from hangtag.server.service import run_service
 from hangtag.server.settings import Settings
@@ -69,7 +70,7 @@ def create_app(settings: Settings) -> FastAPI:
         dependencies=[Depends(authorise)],
         generate_unique_id_function=_name_operation,
     )
-    stored = (batches, products, batch_exports, templates, jobs)
+    stored = (batches, products, batch_exports, templates, webhooks, jobs)
     for part in (
         predictions,
         *stored,

@@ -15,6 +15,7 @@ from hangtag.server.jobs.runner import JobModels
 from hangtag.server.models import ModelRegistry
 from hangtag.server.settings import Settings
 from hangtag.server.shop_documents import ShopDocuments
+from hangtag.server.webhooks import WebhookSender, read_hosts
 from hangtag.store.batches import Batches, remove_unused
 from hangtag.store.decisions import Decisions
 from hangtag.store.folder import PhotoFolder
@@ -43,6 +44,7 @@ class BatchService:
         self.notes = Notes(self.store)
         self.documents = ShopDocuments(engine)
         self.events = BatchEvents()
+        self.webhooks = WebhookSender(engine, read_hosts(settings.webhook_hosts))
         self._worker = LabellingWorker(self.store, models.load)
         self.store.on_change = self._on_change
 
@@ -52,6 +54,7 @@ class BatchService:
         self.store.reserve.fill()
         remove_unused(self.store, self.store.folder.iter_hashes())
         self._worker.start()
+        self.webhooks.start()
 
     def end_streams(self) -> None:
         """End the event streams. Clients reconnect when the service is back."""
@@ -61,6 +64,7 @@ class BatchService:
         """Store the answers so far and end the worker."""
         self.end_streams()
         await asyncio.to_thread(self._worker.stop)
+        await asyncio.to_thread(self.webhooks.stop)
 
     async def receive(self, request: Request, batch_id: str, key: str | None) -> list[dict[str, Any]]:
         """Add the files of a request to a batch, and return what became of each.
@@ -97,3 +101,4 @@ class BatchService:
     def _on_change(self, batch: int) -> None:
         self.events.ring(batch)
         self._worker.wake()
+        self.webhooks.wake()

@@ -179,6 +179,11 @@ class Settings(BaseSettings):
     )
     upload_timeout_s: float = Field(default=60.0, gt=0, description="Seconds an upload may stall.")
 
+    webhook_hosts: str = Field(
+        default="",
+        description="The only hosts that webhooks may call, separated by commas. They may be private.",
+    )
+
     doubt_threshold: float = Field(
         default=0.6,
         ge=0,

@@ -55,7 +55,7 @@ def read_changes(products: Products, batch_id: str, cursor: Cursor | None, limit
         batch = products.store.find_batch(connection, batch_id)
         is_reset = cursor is None or cursor.rebuilt != batch.rebuilt or cursor.revision > batch.revision
         since = Cursor(batch.rebuilt, 0, 0) if cursor is None or is_reset else cursor
-        rows = _read_rows(connection, batch.number, since, limit + 1)
+        rows = read_changed(connection, batch.number, since, limit + 1)
         has_more = len(rows) > limit
         rows = rows[:limit]
         described = products.describe(connection, batch, [row.number for row in rows if not row.removed])
@@ -64,9 +64,10 @@ def read_changes(products: Products, batch_id: str, cursor: Cursor | None, limit
     return Changes(described, removed, last, is_reset, has_more)
 
 
-def _read_rows(
+def read_changed(
     connection: Connection, batch: int, since: Cursor, limit: int
 ) -> Sequence[DatabaseRow[int, int, bool]]:
+    """Return the number, revision and `removed` of the products of a batch that changed since a cursor, in order."""
     later = or_(
         ProductRow.revision > since.revision,
         and_(ProductRow.revision == since.revision, ProductRow.number > since.product),

@@ -102,8 +102,8 @@ class Decisions:
             if known is not None:
                 return known
             vocabulary = self._store.labeller(change.connection, batch.model).vocabulary
-            planner = _Planner(decision, vocabulary, who, others[0].number if others else None)
-            for row in _read_products(change.connection, numbers, batch.number):
+            planner = Planner(decision, vocabulary, who, others[0].number if others else None)
+            for row in read_products(change.connection, numbers, batch.number):
                 planner.plan(row)
             response = append(self._store, change, planner.changes, Entry(decision.kind, who))
             response["conflicts"] = planner.conflicts
@@ -117,7 +117,7 @@ class Decisions:
         if len(set(numbers)) < 2:  # noqa: PLR2004 - one alone cannot be merged
             raise InvalidFieldsError(InvalidField("products", "choose two products or more"))
         with self._store.changing(batch.number) as change:
-            rows = {row.number: row for row in _read_products(change.connection, numbers, batch.number)}
+            rows = {row.number: row for row in read_products(change.connection, numbers, batch.number)}
             kept = [number for number in dict.fromkeys(numbers) if number in rows]
             photos = _read_photo_numbers(change.connection, kept)
             first, *rest = kept
@@ -196,7 +196,7 @@ class Decisions:
         return response | {"products": shown}
 
 
-class _Planner:
+class Planner:
     """Finds out what a decision changes of each product."""
 
     def __init__(
@@ -287,7 +287,8 @@ def _is_same(entry: Mapping[str, Any] | None, known: Mapping[str, Any] | None) -
     return (entry["value"], entry["state"]) == (known["value"], known["state"])
 
 
-def _read_products(connection: Connection, numbers: Sequence[int], batch: int) -> Iterable[DatabaseRow[Any]]:
+def read_products(connection: Connection, numbers: Sequence[int], batch: int) -> Iterable[DatabaseRow[Any]]:
+    """Yield the rows of products of a batch, in the order of their numbers; deleted ones are left out."""
     for part in iter_parts(numbers):
         yield from connection.execute(
             select(*_COLUMNS)

@@ -20,8 +20,10 @@ STREAMS = ("watch_job", "watch_batch")
 BOUND_BY_THEIR_DATA = (
     "add_export_template",
     "add_taxonomy",
+    "add_webhook",
     "change_export_template",
     "change_taxonomy",
+    "change_webhook",
     "check_batch_export",
     "create_export",
     "decide",
@@ -29,6 +31,7 @@ BOUND_BY_THEIR_DATA = (
     "duplicate_export_template",
     "duplicate_taxonomy",
     "export_products",
+    "push_batch_labels",
     "read_taxonomy_table",
     "set_presence",
 )

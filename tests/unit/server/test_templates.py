@@ -93,7 +93,7 @@ def test_hangtags_own_are_copied_to_be_changed(client):
 def test_an_example_becomes_a_template(client, export_csv, sold_batch):
     """Columns keep their order; those that labels fill are spelled as the example spells them."""
     found = client.post(
-        f"{API}/export-templates/draft",
+        f"{API}/template-drafts",
         params={"filename": "muster.csv"},
         content=EXAMPLE.encode("cp1252"),
         headers={"Content-Type": "application/octet-stream"},
@@ -114,7 +114,7 @@ def test_a_file_that_is_no_table(client):
     """It is refused with the reason."""
     for content in (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", b""):
         found = client.post(
-            f"{API}/export-templates/draft",
+            f"{API}/template-drafts",
             content=content,
             headers={"Content-Type": "application/octet-stream"},
         )
@@ -135,7 +135,7 @@ def test_a_mapping_as_a_table_and_back(client, mapping):
     table = client.get(f"{API}/taxonomies/{mapping['id']}/csv")
     assert table.headers["content-disposition"].endswith("Our%20shop.csv")
     read = client.post(
-        f"{API}/taxonomies/read", content=table.content, headers={"Content-Type": "application/octet-stream"}
+        f"{API}/taxonomy-tables", content=table.content, headers={"Content-Type": "application/octet-stream"}
     ).json()
     assert read["rules"] == mapping["rules"]
 
@@ -157,7 +157,7 @@ def test_a_mapping_is_changed_and_checked(client, mapping):
 def test_a_draft_and_a_copy(client):
     """Categories are matched by their names; a copy of Google's can be changed."""
     drafted = client.post(
-        f"{API}/taxonomies/draft", json={"categories": ["Clothes > T-shirts", "Toys"]}
+        f"{API}/taxonomy-drafts", json={"categories": ["Clothes > T-shirts", "Toys"]}
     ).json()
     assert drafted["categories"] == ["Clothes > T-shirts", "Toys"]
     assert {"Clothes > T-shirts", ""} == {rule["path"] for rule in drafted["rules"]}

@@ -27,6 +27,7 @@ _REVIEW: Final = Rule(Action.REVIEW)
 _REVIEW_AUDITED: Final = Rule(Action.REVIEW, audited=True)
 _ACCOUNT: Final = Rule(Action.ACCOUNT)
 _ADMINISTER: Final = Rule(Action.ADMINISTER)
+_ADMINISTER_AUDITED: Final = Rule(Action.ADMINISTER, audited=True)
 
 RULES: Final[Mapping[str, Rule]] = {
     "show_health": _ANYONE,
@@ -90,7 +91,17 @@ RULES: Final[Mapping[str, Rule]] = {
     "export_products": Rule(Action.READ, audited=True),
     "check_batch_export": _READ,
     "list_changes": _READ,
+    "push_batch_labels": _REVIEW,
     "list_export_templates": _READ,
+    # Webhooks
+    "list_webhooks": _ADMINISTER,
+    "add_webhook": _ADMINISTER_AUDITED,
+    "change_webhook": _ADMINISTER_AUDITED,
+    "delete_webhook": _ADMINISTER_AUDITED,
+    "rotate_webhook_secret": _ADMINISTER_AUDITED,
+    "test_webhook": _ADMINISTER,
+    "list_deliveries": _ADMINISTER,
+    "redeliver": _ADMINISTER_AUDITED,
     # Templates of exports, and mappings of categories
     "show_export_template": _READ,
     "add_export_template": _REVIEW_AUDITED,

@@ -12,7 +12,7 @@ from hangtag.exporting.template import Template
 from hangtag.server.batch_exports import BatchProducts, check_export, write_export
 from hangtag.server.problems import InvalidRequestError, problem_responses
 from hangtag.server.product_schemas import Product, ProductFilter
-from hangtag.server.routes.batches import BatchId, json_response
+from hangtag.server.routes.batches import BatchId, Once, Who, json_response
 from hangtag.server.routes.products import to_filter
 from hangtag.server.schemas import InvalidValue, Schema
 from hangtag.server.service import Service, ServiceDependency
@@ -21,6 +21,7 @@ from hangtag.server.uploads import JsonRoute
 from hangtag.store.changes import Cursor, read_changes
 from hangtag.store.exports import export_batch
 from hangtag.store.index import Filter
+from hangtag.store.pushing import MOST_PUSHED, PushedLabels, push_labels
 
 router = APIRouter(tags=["exports"], route_class=JsonRoute)
 
@@ -36,6 +37,45 @@ _FILES: Final[dict[int | str, dict[str, Any]]] = {
         },
     }
 }
+
+
+class PushedItem(Schema):
+    """Labels of one product, found by its id (`product`) or its SKU (`key`). A label of null is taken back.
+
+    `version` is that of the product which your system saw: what a person said since is kept. Without it, whatever a
+    person said is kept.
+    """
+
+    product: str | None = Field(None, max_length=30)
+    key: str | None = Field(None, max_length=500)
+    version: int | None = Field(None, ge=0, le=2**31 - 1)
+    labels: dict[str, str | None] = Field(min_length=1, max_length=50)
+
+
+class PushedList(Schema):
+    """Labels of up to a thousand products."""
+
+    items: list[PushedItem] = Field(min_length=1, max_length=MOST_PUSHED)
+
+
+class PushedResult(Schema):
+    """What came of one item: `conflict` names who said what since, `refused` why the label cannot be."""
+
+    product: str | None
+    key: str | None
+    outcome: Literal["changed", "unchanged", "conflict", "refused", "unknown"]
+    version: int | None
+    by: str | None
+    value: str | None
+    reason: str | None
+
+
+class Pushed(Schema):
+    """What came of all items, in their order. `decision` is null if nothing changed."""
+
+    decision: str | None
+    changed: int
+    results: list[PushedResult]
 
 
 class NewExport(Schema):
@@ -184,6 +224,16 @@ def list_changes(
             "more": changes.has_more,
         }
     )
+
+
+@router.post("/batches/{batch_id}/labels", response_model=Pushed, responses=problem_responses(404, 413, 422))
+def push_batch_labels(
+    batch_id: BatchId, pushed: PushedList, service: ServiceDependency, who: Who, key: Once = None
+) -> Response:
+    """Take labels from a shop's own system, by SKU. What a person said since the system looked is never overwritten."""
+    items = [PushedLabels(item.labels, item.product, item.key, item.version) for item in pushed.items]
+    once = None if key is None else f"labels:{batch_id}:{key}"
+    return json_response(push_labels(service.batches.store, batch_id, items, who, once))
 
 
 def _export_plainly(batch_id: str, wanted: NewExport, service: Service) -> StreamingResponse:

@@ -101,7 +101,7 @@ def add_export_template(new: NewTemplate, service: ServiceDependency, who: Who) 
     return _with_document(documents.templates.add(new.name, document, who))
 
 
-@router.post("/export-templates/draft", responses=problem_responses(413, 422))
+@router.post("/template-drafts", responses=problem_responses(413, 422))
 def draft_export_template(content: Table, filename: Filename = "example.csv") -> TemplateDraft:
     """Make a template of an example of the shop's own sheet: the same columns, matched to what fills them."""
     try:
@@ -168,13 +168,13 @@ def add_taxonomy(new: NewTaxonomy, service: ServiceDependency, who: Who) -> Taxo
     return _show(service, documents.mappings.add(new.name, document, who))
 
 
-@router.post("/taxonomies/draft", responses=problem_responses(413, 422))
+@router.post("/taxonomy-drafts", responses=problem_responses(413, 422))
 def draft_taxonomy_mapping(given: ShopCategories, service: ServiceDependency) -> TaxonomyDraft:
     """Draft a mapping by the names of the shop's categories. Every row has to be read by a person."""
     return TaxonomyDraft.model_validate(draft_rules(_paths(service), given.categories))
 
 
-@router.post("/taxonomies/read", responses=problem_responses(413, 422))
+@router.post("/taxonomy-tables", responses=problem_responses(413, 422))
 def read_taxonomy_table(content: Table, filename: Filename = "mapping.csv") -> TaxonomyDraft:
     """Read a mapping from a table: a column for each label that decides, and `id`, `path` or both."""
     try:
