@@ -516,6 +516,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/batches/{batch_id}/labels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Take labels from a shop's own system, by SKU. What a person said since the system looked is never overwritten. */
+        post: operations["push_batch_labels"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/export-templates": {
         parameters: {
             query?: never;
@@ -534,7 +551,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/export-templates/draft": {
+    "/api/v1/template-drafts": {
         parameters: {
             query?: never;
             header?: never;
@@ -605,7 +622,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/taxonomies/draft": {
+    "/api/v1/taxonomy-drafts": {
         parameters: {
             query?: never;
             header?: never;
@@ -622,7 +639,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/taxonomies/read": {
+    "/api/v1/taxonomy-tables": {
         parameters: {
             query?: never;
             header?: never;
@@ -686,6 +703,110 @@ export interface paths {
         get: operations["download_taxonomy"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description List the webhooks; their secrets are not shown again. */
+        get: operations["list_webhooks"];
+        put?: never;
+        /** @description Register an address. It is told of what changes from now on; the answer holds the secret that signs it. */
+        post: operations["add_webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{webhook_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** @description Delete a webhook with its log. */
+        delete: operations["delete_webhook"];
+        options?: never;
+        head?: never;
+        /** @description Change a webhook, or turn it off or on. */
+        patch: operations["change_webhook"];
+        trace?: never;
+    };
+    "/api/v1/webhooks/{webhook_id}/secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Make a new secret. For a day, messages are signed with the old one, too. */
+        post: operations["rotate_webhook_secret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{webhook_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Send a test message; the log says what came of it. */
+        post: operations["test_webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{webhook_id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description List what was sent to a webhook in the last 30 days, and what is still to be sent. */
+        get: operations["list_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Send a message again, under the same id. */
+        post: operations["redeliver"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1895,6 +2016,54 @@ export interface components {
             total: number;
         };
         /**
+         * Delivery
+         * @description A message, and what came of it. `next_try` is when it is sent next.
+         */
+        Delivery: {
+            /** Id */
+            id: string;
+            /** Event */
+            event: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "waiting" | "delivered" | "failed";
+            /** Attempts */
+            attempts: number;
+            /**
+             * Created
+             * Format: date-time
+             */
+            created: string;
+            /** Tried */
+            tried: string | null;
+            /** Next Try */
+            next_try: string | null;
+            /** Status */
+            status: number | null;
+            /** Problem */
+            problem: string | null;
+            /** Took Ms */
+            took_ms: number | null;
+            /** Repeated */
+            repeated: boolean;
+            /** Payload */
+            payload: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * DeliveryList
+         * @description A page of the log of a webhook, the newest first.
+         */
+        DeliveryList: {
+            /** Items */
+            items: components["schemas"]["Delivery"][];
+            /** More */
+            more: boolean;
+        };
+        /**
          * Duplicate
          * @description Where the same photo came before.
          */
@@ -2939,6 +3108,21 @@ export interface components {
             days?: number | null;
         };
         /**
+         * NewWebhook
+         * @description An address to tell of changes from now on.
+         */
+        NewWebhook: {
+            /** Url */
+            url: string;
+            /**
+             * Description
+             * @default
+             */
+            description: string;
+            /** Events */
+            events: ("products.changed" | "batch.ready" | "batch.deleted")[];
+        };
+        /**
          * NotAProduct
          * @description Whether the model takes it for something else than a product, and what a person decided (null: nothing).
          */
@@ -3257,6 +3441,68 @@ export interface components {
             items: components["schemas"]["Product"][];
             /** Total */
             total: number;
+        };
+        /**
+         * Pushed
+         * @description What came of all items, in their order. `decision` is null if nothing changed.
+         */
+        Pushed: {
+            /** Decision */
+            decision: string | null;
+            /** Changed */
+            changed: number;
+            /** Results */
+            results: components["schemas"]["PushedResult"][];
+        };
+        /**
+         * PushedItem
+         * @description Labels of one product, found by its id (`product`) or its SKU (`key`). A label of null is taken back.
+         *
+         *     `version` is that of the product which your system saw: what a person said since is kept. Without it, whatever a
+         *     person said is kept.
+         */
+        PushedItem: {
+            /** Product */
+            product?: string | null;
+            /** Key */
+            key?: string | null;
+            /** Version */
+            version?: number | null;
+            /** Labels */
+            labels: {
+                [key: string]: string | null;
+            };
+        };
+        /**
+         * PushedList
+         * @description Labels of up to a thousand products.
+         */
+        PushedList: {
+            /** Items */
+            items: components["schemas"]["PushedItem"][];
+        };
+        /**
+         * PushedResult
+         * @description What came of one item: `conflict` names who said what since, `refused` why the label cannot be.
+         */
+        PushedResult: {
+            /** Product */
+            product: string | null;
+            /** Key */
+            key: string | null;
+            /**
+             * Outcome
+             * @enum {string}
+             */
+            outcome: "changed" | "unchanged" | "conflict" | "refused" | "unknown";
+            /** Version */
+            version: number | null;
+            /** By */
+            by: string | null;
+            /** Value */
+            value: string | null;
+            /** Reason */
+            reason: string | null;
         };
         /**
          * Reason
@@ -3750,6 +3996,92 @@ export interface components {
         Tokens: {
             /** Items */
             items: components["schemas"]["TokenView"][];
+        };
+        /**
+         * Webhook
+         * @description An address that is told of changes. `waiting` messages are still to be sent.
+         */
+        Webhook: {
+            /** Id */
+            id: string;
+            /** Url */
+            url: string;
+            /** Description */
+            description: string;
+            /** Events */
+            events: ("products.changed" | "batch.ready" | "batch.deleted")[];
+            /** Enabled */
+            enabled: boolean;
+            /** Disabled Because */
+            disabled_because: string | null;
+            /**
+             * Created
+             * Format: date-time
+             */
+            created: string;
+            /** Created By */
+            created_by: string | null;
+            /** Waiting */
+            waiting: number;
+            /** Last Sent */
+            last_sent: string | null;
+            /** Last Arrived */
+            last_arrived: boolean | null;
+        };
+        /**
+         * WebhookList
+         * @description The webhooks, the oldest first.
+         */
+        WebhookList: {
+            /** Items */
+            items: components["schemas"]["Webhook"][];
+        };
+        /**
+         * WebhookPatch
+         * @description What is to change of a webhook. One that is turned on again is told of all it missed.
+         */
+        WebhookPatch: {
+            /** Url */
+            url?: string | null;
+            /** Description */
+            description?: string | null;
+            /** Events */
+            events?: ("products.changed" | "batch.ready" | "batch.deleted")[] | null;
+            /** Enabled */
+            enabled?: boolean | null;
+        };
+        /**
+         * WebhookWithSecret
+         * @description A webhook with its secret, which is shown this once.
+         */
+        WebhookWithSecret: {
+            /** Id */
+            id: string;
+            /** Url */
+            url: string;
+            /** Description */
+            description: string;
+            /** Events */
+            events: ("products.changed" | "batch.ready" | "batch.deleted")[];
+            /** Enabled */
+            enabled: boolean;
+            /** Disabled Because */
+            disabled_because: string | null;
+            /**
+             * Created
+             * Format: date-time
+             */
+            created: string;
+            /** Created By */
+            created_by: string | null;
+            /** Waiting */
+            waiting: number;
+            /** Last Sent */
+            last_sent: string | null;
+            /** Last Arrived */
+            last_arrived: boolean | null;
+            /** Secret */
+            secret: string;
         };
     };
     responses: never;
@@ -5608,6 +5940,65 @@ export interface operations {
             };
         };
     };
+    push_batch_labels: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repeated request with the same key does nothing more, and gets the first response again. */
+                "Idempotency-Key"?: string | null;
+                /** @description Your name, where the service has no accounts. Where it has, it is that of your account. */
+                "X-Hangtag-User"?: string | null;
+            };
+            path: {
+                /** @description The id of the batch. */
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PushedList"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pushed"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_export_templates: {
         parameters: {
             query?: never;
@@ -6295,6 +6686,330 @@ export interface operations {
                 };
                 content: {
                     "text/csv": string;
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_webhooks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookList"];
+                };
+            };
+        };
+    };
+    add_webhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Your name, where the service has no accounts. Where it has, it is that of your account. */
+                "X-Hangtag-User"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewWebhook"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookWithSecret"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the webhook. */
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the webhook. */
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookPatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rotate_webhook_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the webhook. */
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookWithSecret"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    test_webhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Your name, where the service has no accounts. Where it has, it is that of your account. */
+                "X-Hangtag-User"?: string | null;
+            };
+            path: {
+                /** @description The id of the webhook. */
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_deliveries: {
+        parameters: {
+            query?: {
+                state?: ("waiting" | "delivered" | "failed") | null;
+                /** @description The number of items to skip. */
+                offset?: number;
+                /** @description The largest number of items to return. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The id of the webhook. */
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryList"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    redeliver: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the webhook. */
+                webhook_id: string;
+                /** @description The id of the message, as in its header `webhook-id`. */
+                delivery_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"];
                 };
             };
             /** @description Not Found */
