@@ -1,12 +1,15 @@
-"""The labelling of batches in the background: one thread, small transactions, resumed wherever the last one stopped."""
+"""The labelling of batches in the background: one thread, small transactions, resumed wherever the last one stopped.
+
+What kills the process again and again is set aside (`claims`).
+"""
 
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
-from itertools import tee
+from itertools import islice, tee
 from typing import Any, Final
 
 import numpy as np
@@ -14,10 +17,13 @@ from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from hangtag.domain.errors import HangtagError, NotStoredError
+from hangtag.domain.reasons import Reason
 from hangtag.imaging.budget import DecodeLimits
 from hangtag.inference.model import Model
 from hangtag.inference.predicting import DecodeSettings, predict_photos
 from hangtag.inference.predictions import Predictions
+from hangtag.store.claims import LEASE_S, SEVERAL, Claim, Claims
+from hangtag.store.faults import FaultError, find_fault
 from hangtag.store.folder import PhotoFolder
 from hangtag.store.labels import Labeller
 from hangtag.store.refresh import refresh_products, update_state
@@ -32,6 +38,11 @@ COMMIT_S: Final = 0.2
 
 _FETCHED_PHOTOS: Final = 500
 _SECONDS_AFTER_A_FAULT: Final = 5.0
+_CAREFUL_PHOTOS: Final = 256
+"""So many photos may have been in hand, or answered and not yet stored, when a process died."""
+
+_LOOK_S: Final = 2.0
+"""How often a shared database is looked at for batches that came to, or were left by, another service."""
 _log = logging.getLogger(__name__)
 
 
@@ -50,19 +61,33 @@ class WaitingPhoto:
         return self.folder.read(self.sha256, limits)
 
 
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A batch that is being labelled: the claim on it, its model, and how answers become labels."""
+
+    claim: Claim
+    model: Model
+    labeller: Labeller
+
+
 class LabellingWorker:
     """Labels the batches of a store in a thread of its own. `load(id)` loads a model in that thread."""
 
-    def __init__(self, store: Store, load: Callable[[str], Model]) -> None:
+    def __init__(self, store: Store, load: Callable[[str], Model], lease_s: float = LEASE_S) -> None:
         self._store = store
         self._load = load
+        self._lease_s = lease_s
+        self._claims = Claims(store, lease_s)
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="labelling", daemon=True)
+        self._renewing = threading.Thread(target=self._renew, name="claims", daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
+        if self._claims.is_shared:
+            self._renewing.start()
 
     def wake(self) -> None:
         """Signal that there are new photos."""
@@ -77,48 +102,50 @@ class LabellingWorker:
 
     def label_all(self) -> None:
         """Label all that waits, in the caller's thread."""
-        while (batch := self._next_batch()) is not None:
-            self._label_batch(*batch)
+        while (claim := self._claims.take()) is not None:
+            self._label_batch(claim)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             self._wake.clear()
             try:
-                batch = self._next_batch()
-                if batch is not None:
-                    self._label_batch(*batch)
+                claim = self._claims.take()
+                if claim is not None:
+                    self._label_batch(claim)
                 elif not self._stopping.is_set():
-                    self._wake.wait()
-            except Exception:  # noqa: BLE001 - no error of one batch may stop the others
+                    self._wake.wait(_LOOK_S if self._claims.is_shared else None)
+            except Exception as error:  # noqa: BLE001 - no error of one batch may stop the others
                 # The database itself failed, most likely because the disk is full. It is tried again.
-                _log.exception("batches are waiting because the database cannot be used")
+                fault = find_fault(error)
+                _log.error("batches are waiting: %s", fault or "an unexpected error", exc_info=fault is None)
                 self._stopping.wait(_SECONDS_AFTER_A_FAULT)
 
-    def _next_batch(self) -> tuple[int, int] | None:
-        """Return the number and model of the batch to label next: the one that was touched last is being looked at."""
-        statement = (
-            select(BatchRow.number, BatchRow.model)
-            .where(BatchRow.state == "labelling")
-            .order_by(BatchRow.archived, BatchRow.updated.desc())
-        )
-        with self._store.engine.connect() as connection:
-            found = connection.execute(statement).first()
-        return None if found is None else (found.number, found.model)
+    def _renew(self) -> None:
+        """Keep the batches of this process, however long a photo or the loading of a model takes."""
+        while not self._stopping.wait(self._lease_s / 4):
+            with suppress(SQLAlchemyError, HangtagError):  # whoever labels will notice
+                self._claims.renew_all()
 
-    def _label_batch(self, batch: int, model: int) -> None:
+    def _label_batch(self, claim: Claim) -> None:
         try:
-            self._label(batch, model)
+            self._label(claim)
         except NotStoredError:
             _log.info("a batch was deleted while it was labelled")
+        except FaultError:
+            raise
         except HangtagError as error:
-            self._fail(batch, error.problem)
+            self._fail(claim.batch, error.problem)
         except (OSError, SQLAlchemyError):
             raise
         except Exception:  # noqa: BLE001 - as above
             _log.exception("labelling a batch failed unexpectedly")
-            self._fail(batch, "something went wrong in the service; its log has the details")
+            self._fail(claim.batch, "something went wrong in the service; its log has the details")
+        self._claims.release(claim.batch)
 
-    def _label(self, batch: int, model: int) -> None:
+    def _label(self, claim: Claim) -> None:
+        if claim.is_poison and not self._set_aside(claim):
+            return
+        batch, model = claim.batch, claim.model
         with self._store.engine.connect() as connection:
             stored = connection.execute(
                 select(ModelRow.id, ModelRow.sha256).where(ModelRow.number == model)
@@ -131,18 +158,65 @@ class LabellingWorker:
             )
             self._fail(batch, problem)
             return
-        taken, given = tee(self._iter_waiting(batch))
+        task = _Task(claim, loaded, labeller)
+        if claim.is_careful:
+            if not self._label_one_by_one(task):
+                return
+            self._claims.clear(batch)
+        else:
+            self._claims.note(batch, SEVERAL)
+        self._label_many(task)
+
+    def _label_many(self, task: _Task) -> None:
+        taken, given = tee(self._iter_waiting(task.claim.batch))
         settings = DecodeSettings(threads=1, batch_size=BATCH_PHOTOS, limits=self._store.limits)
         gathered: list[tuple[list[WaitingPhoto], Predictions]] = []
         since = time.monotonic()
-        with closing(predict_photos(given, [loaded], settings)) as batches:
+        with closing(predict_photos(given, [task.model], settings)) as batches:
             for (found,) in batches:
                 gathered.append(([next(taken) for _ in range(len(found))], found))
                 if time.monotonic() - since >= COMMIT_S or self._stopping.is_set():
-                    if not self._store_answers(batch, model, gathered, labeller) or self._stopping.is_set():
+                    if not self._store_answers(task, gathered) or self._stopping.is_set():
                         return
                     gathered, since = [], time.monotonic()
-        self._store_answers(batch, model, gathered, labeller)
+        self._store_answers(task, gathered)
+
+    def _label_one_by_one(self, task: _Task) -> bool:
+        """Label photos after a death, each noted before it is touched. Return whether there may be more, and no danger.
+
+        It is over when the suspect has its answer, or when those are through that may have been in hand.
+        """
+        claim = task.claim
+        settings = DecodeSettings(threads=1, batch_size=1, limits=self._store.limits)
+        for photo in islice(self._iter_waiting(claim.batch), _CAREFUL_PHOTOS):
+            self._claims.note(claim.batch, photo.number)
+            ((found,),) = predict_photos([photo], [task.model], settings)
+            if not self._store_answers(task, [([photo], found)]) or self._stopping.is_set():
+                return False
+            if photo.number == claim.suspect:
+                break
+        return True
+
+    def _set_aside(self, claim: Claim) -> bool:
+        """Set aside what killed the process too often. Return False if that is the batch."""
+        _log.error("a batch has ended the service %d times; what was in hand is set aside", claim.deaths)
+        if not claim.suspect:
+            times = f"the service ended {claim.deaths} times while it began to label this batch"
+            self._fail(claim.batch, f"{times}, so it was set aside; choose its model again to try once more")
+            return False
+        detail = f"the service ended {claim.deaths} times while it read this photo, so it was set aside"
+        with self._store.changing(claim.batch) as change:
+            photo = (PhotoRow.number == claim.suspect) & (PhotoRow.batch == claim.batch)
+            product = change.connection.execute(
+                update(PhotoRow)
+                .where(photo)
+                .values(todo=False, reason=Reason.TOO_EXPENSIVE.value, detail=detail)
+                .returning(PhotoRow.product)
+            ).scalar_one_or_none()
+            if product is not None:
+                refresh_products(self._store, change, {product})
+                update_state(change.connection, claim.batch)
+        return True
 
     def _iter_waiting(self, batch: int) -> Iterator[WaitingPhoto]:
         """Yield the photos that wait, a few at a time; those that come meanwhile are at the end."""
@@ -166,23 +240,18 @@ class LabellingWorker:
             for photo in photos:
                 yield WaitingPhoto(*photo[:4], self._store.folder)
 
-    def _store_answers(
-        self,
-        batch: int,
-        model: int,
-        gathered: list[tuple[list[WaitingPhoto], Predictions]],
-        labeller: Labeller,
-    ) -> bool:
-        """Store answers. Return False, and store nothing, if the batch has another model by now."""
+    def _store_answers(self, task: _Task, gathered: list[tuple[list[WaitingPhoto], Predictions]]) -> bool:
+        """Store answers. Return False, and store nothing, if the batch has another model or labeller by now."""
+        batch, model = task.claim.batch, task.claim.model
         with self._store.changing(batch) as change:
             present = change.connection.execute(
                 select(BatchRow.model).where(BatchRow.number == batch)
             ).scalar_one()
-            if present != model:
+            if present != model or not self._claims.renew(change.connection, batch):
                 return False
             touched: set[int] = set()
             for photos, found in gathered:
-                touched |= _insert_answers(change, model, photos, (labeller, found))
+                touched |= _insert_answers(change, model, photos, (task.labeller, found))
             refresh_products(self._store, change, touched)
             update_state(change.connection, batch)
         return True
