@@ -22,7 +22,7 @@ from rich.table import Table
 from scipy.optimize import minimize
 
 from hangtag.adapting.examples import group_alike
-from hangtag.adapting.fitting import BaseMetric, Labelled, apply_shift, fit_shift
+from hangtag.adapting.fitting import BaseMetric, Labelled, fit_shift
 from hangtag.adapting.suggesting import Suggester
 from hangtag.bundle.file import Bundle, read_bundle
 from hangtag.bundle.statistics import EmbeddingStatistics, read_statistics
@@ -92,14 +92,14 @@ def anchored(shop: Photos, base: Base) -> Answer:
     """Return hangtag's own: logistic regression from the head's logits on, held by the base covariance."""
     rows = Labelled(base.metric.rotate(shop.embedding), shop.logits, shop.targets, shop.logits.shape[1])
     shift = fit_shift(base.metric, rows)
-    return lambda photos: apply_shift(shift, photos.embedding, photos.logits)
+    return lambda photos: shift.apply(photos.embedding, photos.logits)
 
 
 def unheld(shop: Photos, base: Base) -> Answer:
     """Return logistic regression from the head's logits on, which nothing holds at home."""
     rows = Labelled(base.metric.rotate(shop.embedding), shop.logits, shop.targets, shop.logits.shape[1])
     shift = fit_shift(base.metric, rows, hold=0.0)
-    return lambda photos: apply_shift(shift, photos.embedding, photos.logits)
+    return lambda photos: shift.apply(photos.embedding, photos.logits)
 
 
 def probe(shop: Photos, base: Base) -> Answer:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hangtag.adapting.examples import Examples, Lesson, group_alike, plan_lesson
-from hangtag.adapting.fitting import HOLD, BaseMetric, Labelled, apply_shift, fit_shift, widen_logits
+from hangtag.adapting.fitting import HOLD, BaseMetric, Labelled, fit_shift, widen_logits
 from hangtag.adapting.forgetting import ALLOWED_POINTS, HomeCheck
 from hangtag.bundle.card import Card, GoldenCheck, HeadCard
 from hangtag.bundle.file import Bundle, write_model
@@ -70,7 +70,8 @@ class ColumnResult:
 class Adapted:
     """An adapted bundle that is not yet written: its graph and its card, whose golden answers are those of the base.
 
-    `forgotten` is by how many points the mean of the heads falls on the base photos, as their statistics tell.
+    `forgotten` is by how many points the mean of the heads falls on the base photos, as their statistics tell, `lost`
+    the same for each head that changed; None where that cannot be told. `shifts` are what these heads learnt.
     """
 
     model_bytes: bytes
@@ -78,6 +79,8 @@ class Adapted:
     columns: Mapping[str, ColumnResult]
     forgotten: float
     left_out: Mapping[str, Mapping[str, int]]
+    lost: Mapping[str, float | None]
+    shifts: Mapping[str, HeadShift]
 
 
 class Adapter:
@@ -95,10 +98,10 @@ class Adapter:
                 fix="Take the shipped model, or train one with this version of hangtag.",
             )
         self.bundle = bundle
-        self._embedding = bundle.card.embedding.output
+        self.embedding = bundle.card.embedding.output
         self._statistics = statistics
         self._metric = BaseMetric(statistics)
-        self._heads = GraphHeads(bundle.model_bytes, self._embedding)
+        self._heads = GraphHeads(bundle.model_bytes, self.embedding)
         self._home = HomeCheck(statistics, self._heads)
 
     def adapt(
@@ -115,7 +118,7 @@ class Adapter:
         """
         card = self.bundle.card
         lesson = plan_lesson(card, examples)
-        rotated = self._metric.rotate(examples.outputs[self._embedding])
+        rotated = self._metric.rotate(examples.outputs[self.embedding])
         labelled = {
             column: Labelled(rotated, self._logits(examples, column), lesson.targets[column], len(classes))
             for column, classes in lesson.classes.items()
@@ -129,9 +132,10 @@ class Adapter:
         changed = _with_heads(card, lesson, gained)
         outputs = {**examples.outputs, **{column: held_out[column] for column in gained}}
         changed = _calibrate(changed, outputs, lesson, gained, target_accuracy)
-        forgotten = _mean_lost({column: fitted[column][2] for column in shifts}, len(card.heads))
+        lost = {column: fitted[column][2] for column in shifts}
+        forgotten = _mean_lost(lost, len(card.heads))
         columns = dict(self._compare(changed, outputs, examples, lesson, gained))
-        statistics = _with_new_classes(self._statistics, examples.outputs[self._embedding], lesson, gained)
+        statistics = _with_new_classes(self._statistics, examples.outputs[self.embedding], lesson, gained)
         model = replace_metadata(self._heads.render(shifts), STATISTICS_KEY, render_statistics(statistics))
         changed = replace(
             changed,
@@ -150,7 +154,7 @@ class Adapter:
             description=f"{card.name} {card.version}, adapted to {len(examples):,} labelled photos.",
             metrics={},
         )
-        return Adapted(model, changed, columns, forgotten, lesson.left_out)
+        return Adapted(model, changed, columns, forgotten, lesson.left_out, lost, shifts)
 
     def _fit_held(self, column: str, labelled: Labelled) -> tuple[HeadShift, float, float | None]:
         """Return the shift of a head, how hard it is held at home so that it loses little there, and what it loses."""
@@ -166,7 +170,7 @@ class Adapter:
         self, examples: Examples, labelled: Mapping[str, Labelled], holds: Mapping[str, float]
     ) -> dict[str, Floats]:
         """Return the logits that heads give for photos that they did not learn from, by column."""
-        embedding = examples.outputs[self._embedding]
+        embedding = examples.outputs[self.embedding]
         groups = group_alike(embedding)
         count = _FOLDS if len(examples) < _MANY else _FOLDS_OF_MANY
         folds = (np.random.default_rng(0).permutation(groups.max() + 1) % count)[groups]
@@ -175,7 +179,7 @@ class Adapter:
             tested, learnt = folds == fold, (folds != fold) & (rows.targets != NO_LABEL)
             if learnt.any():
                 shift = fit_shift(self._metric, _take(rows, learnt), holds[column])
-                found[column][tested] = apply_shift(shift, embedding[tested], rows.logits[tested])
+                found[column][tested] = shift.apply(embedding[tested], rows.logits[tested])
         return found
 
     def _logits(self, examples: Examples, column: str) -> Floats:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from hangtag.inference.thresholds import wilson_interval
 
 Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
 
 CONTROL_SHARE: Final = 0.05
 """The share of photos that are checked for the figures alone."""
@@ -39,16 +40,19 @@ class Accuracy:
     interval: tuple[float, float]
 
 
-def draw_control(names: Sequence[str], share: float = CONTROL_SHARE, seed: str = "") -> Bools:
-    """Return which photos are checked for the figures, (n,). The same name is always drawn, or never.
+def draw_control(names: Sequence[str], share: float = CONTROL_SHARE, seed: str = "") -> Ints:
+    """Return the positions of the photos that are checked for the figures, in the order in which to check them.
 
-    So photos that join later change nothing, and nobody can draw again until the figures please.
+    The same name is always drawn, or never, and in the same order. So photos that join later change nothing, and nobody
+    can draw again until the figures please.
     """
+    digests = [
+        int.from_bytes(hashlib.blake2b(f"{seed}\0{name}".encode(), digest_size=_DIGEST_BYTES).digest())
+        for name in names
+    ]
     limit = int(share * 256**_DIGEST_BYTES)
-    digests = (
-        hashlib.blake2b(f"{seed}\0{name}".encode(), digest_size=_DIGEST_BYTES).digest() for name in names
-    )
-    return np.array([int.from_bytes(digest, "big") < limit for digest in digests], np.bool_)
+    drawn = [position for position, digest in enumerate(digests) if digest < limit]
+    return np.array(sorted(drawn, key=digests.__getitem__), np.int64)
 
 
 def measure_accuracy(hits: Bools) -> Accuracy | None:

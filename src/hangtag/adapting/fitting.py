@@ -113,13 +113,6 @@ def new_class_logit(logits: Floats) -> np.float32:
     return np.float32(np.median(logits.max(axis=1)) - _NEW_CLASS_BEHIND / OFFSET_WEIGHT)
 
 
-def apply_shift(shift: HeadShift, embedding: Floats, logits: Floats) -> Floats:
-    """Return the logits (n, classes) of a shifted head, for embeddings (n, d) and its former logits (n, known)."""
-    moved: Floats = embedding @ shift.weights.T + shift.bias
-    moved[:, : shift.known] += logits
-    return moved
-
-
 def _minimise(features: Floats, offset: Floats, targets: Ints) -> Floats:
     """Return the solution (k, classes) of the penalised logistic regression: L-BFGS (Liu, Nocedal 1989)."""
     rows = np.arange(len(targets))

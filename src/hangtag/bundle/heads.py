@@ -46,6 +46,12 @@ class HeadShift:
     bias: Floats
     known: int
 
+    def apply(self, embedding: Floats, logits: Floats) -> Floats:
+        """Return the logits (n, classes) of the shifted head, for embeddings (n, d) and its own logits (n, known)."""
+        moved: Floats = embedding @ self.weights.T + self.bias
+        moved[:, : self.known] += logits
+        return moved
+
 
 @dataclass(frozen=True, slots=True)
 class LinearHead:
@@ -97,10 +103,27 @@ class GraphHeads:
             return None
         if any(node.numbers.get(name, 1.0) != 1 for name in ("alpha", "beta")) or node.numbers.get("transA"):
             return None
-        weights, bias = (self._constant(name) for name in node.inputs[1:])
+        weights, bias = (self.constant(name) for name in node.inputs[1:])
         if weights is None or bias is None:
             return None
         return LinearHead(weights if node.numbers.get("transB") else weights.T, bias.reshape(-1))
+
+    def find_shift(self, column: str, adapted: "GraphHeads") -> HeadShift | None:
+        """Return what an adapted graph adds to the logits of a head of this one; None where it adds nothing."""
+        before, after = self.linear_head(column), adapted.linear_head(column)
+        if after is None:
+            weights, bias = (adapted.constant(f"{_PREFIX}.{column}.{name}") for name in ("weight", "bias"))
+            wider = adapted.constant(f"{_PREFIX}.{column}.wider")
+            if weights is None or bias is None:
+                return None
+            return HeadShift(weights, bias, len(bias) if wider is None else len(wider))
+        if before is None:
+            return None if column in self._made_by else HeadShift(after.weights, after.bias, 0)
+        known = len(before.bias)
+        weights, bias = after.weights.copy(), after.bias.copy()
+        weights[:known] -= before.weights
+        bias[:known] -= before.bias
+        return HeadShift(weights, bias, known) if weights.any() or bias.any() else None
 
     def render(self, shifts: Mapping[str, HeadShift]) -> bytes:
         """Return the model with these heads changed, by column. All else stays as it is, bit for bit.
@@ -184,11 +207,11 @@ class GraphHeads:
             name = node.inputs[0]
         return name
 
-    def _constant(self, name: str) -> Floats | None:
+    def constant(self, name: str) -> Floats | None:
         """Return the numbers of a weight, also of one that is stored in half precision and cast."""
         node = self._made_by.get(name)
         if node is not None and node.kind == "Cast":
-            return self._constant(node.inputs[0])
+            return self.constant(node.inputs[0])
         return None if name not in self._tensors else _read_tensor(self._tensors[name])
 
 

@@ -31,6 +31,7 @@ from hangtag.server.routes import (
     predictions,
     products,
     samples,
+    shop,
     single_sign_on,
     status,
     templates,
@@ -70,7 +71,7 @@ def create_app(settings: Settings) -> FastAPI:
         dependencies=[Depends(authorise)],
         generate_unique_id_function=_name_operation,
     )
-    stored = (batches, products, batch_exports, templates, webhooks, jobs)
+    stored = (batches, products, batch_exports, shop, templates, webhooks, jobs)
     for part in (
         predictions,
         *stored,

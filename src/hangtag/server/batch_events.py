@@ -18,6 +18,7 @@ from sqlalchemy import select
 
 from hangtag.domain.errors import NotStoredError
 from hangtag.store.batches import Batches
+from hangtag.store.shop_models import read_learnt
 from hangtag.store.store import Store
 from hangtag.store.tables import BatchRow, ProductRow
 
@@ -134,6 +135,7 @@ class BatchStream:
         yield f"retry: {_RETRY_MS}\n\n".encode()
         known = revision if since is None else min(since, revision)
         present: dict[str, str] = {}
+        learnt = await asyncio.to_thread(self._read_learnt, number)
         is_first, silent_since = True, time.monotonic()
         with self.events.listening(number) as bell:
             while not bell.has_ended:
@@ -145,6 +147,10 @@ class BatchStream:
                     return
                 if revision != known or is_first:
                     pieces += [_render(change, revision) for change in changes]
+                    now_learnt = await asyncio.to_thread(self._read_learnt, number)
+                    if now_learnt is not None and now_learnt["model"] != (learnt or {}).get("model"):
+                        pieces.append(_render({"type": "learnt", "learnt": now_learnt}, revision))
+                    learnt = now_learnt
                 known, is_first = revision, False
                 now_present = self.events.presence(number)
                 pieces += [
@@ -166,6 +172,15 @@ class BatchStream:
         with self.store.engine.connect() as connection:
             batch = self.store.find_batch(connection, self.batch_id)
             return batch.number, batch.revision
+
+    def _read_learnt(self, number: int) -> dict[str, Any] | None:
+        """Return what was learnt last of the model of the batch, once the batch has its labels."""
+        with self.store.engine.connect() as connection:
+            model = connection.execute(
+                select(BatchRow.model).where(BatchRow.number == number)
+            ).scalar_one_or_none()
+            found = None if model is None else read_learnt(connection, self.store.base_of(connection, model))
+        return found if found is not None and self.batch_id in found["batches"] else None
 
     def _read(self, number: int, known: int) -> tuple[int, list[dict[str, Any]]]:
         """Return the present revision, and what changed since another one."""

@@ -8,6 +8,9 @@ from typing import Any
 from fastapi import Request
 from sqlalchemy.exc import SQLAlchemyError
 
+from hangtag.learning.learner import Learner
+from hangtag.learning.shop import Shop
+from hangtag.learning.worker import LearningWorker
 from hangtag.server.answers import doubt_thresholds
 from hangtag.server.batch_events import BatchEvents
 from hangtag.server.batch_uploads import receive_files
@@ -18,10 +21,12 @@ from hangtag.server.shop_documents import ShopDocuments
 from hangtag.server.webhooks import WebhookSender, read_hosts
 from hangtag.store.batches import Batches, remove_unused
 from hangtag.store.decisions import Decisions
+from hangtag.store.derived import ShiftReader
 from hangtag.store.folder import PhotoFolder
 from hangtag.store.intake import Intake, take_files
 from hangtag.store.notes import Notes
 from hangtag.store.products import Products
+from hangtag.store.shop_models import ShopModels
 from hangtag.store.store import Store, StoredModel
 from hangtag.store.worker import LabellingWorker
 
@@ -46,6 +51,12 @@ class BatchService:
         self.events = BatchEvents()
         self.webhooks = WebhookSender(engine, read_hosts(settings.webhook_hosts))
         self._worker = LabellingWorker(self.store, models.load)
+        shop_models = ShopModels(self.store)
+        self.store.shifts = ShiftReader(shop_models.folder, self._find_bundle)
+        learner = Learner(self.store, shop_models, self._find_bundle)
+        self._learning = LearningWorker(learner, self.store, shop_models, self._use_shop_models)
+        self.shop = Shop(self.store, shop_models, self._learning)
+        self._used: dict[str, Any] = {}
         self.store.on_change = self._on_change
 
     def start(self) -> None:
@@ -55,6 +66,7 @@ class BatchService:
         remove_unused(self.store, self.store.folder.iter_hashes())
         self._worker.start()
         self.webhooks.start()
+        self._learning.start()
 
     def end_streams(self) -> None:
         """End the event streams. Clients reconnect when the service is back."""
@@ -65,6 +77,7 @@ class BatchService:
         self.end_streams()
         await asyncio.to_thread(self._worker.stop)
         await asyncio.to_thread(self.webhooks.stop)
+        await asyncio.to_thread(self._learning.stop)
 
     async def receive(self, request: Request, batch_id: str, key: str | None) -> list[dict[str, Any]]:
         """Add the files of a request to a batch, and return what became of each.
@@ -102,3 +115,21 @@ class BatchService:
         self.events.ring(batch)
         self._worker.wake()
         self.webhooks.wake()
+        self._learning.wake()
+
+    def _find_bundle(self, id_: str) -> Path:
+        return self._registry.card(id_).path
+
+    def _use_shop_models(self) -> None:
+        """Let the registry know which versions there are and which are in use, where that has changed."""
+        items, _ = self.shop.models.list()
+        paths = {item["model"]: self.shop.models.folder.path(item["sha256"]) for item in items}
+        paths = {id_: path for id_, path in paths.items() if path.exists()}
+        in_use = {
+            item["base"]["id"]: item["model"]
+            for item in items
+            if item["stage"] == "in_use" and item["model"] in paths
+        }
+        if (present := {**paths, **in_use}) != self._used:
+            self._registry.use_shop_models(paths, in_use)
+            self._used = present

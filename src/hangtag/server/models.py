@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -56,11 +57,38 @@ class ModelRegistry:
         self._broken: dict[_Stamp, str] = {}
         self._lock = Lock()
         self.default_id = self._default_path.stem
+        self._shop_paths: dict[str, Path] = {}
+        self._in_use: dict[str, str] = {}
+
+    def use_shop_models(self, paths: Mapping[str, Path], in_use: Mapping[str, str]) -> None:
+        """Offer the shop models at these paths, by id, and let those in use answer for their bases where none is named.
+
+        Those that come into use are loaded first, so that no request waits for them. Raises as `load` does.
+        """
+        self._shop_paths = dict(paths)
+        if self.default_id in in_use:
+            self.load(in_use[self.default_id])
+        self._in_use = dict(in_use)
+        with self._lock:
+            kept = {paths[id_] for id_ in in_use.values()}
+            for stamp in [stamp for stamp in self._models if stamp.path in set(paths.values()) - kept]:
+                del self._models[stamp]
+
+    @property
+    def answering_id(self) -> str:
+        """The id of the model that answers where none is named: the default one, or what it learnt from the shop."""
+        return self._in_use.get(self.default_id, self.default_id)
 
     def cards(self) -> list[RegisteredModel]:
-        """Return what is known of every readable bundle, the default one first, then by id."""
+        """Return what is known of every readable bundle, the default one first, then by id.
+
+        Of shop models, those that are in use.
+        """
         found = []
+        hidden = self._shop_paths.keys() - self._in_use.values()
         for id_, path in self._paths().items():
+            if id_ in hidden:
+                continue
             try:
                 found.append(self._read(id_, path))
             except (BundleError, OSError):  # `hangtag models` says what is wrong with it
@@ -72,7 +100,7 @@ class ModelRegistry:
 
         Raises `ModelNotFoundError`, and `BundleError` when the file cannot be read.
         """
-        name = self.default_id if id_ is None else id_
+        name = self.answering_id if id_ is None else id_
         path = self._paths().get(name)
         if path is None:
             raise ModelNotFoundError(f"there is no model {name!r}", fix="GET /api/v1/models lists them.")
@@ -115,7 +143,7 @@ class ModelRegistry:
 
     def find_loaded(self, id_: str | None = None) -> Model | None:
         """Return a model if it is loaded, else None."""
-        path = self._paths().get(self.default_id if id_ is None else id_)
+        path = self._paths().get(self.answering_id if id_ is None else id_)
         return None if path is None else self._find_of(path)
 
     def has(self, model: Model) -> bool:
@@ -150,7 +178,7 @@ class ModelRegistry:
 
     def _paths(self) -> dict[str, Path]:
         paths = {path.stem: path for path in list_bundles(self._environment)}
-        return paths | {self.default_id: self._default_path}
+        return paths | self._shop_paths | {self.default_id: self._default_path}
 
     def _read(self, id_: str, path: Path) -> RegisteredModel:
         """Return what is known of a file. As long as its model is loaded, so is the card that belongs to it."""

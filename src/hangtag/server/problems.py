@@ -27,6 +27,7 @@ from hangtag.domain.errors import (
 from hangtag.domain.text import describe_invalid
 from hangtag.server.schemas import InvalidValue, Problem
 from hangtag.store.faults import DiskFullError, FaultError
+from hangtag.store.shop_models import WorseError
 
 MEDIA_TYPE: Final = "application/problem+json"
 _log = logging.getLogger(__name__)
@@ -256,7 +257,7 @@ def describe_error(error: HangtagError) -> Problem:
         kinds = (kind for kind in type(error).__mro__ if kind in _STATUS_OF_DOMAIN)
         status = _STATUS_OF_DOMAIN.get(next(kinds, HangtagError), HTTPStatus.INTERNAL_SERVER_ERROR)
     errors = error.errors if isinstance(error, InvalidRequestError) else []
-    if isinstance(error, InvalidFieldsError):
+    if isinstance(error, InvalidFieldsError | WorseError):
         errors = [
             InvalidValue(field=field.field, message=field.message, choices=list(field.choices) or None)
             for field in error.fields

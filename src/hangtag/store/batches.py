@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from hangtag.domain.errors import InvalidField, InvalidFieldsError, NotStoredError
 from hangtag.store.database import writing
+from hangtag.store.derived import follow_shop
 from hangtag.store.faults import DiskFullError, find_fault
 from hangtag.store.grouping import By, group_photos, propose_groupings
 from hangtag.store.intake import NewPhoto, insert_photos
@@ -18,6 +19,7 @@ from hangtag.store.refresh import count_photos, update_state
 from hangtag.store.regroup import AUTOMATIC, regroup
 from hangtag.store.sheet_files import StoredSheet, parse_stored, read_rows, read_sheet, use_sheet, write_sheet
 from hangtag.store.sheets import ColumnMapping, MatchedSheet, SheetRows, match_sheet, propose_mapping
+from hangtag.store.shop_models import find_labelling
 from hangtag.store.store import Change, Store, StoredModel, find_answer, iter_parts, keep_answer, new_id, now
 from hangtag.store.tables import (
     BatchRow,
@@ -65,10 +67,12 @@ class Batches:
             if known is None:
                 moment = now()
                 batch_id = new_id()
+                model_number = self._store.keep_model(connection, chosen)
+                base = self._store.base_of(connection, model_number)
                 values = {
                     "id": batch_id,
                     "name": (name or f"{moment:%d %B %Y, %H:%M}")[:_NAME_CHARACTERS],
-                    "model": self._store.keep_model(connection, chosen),
+                    "model": find_labelling(connection, base),
                     "state": "ready",
                     "created": moment,
                     "updated": moment,
@@ -116,7 +120,7 @@ class Batches:
                     update(BatchRow).where(BatchRow.number == batch.number).values(**wanted.fields)
                 )
             if model is not None:
-                self._set_model(change.connection, batch, model)
+                self._set_model(change, batch, model)
         return self.get(batch_id)
 
     def delete(self, batch_id: str) -> None:
@@ -240,15 +244,18 @@ class Batches:
             raise NotStoredError("the batch has no sheet", fix="Add one with its files.")
         return stored
 
-    def _set_model(self, connection: Connection, batch: DatabaseRow[Any], model: StoredModel) -> None:
-        number = self._store.keep_model(connection, model)
-        answered = select(PredictionRow.photo).where(PredictionRow.model == number)
+    def _set_model(self, change: Change, batch: DatabaseRow[Any], model: StoredModel) -> None:
+        """Let a batch be labelled by a model, or by the version of it that has learnt the shop."""
+        connection = change.connection
+        base = self._store.base_of(connection, self._store.keep_model(connection, model))
+        answered = select(PredictionRow.photo).where(PredictionRow.model == base)
         connection.execute(
             update(PhotoRow)
             .where(PhotoRow.batch == batch.number, PhotoRow.sha256 != "")
             .values(todo=PhotoRow.reason.is_(None) & PhotoRow.number.not_in(answered))
         )
-        connection.execute(update(BatchRow).where(BatchRow.number == batch.number).values(model=number))
+        connection.execute(update(BatchRow).where(BatchRow.number == batch.number).values(model=base))
+        follow_shop(self._store, change)
         update_state(connection, batch.number)
 
     def _describe(self, connection: Connection, batch: DatabaseRow[Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from hangtag.bundle.card import Card
 from hangtag.domain.flags import Flag
+from hangtag.imaging.visibility import Flagged
 from hangtag.inference.predictions import FLAGS, Floats, Predictions
 from hangtag.inference.probabilities import PredictionBuilder
 from hangtag.store.vocabulary import Vocabulary
@@ -89,8 +90,12 @@ class Labeller:
             for position, (row, is_labelled) in enumerate(zip(rows, found.is_labelled.tolist(), strict=True))
         ]
 
-    def unpack(self, answers: Sequence[PhotoAnswer]) -> Predictions:
+    def unpack(self, answers: Sequence[Mapping[str, Any]]) -> Predictions:
         """Return the predictions that `pack` stored, without embeddings and names."""
+        return self.builder.build(*self.read_outputs(answers))
+
+    def read_outputs(self, answers: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Floats], Flagged]:
+        """Return the outputs and the quality flags that `pack` stored; embeddings are empty, (n, 0)."""
         width = sum(len(head.classes) for head in self.card.heads)
         joined = b"".join(answer["logits"] for answer in answers)
         rows = np.frombuffer(joined, "<f4").reshape(len(answers), width).astype(np.float32)
@@ -105,8 +110,7 @@ class Labeller:
         if self.card.embedding is not None:
             outputs[self.card.embedding.output] = np.empty((len(answers), 0), np.float32)
         bits = np.array([answer["flags"] for answer in answers], np.int64)[:, None]
-        flagged = (bits & np.array([_BITS[flag] for flag in FLAGS[1:]], np.int64)) > 0
-        return self.builder.build(outputs, flagged)
+        return outputs, (bits & np.array([_BITS[flag] for flag in FLAGS[1:]], np.int64)) > 0
 
     def combine(self, photos: Predictions, starts: npt.NDArray[np.int64]) -> list[Predicted]:
         """Return the answers of products, whose photos lie side by side and begin at `starts`."""

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy import Row as DatabaseRow
 
 from hangtag.domain.errors import ConflictError
+from hangtag.store.derived import follow_shop
 from hangtag.store.refresh import refresh_products, restate_products, update_state
 from hangtag.store.regroup import mark_rebuilt
 from hangtag.store.store import Change, Store, iter_parts, now
@@ -110,12 +111,15 @@ def _move_photos(store: Store, change: Change, numbers: Sequence[int], who: str 
     model = change.connection.execute(
         select(BatchRow.model).where(BatchRow.number == change.batch)
     ).scalar_one()
-    answered = select(PredictionRow.photo).where(PredictionRow.model == model)
+    answered = select(PredictionRow.photo).where(
+        PredictionRow.model == store.base_of(change.connection, model)
+    )
     change.connection.execute(
         update(PhotoRow)
         .where(PhotoRow.product.in_(numbers))
         .values(batch=change.batch, todo=PhotoRow.reason.is_(None) & PhotoRow.number.not_in(answered))
     )
+    follow_shop(store, change)
     refresh_products(store, change, numbers, who)
     update_state(change.connection, change.batch)
 

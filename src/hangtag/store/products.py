@@ -86,7 +86,9 @@ class Products:
         """
         with self.store.engine.connect() as connection:
             batch = self.store.find_batch(connection, batch_id)
-            numbers, vectors = _read_embeddings(connection, batch)
+            numbers, vectors = read_embeddings(
+                connection, batch.number, self.store.base_of(connection, batch.model)
+            )
             if product not in numbers:
                 self.get(batch_id, product)
                 return []
@@ -287,15 +289,15 @@ def read_cells(
     return {row[0]: row[1] for row in connection.execute(statement)} if wanted else {}
 
 
-def _read_embeddings(
-    connection: Connection, batch: DatabaseRow[Any]
+def read_embeddings(
+    connection: Connection, batch: int, base: int
 ) -> tuple[list[int], np.ndarray[Any, np.dtype[np.float32]]]:
     """Return the products of a batch and their embeddings: the mean of their photos' ones, of length 1."""
     statement = (
         select(PhotoRow.product, EmbeddingRow.vector)
         .join(EmbeddingRow, EmbeddingRow.photo == PhotoRow.number)
         .join(ProductRow, ProductRow.number == PhotoRow.product)
-        .where(PhotoRow.batch == batch.number, EmbeddingRow.model == batch.model, ~ProductRow.removed)
+        .where(PhotoRow.batch == batch, EmbeddingRow.model == base, ~ProductRow.removed)
         .order_by(PhotoRow.product)
     )
     rows = connection.execute(statement).all()

@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 from sqlalchemy import Row as DatabaseRow
 
 from hangtag.bundle.card import Card
 from hangtag.bundle.card_json import parse_card, render_card
-from hangtag.domain.errors import NotStoredError
+from hangtag.bundle.heads import HeadShift
+from hangtag.domain.errors import BundleError, NotStoredError
 from hangtag.imaging.budget import DecodeLimits
 from hangtag.store.database import writing
 from hangtag.store.faults import Reserve
@@ -38,6 +39,20 @@ class StoredModel:
     card: Card
 
 
+class ReadsShifts(Protocol):
+    """Gives what a shop model adds to the outputs of its base (`derived.ShiftReader`)."""
+
+    def read(self, connection: Connection, model: int, columns: Sequence[str]) -> Mapping[str, HeadShift]:
+        """Return the shifts by column, given the number of the model and its columns."""
+
+
+class _NoShifts:
+    """For a store that nothing learns from."""
+
+    def read(self, connection: Connection, model: int, columns: Sequence[str]) -> Mapping[str, HeadShift]:  # noqa: ARG002
+        raise BundleError("this store has no shop models")
+
+
 class Store:
     """The database and the photos. Thread-safe.
 
@@ -53,8 +68,10 @@ class Store:
         self.reserve = Reserve(folder.root / "reserve")
         self.limits = limits
         self.on_change: Callable[[int], None] = lambda _batch: None
+        self.shifts: ReadsShifts = _NoShifts()
         self._thresholds = thresholds
         self._labellers: dict[int, Labeller] = {}
+        self._bases: dict[int, int] = {}
         self._lock = threading.Lock()
 
     def labeller(self, connection: Connection, model: int) -> Labeller:
@@ -100,8 +117,19 @@ class Store:
             raise NotStoredError(f"there is no batch {batch_id!r}", fix="GET /api/v1/batches lists them.")
         return found
 
-    def keep_model(self, connection: Connection, model: StoredModel) -> int:
-        """Return the number of a version of a model, which is stored if it is new."""
+    def base_of(self, connection: Connection, model: int) -> int:
+        """Return the number of the model that a shop model was adapted from; that of another model itself."""
+        with self._lock:
+            known = self._bases.get(model)
+        if known is None:
+            base = connection.execute(select(ModelRow.base).where(ModelRow.number == model)).scalar_one()
+            known = model if base is None else int(base)
+            with self._lock:
+                self._bases[model] = known
+        return known
+
+    def keep_model(self, connection: Connection, model: StoredModel, base: int | None = None) -> int:
+        """Return the number of a version of a model, which is stored if it is new; `base` is what it learnt on."""
         found = connection.execute(
             select(ModelRow.number).where(ModelRow.sha256 == model.sha256)
         ).scalar_one_or_none()
@@ -112,6 +140,7 @@ class Store:
             "id": model.id,
             "name": model.name,
             "version": model.version,
+            "base": base,
             "card": render_card(model.card),
         }
         return int(

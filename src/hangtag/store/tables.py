@@ -29,7 +29,10 @@ Json = JSON(none_as_null=True)
 
 
 class ModelRow(Base):
-    """A version of a model that labelled something, with its card as JSON: its answers can be read without its file."""
+    """A version of a model that labelled something, with its card as JSON: its answers can be read without its file.
+
+    `base` is the number of the model that it was adapted from in this store; its answers follow from those of its base.
+    """
 
     __tablename__ = "models"
 
@@ -38,6 +41,7 @@ class ModelRow(Base):
     id: Mapped[str] = mapped_column(Text)
     name: Mapped[str] = mapped_column(Text)
     version: Mapped[str] = mapped_column(Text)
+    base: Mapped[int | None] = mapped_column(Number)
     card: Mapped[str] = mapped_column(Text, deferred=True)
 
 

@@ -23,6 +23,7 @@ from hangtag.inference.model import Model
 from hangtag.inference.predicting import DecodeSettings, predict_photos
 from hangtag.inference.predictions import Predictions
 from hangtag.store.claims import LEASE_S, SEVERAL, Claim, Claims
+from hangtag.store.derived import derive_answers
 from hangtag.store.faults import FaultError, find_fault
 from hangtag.store.folder import PhotoFolder
 from hangtag.store.labels import Labeller
@@ -63,10 +64,14 @@ class WaitingPhoto:
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """A batch that is being labelled: the claim on it, its model, and how answers become labels."""
+    """A batch that is being labelled: the claim on it, its model, and how answers become labels.
+
+    `base` is the number of the model: of the one that the batch has, or of what that was adapted from.
+    """
 
     claim: Claim
     model: Model
+    base: int
     labeller: Labeller
 
 
@@ -147,10 +152,11 @@ class LabellingWorker:
             return
         batch, model = claim.batch, claim.model
         with self._store.engine.connect() as connection:
+            base = self._store.base_of(connection, model)  # what a shop model says follows from that
             stored = connection.execute(
-                select(ModelRow.id, ModelRow.sha256).where(ModelRow.number == model)
+                select(ModelRow.id, ModelRow.sha256).where(ModelRow.number == base)
             ).one()
-            labeller = self._store.labeller(connection, model)
+            labeller = self._store.labeller(connection, base)
         loaded = self._load(stored.id)
         if loaded.sha256 != stored.sha256:
             problem = (
@@ -158,7 +164,7 @@ class LabellingWorker:
             )
             self._fail(batch, problem)
             return
-        task = _Task(claim, loaded, labeller)
+        task = _Task(claim, loaded, base, labeller)
         if claim.is_careful:
             if not self._label_one_by_one(task):
                 return
@@ -242,16 +248,18 @@ class LabellingWorker:
 
     def _store_answers(self, task: _Task, gathered: list[tuple[list[WaitingPhoto], Predictions]]) -> bool:
         """Store answers. Return False, and store nothing, if the batch has another model or labeller by now."""
-        batch, model = task.claim.batch, task.claim.model
+        batch, base = task.claim.batch, task.base
         with self._store.changing(batch) as change:
             present = change.connection.execute(
                 select(BatchRow.model).where(BatchRow.number == batch)
             ).scalar_one()
-            if present != model or not self._claims.renew(change.connection, batch):
+            is_others = self._store.base_of(change.connection, present) != base
+            if is_others or not self._claims.renew(change.connection, batch):
                 return False
             touched: set[int] = set()
             for photos, found in gathered:
-                touched |= _insert_answers(change, model, photos, (task.labeller, found))
+                touched |= _insert_answers(change, base, photos, (task.labeller, found))
+                derive_answers(self._store, change.connection, present, [photo.number for photo in photos])
             refresh_products(self._store, change, touched)
             update_state(change.connection, batch)
         return True

@@ -3,7 +3,7 @@ import pytest
 
 from hangtag.adapting.adapt import DATA_KEY, Adapter, write_adapted
 from hangtag.adapting.examples import FEWEST_OF_NEW, Examples, group_alike, plan_lesson
-from hangtag.adapting.fitting import BaseMetric, Labelled, apply_shift, fit_shift
+from hangtag.adapting.fitting import BaseMetric, Labelled, fit_shift
 from hangtag.bundle.file import read_bundle
 from hangtag.bundle.statistics import EmbeddingStatistics, read_statistics
 from hangtag.domain.errors import BundleError, UsageError
@@ -115,6 +115,6 @@ def test_a_shift_is_cheap_where_base_photos_do_not_vary_and_dear_where_they_do()
     metric = BaseMetric(EmbeddingStatistics(100, np.zeros(2, np.float32), covariance, {}, {}))
     logits = np.zeros((80, 2), np.float32)
     shift = fit_shift(metric, Labelled(metric.rotate(shop), logits, labels, 2))
-    assert (apply_shift(shift, shop, logits).argmax(axis=1) == labels).mean() > 0.95
+    assert (shift.apply(shop, logits).argmax(axis=1) == labels).mean() > 0.95
     moved = np.abs(shift.weights[1] - shift.weights[0])
     assert moved[1] > 10 * moved[0]

@@ -8,12 +8,14 @@ COUNTS = (25, 50, 100, 200, 400)
 
 def test_the_control_is_drawn_by_name_and_has_the_share_that_was_asked_for():
     names = [f"photo {number}.jpg" for number in range(5000)]
-    drawn = draw_control(names, 0.05)
-    assert 0.04 < drawn.mean() < 0.06
-    assert (draw_control(names[::-1], 0.05)[::-1] == drawn).all()
-    assert (draw_control(names, 0.05, seed="another shop") != drawn).any()
-    assert draw_control(names, 1.0).all()
-    assert not draw_control(names, 0.0).any()
+    drawn = [names[position] for position in draw_control(names, 0.05)]
+    assert 0.04 < len(drawn) / 5000 < 0.06
+    assert [
+        names[::-1][position] for position in draw_control(names[::-1], 0.05)
+    ] == drawn  # in the same order
+    assert [names[position] for position in draw_control(names, 0.05, seed="another shop")] != drawn
+    assert len(draw_control(names, 1.0)) == 5000
+    assert not len(draw_control(names, 0.0))
 
 
 def test_accuracy_comes_with_its_interval():

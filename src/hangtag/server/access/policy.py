@@ -136,6 +136,17 @@ RULES: Final[Mapping[str, Rule]] = {
     "show_thumbnail": _READ,
     "show_image": _READ,
     "download_original": _READ,
+    # What is learnt from the shop
+    "show_shop": _READ,
+    "change_shop": Rule(Action.ADMINISTER, audited=True),
+    "list_shop_models": _READ,
+    "show_shop_model": _READ,
+    "download_shop_model": _READ,
+    "learn_now": _REVIEW_AUDITED,
+    "promote_shop_model": _REVIEW_AUDITED,
+    "roll_back_shop": _REVIEW_AUDITED,
+    "archive_shop_model": _REVIEW_AUDITED,
+    "undo_learning": _REVIEW_AUDITED,
     # Jobs
     "create_job": _LABEL_AUDITED,
     "list_jobs": _READ,

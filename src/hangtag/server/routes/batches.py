@@ -269,8 +269,8 @@ async def watch_batch(
     """Stream what changes in a batch as server-sent events.
 
     `{"type": "products", "ids", "versions", "removed", "all"}` says which products changed (`all`: too many to list),
-    `{"type": "batch", "batch"}` how the batch is now, `{"type": "presence", "who", "product"}` who has what open, and
-    `{"type": "deleted"}` that the batch is gone.
+    `{"type": "batch", "batch"}` how the batch is now, `{"type": "presence", "who", "product"}` who has what open,
+    `{"type": "learnt", "learnt"}` what changed when hangtag learnt, and `{"type": "deleted"}` that the batch is gone.
     """
     batches = service.batches
     await asyncio.to_thread(batches.batches.get, batch_id)

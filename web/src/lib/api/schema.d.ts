@@ -295,8 +295,8 @@ export interface paths {
          * @description Stream what changes in a batch as server-sent events.
          *
          *     `{"type": "products", "ids", "versions", "removed", "all"}` says which products changed (`all`: too many to list),
-         *     `{"type": "batch", "batch"}` how the batch is now, `{"type": "presence", "who", "product"}` who has what open, and
-         *     `{"type": "deleted"}` that the batch is gone.
+         *     `{"type": "batch", "batch"}` how the batch is now, `{"type": "presence", "who", "product"}` who has what open,
+         *     `{"type": "learnt", "learnt"}` what changed when hangtag learnt, and `{"type": "deleted"}` that the batch is gone.
          */
         get: operations["watch_batch"];
         put?: never;
@@ -527,6 +527,149 @@ export interface paths {
         put?: never;
         /** @description Take labels from a shop's own system, by SKU. What a person said since the system looked is never overwritten. */
         post: operations["push_batch_labels"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/shop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Return what hangtag knows of the shop: what is in use, how good it is, how much work is left. */
+        get: operations["show_shop"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** @description Let hangtag learn by itself or not, and after how many new checks. */
+        patch: operations["change_shop"];
+        trace?: never;
+    };
+    "/api/v1/shop/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description List the versions of shop models, the newest first. */
+        get: operations["list_shop_models"];
+        put?: never;
+        /** @description Make a version that learns from all checks so far. It becomes a candidate, which you can promote. */
+        post: operations["learn_now"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/shop/models/{model_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Return a version of a shop model. */
+        get: operations["show_shop_model"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/shop/models/{model_id}/bundle": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Download a version as a file, which `hangtag predict`, `evaluate` and `serve` take as any model. */
+        get: operations["download_shop_model"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/shop/models/{model_id}/promote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description Let a version label from now on; the labels of the batches follow in a moment.
+         *
+         *     It is refused with `significantly_worse` where classes are significantly worse than with what was in use, unless you
+         *     say why, which is kept with the version.
+         */
+        post: operations["promote_shop_model"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/shop/models/{model_id}/archive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Archive a candidate. */
+        post: operations["archive_shop_model"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/shop/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Let the version before label again, or the base itself: then null is returned. */
+        post: operations["roll_back_shop"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/shop/learnt/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Undo what hangtag learnt last by itself. What people said stays; it learns again from the next checks. */
+        post: operations["undo_learning"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1519,11 +1662,35 @@ export interface components {
             name: string;
         };
         /**
+         * Accuracy
+         * @description How often labels were right: `share` of `checked`, and its 95 % interval, all 0 to 1.
+         */
+        Accuracy: {
+            /** Checked */
+            checked: number;
+            /** Share */
+            share: number;
+            /** Low */
+            low: number;
+            /** High */
+            high: number;
+        };
+        /**
          * Action
          * @description What someone can be allowed to do. Every operation of the API needs one of these.
          * @enum {string}
          */
         Action: "read" | "label" | "review" | "administer" | "metrics" | "account";
+        /**
+         * AtHome
+         * @description The base's accuracy on its own test photos, and by how much a version changes it there, 0 to 1.
+         */
+        AtHome: {
+            /** Accuracy */
+            accuracy: number | null;
+            /** Change */
+            change: number | null;
+        };
         /**
          * Attribute
          * @description The label of an attribute. `confidence` is the model's, null where a person said something else.
@@ -1581,6 +1748,18 @@ export interface components {
             total: number;
         };
         /**
+         * BaseOfModel
+         * @description The model that a shop model was adapted from.
+         */
+        BaseOfModel: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Version */
+            version: string;
+        };
+        /**
          * Batch
          * @description A batch: products that came together. `cover` has the ids of up to four photos.
          */
@@ -1620,6 +1799,18 @@ export interface components {
             cover: string[];
             /** Revision */
             revision: number;
+        };
+        /**
+         * BatchChecks
+         * @description How many checks of a batch were learnt.
+         */
+        BatchChecks: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Checks */
+            checks: number;
         };
         /**
          * BatchCounts
@@ -1666,6 +1857,18 @@ export interface components {
             model?: string | null;
             /** Assigned To */
             assigned_to?: string | null;
+        };
+        /**
+         * Calibration
+         * @description What confidence the model stated for random checks, and how often it was right: means, 0 to 1.
+         */
+        Calibration: {
+            /** Stated */
+            stated: number;
+            /** Right */
+            right: number;
+            /** Checked */
+            checked: number;
         };
         /**
          * CatalogueAbsent
@@ -1794,6 +1997,16 @@ export interface components {
             };
         };
         /**
+         * Changed
+         * @description How many labels of unchecked products changed, and how many products no longer need a person.
+         */
+        Changed: {
+            /** Changed */
+            changed: number;
+            /** Settled */
+            settled: number;
+        };
+        /**
          * ChangedTaxonomy
          * @description A mapping as it should be. `version` is the one that was seen.
          */
@@ -1832,6 +2045,20 @@ export interface components {
             confidence: number;
             /** Candidates */
             candidates: components["schemas"]["Label"][];
+        };
+        /**
+         * ClassFigures
+         * @description The random checks of a class: how many were right, and how many with the base.
+         */
+        ClassFigures: {
+            /** Name */
+            name: string;
+            /** Checks */
+            checks: number;
+            /** Right */
+            right: number;
+            /** Before Right */
+            before_right: number;
         };
         /**
          * ColumnCounts
@@ -1963,6 +2190,20 @@ export interface components {
             };
         };
         /**
+         * CrossValidated
+         * @description How often a head was right on checks that it had not learnt: before (null: a new one) and after, 0 to 1.
+         *
+         *     People chose these checks, often because they were doubtful: they are harder than the shop's products are.
+         */
+        CrossValidated: {
+            /** Labels */
+            labels: number;
+            /** Before */
+            before: number | null;
+            /** After */
+            after: number;
+        };
+        /**
          * Decided
          * @description A decision that was taken, undone or redone, with at most 200 of the products that it changed.
          */
@@ -2074,6 +2315,16 @@ export interface components {
             product: string;
             /** Photo */
             photo: string;
+        };
+        /**
+         * Effort
+         * @description About how many more checks take the accuracy to `target`, 0 to 1.
+         */
+        Effort: {
+            /** Target */
+            target: number;
+            /** Checks */
+            checks: number;
         };
         /**
          * Examples
@@ -2386,6 +2637,16 @@ export interface components {
          * @enum {string}
          */
         Flag: "not_a_product" | "blank" | "too_small" | "too_dark" | "blurred";
+        /**
+         * Forgetting
+         * @description By how many points the mean of the heads changes on photos of the base; `told` says that this is much.
+         */
+        Forgetting: {
+            /** Mean Change */
+            mean_change: number;
+            /** Told */
+            told: boolean;
+        };
         /**
          * Grouping
          * @description How photos become products. A pattern such as `{key}_{view}` says how their names are built.
@@ -2724,6 +2985,73 @@ export interface components {
              */
             corrections: {
                 [key: string]: string;
+            };
+        };
+        /**
+         * LearnNow
+         * @description Which base is to learn, by default that of the latest batch, and what the version is called.
+         */
+        LearnNow: {
+            /** Base */
+            base?: string | null;
+            /** Name */
+            name?: string | null;
+        };
+        /**
+         * Learning
+         * @description That hangtag is learning: since when, and from how many new checks (0: someone asked it to).
+         */
+        Learning: {
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /** Checks */
+            checks: number;
+        };
+        /**
+         * LearningAccepted
+         * @description The version will be a candidate in a few seconds.
+         */
+        LearningAccepted: {
+            /** Learning */
+            learning: boolean;
+        };
+        /**
+         * Learnt
+         * @description What changed when hangtag learnt by itself, in all and by batch. `undo` says that it can be undone.
+         */
+        Learnt: {
+            /** Model */
+            model: string;
+            /** Version */
+            version: number;
+            /** Checks */
+            checks: number;
+            /** Changed */
+            changed: number;
+            /** Settled */
+            settled: number;
+            /** Batches */
+            batches: {
+                [key: string]: components["schemas"]["Changed"];
+            };
+            /** Undo */
+            undo: boolean;
+        };
+        /**
+         * LearntFrom
+         * @description What a version learnt from: products, their batches, and the classes that its base does not know.
+         */
+        LearntFrom: {
+            /** Checks */
+            checks: number;
+            /** Batches */
+            batches: components["schemas"]["BatchChecks"][];
+            /** New Classes */
+            new_classes: {
+                [key: string]: string[];
             };
         };
         /**
@@ -3443,6 +3771,14 @@ export interface components {
             total: number;
         };
         /**
+         * Promotion
+         * @description Why a version is wanted although some classes are significantly worse.
+         */
+        Promotion: {
+            /** Override Reason */
+            override_reason?: string | null;
+        };
+        /**
          * Pushed
          * @description What came of all items, in their order. `decision` is null if nothing changed.
          */
@@ -3541,6 +3877,14 @@ export interface components {
          * @enum {string}
          */
         Role: "viewer" | "reviewer" | "administrator";
+        /**
+         * RollBack
+         * @description The base whose version is rolled back, by default that of the newest version in use.
+         */
+        RollBack: {
+            /** Base */
+            base?: string | null;
+        };
         /**
          * Samples
          * @description Names of the sample photos.
@@ -3689,12 +4033,133 @@ export interface components {
             mapped: boolean;
         };
         /**
+         * ShopAccuracy
+         * @description How good an attribute is in the shop, from random checks alone; `effort` is null where that cannot be told.
+         */
+        ShopAccuracy: {
+            /** Checked */
+            checked: number;
+            /** Share */
+            share: number;
+            /** Low */
+            low: number;
+            /** High */
+            high: number;
+            effort: components["schemas"]["Effort"] | null;
+        };
+        /**
          * ShopCategories
          * @description The categories of a shop, each as a path: `Women > Shoes > Boots`.
          */
         ShopCategories: {
             /** Categories */
             categories: string[];
+        };
+        /**
+         * ShopChange
+         * @description Whether hangtag learns by itself, and after how many new checks.
+         */
+        ShopChange: {
+            /** Enabled */
+            enabled?: boolean | null;
+            /** Learn After */
+            learn_after?: number | null;
+        };
+        /**
+         * ShopFigures
+         * @description What a version is worth in an attribute.
+         *
+         *     `shop` and `before` are its accuracy and the base's on the shop's random checks, which are never learnt. `learnt` is
+         *     measured by cross-validation on the others. `worse` names the classes that were significantly worse than with what
+         *     was in use when it was made.
+         */
+        ShopFigures: {
+            shop: components["schemas"]["Accuracy"] | null;
+            before: components["schemas"]["Accuracy"] | null;
+            learnt: components["schemas"]["CrossValidated"] | null;
+            base: components["schemas"]["AtHome"] | null;
+            /** Classes */
+            classes: components["schemas"]["ClassFigures"][];
+            /** Worse */
+            worse: string[];
+        };
+        /**
+         * ShopModel
+         * @description A version of a shop model. `model` is its id among the models, which batches and labels name.
+         */
+        ShopModel: {
+            /** Id */
+            id: string;
+            base: components["schemas"]["BaseOfModel"];
+            /** Model */
+            model: string;
+            /** Version */
+            version: number;
+            /** Name */
+            name: string;
+            /**
+             * Stage
+             * @enum {string}
+             */
+            stage: "candidate" | "in_use" | "archived";
+            /**
+             * Created
+             * Format: date-time
+             */
+            created: string;
+            /** Created By */
+            created_by: string | null;
+            learnt_from: components["schemas"]["LearntFrom"];
+            /** Figures */
+            figures: {
+                [key: string]: components["schemas"]["ShopFigures"];
+            };
+            forgetting: components["schemas"]["Forgetting"];
+            /** Override Reason */
+            override_reason: string | null;
+            /** Sha256 */
+            sha256: string;
+            /** Size Bytes */
+            size_bytes: number;
+        };
+        /**
+         * ShopModelList
+         * @description The versions of shop models, the newest first.
+         */
+        ShopModelList: {
+            /** Items */
+            items: components["schemas"]["ShopModel"][];
+            /** Total */
+            total: number;
+        };
+        /**
+         * ShopState
+         * @description What hangtag knows of the shop.
+         *
+         *     `in_use` names by base which version labels; null is the base itself. `accuracy` and `calibration` come from the
+         *     random checks alone. `last` is what was learnt last without being asked, null where something else is in use.
+         */
+        ShopState: {
+            /** Enabled */
+            enabled: boolean;
+            /** Learn After */
+            learn_after: number;
+            /** In Use */
+            in_use: {
+                [key: string]: components["schemas"]["ShopModel"] | null;
+            };
+            learning: components["schemas"]["Learning"] | null;
+            last: components["schemas"]["Learnt"] | null;
+            /** Accuracy */
+            accuracy: {
+                [key: string]: components["schemas"]["ShopAccuracy"];
+            };
+            /** Calibration */
+            calibration: {
+                [key: string]: components["schemas"]["Calibration"];
+            };
+            /** Drift */
+            drift: components["schemas"]["Week"][];
         };
         /**
          * SignIn
@@ -4082,6 +4547,28 @@ export interface components {
             last_arrived: boolean | null;
             /** Secret */
             secret: string;
+        };
+        /**
+         * Week
+         * @description The products that came in a week, which begins on the Monday `week`. Shares are 0 to 1.
+         */
+        Week: {
+            /** Week */
+            week: string;
+            /** Products */
+            products: number;
+            /** Mean Confidence */
+            mean_confidence: number | null;
+            /** Ood Share */
+            ood_share: number;
+            /** Corrected Share */
+            corrected_share: number;
+            /** Classes */
+            classes: {
+                [key: string]: {
+                    [key: string]: number;
+                };
+            };
         };
     };
     responses: never;
@@ -5990,6 +6477,402 @@ export interface operations {
             };
             /** @description Unprocessable Entity */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_shop: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShopState"];
+                };
+            };
+        };
+    };
+    change_shop: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShopChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShopState"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_shop_models: {
+        parameters: {
+            query?: {
+                /** @description Only those adapted from the model with this id. */
+                base?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShopModelList"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    learn_now: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Your name, where the service has no accounts. Where it has, it is that of your account. */
+                "X-Hangtag-User"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LearnNow"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LearningAccepted"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_shop_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the shop model. */
+                model_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShopModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    download_shop_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the shop model. */
+                model_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    promote_shop_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the shop model. */
+                model_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Promotion"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShopModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    archive_shop_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the shop model. */
+                model_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShopModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    roll_back_shop: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RollBack"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShopModel"] | null;
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    undo_learning: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShopModel"] | null;
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

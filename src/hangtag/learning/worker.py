@@ -1,0 +1,185 @@
+"""Learning in the background: one thread that learns from new checks, and lets batches follow what is in use.
+
+What is to be done follows from the database alone, so that a process that ended in the middle is taken up by the next
+one, and several services do each thing once.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+
+from hangtag.domain.errors import HangtagError, NotStoredError
+from hangtag.learning.checks import NewChecks, count_new_checks
+from hangtag.learning.learner import Learner, Wish
+from hangtag.learning.settings import LearningSettings, end_wish, read_settings, read_wishes
+from hangtag.store.database import writing
+from hangtag.store.derived import relabel_batch
+from hangtag.store.shop_models import ShopModels, WorseError, find_labelling
+from hangtag.store.shop_tables import ShopModelRow
+from hangtag.store.store import Store, now
+from hangtag.store.tables import BatchRow
+
+QUIET_S: Final = 1.0
+"""For so long nobody may have decided anything before hangtag learns: it does not follow every key that is pressed."""
+
+HURRY: Final = 4
+"""With so many times the checks that are enough, it learns though somebody goes on deciding."""
+
+LOOK_S: Final = 2.0
+"""How often the database is looked at when nobody says that something changed: another service may use it, too."""
+
+_SECONDS_AFTER_A_FAULT: Final = 5.0
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """What is being learnt: since when, and from how many new checks."""
+
+    since: datetime
+    checks: int
+
+
+class LearningWorker:
+    """Learns in a thread of its own. `on_use` is called after the labels of batches follow what is in use."""
+
+    def __init__(
+        self, learner: Learner, store: Store, models: ShopModels, on_use: Callable[[], object] = lambda: None
+    ) -> None:
+        self.learning: Learning | None = None
+        self._on_use = on_use
+        self._learner = learner
+        self._store = store
+        self._models = models
+        self._failed: dict[int, int] = {}
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="learning", daemon=True)
+
+    def start(self) -> None:
+        """Clean up after the last process, and start the thread."""
+        self._models.folder.clear()
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Signal that something changed."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End the thread after what it is at."""
+        self._stopping.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def step(self) -> bool:
+        """Do all that is to be done now, in the caller's thread; tell whether there was something."""
+        has_learnt = self._learn_all()
+        has_relabelled = self._relabel_all()
+        self._on_use()
+        return has_learnt or has_relabelled
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._wake.clear()
+            try:
+                self.step()
+            except Exception:  # noqa: BLE001 - whatever fails here, batches are labelled and checked without it
+                _log.exception("learning failed")
+                self._stopping.wait(_SECONDS_AFTER_A_FAULT)
+            if not self._stopping.is_set():
+                self._wake.wait(LOOK_S)
+
+    def _learn_all(self) -> bool:
+        with self._store.engine.connect() as connection:
+            wishes = read_wishes(connection)
+            settings = read_settings(connection)
+        for wish in wishes:
+            self._learn(wish, 0)
+            with writing(self._store.engine) as connection:
+                end_wish(connection, wish.base)
+        done = bool(wishes)
+        if settings.enabled:
+            for base in self._list_bases():
+                new = self._find_new(base)
+                if self._is_due(base, new, settings):
+                    done = self._learn_and_use(base, new) or done
+        return done
+
+    def _learn(self, wish: Wish, checks: int) -> str | None:
+        self.learning = Learning(now(), checks)
+        try:
+            return self._learner.learn(wish)
+        except HangtagError as error:
+            _log.info("nothing was learnt: %s", error)
+        except IntegrityError:
+            _log.info("another service has just learnt the same")
+        finally:
+            self.learning = None
+        return None
+
+    def _learn_and_use(self, base: int, new: NewChecks) -> bool:
+        made = self._learn(Wish(base, is_automatic=True), new.count)
+        if made is None:
+            self._failed[base] = new.last
+            return False
+        try:
+            self._models.promote(made)
+        except WorseError as error:
+            _log.info("version %s stays a candidate: %s", made, error)
+        self._models.prune()
+        return True
+
+    def _is_due(self, base: int, new: NewChecks, settings: LearningSettings) -> bool:
+        if new.count < settings.learn_after or self._failed.get(base) == new.last:
+            return False
+        return new.quiet_s >= QUIET_S or new.count >= HURRY * settings.learn_after
+
+    def _list_bases(self) -> list[int]:
+        """Return the numbers of the models that label batches, those that others were adapted from."""
+        with self._store.engine.connect() as connection:
+            statement = select(BatchRow.model).where(~BatchRow.archived).distinct()
+            used = connection.execute(statement).scalars().all()
+            return sorted({self._store.base_of(connection, model) for model in used})
+
+    def _find_new(self, base: int) -> NewChecks:
+        with self._store.engine.connect() as connection:
+            last = select(func.max(ShopModelRow.decision)).where(ShopModelRow.base == base)
+            since = connection.execute(last).scalar_one() or 0
+            return count_new_checks(connection, base, since)
+
+    def _relabel_all(self) -> bool:
+        done = False
+        for batch in self._list_outdated():
+            if self._stopping.is_set():
+                break
+            try:
+                done = relabel_batch(self._store, batch) is not None or done
+            except (NotStoredError, IntegrityError):
+                continue  # it was deleted meanwhile, or another service is at it
+            except HangtagError as error:
+                _log.warning("the labels of a batch cannot follow the shop model: %s", error)
+        return done
+
+    def _list_outdated(self) -> list[Any]:
+        """Return the batches that another version labels than the one in use, those that changed last first."""
+        with self._store.engine.connect() as connection:
+            statement = select(BatchRow.model).where(~BatchRow.archived).distinct()
+            outdated = [
+                model
+                for model in connection.execute(statement).scalars().all()
+                if find_labelling(connection, self._store.base_of(connection, model)) != model
+            ]
+            return list(
+                connection.execute(
+                    select(BatchRow.number)
+                    .where(BatchRow.model.in_(outdated), ~BatchRow.archived)
+                    .order_by(BatchRow.updated.desc())
+                ).scalars()
+            )

@@ -1,0 +1,111 @@
+"""What is learnt from the shop: its state and settings, and the versions of its models."""
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Path, Query
+from fastapi.responses import FileResponse, Response
+
+from hangtag.server.problems import problem_responses
+from hangtag.server.routes.batches import Who, json_response
+from hangtag.server.service import ServiceDependency
+from hangtag.server.shop_schemas import (
+    LearningAccepted,
+    LearnNow,
+    Promotion,
+    RollBack,
+    ShopChange,
+    ShopModel,
+    ShopModelList,
+    ShopState,
+)
+from hangtag.server.uploads import JsonRoute
+
+router = APIRouter(tags=["shop"], route_class=JsonRoute)
+
+_BYTES: Final = "application/octet-stream"
+_FILE: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {_BYTES: {"schema": {"type": "string", "format": "binary"}}}}
+}
+ModelId = Annotated[str, Path(description="The id of the shop model.")]
+
+
+@router.get("/shop", response_model=ShopState)
+def show_shop(service: ServiceDependency) -> Response:
+    """Return what hangtag knows of the shop: what is in use, how good it is, how much work is left."""
+    return json_response(service.batches.shop.describe())
+
+
+@router.patch("/shop", response_model=ShopState, responses=problem_responses(422))
+def change_shop(change: ShopChange, service: ServiceDependency) -> Response:
+    """Let hangtag learn by itself or not, and after how many new checks."""
+    shop = service.batches.shop
+    return json_response(shop.change(enabled=change.enabled, learn_after=change.learn_after))
+
+
+@router.get("/shop/models", response_model=ShopModelList)
+def list_shop_models(
+    service: ServiceDependency,
+    base: Annotated[str | None, Query(description="Only those adapted from the model with this id.")] = None,
+) -> Response:
+    """List the versions of shop models, the newest first."""
+    items, total = service.batches.shop.models.list(base)
+    return json_response({"items": items, "total": total})
+
+
+@router.post(
+    "/shop/models", status_code=202, response_model=LearningAccepted, responses=problem_responses(404, 409)
+)
+def learn_now(new: LearnNow, service: ServiceDependency, who: Who) -> Response:
+    """Make a version that learns from all checks so far. It becomes a candidate, which you can promote."""
+    service.batches.shop.learn(new.base, new.name, who)
+    return json_response({"learning": True}, 202)
+
+
+@router.get("/shop/models/{model_id}", response_model=ShopModel, responses=problem_responses(404))
+def show_shop_model(model_id: ModelId, service: ServiceDependency) -> Response:
+    """Return a version of a shop model."""
+    return json_response(service.batches.shop.models.get(model_id))
+
+
+@router.get(
+    "/shop/models/{model_id}/bundle",
+    response_class=FileResponse,
+    responses=_FILE | problem_responses(404),
+)
+def download_shop_model(model_id: ModelId, service: ServiceDependency) -> FileResponse:
+    """Download a version as a file, which `hangtag predict`, `evaluate` and `serve` take as any model."""
+    models = service.batches.shop.models
+    name = f"{models.get(model_id)['model']}.onnx"
+    return FileResponse(models.bundle(model_id), media_type=_BYTES, filename=name)
+
+
+@router.post(
+    "/shop/models/{model_id}/promote", response_model=ShopModel, responses=problem_responses(404, 409)
+)
+def promote_shop_model(model_id: ModelId, promotion: Promotion, service: ServiceDependency) -> Response:
+    """Let a version label from now on; the labels of the batches follow in a moment.
+
+    It is refused with `significantly_worse` where classes are significantly worse than with what was in use, unless you
+    say why, which is kept with the version.
+    """
+    return json_response(service.batches.shop.promote(model_id, promotion.override_reason))
+
+
+@router.post(
+    "/shop/models/{model_id}/archive", response_model=ShopModel, responses=problem_responses(404, 409)
+)
+def archive_shop_model(model_id: ModelId, service: ServiceDependency) -> Response:
+    """Archive a candidate."""
+    return json_response(service.batches.shop.models.archive(model_id))
+
+
+@router.post("/shop/rollback", response_model=ShopModel | None, responses=problem_responses(409))
+def roll_back_shop(back: RollBack, service: ServiceDependency) -> Response:
+    """Let the version before label again, or the base itself: then null is returned."""
+    return json_response(service.batches.shop.roll_back(back.base))
+
+
+@router.post("/shop/learnt/undo", response_model=ShopModel | None, responses=problem_responses(409))
+def undo_learning(service: ServiceDependency) -> Response:
+    """Undo what hangtag learnt last by itself. What people said stays; it learns again from the next checks."""
+    return json_response(service.batches.shop.undo())

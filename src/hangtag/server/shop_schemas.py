@@ -1,0 +1,224 @@
+"""The values of the API that concern what hangtag learns from a shop."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from hangtag.server.schemas import Schema
+
+
+class Accuracy(Schema):
+    """How often labels were right: `share` of `checked`, and its 95 % interval, all 0 to 1."""
+
+    checked: int
+    share: float
+    low: float
+    high: float
+
+
+class Effort(Schema):
+    """About how many more checks take the accuracy to `target`, 0 to 1."""
+
+    target: float
+    checks: int
+
+
+class ShopAccuracy(Accuracy):
+    """How good an attribute is in the shop, from random checks alone; `effort` is null where that cannot be told."""
+
+    effort: Effort | None
+
+
+class Calibration(Schema):
+    """What confidence the model stated for random checks, and how often it was right: means, 0 to 1."""
+
+    stated: float
+    right: float
+    checked: int
+
+
+class BaseOfModel(Schema):
+    """The model that a shop model was adapted from."""
+
+    id: str
+    name: str
+    version: str
+
+
+class BatchChecks(Schema):
+    """How many checks of a batch were learnt."""
+
+    id: str
+    name: str
+    checks: int
+
+
+class LearntFrom(Schema):
+    """What a version learnt from: products, their batches, and the classes that its base does not know."""
+
+    checks: int
+    batches: list[BatchChecks]
+    new_classes: dict[str, list[str]]
+
+
+class CrossValidated(Schema):
+    """How often a head was right on checks that it had not learnt: before (null: a new one) and after, 0 to 1.
+
+    People chose these checks, often because they were doubtful: they are harder than the shop's products are.
+    """
+
+    labels: int
+    before: float | None
+    after: float
+
+
+class AtHome(Schema):
+    """The base's accuracy on its own test photos, and by how much a version changes it there, 0 to 1."""
+
+    accuracy: float | None
+    change: float | None
+
+
+class ClassFigures(Schema):
+    """The random checks of a class: how many were right, and how many with the base."""
+
+    name: str
+    checks: int
+    right: int
+    before_right: int
+
+
+class ShopFigures(Schema):
+    """What a version is worth in an attribute.
+
+    `shop` and `before` are its accuracy and the base's on the shop's random checks, which are never learnt. `learnt` is
+    measured by cross-validation on the others. `worse` names the classes that were significantly worse than with what
+    was in use when it was made.
+    """
+
+    shop: Accuracy | None
+    before: Accuracy | None
+    learnt: CrossValidated | None
+    base: AtHome | None
+    classes: list[ClassFigures]
+    worse: list[str]
+
+
+class Forgetting(Schema):
+    """By how many points the mean of the heads changes on photos of the base; `told` says that this is much."""
+
+    mean_change: float
+    told: bool
+
+
+class ShopModel(Schema):
+    """A version of a shop model. `model` is its id among the models, which batches and labels name."""
+
+    id: str
+    base: BaseOfModel
+    model: str
+    version: int
+    name: str
+    stage: Literal["candidate", "in_use", "archived"]
+    created: datetime
+    created_by: str | None
+    learnt_from: LearntFrom
+    figures: dict[str, ShopFigures]
+    forgetting: Forgetting
+    override_reason: str | None
+    sha256: str
+    size_bytes: int
+
+
+class ShopModelList(Schema):
+    """The versions of shop models, the newest first."""
+
+    items: list[ShopModel]
+    total: int
+
+
+class Changed(Schema):
+    """How many labels of unchecked products changed, and how many products no longer need a person."""
+
+    changed: int
+    settled: int
+
+
+class Learnt(Schema):
+    """What changed when hangtag learnt by itself, in all and by batch. `undo` says that it can be undone."""
+
+    model: str
+    version: int
+    checks: int
+    changed: int
+    settled: int
+    batches: dict[str, Changed]
+    undo: bool
+
+
+class Learning(Schema):
+    """That hangtag is learning: since when, and from how many new checks (0: someone asked it to)."""
+
+    since: datetime
+    checks: int
+
+
+class Week(Schema):
+    """The products that came in a week, which begins on the Monday `week`. Shares are 0 to 1."""
+
+    week: str
+    products: int
+    mean_confidence: float | None
+    ood_share: float
+    corrected_share: float
+    classes: dict[str, dict[str, float]]
+
+
+class ShopState(Schema):
+    """What hangtag knows of the shop.
+
+    `in_use` names by base which version labels; null is the base itself. `accuracy` and `calibration` come from the
+    random checks alone. `last` is what was learnt last without being asked, null where something else is in use.
+    """
+
+    enabled: bool
+    learn_after: int
+    in_use: dict[str, ShopModel | None]
+    learning: Learning | None
+    last: Learnt | None
+    accuracy: dict[str, ShopAccuracy]
+    calibration: dict[str, Calibration]
+    drift: list[Week]
+
+
+class ShopChange(Schema):
+    """Whether hangtag learns by itself, and after how many new checks."""
+
+    enabled: bool | None = None
+    learn_after: int | None = Field(None, ge=1, le=100_000)
+
+
+class LearnNow(Schema):
+    """Which base is to learn, by default that of the latest batch, and what the version is called."""
+
+    base: str | None = None
+    name: str | None = Field(None, min_length=1, max_length=100)
+
+
+class LearningAccepted(Schema):
+    """The version will be a candidate in a few seconds."""
+
+    learning: bool
+
+
+class Promotion(Schema):
+    """Why a version is wanted although some classes are significantly worse."""
+
+    override_reason: str | None = Field(None, min_length=1, max_length=1000)
+
+
+class RollBack(Schema):
+    """The base whose version is rolled back, by default that of the newest version in use."""
+
+    base: str | None = None

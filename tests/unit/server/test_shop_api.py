@@ -1,0 +1,99 @@
+"""Learning over HTTP: the circle itself is tested in `tests/unit/learning`, here is what the service adds."""
+
+import time
+
+import pytest
+
+from learning_shop import NAMES, encode
+from shop_bundle import draw_shop, write_shop_bundle
+
+API = "/api/v1"
+ANN = {"X-Hangtag-User": "ann"}
+
+
+@pytest.fixture(scope="module")
+def learning_models(tmp_path_factory):
+    """A folder with a model that can learn."""
+    folder = tmp_path_factory.mktemp("models")
+    write_shop_bundle(folder / "tiny.onnx")
+    return folder
+
+
+@pytest.fixture
+def client(open_client, learning_models):
+    """A service that learns, with a batch of 40 photos."""
+    return open_client(models=str(learning_models))
+
+
+@pytest.fixture
+def batch(client):
+    made = client.post(f"{API}/batches", json={"name": "Spring"}, headers=ANN).json()["id"]
+    pixels, _ = draw_shop(40)
+    files = [("files", (f"{number}a.png", encode(photo))) for number, photo in enumerate(pixels)]
+    client.post(f"{API}/batches/{made}/files", files=files)
+    wait(lambda: client.get(f"{API}/batches/{made}").json()["state"] == "ready")
+    return made
+
+
+def wait(condition):
+    for _ in range(400):
+        if found := condition():
+            return found
+        time.sleep(0.05)
+    raise AssertionError(condition)
+
+
+def check(client, batch, count):
+    kinds = draw_shop(40)[1]
+    products = client.get(f"{API}/batches/{batch}/products", params={"limit": 200}).json()["items"]
+    for product in products[:count]:
+        number = int(product["photos"][0]["name"].removesuffix("a.png"))
+        decision = {
+            "products": [product["id"]],
+            "set": {"articleType": NAMES[kinds[number]]},
+            "confirm": True,
+        }
+        assert client.post(f"{API}/batches/{batch}/decisions", json=decision, headers=ANN).status_code == 200
+
+
+def test_checks_teach_and_the_service_switches(client, batch):
+    assert client.get(f"{API}/shop").json()["in_use"] == {}
+    check(client, batch, 30)
+    last = wait(lambda: client.get(f"{API}/shop").json()["last"])
+    wait(lambda: client.get(f"{API}/batches/{batch}").json()["model"]["id"] == "tiny-shop-1")
+    model = client.get(f"{API}/shop/models/{last['model']}").json()
+    assert (model["stage"], model["created_by"], model["version"]) == ("in_use", "hangtag", 1)
+    assert client.get(f"{API}/shop/models", params={"base": "other"}).json() == {"items": [], "total": 0}
+    file = client.get(f"{API}/shop/models/{model['id']}/bundle")
+    assert file.headers["content-disposition"] == 'attachment; filename="tiny-shop-1.onnx"'
+    assert len(file.content) == model["size_bytes"]
+
+    photo = {"photos": ("x.png", encode(draw_shop(1)[0][0]))}
+    wait(lambda: answering(client, photo) == model["name"])
+    undone = client.post(f"{API}/shop/learnt/undo", json={}, headers=ANN)
+    assert (undone.status_code, undone.json()) == (200, None)
+    wait(lambda: client.get(f"{API}/batches/{batch}").json()["model"]["id"] == "tiny")
+    wait(lambda: answering(client, photo) == "tiny")
+    assert client.post(f"{API}/shop/rollback", json={}, headers=ANN).status_code == 409
+
+
+def answering(client, photo):
+    found = client.post(f"{API}/predictions", files=photo)
+    assert found.status_code == 200
+    return found.json()["model"]["name"]
+
+
+def test_learning_can_be_asked_for_and_switched_off(client, batch):
+    asked = client.post(f"{API}/shop/models", json={}, headers=ANN)
+    assert (asked.status_code, asked.json()["code"]) == (409, "too_few_checks")
+    changed = client.patch(f"{API}/shop", json={"enabled": False, "learn_after": 5}).json()
+    assert (changed["enabled"], changed["learn_after"]) == (False, 5)
+    check(client, batch, 20)
+    assert client.post(f"{API}/shop/models", json={"name": "Mine"}, headers=ANN).status_code == 202
+    (made,) = wait(lambda: client.get(f"{API}/shop/models").json()["items"])
+    assert (made["name"], made["stage"]) == ("Mine", "candidate")
+    promoted = client.post(f"{API}/shop/models/{made['id']}/promote", json={}, headers=ANN)
+    assert promoted.json()["stage"] == "in_use"
+    wait(lambda: client.get(f"{API}/batches/{batch}").json()["model"]["name"] == "Mine")
+    refused = client.post(f"{API}/shop/models/{made['id']}/archive", json={}, headers=ANN)
+    assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
