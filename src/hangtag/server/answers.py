@@ -1,4 +1,4 @@
-"""From `Predictions` to what the API says of each photo."""
+"""From `Predictions` to the API's values for each photo."""
 
 import math
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from hangtag.server.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class AnswerStyle:
-    """How much an answer says: how many candidates, whether all probabilities, and what counts as doubtful.
+    """The details of an answer: how many candidates, whether all probabilities, and the thresholds of doubt.
 
     `thresholds` are confidences by column.
     """
@@ -26,7 +26,7 @@ class AnswerStyle:
 
 
 def doubt_thresholds(card: Card, settings: Settings) -> dict[str, float]:
-    """Return by column the confidence under which an answer is doubtful: the card's, else that of the settings.
+    """Return by column the confidence below which a label is doubtful: that of the card, or else of the settings.
 
     A level of the category that cannot reach the card's target accuracy is always doubtful: the answer ends above it.
     """
@@ -41,10 +41,9 @@ def doubt_thresholds(card: Card, settings: Settings) -> dict[str, float]:
 
 
 def describe_photos(predictions: Predictions, style: AnswerStyle) -> list[dict[str, Any]]:
-    """Return what the API says of each photo, in order: the fields of `LabelledPhoto` or `FailedPhoto`.
+    """Return the API's value for each photo, in order: the fields of `LabelledPhoto` or `FailedPhoto`.
 
-    They are plain values, not checked again: making and validating an object for each label takes as long as the
-    network does.
+    They are plain values without validation: validating an object for each label takes as long as the network.
     """
     columns = [_describe_column(predictions, column, style.top_k) for column in predictions.columns]
     every = [_sort_all(predictions, column) for column in predictions.columns if style.probabilities]

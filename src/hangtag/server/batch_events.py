@@ -1,7 +1,7 @@
-"""What changes in a batch while it is open: told as server-sent events that resume where they broke off.
+"""Changes of a batch as server-sent events. A client that reconnects gets everything it missed.
 
-The id of an event is the revision of the batch. What came after a revision stands in the database, so nothing has to be
-kept for those who are away.
+The id of an event is the revision of the batch. The database has the changes since a revision, so nothing has to be
+buffered for clients that are away.
 """
 
 import asyncio
@@ -26,10 +26,10 @@ INTERVAL_S: Final = 0.25
 """Events come at most four times a second."""
 
 LOOK_S: Final = 1.0
-"""How often the database is looked at when nobody says that something changed: another service may use it, too."""
+"""How often the database is polled without a notification: another service may use it, too."""
 
 PRESENCE_S: Final = 45.0
-"""A person who has not said for so long which product is open has gone."""
+"""After this time without a presence update, a person has left."""
 
 HEARTBEAT_S: Final = 15.0
 MOST_PRODUCTS: Final = 500
@@ -37,7 +37,7 @@ _RETRY_MS: Final = 1000
 
 
 class Bell:
-    """Wakes one reader, from any thread."""
+    """Wakes one reader. Can be rung from any thread."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -45,7 +45,7 @@ class Bell:
         self.has_ended = False
 
     async def wait(self, timeout_s: float) -> None:
-        """Return when the bell rings, after `timeout_s` at the latest."""
+        """Wait until the bell rings, for at most `timeout_s`."""
         try:
             async with asyncio.timeout(timeout_s):
                 await self._rung.wait()
@@ -63,7 +63,7 @@ class Bell:
 
 
 class BatchEvents:
-    """Tells the readers of batches that something changed, and who looks at which product. Thread-safe."""
+    """Notifies the readers of batches of changes, and tracks which product each person has open. Thread-safe."""
 
     def __init__(self) -> None:
         self._bells: dict[int, set[Bell]] = defaultdict(set)
@@ -72,14 +72,14 @@ class BatchEvents:
         self._is_closed = False
 
     def ring(self, batch: int) -> None:
-        """Say that a batch changed."""
+        """Notify the readers of a batch of a change."""
         with self._lock:
             bells = list(self._bells.get(batch, ()))
         for bell in bells:
             bell.ring()
 
     def set_presence(self, batch: int, who: str, product: str | None) -> None:
-        """Note which product a person has open, None for none."""
+        """Set which product a person has open; None for none."""
         with self._lock:
             if product is None:
                 self._present[batch].pop(who, None)
@@ -95,7 +95,7 @@ class BatchEvents:
 
     @contextmanager
     def listening(self, batch: int) -> Iterator[Bell]:
-        """Give a bell that rings for a batch. Must be called in an event loop."""
+        """Yield a bell that rings for a batch. Must be called in an event loop."""
         bell = Bell()
         with self._lock:
             bell.has_ended = self._is_closed
@@ -107,7 +107,7 @@ class BatchEvents:
                 self._bells[batch].discard(bell)
 
     def count(self) -> int:
-        """Return how many readers there are."""
+        """Return the number of readers."""
         with self._lock:
             return sum(map(len, self._bells.values()))
 
@@ -130,7 +130,7 @@ class BatchStream:
     batch_id: str
 
     async def iter_events(self, since: int | None) -> AsyncIterator[bytes]:
-        """Yield events from a revision on, from the present one without. The first one says how the batch is."""
+        """Yield events since a revision; without one, since the current one. The first event has the batch's state."""
         number, revision = await asyncio.to_thread(self._find)
         yield f"retry: {_RETRY_MS}\n\n".encode()
         known = revision if since is None else min(since, revision)
@@ -183,7 +183,7 @@ class BatchStream:
         return found if found is not None and self.batch_id in found["batches"] else None
 
     def _read(self, number: int, known: int) -> tuple[int, list[dict[str, Any]]]:
-        """Return the present revision, and what changed since another one."""
+        """Return the current revision, and what changed since another one."""
         with self.store.engine.connect() as connection:
             found = connection.execute(
                 select(BatchRow.revision, BatchRow.rebuilt).where(BatchRow.number == number)

@@ -1,4 +1,4 @@
-"""Exports of batches: the products of the store in the form that templates take."""
+"""Exports of batches: the products of the store in the format that templates take."""
 
 import shutil
 import tempfile
@@ -33,7 +33,7 @@ _UNSURE: Final = "the model is not sure of this"
 
 
 class BatchProducts:
-    """The products of a batch that a filter wants, as an export takes them. Raises `NotStoredError`."""
+    """The products of a batch that match a filter, for an export. Raises `NotStoredError`."""
 
     def __init__(self, products: Products, batch_id: str, wanted: Filter, *, by_photo: bool = False) -> None:
         self._products = products

@@ -1,4 +1,4 @@
-"""The values of the API that concern batches. The page's client is generated from them."""
+"""The API's values for batches. The page's client is generated from them."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -25,7 +25,7 @@ class BatchCounts(Schema):
 
 
 class SheetSummary(Schema):
-    """The sheet of a batch, and whether a person has looked at its mapping."""
+    """The sheet of a batch, and whether a person has confirmed its mapping."""
 
     name: str
     rows: int
@@ -33,21 +33,21 @@ class SheetSummary(Schema):
 
 
 class Grouping(Schema):
-    """How photos become products. A pattern such as `{key}_{view}` says how their names are built."""
+    """How photos are grouped into products. A pattern such as `{key}_{view}` describes their names."""
 
     by: GroupingBy
     pattern: str | None = None
 
 
 class GroupingOption(Grouping):
-    """A way in which the photos of a batch could become products."""
+    """A way to group the photos of a batch into products."""
 
     products: int
     examples: list[dict[str, Any]]
 
 
 class Batch(Schema):
-    """A batch: products that came together. `cover` has the ids of up to four photos."""
+    """A batch of products. `cover` has the ids of up to four photos."""
 
     id: str
     name: str
@@ -67,21 +67,21 @@ class Batch(Schema):
 
 
 class BatchList(Schema):
-    """A page of the batches, those that changed last first."""
+    """A page of batches, most recently changed first."""
 
     items: list[Batch]
     total: int
 
 
 class NewBatch(Schema):
-    """A batch to make. Without a name it is called by the date, without a model the default one labels it."""
+    """A batch to create. The name defaults to the date, and the model to the default model."""
 
     name: str | None = Field(None, max_length=200)
     model: str | None = None
 
 
 class BatchPatch(Schema):
-    """What to change of a batch. Another model labels all its photos."""
+    """Changes to a batch. With another model, all its photos are labelled again."""
 
     name: str | None = Field(None, min_length=1, max_length=200)
     archived: bool | None = None
@@ -90,7 +90,7 @@ class BatchPatch(Schema):
 
 
 class ReceivedFile(Schema):
-    """What became of a file."""
+    """The result for one file of a request."""
 
     name: str
     kind: Literal["photo", "zip", "sheet", "other"]
@@ -99,13 +99,13 @@ class ReceivedFile(Schema):
 
 
 class ReceivedFiles(Schema):
-    """What became of the files of a request, in their order."""
+    """The results for the files of a request, in their order."""
 
     received: list[ReceivedFile]
 
 
 class ColumnMapping(Schema):
-    """What the columns of a sheet are. `labels` names for attributes the columns that state them."""
+    """The meaning of a sheet's columns. `labels` gives for each attribute the column with its labels."""
 
     key: str | None = None
     photos: tuple[str, ...] = ()
@@ -115,7 +115,7 @@ class ColumnMapping(Schema):
 
 
 class SheetColumn(Schema):
-    """A column of a sheet, with the type that its cells came with and a few of them."""
+    """A column of a sheet, with the type of its cells and a few examples."""
 
     name: str
     type: str
@@ -123,7 +123,7 @@ class SheetColumn(Schema):
 
 
 class SheetCounts(Schema):
-    """What a mapping gives: products with and without photos, photos that no row names, rows in doubt."""
+    """The result of a mapping: products with and without photos, photos without a row, ambiguous photos."""
 
     rows: int
     products: int
@@ -134,7 +134,7 @@ class SheetCounts(Schema):
 
 
 class SheetPreview(Schema):
-    """A product as a mapping would form it; those without photos come first."""
+    """A product that a mapping would make; products without photos come first."""
 
     key: str | None
     name: str
@@ -144,7 +144,7 @@ class SheetPreview(Schema):
 
 
 class Sheet(Schema):
-    """How a sheet is understood. `mapped` says whether a person has confirmed it."""
+    """A sheet and the mapping of its columns. `mapped` says whether a person has confirmed it."""
 
     sheets: list[str]
     chosen: str
@@ -157,7 +157,7 @@ class Sheet(Schema):
 
 
 class SheetChange(Schema):
-    """Another sheet or mapping. With `dry_run` nothing changes, and the answer says what would."""
+    """Another sheet or mapping. With `dry_run`, nothing changes, and the response says what would change."""
 
     sheet: str | None = None
     mapping: ColumnMapping | None = None

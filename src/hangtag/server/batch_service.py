@@ -60,7 +60,7 @@ class BatchService:
         self.store.on_change = self._on_change
 
     def start(self) -> None:
-        """Clean up after the last process, and label what it left."""
+        """Clean up after the previous process, and label what it left."""
         self.store.folder.clear_incoming()
         self.store.reserve.fill()
         remove_unused(self.store, self.store.folder.iter_hashes())
@@ -80,7 +80,7 @@ class BatchService:
         await asyncio.to_thread(self._learning.stop)
 
     async def receive(self, request: Request, batch_id: str, key: str | None) -> list[dict[str, Any]]:
-        """Add the files of a request to a batch, and return what became of each.
+        """Add the files of a request to a batch, and return the result for each.
 
         Raises the errors of `receive_files`, and `NotStoredError`. What an upload leaves behind that fails, as on a
         full disk, is removed.

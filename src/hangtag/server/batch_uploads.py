@@ -1,4 +1,4 @@
-"""The form that brings files to a batch. They are written to a folder as they arrive, then taken in."""
+"""The upload form of a batch. Files are written to a folder as they arrive, then added to the batch."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ from hangtag.server.uploads import (
 from hangtag.store.intake import IncomingFile
 
 _PIECE_BYTES: Final = 512 * 1024
-"""How much is gathered before a thread writes it. Switching threads for every network packet costs more."""
+"""How many bytes are buffered before a thread writes them. Switching threads for every packet costs more."""
 
 _PATHS: Final = TypeAdapter(list[str])
 

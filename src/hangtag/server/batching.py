@@ -1,7 +1,7 @@
 """Photos of concurrent requests, decoded on threads and sent through the network together.
 
 An idle engine starts at once, unless photos that are being decoded could still join the batch. While the engine is
-busy, arriving photos gather into the next batch.
+busy, arriving photos are collected into the next batch.
 """
 
 import asyncio
@@ -29,10 +29,10 @@ CHUNK_PHOTOS: Final = 8
 """How many photos a thread decodes at a time: few, so that several threads share a small request."""
 
 DEAR_AT_A_TIME: Final = 2
-"""How many photos that are not proven cheap are decoded at a time, beside the others."""
+"""How many possibly expensive photos are decoded at a time, next to the others."""
 
 DEAR_WEIGHT: Final = 4
-"""How many times fewer of them than of others may wait."""
+"""Only this fraction (1/n) of the queue may be possibly expensive photos."""
 
 BATCHES_AT_A_TIME: Final = 2
 """How many batches are with the engine: while one runs, the next is ready."""
@@ -59,7 +59,7 @@ class _Waiting:
 
 
 class Batcher:
-    """Predicts photos with one model. It lives in one event loop; `decoding` are the threads that decode.
+    """Predicts photos with one model, in one event loop; `decoding` are the threads that decode.
 
     `on_batch` is called after every batch with the number of its photos and the seconds that it took.
     """
@@ -99,7 +99,9 @@ class Batcher:
             raise ShuttingDownError("the service is stopping")
         # When nothing else waits, a request may be larger than the queue.
         if self.photos_waiting and self.photos_waiting + len(photos) > self._settings.queue_photos:
-            raise QueueFullError(f"{self.photos_waiting:,} photos wait already", fix="Try again in a second.")
+            raise QueueFullError(
+                f"{self.photos_waiting:,} photos are already waiting", fix="Try again in a second."
+            )
         self.photos_waiting += len(photos)
         try:
             return await self._predict_chunks(photos)
@@ -108,7 +110,7 @@ class Batcher:
             self._changed.set()
 
     async def close(self) -> None:
-        """Accept no more photos, finish those that wait, and end the threads."""
+        """Accept no more photos, finish those that are waiting, and stop the threads."""
         self._is_closed = True
         while self.photos_waiting:
             await self._wait_for_change()
@@ -151,7 +153,7 @@ class Batcher:
         return Predictions.concat([task.result() for task in tasks])
 
     async def _predict_dear(self, photo: PhotoSource, turn: asyncio.Semaphore) -> Predictions:
-        """Predict a photo that may take seconds to decode, on threads where it holds up only its like."""
+        """Predict a photo that may take seconds to decode, on threads where it delays only others like it."""
         async with turn:
             decoded = await asyncio.get_running_loop().run_in_executor(
                 self._dear, self._decoder.decode, [photo]
@@ -159,10 +161,10 @@ class Batcher:
             return await self._predict_decoded(decoded)
 
     def _check_room(self, count: int) -> None:
-        """Raise `QueueFullError` where photos that take long to decode wait already, and too many would."""
+        """Raise `QueueFullError` if too many photos that take long to decode would wait."""
         if self._dear_waiting and self._dear_waiting + count > self._settings.queue_photos // DEAR_WEIGHT:
             raise QueueFullError(
-                f"{self._dear_waiting:,} photos that take long to decode wait already",
+                f"{self._dear_waiting:,} photos that take long to decode are already waiting",
                 fix="Try again in a few seconds.",
             )
 
@@ -190,7 +192,7 @@ class Batcher:
             self._changed.set()
 
     async def _collect(self) -> None:
-        """Form batches for as long as the batcher lives."""
+        """Form batches until the batcher is closed."""
         while True:
             await self._free.acquire()
             while not self._queue:
@@ -255,7 +257,7 @@ class Batcher:
 
 
 def _is_dear(photo: PhotoSource) -> bool:
-    """Say whether decoding an uploaded photo may take long. Only its file's marks are looked at."""
+    """Return whether decoding an uploaded photo may take long, judging by its header."""
     if not isinstance(photo, UploadedPhoto):
         return False
     try:

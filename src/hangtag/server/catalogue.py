@@ -1,4 +1,4 @@
-"""The catalogue that the page shows: read once in the background, and kept on disk for the next start."""
+"""The catalogue that the page shows: read once in the background, and cached on disk for the next start."""
 
 import hashlib
 import logging
@@ -45,7 +45,7 @@ class StoredFindings(BaseModel):
 
 @dataclass(slots=True)
 class Part:
-    """One thing that is read from the catalogue: how far that is, and why it failed."""
+    """One thing that is read from the catalogue: its progress, and why it failed."""
 
     state: Literal["absent", "reading", "ready", "failed"] = "absent"
     message: str = "no catalogue is loaded"
@@ -64,7 +64,7 @@ class _StoppedError(Exception):
 
 @dataclass
 class ShownCatalogue:
-    """A catalogue and what is known of it so far. `path` None means that there is none."""
+    """A catalogue and what has been read of it so far. `path` is None if there is none."""
 
     path: Path | None
     cache_folder: Path
@@ -79,7 +79,7 @@ class ShownCatalogue:
         self._thread = threading.Thread(target=self._read, name="catalogue", daemon=True)
 
     def start(self) -> None:
-        """Begin to read in the background; an unreadable catalogue becomes a message, and stops nothing."""
+        """Start reading in the background. An unreadable catalogue becomes a message on the page."""
         if self.path is None:
             return
         for part, message in ((self.describing, "it is being read"), (self.checking, "it is being checked")):
@@ -87,7 +87,7 @@ class ShownCatalogue:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop reading and let go of the catalogue's files."""
+        """Stop reading and close the catalogue's files."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -112,7 +112,7 @@ class ShownCatalogue:
             self._fail(error.problem)
             log_event(_log, logging.WARNING, "the catalogue cannot be read", problem=str(error))
         except Exception:  # noqa: BLE001 - logged, and the service goes on without
-            self._fail("it cannot be read; the service's log says more")
+            self._fail("it cannot be read; see the service's log")
             _log.exception("the catalogue cannot be read")
 
     def _fail(self, message: str) -> None:
@@ -156,19 +156,19 @@ def _describe_findings(result: CheckResult) -> StoredFindings:
 
 
 def _kept(path: Path, kind: type[Kept], make: Callable[[], Kept]) -> Kept:
-    """Return what is kept in a file; what is not, or cannot be read any more, is made and kept."""
+    """Return the content of a cache file; if it is missing or unreadable, compute and store it."""
     with suppress(OSError, ValidationError):
         return kind.model_validate_json(path.read_bytes())
     made = make()
     try:
         write_json(made.model_dump(mode="json"), path)
-    except (CatalogueError, TableError) as error:  # it is made again at the next start
-        log_event(_log, logging.WARNING, "what was read of the catalogue cannot be kept", problem=str(error))
+    except (CatalogueError, TableError) as error:  # it is computed again at the next start
+        log_event(_log, logging.WARNING, "the catalogue's cache cannot be written", problem=str(error))
     return made
 
 
 def _fingerprint(source: Catalogue) -> str:
-    """Return a name for the catalogue as it is now: its table, its number of photos, and who has read it."""
+    """Return a key of the catalogue's current state: its table, its number of photos, and hangtag's version."""
     digest = hashlib.sha256()
     with source.open_table() as table:
         while piece := table.read(_PIECE_BYTES):
@@ -178,7 +178,7 @@ def _fingerprint(source: Catalogue) -> str:
 
 
 def _give_way() -> None:
-    """Lower the priority of this thread, and of those that it starts: requests go first."""
+    """Lower the priority of this thread and of the threads that it starts: requests come first."""
     if sys.platform == "linux":
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

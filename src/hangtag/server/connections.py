@@ -1,7 +1,7 @@
-"""Connections that say nothing are ended, and give way when there are too many.
+"""Limits on open connections: idle ones are closed, and the oldest of these first if there are too many.
 
-Each open connection takes a descriptor, of which a process has a thousand by default. Without limits, as many silent
-connections keep everyone else out.
+Each open connection takes a file descriptor, of which a process has a thousand by default. Without limits, a thousand
+idle connections would lock everyone else out.
 """
 
 import asyncio
@@ -13,14 +13,14 @@ from typing import Any, Final, cast
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 SILENT_S: Final = 15.0
-"""How long a connection may be open without a request that has arrived as far as the end of its headers."""
+"""How long a connection may be open without sending complete request headers."""
 
 _KEPT_DESCRIPTORS: Final = 256
-"""What is left for files, the database and processes."""
+"""Descriptors reserved for files, the database and processes."""
 
 
 class OpenConnections:
-    """The connections of a server, and how many there may be. A new one ends the one that has been silent longest."""
+    """The connections of a server, up to a limit. At the limit, a new one closes the one idle for longest."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -44,7 +44,7 @@ class OpenConnections:
         self._silent.pop(connection, None)
 
     def mark(self, connection: "GuardedProtocol", *, is_silent: bool) -> None:
-        """Note whether a connection has a request under way."""
+        """Set whether a connection has a request in progress."""
         if is_silent:
             self._silent.setdefault(connection, None)
         else:
@@ -52,7 +52,7 @@ class OpenConnections:
 
 
 class GuardedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type, unused-ignore]  # chosen when it is imported
-    """uvicorn's protocol, which ends connections whose headers do not come."""
+    """uvicorn's protocol, which also closes connections that do not send complete headers."""
 
     def __init__(self, *arguments: Any, connections: OpenConnections, **options: Any) -> None:  # noqa: ANN401 - uvicorn's
         super().__init__(*arguments, **options)
@@ -61,7 +61,7 @@ class GuardedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type, unuse
         self._looking: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:
-        """Begin to watch the connection, or close it where there are too many."""
+        """Start watching the connection, or close it if there are too many."""
         super().connection_made(transport)
         if not self._open.add(self):
             transport.abort()
@@ -87,7 +87,7 @@ class GuardedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type, unuse
         self._looking = asyncio.get_running_loop().call_later(SILENT_S / 2, self._look)
 
     def _look(self) -> None:
-        """End the connection if it was silent at the last look already."""
+        """Close the connection if it was already idle at the last check."""
         was_silent, self._is_silent = self._is_silent, not self._has_request
         if was_silent and self._is_silent:
             self.end()
@@ -97,7 +97,7 @@ class GuardedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type, unuse
 
 
 def most_connections(wanted: int) -> int:
-    """Return how many connections there can be; the system's limit on descriptors is raised as far as it may be."""
+    """Return the largest possible number of connections, after raising the system's soft limit on descriptors."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = wanted + _KEPT_DESCRIPTORS
     with suppress(OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Examining what the service needs: its settings, data folder, database, page and limits."""
+"""Checking the service's settings, data folder, database, page and limits."""
 
 import os
 import resource
@@ -22,15 +22,15 @@ from hangtag.store.database import DATABASE_NAME, find_url, list_revisions, pars
 
 _PREFIX: Final = "HANGTAG_"
 _OTHER_VARIABLES: Final = frozenset({"HANGTAG_BENCH"})
-"""Variables that are read elsewhere than in the settings."""
+"""Variables that are not settings of the service but are read elsewhere."""
 
 _FEW_FILES: Final = 4096
 _LITTLE_DISK_BYTES: Final = 2048 * MIB
 _NO_DISK_BYTES: Final = 128 * MIB
 _PROCESS_BYTES: Final = 500 * MIB
-"""What the process needs beside uploads: the runtime, a model, buffers."""
+"""Memory that the process needs besides uploads: the runtime, a model, buffers."""
 
-_FIX_FILE: Final = "Restore a backup, or move the file away to begin with an empty database."
+_FIX_FILE: Final = "Restore a backup, or move the file away to start with an empty database."
 _FIX_SERVER: Final = "Check HANGTAG_DATABASE_URL, and that the database accepts connections from here."
 _EXTRA_OPEN: Final = 0o077
 _CGROUP_LIMITS: Final = (
@@ -40,7 +40,7 @@ _CGROUP_LIMITS: Final = (
 
 
 def diagnose_service(settings: Settings, environment: Mapping[str, str]) -> list[Finding]:
-    """Return what is found about the service with these settings. Nothing is changed: the database is only read."""
+    """Return the findings about the service with these settings. Changes nothing: the database is only read."""
     return [
         *run_check("extra serve", lambda: check_packages("serve")),
         *run_check("settings", lambda: _check_settings(settings, environment)),
@@ -63,7 +63,7 @@ def _check_settings(settings: Settings, environment: Mapping[str, str]) -> Itera
         if name.upper().startswith(_PREFIX) and name.upper() not in known:
             good = False
             yield Finding(
-                "settings", "warning", f"{name} is no setting", f"{did_you_mean(name, known)}Remove it."
+                "settings", "warning", f"{name} is not a setting", f"{did_you_mean(name, known)}Remove it."
             )
     if settings.max_file_bytes > settings.max_request_bytes:
         good = False
@@ -75,7 +75,7 @@ def _check_settings(settings: Settings, environment: Mapping[str, str]) -> Itera
         yield Finding("settings", "warning", problem, "Correct HANGTAG_DATA or --catalogue.")
     if not settings.uses_accounts and settings.allowed_hosts:
         good = False
-        problem = "other machines reach this service through a proxy, and everyone may do everything"
+        problem = "other machines can reach this service through a proxy, and everyone may do everything"
         fix = "Set HANGTAG_ACCOUNTS=on, unless people sign in at the proxy."
         yield Finding("settings", "warning", problem, fix)
     if good:
@@ -84,14 +84,16 @@ def _check_settings(settings: Settings, environment: Mapping[str, str]) -> Itera
 
 
 def _check_data_folder(folder: Path) -> Iterator[Finding]:
-    """Check that the folder exists or can be made, is writable, and is closed to other users of the machine."""
+    """Check that the folder exists or can be created, is writable, and is closed to other users."""
     fix = "Choose another HANGTAG_DATA_FOLDER, or make it writable for the user of the service."
     if not folder.exists():
         parent = next(path for path in folder.absolute().parents if path.exists())
         if not parent.is_dir() or not os.access(parent, os.W_OK):
-            yield Finding("data folder", "error", f"{folder} cannot be made: {parent} is not writable", fix)
+            yield Finding(
+                "data folder", "error", f"{folder} cannot be created: {parent} is not writable", fix
+            )
         else:
-            yield Finding("data folder", "ok", f"{folder} will be made at the first start")
+            yield Finding("data folder", "ok", f"{folder} will be created at the first start")
         return
     if not folder.is_dir():
         yield Finding("data folder", "error", f"{folder} is a file", fix)
@@ -127,7 +129,7 @@ def _check_database(settings: Settings) -> Iterator[Finding]:
     """Open the database, check a SQLite file page by page, and compare its revision with what this hangtag knows."""
     path = settings.data_folder / DATABASE_NAME
     if not settings.database_url and not path.exists():
-        yield Finding("database", "ok", "will be made at the first start")
+        yield Finding("database", "ok", "will be created at the first start")
         return
     url = parse_url(find_url(settings.database_url, settings.data_folder))
     is_file = url.get_backend_name() == "sqlite"
@@ -161,7 +163,10 @@ def _judge_revision(revision: str | None, kind: str) -> Finding:
         )
     problem = f"its schema {revision} is that of a newer hangtag"
     return Finding(
-        "database", "error", problem, "Install that version again, or restore a backup from before it."
+        "database",
+        "error",
+        problem,
+        "Install the newer version again, or restore a backup from before the upgrade.",
     )
 
 
@@ -180,7 +185,7 @@ def _check_disk(settings: Settings) -> Iterator[Finding]:
 
 
 def _check_memory(settings: Settings) -> Iterator[Finding]:
-    """Compare what the settings allow to be in memory at a time with what the machine or the container has."""
+    """Compare the memory that the settings allow with that of the machine or the container."""
     available = min(_machine_bytes(), *(_read_limit(path) for path in _CGROUP_LIMITS))
     decoding = 8 * settings.max_pixels * (settings.threads or count_usable_cpus())
     needed = settings.max_upload_memory_bytes + decoding + _PROCESS_BYTES
@@ -217,5 +222,5 @@ def _check_page(folder: Path) -> Iterator[Finding]:
     if any(folder.glob("*.html")):
         yield Finding("page", "ok", "built")
     else:
-        fix = "Install the package, or run `make page` in a checkout."
+        fix = "Reinstall the package, or run `make page` in a checkout."
         yield Finding("page", "warning", f"{folder}: the page is not built; the API works without it", fix)

@@ -43,8 +43,8 @@ class _CataloguePhoto:
 class ExampleFinder:
     """Finds photos with one true label that a model labels as another (or the same).
 
-    With a split table, only photos of its test split are used. Predictions are remembered, so the next cell of the same
-    row costs nothing, and repeated calls find rare mistakes.
+    With a split table, only photos of its test split are used. Predictions are cached, so the next cell of the same row
+    is free, and repeated calls find rare mistakes.
     """
 
     catalogue: Catalogue
@@ -58,7 +58,7 @@ class ExampleFinder:
 
         Raises `CatalogueError` when the catalogue's table cannot be read.
         """
-        async with self._lock:  # the same photos are not asked about twice at a time
+        async with self._lock:  # so that two requests do not label the same photos
             true, answered = cell
             names = await asyncio.to_thread(self._names_of, column, true)
             known = self._answers.setdefault(model.sha256, {})

@@ -31,10 +31,10 @@ _JPEG_QUALITY: Final = 88
 
 
 class ExplainedLabel(Schema):
-    """What a decision looked at: the photo in grey, bright where it spoke for the label, dark where it did not.
+    """The heat map of a label: the photo in grey, bright where it supports the label, dark where it does not.
 
-    `image` is a data URL. `method` says how it was made: by what the label lost while parts of the photo were covered,
-    or by what the network's last features say.
+    `image` is a data URL. `method` says how the map was made: by covering parts of the photo (`occlusion`), or from the
+    network's last features (`activation`).
     """
 
     column: str
@@ -45,7 +45,7 @@ class ExplainedLabel(Schema):
 
 
 class ExplainedPhoto(Schema):
-    """What the decisions about a photo looked at. `width` and `height`, in pixels, are those of the pictures."""
+    """The heat maps of a photo. `width` and `height` are those of the images, in pixels."""
 
     photo: str
     status: Literal["explained"] = "explained"
@@ -85,7 +85,9 @@ class ExplanationQueue:
         if self._is_closed:
             raise ShuttingDownError("the service is stopping")
         if self._waiting >= MAX_WAITING:
-            raise QueueFullError(f"{self._waiting} photos wait to be explained", fix="Try again in a second.")
+            raise QueueFullError(
+                f"{self._waiting} photos are already waiting for an explanation", fix="Try again in a second."
+            )
         self._waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(
@@ -95,7 +97,7 @@ class ExplanationQueue:
             self._waiting -= 1
 
     def close(self) -> None:
-        """Take on nothing more, finish what is under way, and end the thread."""
+        """Accept nothing more, finish open work, and stop the thread."""
         self._is_closed = True
         self._thread.shutdown()
 

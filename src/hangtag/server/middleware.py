@@ -1,4 +1,4 @@
-"""What wraps every request: the host check, the base path, counting and logging, and protective headers."""
+"""Middleware for every request: the host check, the base path, counting and logging, and security headers."""
 
 import ipaddress
 import logging
@@ -46,7 +46,7 @@ TRUSTED: Final = "hangtag.trusted"
 """The key of the ASGI scope that says whether the request comes from a trusted proxy."""
 
 PRINCIPAL: Final = "hangtag.principal"
-"""The key of the ASGI scope that holds who sends the request."""
+"""The key of the ASGI scope that holds the principal."""
 
 _OWN_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -98,7 +98,7 @@ def find_allowed_hosts(settings: Settings) -> frozenset[str] | None:
 
 
 class BasePath:
-    """Lets the service live below a path, as in `https://shop.example/tags/`.
+    """Serves the service under a path, such as `https://shop.example/tags/`.
 
     The path comes from the settings or from the proxy's `X-Forwarded-Prefix`. It is removed from the request if the
     proxy left it there.
@@ -152,7 +152,7 @@ class Observer:
             else:
                 _log.error("%s", fault, extra=fields)
                 scope["app"].state.service.health.note(fault)
-            if response.status:  # the response has begun: all that is left is to break it off
+            if response.status:  # the response has begun, so it can only be cut off
                 raise
             problem = describe_bug() if fault is None else describe_error(fault)
             headers = None if fault is None else describe_headers(fault)
@@ -217,7 +217,7 @@ def _request_id(scope: Scope) -> str:
 def _is_cross_site(scope: Scope) -> bool:
     """Return whether another site's page makes a browser send something that changes state.
 
-    Merely looking at a page elsewhere must not be able to start anything here, with or without accounts.
+    Merely visiting another site's page must not change anything here, with or without accounts.
     """
     if scope["method"] in _SAFE_METHODS:
         return False

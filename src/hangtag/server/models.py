@@ -1,4 +1,4 @@
-"""The models that the service can ask: their files, their cards, and those that are loaded."""
+"""The models of the service: their files, their cards, and those that are loaded."""
 
 import asyncio
 import hashlib
@@ -40,9 +40,9 @@ class _Stamp:
 
 
 class ModelRegistry:
-    """The bundles in the folders of the settings and those that come with hangtag. Safe to use from several threads.
+    """The bundles in the folders of the settings and those that come with hangtag. Thread-safe.
 
-    Every call looks at the folders, so a new bundle needs no restart. The id of a model is the name of its file.
+    Every call reads the folders, so a new bundle needs no restart. The id of a model is the name of its file.
 
     Raises `BundleError` when the default model of the settings does not exist.
     """
@@ -61,9 +61,9 @@ class ModelRegistry:
         self._in_use: dict[str, str] = {}
 
     def use_shop_models(self, paths: Mapping[str, Path], in_use: Mapping[str, str]) -> None:
-        """Offer the shop models at these paths, by id, and let those in use answer for their bases where none is named.
+        """Offer the shop models at these paths, by id, and use those in `in_use` instead of their base models.
 
-        Those that come into use are loaded first, so that no request waits for them. Raises as `load` does.
+        Models that are put into use are loaded first, so that no request waits for them. Raises the errors of `load`.
         """
         self._shop_paths = dict(paths)
         if self.default_id in in_use:
@@ -76,13 +76,13 @@ class ModelRegistry:
 
     @property
     def answering_id(self) -> str:
-        """The id of the model that answers where none is named: the default one, or what it learnt from the shop."""
+        """The id of the model that is used by default: the default model, or the shop model adapted from it."""
         return self._in_use.get(self.default_id, self.default_id)
 
     def cards(self) -> list[RegisteredModel]:
-        """Return what is known of every readable bundle, the default one first, then by id.
+        """Return the cards of all readable bundles, the default one first, then by id.
 
-        Of shop models, those that are in use.
+        Shop models are included only if they are in use.
         """
         found = []
         hidden = self._shop_paths.keys() - self._in_use.values()
@@ -96,7 +96,7 @@ class ModelRegistry:
         return sorted(found, key=lambda model: (model.id != self.default_id, model.id))
 
     def card(self, id_: str | None = None) -> RegisteredModel:
-        """Return what is known of a bundle, of the default one without an id.
+        """Return the card of a bundle; of the default one without an id.
 
         Raises `ModelNotFoundError`, and `BundleError` when the file cannot be read.
         """
@@ -110,7 +110,7 @@ class ModelRegistry:
             raise ModelNotFoundError(f"the file of the model {name!r} was removed") from None
 
     def load(self, id_: str | None = None) -> Model:
-        """Return a model, loaded and verified at the first call; it then stays. May take a second.
+        """Return a model. The first call loads and verifies it, which may take a second; it then stays loaded.
 
         A file that was removed, or replaced by one that cannot be used, leaves the model that was loaded from it.
         Raises as `card` does, and `BundleError` when the model fails its golden check.
@@ -147,7 +147,7 @@ class ModelRegistry:
         return None if path is None else self._find_of(path)
 
     def has(self, model: Model) -> bool:
-        """Return whether a loaded model is still that of its file, which may have been replaced."""
+        """Return whether a loaded model is still that of its file, which may have been replaced since."""
         return any(loaded is model for loaded in list(self._models.values()))
 
     def check_default(self) -> BundleError | None:

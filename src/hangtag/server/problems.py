@@ -116,7 +116,7 @@ class UploadStalledError(RequestError):
 
 
 class ClientLeftError(RequestError):
-    """The client closed the connection before the answer, which nobody will read."""
+    """The client closed the connection before the response."""
 
     status = HTTPStatus.REQUEST_TIMEOUT
     code = "client_left"
@@ -146,12 +146,12 @@ class NotSignedInError(RequestError):
 
     @property
     def headers(self) -> dict[str, str]:
-        """How to say it. Not `Basic`, for which a browser would ask in a window of its own."""
+        """The WWW-Authenticate header. Not `Basic`, for which a browser would open its own dialog."""
         return {"WWW-Authenticate": 'Bearer realm="hangtag"'}
 
 
 class BadCredentialsError(RequestError):
-    """The name or the password is wrong; it is not said which."""
+    """The name or the password is wrong. The message does not say which."""
 
     status = HTTPStatus.FORBIDDEN
     code = "bad_credentials"
@@ -165,21 +165,21 @@ class SignOnError(RequestError):
 
 
 class ForbiddenError(RequestError):
-    """Whoever sends the request may not do this."""
+    """The sender of the request may not do this."""
 
     status = HTTPStatus.FORBIDDEN
     code = "forbidden"
 
 
 class NoAccountsError(RequestError):
-    """The service has no accounts, and the operation is about them."""
+    """The service has no accounts, which the operation needs."""
 
     status = HTTPStatus.CONFLICT
     code = "no_accounts"
 
 
 class TooManyRequestsError(RequestError):
-    """There are too many requests, or too many failed attempts to sign in. It is over in `wait_s` seconds."""
+    """Too many requests, or too many failed attempts to sign in. The client may try again in `wait_s` seconds."""
 
     status = HTTPStatus.TOO_MANY_REQUESTS
     code = "too_many_requests"
@@ -250,7 +250,7 @@ _MESSAGES: Final = {
 
 
 def describe_error(error: HangtagError) -> Problem:
-    """Return an error as a problem. The path of a file is left out: it is of no use to a client."""
+    """Return an error as a problem. File paths are left out: a client cannot use them."""
     if isinstance(error, RequestError):
         status = error.status
     else:
@@ -286,12 +286,12 @@ def describe_headers(error: HangtagError) -> dict[str, str]:
 
 
 def describe_bug() -> Problem:
-    """Return the problem for an unexpected exception. It reveals nothing of the inside."""
+    """Return the problem for an unexpected exception. It reveals no internal details."""
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     return Problem(
         title=status.phrase,
         status=status,
-        detail="something went wrong in the service; its log has the details under this response's X-Request-ID",
+        detail="something went wrong in the service; its log has the details, with this response's X-Request-ID",
         code="internal",
     )
 

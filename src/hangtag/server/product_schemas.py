@@ -1,4 +1,4 @@
-"""The values of the API that concern the products of a batch and what people decide about them."""
+"""The API's values for the products of a batch and the decisions about them."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -19,7 +19,7 @@ class PhotoError(Schema):
 
 
 class Duplicate(Schema):
-    """Where the same photo came before."""
+    """An earlier copy of the same photo."""
 
     batch: str
     product: str
@@ -27,7 +27,7 @@ class Duplicate(Schema):
 
 
 class Photo(Schema):
-    """A photo of a product. `disagrees` names the attributes on which it confidently says something else."""
+    """A photo of a product. `disagrees` lists the attributes on which it confidently disagrees with the product."""
 
     id: str
     name: str
@@ -42,7 +42,7 @@ class Photo(Schema):
 
 
 class Attribute(Schema):
-    """The label of an attribute. `confidence` is the model's, null where a person said something else."""
+    """The label of an attribute. `confidence` is the model's; it is null if a person set another label."""
 
     value: str
     confidence: float | None
@@ -53,21 +53,21 @@ class Attribute(Schema):
 
 
 class Need(Schema):
-    """The one thing about a product that a person should look at: an attribute, or the whole product."""
+    """The one thing about a product that a person should check: an attribute, or the whole product."""
 
     attribute: str | None
     why: Literal["unsure", "photos_disagree", "differs_from_sheet", "not_a_product", "no_photo", "unreadable"]
 
 
 class NotAProduct(Schema):
-    """Whether the model takes it for something else than a product, and what a person decided (null: nothing)."""
+    """Whether the model flags it as not a product, and what a person decided (null: nothing)."""
 
     by_model: bool
     decided: bool | None
 
 
 class Product(Schema):
-    """A product: photos, one label, and where it stands. `row` is its row of the sheet, `known` the labels in it."""
+    """A product: photos, one label, and a state. `row` is its row of the sheet, `known` the labels in that row."""
 
     id: str
     batch: str
@@ -91,14 +91,14 @@ class Product(Schema):
 
 
 class ProductList(Schema):
-    """A page of products, and how many there are."""
+    """A page of products, and the total number."""
 
     items: list[Product]
     total: int
 
 
 class ProductCounts(Schema):
-    """How many products have which state, path, value, flag and person."""
+    """The number of products by state, path, value, flag and person."""
 
     total: int
     states: dict[str, int]
@@ -110,20 +110,20 @@ class ProductCounts(Schema):
 
 
 class SimilarProduct(Schema):
-    """A product that looks alike; 1 is the same."""
+    """A similar product; a similarity of 1 means identical."""
 
     product: Product
     similarity: float
 
 
 class SimilarProducts(Schema):
-    """The products that look most alike, the most similar first."""
+    """The most similar products, the most similar first."""
 
     items: list[SimilarProduct]
 
 
 class ProductFilter(Schema):
-    """Which products are meant. `needs` is an attribute, a reason, or `any`; `q` is looked for in names and labels."""
+    """A filter of products. `needs` is an attribute, a reason, or `any`; `q` searches names and labels."""
 
     state: State | None = None
     needs: str | None = None
@@ -137,11 +137,11 @@ class ProductFilter(Schema):
 
 
 class NewDecision(Schema):
-    """What a person decides about products, given by their ids or as all that match a filter.
+    """A decision about products, given by their ids or as all that match a filter.
 
-    In `set`, null gives an attribute back to the model. `confirm` is true for all labels, or lists attributes.
-    `not_a_product` and `assign_to` may be null: nothing decided, nobody. `versions` are those that the person saw: who
-    sets what another person has set since gets a conflict.
+    In `set`, null returns an attribute to the model's label. `confirm` is true for all labels, or a list of attributes.
+    A null `not_a_product` withdraws the decision, and a null `assign_to` the assignment. `versions` are the versions
+    that the person saw: a label that someone else has set since is a conflict.
     """
 
     products: list[str] | None = Field(None, max_length=200_000)
@@ -157,7 +157,7 @@ class NewDecision(Schema):
 
 
 class Conflict(Schema):
-    """A product that was left alone, since another person decided it meanwhile."""
+    """A product that was not changed, because another person has changed it in the meantime."""
 
     product: str
     by: str | None
@@ -165,7 +165,7 @@ class Conflict(Schema):
 
 
 class Decided(Schema):
-    """A decision that was taken, undone or redone, with at most 200 of the products that it changed."""
+    """A decision that was made, undone or redone, with at most 200 of the products that it changed."""
 
     decision: str
     changed: int
@@ -174,7 +174,7 @@ class Decided(Schema):
 
 
 class DecisionEntry(Schema):
-    """An entry of the log. `before` and `after` say, for one product, what changed; `target` what an undo undid."""
+    """An entry of the log. For one product, `before` and `after` are the values; `target` is what an undo undid."""
 
     id: str
     kind: str
@@ -194,13 +194,13 @@ class DecisionList(Schema):
 
 
 class Merge(Schema):
-    """Products to make one of. The first one keeps its SKU and name."""
+    """Products to merge. The result has the SKU and name of the first one."""
 
     products: list[str] = Field(min_length=2, max_length=500)
 
 
 class Split(Schema):
-    """Photos of a product to make a product of their own of."""
+    """Photos of a product to move into a new product."""
 
     product: str
     photos: list[str] = Field(min_length=1, max_length=500)
@@ -228,7 +228,7 @@ class CommentList(Schema):
 
 
 class SavedView(Schema):
-    """A name for the query of a page, as it stands in its address."""
+    """A name for a query of the page, as in its address."""
 
     name: str = Field(min_length=1, max_length=100)
     query: str = Field(max_length=4000)

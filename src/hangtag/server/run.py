@@ -63,7 +63,7 @@ def run_server(settings: Settings, *, open_browser: bool = False) -> None:
 
 
 def _close_data_folder(folder: Path) -> None:
-    """Let only this user read what the service writes, and what an earlier version wrote."""
+    """Make the data folder and its files readable by this user only."""
     os.umask(_NOT_FOR_OTHERS)
     if (folder / DATABASE_NAME).exists():  # otherwise it may be a folder of other things
         close_to_others(folder)
@@ -82,7 +82,7 @@ async def _serve(settings: Settings, listener: socket.socket, *, open_browser: b
 
 
 def _invite_first(app: FastAPI, settings: Settings, address: str) -> str:
-    """Return the one-time link for the first administrator, where people sign in and nobody can yet."""
+    """Return the one-time link for the first administrator, if people sign in and there is no account yet."""
     access = find_service(app).access
     if not access.enabled or not access.accounts.is_empty():
         return ""
@@ -94,7 +94,7 @@ def _invite_first(app: FastAPI, settings: Settings, address: str) -> str:
 
 
 class Server(uvicorn.Server):
-    """A server that warns its service before it stops, and lets its caller clean up afterwards."""
+    """A server that notifies its service before it stops, and lets its caller clean up afterwards."""
 
     def __init__(self, app: FastAPI, settings: Settings) -> None:
         self._service = find_service(app)
@@ -116,7 +116,7 @@ class Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop at a signal. Unlike uvicorn, do not raise it again, which would end the process here."""
+        """Stop at a signal. Unlike uvicorn, do not raise it again, which would end the process at once."""
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
             loop.add_signal_handler(number, self._on_signal)
@@ -136,7 +136,7 @@ class Server(uvicorn.Server):
 
 
 def _guard(app: FastAPI, settings: Settings) -> ASGIApp:
-    """Wrap the app in what concerns the connection: the hosts that it answers to, and the proxies that it trusts."""
+    """Wrap the app in the middleware for the connection: allowed hosts and trusted proxies."""
     reachable = not is_loopback(settings.host)
     checked = HostCheck(app, find_allowed_hosts(settings), addresses=reachable)
     return TrustedProxies(checked, settings.trusted_proxies)

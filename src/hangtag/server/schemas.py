@@ -225,7 +225,7 @@ class ColumnCounts(Schema):
 
 
 class CatalogueGap(Schema):
-    """A label that lacks a value unusually often: it has `missing_in_label` of `missing` products without `what`."""
+    """A label whose products often lack `what`: `missing_in_label` of the `missing` products have this label."""
 
     what: str
     missing: int
@@ -282,7 +282,7 @@ CatalogueView = CatalogueStatistics | CatalogueAbsent
 class CatalogueFinding(Schema):
     """A finding of the check about a row or a photo. Duplicates of each other share a `group`.
 
-    `others` are photos of the same group, at most three, the one that the message speaks of first.
+    `others` are at most three photos of the same group; the one that the message mentions comes first.
     """
 
     kind: str
@@ -330,7 +330,7 @@ class Samples(Schema):
 
 
 class Names(Schema):
-    """What columns and their labels are called in a language; a label by its word for one and for several."""
+    """The names of columns and their labels in a language; each label in the singular and the plural."""
 
     language: str
     columns: dict[str, str]

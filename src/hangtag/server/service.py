@@ -30,9 +30,9 @@ CATALOGUE_FOLDER: Final = "catalogue"
 
 
 class Service:
-    """The models, a batcher for each that is loaded, the catalogue, the jobs, what all requests share.
+    """The models, a batcher for each loaded model, the catalogue, and everything else that requests share.
 
-    It lives in one event loop. Raises `BundleError` when there is no default model.
+    It runs in one event loop. Raises `BundleError` if there is no default model.
     """
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
@@ -76,7 +76,7 @@ class Service:
         self._on_stop.append(action)
 
     def begin_stop(self) -> None:
-        """Prepare to stop: /readyz says so and streams end, but requests are still answered."""
+        """Prepare to stop: /readyz returns 503 and streams end, but requests are still answered."""
         if not self.is_stopping:
             self.is_stopping = True
             for action in self._on_stop:
@@ -131,7 +131,7 @@ class Service:
 
 @asynccontextmanager
 async def run_service(settings: Settings, metrics: Metrics) -> AsyncIterator[Service]:
-    """Give a started service, and close it in the end."""
+    """Yield a started service, and close it at the end."""
     async with AsyncExitStack() as stack:
         service = Service(settings, metrics)
         stack.push_async_callback(service.close)

@@ -27,7 +27,7 @@ def default_data_folder() -> Path:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether an address to listen on can be reached from this machine only."""
+    """Return whether an address can be reached from this machine only."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -65,11 +65,11 @@ class Settings(BaseSettings):
     )
     base_path: str = Field(
         default="",
-        description="The path under which a proxy serves hangtag, as `/tags`. `X-Forwarded-Prefix` works too.",
+        description="The path under which a proxy serves hangtag, such as `/tags`. `X-Forwarded-Prefix` works too.",
     )
     trusted_proxies: str = Field(
         default="127.0.0.1,::1",
-        description="Addresses and networks of proxies whose `X-Forwarded-` headers count, separated by commas.",
+        description="Addresses and networks of proxies whose `X-Forwarded-` headers are trusted, separated by commas.",
     )
 
     accounts: Literal["auto", "on", "off"] = Field(
@@ -82,7 +82,8 @@ class Settings(BaseSettings):
         description="The header in which a trusted proxy names who signed in there, as `X-Forwarded-User`.",
     )
     new_user_role: Literal["none", "viewer", "reviewer", "administrator"] = Field(
-        default="none", description="The role of someone new who signed in at the proxy or provider."
+        default="none",
+        description="The role of people who sign in through the proxy or provider for the first time.",
     )
     oidc_issuer: str = Field(
         default="", description="The OpenID provider where people sign in, as `https://login.shop.example`."
@@ -160,7 +161,7 @@ class Settings(BaseSettings):
     max_frames: int = Field(
         default=DEFAULT_LIMITS.max_frames,
         ge=1,
-        description="Pictures in one photo's file. The first is shown.",
+        description="Frames in one photo's file. The first one counts.",
     )
     max_decode_seconds: float = Field(
         default=DEFAULT_LIMITS.max_seconds,
@@ -175,7 +176,7 @@ class Settings(BaseSettings):
     max_connections: int = Field(
         default=2000,
         ge=1,
-        description="Open connections. Beyond that, those that have been silent longest are closed.",
+        description="Open connections. Beyond that, the ones idle for longest are closed.",
     )
     upload_timeout_s: float = Field(default=60.0, gt=0, description="Seconds an upload may stall.")
 

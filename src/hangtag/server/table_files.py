@@ -1,4 +1,4 @@
-"""Tables as responses: a file to download, rendered while it is sent."""
+"""Tables as downloads, rendered while they are sent."""
 
 import csv
 import io
@@ -25,7 +25,7 @@ _BREAKS: Final = re.compile(r"[\t\r\n]+")
 def table_response(
     name: str, format_: TableFormat, kinds: Kinds, batches: Iterable[Rows]
 ) -> StreamingResponse:
-    """Return a table as a file to download, called `name` and the ending of its format.
+    """Return a table as a download, named `name` with the extension of its format.
 
     `batches` are rows column by column, each batch with all columns of `kinds`.
     """

@@ -1,4 +1,4 @@
-"""Traces for OpenTelemetry: one span for each request, sent to a collector. Only where a setting names one."""
+"""OpenTelemetry traces: one span for each request, sent to a collector if the settings name one."""
 
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final

@@ -1,4 +1,4 @@
-"""Bringing the database of an older hangtag up to date: a copy first, checks before and after, back if it fails."""
+"""Migrating the database of an older version: copied first, checked before and after, restored on failure."""
 
 import shutil
 import sqlite3
@@ -18,11 +18,11 @@ from hangtag.store.folder import FolderClaim
 
 _OWN_TABLE: Final = "alembic_version"
 _ROOM: Final = 3
-"""How many times the size of the database has to be free: the copy, and what a migration writes beside the old."""
+"""How many times the database's size must be free on the disk: for the copy and for the migration."""
 
 
 def upgrade_store(settings: Settings, say: Callable[[str], None]) -> None:
-    """Bring the database of a service that is not running to the schema of this version, and tell what is done.
+    """Migrate the database of a service that is not running to this version's schema, and report each step.
 
     A SQLite file is copied first, and put back if anything fails. PostgreSQL changes its schema in one transaction.
     Raises `UsageError` if the service is running, the database is damaged or newer, or the disk is too full.
@@ -30,7 +30,7 @@ def upgrade_store(settings: Settings, say: Callable[[str], None]) -> None:
     url = parse_url(find_url(settings.database_url, settings.data_folder))
     path = Path(url.database or "") if url.get_backend_name() == "sqlite" else None
     if path is not None and not path.exists():
-        say("There is no database yet: the first start makes it.")
+        say("There is no database yet. The first start creates it.")
         return
     claim = FolderClaim(settings.data_folder)
     try:
@@ -54,14 +54,14 @@ def upgrade_store(settings: Settings, say: Callable[[str], None]) -> None:
         claim.release()
 
 
-_RESTORE: Final = "Nothing was changed. `hangtag doctor` says more; a backup can be restored."
+_RESTORE: Final = "Nothing was changed. Run `hangtag doctor` for details, or restore a backup."
 
 
 def _refuse_unknown(found: str | None) -> None:
     if found is not None and found not in list_revisions():
         raise UsageError(
             f"the schema {found} of the database is that of a newer hangtag",
-            fix="Install that version again.",
+            fix="Install the newer version again.",
         )
 
 
@@ -88,11 +88,11 @@ def _upgrade_file(path: Path, engine: Engine, found: str | None, say: Callable[[
                 path.with_name(path.name + beside).unlink()
         shutil.copyfile(kept, path)
         raise
-    say("Checked. Delete the copy when you are content.")
+    say("Checked. You can delete the copy.")
 
 
 def _upgrade(engine: Engine, found: str | None, say: Callable[[str], None]) -> None:
-    """Migrate, and compare the rows of every table that was there before."""
+    """Migrate, and compare the number of rows of every table that existed before."""
     before = _count_rows(engine)
     engine.dispose()
     migrated = open_database(engine.url)
@@ -125,7 +125,7 @@ def _check_file(path: Path) -> None:
 
 
 def _copy(path: Path, kept: Path) -> None:
-    """Copy a database with what its write-ahead log holds; a half copy is never left behind."""
+    """Copy a database including its write-ahead log. An incomplete copy is never left behind."""
     kept.unlink(missing_ok=True)
     kept.touch(mode=PRIVATE_FILE)
     with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(kept)) as target:

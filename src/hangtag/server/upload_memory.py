@@ -11,14 +11,14 @@ from hangtag.server.problems import QueueFullError
 
 @dataclass(slots=True)
 class UploadMemory:
-    """The bytes of uploads that are in memory now, and how many there may be."""
+    """The bytes of uploads that are in memory, and their limit."""
 
     limit_bytes: int
     used_bytes: int = 0
     used_by: Counter[str] = field(default_factory=Counter)
 
     def reserve(self, count: int, client: str = "") -> None:
-        """Count further bytes of a client. Raises `QueueFullError` if they exceed the limit, or half of it for one."""
+        """Reserve bytes for a client. Raises `QueueFullError` beyond the limit, or beyond half of it for one client."""
         if client and 2 * (self.used_by[client] + count) > self.limit_bytes:
             raise QueueFullError(
                 f"your uploads already use {self.used_by[client]:,} bytes of memory",
@@ -43,8 +43,8 @@ class UploadMemory:
 class UploadedPhoto:
     """A photo of a form, kept in memory.
 
-    Nothing is kept of a file larger than `max_bytes`: reading it raises the reason, and the other photos of the
-    request are still labelled.
+    A file larger than `max_bytes` is discarded: reading it raises the reason, and the other photos of the request are
+    still labelled.
     """
 
     name: str

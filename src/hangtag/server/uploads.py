@@ -40,7 +40,7 @@ PACE_SPAN_S: Final = 30.0
 MAX_FIELDS: Final = 100
 MAX_FIELD_BYTES: Final = 64 * 1024
 MAX_NAME_CHARACTERS: Final = 1000
-"""How much is kept of a file's name. It is only shown, and never used as a path."""
+"""The longest file name that is kept. It is only displayed, never used as a path."""
 
 _MEDIA_TYPE: Final = "multipart/form-data"
 _QUOTED: Final = re.compile(rb'"(?:\\.|[^"\\])*"')
@@ -204,7 +204,7 @@ async def read_form(
 
 
 class _Pace:
-    """Ends uploads that only drip, and so would hold their memory and connection for hours."""
+    """Ends very slow uploads, which would hold their memory and connection for hours."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -212,7 +212,7 @@ class _Pace:
         self._received = 0
 
     def count(self, received: int) -> None:
-        """Count bytes; raises `UploadStalledError` at the end of a span that brought too few."""
+        """Count bytes. Raises `UploadStalledError` at the end of an interval with too few."""
         self._received += received
         passed = self._clock() - self._started
         if passed < PACE_SPAN_S:
@@ -226,7 +226,7 @@ class _Pace:
 
 @asynccontextmanager
 async def ending_with_client(request: Request) -> AsyncIterator[None]:
-    """End the block when the client of a request whose body was read leaves: nobody waits for its answer.
+    """End the block if the client disconnects after its request was read.
 
     Raises `ClientLeftError` then.
     """
@@ -246,7 +246,7 @@ async def ending_with_client(request: Request) -> AsyncIterator[None]:
         yield
     except asyncio.CancelledError:
         if has_left and task.uncancel() == 0:
-            raise ClientLeftError("the client left before the answer") from None
+            raise ClientLeftError("the client disconnected before the response") from None
         raise
     finally:
         watching.cancel()
@@ -279,7 +279,7 @@ class JsonRoute(APIRoute):
             try:
                 return await handle(Request(request.scope, _limit(request.receive, self.max_bytes)))
             except HTTPException as error:
-                if error.status_code == HTTPStatus.BAD_REQUEST:  # FastAPI's word for bytes that are no text
+                if error.status_code == HTTPStatus.BAD_REQUEST:  # FastAPI's error for bytes that are not text
                     raise _malformed("is not JSON in UTF-8") from None
                 raise
 

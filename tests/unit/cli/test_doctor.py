@@ -95,7 +95,7 @@ def test_a_data_folder_that_is_a_file(examine, tmp_path, monkeypatch):
     monkeypatch.setenv("HANGTAG_DATA_FOLDER", str(tmp_path / "file" / "below"))
     status, bad = examine()
     assert status == 1
-    assert "cannot be made" in bad["data folder"]["message"]
+    assert "cannot be created" in bad["data folder"]["message"]
 
 
 def test_a_data_folder_that_others_can_read(examine, data):

@@ -124,7 +124,7 @@ def test_a_full_queue_refuses():
     async def work(batcher):
         waiting = asyncio.create_task(batcher.predict(photos(RED, RED, RED)))
         await until(lambda: batcher.photos_waiting == 3)
-        with pytest.raises(QueueFullError, match="3 photos wait"):
+        with pytest.raises(QueueFullError, match="3 photos are already waiting"):
             await batcher.predict(photos(RED, RED))
         model.gate.set()
         await waiting

@@ -39,7 +39,7 @@ _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _REMEMBERED_S: Final = 5.0
 _MOST_REMEMBERED: Final = 2_000
 _HASHES_AT_ONCE: Final = 2
-"""Each password that is checked takes 64 MiB for a moment."""
+"""Checking a password takes 64 MiB of memory."""
 
 _FREE_TRIES: Final = 5
 _FREE_TRIES_OF_ADDRESS: Final = 20
@@ -174,7 +174,7 @@ class AccessControl:
         await asyncio.to_thread(self.audit.record, event)
 
     def forget_remembered(self) -> None:
-        """Look everyone up again: someone was removed, or may do other things now."""
+        """Forget all cached principals: someone was removed or has another role."""
         self._remembered.clear()
 
     async def admit(self, visitor: Visitor, source: Source) -> Account | None:
@@ -226,7 +226,7 @@ class AccessControl:
         if principal is NOBODY and kind == "token":
             self._by_address.fail(address)
             raise NotSignedInError(
-                "the token is not valid", fix="It may be revoked or expired; ask for another."
+                "the token is not valid", fix="It may have been revoked or have expired. Ask for another one."
             )
         if len(self._remembered) >= _MOST_REMEMBERED:
             self._remembered.clear()

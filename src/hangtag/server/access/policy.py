@@ -9,10 +9,10 @@ from hangtag.domain.roles import Action
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """The action that an operation requires, None if anyone may call it; whether a call goes into the audit log.
+    """The action that an operation requires (None: anyone may call it), and whether calls go into the audit log.
 
-    Decisions are not audited: they are kept with the products, with who and when. What changes people, tokens and
-    passwords is recorded where it happens, together with whom it concerns.
+    Decisions are not audited: they are stored with the products, with who and when. Changes to people, tokens and
+    passwords are recorded where they happen, with the person concerned.
     """
 
     action: Action | None

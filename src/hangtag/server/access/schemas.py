@@ -25,7 +25,7 @@ GivenSecret = Annotated[SecretStr, Field(max_length=_LONGEST)]
 
 
 class SessionView(Schema):
-    """Who is signed in. `csrf` has to be sent as the header `X-CSRF-Token` with every change.
+    """Who is signed in. Send `csrf` as the header `X-CSRF-Token` with every change.
 
     Without `accounts` everyone may do everything. `source` is how the person signs in. `single_sign_on` is what to call
     the OpenID provider, if there is one. `needs_setup` says that nobody has an account yet: the log of the service has
@@ -51,7 +51,7 @@ class SignIn(Schema):
 
 
 class PasswordChange(Schema):
-    """The password until now, and the new one."""
+    """The current password and the new one."""
 
     current: GivenSecret
     new: NewPassword
@@ -64,7 +64,7 @@ class InvitationSecret(Schema):
 
 
 class InvitationView(Schema):
-    """Whom a one-time link is for: a person, or, at the first start, whoever becomes the first administrator."""
+    """The person that a one-time link is for. At the first start, it is for the first administrator."""
 
     first: bool
     name: str | None
@@ -72,7 +72,7 @@ class InvitationView(Schema):
 
 
 class Acceptance(Schema):
-    """The use of a one-time link. `name` is needed at the first start only."""
+    """A password for the person of a one-time link. `name` is needed only at the first start."""
 
     secret: GivenSecret
     password: NewPassword
@@ -99,7 +99,7 @@ class People(Schema):
 
 
 class NewPerson(Schema):
-    """Someone to add, and how they sign in: by a password here, at a proxy, or at the OpenID provider."""
+    """A person to add, and how they sign in: with a password, through a proxy, or at the OpenID provider."""
 
     name: Name
     role: Role
@@ -144,7 +144,7 @@ class Tokens(Schema):
 
 
 class NewToken(Schema):
-    """A token to add: what it may do, never more than its owner, for so many days or until it is revoked."""
+    """A token to add: its scopes, which its owner must have, and the days until it expires (null: never)."""
 
     name: Name
     scopes: Annotated[list[Action], Field(min_length=1, max_length=len(Action))]

@@ -1,4 +1,4 @@
-"""Batches: made, filled with files, listed, changed; their sheets, groupings, log, comments and events."""
+"""The routes of batches: create, upload, list, change; sheets, groupings, decisions, comments and events."""
 
 import asyncio
 from typing import Annotated, Any, Final
@@ -54,14 +54,14 @@ Once = Annotated[
     Header(
         alias="Idempotency-Key",
         max_length=200,
-        description="A repeated request with the same key does nothing more, and gets the first response again.",
+        description="A repeated request with the same key changes nothing and gets the first response again.",
     ),
 ]
 _EVENT_HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 def json_response(value: Any, status: int = 200) -> Response:  # noqa: ANN401 - any JSON value
-    """Return a value as JSON. It is not checked again: for a page of products that takes longer than making it."""
+    """Return a value as JSON without validating it: for a page of products, that takes longer than building it."""
     return Response(to_json(value), status, media_type="application/json")
 
 
@@ -74,14 +74,14 @@ def list_batches(
     offset: Offset = 0,
     limit: Limit = 50,
 ) -> Response:
-    """List the batches, those that changed last first."""
+    """List the batches, most recently changed first."""
     items, total = service.batches.batches.page(archived=archived, text=q, page=(offset, limit))
     return json_response({"items": items, "total": total})
 
 
 @router.post("/batches", status_code=201, response_model=Batch, responses=problem_responses(404))
 def create_batch(service: ServiceDependency, new: NewBatch, who: Who, key: Once = None) -> Response:
-    """Make an empty batch."""
+    """Create an empty batch."""
     return json_response(
         service.batches.batches.create(new.name, new.model, who, _scoped("batches", key)), 201
     )
@@ -112,7 +112,7 @@ def delete_batch(batch_id: BatchId, service: ServiceDependency) -> None:
     "/batches/{batch_id}/duplicate", status_code=201, response_model=Batch, responses=problem_responses(404)
 )
 def duplicate_batch(batch_id: BatchId, service: ServiceDependency, who: Who) -> Response:
-    """Make a batch of the same photos and sheet, without the decisions."""
+    """Create a batch with the same photos and sheet, without the decisions."""
     return json_response(service.batches.batches.duplicate(batch_id, who), 201)
 
 
@@ -125,7 +125,7 @@ def duplicate_batch(batch_id: BatchId, service: ServiceDependency, who: Who) -> 
 async def add_files(
     batch_id: BatchId, request: Request, service: ServiceDependency, key: Once = None
 ) -> Response:
-    """Add photos, zips and tables to a batch. Once this returns, they are stored for good and are being labelled."""
+    """Add photos, zips and tables to a batch. Once this returns, they are stored durably and are being labelled."""
     if service.is_stopping:
         raise ShuttingDownError("the service is stopping")
     received = await service.batches.receive(request, batch_id, _scoped(f"files:{batch_id}", key))
@@ -134,13 +134,13 @@ async def add_files(
 
 @router.get("/batches/{batch_id}/sheet", response_model=Sheet, responses=problem_responses(404))
 def show_sheet(batch_id: BatchId, service: ServiceDependency) -> Response:
-    """Return how the sheet of a batch is understood, with a preview and counts."""
+    """Return the mapping of a batch's sheet, with a preview and counts."""
     return json_response(service.batches.batches.describe_sheet(batch_id))
 
 
 @router.put("/batches/{batch_id}/sheet", response_model=Sheet, responses=problem_responses(404, 422))
 def use_sheet(batch_id: BatchId, change: SheetChange, service: ServiceDependency) -> Response:
-    """Use another sheet or mapping, and form the products by it. With `dry_run`, only say what that would give."""
+    """Use another sheet or mapping, and group the products by it. With `dry_run`, only return the result."""
     mapping = None if change.mapping is None else ColumnMapping.from_json(change.mapping.model_dump())
     batches = service.batches.batches
     do = batches.describe_sheet if change.dry_run else batches.use_sheet
@@ -151,26 +151,26 @@ def use_sheet(batch_id: BatchId, change: SheetChange, service: ServiceDependency
     "/batches/{batch_id}/groupings", response_model=list[GroupingOption], responses=problem_responses(404)
 )
 def list_groupings(batch_id: BatchId, service: ServiceDependency) -> Response:
-    """List the ways in which the photos could become products, the likeliest first."""
+    """List the ways to group the photos into products, most likely first."""
     return json_response(service.batches.batches.list_groupings(batch_id))
 
 
 @router.put("/batches/{batch_id}/grouping", response_model=Batch, responses=problem_responses(404, 422))
 def set_grouping(batch_id: BatchId, grouping: Grouping, service: ServiceDependency) -> Response:
-    """Group the photos in another way. Products that were merged or split by hand stay as they are."""
+    """Group the photos in another way. Products that were merged or split by hand stay unchanged."""
     return json_response(service.batches.batches.group(batch_id, grouping.by, grouping.pattern))
 
 
 @router.post("/batches/{batch_id}/merge", response_model=Decided, responses=problem_responses(404, 422))
 def merge_products(batch_id: BatchId, merge: Merge, service: ServiceDependency, who: Who) -> Response:
-    """Make one product of several."""
+    """Merge several products into one."""
     numbers = [parse_id(id_, "product") for id_ in merge.products]
     return json_response(service.batches.decisions.merge(batch_id, numbers, who))
 
 
 @router.post("/batches/{batch_id}/split", response_model=Decided, responses=problem_responses(404, 422))
 def split_product(batch_id: BatchId, split: Split, service: ServiceDependency, who: Who) -> Response:
-    """Make a product of its own of some photos of a product."""
+    """Move some photos of a product into a new product."""
     photos = [parse_id(id_, "photo") for id_ in split.photos]
     number = parse_id(split.product, "product")
     return json_response(service.batches.decisions.split(batch_id, number, photos, who))
@@ -180,11 +180,11 @@ def split_product(batch_id: BatchId, split: Split, service: ServiceDependency, w
 def list_log(
     batch_id: BatchId,
     service: ServiceDependency,
-    product: Annotated[str | None, Query(description="Only what concerns this product.")] = None,
+    product: Annotated[str | None, Query(description="Only decisions about this product.")] = None,
     offset: Offset = 0,
     limit: Limit = 50,
 ) -> Response:
-    """List the decisions on a batch, the newest first. Of one product, each comes with its before and after."""
+    """List the decisions on a batch, newest first. For one product, each has the values before and after."""
     number = None if product is None else parse_id(product, "product")
     items, total = list_decisions(service.batches.store, batch_id, number, (offset, limit))
     return json_response({"items": items, "total": total})
@@ -222,13 +222,13 @@ def add_comment(
 
 @router.get("/views", response_model=SavedViews)
 def list_views(service: ServiceDependency) -> Response:
-    """List the saved views that are offered in every batch."""
+    """List the saved views that every batch has."""
     return json_response({"items": service.batches.notes.views(None)})
 
 
 @router.put("/views", response_model=SavedViews, responses=problem_responses(422))
 def set_views(views: list[SavedView], service: ServiceDependency) -> Response:
-    """Replace the saved views that are offered in every batch."""
+    """Replace the saved views that every batch has."""
     items = service.batches.notes.set_views(None, [(view.name, view.query) for view in views])
     return json_response({"items": items})
 
@@ -248,7 +248,7 @@ def set_batch_views(batch_id: BatchId, views: list[SavedView], service: ServiceD
 
 @router.put("/batches/{batch_id}/presence", status_code=204, responses=problem_responses(404, 422))
 def set_presence(batch_id: BatchId, presence: Presence, service: ServiceDependency, who: Who) -> None:
-    """Say which product you have open; repeat it every 20 seconds. Others see it in the events."""
+    """Tell others which product you have open. Repeat this every 20 seconds. Others see it in the events."""
     if who is None:
         raise InvalidFieldsError(InvalidField("X-Hangtag-User", "say who you are"))
     with service.batches.store.engine.connect() as connection:
@@ -264,13 +264,16 @@ def set_presence(batch_id: BatchId, presence: Presence, service: ServiceDependen
 async def watch_batch(
     batch_id: BatchId,
     service: ServiceDependency,
-    last: Annotated[str | None, Header(alias="Last-Event-ID", description="Where to go on.")] = None,
+    last: Annotated[
+        str | None,
+        Header(alias="Last-Event-ID", description="The id of the last event that the client received."),
+    ] = None,
 ) -> StreamingResponse:
-    """Stream what changes in a batch as server-sent events.
+    """Stream changes of a batch as server-sent events.
 
-    `{"type": "products", "ids", "versions", "removed", "all"}` says which products changed (`all`: too many to list),
-    `{"type": "batch", "batch"}` how the batch is now, `{"type": "presence", "who", "product"}` who has what open,
-    `{"type": "learnt", "learnt"}` what changed when hangtag learnt, and `{"type": "deleted"}` that the batch is gone.
+    `{"type": "products", "ids", "versions", "removed", "all"}`: products changed (`all`: too many to list).
+    `{"type": "batch", "batch"}`: the batch changed. `{"type": "presence", "who", "product"}`: a person opened or closed
+    a product. `{"type": "learnt", "learnt"}`: hangtag learned from decisions. `{"type": "deleted"}`: the batch was deleted.
     """
     batches = service.batches
     await asyncio.to_thread(batches.batches.get, batch_id)

@@ -1,4 +1,4 @@
-"""Pictures of what the model looked at."""
+"""The route of heat maps."""
 
 import time
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ class ExplanationForm(BaseModel):
     openapi_extra=describe_body(ExplanationForm),
 )
 async def explain_photo(request: Request, service: ServiceDependency) -> Response:
-    """Show where the model looked to label a photo: one picture for each label."""
+    """Return heat maps of a photo: for each label, an image of the parts that support it."""
     started = time.perf_counter()
     async with receive_photos(request, service, ExplanationForm) as form:
         registered = service.registry.card(form.model)

@@ -1,4 +1,4 @@
-"""Tables rendered as files: rows in; CSV, Excel, JSON Lines, Parquet or text to paste out."""
+"""The route that renders a table as CSV, Excel, JSON Lines, Parquet or text to paste."""
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -60,7 +60,7 @@ class Export(Schema):
     """A table to render as a file. Every row has one value for each column, or null."""
 
     format: TableFormat
-    name: str = Field("labels", description="The name of the file, without its ending.")
+    name: str = Field("labels", description="The name of the file, without its extension.")
     columns: Annotated[list[ExportColumn], Field(min_length=1, max_length=_MAX_COLUMNS)]
     rows: list[list[Value]]
 
@@ -73,7 +73,7 @@ class Export(Schema):
 def create_export(export: Export) -> StreamingResponse:
     """Render a table as a file, with the code that writes the downloads of jobs.
 
-    Text that a spreadsheet would take for a formula is neutralised. `tsv` is meant for pasting: tabs and line breaks
+    Text that a spreadsheet would interpret as a formula is escaped. `tsv` is meant for pasting: tabs and line breaks
     inside a cell become spaces.
     """
     kinds = {column.name: _KINDS[column.type] for column in export.columns}

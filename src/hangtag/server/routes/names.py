@@ -1,4 +1,4 @@
-"""What columns and labels are called in the languages that hangtag has words for."""
+"""The route of the names of columns and labels in hangtag's languages."""
 
 from typing import Annotated, Final, Literal
 
@@ -19,7 +19,7 @@ def list_names(
     response: Response,
     language: Annotated[Language, Query(description="The language of the names.")] = "en-GB",
 ) -> Names:
-    """List what columns and their labels are called in a language, as within a sentence."""
+    """List the names of columns and their labels in a language, as written within a sentence."""
     words = load_words(language)
     response.headers.update(_KEPT)
     return Names(

@@ -1,4 +1,4 @@
-"""The forms that take photos, and how a route receives them."""
+"""Upload forms with photos, and how a route receives them."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -54,9 +54,9 @@ class ComparisonForm(BaseModel):
 async def receive_photos(
     request: Request, service: Service, kind: type[FormModel]
 ) -> AsyncIterator[FormModel]:
-    """Give a request's form while the block runs, then free the memory of its photos.
+    """Yield a request's form, and free the memory of its photos at the end of the block.
 
-    The block ends early when the client leaves. Raises the errors of `read_form` and `ending_with_client`, and
+    The block ends early if the client disconnects. Raises the errors of `read_form` and `ending_with_client`, and
     `InvalidRequestError` for invalid values.
     """
     settings = service.settings

@@ -1,4 +1,4 @@
-"""Photos in, labels out."""
+"""The routes that label photos without storing them."""
 
 import logging
 import time
@@ -30,7 +30,7 @@ _PROBLEMS: Final = problem_responses(404, 408, 413, 415, 422, 503)
     openapi_extra=describe_body(PredictionForm),
 )
 async def create_predictions(request: Request, service: ServiceDependency) -> Response:
-    """Label photos. Each has an answer, in order: its labels, or the reason why it has none."""
+    """Label photos. The response has one item for each photo, in order: its labels, or the reason why it has none."""
     started = time.perf_counter()
     async with receive_photos(request, service, PredictionForm) as form:
         id_ = service.registry.card(form.model).id
@@ -56,7 +56,7 @@ async def create_predictions(request: Request, service: ServiceDependency) -> Re
     openapi_extra=describe_body(ComparisonForm),
 )
 async def compare_models(request: Request, service: ServiceDependency) -> Response:
-    """Show one photo to several models."""
+    """Label one photo with several models."""
     async with receive_photos(request, service, ComparisonForm) as form:
         ids = [service.registry.card(id_).id for id_ in dict.fromkeys(form.models)]
         ids = ids or [registered.id for registered in service.registry.cards()]

@@ -1,4 +1,4 @@
-"""The products of a batch: found, counted, decided on; and their photos."""
+"""The routes of a batch's products: list, count, decide; and their photos."""
 
 from enum import IntEnum
 from typing import Annotated, Any, Final
@@ -62,18 +62,19 @@ async def read_filter(  # noqa: PLR0913 - as many as ways to choose
     *,
     state: State | None = None,
     needs: Annotated[
-        str | None, Query(description="An attribute or a reason that needs a person, or `any`.")
+        str | None, Query(description="An attribute or a reason that needs a check, or `any`.")
     ] = None,
-    path: Annotated[str | None, Query(description="The beginning of a category path, as `A/B`.")] = None,
+    path: Annotated[str | None, Query(description="The beginning of a category path, such as `A/B`.")] = None,
     flag: Annotated[str | None, Query(description="Products with this flag.")] = None,
     who: Annotated[str | None, Query(description="Decided by, or assigned to, this person.")] = None,
     below: Annotated[float | None, Query(ge=0, le=1, description="A confidence below this.")] = None,
     q: Annotated[
-        str | None, Query(max_length=200, description="Words of the SKU, name, file names or labels.")
+        str | None,
+        Query(max_length=200, description="Words to search for in SKUs, names, file names and labels."),
     ] = None,
     ids: Annotated[str | None, Query(description="Ids of products, separated by commas.")] = None,
 ) -> Filter:
-    """Return the filter of a query. `attribute.gender=Women` stands for the value of an attribute."""
+    """Return the filter of a query. `attribute.gender=Women` filters by the value of an attribute."""
     attributes = {
         name.removeprefix(_ATTRIBUTE): value
         for name, value in request.query_params.items()
@@ -157,7 +158,7 @@ def find_similar(
     service: ServiceDependency,
     limit: Annotated[int, Query(ge=1, le=200)] = 24,
 ) -> Response:
-    """Find the products of a batch that look most like one. Empty if the model has no embeddings."""
+    """Find the products of a batch that look most similar to one. Empty if the model has no embeddings."""
     number = parse_id(product_id, "product")
     return json_response({"items": service.batches.products.similar(batch_id, number, limit)})
 
@@ -170,7 +171,7 @@ def decide(
     who: Who,
     key: Once = None,
 ) -> Response:
-    """Decide something about products: by their ids, or about all that match a filter. One undo takes it back."""
+    """Change products, given by their ids or as all that match a filter. One undo reverts the whole decision."""
     decision = _read_decision(new)
     once = None if key is None else f"decisions:{batch_id}:{key}"
     return json_response(service.batches.decisions.decide(batch_id, decision, who, once))
@@ -178,13 +179,13 @@ def decide(
 
 @router.post("/batches/{batch_id}/undo", response_model=Decided, responses=problem_responses(404, 409))
 def undo(batch_id: BatchId, service: ServiceDependency, who: Who) -> Response:
-    """Undo your last decision in a batch."""
+    """Undo your last decision on a batch."""
     return json_response(service.batches.decisions.undo(batch_id, who))
 
 
 @router.post("/batches/{batch_id}/redo", response_model=Decided, responses=problem_responses(404, 409))
 def redo(batch_id: BatchId, service: ServiceDependency, who: Who) -> Response:
-    """Redo what you undid last in a batch."""
+    """Redo the decision on a batch that you undid last."""
     return json_response(service.batches.decisions.redo(batch_id, who))
 
 
@@ -196,7 +197,7 @@ def show_thumbnail(
     service: ServiceDependency,
     size: Annotated[ThumbnailSize, Query(description="The longest side in pixels.")] = ThumbnailSize.SMALL,
 ) -> Response:
-    """Return a photo, small. It is made once."""
+    """Return a thumbnail of a photo."""
     sha256 = _find_photo(service, photo_id)
     try:
         data, kind = service.batches.store.folder.render(sha256, size, service.settings.decode_limits)
@@ -209,7 +210,7 @@ def show_thumbnail(
     "/photos/{photo_id}/image", response_class=Response, responses=_IMAGE | problem_responses(404, 422)
 )
 def show_image(photo_id: PhotoId, service: ServiceDependency) -> Response:
-    """Return a photo in its full size: upright, in sRGB, without metadata."""
+    """Return a photo in full size: upright, in sRGB, without metadata."""
     limits = service.settings.decode_limits
     try:
         data = service.batches.store.folder.read(_find_photo(service, photo_id), limits)
@@ -223,7 +224,7 @@ def show_image(photo_id: PhotoId, service: ServiceDependency) -> Response:
     "/photos/{photo_id}/original", response_class=Response, responses=_FILE | problem_responses(404, 422)
 )
 def download_original(photo_id: PhotoId, service: ServiceDependency) -> Response:
-    """Return the file of a photo as it came, to be saved."""
+    """Download the original file of a photo."""
     try:
         data = service.batches.store.folder.read(
             _find_photo(service, photo_id), service.settings.decode_limits
@@ -235,7 +236,7 @@ def download_original(photo_id: PhotoId, service: ServiceDependency) -> Response
 
 
 def _find_photo(service: Service, photo_id: str) -> str:
-    """Return the hash of a photo's content; raises `NotStoredError` for one that does not exist or did not come."""
+    """Return the hash of a photo's content. Raises `NotStoredError` if it does not exist or was not received."""
     number = parse_id(photo_id, "photo")
     with service.batches.store.engine.connect() as connection:
         found = connection.execute(
@@ -247,7 +248,7 @@ def _find_photo(service: Service, photo_id: str) -> str:
 
 
 def _read_decision(new: NewDecision) -> Decision:
-    """Return the decision that a request describes; a field that was not sent is not touched."""
+    """Return the decision that a request describes; fields that were not sent change nothing."""
     given = new.model_fields_set
     if (new.products is None) == (new.matching is None):
         raise InvalidRequestError(InvalidValue(field="products", message="send either products or matching"))
