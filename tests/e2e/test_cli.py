@@ -223,7 +223,7 @@ def test_a_format_without_an_output_goes_to_standard_output(run):
         (["photos", "--format", "csv", "--resume"], "this needs an --output that is a file or a folder"),
         (
             ["photos", "-o", "out.csv", "--retry-failed", "--restart"],
-            "--retry-failed keeps what --restart drops",
+            "--retry-failed and --restart exclude each other",
         ),
         (["photos", "-m", "defualt"], "Did you mean default?"),
         (["photos", "-m", "other", "-m", "other"], "a model is named twice"),

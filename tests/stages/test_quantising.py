@@ -52,7 +52,7 @@ def test_a_catalogue_decides_whether_the_int8_form_may_be_chosen(bundle, run, ti
     made = read_quantisation(find_quantised(bundle).card)
     assert set(made.costs) == set(bundle.card.columns)
     assert made.photos == 16
-    assert ("may be chosen" in out) == made.allowed
+    assert ("--precision auto uses it" in out) == made.allowed
     status, _, err = run("quantise", quantised_path(bundle.path), *options)
     assert status == 2
     assert "already in int8" in err

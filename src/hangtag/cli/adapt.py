@@ -13,7 +13,7 @@ def adapt(
     labelled: Annotated[
         list[Path],
         typer.Argument(
-            help="Labelled photos: a catalogue, a table that names photos and labels, or Label Studio's JSON.",
+            help="Labelled photos: a catalogue, a table of photos and labels, or Label Studio's JSON.",
             metavar="LABELLED...",
             show_default=False,
         ),
@@ -28,28 +28,29 @@ def adapt(
     column: Annotated[
         list[str] | None,
         typer.Option(
-            help="A column of the table that the model does not have yet: a new attribute.",
+            help="A column of the table to add to the model as a new attribute; repeatable.",
             show_default=False,
         ),
     ] = None,
     name: Annotated[
-        str | None, typer.Option(help="What the model is called.  [default: as its file]", show_default=False)
+        str | None,
+        typer.Option(help="The model's name.  [default: the name of its file]", show_default=False),
     ] = None,
     target_accuracy: Annotated[
         float | None,
         typer.Option(
             min=0.5,
             max=1,
-            help="What share of the confident labels is to be right.  [default: as the model]",
+            help="The share of confident labels that should be right.  [default: that of the model]",
             show_default=False,
         ),
     ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Processors to use.  [default: all]")] = None,
 ) -> None:
-    """Teach a model your shop: new heads on the same network, from some dozens of labelled photos on.
+    """Adapt a model to your shop: fit new heads on the same network to a few dozen labelled photos or more.
 
-    Labels that the model does not know become new classes from three examples on. The accuracy before and after is
-    measured by cross-validation: on photos that the heads did not learn from. The result is a model as any other.
+    Labels that the model does not know become new classes if they have three examples. The accuracy before and after
+    is measured by cross-validation: on photos that the heads did not learn from. The result is a model like any other.
     """
     from hangtag.cli.console import TerminalProgress
     from hangtag.pipelines import adapt as pipeline
@@ -77,7 +78,7 @@ def _print(found: "AdaptResult") -> None:
     table.add_column("new classes", overflow="fold")
     for column, result in found.columns.items():
         low, high = result.interval
-        interval = f"{low:.1%} to {high:.1%}" if result.is_changed else "stays as it was"
+        interval = f"{low:.1%} to {high:.1%}" if result.is_changed else "unchanged"
         before = "-" if result.before is None else f"{result.before:.1%}"
         table.add_row(
             column,
@@ -95,7 +96,7 @@ def _print(found: "AdaptResult") -> None:
         typer.echo(f"{found.failed:,} photos could not be read", err=True)
     if found.forgets:
         typer.echo(
-            "On photos like those that it learned first, it is probably right over 0.3 points less often.",
+            "On photos like those it was first trained on, its accuracy probably falls by over 0.3 points.",
             err=True,
         )
     typer.echo(f"{found.path} written: hangtag predict --model {found.path} PHOTOS")

@@ -26,12 +26,12 @@ LISTED: Final = 12
 """How many labels are listed where an answer could mean several."""
 
 LIKELY: Final = 0.01
-"""From which confidence (0 to 1) on a proposal is listed; the first one always is."""
+"""The lowest confidence (0 to 1) of a proposal that is listed; the first one always is."""
 
 HELP: Final = (
     "Type a label or its beginning (Tab completes it), a path such as Bags/Wallets, or the number of a proposal. "
-    f"Enter takes the first proposal. {SKIP} leaves the label out, {BACK} goes back, Ctrl-C stops: "
-    "what was answered is kept."
+    f"Enter takes the first proposal. {SKIP} leaves the label out, {BACK} goes back, Ctrl-C stops "
+    "and keeps the answers so far."
 )
 
 COLUMNS: Final = 36
@@ -39,8 +39,8 @@ MAX_ROWS: Final = 24
 _UPPER_HALF: Final = "▀"  # its own colour above, the background's below: two pixels in a character
 
 
-class GoBack(Exception):  # noqa: N818 - a wish, not an error
-    """The person wants to answer for the photo before this one again."""
+class GoBack(Exception):  # noqa: N818 - a request, not an error
+    """The person wants to go back to the previous photo."""
 
 
 class Asker:
@@ -52,7 +52,7 @@ class Asker:
         self._is_introduced = False
 
     def show(self, title: str, photo: bytes) -> None:
-        """Show a photo, where there is a terminal with colours; before the first one, say how to answer."""
+        """Show a photo, on a terminal with colours; before the first one, explain how to answer."""
         if not self._is_introduced:
             self._say(HELP)
             self._is_introduced = True
@@ -63,7 +63,7 @@ class Asker:
     def ask(self, column: str, candidates: Sequence[Label]) -> Labels:
         """Return the labels that a person gives for a column; the path of a category, or nothing.
 
-        Raises `GoBack` where that is wished, and `KeyboardInterrupt` where the input ends.
+        Raises `GoBack` if the person goes back, and `KeyboardInterrupt` at the end of the input.
         """
         proposals = self._list_proposals(column, candidates)
         while True:
@@ -95,7 +95,7 @@ class Asker:
         return [label.value for label in likely]
 
     def _check(self, column: str, answer: str) -> CheckedLabels | None:
-        """Return the labels that an answer means; None, and say so, where it is no label or could be several."""
+        """Return the labels that an answer means; print why and return None if it is no label or ambiguous."""
         words, names = self._words(column), []
         parts = (
             [answer] if complete_word(answer, words) else answer.replace(SEPARATOR.strip(), "/").split("/")
@@ -134,7 +134,7 @@ class Asker:
     def _say_why_not(self, text: str, found: Sequence[str], words: Sequence[str]) -> None:
         if found:
             more = f" and {len(found) - LISTED} more" if len(found) > LISTED else ""
-            self._say(f"{text} is the beginning of {', '.join(found[:LISTED])}{more}.")
+            self._say(f"{text} could be {', '.join(found[:LISTED])}{more}.")
         else:
             self._say(f"There is no label {text}. {did_you_mean(text, words)}")
 
@@ -145,10 +145,10 @@ class Asker:
 def ask_for_labels(
     folder: Path, questions: Questions, known: KnownLabels, labels: dict[str, Labels]
 ) -> Answers:
-    """Ask for what `labels` lacks, but for what was answered before an interruption, and put all answers into it.
+    """Ask for the labels that `labels` lacks and put all answers into it, including those of an interrupted run.
 
-    The answers' file is to be removed when the labels are written elsewhere. Ctrl-C, or the end of the input, is a
-    `KeyboardInterrupt`. Raises `CatalogueError` when the file of answers cannot be read.
+    The caller removes the file of answers once the labels are written elsewhere. Ctrl-C, or the end of the input, is a
+    `KeyboardInterrupt`. Raises `CatalogueError` if the file of answers cannot be read.
     """
     answers, asker, photos = Answers(folder), Asker(known), custom_photos(folder)
 
@@ -180,7 +180,7 @@ def ask_for_labels(
 
 
 def _replace(labels: Labels, given: Labels, levels: Sequence[str]) -> Labels:
-    """Return labels with those given in their place; a category that is given replaces all levels of the old one."""
+    """Return labels updated with those given; a given category replaces all levels of the old one."""
     is_category = any(level in given for level in levels)
     return {
         column: label for column, label in labels.items() if not (is_category and column in levels)
@@ -188,7 +188,7 @@ def _replace(labels: Labels, given: Labels, levels: Sequence[str]) -> Labels:
 
 
 def complete_word(text: str, words: Sequence[str]) -> list[str]:
-    """Return the word that a text is, or else the words that it begins, whatever the capitals."""
+    """Return the word that equals a text, or else the words that start with it, ignoring case."""
     small = text.casefold()
     same = [word for word in words if word.casefold() == small]
     return same[:1] or [word for word in words if small and word.casefold().startswith(small)]
@@ -196,7 +196,7 @@ def complete_word(text: str, words: Sequence[str]) -> list[str]:
 
 @contextlib.contextmanager
 def completing(words: Sequence[str]) -> Iterator[None]:
-    """Let the Tab key complete words, where Python has line editing."""
+    """Let the Tab key complete words, if Python has line editing."""
     try:
         import readline
     except ImportError:
@@ -219,7 +219,7 @@ def completing(words: Sequence[str]) -> Iterator[None]:
 
 
 def print_photo(console: Console, image: Image.Image) -> None:
-    """Print an RGB photo where there is a terminal with colours; elsewhere print nothing."""
+    """Print an RGB photo on a terminal with colours; elsewhere print nothing."""
     if console.is_terminal and console.color_system is not None:
         console.print(render_photo(image))
 

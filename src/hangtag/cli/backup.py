@@ -14,8 +14,8 @@ def backup(
 ) -> None:
     """Write all batches, decisions and photos of a service to one file.
 
-    The service may go on working meanwhile. The database is SQLite in the data folder, or the one that
-    HANGTAG_DATABASE_URL names. `hangtag restore` takes the file back, into either.
+    The service may keep running. The database is SQLite in the data folder, or the one in HANGTAG_DATABASE_URL.
+    `hangtag restore` can read the file into either.
     """
     from hangtag.domain.extras import require_extra
 

@@ -26,23 +26,23 @@ def bench(
     ] = 512,
     rounds: Annotated[int, typer.Option(min=1, help="How many rounds to measure.")] = 5,
     store: Annotated[
-        bool, typer.Option("--store/--no-store", help="Let precision auto use what was measured.")
+        bool, typer.Option("--store/--no-store", help="Let --precision auto use the measurements.")
     ] = True,
     forget: Annotated[
-        bool, typer.Option("--forget", help="Remove what was measured, and measure nothing.")
+        bool, typer.Option("--forget", help="Remove earlier measurements, and measure nothing.")
     ] = False,
 ) -> None:
-    """Measure this machine, and choose what labels fastest on it.
+    """Measure this machine, and choose the fastest way to label on it.
 
-    Reading, decoding, and the network are measured alone and together, in every precision that the model and the
-    processor offer. The choice is kept for this model on this machine, in the user's cache or the file that
-    HANGTAG_BENCH names, and used wherever the precision is auto. Other work on the machine spoils the figures.
+    Reading, decoding and the network are measured alone and together, in every precision that the model and the
+    processor support. The choice is stored for this model on this machine, in the user's cache or in the file
+    HANGTAG_BENCH, and used whenever the precision is auto. Run it while the machine is idle.
     """
     from hangtag.pipelines import bench as pipeline
 
     if forget:
         removed = pipeline.forget_measurements()
-        typer.echo("nothing was kept" if removed is None else f"{removed} removed")
+        typer.echo("there are no measurements" if removed is None else f"{removed} removed")
         return
     measured = pipeline.bench(model, photos=photos, count=count, rounds=rounds, store=store)
     _print(measured, rounds, store=store)
@@ -60,18 +60,18 @@ def _print(measured: "Measured", rounds: int, *, store: bool) -> None:
     console.print(_render_parts(measured.rates))
     if measured.setting is None:
         return
-    typer.echo(f"\nauto takes {_describe(measured.setting, measured.timings)}")
+    typer.echo(f"\nauto will use {_describe(measured.setting, measured.timings)}")
     if measured.kept_in is not None:
-        typer.echo(f"kept in {measured.kept_in}; `hangtag bench --forget` removes it")
+        typer.echo(f"stored in {measured.kept_in}; `hangtag bench --forget` removes it")
     elif store:
-        typer.echo(f"nothing is kept: {FILE_VARIABLE} is {NO_FILE}")
+        typer.echo(f"nothing is stored: {FILE_VARIABLE} is {NO_FILE}")
 
 
 def _render_engines(timings: "Sequence[Timing]", allowed: "Sequence[str]") -> "Table":
     from rich.table import Table
 
     table = Table("the network alone", box=None, pad_edge=False)
-    for heading in ("threads", "photos at a time", "images/s", "beside the first"):
+    for heading in ("threads", "batch size", "images/s", "relative"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("")
     for timing in timings:
@@ -82,7 +82,7 @@ def _render_engines(timings: "Sequence[Timing]", allowed: "Sequence[str]") -> "T
             str(setting.batch_size),
             f"{timing.images_per_s:,.0f}",
             f"{timing.images_per_s / timings[0].images_per_s:.2f}",
-            "" if setting.precision in allowed else "not chosen: its card does not allow it",
+            "" if setting.precision in allowed else "not used: the model's card does not allow it",
         )
     return table
 
@@ -90,7 +90,7 @@ def _render_engines(timings: "Sequence[Timing]", allowed: "Sequence[str]") -> "T
 def _render_parts(rates: "Mapping[str, float]") -> "Table":
     from rich.table import Table
 
-    table = Table("the way of a photo", box=None, pad_edge=False)
+    table = Table("from photo to label", box=None, pad_edge=False)
     table.add_column("images/s", justify="right", no_wrap=True)
     for part, rate in rates.items():
         table.add_row(part, f"{rate:,.0f}")
@@ -101,5 +101,7 @@ def _describe(chosen: "EngineSetting", timings: "Sequence[Timing]") -> str:
     rates = {timing.setting: timing.images_per_s for timing in timings}
     times = rates[chosen] / timings[0].images_per_s
     first = timings[0].setting
-    beside = "" if chosen == first else f": {times:.2f} times as fast as {first.precision} as usual"
-    return f"{chosen.precision}, {chosen.threads} threads, {chosen.batch_size} photos at a time{beside}"
+    gain = (
+        "" if chosen == first else f": {times:.2f} times as fast as {first.precision} with default settings"
+    )
+    return f"{chosen.precision}, {chosen.threads} threads, batches of {chosen.batch_size}{gain}"

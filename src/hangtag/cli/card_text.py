@@ -18,7 +18,7 @@ _SHOWN_CLASSES: Final = 8
 
 
 def printable(text: str, style: str = "") -> Text:
-    """Return text of a model's file as it may be shown: nothing in it can steer the terminal."""
+    """Return text of a model's file with control characters spelled out, so that it cannot steer the terminal."""
     return Text(spell_out(text), style=style)
 
 
@@ -28,7 +28,7 @@ def print_card(console: Console, bundle: Bundle) -> None:
     console.print(printable(f"{card.name} {card.version}", style="bold"))
     console.print(printable(card.description))
     console.print(_facts(bundle))
-    console.print(Text("\nHeads, and how often they are right on the test split", style="bold"))
+    console.print(Text("\nHeads, measured on the test split", style="bold"))
     print_table(console, _heads(card))
     for split in card.metrics:
         console.print(printable(_describe_split(card, split)), soft_wrap=True)
@@ -50,7 +50,7 @@ def _facts(bundle: Bundle) -> Table:
         "file": f"{path} ({path.stat().st_size / 1e6:.1f} MB)",
         "digest": "matches graph and card"
         if bundle.is_sealed
-        else "none: a change to the file cannot be noticed",
+        else "none: changes to the file cannot be detected",
         "architecture": card.architecture,
         "licence": card.licence,
         "created": card.created,
@@ -90,10 +90,10 @@ def _heads(card: Card) -> Table:
 
 def _describe_target(card: Card) -> str:
     if card.target_accuracy is None:
-        return "every label, however doubtful"
+        return "all labels, without a threshold"
     lacking = [head.column for head in card.heads if head.threshold is None]
-    never = f"; never that sure: {', '.join(lacking)}" if lacking else ""
-    return f"from the thresholds on, {card.target_accuracy:.1%} of which are to be right{never}"
+    never = f"; not reached by {', '.join(lacking)}" if lacking else ""
+    return f"above the thresholds; target: {card.target_accuracy:.1%} right{never}"
 
 
 def _classes(head: HeadCard) -> str:

@@ -17,8 +17,8 @@ EXIT_FINDINGS: Final = 1
 
 _STYLES: Final = {"error": "red", "warning": "yellow", "info": "dim"}
 _WORST: Final = 3
-"""So many suspect labels of each column are printed; the files have all of them."""
-_LIKENESS: Final = {"exact": "photos of the same pixels", "near": "photos of nearly the same picture"}
+"""How many suspect labels of each column are printed; the files have all of them."""
+_LIKENESS: Final = {"exact": "photos with identical pixels", "near": "near-duplicate photos"}
 
 
 def check(
@@ -30,7 +30,7 @@ def check(
     labels: Annotated[
         Path | None,
         typer.Option(
-            help="Judge the labels by out-of-fold predictions from `hangtag train --folds`.", metavar="FILE"
+            help="Compare the labels with out-of-fold predictions of `hangtag train --folds`.", metavar="FILE"
         ),
     ] = None,
     output: Annotated[
@@ -38,13 +38,13 @@ def check(
         typer.Option(
             "--output",
             "-o",
-            help="Write findings.csv and findings.json into this folder; with --labels suspects.csv.",
+            help="Write findings.csv, findings.json and, with --labels, suspects.csv to this folder.",
         ),
     ] = None,
 ) -> None:
     """Find what is wrong with a catalogue and its photos.
 
-    Exits with 0 if nothing worse than info was found, and with 1 if there are warnings or errors.
+    Exits with 1 if there are warnings or errors, and with 0 otherwise.
     """
     from hangtag.cli.console import TerminalProgress
     from hangtag.pipelines import catalogue
@@ -73,7 +73,7 @@ def print_result(result: "CheckResult") -> None:
     if result.findings:
         print_table(console, _build_findings(result))
     if result.label_noise:
-        console.print("Labels, judged by models that had not seen the photo:")
+        console.print("Labels, compared with models that had not seen the photo:")
         print_table(console, _build_label_noise(result))
     worst = [(found.subject, found.suspect) for found in result.findings if found.suspect is not None]
     worst = [(photo, suspect) for photo, suspect in worst if suspect.rank <= _WORST]
@@ -106,7 +106,7 @@ def _build_findings(result: "CheckResult") -> "Table":
 
 
 def _build_label_noise(result: "CheckResult") -> "Table":
-    headings = ("Labels", "Judged", "Suspect", "Wrong (estimate)", "Rare classes")
+    headings = ("Labels", "Compared", "Suspect", "Wrong (estimate)", "Rare classes")
     rows = (
         (
             noise.column,
@@ -126,7 +126,7 @@ def _build_suspects(suspects: "Iterable[tuple[str, Suspect]]") -> "Table":
     from rich.text import Text
 
     table = Table()
-    for heading in ("Suspect", "Photo", "Given", "Rather"):
+    for heading in ("Suspect", "Photo", "Given", "Suggested"):
         table.add_column(heading, overflow="fold")
     for photo, found in sorted(suspects, key=lambda suspect: (suspect[1].column, suspect[1].rank)):
         given = f"{found.given} ({found.given_probability:.0%})"

@@ -16,8 +16,8 @@ def clean(
 ) -> None:
     """Repair a catalogue's table without losing a row.
 
-    Writes cleaned.csv, cleaned.parquet, rejects.csv (line, reason and text of every line that is no product)
-    and clean-report.json.
+    Writes cleaned.csv, cleaned.parquet, rejects.csv (line, reason and text of every line that is not a product) and
+    clean-report.json.
     """
     from hangtag.pipelines import catalogue
 
@@ -43,7 +43,7 @@ def _print_report(report: "CleanReport") -> None:
     rows += [(f"  {code}", count) for code, count in report.rejects.items()]
     rows += [("blank lines", report.blank)]
     if report.ruined:
-        rows += [("ids that a program may have changed, such as 15970.0 or 8.9E+12", report.ruined)]
+        rows += [("ids that a spreadsheet may have damaged, such as 15970.0", report.ruined)]
     for what, count in rows:
         table.add_row(Text(what), f"{count:,}")
     print_table(open_console(), table)

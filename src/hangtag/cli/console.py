@@ -42,12 +42,12 @@ class WholeConsole(Console):
 
 
 def open_console() -> Console:
-    """Return the console of standard output. A file or a pipe is as wide as what is printed."""
+    """Return the console of standard output. In a file or a pipe, lines are as long as their content."""
     return WholeConsole(highlight=False, width=None if sys.stdout.isatty() else _ENDLESS)
 
 
 class TerminalProgress:
-    """A pipeline's `Progress` on standard error: every line that it says, and bars on a terminal."""
+    """A pipeline's `Progress` on standard error: its lines, and on a terminal its bars."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
@@ -73,7 +73,7 @@ class TerminalProgress:
         self._console.print(printable(text))
 
     def advance(self, task: str, done: int, total: int | None) -> None:
-        """Move the bar of a task, a new one where there is none; print nothing where nobody watches."""
+        """Move the bar of a task, which is added if it is new. Print nothing unless this is a terminal."""
         if not self._console.is_terminal:
             return
         if self._bars is None:

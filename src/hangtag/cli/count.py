@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MAX_COLUMNS: Final = 10
-"""A cross table with more columns is printed as a list; a file holds it as it is."""
+"""A cross table with more columns is printed as a list; a file has it as it is."""
 
 
 def count(

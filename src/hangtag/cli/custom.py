@@ -30,7 +30,7 @@ def custom(
     propose: Annotated[
         bool,
         typer.Option(
-            "--propose", help="Let a model propose them: with --ask for confirmation, without it in a table."
+            "--propose", help="Let a model propose labels: with --ask for confirmation, otherwise in a table."
         ),
     ] = False,
     column: Annotated[
@@ -44,11 +44,11 @@ def custom(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing table.")] = False,
 ) -> None:
-    """Make custom_clothing_metadata.csv for a folder of your own photos.
+    """Make a labelled set, custom_clothing_metadata.csv, of a folder of your own photos.
 
-    The labels are the names of sub-folders, or come from a table, or are asked for one by one. Each is checked, and
-    the upper levels of its category are filled in. Nothing is written while a label is wrong. Answers are kept
-    as they are given: after Ctrl-C, the same command continues. Exits with 3 if a photo could not be opened.
+    Labels come from the names of sub-folders, from a table, or from questions about each photo. Each label is checked,
+    and the upper levels of its category are filled in. Nothing is written if a label is wrong. Answers are saved at
+    once: after Ctrl-C, the same command continues. Exits with 3 if a photo could not be opened.
     """
     from hangtag.cli.console import TerminalProgress
     from hangtag.datasets.folder import CUSTOM_TABLE
@@ -72,7 +72,7 @@ def custom(
             typer.echo(f"Correct the proposals in {made.table}, and pass it back: {again}")
         if made.other_files:
             counts = ", ".join(f"{count:,} {ending}" for ending, count in made.other_files.items())
-            progress.say(f"skipped, since their names do not end like a photo's: {counts}")
+            progress.say(f"skipped files without the extension of a photo: {counts}")
         pipeline.say_lines(progress, "cannot be opened", made.bad)
     counts = f"{len(made.photos):,} photos, {made.labelled:,} of them labelled, {len(made.bad):,} that cannot be opened"
     typer.echo(printable(f"{counts}. Written to {made.table}."))
@@ -87,7 +87,7 @@ def _ask(
     known: "KnownLabels",
     labels: "dict[str, Labels]",
 ) -> "Answers":
-    """Ask, with no bar in the way."""
+    """Ask, with the progress bar removed."""
     from hangtag.cli.asking import ask_for_labels
 
     progress.stop()

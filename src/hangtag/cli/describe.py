@@ -24,7 +24,7 @@ def describe(
 ) -> None:
     """Show what is in a catalogue, and in the custom set beside it.
 
-    Writes describe.html, a page that needs no other file, its figures as PNG files, and statistics.json.
+    Writes describe.html, a self-contained page, its plots as PNG files, and statistics.json.
     """
     from hangtag.cli.console import TerminalProgress
     from hangtag.pipelines import catalogue as pipeline

@@ -28,10 +28,10 @@ def doctor(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
-    """Examine this installation: what is wrong, and what to do about it.
+    """Check this installation: what is wrong, and how to fix it.
 
-    The packages, the runtime, the model, the decoders, and, if the extra `serve` is installed, the service's settings,
-    data folder, database and limits. Nothing is changed. The exit status is 1 if there is an error.
+    Checks the packages, the runtime, the model, the decoders and, if the extra `serve` is installed, the service's
+    settings, data folder, database and limits. Changes nothing. Exits with 1 if there is an error.
     """
     from hangtag.pipelines.doctor import diagnose
 
@@ -47,7 +47,7 @@ def doctor(
 
 
 def _diagnose_service(given: dict[str, object]) -> "list[Finding]":
-    """Return what is found about the service, as far as it is installed and its settings can be read."""
+    """Return the findings about the service, if it is installed and its settings can be read."""
     from hangtag.domain.errors import UsageError
     from hangtag.domain.extras import require_extra
     from hangtag.pipelines.doctor import Finding

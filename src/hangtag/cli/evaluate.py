@@ -55,21 +55,18 @@ def evaluate(
     ] = False,
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "int8"],
-        typer.Option(help="auto: as hangtag predict answers by default."),
+        typer.Option(help="auto: as in `hangtag predict`."),
     ] = "auto",
     threads: Annotated[
         int | None,
-        typer.Option(
-            min=1, help="How many processors to use.  [default: all that there are]", rich_help_panel=MORE
-        ),
+        typer.Option(min=1, help="How many processors to use.  [default: all]", rich_help_panel=MORE),
     ] = None,
 ) -> None:
     """Measure models on labelled photos, several side by side.
 
-    The exported models themselves answer, with the code that labels photos. For each head: the share of right answers
-    with its 95 % interval, the share of right ones among the first three, the mean F1 of the classes that occur, and
-    how far confidence lies from truth. --report adds confusion matrices, each class, the worst confusions with their
-    photos, what it all says in words, and an Excel file to go through.
+    Measures the exported models, with the code that labels photos. For each head: top-1 accuracy with its 95 %
+    interval, top-3 accuracy, macro F1 and calibration error. --report adds confusion matrices, figures for each class,
+    the most frequent confusions with their photos, an explanation in words, and an Excel file of the predictions.
     """
     from hangtag.cli.console import TerminalProgress
     from hangtag.pipelines import evaluate as pipeline
@@ -94,7 +91,7 @@ def evaluate(
         typer.echo(printable(f"The figures on {evaluation.photo_set} are stored in the card of {file}"))
     if report is not None:
         typer.echo(
-            f"The report is {report / 'report.html'}; the answers are in {report / 'predictions.xlsx'}"
+            f"The report is {report / 'report.html'}; the predictions are in {report / 'predictions.xlsx'}"
         )
 
 

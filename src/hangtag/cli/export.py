@@ -12,7 +12,7 @@ EXIT_SOME_LEFT_OUT: Final = 3
 
 def export(
     predictions: Annotated[
-        Path, typer.Argument(help="A table of labels: what predict wrote.", metavar="PREDICTIONS")
+        Path, typer.Argument(help="A table of labels, as `hangtag predict` writes it.", metavar="PREDICTIONS")
     ],
     *,
     output: Annotated[
@@ -32,22 +32,27 @@ def export(
     ] = None,
     language: Annotated[str | None, typer.Option(help="en-GB, en-US, de, fr or es.")] = None,
     currency: Annotated[
-        str | None, typer.Option(help="For Google: the currency of prices that have none, as EUR.")
+        str | None, typer.Option(help="For Google: the currency of prices that have none, such as EUR.")
     ] = None,
     key: Annotated[
-        str | None, typer.Option(help="The column of products' keys.  [default: by its name]")
+        str | None, typer.Option(help="The column of the products' keys.  [default: found by its name]")
     ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Write nothing if a product would be left out.")
     ] = False,
     to_check: Annotated[
         Path | None,
-        typer.Option("--to-check", help="Where to list what is doubtful or refused.  [default: beside]"),
+        typer.Option(
+            "--to-check", help="Where to list doubtful and refused products.  [default: OUTPUT.to-check.csv]"
+        ),
     ] = None,
     sure: Annotated[
         float | None,
         typer.Option(
-            min=0, max=1, help="From which confidence an attribute counts as sure.", rich_help_panel=MORE
+            min=0,
+            max=1,
+            help="The lowest confidence at which an attribute is not doubtful.",
+            rich_help_panel=MORE,
         ),
     ] = None,
     photos: Annotated[
@@ -61,10 +66,10 @@ def export(
         ),
     ] = False,
 ) -> None:
-    """Export labels in the form that a shop system or a channel takes, or into your own sheet.
+    """Export labels for a shop system or a sales channel, or fill your own sheet.
 
-    Each product is checked against the destination's rules before it is written. Those that it would refuse are left
-    out; they and the doubtful ones are listed in a second file. Exits with 3 if products were left out.
+    Each product is checked against the destination's rules before it is written. Products that it would refuse are
+    left out. These and the doubtful ones are listed in a second file. Exits with 3 if products were left out.
     """
     from hangtag.pipelines import export as pipeline
 
@@ -93,7 +98,7 @@ def export(
 
 
 def _say(lines: list[str], output: Path) -> None:
-    """Print what came of an export; on standard error when the rows go to standard output."""
+    """Print the result of an export; on standard error if the rows go to standard output."""
     from hangtag.domain.text import printable
 
     for line in lines:

@@ -1,11 +1,11 @@
-"""The help of a command: what most calls need first, the rest in groups below."""
+"""The help of a command: the most common options first, the others in groups below."""
 
 from typing import Any, Final
 
 from typer.core import TyperCommand
 
 MORE: Final = "More options"
-"""The group of the options that few calls need; a command shows at most ten above it."""
+"""The group of the less common options; a command shows at most ten above it."""
 
 _FIRST: Final = ("Arguments", "Options")
 

@@ -44,11 +44,11 @@ class Command:
 
 
 COMMANDS: Final = (
-    Command("predict", "Label photos: files and folders of them."),
-    Command("export", "Export labels: into feeds, shop systems and your own sheet."),
-    Command("taxonomy", "Show, check and draft the mapping to a shop's categories."),
+    Command("predict", "Label photos in files, folders, archives, tables and object stores."),
+    Command("export", "Export labels to shop systems, feeds or your own sheet."),
+    Command("taxonomy", "Show, check or draft the mapping to a shop's categories."),
     Command("serve", "Serve the page and the HTTP API."),
-    Command("models", "List the models, or show what is known about one."),
+    Command("models", "List the models, or show the card of one."),
     Command("clean", "Repair a catalogue's table without losing a row."),
     Command("check", "Find what is wrong with a catalogue and its photos."),
     Command("count", "Count products by one column or several."),
@@ -56,16 +56,16 @@ COMMANDS: Final = (
     Command("custom", "Make a labelled set of your own photos."),
     Command("split", "Split a cleaned table into train, validation and test."),
     Command("train", "Train a model from a recipe."),
-    Command("adapt", "Teach a model your shop, from some dozens of labels on."),
-    Command("evaluate", "Measure a model on a split of a catalogue."),
+    Command("adapt", "Adapt a model to your shop with a few dozen labels."),
+    Command("evaluate", "Measure models on labelled photos."),
     Command("quantise", "Make the int8 form of a model."),
-    Command("bench", "Measure this machine, and choose what labels fastest on it."),
+    Command("bench", "Find the fastest way to label on this machine."),
     Command("users", "Manage the people who may use the service."),
-    Command("tokens", "Manage the tokens with which programs use the service."),
-    Command("upgrade", "Bring the database of an older hangtag up to date."),
-    Command("doctor", "Examine this installation: what is wrong, and what to do."),
+    Command("tokens", "Manage API tokens of the service."),
+    Command("upgrade", "Migrate the database of an older version."),
+    Command("doctor", "Check this installation: what is wrong, and how to fix it."),
     Command("backup", "Write all batches and their photos to one file."),
-    Command("restore", "Put a backup into an empty data folder or database."),
+    Command("restore", "Restore a backup into an empty data folder or database."),
     Command("samples", "Write the sample photos that come with hangtag."),
 )
 
@@ -79,7 +79,7 @@ def build_app(called: Collection[str]) -> typer.Typer:
         name="hangtag",
         help="Looks at product photos and writes the label that a shop needs, with an honest confidence.",
         no_args_is_help=True,
-        rich_markup_mode=None,  # rich alone would take the time that the whole help may take
+        rich_markup_mode=None,  # importing Rich would take longer than the whole help may take
         pretty_exceptions_enable=False,
     )
     app.callback()(_global_options)
@@ -91,8 +91,8 @@ def build_app(called: Collection[str]) -> typer.Typer:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit status.
 
-    0: done. 1: `hangtag check` found something, or the reader of the output left. 2: the call or its input cannot be
-    used. 3: done, with findings that the command describes. 130: interrupted.
+    0: done. 1: `hangtag check` found something, or the reader of the output closed the pipe. 2: the call or its input
+    is not usable. 3: done, with findings that the command describes. 130: interrupted.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
     _replace_what_cannot_be_shown()
@@ -152,7 +152,7 @@ def _global_options(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Take the options that stand before a command."""
+    """Take the options before a command."""
 
 
 def _name_options(error: HangtagError, app: typer.Typer, called: str) -> str:
@@ -185,7 +185,7 @@ def _leave(message: str, status: int) -> None:
 
 
 def _leave_quietly() -> None:
-    """Leave when the reader of our output has gone, and keep Python from complaining when it flushes."""
+    """Exit after the reader of the output closed the pipe, and keep Python from complaining when it flushes."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(1)
 

@@ -24,9 +24,9 @@ def list_models(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
 ) -> None:
-    """List the models, or show what is known about one.
+    """List the models, or show the card of one.
 
-    Models come with hangtag; folders of further ones stand in the environment variable HANGTAG_MODELS.
+    Lists the models that come with hangtag and those in the folders of the environment variable HANGTAG_MODELS.
     """
     if context.invoked_subcommand is not None:
         return
@@ -47,7 +47,7 @@ def show_model(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole card as JSON.")] = False,
 ) -> None:
-    """Show the card of a model: what it answers, how well, and what it was made from."""
+    """Show the card of a model: what it predicts, how well, and what it was trained on."""
     from hangtag.bundle.card_json import card_values
     from hangtag.bundle.file import read_bundle
     from hangtag.bundle.shipped import find_bundle
@@ -96,9 +96,9 @@ def _describe(path: Path) -> dict[str, Any]:
 
 
 def _figures(card: "Card") -> dict[str, float]:
-    """Return the top-1 accuracies on the test split that the card knows: of the key heads, and the mean of all.
+    """Return the top-1 accuracies on the test split in the card: of the key heads, and the mean of all.
 
-    Those of photos that the model may have learnt from are none: a card may come from elsewhere.
+    Figures on photos that the model may have been trained on are left out: a card may come from anyone.
     """
     test = card.metrics.get("test")
     seen = test.get("seen_in_training") if isinstance(test, dict) else None
@@ -130,7 +130,7 @@ def _print_list(described: list[dict[str, Any]]) -> None:
         )
     console = open_console()
     print_table(console, table)
-    console.print("Share of right answers on the model's own test split.", style="dim")
+    console.print("Top-1 accuracy on the model's own test split.", style="dim")
 
 
 def _percent(value: float | None) -> str:

@@ -26,7 +26,7 @@ def predict(
     inputs: Annotated[
         list[str],
         typer.Argument(
-            help="Photos, folders, 'patterns', zips, tars, tables, addresses (http, s3, gs, az); - reads names.",
+            help="Photos, folders, 'patterns', zips, tars, tables, URLs (http, s3, gs, az); - reads names from stdin.",
             metavar="INPUT",
         ),
     ],
@@ -47,53 +47,58 @@ def predict(
     ] = None,
     table_format: Annotated[
         Literal["csv", "xlsx", "jsonl", "parquet"] | None,
-        typer.Option("--format", help="The table's format, if the name of the output does not say it."),
+        typer.Option("--format", help="The table's format, if the file extension does not say it."),
     ] = None,
     rows_per_part: Annotated[
         int, typer.Option(min=1, help="Rows in each part of a folder.", rich_help_panel=MORE)
     ] = 100_000,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Continue the job of this output: label what has no row yet.")
+        bool,
+        typer.Option("--resume", help="Continue an interrupted run: label the photos that have no row yet."),
     ] = False,
     retry_failed: Annotated[
         bool,
         typer.Option(
-            "--retry-failed", help="Continue, and label again the photos that failed.", rich_help_panel=MORE
+            "--retry-failed", help="Like --resume, and retry the photos that failed.", rich_help_panel=MORE
         ),
     ] = False,
     restart: Annotated[
         bool,
         typer.Option(
-            "--restart", help="Discard what an earlier job for this output has done.", rich_help_panel=MORE
+            "--restart", help="Discard the rows of an earlier run and start again.", rich_help_panel=MORE
         ),
     ] = False,
     summary_file: Annotated[
         Path | None,
         typer.Option(
-            "--summary", help="Write the counts of the summary into this file, as JSON.", rich_help_panel=MORE
+            "--summary", help="Write the counts of the summary to this file, as JSON.", rich_help_panel=MORE
         ),
     ] = None,
     explain: Annotated[
         Path | None,
-        typer.Option(help="Also write pictures of what each photo's labels rest on into this folder."),
+        typer.Option(help="Also write a heat map of each photo to this folder."),
     ] = None,
     photo_column: Annotated[
         str | None,
         typer.Option(
             "--photo-column",
-            help="The column of a table that names photos.  [default: by its name]",
+            help="The column of a table that names photos.  [default: found by its name]",
             rich_help_panel=MORE,
         ),
     ] = None,
     connections: Annotated[
         int,
         typer.Option(
-            min=1, help="How many photos to fetch at a time from servers and stores.", rich_help_panel=MORE
+            min=1,
+            help="How many photos to fetch at a time from servers and object stores.",
+            rich_help_panel=MORE,
         ),
     ] = 16,
     timeout: Annotated[
         float,
-        typer.Option(min=0.1, help="How many seconds an attempt to fetch may take.", rich_help_panel=MORE),
+        typer.Option(
+            min=0.1, help="How many seconds one attempt to fetch a photo may take.", rich_help_panel=MORE
+        ),
     ] = 30.0,
     allow_private: Annotated[
         bool,
@@ -104,13 +109,13 @@ def predict(
     top_k: Annotated[int, typer.Option(min=1, help="Candidates to write for each label.")] = 1,
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "int8"],
-        typer.Option(help="auto: the fastest here; fp32: the same bits on every run."),
+        typer.Option(help="auto: the fastest on this machine; fp32: the same bits on every run."),
     ] = "auto",
     threads: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="How many processors to use; with Ray, each worker.  [default: all that there are]",
+            help="How many processors to use; with Ray, for each worker.  [default: all]",
             rich_help_panel=MORE,
         ),
     ] = None,
@@ -121,15 +126,13 @@ def predict(
     address: Annotated[
         str | None,
         typer.Option(
-            help="The Ray cluster: auto, or HOST:PORT.  [default: one for this run, here]",
+            help="The Ray cluster: auto, or HOST:PORT.  [default: a new one on this machine]",
             rich_help_panel=MORE,
         ),
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(
-            min=1, help="How many Ray workers.  [default: as many as there is room for]", rich_help_panel=MORE
-        ),
+        typer.Option(min=1, help="How many Ray workers.  [default: as many as fit]", rich_help_panel=MORE),
     ] = None,
     chunk: Annotated[
         int | None,
@@ -138,12 +141,12 @@ def predict(
         ),
     ] = None,
     gpus: Annotated[
-        float, typer.Option(min=0, help="How many GPUs Ray sets aside for each worker.", rich_help_panel=MORE)
+        float, typer.Option(min=0, help="How many GPUs Ray reserves for each worker.", rich_help_panel=MORE)
     ] = 0.0,
 ) -> None:
-    """Label photos: files, folders, archives, tables that name them, addresses.
+    """Label photos: files, folders, archives, tables that list them, URLs.
 
-    Every photo becomes a row with its labels and confidences, or with the reason why it has none. Without --output the
+    Every photo gets a row with its labels and confidences, or with the reason why it has none. Without --output, the
     first rows are shown as a table. --resume continues an interrupted run. Exits with 0 if all photos were labelled,
     with 3 if some were not, and with 130 if it was interrupted.
     """
@@ -183,7 +186,7 @@ def predict(
 
 
 def _choose_start(output: "Output | None", *, resume: bool, retry_failed: bool, restart: bool) -> "Start":
-    """Return what is to happen to an earlier job for this output.
+    """Return what happens to an earlier job for this output.
 
     Raises `UsageError` for options that contradict each other, or an output that is no job.
     """
@@ -198,19 +201,19 @@ def _choose_start(output: "Output | None", *, resume: bool, retry_failed: bool, 
     if given and (output is None or output.is_standard_output):
         raise UsageError("this needs an --output that is a file or a folder", where=given[-1])
     if "--restart" in given and len(given) > 1:
-        raise UsageError(f"{given[-1]} keeps what --restart drops", fix="Choose one of them.")
+        raise UsageError(f"{given[-1]} and --restart exclude each other", fix="Choose one of them.")
     return options[given[0]][1] if given else Start.NEW
 
 
 def _require_ray(engine: str, options: "Mapping[str, object]") -> None:
-    """Raise `UsageError` when an option is given that only Ray knows, and another engine is to label."""
+    """Raise `UsageError` for an option that only Ray has, if the engine is another one."""
     given = [name for name, value in options.items() if value]
     if engine != "ray" and given:
-        raise UsageError("this option is for Ray", where=given[0], fix="Add --engine ray.")
+        raise UsageError("this option needs --engine ray", where=given[0], fix="Add --engine ray.")
 
 
 class _TerminalView:
-    """Shows the table on standard output, and what happens on standard error."""
+    """Shows the table on standard output, and progress on standard error."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -229,7 +232,7 @@ class _TerminalView:
         return TerminalTable(open_console(), layout)
 
     def open_progress(self, walk: "PhotoInput", finished: int) -> "AbstractContextManager[OnProgress]":
-        """Show a bar where a person can see it; its library takes longer to import than a photo to label."""
+        """Show a bar on a terminal only: importing its library takes longer than labelling a photo."""
         import contextlib
 
         from hangtag.labelling.terminal import ProgressLines

@@ -12,21 +12,23 @@ def quantise(
     catalogue: Annotated[
         Path, typer.Option(help="The catalogue: its folder, or the zip as downloaded.", envvar="HANGTAG_DATA")
     ],
-    split_table: Annotated[Path, typer.Option(help="The table from hangtag split that the model learnt by.")],
+    split_table: Annotated[
+        Path, typer.Option(help="The table from hangtag split that the model was trained with.")
+    ],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="The file to write. Default: MODEL.int8.onnx beside the model."),
+        typer.Option("--output", "-o", help="The file to write. Default: MODEL.int8.onnx next to the model."),
     ] = None,
     photos: Annotated[int, typer.Option(min=4, help="How many train photos to calibrate with.")] = 600,
     exact: Annotated[
-        int | None, typer.Option(min=0, help="How many first layers stay in float32.  [default: 1]")
+        int | None, typer.Option(min=0, help="How many of the first layers stay in float32.  [default: 1]")
     ] = None,
     seed: Annotated[int, typer.Option(help="Chooses the photos; the same seed gives the same photos.")] = 42,
 ) -> None:
     """Make the int8 form of a model, and measure what it loses.
 
-    Ranges are measured on train photos, the loss against float32 on the validation photos. The new file is written
-    beside the model. Precision auto uses it only if it loses next to nothing and `hangtag bench` finds it the fastest.
+    Ranges are measured on train photos, the loss against float32 on validation photos. The new file is written next to
+    the model. --precision auto uses it only if it loses next to nothing and `hangtag bench` finds it the fastest.
     """
     from hangtag.pipelines import quantise as pipeline
 
@@ -41,9 +43,9 @@ def quantise(
         )
     typer.echo(f"{made.path} written")
     if not made.is_found:
-        typer.echo(f"It is loaded by its own path alone: --model {made.path}")
+        typer.echo(f"Load it by its path: --model {made.path}")
         return
     if made.is_allowed:
-        typer.echo("It may be chosen by itself: `hangtag bench` measures whether it is the fastest here.")
+        typer.echo("--precision auto uses it if `hangtag bench` finds it the fastest on this machine.")
     else:
-        typer.echo("It loses too much to be chosen by itself; --precision int8 still asks for it.")
+        typer.echo("It loses too much accuracy for --precision auto; --precision int8 still uses it.")

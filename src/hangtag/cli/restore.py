@@ -12,9 +12,9 @@ def restore(
         Path | None, typer.Option(help="The data folder to fill.  [default: HANGTAG_DATA_FOLDER]")
     ] = None,
 ) -> None:
-    """Put a backup into an empty data folder or database, and bring it to this version.
+    """Restore a backup into an empty data folder or database, and migrate it to this version.
 
-    Every photo is compared with its checksum. Stop the service first.
+    Every photo is verified against its checksum. Stop the service first.
     """
     from hangtag.domain.extras import require_extra
 

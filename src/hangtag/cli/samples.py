@@ -7,11 +7,11 @@ import typer
 
 
 def samples(
-    folder: Annotated[Path, typer.Argument(help="Where to write the photos; made if it does not exist.")],
+    folder: Annotated[Path, typer.Argument(help="Where to write the photos; created if it does not exist.")],
 ) -> None:
     """Write the sample photos that come with hangtag.
 
-    They are enough to try `hangtag predict` on a machine that has no photos.
+    Use them to try `hangtag predict` on a machine without photos.
     """
     from hangtag.imaging.samples import write_sample_photos
     from hangtag.pipelines.destinations import Destination, check_destinations

@@ -17,20 +17,20 @@ def serve(
         Path | None, typer.Option(help="The catalogue that the page shows.  [default: HANGTAG_DATA]")
     ] = None,
     model: Annotated[
-        str | None, typer.Option("--model", "-m", help="The model that answers when none is asked for.")
+        str | None, typer.Option("--model", "-m", help="The default model: its name or file.")
     ] = None,
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "int8"] | None,
-        typer.Option(help="auto: what is fastest here; fp32: always the same bits."),
+        typer.Option(help="auto: the fastest on this machine; fp32: always the same bits."),
     ] = None,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="How many processors to use.  [default: all that there are]")
+        int | None, typer.Option(min=1, help="How many processors to use.  [default: all]")
     ] = None,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> None:
     """Serve the page and the HTTP API.
 
-    The environment variables HANGTAG_... set the same and more. A signal to stop lets what is under way finish.
+    Environment variables (HANGTAG_...) set these options and more. After Ctrl-C or SIGTERM, open requests are finished.
     """
     from hangtag.domain.extras import require_extra
 

@@ -25,19 +25,17 @@ def split(
     strategy: Annotated[
         Literal["grouped", "year", "random", "given"],
         typer.Option(
-            help="grouped: duplicates on one side; year: the newest are test; random: to compare; "
-            "given: as the column `split` of the catalogue says."
+            help="grouped: keep duplicates in one split; year: test on the newest; random: as others split it; "
+            "given: keep the catalogue's own column `split`."
         ),
     ] = "grouped",
     seed: Annotated[int, typer.Option(help="The same seed gives the same split.")] = 42,
     test: Annotated[float, typer.Option(help="The share of test.")] = 0.10,
     validation: Annotated[float, typer.Option(help="The share of validation.")] = 0.05,
-    stratify_by: Annotated[
-        str, typer.Option(help="The column whose classes are shared out.")
-    ] = "articleType",
+    stratify_by: Annotated[str, typer.Option(help="The column to stratify by.")] = "articleType",
     group_by: Annotated[
         str | None,
-        typer.Option(help="A column whose values stay on one side too, such as the SKU of several photos."),
+        typer.Option(help="A column whose values also stay in one split, such as the SKU of several photos."),
     ] = None,
     min_examples: Annotated[
         int, typer.Option(help="A class with fewer products is rare.", rich_help_panel=MORE)
@@ -48,9 +46,9 @@ def split(
 ) -> None:
     """Split a cleaned table into train, validation and test.
 
-    Writes the table as Parquet and CSV, a report as JSON, and fingerprints.parquet, which makes the next
-    split of the same photos quick. Every product is in the table; one that can be in no split is `dropped`,
-    with a note that says why.
+    Writes the table as Parquet and CSV, a report as JSON, and fingerprints.parquet, which makes the next split of the
+    same photos fast. The table has every product; a product that cannot be in any split is `dropped`, with a note that
+    says why.
     """
     from hangtag.cli.console import TerminalProgress
     from hangtag.pipelines import catalogue as pipeline
@@ -99,7 +97,7 @@ def _print_report(report: "SplitReport") -> None:
 
 
 def _say_notable(report: "SplitReport") -> list[str]:
-    """Return what is said of a split below its table: duplicates, empty splits, rare classes."""
+    """Return the sentences below the table of a split: duplicates, empty splits, rare classes."""
     from hangtag.datasets.splits import TEST, VALIDATION
     from hangtag.domain.text import render_count
 

@@ -30,7 +30,7 @@ def show_taxonomy(
     search: Annotated[str, typer.Option(help="Only rows with these words.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
 ) -> None:
-    """Show the rows of a mapping: the labels, the category, and how sure the row is."""
+    """Show the rows of a mapping: labels, category, and confidence."""
     from hangtag.exporting.taxonomy import describe_rule, load_mapping
 
     mapping = load_mapping(name)
@@ -69,7 +69,7 @@ def check_taxonomy(
         Path | None, typer.Option(help="The channel's own file of ids and paths: compare with it.")
     ] = None,
 ) -> None:
-    """Check a mapping: every path of a model has a category, every row can apply, every id is the channel's.
+    """Check a mapping: that every path of a model has a category, every row can apply, and every id exists.
 
     Exits with 1 if something is missing or wrong.
     """
@@ -87,7 +87,7 @@ def check_taxonomy(
 
 @taxonomy.command("map")
 def map_taxonomy(
-    categories: Annotated[Path, typer.Argument(help="Your categories, a line each.", metavar="CATEGORIES")],
+    categories: Annotated[Path, typer.Argument(help="Your categories, one per line.", metavar="CATEGORIES")],
     *,
     output: Annotated[Path, typer.Option("--output", "-o", help="Write the draft into this .csv.")],
     model: Annotated[
@@ -98,7 +98,9 @@ def map_taxonomy(
     from hangtag.pipelines import export as pipeline
 
     mapped, paths = pipeline.draft_taxonomy(categories, output, model)
-    typer.echo(f"{mapped:,} of {paths:,} paths have a category of a similar name; {output} lists them all")
+    typer.echo(
+        f"{mapped:,} of {paths:,} paths have a category with a similar name; {output} lists all of them"
+    )
 
 
 def _print_check(check: "MappingCheck") -> None:

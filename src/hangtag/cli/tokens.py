@@ -1,4 +1,4 @@
-"""The command `hangtag tokens`: tokens with which programs use the service."""
+"""The command `hangtag tokens`: API tokens for programs that use the service."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ tokens = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_excepti
 
 @tokens.callback()
 def describe_tokens() -> None:
-    """Manage the tokens with which programs use the service."""
+    """Manage API tokens of the service."""
 
 
 @tokens.command("add")
@@ -20,15 +20,13 @@ def add_token(
     owner: Annotated[str, typer.Argument(help="The person whose token it is.", metavar="OWNER")],
     name: Annotated[str, typer.Argument(help="What the token is for.", metavar="NAME")],
     *,
-    scope: Annotated[
-        list[Action] | None, typer.Option(help="What it may do; several times for more.")
-    ] = None,
+    scope: Annotated[list[Action] | None, typer.Option(help="What it may do; repeatable.")] = None,
     days: Annotated[int | None, typer.Option(min=1, help="Days until it expires.  [default: never]")] = None,
     data_folder: DataFolder = None,
 ) -> None:
-    """Add a token and print its secret, which is not kept and never shown again.
+    """Add a token and print its secret, which is not stored and cannot be shown again.
 
-    A token never may do more than its owner.
+    A token can never do more than its owner.
     """
     desk = open_desk(data_folder)
     typer.echo(desk.add_token(owner, name, scope or [Action.READ, Action.LABEL], days))
@@ -62,6 +60,6 @@ def revoke_token(
     *,
     data_folder: DataFolder = None,
 ) -> None:
-    """Revoke a token: it is refused from now on."""
+    """Revoke a token. It stops working within seconds."""
     found = open_desk(data_folder).revoke_token(token)
     typer.echo(f"The token {found.name} of {found.owner.name} is revoked.")

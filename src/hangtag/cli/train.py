@@ -22,7 +22,7 @@ def train(
     ],
     split_table: Annotated[
         Path | None,
-        typer.Option(help="A table from `hangtag split`; else the catalogue is split as the recipe says."),
+        typer.Option(help="A table from `hangtag split`. Default: split as the recipe says."),
     ] = None,
     run: Annotated[Path | None, typer.Option(help="The run's folder. Default: runs/RECIPE.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Resume after the last finished epoch.")] = False,
@@ -39,32 +39,32 @@ def train(
     ] = None,
     limit: Annotated[
         int | None,
-        typer.Option(min=2, help="Learn from so many train photos, and as large a share of validation."),
+        typer.Option(min=2, help="Train on this many photos, and keep the same share of validation photos."),
     ] = None,
     columns: Annotated[
         list[str] | None,
         typer.Option(
-            help="Learn these columns. Default: those of the recipe that the catalogue has.",
+            help="Train on these columns. Default: those of the recipe that the catalogue has.",
             metavar="NAME",
             rich_help_panel=MORE,
         ),
     ] = None,
     device: Annotated[
         Literal["auto", "cpu", "cuda", "mps"],
-        typer.Option(help="What computes. auto: a GPU where there is one.", rich_help_panel=MORE),
+        typer.Option(help="The device to train on. auto: a GPU if there is one.", rich_help_panel=MORE),
     ] = "auto",
     on_everything: Annotated[
         bool,
         typer.Option(
             "--on-everything",
-            help="Learn the validation and test photos, too. Needs --figures-of.",
+            help="Also train on the validation and test photos. Needs --figures-of.",
             rich_help_panel=MORE,
         ),
     ] = False,
     figures_of: Annotated[
         Path | None,
         typer.Option(
-            help="The measured bundle of this recipe, whose figures the card states.",
+            help="The measured bundle of this recipe; its figures go into the new card.",
             metavar="FILE",
             rich_help_panel=MORE,
         ),
@@ -72,14 +72,14 @@ def train(
     weights: Annotated[
         str | None,
         typer.Option(
-            help="What a pretrained backbone starts from: a .safetensors or .pth file, or none.",
+            help="The weights that a pretrained backbone starts from: a .safetensors or .pth file, or none.",
             metavar="FILE",
         ),
     ] = None,
     join: Annotated[
         list[str] | None,
         typer.Option(
-            help="Learn from a further set, too: people=own_photos. `custom` alone is the one beside the catalogue.",
+            help="Also train on another set: people=own_photos. `custom` is the catalogue's custom set.",
             metavar="NAME=PATH",
             rich_help_panel=MORE,
         ),
@@ -87,14 +87,14 @@ def train(
     negatives: Annotated[
         list[Path] | None,
         typer.Option(
-            help="A folder of photos of no product, for a recipe with [ood]; repeatable.",
+            help="A folder of photos that show no product, for a recipe with [ood]; repeatable.",
             rich_help_panel=MORE,
         ),
     ] = None,
     teacher: Annotated[
         list[Path] | None,
         typer.Option(
-            help="A bundle whose answers are learnt, too, by a recipe with a [distillation].",
+            help="A bundle to learn from, for a recipe with [distillation]; repeatable.",
             metavar="FILE",
             rich_help_panel=MORE,
         ),
@@ -103,7 +103,7 @@ def train(
         int | None,
         typer.Option(
             min=1,
-            help="Train in one process of so many threads; with --workers, of each.",
+            help="Train in one process with this many threads; with --workers, threads of each worker.",
             rich_help_panel=MORE,
         ),
     ] = None,
@@ -114,26 +114,24 @@ def train(
         int | None,
         typer.Option(
             min=2,
-            help="Train so many times, each without another part of the photos, and write out-of-fold predictions.",
+            help="Train this many times, each without a different part of the photos, for out-of-fold predictions.",
             rich_help_panel=MORE,
         ),
     ] = None,
     fold: Annotated[
         int | None,
-        typer.Option(
-            min=1, help="Train this one of the folds only; the others another time.", rich_help_panel=MORE
-        ),
+        typer.Option(min=1, help="Train only this fold, counted from 1.", rich_help_panel=MORE),
     ] = None,
     engine: Annotated[
         Literal["local", "ray"],
         typer.Option(
-            help="What trains: this machine, or workers on a Ray cluster (extra `ray`).", rich_help_panel=MORE
+            help="Where to train: on this machine, or on a Ray cluster (extra `ray`).", rich_help_panel=MORE
         ),
     ] = "local",
     address: Annotated[
         str | None,
         typer.Option(
-            help="The Ray cluster: auto, or HOST:PORT. Default: one of this machine alone.",
+            help="The Ray cluster: auto, or HOST:PORT. Default: a new one on this machine.",
             rich_help_panel=MORE,
         ),
     ] = None,
@@ -141,14 +139,14 @@ def train(
         int | None,
         typer.Option(
             min=1,
-            help="Processes that train together. Default: one for each processor; with Ray, for each GPU or machine.",
+            help="How many processes train together. Default: one per processor; with Ray, one per GPU or machine.",
             rich_help_panel=MORE,
         ),
     ] = None,
     without_suspects: Annotated[
         Path | None,
         typer.Option(
-            help="Do not learn the labels in suspects.csv of `hangtag check --labels`.",
+            help="Ignore the labels in this file: suspects.csv of `hangtag check --labels`.",
             metavar="FILE",
             rich_help_panel=MORE,
         ),
@@ -159,7 +157,7 @@ def train(
     The run's folder holds the cleaned table, the split table, a checkpoint after every epoch, history.csv, a plot,
     and at the end RECIPE.onnx. Ctrl-C loses at most the running epoch; --resume continues and ends at the same result.
 
-    With --folds the end is out_of_fold.parquet instead, by which `hangtag check --labels` finds suspect labels.
+    With --folds, the result is out_of_fold.parquet, which `hangtag check --labels` uses to find suspect labels.
     """
     from hangtag.cli.console import TerminalProgress
     from hangtag.pipelines.train import TrainOptions, run_folds, run_training
@@ -168,9 +166,9 @@ def train(
         raise UsageError("--fold says which of the --folds to train", fix="Add --folds 5.")
     if on_everything == (figures_of is None):
         raise UsageError(
-            "a model that learns everything has no photos left to be measured on"
+            "a model that is trained on all photos has none left to be measured on"
             if on_everything
-            else "--figures-of is for a model that learns everything",
+            else "--figures-of needs --on-everything",
             where="--on-everything",
             fix="Name the measured bundle of the same recipe with --figures-of FILE, together with --on-everything.",
         )
@@ -213,7 +211,7 @@ def _read_changes(given: list[str]) -> dict[str, object]:
         name, separator, value = text.partition("=")
         if not (name.strip() and separator):
             raise UsageError(
-                f"{text!r} names no value", where="--set", fix="Write --set optimisation.epochs=3."
+                f"{text!r} has no value", where="--set", fix="Write --set optimisation.epochs=3."
             )
         try:
             changes[name.strip()] = tomllib.loads(f"value = {value}")["value"]
@@ -230,7 +228,7 @@ def _read_joins(given: list[str]) -> dict[str, Path | None]:
     for text in given:
         name, _, path = text.partition("=")
         if not path and name != CUSTOM:
-            raise UsageError(f"where is {name!r}?", where="--join", fix=f"Write {name}=PATH.")
+            raise UsageError(f"{name!r} has no path", where="--join", fix=f"Write {name}=PATH.")
         places[name] = Path(path) if path else None
     return places
 
@@ -253,7 +251,7 @@ def _print_reports(result: "TrainResult") -> None:
         print_report(console, report)
     for column, cost in result.bf16_costs.items():
         typer.echo(f"bf16 on validation: {column} loses {cost.lost_points:+.2f} points", err=True)
-    typer.echo(f"precisions that may be chosen: {', '.join(result.precisions)}", err=True)
+    typer.echo(f"precisions that auto may choose: {', '.join(result.precisions)}", err=True)
 
 
 def _print_folds(found: "FoldsResult", catalogue: Path) -> None:
@@ -261,7 +259,7 @@ def _print_folds(found: "FoldsResult", catalogue: Path) -> None:
         typer.echo(f"fold {fold}:")
         _print_reports(result)
     if found.table is None:
-        typer.echo(f"{found.folder}: finish the other folds, then the predictions are joined")
+        typer.echo(f"{found.folder}: the predictions are joined once all folds are finished")
     else:
         check = shlex.join(["hangtag", "check", str(catalogue), "--labels", str(found.table)])
         typer.echo(f"{found.table} written; find suspect labels with it: {check}")

@@ -12,10 +12,10 @@ def upgrade(
         Path | None, typer.Option(help="The data folder of the service.  [default: HANGTAG_DATA_FOLDER]")
     ] = None,
 ) -> None:
-    """Bring the database of an older hangtag up to date, with a copy and checks.
+    """Migrate the database of an older version, with a copy and checks.
 
-    The service must not run. A start does the same without a copy. A SQLite file is copied beside itself, checked,
-    migrated and checked again; if anything fails, it is as it was.
+    Stop the service first. Starting the service migrates, too, but without a copy. A SQLite file is checked, copied
+    next to itself, migrated and checked again; if anything fails, it is left as it was.
     """
     from hangtag.domain.extras import require_extra
 

@@ -1,4 +1,4 @@
-"""The command `hangtag users`: who has an account, and in which role."""
+"""The command `hangtag users`: accounts and their roles."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ DataFolder = Annotated[
     Path | None,
     typer.Option("--data-folder", help="The data folder of the service.  [default: HANGTAG_DATA_FOLDER]"),
 ]
-Name = Annotated[str, typer.Argument(help="The name of a person, in any case.", metavar="NAME")]
+Name = Annotated[str, typer.Argument(help="The person's name; case does not matter.", metavar="NAME")]
 RoleOption = Annotated[Role, typer.Option("--role", help="What the person may do.")]
 
 
@@ -64,7 +64,7 @@ def list_users(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     data_folder: DataFolder = None,
 ) -> None:
-    """List the people, their roles, and when they were last there."""
+    """List the people, their roles, and when they were last seen."""
     people = [
         {
             "name": account.name,
@@ -98,14 +98,14 @@ def change_role(
 
 @users.command("link")
 def make_link(name: Name, *, data_folder: DataFolder = None) -> None:
-    """Print a new one-time link for a person who forgot the password."""
+    """Print a new one-time link for a person who has forgotten their password."""
     desk = open_desk(data_folder)
     typer.echo(desk.make_link(desk.find_person(name)))
 
 
 @users.command("remove")
 def remove_user(name: Name, *, data_folder: DataFolder = None) -> None:
-    """Remove a person with their sessions and tokens. What they decided stays under their name."""
+    """Remove a person with their sessions and tokens. Their decisions stay, under their name."""
     account = open_desk(data_folder).remove_person(name)
     typer.echo(f"{account.name} is removed.")
 

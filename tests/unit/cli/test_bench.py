@@ -31,10 +31,10 @@ def test_what_is_measured_is_kept_and_used(run, tmp_path):
         assert part in out
     kept = json.loads((tmp_path / "bench.json").read_text())
     assert [timing["precision"] for timing in kept["entries"][0]["timings"]].count("fp32") >= 3
-    chosen = out.split("auto takes ")[1].split(",")[0]
+    chosen = out.split("auto will use ")[1].split(",")[0]
     engine = load_model(tmp_path / "tiny.onnx").engine
     assert engine.precision == chosen
-    assert f"{engine.threads} threads, {engine.batch_size} photos" in out
+    assert f"{engine.threads} threads, batches of {engine.batch_size}" in out
 
 
 def test_with_photos_of_ones_own(run, tmp_path):
@@ -63,7 +63,7 @@ def test_nothing_is_kept_where_that_is_not_wanted(run, monkeypatch, tmp_path):
 
 
 def test_forgetting(run, tmp_path):
-    assert "nothing was kept" in run("--forget")[1]
+    assert "there are no measurements" in run("--forget")[1]
     run("--count", "32")
     assert "removed" in run("--forget")[1]
     assert not (tmp_path / "bench.json").exists()

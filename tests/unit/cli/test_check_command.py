@@ -102,9 +102,9 @@ def test_a_model_is_no_witness_of_its_own_labels(run, tiny_catalogue, tmp_path):
 
 def test_the_noise_ceiling_is_shown_where_photos_were_opened(run, tiny_catalogue):
     _, out, _ = run(tiny_catalogue, "--decode")
-    assert "Noise ceiling, photos of the same pixels" in out
+    assert "Noise ceiling, photos with identical pixels" in out
     assert re.search(r"gender\W+1\W+2\W+100.0%\W+50.0%", out)
-    assert "nearly the same picture:" not in out
+    assert "near-duplicate photos:" not in out
     assert "Noise ceiling" not in run(tiny_catalogue)[1]
 
 

@@ -145,7 +145,7 @@ def test_an_answer_that_is_no_label_is_asked_again(custom, write_photos):
     status, out, _ = custom(folder, "--ask", answers=["Shose", "S", "Apparel/Shoes", "-"])
     assert status == 0
     assert "There is no label Shose. Did you mean Shoes?" in out
-    assert "S is the beginning of Shoes, Socks." in out
+    assert "S could be Shoes, Socks." in out
     assert "Apparel/Shoes is no path of the taxonomy" in out
     assert article_types(folder) == {"1": ""}
 
@@ -187,7 +187,7 @@ def test_files_that_are_no_photos_are_counted(custom, write_photos):
     folder = write_photos("Jeans/1.png", "Jeans/2.JXL", "Jeans/3.jxl", "readme", ".hidden")
     status, _, err = custom(folder)
     assert status == 0
-    assert "skipped, since their names do not end like a photo's: 2 .jxl, 1 readme" in err
+    assert "skipped files without the extension of a photo: 2 .jxl, 1 readme" in err
     assert "skipped" in custom(folder, "--force")[2]
     assert "csv" not in custom(folder, "--force")[2]
 

@@ -32,7 +32,7 @@ def test_options_of_ray_are_refused_by_another_engine(capsys):
     with pytest.raises(SystemExit) as leaving:
         main(["predict", "a.jpg", "--workers", "3"])
     assert leaving.value.code == 2
-    assert "--workers: this option is for Ray" in capsys.readouterr().err
+    assert "--workers: this option needs --engine ray" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("wrong", [{"workers": 0}, {"cpus": 0}, {"chunk": 0}, {"gpus": -1.0}])
