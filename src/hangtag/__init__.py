@@ -6,9 +6,9 @@
 'Tshirts'
 
 `load_model` loads a model once for many photos. `read_catalogue`, `clean`, `check`, `split`, `count` and `describe`
-work on a catalogue. `train` and `evaluate` make and measure models, `adapt` teaches one a shop. `export` writes labels
-as shops take them. Every error that a caller can cause is a `HangtagError` that says what is wrong, where, and what to
-do about it.
+work on a catalogue. `train` and `evaluate` train and measure models, and `adapt` adapts one to a shop. `export` writes
+labels for shop systems. Every error that a caller can cause is a `HangtagError` that says what is wrong, where, and how
+to fix it.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -120,7 +120,7 @@ _MODULES: Final = {name: module for module, names in _NAMES_BY_MODULE.items() fo
 
 
 def __getattr__(name: str) -> object:
-    """Import a public name when it is first asked for, so that `hangtag --help` stays instant."""
+    """Import a public name when it is first used, so that `hangtag --help` stays instant."""
     if name not in _MODULES:
         raise AttributeError(f"module 'hangtag' has no attribute {name!r}")
     from importlib import import_module  # noqa: PLC0415 - the whole point is to import late

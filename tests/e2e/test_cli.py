@@ -226,7 +226,7 @@ def test_a_format_without_an_output_goes_to_standard_output(run):
             "--retry-failed and --restart exclude each other",
         ),
         (["photos", "-m", "defualt"], "Did you mean default?"),
-        (["photos", "-m", "other", "-m", "other"], "a model is named twice"),
+        (["photos", "-m", "other", "-m", "other"], "a model is given twice"),
         (["photos", "--top-k", "0"], "--top-k"),
         (["bare"], "there are no photos"),
         (["bare", "-o", "out.csv"], "there are no photos"),

@@ -266,4 +266,4 @@ def test_what_cannot_be_measured_on_is_one_line(capsys, bundle, tiny_catalogue, 
 def test_a_model_that_is_named_twice_is_refused(capsys, bundle, tiny_catalogue, split_table):
     status, _, err = evaluate(capsys, [bundle, bundle], tiny_catalogue, split_table)
     assert status == 2
-    assert "a model is named twice" in err
+    assert "a model is given twice" in err

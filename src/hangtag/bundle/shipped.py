@@ -34,7 +34,7 @@ def find_bundle(name_or_path: str | Path, environment: Mapping[str, str] = os.en
     """
     if not isinstance(name_or_path, str | os.PathLike):
         kind = type(name_or_path).__name__
-        raise UsageError(f"a model is named by a text or a path, not by {kind}", where="model")
+        raise UsageError(f"a model is a name or a path, not {kind}", where="model")
     text = os.fspath(name_or_path)
     if isinstance(name_or_path, Path) or Path(text).suffix == SUFFIX or Path(text).name != text:
         return _require_file(Path(text))

@@ -31,9 +31,9 @@ def write_whole(data: bytes, path: Path) -> None:
 def replacing(path: Path, workplace: Path | None = None) -> Iterator[Path]:
     """Yield a temporary path to write to. It replaces `path` when the block ends without an error.
 
-    The temporary file is in the folder `workplace`, which must be on the same file system, or beside `path`. The bytes
-    reach the disk before the new name does, so whoever finds the name finds the whole file. If the block fails or is
-    interrupted, nothing changes. Raises `OSError` when the file cannot be written.
+    The temporary file is in the folder `workplace`, which must be on the same file system, or next to `path`. The bytes
+    reach the disk before the new name does, so a file with this name is always complete. If the block fails or is
+    interrupted, nothing changes. Raises `OSError` if the file cannot be written.
     """
     temporary = (workplace or path.parent) / f".{path.name}.{secrets.token_hex(4)}.part"
     try:
@@ -59,9 +59,9 @@ def sync_folder(folder: Path) -> None:
 
 
 def close_to_others(folder: Path) -> None:
-    """Take the permissions of other users from a folder, and from the files directly in it, that this user owns.
+    """Remove other users' permissions from a folder that this user owns, and from the files directly in it.
 
-    A sticky folder, such as `/tmp`, is shared by design and stays as it is.
+    A sticky folder, such as `/tmp`, is shared by design and left unchanged.
     """
     if sys.platform == "win32":
         return

@@ -77,7 +77,7 @@ class BundleError(HangtagError):
 
 
 class StoreError(HangtagError):
-    """The store of batches cannot do what it is asked to."""
+    """The store of batches cannot carry out a request."""
 
     code = "store"
 
@@ -152,6 +152,6 @@ class PhotoError(HangtagError):
         super().__init__(self.detail)
 
     def without_frames(self) -> Self:
-        """Return this error as what it says only. Its frames would keep the photo's bytes for as long as it is kept."""
+        """Return this error without its traceback, whose frames would keep the photo's bytes in memory."""
         self.__traceback__ = self.__context__ = self.__cause__ = None
         return self

@@ -1,7 +1,7 @@
-"""Ctrl-C between two steps of work, not in the middle of one.
+"""Ctrl-C between two steps of work, not in the middle of a step.
 
 Python may raise `KeyboardInterrupt` after any instruction, even inside `concurrent.futures` between acquiring a lock
-and recording that. The lock is then never released, and whoever needs it next waits forever.
+and recording that. The lock is then never released, and the next thread that needs it waits forever.
 """
 
 import signal
@@ -18,9 +18,9 @@ def _do_nothing() -> None:
 def deferring_interrupts(on_interrupt: Callable[[], None] = _do_nothing) -> Iterator[Callable[[], None]]:
     """Defer the first Ctrl-C while the block runs; a second one interrupts at once.
 
-    The block receives a function to call wherever it may end. That function raises the deferred `KeyboardInterrupt`,
-    and so does the end of the block unless the block failed. `on_interrupt` is called when Ctrl-C arrives; it must
-    not acquire a lock. Nothing is deferred outside the main thread, or where Ctrl-C is ignored.
+    The block receives a function to call wherever it can be interrupted. That function raises the deferred
+    `KeyboardInterrupt`, and so does the end of the block unless the block failed. `on_interrupt` is called when Ctrl-C
+    arrives; it must not acquire a lock. Nothing is deferred outside the main thread, or where Ctrl-C is ignored.
     """
     deferred: list[int] = []
 

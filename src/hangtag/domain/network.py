@@ -1,4 +1,4 @@
-"""The network settings of the environment: an error that names the one that cannot be used."""
+"""Network settings from the environment: an error that names the invalid one."""
 
 import os
 from collections.abc import Iterator

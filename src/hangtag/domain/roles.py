@@ -1,4 +1,4 @@
-"""Who may do what: the roles of people, and the actions that each includes. The only table of its kind."""
+"""Roles of people, and the actions that each role includes. Permissions are defined only here."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -24,11 +24,11 @@ class Action(StrEnum):
     """Read the metrics."""
 
     ACCOUNT = "account"
-    """Manage one's own password, tokens and session. No token has it."""
+    """Manage one's own password, tokens and session. A token cannot have it."""
 
 
 class Role(StrEnum):
-    """What a person is in the team."""
+    """The role of a person in the team."""
 
     VIEWER = "viewer"
     REVIEWER = "reviewer"

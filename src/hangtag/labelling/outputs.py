@@ -59,13 +59,13 @@ class Output:
         """Raise `UsageError` when the table cannot be written."""
         if self.is_standard_output:
             if self.format not in STREAMED_FORMATS:
-                raise UsageError(f"{self.format} cannot go to standard output", fix="Name a file.")
+                raise UsageError(f"{self.format} cannot go to standard output", fix="Write to a file.")
             return
         if self.is_folder and self.format != "parquet":
             raise UsageError(
                 "a folder of parts can only be Parquet",
                 where=self.path,
-                fix=f"Name a file that ends in .{self.format} as `output`.",
+                fix=f"Give `output` a name that ends in .{self.format}.",
             )
         if not self.path.parent.is_dir():
             raise UsageError(
@@ -77,7 +77,7 @@ class Output:
             )
         is_usual = self.path.is_dir() if self.is_folder else self.path.is_file()  # and no device or pipe
         if self.path.exists() and not is_usual:
-            raise UsageError("this is not a file that can be replaced", where=self.path)
+            raise UsageError("this is not a regular file", where=self.path)
 
 
 @contextlib.contextmanager

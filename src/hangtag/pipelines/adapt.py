@@ -1,4 +1,4 @@
-"""Adapting: labelled photos of a shop and a bundle go in, a bundle that knows the shop comes out."""
+"""Adapting: from labelled photos of a shop and a bundle to a bundle for this shop."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -31,18 +31,18 @@ from hangtag.pipelines.destinations import Destination, check_destinations
 from hangtag.tables.reading import is_table_name, open_table
 
 _CORRECTED = "corrected"
-"""The column of hangtag's own tables that names the columns a person set; the other labels are a model's."""
+"""The column of hangtag's own tables that lists the columns a person set; the other labels are predictions."""
 
 _PHOTO_FOLDERS = ("images", "images_custom")
 
 
 @dataclass(frozen=True, slots=True)
 class AdaptResult:
-    """An adapted bundle, and what it is worth on the photos it learnt from, by cross-validation.
+    """An adapted bundle and its cross-validated accuracy on the labelled photos.
 
-    `columns` holds the accuracy before and after by column. `forgotten_points` is by how much the mean of the heads
-    falls on the photos of the base, as their statistics tell. `left_out` counts, by column and label, what had too few
-    examples. `failed` photos could not be read.
+    `columns` holds the accuracy before and after by column. `forgotten_points` is how many points the mean accuracy of
+    the heads falls on the original training photos, estimated from their statistics. `left_out` counts, by column and
+    label, the labels with too few examples. `failed` is the number of photos that could not be read.
     """
 
     path: Path
@@ -55,7 +55,7 @@ class AdaptResult:
 
     @property
     def forgets(self) -> bool:
-        """Whether real photos like the base's are probably right over 0.3 points less often."""
+        """Whether accuracy on photos like the original training photos probably falls by over 0.3 points."""
         return self.forgotten_points > TOLD_POINTS
 
     def __repr__(self) -> str:
@@ -68,7 +68,7 @@ class AdaptResult:
 
 @dataclass(frozen=True, slots=True)
 class _LabelledPhoto:
-    """A photo and its labels by column, which come along as `extra`."""
+    """A photo with its labels by column in `extra`."""
 
     source: PhotoSource
     extra: Mapping[str, str]
@@ -87,13 +87,13 @@ class _CataloguePhoto:
     catalogue: Catalogue
 
     def read(self, limits: DecodeLimits) -> bytes:
-        del limits  # the catalogue keeps its own, and the decoder looks at them again
+        del limits  # the catalogue has its own limits, and the decoder checks them again
         return self.catalogue.read_photo(self.name)
 
 
 @dataclass
 class _Recording:
-    """An engine whose outputs are kept as they pass: a fit needs the logits, which `Predictions` do not hold."""
+    """An engine that records its outputs: a fit needs logits, which `Predictions` do not hold."""
 
     engine: Engine
     outputs: list[Outputs] = field(default_factory=list)
@@ -123,14 +123,14 @@ def adapt(
     threads: int | None = None,
     progress: Progress = SILENT,
 ) -> AdaptResult:
-    """Teach a model a shop: write a bundle with the same network and heads that have learnt labelled photos.
+    """Adapt a model to a shop: write a bundle with the same network and with heads fitted to labelled photos.
 
-    `labelled` is one path or several: a catalogue of any form, a table that names photos and their labels, a table of
-    decisions, or Label Studio's JSON. Of a table that hangtag wrote, only the labels that a person corrected count.
-    Columns that the model answers are learnt; `columns` names further ones, which become new attributes. `name` is what
-    the card calls the model, by default the file's. `target_accuracy` (0 to 1) is what the thresholds are chosen for.
+    `labelled` is one path or several: a catalogue in any format, a table of photos and labels, a table of decisions, or
+    Label Studio's JSON. In a table that hangtag wrote, only labels that a person corrected count. The columns that the
+    model predicts are learned; `columns` adds others as new attributes. `name` is the name in the card, by default that
+    of the file. The thresholds are chosen for `target_accuracy` (0 to 1).
 
-    Raises `BundleError` for a model that cannot be adapted, and `UsageError` when there is nothing to learn from.
+    Raises `BundleError` for a model that cannot be adapted, and `UsageError` if there is nothing to learn from.
 
     >>> import hangtag
     >>> result = hangtag.adapt("shop/", output="shop.onnx")           # doctest: +SKIP
@@ -144,7 +144,7 @@ def adapt(
     if not paths:
         raise UsageError("there are no labelled photos", where="LABELLED")
     if target_accuracy is not None and not 0 < target_accuracy <= 1:
-        raise UsageError("the target accuracy is a share, over 0 and up to 1", where="target_accuracy")
+        raise UsageError("the target accuracy is a share above 0 and at most 1", where="target_accuracy")
     path = Path(output)
     base = find_bundle(model if isinstance(model, str) else Path(model))
     read = [base, *(file for given in paths for file in list_table_files(given))]
@@ -164,9 +164,9 @@ def adapt(
 def read_examples(
     engine: Engine, paths: Sequence[Path], wanted: Sequence[str], progress: Progress = SILENT
 ) -> tuple[Examples, int]:
-    """Return what a model gives for labelled photos, with their labels in the `wanted` columns, and how many failed.
+    """Return the model's outputs for labelled photos, with their labels in the `wanted` columns, and how many failed.
 
-    Raises `UsageError` when no photo has such a label, or none can be read.
+    Raises `UsageError` if no photo has such a label, or none can be read.
     """
     with ExitStack() as stack:
         photos = [photo for given in paths for photo in _iter_labelled(given, wanted, stack)]
@@ -174,7 +174,7 @@ def read_examples(
             raise UsageError(
                 "no photo has a label that the model could learn",
                 where=", ".join(map(str, paths)),
-                fix=f"Its columns are {', '.join(wanted)}. `columns` names further ones.",
+                fix=f"Its columns are {', '.join(wanted)}. `columns` adds others.",
             )
         return _answer(_Recording(engine), photos, wanted, progress)
 
@@ -182,7 +182,7 @@ def read_examples(
 def _answer(
     recording: _Recording, photos: Sequence[_LabelledPhoto], wanted: Sequence[str], progress: Progress
 ) -> tuple[Examples, int]:
-    """Return what the model gives for the photos that can be read, with their labels, and how many cannot."""
+    """Return the model's outputs for the photos that can be read, with their labels, and how many cannot."""
     labels: list[Mapping[str, Any]] = []
     done = failed = 0
     with closing(predict_photos(photos, [recording], DecodeSettings())) as batches:
@@ -200,7 +200,7 @@ def _answer(
 
 
 def _iter_labelled(path: Path, wanted: Sequence[str], stack: ExitStack) -> Iterator[_LabelledPhoto]:
-    """Yield the photos of a path that have a label; what they are read from stays open as long as the stack."""
+    """Yield the photos of a path that have a label. Their sources stay open until the stack closes."""
     if path.is_file() and (path.suffix.lower() == ".json" or (is_table_name(path) and is_decisions(path))):
         yield from _iter_decided(path, wanted)
     elif path.is_file() and is_table_name(path) and not _is_catalogue_table(path):
@@ -210,7 +210,7 @@ def _iter_labelled(path: Path, wanted: Sequence[str], stack: ExitStack) -> Itera
 
 
 def _is_catalogue_table(path: Path) -> bool:
-    """Tell a catalogue's table, whose photos lie in a folder of their own, from one that names photos in a column."""
+    """Return whether a table is that of a catalogue, with a folder of photos, rather than one with a photo column."""
     has_folder = any((path.parent / folder).is_dir() for folder in _PHOTO_FOLDERS)
     return path.suffix.lower() in {".csv", ".txt"} and has_folder and "id" in open_table(path).names
 

@@ -1,6 +1,6 @@
-"""Arguments of the Python API, and what a pipeline tells while it works.
+"""Arguments of the Python API, and the progress that a pipeline reports.
 
-An argument of a wrong type is a `UsageError` that names it, never a bare `TypeError`.
+An argument of the wrong type is a `UsageError` that names it, never a bare `TypeError`.
 """
 
 import functools
@@ -20,9 +20,9 @@ Result = TypeVar("Result")
 
 
 def checked(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Let a function refuse arguments that do not have the types of its signature.
+    """Make a function check the types of its arguments against its signature.
 
-    An annotation in quotes, which stands for a type that is not imported, is not checked.
+    An annotation in quotes, for a type that is not imported, is not checked.
 
     >>> @checked
     ... def double(number: int) -> int:
@@ -66,7 +66,7 @@ def _fits(value: object, annotation: Any) -> bool:  # noqa: ANN401 - an annotati
         return True  # an annotation in quotes, a protocol, a type variable
     if kind in (int, float):
         return isinstance(value, int if kind is int else int | float) and not isinstance(value, bool)
-    if isinstance(value, str | bytes):  # a text is a sequence of texts, too, which nobody means
+    if isinstance(value, str | bytes):  # a str is a sequence of str, too, which nobody means
         return kind in (type(value), object)
     return isinstance(value, kind)
 
@@ -87,14 +87,14 @@ def _with_article(name: str) -> str:
 
 
 class Progress(Protocol):
-    """Is told what a pipeline finds and how far it is."""
+    """Receives what a pipeline finds and how far it has got."""
 
     def say(self, text: str) -> None:
-        """Take a line about what was found or begins."""
+        """Receive a line about a finding or the next step."""
         ...
 
     def advance(self, task: str, done: int, total: int | None) -> None:
-        """Know that `done` of `total` steps of a task are done; None where nobody knows how many there are."""
+        """Receive that `done` of `total` steps of a task are done; `total` is None if unknown."""
         ...
 
 
@@ -108,5 +108,5 @@ SILENT: Final[Progress] = _Silent()
 
 
 def follow(progress: Progress, task: str) -> Callable[[int, int], None]:
-    """Return what a stage calls with the steps done and the steps in all."""
+    """Return the function that a stage calls with the number of steps done and the total."""
     return lambda done, total: progress.advance(task, done, total)

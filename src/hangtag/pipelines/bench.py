@@ -1,4 +1,4 @@
-"""Measuring this machine: what labels fastest on it is found and kept for later runs."""
+"""Measuring this machine: find the fastest setting and store it for later runs."""
 
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -33,10 +33,10 @@ _WHOLE: Final = "from files to labels, {}"
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What was measured with so many photos on so many processors.
+    """The measurements: with how many photos, and on how many processors.
 
-    `timings` are those of the network alone, `rates` the images a second of each part of the way. `setting` is the
-    fastest that the card allows, None where it allows none; `kept_in` is the file that it is kept in, if it is.
+    `timings` are those of the network alone, `rates` the images per second of each step. `setting` is the fastest that
+    the card allows, None if it allows none; `kept_in` is the file that it is stored in, if any.
     """
 
     photos: int
@@ -59,10 +59,10 @@ def bench(
 ) -> Measured:
     """Measure reading, decoding and the network, alone and together, in every precision that the model offers.
 
-    `photos` is a folder to measure with, by default the sample photos; `count` of them are taken in each of
-    the `rounds`, fewer several times. With `store` the fastest setting is used wherever the precision is auto.
+    `photos` is a folder to measure with, by default the sample photos. Each of the `rounds` uses `count` photos; fewer
+    photos are repeated. With `store`, the fastest setting is used whenever the precision is auto.
 
-    Raises `UsageError` when the folder holds no photo.
+    Raises `UsageError` if the folder has no photo.
     """
     forms = Forms.of(read_bundle(find_bundle(model)))
     with tempfile.TemporaryDirectory(prefix="hangtag-") as folder:
@@ -86,7 +86,7 @@ def bench(
 
 
 def forget_measurements() -> Path | None:
-    """Remove what was measured on this machine; return the file, None where nothing was kept."""
+    """Remove the measurements of this machine; return the file, or None if there was none."""
     path = measurements_file()
     return path if path is not None and forget(path) else None
 

@@ -33,14 +33,14 @@ if TYPE_CHECKING:
     from hangtag.datasets.opening import Catalogue
 
 FINGERPRINTS: Final = "fingerprints.parquet"
-"""Written beside a split table; makes the next split of the same photos quick."""
+"""Written next to a split table; makes the next split of the same photos fast."""
 
 JSON_SUFFIX: Final = ".json"
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogueTable:
-    """The cleaned table of a catalogue, one row a product, and the names of its photos."""
+    """The cleaned table of a catalogue, one row per product, and the names of its photos."""
 
     name: str
     path: Path
@@ -69,7 +69,7 @@ class CatalogueTable:
         return rows
 
     def __len__(self) -> int:
-        """Return how many products there are."""
+        """Return the number of products."""
         return int(self.table.num_rows)
 
     def __repr__(self) -> str:
@@ -78,9 +78,9 @@ class CatalogueTable:
 
 @checked
 def read_catalogue(catalogue: AnyPath) -> CatalogueTable:
-    """Read a catalogue, in any form that `hangtag clean` takes, cleaned in passing; no file is written.
+    """Read a catalogue in any format that hangtag knows, and clean its table in memory. No file is written.
 
-    Raises `CatalogueError` when there is none at this path or its table cannot be read.
+    Raises `CatalogueError` if there is none at this path, or its table cannot be read.
 
     >>> import hangtag
     >>> products = hangtag.read_catalogue("catalogue")
@@ -98,7 +98,7 @@ def read_catalogue(catalogue: AnyPath) -> CatalogueTable:
 
 @checked
 def clean(catalogue: AnyPath, output: AnyPath = "cleaned") -> CleanReport:
-    """Repair a catalogue's table without losing a row; return what became of every line.
+    """Repair a catalogue's table without losing a row; return a report on its lines.
 
     Writes `cleaned.csv`, `cleaned.parquet`, `rejects.csv` and `clean-report.json` into the folder `output`.
 
@@ -127,9 +127,8 @@ def check(
 ) -> CheckResult:
     """Find what is wrong with a catalogue and its photos.
 
-    With `decode`, every photo is opened and compared with the others. `labels` are the out-of-fold predictions of a
-    training, by which the labels are judged. The findings are written into the folder `output`, if there is one
-    (`list_findings_files`).
+    With `decode`, every photo is opened and compared with the others. `labels` is a file of out-of-fold predictions to
+    compare the labels with. The findings are written to the folder `output`, if given (`list_findings_files`).
 
     Raises `CatalogueError` when the catalogue cannot be read, `UsageError` for predictions of other products.
 
@@ -155,7 +154,7 @@ def check(
 
 
 def list_findings_files(folder: Path, *, judged: bool) -> list[Path]:
-    """Return the files that `check` writes into a folder; `judged`: the labels were judged by predictions."""
+    """Return the files that `check` writes to a folder; `judged` if it compared the labels with predictions."""
     return [folder / name for name in (FINDINGS_CSV, FINDINGS_JSON, *([SUSPECTS_CSV] if judged else []))]
 
 
@@ -173,7 +172,7 @@ def split(
     `cleaned` is the folder that `clean` wrote, its table, or the catalogue itself; `catalogue` holds the photos. The
     `settings` are the fields of `SplitSettings`, such as `strategy="grouped"`, `seed=42` and `test=0.1`.
 
-    Raises `UsageError` for settings that cannot be, `CatalogueError` when a table or photos cannot be read.
+    Raises `UsageError` for invalid settings, `CatalogueError` if a table or photos cannot be read.
 
     >>> import hangtag
     >>> report = hangtag.split(
@@ -215,10 +214,10 @@ def _split_settings(settings: dict[str, Any]) -> SplitSettings:
 def count(cleaned: AnyPath, by: str | Sequence[str], output: AnyPath | None = None) -> pa.Table:
     """Count the products of a cleaned or split table, or of a catalogue, by one column or several.
 
-    Returns a row for each combination of values with its `count` and its `share` (0 to 1), the largest first. Written
-    to `output` (.csv, .xlsx, .json, .jsonl or .parquet), two columns become a cross table.
+    Returns a row for each combination of values with its `count` and its `share` (0 to 1), the largest first. With
+    `output` (.csv, .xlsx, .json, .jsonl or .parquet), the counts are written, too: of two columns as a cross table.
 
-    Raises `UsageError` for a column that is not there.
+    Raises `UsageError` for a column that does not exist.
 
     >>> import hangtag
     >>> hangtag.count("catalogue", "gender").to_pylist()
@@ -249,7 +248,7 @@ def _write_counts(counts: pa.Table, output: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """The page about a catalogue, and the statistics on it: of the catalogue, and of the custom set if there is one."""
+    """The page about a catalogue, and its statistics: of the catalogue and, if there is one, of the custom set."""
 
     page: Path
     statistics: "Statistics"
@@ -264,12 +263,11 @@ def describe(
     custom: AnyPath | None = None,
     progress: Progress = SILENT,
 ) -> Description:
-    """Show what is in a catalogue, and in the custom set beside it; needs the extra `report`.
+    """Show what is in a catalogue, and in the custom set next to it. Needs the extra `report`.
 
-    Writes `describe.html`, a page that needs no other file, its figures as PNG files, and `statistics.json` into the
-    folder `output`.
+    Writes `describe.html`, a self-contained page, its plots as PNG files, and `statistics.json` to the folder `output`.
 
-    Raises `UsageError` when the extra is not installed, `CatalogueError` when the catalogue cannot be read.
+    Raises `UsageError` if the extra is not installed, `CatalogueError` if the catalogue cannot be read.
 
     >>> import hangtag
     >>> description = hangtag.describe("catalogue", "description")

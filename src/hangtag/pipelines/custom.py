@@ -1,4 +1,4 @@
-"""A custom set: photos of one's own go in, a table of checked labels comes out."""
+"""A custom set: from a folder of your own photos to a table of checked labels."""
 
 import json
 import shlex
@@ -50,7 +50,7 @@ class Questions:
 
 
 class Answers:
-    """What was answered so far, by photo and column, kept at once in a file of the custom set's folder.
+    """The answers so far, by photo and column, saved at once to a file in the custom set's folder.
 
     An answer is the labels that it gave: those of the whole category path, or none.
     """
@@ -68,10 +68,10 @@ class Answers:
             }
         except (ValueError, TypeError, AttributeError) as error:
             fix = "Delete it to begin again."
-            raise CatalogueError("the answers kept here cannot be read", where=self._path, fix=fix) from error
+            raise CatalogueError("the saved answers cannot be read", where=self._path, fix=fix) from error
 
     def has(self, name: str, column: str) -> bool:
-        """Tell whether a photo's question was answered, be it with nothing."""
+        """Return whether a photo's question was answered, even without a label."""
         return column in self._by_photo.get(name, {})
 
     def labels(self, name: str) -> Labels:
@@ -85,7 +85,7 @@ class Answers:
         write_json(self._by_photo, self._path)
 
     def forget(self, name: str) -> bool:
-        """Drop the answers for a photo, until new ones are kept; tell whether there were any."""
+        """Drop the answers for a photo; return whether there were any."""
         return self._by_photo.pop(name, None) is not None
 
     def remove(self) -> None:
@@ -94,14 +94,14 @@ class Answers:
 
 
 Ask = Callable[[Path, Questions, KnownLabels, dict[str, Labels]], Answers]
-"""Asks a person for what the labels of a folder lack, puts the answers into them, and returns those that were kept."""
+"""Asks a person for the missing labels of a folder, adds them to the labels, and returns the saved answers."""
 
 
 @dataclass(frozen=True, slots=True)
 class CustomSet:
-    """The table that was written, and what stands in it.
+    """The table that was written, and its contents.
 
-    `bad` says why photos could not be opened, `other_files` counts the files that do not end like a photo, by ending.
+    `bad` says why photos could not be opened. `other_files` counts files without a photo's extension, by extension.
     """
 
     table: Path
@@ -124,11 +124,11 @@ def custom(
     force: bool = False,
     progress: Progress = SILENT,
 ) -> CustomSet:
-    """Make custom_clothing_metadata.csv for a folder of one's own photos.
+    """Make custom_clothing_metadata.csv for a folder of your own photos.
 
-    The labels are the names of sub-folders, or come from the table `labels`, and are checked against the card of the
-    `model` or the catalogue `taxonomy`. With `propose` the model labels the photos that lack a label in one of the
-    `columns`, into custom_proposals.csv, to be edited and passed back as `labels`. `ask` asks a person instead.
+    The labels are the names of sub-folders, or come from the table `labels`. They are checked against the card of the
+    `model` or the catalogue `taxonomy`. With `propose`, the model labels the photos that lack a label in one of the
+    `columns` and writes custom_proposals.csv, to be edited and passed back as `labels`. `ask` asks a person instead.
 
     Raises `UsageError` when this table already exists, unless `force` replaces it, and `CatalogueError` for labels
     that cannot be used.
@@ -186,7 +186,7 @@ def _need_columns(columns: Sequence[str], known: KnownLabels) -> Sequence[str]:
 def _read_labels(
     table: Path | None, names: Sequence[str], known: KnownLabels, progress: Progress, *, is_tolerant: bool
 ) -> Labelling:
-    """Read the labels that there are. A wrong one is an error, unless they are asked for or proposed."""
+    """Read the labels that exist. A wrong one is an error, unless labels are asked for or proposed."""
     labelling = label_by_folders(names, known) if table is None else label_by_file(table, names, known)
     say_lines(progress, "wrong", labelling.problems)
     say_lines(progress, "please check", labelling.doubts)
@@ -202,7 +202,7 @@ def _read_labels(
 
 
 def say_lines(progress: Progress, title: str, lines: Mapping[str, str]) -> None:
-    """Say the first of some remarks by what they speak of, and how many more there are."""
+    """Print the first remarks with their subjects, and how many more there are."""
     for subject, text in list(lines.items())[:SHOWN_LINES]:
         progress.say(f"{title}: {subject}: {text}")
     if len(lines) > SHOWN_LINES:

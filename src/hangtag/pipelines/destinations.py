@@ -1,4 +1,4 @@
-"""What a command is to write, checked before it works: that it can be written, and replaces nothing that is needed."""
+"""The outputs of a command, checked before it starts: they must be writable and must not replace any input."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,15 +16,15 @@ _NEVER_WRITTEN: Final = {
     **dict.fromkeys(PHOTO_SUFFIXES, "a photo"),
     **dict.fromkeys(_ARCHIVE_SUFFIXES, "an archive"),
 }
-"""What no command writes here. Such a file is somebody's original, whether it is named as an input or found in one."""
+"""Kinds of files that no command replaces: they are originals, whether they are inputs or not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A file that a command is to write, or a folder, and the `parameter` that names it.
+    """A file or folder that a command will write, and the `parameter` that names it.
 
-    `files` are the names of those that the command always writes into a folder. `makes_folder`: the command makes the
-    folder of the file. `is_model`: the file is a bundle, so that it may replace one.
+    `files` are the names of the files that the command always writes to a folder. `makes_folder`: the command creates
+    the folder of the file. `is_model`: the file is a bundle, so it may replace one.
     """
 
     parameter: str
@@ -36,14 +36,14 @@ class Destination:
 
     @property
     def written(self) -> list[Path]:
-        """What must not be an input: the files, where they are known, since a folder may hold both."""
+        """The paths that must not be inputs: the files if they are known, since a folder may hold both."""
         return [self.path / name for name in self.files] or [self.path]
 
 
 def check_destinations(destinations: Sequence[Destination], inputs: Iterable[Path]) -> None:
-    """Raise `UsageError` when one cannot be written, or would replace an input or another destination.
+    """Raise `UsageError` if one cannot be written, or would replace an input or another destination.
 
-    `inputs` are all files that the command reads, models among them; those that do not exist do no harm.
+    `inputs` are all files that the command reads, including models. They need not exist.
     """
     read = list(inputs)
     for destination in destinations:
@@ -63,7 +63,7 @@ def _check_usable(destination: Destination) -> None:
     if destination.path.is_dir():
         raise UsageError("this is a folder, and a file is to be written", where=destination.path, fix=fix)
     if destination.path.exists() and not destination.path.is_file():
-        raise UsageError("this is not a file that can be replaced", where=destination.path, fix=fix)
+        raise UsageError("this is not a regular file", where=destination.path, fix=fix)
     if destination.makes_folder:
         _check_writable(destination, _find_nearest(destination, destination.path.parent))
         return
@@ -78,7 +78,7 @@ def _check_usable(destination: Destination) -> None:
 
 
 def _check_folder(destination: Destination) -> None:
-    """See that a folder can be made, with those around it, in the nearest one that exists."""
+    """Check that a folder can be created, with its parents, in the nearest parent that exists."""
     _check_writable(destination, _find_nearest(destination, destination.path))
     for name in destination.files:
         if (destination.path / name).is_dir():
@@ -89,7 +89,7 @@ def _check_folder(destination: Destination) -> None:
 
 
 def _find_nearest(destination: Destination, folder: Path) -> Path:
-    """Return the folder, or the nearest one around it that exists."""
+    """Return the folder, or its nearest parent that exists."""
     nearest = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
     if not nearest.is_dir():
         problem = "this is a file, and a folder is to be written"
@@ -132,7 +132,7 @@ def _all_names(destination: Destination) -> Iterator[Path]:
 
 
 def _is_same(first: Path, second: Path) -> bool:
-    """Say whether two paths lead to one file, whatever they are called; what does not exist goes by its name."""
+    """Return whether two paths are the same file; paths that do not exist are compared by name."""
     if first.exists() and second.exists():
         return first.samefile(second)
     return first.resolve() == second.resolve()

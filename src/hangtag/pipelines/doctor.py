@@ -1,4 +1,4 @@
-"""Examining an installation: what is wrong with its packages, runtime, model and decoders, and what to do about it."""
+"""Checking an installation: its packages, runtime, model and decoders, with a fix for each problem."""
 
 import importlib
 import io
@@ -36,7 +36,7 @@ _EXTRA: Final = re.compile(r"extra\s*==\s*['\"]([\w-]+)['\"]")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check found: its level, what is the case, and what to do about it if anything is wrong."""
+    """The result of one check: its level, a message, and a fix if something is wrong."""
 
     check: str
     level: Level
@@ -45,10 +45,10 @@ class Finding:
 
 
 def diagnose(model: str = DEFAULT_NAME, environment: Mapping[str, str] | None = None) -> list[Finding]:
-    """Return what is found about the installation, the runtime, the model and the decoders, in this order.
+    """Return the findings about the installation, the runtime, the model and the decoders, in this order.
 
-    `environment` names the folders of further models, by default that of the process. A check that fails in a way
-    that nobody foresaw is an error among the findings: the others still run.
+    `environment` names the folders of other models; by default, it is that of the process. If a check itself fails,
+    this becomes an error among the findings, and the other checks still run.
     """
     import os
 
@@ -64,7 +64,7 @@ def diagnose(model: str = DEFAULT_NAME, environment: Mapping[str, str] | None = 
 
 
 def run_check(name: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
-    """Yield the findings of a check; an error of its own becomes one more finding."""
+    """Yield the findings of a check. If the check itself fails, that becomes a finding, too."""
     try:
         yield from check()
     except HangtagError as error:
@@ -99,7 +99,7 @@ def check_packages(extra: str) -> Iterator[Finding]:
         yield Finding(name, "error", "; ".join(broken), f"Run `{install}` again.")
     elif not whole:
         yield Finding(
-            name, "warning", "what is installed does not say what it needs", f"Run `{install}` again."
+            name, "warning", "the installed package has no list of requirements", f"Run `{install}` again."
         )
     else:
         yield Finding(name, "ok", f"{render_count(whole, 'package', 'packages')} installed")
@@ -187,7 +187,7 @@ def _check_other_models(default: str, environment: Mapping[str, str]) -> Iterato
 
 
 def _check_decoders() -> Iterator[Finding]:
-    """Write a small picture in every format that hangtag reads, and read it with the decoder of the service."""
+    """Write a small image in every format that hangtag reads, and read it with the decoder of the service."""
     from PIL import Image
 
     from hangtag.domain.errors import PhotoError
@@ -202,7 +202,7 @@ def _check_decoders() -> Iterator[Finding]:
         except (PhotoError, OSError, KeyError):  # Pillow has no encoder, or the decoder fails
             missing.append(name)
     if missing:
-        fix = "Run `pip install --force-reinstall pillow`; a Pillow of the system may lack them."
+        fix = "Run `pip install --force-reinstall pillow`; a Pillow from the system's packages may lack them."
         yield Finding("decoders", "error", f"not readable here: {', '.join(missing)}", fix)
     else:
         yield Finding("decoders", "ok", ", ".join(READABLE_FORMATS))

@@ -1,4 +1,4 @@
-"""Evaluation: models and labelled photos go in, figures, a report and cards come out."""
+"""Evaluation: from models and labelled photos to figures, a report and updated cards."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What was measured on a set of photos, by the title of each model.
+    """The figures on a set of photos, by the title of each model.
 
-    `files` are the models' files, in the same order. `written_cards` are those whose card has the figures now.
+    `files` are the models' files, in the same order. `written_cards` are the files whose cards now have the figures.
     """
 
     photo_set: str
@@ -45,13 +45,13 @@ class Evaluation:
         return {title: found.report for title, found in self.measurements.items()}
 
     def compare(self) -> Sequence[Duel]:
-        """Return how the models do against each other, with how likely chance alone would do as much."""
+        """Return the comparison of the models, with the probability that a difference is due to chance."""
         return compare_models(self.measurements)
 
     def accuracy(self, column: str, title: str | None = None) -> float | None:
-        """Return the share of right labels in a column, 0 to 1; None where no photo has a label.
+        """Return the accuracy in a column, 0 to 1; None if no photo has a label.
 
-        `title` names the model where several were measured. Raises `UsageError` for an unknown title or column.
+        `title` names the model if several were measured. Raises `UsageError` for an unknown title or column.
         """
         title = next(iter(self.measurements)) if title is None else title
         if title not in self.measurements:
@@ -85,14 +85,14 @@ def evaluate(
     threads: int | None = None,
     progress: Progress = SILENT,
 ) -> Evaluation:
-    """Measure models, by name or file, on labelled photos, one or several side by side.
+    """Measure one model or several, by name or file, on labelled photos.
 
-    `on` is `test`, `validation` or `train`, which need a `catalogue` and its `split_table`, `custom` for the set beside
-    the catalogue, or the path of a labelled folder or table. `report` is a folder for pages, pictures and a workbook of
-    `photos` test photos chosen by `seed` (extra `report`), `output` a file for the figures as JSON. With `write_card`
-    the figures are stored in the models' own files.
+    `on` is `test`, `validation` or `train`, which need a `catalogue` and its `split_table`; `custom`, the catalogue's
+    custom set; or the path of a labelled folder or table. `report` is a folder for the report: a page, plots and a
+    workbook with `photos` test photos chosen by `seed` (extra `report`). `output` is a file for the figures as JSON.
+    With `write_card`, the figures are stored in the models' own files.
 
-    Raises `UsageError`, `CatalogueError` or `BundleError`, each with what to do about it.
+    Raises `UsageError`, `CatalogueError` or `BundleError`, each with a fix.
 
     >>> import hangtag
     >>> evaluation = hangtag.evaluate("default", on="catalogue", precision="fp32")
@@ -134,20 +134,18 @@ def _path(path: AnyPath | None) -> Path | None:
 
 
 def _list_models(models: object) -> list[str | Path]:
-    """Return the names of models; raises `UsageError` for other values, and for a model that is named twice."""
+    """Return the names of models. Raises `UsageError` for other values, and for a model given twice."""
     given = models if isinstance(models, Sequence) and not isinstance(models, str | bytes) else [models]
     for name in given:
         if not isinstance(name, str | Path):
-            raise UsageError(
-                f"a model is named by a text or a path, not by {type(name).__name__}", where="models"
-            )
+            raise UsageError(f"a model is a name or a path, not {type(name).__name__}", where="models")
     if not given or len(set(given)) < len(given):
-        raise UsageError("a model is named twice" if given else "no model is named", where="BUNDLE")
+        raise UsageError("a model is given twice" if given else "no model is given", where="BUNDLE")
     return list(given)
 
 
 def _check_outputs(output: Path | None, report: Path | None, inputs: Sequence[Path]) -> None:
-    """Raise `UsageError` when the figures or the report cannot be written, or would replace something."""
+    """Raise `UsageError` if the figures or the report cannot be written, or would replace something."""
     destinations = [] if output is None else [Destination("output", output, makes_folder=True)]
     if report is not None:
         require_extra("report", "a report", "matplotlib", "jinja2")
@@ -162,36 +160,36 @@ def _check_outputs(output: Path | None, report: Path | None, inputs: Sequence[Pa
 def _load_models(
     names: Sequence[str | Path], precision: Literal["auto", "fp32", "bf16", "int8"], threads: int | None
 ) -> dict[str, Model]:
-    """Load the models, by the titles that reports give them."""
+    """Load the models, by their titles in reports."""
     loaded = [load_model(name, precision=precision, threads=threads) for name in names]
     return dict(zip(title_models([model.card for model in loaded]), loaded, strict=True))
 
 
 def _refuse_shipped(files: Iterable[Path]) -> None:
-    """Raise `UsageError` when one of the models came with hangtag: its file is not its user's to change."""
+    """Raise `UsageError` if one of the models came with hangtag: its file must not change."""
     for file in files:
         if is_shipped(file):
             raise UsageError(
                 "this model comes with hangtag, and `write_card` would change it",
                 where=file,
-                fix="Copy the file elsewhere, and name the copy.",
+                fix="Copy the file, and evaluate the copy.",
             )
 
 
 def _check_cards(cards: "Collection[Card]", photos: PhotoSet) -> None:
-    """Raise `UsageError` when the photos say nothing that a card could state under the name of their set."""
+    """Raise `UsageError` if the figures on these photos must not be stored in a card."""
     for card in cards:
         seen = judge(card, photos)
         if not _may_be_stored(seen.verdict, photos):
             raise UsageError(
                 f"these figures do not belong in a card. {seen.reason}",
                 where="`write_card`",
-                fix="Leave `write_card` out, and keep the figures with `output`.",
+                fix="Leave `write_card` out, and write the figures with `output`.",
             )
 
 
 def _may_be_stored(verdict: Verdict, photos: PhotoSet) -> bool:
-    """Say whether figures may stand in a card: held out, or of a set whose name and verdict promise no more."""
+    """Return whether figures may be stored in a card: the model must not have been trained on the photos."""
     if verdict in {Verdict.HELD_OUT, Verdict.KEPT_BACK}:
         return True
     if photos.split_table is not None:

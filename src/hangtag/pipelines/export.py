@@ -1,4 +1,4 @@
-"""Exporting labels: into the feeds and tables that shops and channels take, and into a shop's own sheet."""
+"""Exporting labels: to the feeds and tables of shop systems, and into a shop's own sheet."""
 
 import contextlib
 import sys
@@ -56,13 +56,13 @@ def export(
     to_check: AnyPath | None = None,
     strict: bool = False,
 ) -> ExportResult:
-    """Export a table of labels by a template, and return what came of it.
+    """Export a table of labels with a template, and return the result.
 
-    `predictions` is what `hangtag predict` wrote, or any table with columns of labels. `template` is a built-in one
-    (`hangtag`, `google`, `google-supplemental`, `shopify`, `woocommerce`, `magento`, `excel`) or a .toml or .json file
-    of your own. The ending of `output` says the format. `currency` stands behind prices that have none, for Google.
-    What is doubtful or refused is listed in `to_check`, by default a file beside the output. With `strict`, nothing is
-    written when a row would be left out.
+    `predictions` is a table that `hangtag predict` wrote, or any table with columns of labels. `template` is a built-in
+    one (`hangtag`, `google`, `google-supplemental`, `shopify`, `woocommerce`, `magento`, `excel`) or a .toml or .json
+    file of your own. The extension of `output` chooses the format. `currency` is added to prices that have none, for
+    Google. Doubtful and refused products are listed in `to_check`, by default a file next to the output. With `strict`,
+    nothing is written if a row would be left out.
 
     Raises `UsageError` for an unknown template, `TableError` for a table that cannot be exported.
 
@@ -97,22 +97,22 @@ def export(
 
 
 def list_to_check(output: Path) -> Path | None:
-    """Return the file beside an export that lists what is to be checked; None for standard output."""
+    """Return the file next to an export that lists what to check; None for standard output."""
     return None if str(output) == STANDARD_OUTPUT else output.with_name(f"{output.name}{_TO_CHECK}")
 
 
 def _format_of(output: Path, template: Template) -> str | None:
-    """Return the format that an output's ending says; None to keep the template's."""
+    """Return the format of an output's extension; None to keep the template's."""
     ending = output.suffix.lower().removeprefix(".")
     if str(output) == STANDARD_OUTPUT:
         if template.format not in list_streamed():
-            raise UsageError(f"{template.format} cannot go to standard output", fix="Name a file.")
+            raise UsageError(f"{template.format} cannot go to standard output", fix="Write to a file.")
         return None
     if ending == "txt":
         return "tsv"
     if ending not in FORMATS:
         fix = f"Use one of {', '.join(f'.{name}' for name in FORMATS)}."
-        raise UsageError(f"no export ends in {output.suffix!r}", where=output, fix=fix)
+        raise UsageError(f"exports cannot be written as {output.suffix!r}", where=output, fix=fix)
     return ending
 
 
@@ -149,11 +149,11 @@ def fill_sheet(
 ) -> SheetResult:
     """Fill the empty cells of a shop's own sheet with labels, found by SKU, and return what was filled.
 
-    Its columns are recognised by their names, in English, German, French or Spanish. A column that has values already
-    is filled in its own spelling. In an .xlsx, formulas, formats and other sheets stay as they are. `key` names the
-    sheet's column of SKUs. With `overwrite`, cells that have a value are replaced, too; formulas never are.
+    Its columns are recognised by their names, in English, German, French or Spanish. A column that already has values
+    is filled in the same spelling. In an .xlsx, formulas, formats and other sheets stay unchanged. `key` is the sheet's
+    SKU column. With `overwrite`, cells that have a value are replaced, too, but never formulas.
 
-    Raises `TableError` for a sheet without a column of SKUs or without one that labels fill.
+    Raises `TableError` for a sheet without a SKU column, or without a column that labels can fill.
     """
     source, own, target = Path(predictions), Path(sheet), Path(output)
     if own.suffix.lower() != target.suffix.lower():
@@ -171,7 +171,7 @@ def fill_sheet(
 
 
 class TaxonomyReport(NamedTuple):
-    """What a mapping does with a model's paths and a table's products, and how it differs from a channel's file."""
+    """How a mapping covers a model's paths and a table's products, and how it differs from a channel's file."""
 
     check: MappingCheck
     products: Counter[str]
@@ -200,7 +200,7 @@ def check_taxonomy(
 
 
 def draft_taxonomy(categories: Path, output: Path, model: str = DEFAULT_NAME) -> tuple[int, int]:
-    """Draft a mapping to a shop's categories, a line each; return how many paths have one, and how many there are."""
+    """Draft a mapping to a shop's categories, one per line; return how many paths are mapped, and their total."""
     check_destinations([Destination("output", output)], [categories])
     paths = read_card(find_bundle(model)).taxonomy.paths
     draft = draft_mapping(

@@ -1,4 +1,4 @@
-"""Labelling: photos and a model go in, `Predictions` or a table come out."""
+"""Labelling: from photos and a model to `Predictions` or a table."""
 
 import contextlib
 import json
@@ -43,13 +43,13 @@ def predict(
     precision: Precision = "auto",
     threads: int | None = None,
 ) -> Predictions:
-    """Return the labels of photos, by a model that is loaded for it or was loaded before.
+    """Label photos with a model, given by name, by path or already loaded.
 
-    Paths may be anything that `hangtag predict` takes: photos, folders, patterns, zips, tables that name photos, http
-    and object store addresses. Photos in memory are what `Model.predict` takes. A photo that cannot be read keeps its
+    `photos` may be anything that `hangtag predict` takes: paths of photos, folders, patterns, archives and tables, and
+    http or object store addresses; or photos in memory, as for `Model.predict`. A photo that cannot be read keeps its
     place, with the reason.
 
-    Raises `UsageError` for anything else, `BundleError` for a model that cannot be used.
+    Raises `UsageError` for anything else, `BundleError` for a model that cannot be loaded.
 
     >>> import hangtag
     >>> predictions = hangtag.predict("photos")
@@ -77,18 +77,18 @@ def _load(model: object, precision: Precision, threads: int | None) -> Model:
 
 
 class View(Protocol):
-    """Shows a person what happens while a table is made."""
+    """Shows progress to a person while a table is written."""
 
     def say(self, text: str) -> None:
         """Take a line."""
         ...
 
     def open_table(self, layout: Layout) -> TableWriter:
-        """Return what shows the rows where no table is to be written."""
+        """Return the writer that shows the rows if no table is written."""
         ...
 
     def open_progress(self, walk: PhotoInput, finished: int) -> AbstractContextManager[OnProgress]:
-        """Return what is called with the photos just done; `finished` were done before."""
+        """Return a function to call with the number of photos just done; `finished` were done before."""
         ...
 
 
@@ -109,9 +109,9 @@ NO_VIEW: Final[View] = _NoView()
 
 @dataclass(frozen=True, slots=True)
 class TableOptions:
-    """Which photos go by which models into which table; the fields are options of `hangtag predict`.
+    """The options of `hangtag predict`: which photos, which models, which table.
 
-    Without an `output` the rows are shown by the view. With a `cluster`, its workers label.
+    Without an `output`, the view shows the rows. With a `cluster`, its workers label.
     """
 
     inputs: Sequence[str]
@@ -135,7 +135,7 @@ class TableOptions:
 
 @dataclass(frozen=True, slots=True)
 class TableResult:
-    """What was labelled, what is wrong with inputs that could not be read to their end, and how tables were read."""
+    """The result: what was labelled, which inputs could not be read to their end, and how tables were read."""
 
     summary: Summary
     damage: Sequence[str]
@@ -143,9 +143,9 @@ class TableResult:
 
 
 def predict_table(options: TableOptions, view: View = NO_VIEW) -> TableResult:
-    """Label photos into a table, and write what else the options name.
+    """Label photos into a table, and write the other outputs of the options.
 
-    Raises `UsageError` when something cannot be written or would replace an input, before any photo is labelled.
+    Raises `UsageError` if something cannot be written or would replace an input, before any photo is labelled.
     """
     _check_outputs(options)
     with open_inputs(options.inputs, options.settings) as walk:
@@ -167,9 +167,9 @@ def predict_table(options: TableOptions, view: View = NO_VIEW) -> TableResult:
 
 
 def _check_outputs(options: TableOptions) -> None:
-    """Raise `UsageError` when something cannot be written, or would replace an input, a model or another output.
+    """Raise `UsageError` if something cannot be written, or would replace an input, a model or another output.
 
-    Makes the folder of pictures.
+    Creates the folder of heat maps.
     """
     destinations = []
     if options.output is not None and options.is_job:
@@ -187,7 +187,7 @@ def _check_outputs(options: TableOptions) -> None:
 
 def _check_pictures(folder: Path, options: TableOptions) -> None:
     if len(options.models) > 1:
-        raise UsageError("pictures can only show one model", where="`explain`", fix="Name one `model`.")
+        raise UsageError("heat maps can show one model only", where="`explain`", fix="Choose one `model`.")
     if STANDARD_INPUT in options.inputs:
         raise UsageError("names from standard input can be read only once", where="`explain`")
     from hangtag.labelling.pictures import make_folder
@@ -196,19 +196,19 @@ def _check_pictures(folder: Path, options: TableOptions) -> None:
 
 
 def load_models(names: Sequence[str], precision: Precision, threads: int | None) -> dict[str, Model]:
-    """Load models, by the name on their card, or as they were called where that would be ambiguous.
+    """Load models, by the names on their cards, or as given if these are ambiguous.
 
-    Raises `UsageError` when one is named twice.
+    Raises `UsageError` if one is given twice.
     """
     if len(set(names)) < len(names):
-        raise UsageError("a model is named twice", where="`model`")
+        raise UsageError("a model is given twice", where="`model`")
     loaded = [load_model(name, precision=precision, threads=threads) for name in names]
     titles = [model.card.name for model in loaded]
     return dict(zip(titles if len(set(titles)) == len(titles) else names, loaded, strict=True))
 
 
 def _label_once(labeller: Labeller, walk: PhotoInput, options: TableOptions, view: View) -> Summary:
-    """Label photos into what the view shows, or onto standard output, neither of which can be resumed."""
+    """Label photos to the view or to standard output, neither of which can be resumed."""
     with view.open_progress(walk, 0) as on_progress:
         if options.output is not None:
             with open_table(options.output, labeller.layout) as writer:
@@ -222,7 +222,7 @@ def _label_once(labeller: Labeller, walk: PhotoInput, options: TableOptions, vie
 def _label_in_job(
     labeller: Labeller, walk: PhotoInput, fingerprint: Fingerprint, options: TableOptions, view: View
 ) -> Summary:
-    """Label photos into a table that can be resumed, and say so when the run ends before it is complete."""
+    """Label photos into a table that can be resumed, and say so if the run ends before it is complete."""
     from hangtag.labelling.job import Job, open_job
 
     assert options.output is not None  # noqa: S101 - for the type checker: `is_job`
@@ -238,7 +238,7 @@ def _label_in_job(
             view.say(f"{job.photos:,} photos are finished: the same command with --resume labels the others")
         raise
     if summary.failed:
-        view.say("--retry-failed labels again those that failed")
+        view.say("--retry-failed also retries those that failed")
     return summary
 
 
@@ -259,7 +259,7 @@ def label_on_ray(cluster: ClusterSettings, options: TableOptions, models: Mappin
     plan = WorkPlan(files, options.settings)
 
     def label(photos: "Iterable[InputPhoto]") -> Generator[tuple[Predictions, ...]]:
-        # Ray prints what it notices, such as a lost worker, and standard output may be the table.
+        # Ray prints messages, such as about a lost worker, and standard output may be the table.
         with contextlib.redirect_stdout(sys.stderr), RayCluster(cluster, plan) as connected:
             yield from WorkerPool(connected, Identity.of(models), cluster).iter_labelled(photos)
 
@@ -274,7 +274,7 @@ def _write_summary(summary: Summary, path: Path) -> None:
 
 
 def _draw_pictures(models: Mapping[str, Model], walk: PhotoInput, folder: Path, view: View) -> None:
-    """Write a picture of what each photo's labels rest on into the folder."""
+    """Write a heat map of each photo to the folder."""
     from hangtag.inference.explaining.explainer import Explainer
     from hangtag.labelling.pictures import write_pictures
 

@@ -1,4 +1,4 @@
-"""Quantising: a bundle and photos go in, its int8 form and what that loses come out."""
+"""Quantising: from a bundle and photos to its int8 form and the accuracy that this loses."""
 
 import tempfile
 from collections.abc import Mapping
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Quantised:
-    """An int8 form: its file, what it loses by column, and whether it may be chosen without being asked for.
+    """An int8 form: its file, what it loses by column, and whether `--precision auto` may choose it.
 
-    Without `is_found` it is loaded by its own path alone: it does not lie beside its model, and there is no cache.
+    Without `is_found`, it can only be loaded by its path: it is not next to its model, and there is no cache.
     """
 
     path: Path
@@ -53,8 +53,8 @@ def quantise(
 ) -> Quantised:
     """Make the int8 form of a model, and measure what it loses. Needs the extra `quantise`.
 
-    `photos` train photos, chosen by `seed`, give the ranges; the first `exact` layers stay in float32 (1). The loss is
-    measured on the validation photos. `output` is MODEL.int8.onnx beside the model.
+    The ranges are measured on `photos` train photos, chosen by `seed`; the first `exact` layers stay in float32
+    (default: 1). The loss is measured on the validation photos. `output` defaults to MODEL.int8.onnx next to the model.
 
     Raises `UsageError` for a model that is already in int8, or a file that is something else.
     """
@@ -78,7 +78,7 @@ def quantise(
 
 
 def _remember(bundle: Bundle, path: Path) -> bool:
-    """Let the model be loaded with an int8 form that does not lie beside it; say whether it will be found."""
+    """Register an int8 form that is not next to its model; return whether it will be found."""
     if path.resolve() == quantised_path(bundle.path).resolve():
         return True
     memory = forms_file()
@@ -92,7 +92,7 @@ def _remember(bundle: Bundle, path: Path) -> bool:
 
 
 def _check_output(path: Path, bundle: Bundle, read: list[Path]) -> None:
-    """Raise `UsageError` when the file cannot be written or is needed; an int8 form may be made anew."""
+    """Raise `UsageError` if the file cannot be written or is needed; an older int8 form may be replaced."""
     destination = Destination("output", path, makes_folder=True, is_model=True)
     check_destinations([destination], [bundle.path, *read])
     if path.exists() and not _is_int8_form(path, bundle):
@@ -101,7 +101,7 @@ def _check_output(path: Path, bundle: Bundle, read: list[Path]) -> None:
 
 
 def _is_int8_form(path: Path, bundle: Bundle) -> bool:
-    """Say whether a file is an int8 form: of this graph, or of an older one of the model of this name."""
+    """Return whether a file is an int8 form of this graph, or of an older graph of the same model."""
     try:
         card = read_card(path)
         if not is_quantised(card):
@@ -113,7 +113,7 @@ def _is_int8_form(path: Path, bundle: Bundle) -> bool:
 
 
 def _draw_train_photos(table: "pa.Table", source: Catalogue, count: int, seed: int) -> list[str]:
-    """Return the names of some train photos in the order of the table; the seed decides which."""
+    """Return the names of train photos chosen by the seed, in the order of the table."""
     import numpy as np
 
     names = split_photos(table, source, "train").rows["photo"].to_pylist()

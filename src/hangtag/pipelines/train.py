@@ -1,4 +1,4 @@
-"""Training: a catalogue and a recipe go in, a measured bundle comes out."""
+"""Training: from a catalogue and a recipe to a measured bundle."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,11 +29,11 @@ CUSTOM: Final = "custom"
 
 @dataclass(frozen=True, slots=True)
 class TrainOptions:
-    """What is trained on what, and how.
+    """The options of `hangtag train`.
 
-    `changes` override values of the recipe by their dotted names. `joins` are further sets to learn from by name, None
-    for the custom set beside the catalogue. With `figures_of`, the measured bundle of the same recipe, validation and
-    test are learnt, too. The other fields are the options of `hangtag train`.
+    `changes` override values of the recipe by their dotted names. `joins` are the paths of joined sets by name; None
+    stands for the catalogue's custom set. With `figures_of`, the measured bundle of the same recipe, the model is also
+    trained on the validation and test photos.
     """
 
     recipe: str
@@ -61,9 +61,9 @@ class TrainOptions:
 
 @dataclass(frozen=True, slots=True)
 class FoldsResult:
-    """What the trainings of the folds made: by fold, unless it was finished before, and the table of all predictions.
+    """The results of the folds trained by this run, and the table of all predictions.
 
-    `table` is None while folds are lacking.
+    `table` is None until all folds are finished.
     """
 
     folder: Path
@@ -89,13 +89,13 @@ def train(
 ) -> TrainResult:
     """Train a model from a recipe on a catalogue, measure it, and return the bundle with its figures.
 
-    `recipe` is the name of one that comes with hangtag or the path of a .toml file; `changes` override its values, such
-    as `{"optimisation.epochs": 3}`. The files lie in the folder `run` (`runs/RECIPE`); with `resume` a training that
-    was stopped there is resumed. `limit` learns from so many train photos, `columns` chooses what is learnt.
-    `weights` is the file that a pretrained backbone starts from, or "none". `device` is a GPU where there is one.
-    Needs the extra `train`.
+    `recipe` is the name of a recipe that comes with hangtag, or the path of a .toml file. `changes` override its
+    values, such as `{"optimisation.epochs": 3}`. The files go to the folder `run` (default: `runs/RECIPE`); `resume`
+    continues a training that was stopped there. `limit` is the number of train photos to use, `columns` the columns to
+    train on. `weights` is the file that a pretrained backbone starts from, or "none". `device` defaults to a GPU if
+    there is one. Needs the extra `train`.
 
-    Raises `UsageError`, `RecipeError`, `CatalogueError` or `TrainingError`, each with what to do about it.
+    Raises `UsageError`, `RecipeError`, `CatalogueError` or `TrainingError`, each with a fix.
 
     >>> import hangtag
     >>> result = hangtag.train("default", "Clothing_Dataset_small.zip", run="runs/mine")  # doctest: +SKIP
@@ -118,7 +118,7 @@ def train(
 
 
 def run_training(options: TrainOptions, progress: Progress = SILENT) -> TrainResult:
-    """Train as the options say; raises as `train`."""
+    """Train with these options. Raises the errors of `train`."""
     prepared = _prepare(options, progress)
     _begin(prepared.settings)
     if not prepared.settings.checkpoint.exists():
@@ -130,9 +130,9 @@ def run_training(options: TrainOptions, progress: Progress = SILENT) -> TrainRes
 def run_folds(
     options: TrainOptions, folds: int, fold: int | None = None, progress: Progress = SILENT
 ) -> FoldsResult:
-    """Train once for each fold, without its photos, and join the predictions for them; `fold` trains that one alone.
+    """Train once for each fold, without its photos, and join the predictions for them; `fold` trains only that fold.
 
-    A fold that is finished is not trained again. Raises as `train`.
+    A fold that is finished is not trained again. Raises the errors of `train`.
     """
     prepared = _prepare(options, progress, folds)
     from hangtag.training.folds import finish_fold, fold_folder, join_folds, plan_folds
@@ -168,7 +168,7 @@ def _choose_folds(folds: int, fold: int | None) -> Sequence[int]:
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """A run whose options were understood: its recipe, its folder and settings, and what trains."""
+    """A run with parsed options: its recipe, folder, settings and engine."""
 
     options: TrainOptions
     progress: Progress
@@ -184,7 +184,7 @@ class _Prepared:
 
 
 def _prepare(options: TrainOptions, progress: Progress, folds: int | None = None) -> _Prepared:
-    # Threads that wait for each other without resting slow a training down to a tenth where anything else runs.
+    # Threads that spin while they wait slow a training down to a tenth if anything else runs.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     require_extra("train", "training", "torch", "timm", "safetensors")
     from hangtag.training.loop import RunSettings
@@ -195,7 +195,7 @@ def _prepare(options: TrainOptions, progress: Progress, folds: int | None = None
     folder = options.run or Path("runs") / recipe.name
     if folds is not None and options.figures_of is not None:
         raise UsageError(
-            "a fold is held out of the training", where="`on_everything`", fix="Leave `folds` out."
+            "folds hold photos out of the training", where="`on_everything`", fix="Leave `folds` out."
         )
     settings = RunSettings(
         folder,
@@ -219,15 +219,13 @@ def _read_recipe(options: TrainOptions) -> "Recipe":
 
 def _require_ood(recipe: "Recipe", negatives: Sequence[Path]) -> None:
     if negatives and recipe.ood is None:
-        raise UsageError("the recipe has no [ood] section that could learn from them", where="`negatives`")
+        raise UsageError("the recipe has no [ood] section, which negatives need", where="`negatives`")
 
 
 def _require_teachers(recipe: "Recipe", teachers: Sequence[Path], folds: int | None) -> None:
     distillation = recipe.distillation
     if teachers and distillation is None:
-        raise UsageError(
-            "the recipe has no [distillation] section that could learn from it", where="`teacher`"
-        )
+        raise UsageError("the recipe has no [distillation] section, which a teacher needs", where="`teacher`")
     if distillation is not None and distillation.teacher is None and not teachers:
         raise UsageError(
             "the recipe has a [distillation] section but no teacher",
@@ -243,7 +241,7 @@ def _require_teachers(recipe: "Recipe", teachers: Sequence[Path], folds: int | N
 
 
 def _begin(settings: "RunSettings") -> None:
-    """Refuse to overwrite a training; of one that died before its first checkpoint, take nothing unless resumed."""
+    """Refuse to overwrite a training; discard the files of one without a checkpoint, unless it is resumed."""
     from hangtag.training.data import forget_pixels
 
     if settings.resume:
@@ -261,7 +259,7 @@ def _begin(settings: "RunSettings") -> None:
 
 
 def _read_weights(recipe: "Recipe", given: str | None) -> "Weights | None":
-    """Read what the backbone starts from, before hours of work: None where that is random weights."""
+    """Read the weights that the backbone starts from, so that errors come early; None for random weights."""
     if (given is None and not recipe.network.pretrained) or given == NO_WEIGHTS:
         return None
     from hangtag.networks.pretrained import read_weights
@@ -271,7 +269,7 @@ def _read_weights(recipe: "Recipe", given: str | None) -> "Weights | None":
 
 @dataclass(frozen=True, slots=True)
 class _Data:
-    """The open catalogues of a run, its split table, and what the card will say of them."""
+    """The open catalogues of a run, its split table, and the facts about them for the card."""
 
     prepared: _Prepared
     main: Catalogue
@@ -281,7 +279,7 @@ class _Data:
     twin: "Card | None" = None
 
     def train(self, rows: "pa.Table", folder: Path) -> TrainResult:
-        """Train by a split table in a folder."""
+        """Train with a split table in a folder."""
         from hangtag.training.joining import join_photos
 
         run, options = self.prepared, self.prepared.options
@@ -295,7 +293,7 @@ class _Data:
 
 @contextmanager
 def _open_data(prepared: _Prepared) -> Iterator[_Data]:
-    """Open the catalogue and the sets that join it, and make or read the split table."""
+    """Open the catalogue and the joined sets, and make or read the split table."""
     from hangtag.training.rows import limit_rows
     from hangtag.training.suspects import forget_labels, read_suspects
 
@@ -316,7 +314,7 @@ def _open_data(prepared: _Prepared) -> Iterator[_Data]:
         if options.without_suspects is not None:
             table, forgotten = forget_labels(table, read_suspects(options.without_suspects))
             facts["without_suspects"] = forgotten
-            prepared.progress.say(f"not learnt: {forgotten}")
+            prepared.progress.say(f"not trained on: {forgotten}")
         yield _Data(replace(prepared, recipe=recipe), main, sets, table, facts, twin)
 
 
@@ -330,7 +328,7 @@ def _read_twin(bundle: Path, recipe: "Recipe") -> "Card":
 
 
 def _open_set(name: str, options: TrainOptions) -> Catalogue:
-    """Open a set that a recipe joins: where the run was told it is, or the custom set beside the catalogue."""
+    """Open a set that a recipe joins: at the given path, or the catalogue's custom set."""
     place = options.joins.get(name)
     if place is not None:
         return open_catalogue(place)
@@ -345,9 +343,9 @@ def _open_set(name: str, options: TrainOptions) -> Catalogue:
 
 
 def _split(source: Catalogue, prepared: _Prepared) -> "tuple[Recipe, pa.Table]":
-    """Read the split table, or make one in the run's folder; a resumed run finds the one that it began with.
+    """Read the split table, or make one in the run's folder; a resumed run reuses its own.
 
-    Returns the recipe for the columns that the catalogue has, too.
+    Also returns the recipe, with the columns that the catalogue has.
     """
     from hangtag.catalogue.clean import clean_catalogue
     from hangtag.catalogue.split import split_catalogue, write_split

@@ -1,4 +1,4 @@
-"""One training, from a split table to a measured bundle, after the teacher that its recipe names."""
+"""One training, from a split table to a measured bundle, after that of its teacher, if any."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -33,11 +33,11 @@ TEACHER: Final = "teacher"
 
 @dataclass(frozen=True, slots=True)
 class TrainResult:
-    """What a training made: the bundle and its figures.
+    """The result of a training: the bundle and its figures.
 
-    `reports` are those of validation, test, and what was kept back of joined sets. `precisions` may be used for this
-    model; `bf16_costs` says by column what bfloat16 loses on validation. `teacher` was trained first, if the recipe
-    names one.
+    `reports` are those of validation, test, and the kept-back photos of joined sets. `precisions` are those that `auto`
+    may choose; `bf16_costs` says by column what bfloat16 loses on validation. `teacher` is the result for the teacher,
+    if the recipe names one.
     """
 
     bundle: Path
@@ -55,10 +55,10 @@ class TrainResult:
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """What is trained, where its files lie, and the engine, which is called as `train` of the loop is.
+    """What to train, where to put the files, and the engine, which has the signature of the loop's `train`.
 
-    `teachers` are the bundles that a recipe with a distillation learns from. With `epochs`, a teacher that is trained
-    first takes so many, too. With a `twin`, the card of a measured bundle, validation and test are learnt, too.
+    `teachers` are the bundles that a recipe with a distillation learns from. `epochs` also applies to a teacher that is
+    trained first. With a `twin`, the card of a measured bundle, the model is also trained on validation and test.
     """
 
     recipe: "Recipe"
@@ -70,7 +70,7 @@ class Training:
     twin: "Card | None" = None
 
     def train(self, table: "pa.Table", source: "Catalogue", facts: Mapping[str, Any]) -> TrainResult:
-        """Train by a split table, export and measure. `facts` go into the bundle's card."""
+        """Train with a split table, export and measure. `facts` go into the bundle's card."""
         from rich.console import Console
 
         from hangtag.training.bundling import write_trained_bundle
@@ -89,7 +89,7 @@ class Training:
     def _load_data(
         self, table: "pa.Table", source: "Catalogue", facts: Mapping[str, Any]
     ) -> "tuple[TrainingData, Mapping[str, Any]]":
-        """Load the photos and what is learnt beside their labels; return them with what the card says of them."""
+        """Load the photos with their labels and soft targets; return them with the facts about them for the card."""
         from hangtag.training.data import load_everything, load_training_data
         from hangtag.training.loop import describe_classes
         from hangtag.training.names import teach_by_names
@@ -117,9 +117,9 @@ class Training:
 
 
 def train_with_teacher(training: Training, join: "Join", facts: Mapping[str, Any]) -> TrainResult:
-    """Train, after the teacher that the recipe names where the run was told of none.
+    """Train; first train the teacher that the recipe names, if no teacher was given.
 
-    The teacher's run lies in the folder `teacher` of this one, and is finished or resumed as this one is.
+    The teacher's run is in the folder `teacher` of this run, and is resumed with it.
     """
     distillation, taught = training.recipe.distillation, None
     if distillation is not None and distillation.teacher is not None and not training.teachers:
@@ -140,7 +140,7 @@ def train_with_teacher(training: Training, join: "Join", facts: Mapping[str, Any
 
 
 def _read_teacher(name: str, student: Training) -> "Recipe":
-    """Read a teacher's recipe, with what the run was told of all its trainings."""
+    """Read a teacher's recipe, with the run's overrides."""
     from hangtag.training.recipe import find_recipe, read_recipe
 
     recipe = read_recipe(find_recipe(name)).with_epochs(student.epochs).with_joins(student.recipe.joins)
@@ -158,7 +158,7 @@ def _read_teacher(name: str, student: Training) -> "Recipe":
 
 
 def _read_teachers_weights(student: "Recipe", teachers: Sequence[Path]) -> "Weights":
-    """Read the weights of the teacher to start from: those of the checkpoint beside its bundle."""
+    """Read the teacher's weights to start from: those of the checkpoint next to its bundle."""
     from hangtag.bundle.file import read_card
 
     if len(teachers) != 1:
@@ -192,9 +192,9 @@ def _read_start(recipe: "Recipe", file: Path | None = None) -> "Weights":
 
 
 def choose_engine(name: str, address: str | None, workers: int | None) -> "Callable[..., TrainedNetwork]":
-    """Return what trains: processes of this machine, or the workers of a Ray cluster.
+    """Return the engine that trains: processes of this machine, or the workers of a Ray cluster.
 
-    Raises `UsageError` where Ray is not installed, or is told something and not asked for.
+    Raises `UsageError` if Ray is not installed, or if its options are given for another engine.
     """
     if name != "ray":
         if address is not None:
@@ -210,9 +210,9 @@ def choose_engine(name: str, address: str | None, workers: int | None) -> "Calla
 
 
 def measure_bundle(bundle: Path, table: "pa.Table", source: "Catalogue") -> TrainResult:
-    """Measure a bundle on the splits that it did not learn from, and store the figures in its card.
+    """Measure a bundle on the splits that it was not trained on, and store the figures in its card.
 
-    Half precision is allowed only where it was measured to cost nothing.
+    Half precision is allowed only if it was measured to cost nothing.
     """
     from hangtag.bundle.card import REFERENCE_PRECISION
     from hangtag.bundle.file import replace_card
@@ -233,7 +233,7 @@ def measure_bundle(bundle: Path, table: "pa.Table", source: "Catalogue") -> Trai
 
 
 def _unlearnt(table: "pa.Table", source: "Catalogue") -> "list[PhotoSet]":
-    """Return what a run can be measured on: validation, test, and what it kept back of joined sets with labels."""
+    """Return what a run can be measured on: validation, test, and the kept-back photos of labelled joined sets."""
     import pyarrow.compute as pc
 
     from hangtag.evaluation.photo_set import kept_back_photos, split_photos

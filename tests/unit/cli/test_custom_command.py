@@ -240,7 +240,7 @@ def test_answers_that_cannot_be_read_are_not_overwritten(custom, write_photos):
         (folder / "custom_answers.json").write_text(text)
         status, _, err = custom(folder, "--ask", answers=["Jeans"])
         assert status == 2
-        assert "the answers kept here cannot be read" in err
+        assert "the saved answers cannot be read" in err
         assert (folder / "custom_answers.json").read_text() == text
 
 

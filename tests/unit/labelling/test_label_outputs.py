@@ -296,8 +296,8 @@ def test_an_impossible_output_is_refused_with_a_way_out(tmp_path, name, problem)
         ("-", "parquet", "parquet cannot go to standard output"),
         ("parts/", "csv", "a folder of parts can only be Parquet"),
         ("folder.csv", "csv", "this is a folder"),
-        ("file.csv/", None, "this is not a file that can be replaced"),
-        ("pipe.csv", None, "this is not a file that can be replaced"),
+        ("file.csv/", None, "this is not a regular file"),
+        ("pipe.csv", None, "this is not a regular file"),
     ],
 )
 def test_an_impossible_format_is_refused(tmp_path, name, chosen, problem):

@@ -158,5 +158,5 @@ def test_the_files_of_a_folder_are_inputs_and_the_folder_is_not(tmp_path):
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_pipe_cannot_be_replaced(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(UsageError, match="not a file that can be replaced"):
+    with pytest.raises(UsageError, match="not a regular file"):
         check_destinations([Destination("output", tmp_path / "pipe")], [])
