@@ -3873,7 +3873,7 @@ export interface components {
         };
         /**
          * Role
-         * @description What a person is in the team.
+         * @description The role of a person in the team.
          * @enum {string}
          */
         Role: "viewer" | "reviewer" | "administrator";
