@@ -13,7 +13,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Label photos. Each has an answer, in order: its labels, or the reason why it has none. */
+        /** @description Label photos. The response has one item for each photo, in order: its labels, or the reason why it has none. */
         post: operations["create_predictions"];
         delete?: never;
         options?: never;
@@ -30,7 +30,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Show one photo to several models. */
+        /** @description Label one photo with several models. */
         post: operations["compare_models"];
         delete?: never;
         options?: never;
@@ -45,10 +45,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description List the batches, those that changed last first. */
+        /** @description List the batches, most recently changed first. */
         get: operations["list_batches"];
         put?: never;
-        /** @description Make an empty batch. */
+        /** @description Create an empty batch. */
         post: operations["create_batch"];
         delete?: never;
         options?: never;
@@ -84,7 +84,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Make a batch of the same photos and sheet, without the decisions. */
+        /** @description Create a batch with the same photos and sheet, without the decisions. */
         post: operations["duplicate_batch"];
         delete?: never;
         options?: never;
@@ -101,7 +101,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Add photos, zips and tables to a batch. Once this returns, they are stored for good and are being labelled. */
+        /** @description Add photos, zips and tables to a batch. Once this returns, they are stored durably and are being labelled. */
         post: operations["add_files"];
         delete?: never;
         options?: never;
@@ -116,9 +116,9 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Return how the sheet of a batch is understood, with a preview and counts. */
+        /** @description Return the mapping of a batch's sheet, with a preview and counts. */
         get: operations["show_sheet"];
-        /** @description Use another sheet or mapping, and form the products by it. With `dry_run`, only say what that would give. */
+        /** @description Use another sheet or mapping, and group the products by it. With `dry_run`, only return the result. */
         put: operations["use_sheet"];
         post?: never;
         delete?: never;
@@ -134,7 +134,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description List the ways in which the photos could become products, the likeliest first. */
+        /** @description List the ways to group the photos into products, most likely first. */
         get: operations["list_groupings"];
         put?: never;
         post?: never;
@@ -152,7 +152,7 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** @description Group the photos in another way. Products that were merged or split by hand stay as they are. */
+        /** @description Group the photos in another way. Products that were merged or split by hand stay unchanged. */
         put: operations["set_grouping"];
         post?: never;
         delete?: never;
@@ -170,7 +170,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Make one product of several. */
+        /** @description Merge several products into one. */
         post: operations["merge_products"];
         delete?: never;
         options?: never;
@@ -187,7 +187,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Make a product of its own of some photos of a product. */
+        /** @description Move some photos of a product into a new product. */
         post: operations["split_product"];
         delete?: never;
         options?: never;
@@ -202,10 +202,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description List the decisions on a batch, the newest first. Of one product, each comes with its before and after. */
+        /** @description List the decisions on a batch, newest first. For one product, each has the values before and after. */
         get: operations["list_log"];
         put?: never;
-        /** @description Decide something about products: by their ids, or about all that match a filter. One undo takes it back. */
+        /** @description Change products, given by their ids or as all that match a filter. One undo reverts the whole decision. */
         post: operations["decide"];
         delete?: never;
         options?: never;
@@ -238,9 +238,9 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description List the saved views that are offered in every batch. */
+        /** @description List the saved views that every batch has. */
         get: operations["list_views"];
-        /** @description Replace the saved views that are offered in every batch. */
+        /** @description Replace the saved views that every batch has. */
         put: operations["set_views"];
         post?: never;
         delete?: never;
@@ -275,7 +275,7 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** @description Say which product you have open; repeat it every 20 seconds. Others see it in the events. */
+        /** @description Tell others which product you have open. Repeat this every 20 seconds. Others see it in the events. */
         put: operations["set_presence"];
         post?: never;
         delete?: never;
@@ -292,11 +292,11 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * @description Stream what changes in a batch as server-sent events.
+         * @description Stream changes of a batch as server-sent events.
          *
-         *     `{"type": "products", "ids", "versions", "removed", "all"}` says which products changed (`all`: too many to list),
-         *     `{"type": "batch", "batch"}` how the batch is now, `{"type": "presence", "who", "product"}` who has what open,
-         *     `{"type": "learnt", "learnt"}` what changed when hangtag learnt, and `{"type": "deleted"}` that the batch is gone.
+         *     `{"type": "products", "ids", "versions", "removed", "all"}`: products changed (`all`: too many to list).
+         *     `{"type": "batch", "batch"}`: the batch changed. `{"type": "presence", "who", "product"}`: a person opened or closed
+         *     a product. `{"type": "learnt", "learnt"}`: hangtag learned from decisions. `{"type": "deleted"}`: the batch was deleted.
          */
         get: operations["watch_batch"];
         put?: never;
@@ -365,7 +365,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Find the products of a batch that look most like one. Empty if the model has no embeddings. */
+        /** @description Find the products of a batch that look most similar to one. Empty if the model has no embeddings. */
         get: operations["find_similar"];
         put?: never;
         post?: never;
@@ -384,7 +384,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Undo your last decision in a batch. */
+        /** @description Undo your last decision on a batch. */
         post: operations["undo"];
         delete?: never;
         options?: never;
@@ -401,7 +401,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Redo what you undid last in a batch. */
+        /** @description Redo the decision on a batch that you undid last. */
         post: operations["redo"];
         delete?: never;
         options?: never;
@@ -416,7 +416,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Return a photo, small. It is made once. */
+        /** @description Return a thumbnail of a photo. */
         get: operations["show_thumbnail"];
         put?: never;
         post?: never;
@@ -433,7 +433,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Return a photo in its full size: upright, in sRGB, without metadata. */
+        /** @description Return a photo in full size: upright, in sRGB, without metadata. */
         get: operations["show_image"];
         put?: never;
         post?: never;
@@ -450,7 +450,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Return the file of a photo as it came, to be saved. */
+        /** @description Download the original file of a photo. */
         get: operations["download_original"];
         put?: never;
         post?: never;
@@ -1108,7 +1108,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Show where the model looked to label a photo: one picture for each label. */
+        /** @description Return heat maps of a photo: for each label, an image of the parts that support it. */
         post: operations["explain_photo"];
         delete?: never;
         options?: never;
@@ -1128,7 +1128,7 @@ export interface paths {
         /**
          * @description Render a table as a file, with the code that writes the downloads of jobs.
          *
-         *     Text that a spreadsheet would take for a formula is neutralised. `tsv` is meant for pasting: tabs and line breaks
+         *     Text that a spreadsheet would interpret as a formula is escaped. `tsv` is meant for pasting: tabs and line breaks
          *     inside a cell become spaces.
          */
         post: operations["create_export"];
@@ -1315,7 +1315,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description List what columns and their labels are called in a language, as within a sentence. */
+        /** @description List the names of columns and their labels in a language, as written within a sentence. */
         get: operations["list_names"];
         put?: never;
         post?: never;
@@ -1642,7 +1642,7 @@ export interface components {
     schemas: {
         /**
          * Acceptance
-         * @description The use of a one-time link. `name` is needed at the first start only.
+         * @description A password for the person of a one-time link. `name` is needed only at the first start.
          */
         Acceptance: {
             /**
@@ -1693,7 +1693,7 @@ export interface components {
         };
         /**
          * Attribute
-         * @description The label of an attribute. `confidence` is the model's, null where a person said something else.
+         * @description The label of an attribute. `confidence` is the model's; it is null if a person set another label.
          */
         Attribute: {
             /** Value */
@@ -1761,7 +1761,7 @@ export interface components {
         };
         /**
          * Batch
-         * @description A batch: products that came together. `cover` has the ids of up to four photos.
+         * @description A batch of products. `cover` has the ids of up to four photos.
          */
         Batch: {
             /** Id */
@@ -1836,7 +1836,7 @@ export interface components {
         };
         /**
          * BatchList
-         * @description A page of the batches, those that changed last first.
+         * @description A page of batches, most recently changed first.
          */
         BatchList: {
             /** Items */
@@ -1846,7 +1846,7 @@ export interface components {
         };
         /**
          * BatchPatch
-         * @description What to change of a batch. Another model labels all its photos.
+         * @description Changes to a batch. With another model, all its photos are labelled again.
          */
         BatchPatch: {
             /** Name */
@@ -1900,7 +1900,7 @@ export interface components {
          * CatalogueFinding
          * @description A finding of the check about a row or a photo. Duplicates of each other share a `group`.
          *
-         *     `others` are photos of the same group, at most three, the one that the message speaks of first.
+         *     `others` are at most three photos of the same group; the one that the message mentions comes first.
          */
         CatalogueFinding: {
             /** Kind */
@@ -1926,7 +1926,7 @@ export interface components {
         };
         /**
          * CatalogueGap
-         * @description A label that lacks a value unusually often: it has `missing_in_label` of `missing` products without `what`.
+         * @description A label whose products often lack `what`: `missing_in_label` of the `missing` products have this label.
          */
         CatalogueGap: {
             /** What */
@@ -2084,7 +2084,7 @@ export interface components {
         };
         /**
          * ColumnMapping
-         * @description What the columns of a sheet are. `labels` names for attributes the columns that state them.
+         * @description The meaning of a sheet's columns. `labels` gives for each attribute the column with its labels.
          */
         ColumnMapping: {
             /** Key */
@@ -2143,7 +2143,7 @@ export interface components {
         };
         /**
          * Conflict
-         * @description A product that was left alone, since another person decided it meanwhile.
+         * @description A product that was not changed, because another person has changed it in the meantime.
          */
         Conflict: {
             /** Product */
@@ -2205,7 +2205,7 @@ export interface components {
         };
         /**
          * Decided
-         * @description A decision that was taken, undone or redone, with at most 200 of the products that it changed.
+         * @description A decision that was made, undone or redone, with at most 200 of the products that it changed.
          */
         Decided: {
             /** Decision */
@@ -2219,7 +2219,7 @@ export interface components {
         };
         /**
          * DecisionEntry
-         * @description An entry of the log. `before` and `after` say, for one product, what changed; `target` what an undo undid.
+         * @description An entry of the log. For one product, `before` and `after` are the values; `target` is what an undo undid.
          */
         DecisionEntry: {
             /** Id */
@@ -2306,7 +2306,7 @@ export interface components {
         };
         /**
          * Duplicate
-         * @description Where the same photo came before.
+         * @description An earlier copy of the same photo.
          */
         Duplicate: {
             /** Batch */
@@ -2336,10 +2336,10 @@ export interface components {
         };
         /**
          * ExplainedLabel
-         * @description What a decision looked at: the photo in grey, bright where it spoke for the label, dark where it did not.
+         * @description The heat map of a label: the photo in grey, bright where it supports the label, dark where it does not.
          *
-         *     `image` is a data URL. `method` says how it was made: by what the label lost while parts of the photo were covered,
-         *     or by what the network's last features say.
+         *     `image` is a data URL. `method` says how the map was made: by covering parts of the photo (`occlusion`), or from the
+         *     network's last features (`activation`).
          */
         ExplainedLabel: {
             /** Column */
@@ -2357,7 +2357,7 @@ export interface components {
         };
         /**
          * ExplainedPhoto
-         * @description What the decisions about a photo looked at. `width` and `height`, in pixels, are those of the pictures.
+         * @description The heat maps of a photo. `width` and `height` are those of the images, in pixels.
          */
         ExplainedPhoto: {
             /** Photo */
@@ -2389,7 +2389,7 @@ export interface components {
             format: "csv" | "xlsx" | "jsonl" | "parquet" | "tsv";
             /**
              * Name
-             * @description The name of the file, without its ending.
+             * @description The name of the file, without its extension.
              * @default labels
              */
             name: string;
@@ -2649,7 +2649,7 @@ export interface components {
         };
         /**
          * Grouping
-         * @description How photos become products. A pattern such as `{key}_{view}` says how their names are built.
+         * @description How photos are grouped into products. A pattern such as `{key}_{view}` describes their names.
          */
         Grouping: {
             /**
@@ -2662,7 +2662,7 @@ export interface components {
         };
         /**
          * GroupingOption
-         * @description A way in which the photos of a batch could become products.
+         * @description A way to group the photos of a batch into products.
          */
         GroupingOption: {
             /**
@@ -2755,7 +2755,7 @@ export interface components {
         };
         /**
          * InvitationView
-         * @description Whom a one-time link is for: a person, or, at the first start, whoever becomes the first administrator.
+         * @description The person that a one-time link is for. At the first start, it is for the first administrator.
          */
         InvitationView: {
             /** First */
@@ -3114,7 +3114,7 @@ export interface components {
         };
         /**
          * Merge
-         * @description Products to make one of. The first one keeps its SKU and name.
+         * @description Products to merge. The result has the SKU and name of the first one.
          */
         Merge: {
             /** Products */
@@ -3247,7 +3247,7 @@ export interface components {
         };
         /**
          * Names
-         * @description What columns and their labels are called in a language; a label by its word for one and for several.
+         * @description The names of columns and their labels in a language; each label in the singular and the plural.
          */
         Names: {
             /** Language */
@@ -3265,7 +3265,7 @@ export interface components {
         };
         /**
          * Need
-         * @description The one thing about a product that a person should look at: an attribute, or the whole product.
+         * @description The one thing about a product that a person should check: an attribute, or the whole product.
          */
         Need: {
             /** Attribute */
@@ -3278,7 +3278,7 @@ export interface components {
         };
         /**
          * NewBatch
-         * @description A batch to make. Without a name it is called by the date, without a model the default one labels it.
+         * @description A batch to create. The name defaults to the date, and the model to the default model.
          */
         NewBatch: {
             /** Name */
@@ -3296,11 +3296,11 @@ export interface components {
         };
         /**
          * NewDecision
-         * @description What a person decides about products, given by their ids or as all that match a filter.
+         * @description A decision about products, given by their ids or as all that match a filter.
          *
-         *     In `set`, null gives an attribute back to the model. `confirm` is true for all labels, or lists attributes.
-         *     `not_a_product` and `assign_to` may be null: nothing decided, nobody. `versions` are those that the person saw: who
-         *     sets what another person has set since gets a conflict.
+         *     In `set`, null returns an attribute to the model's label. `confirm` is true for all labels, or a list of attributes.
+         *     A null `not_a_product` withdraws the decision, and a null `assign_to` the assignment. `versions` are the versions
+         *     that the person saw: a label that someone else has set since is a conflict.
          */
         NewDecision: {
             /** Products */
@@ -3386,7 +3386,7 @@ export interface components {
         };
         /**
          * NewPerson
-         * @description Someone to add, and how they sign in: by a password here, at a proxy, or at the OpenID provider.
+         * @description A person to add, and how they sign in: with a password, through a proxy, or at the OpenID provider.
          */
         NewPerson: {
             /** Name */
@@ -3425,7 +3425,7 @@ export interface components {
         };
         /**
          * NewToken
-         * @description A token to add: what it may do, never more than its owner, for so many days or until it is revoked.
+         * @description A token to add: its scopes, which its owner must have, and the days until it expires (null: never).
          */
         NewToken: {
             /** Name */
@@ -3452,7 +3452,7 @@ export interface components {
         };
         /**
          * NotAProduct
-         * @description Whether the model takes it for something else than a product, and what a person decided (null: nothing).
+         * @description Whether the model flags it as not a product, and what a person decided (null: nothing).
          */
         NotAProduct: {
             /** By Model */
@@ -3472,7 +3472,7 @@ export interface components {
         };
         /**
          * PasswordChange
-         * @description The password until now, and the new one.
+         * @description The current password and the new one.
          */
         PasswordChange: {
             /**
@@ -3532,7 +3532,7 @@ export interface components {
         };
         /**
          * Photo
-         * @description A photo of a product. `disagrees` names the attributes on which it confidently says something else.
+         * @description A photo of a product. `disagrees` lists the attributes on which it confidently disagrees with the product.
          */
         Photo: {
             /** Id */
@@ -3629,7 +3629,7 @@ export interface components {
         };
         /**
          * Product
-         * @description A product: photos, one label, and where it stands. `row` is its row of the sheet, `known` the labels in it.
+         * @description A product: photos, one label, and a state. `row` is its row of the sheet, `known` the labels in that row.
          */
         Product: {
             /** Id */
@@ -3702,7 +3702,7 @@ export interface components {
         };
         /**
          * ProductCounts
-         * @description How many products have which state, path, value, flag and person.
+         * @description The number of products by state, path, value, flag and person.
          */
         ProductCounts: {
             /** Total */
@@ -3736,7 +3736,7 @@ export interface components {
         };
         /**
          * ProductFilter
-         * @description Which products are meant. `needs` is an attribute, a reason, or `any`; `q` is looked for in names and labels.
+         * @description A filter of products. `needs` is an attribute, a reason, or `any`; `q` searches names and labels.
          */
         ProductFilter: {
             /** State */
@@ -3762,7 +3762,7 @@ export interface components {
         };
         /**
          * ProductList
-         * @description A page of products, and how many there are.
+         * @description A page of products, and the total number.
          */
         ProductList: {
             /** Items */
@@ -3848,7 +3848,7 @@ export interface components {
         Reason: "not_found" | "unreadable" | "empty" | "too_many_bytes" | "too_many_pixels" | "too_expensive" | "too_small" | "not_a_photo" | "unsupported_format" | "truncated" | "corrupt" | "not_named" | "timed_out" | "unreachable" | "refused" | "private_address";
         /**
          * ReceivedFile
-         * @description What became of a file.
+         * @description The result for one file of a request.
          */
         ReceivedFile: {
             /** Name */
@@ -3865,7 +3865,7 @@ export interface components {
         };
         /**
          * ReceivedFiles
-         * @description What became of the files of a request, in their order.
+         * @description The results for the files of a request, in their order.
          */
         ReceivedFiles: {
             /** Received */
@@ -3895,7 +3895,7 @@ export interface components {
         };
         /**
          * SavedView
-         * @description A name for the query of a page, as it stands in its address.
+         * @description A name for a query of the page, as in its address.
          */
         SavedView: {
             /** Name */
@@ -3913,7 +3913,7 @@ export interface components {
         };
         /**
          * SessionView
-         * @description Who is signed in. `csrf` has to be sent as the header `X-CSRF-Token` with every change.
+         * @description Who is signed in. Send `csrf` as the header `X-CSRF-Token` with every change.
          *
          *     Without `accounts` everyone may do everything. `source` is how the person signs in. `single_sign_on` is what to call
          *     the OpenID provider, if there is one. `needs_setup` says that nobody has an account yet: the log of the service has
@@ -3940,7 +3940,7 @@ export interface components {
         };
         /**
          * Sheet
-         * @description How a sheet is understood. `mapped` says whether a person has confirmed it.
+         * @description A sheet and the mapping of its columns. `mapped` says whether a person has confirmed it.
          */
         Sheet: {
             /** Sheets */
@@ -3960,7 +3960,7 @@ export interface components {
         };
         /**
          * SheetChange
-         * @description Another sheet or mapping. With `dry_run` nothing changes, and the answer says what would.
+         * @description Another sheet or mapping. With `dry_run`, nothing changes, and the response says what would change.
          */
         SheetChange: {
             /** Sheet */
@@ -3974,7 +3974,7 @@ export interface components {
         };
         /**
          * SheetColumn
-         * @description A column of a sheet, with the type that its cells came with and a few of them.
+         * @description A column of a sheet, with the type of its cells and a few examples.
          */
         SheetColumn: {
             /** Name */
@@ -3986,7 +3986,7 @@ export interface components {
         };
         /**
          * SheetCounts
-         * @description What a mapping gives: products with and without photos, photos that no row names, rows in doubt.
+         * @description The result of a mapping: products with and without photos, photos without a row, ambiguous photos.
          */
         SheetCounts: {
             /** Rows */
@@ -4004,7 +4004,7 @@ export interface components {
         };
         /**
          * SheetPreview
-         * @description A product as a mapping would form it; those without photos come first.
+         * @description A product that a mapping would make; products without photos come first.
          */
         SheetPreview: {
             /** Key */
@@ -4022,7 +4022,7 @@ export interface components {
         };
         /**
          * SheetSummary
-         * @description The sheet of a batch, and whether a person has looked at its mapping.
+         * @description The sheet of a batch, and whether a person has confirmed its mapping.
          */
         SheetSummary: {
             /** Name */
@@ -4176,7 +4176,7 @@ export interface components {
         };
         /**
          * SimilarProduct
-         * @description A product that looks alike; 1 is the same.
+         * @description A similar product; a similarity of 1 means identical.
          */
         SimilarProduct: {
             product: components["schemas"]["Product"];
@@ -4185,7 +4185,7 @@ export interface components {
         };
         /**
          * SimilarProducts
-         * @description The products that look most alike, the most similar first.
+         * @description The most similar products, the most similar first.
          */
         SimilarProducts: {
             /** Items */
@@ -4193,7 +4193,7 @@ export interface components {
         };
         /**
          * Split
-         * @description Photos of a product to make a product of their own of.
+         * @description Photos of a product to move into a new product.
          */
         Split: {
             /** Product */
@@ -4818,7 +4818,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A repeated request with the same key does nothing more, and gets the first response again. */
+                /** @description A repeated request with the same key changes nothing and gets the first response again. */
                 "Idempotency-Key"?: string | null;
                 /** @description Your name, where the service has no accounts. Where it has, it is that of your account. */
                 "X-Hangtag-User"?: string | null;
@@ -5034,7 +5034,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A repeated request with the same key does nothing more, and gets the first response again. */
+                /** @description A repeated request with the same key changes nothing and gets the first response again. */
                 "Idempotency-Key"?: string | null;
             };
             path: {
@@ -5412,7 +5412,7 @@ export interface operations {
     list_log: {
         parameters: {
             query?: {
-                /** @description Only what concerns this product. */
+                /** @description Only decisions about this product. */
                 product?: string | null;
                 /** @description The number of items to skip. */
                 offset?: number;
@@ -5461,7 +5461,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A repeated request with the same key does nothing more, and gets the first response again. */
+                /** @description A repeated request with the same key changes nothing and gets the first response again. */
                 "Idempotency-Key"?: string | null;
                 /** @description Your name, where the service has no accounts. Where it has, it is that of your account. */
                 "X-Hangtag-User"?: string | null;
@@ -5789,7 +5789,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Where to go on. */
+                /** @description The id of the last event that the client received. */
                 "Last-Event-ID"?: string | null;
             };
             path: {
@@ -5838,9 +5838,9 @@ export interface operations {
                 offset?: number;
                 limit?: number;
                 state?: ("to_check" | "checked" | "corrected") | null;
-                /** @description An attribute or a reason that needs a person, or `any`. */
+                /** @description An attribute or a reason that needs a check, or `any`. */
                 needs?: string | null;
-                /** @description The beginning of a category path, as `A/B`. */
+                /** @description The beginning of a category path, such as `A/B`. */
                 path?: string | null;
                 /** @description Products with this flag. */
                 flag?: string | null;
@@ -5848,7 +5848,7 @@ export interface operations {
                 who?: string | null;
                 /** @description A confidence below this. */
                 below?: number | null;
-                /** @description Words of the SKU, name, file names or labels. */
+                /** @description Words to search for in SKUs, names, file names and labels. */
                 q?: string | null;
                 /** @description Ids of products, separated by commas. */
                 ids?: string | null;
@@ -5895,9 +5895,9 @@ export interface operations {
         parameters: {
             query?: {
                 state?: ("to_check" | "checked" | "corrected") | null;
-                /** @description An attribute or a reason that needs a person, or `any`. */
+                /** @description An attribute or a reason that needs a check, or `any`. */
                 needs?: string | null;
-                /** @description The beginning of a category path, as `A/B`. */
+                /** @description The beginning of a category path, such as `A/B`. */
                 path?: string | null;
                 /** @description Products with this flag. */
                 flag?: string | null;
@@ -5905,7 +5905,7 @@ export interface operations {
                 who?: string | null;
                 /** @description A confidence below this. */
                 below?: number | null;
-                /** @description Words of the SKU, name, file names or labels. */
+                /** @description Words to search for in SKUs, names, file names and labels. */
                 q?: string | null;
                 /** @description Ids of products, separated by commas. */
                 ids?: string | null;
@@ -6431,7 +6431,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A repeated request with the same key does nothing more, and gets the first response again. */
+                /** @description A repeated request with the same key changes nothing and gets the first response again. */
                 "Idempotency-Key"?: string | null;
                 /** @description Your name, where the service has no accounts. Where it has, it is that of your account. */
                 "X-Hangtag-User"?: string | null;
