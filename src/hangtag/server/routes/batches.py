@@ -273,7 +273,7 @@ async def watch_batch(
 
     `{"type": "products", "ids", "versions", "removed", "all"}`: products changed (`all`: too many to list).
     `{"type": "batch", "batch"}`: the batch changed. `{"type": "presence", "who", "product"}`: a person opened or closed
-    a product. `{"type": "learnt", "learnt"}`: hangtag learned from decisions. `{"type": "deleted"}`: the batch was deleted.
+    a product. `{"type": "learnt", "learnt"}`: hangtag learned from decisions. `{"type": "deleted"}`: the batch is gone.
     """
     batches = service.batches
     await asyncio.to_thread(batches.batches.get, batch_id)

@@ -296,7 +296,7 @@ export interface paths {
          *
          *     `{"type": "products", "ids", "versions", "removed", "all"}`: products changed (`all`: too many to list).
          *     `{"type": "batch", "batch"}`: the batch changed. `{"type": "presence", "who", "product"}`: a person opened or closed
-         *     a product. `{"type": "learnt", "learnt"}`: hangtag learned from decisions. `{"type": "deleted"}`: the batch was deleted.
+         *     a product. `{"type": "learnt", "learnt"}`: hangtag learned from decisions. `{"type": "deleted"}`: the batch is gone.
          */
         get: operations["watch_batch"];
         put?: never;
