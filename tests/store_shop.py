@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from fakes import COLOURS, FakeModel, build_card, encode, paint
+from hangtag.bundle.card import Card
 from hangtag.domain.taxonomy import Taxonomy
 from hangtag.imaging.budget import DEFAULT_LIMITS
 from hangtag.store.batches import Batches
@@ -22,6 +23,7 @@ HEADS = {
     "baseColour": ("Red", "Green", "Blue"),
 }
 PATHS = (("Apparel", "Tshirts"), ("Footwear", "Shoes"), ("Accessories", "Watches"))
+MAX_PHOTOS = 1000
 CARD = build_card(heads=HEADS, taxonomy=Taxonomy(("masterCategory", "articleType"), PATHS))
 
 
@@ -30,6 +32,7 @@ class Shop:
     """A store with everything that reads and changes it."""
 
     store: Store
+    card: Card = CARD
 
     def __post_init__(self):
         self.products = Products(self.store)
@@ -40,17 +43,17 @@ class Shop:
     def find_model(self, id_):
         name = id_ or "fake"
         digit = "f" if name == "fake" else "e"
-        return StoredModel(name, name, "1", digit * 64, CARD)
+        return StoredModel(name, name, "1", digit * 64, self.card)
 
     def load(self, id_):
-        model = FakeModel(CARD)
+        model = FakeModel(self.card)
         model.sha256 = self.find_model(id_).sha256
         return model
 
     def add(self, batch, files, key=None, **options):
         """Add files, given by name: a colour (and a mark that makes it another file), or bytes."""
         with self.store.folder.receiving() as folder:
-            intake = Intake(self.store, folder, 1000)
+            intake = Intake(self.store, folder, MAX_PHOTOS)
             for number, (name, content) in enumerate(files.items()):
                 path = folder / str(number)
                 parts = (content,) if isinstance(content, str) else content
@@ -84,8 +87,8 @@ def draw(colour, mark=0):
     return encode(image)
 
 
-def open_shop(folder, url=None):
+def open_shop(folder, url=None, card=CARD):
     """Open a store in a folder, on a database or on SQLite."""
     engine = open_database(url or sqlite_url(folder / "test.db"))
-    limits = dict.fromkeys(CARD.columns, 0.6)
-    return Shop(Store(engine, PhotoFolder(folder / "data"), DEFAULT_LIMITS, lambda _card: limits))
+    limits = dict.fromkeys(card.columns, 0.6)
+    return Shop(Store(engine, PhotoFolder(folder / "data"), DEFAULT_LIMITS, lambda _card: limits), card)

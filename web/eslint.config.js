@@ -30,14 +30,11 @@ export default ts.config(
   { files: ['**/*.svelte'], rules: { 'max-lines': ['error', 150] } },
   {
     files: ['src/**/*.svelte', 'src/**/*.ts'],
-    // The pages that are being replaced speak English only.
     ignores: [
       'src/**/*.test.ts',
       'src/lib/words/**',
       'src/lib/ui/columns.ts',
       'src/lib/batch/{shop-words,fake-service}.ts', // names of classes, not words of the page
-      'src/lib/{classify,jobs}/**',
-      'src/routes/jobs/**',
     ],
     plugins: { page: { rules: { 'no-literal-text': noLiteralText } } },
     rules: { 'page/no-literal-text': 'error' },

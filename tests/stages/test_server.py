@@ -99,18 +99,19 @@ def test_a_service_answers_its_client_and_ends_well(start, tmp_path):
     with Client(address_of(process), timeout_s=SLOW_START_S) as client:
         answers = client.predict([*paths, b"no photo"]).photos
         assert [answer.status for answer in answers] == ["labelled"] * 5 + ["failed"]
-        job = client.create_job(paths, title="All")
+        batch = client.create_batch("All")
+        client.add_files(batch.id, paths)
         seen = []
-        assert client.wait(job.id, seen.append).state == "done"
-        assert seen[-1].done == 5
-        results = list(client.iter_results(job.id))
-        assert [result.path for result in results] == [answer.path for answer in answers[:5]]
-        table = client.download(job.id, tmp_path / "all.csv").read_text("utf-8")
+        assert client.wait_for_batch(batch.id, seen.append).state == "ready"
+        assert seen[-1].counts["labelled"] == 5
+        products = list(client.iter_products(batch.id))
+        assert [product.path for product in products] == [answer.path for answer in answers[:5]]
+        table = client.export_batch(batch.id, tmp_path / "all.csv").read_text("utf-8")
         assert all(path.name in table for path in paths)
-        client.delete(job.id)
+        client.delete_batch(batch.id)
         with pytest.raises(ServiceError) as refused:
-            client.job(job.id)
-        assert refused.value.service_code == "job_not_found"
+            client.batch(batch.id)
+        assert refused.value.service_code == "not_found"
     process.send_signal(signal.SIGINT)
     _, log = process.communicate(timeout=SLOW_START_S)
     assert process.returncode == 0

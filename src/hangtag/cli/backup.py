@@ -20,14 +20,19 @@ def backup(
     from hangtag.domain.extras import require_extra
 
     require_extra("serve", "a backup", "sqlalchemy", "alembic", "pydantic_settings")
+    from hangtag.domain.errors import UsageError
     from hangtag.server.run import build_settings
     from hangtag.store.backup import write_backup
     from hangtag.store.database import find_url, open_database
+    from hangtag.store.first_edition import count_jobs
     from hangtag.store.folder import PhotoFolder
 
     settings = build_settings({} if data_folder is None else {"data_folder": data_folder})
     engine = open_database(find_url(settings.database_url, settings.data_folder))
     try:
+        if count_jobs(engine):
+            problem = "the database has jobs of the first edition"
+            raise UsageError(problem, fix="Run `hangtag upgrade` first: it makes batches of them.")
         summary = write_backup(engine, PhotoFolder(settings.data_folder), path)
     finally:
         engine.dispose()

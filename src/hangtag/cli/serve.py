@@ -12,7 +12,9 @@ def serve(
     port: Annotated[
         int | None, typer.Option(min=0, max=65_535, help="The port; 0 takes a free one.  [default: 8080]")
     ] = None,
-    data_folder: Annotated[Path | None, typer.Option(help="The folder of the database and the jobs.")] = None,
+    data_folder: Annotated[
+        Path | None, typer.Option(help="The folder of the database and the photos.")
+    ] = None,
     catalogue: Annotated[
         Path | None, typer.Option(help="The catalogue that the page shows.  [default: HANGTAG_DATA]")
     ] = None,

@@ -1,6 +1,6 @@
 """A client for the service of `hangtag serve`: `Client().predict(["shirt.jpg"])`."""
 
-from hangtag.client.batches import Attribute, Batch, BatchPhoto, Decided, Product, Received
+from hangtag.client.batches import Attribute, Batch, BatchPhoto, Decided, Product, Progress, Received
 from hangtag.client.calls import Client
 from hangtag.client.values import (
     ChosenLabel,
@@ -11,9 +11,6 @@ from hangtag.client.values import (
     FailedPhoto,
     Figures,
     HeadFigures,
-    Job,
-    JobResult,
-    JobResults,
     LabelledPhoto,
     Model,
     ModelName,
@@ -41,9 +38,6 @@ __all__ = [
     "Figures",
     "Flag",
     "HeadFigures",
-    "Job",
-    "JobResult",
-    "JobResults",
     "Label",
     "LabelledPhoto",
     "Model",
@@ -51,6 +45,7 @@ __all__ = [
     "PhotoAnswer",
     "Predictions",
     "Product",
+    "Progress",
     "Received",
     "ServiceError",
     "Taxonomy",

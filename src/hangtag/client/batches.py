@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, Literal
 from uuid import uuid4
@@ -18,18 +19,34 @@ from hangtag.domain.prediction import Label
 _PAGE: Final = 200
 _FILES_A_REQUEST: Final = 100
 _PAUSE_S: Final = 0.5
+_QUIET_S: Final = 60.0
+_PASSING: Final = (None, HTTPStatus.SERVICE_UNAVAILABLE)
+"""The status of a service that is restarting: no response, or busy."""
+
 _USER: Final = "X-Hangtag-User"
 _FORMATS: Final = ("csv", "xlsx", "jsonl", "parquet", "tsv")
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """How many photos of a batch have no answer yet, how fast they get one, and how long that will take."""
+
+    waiting: int
+    photos_per_s: float | None
+    seconds_left: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
-    """Products that came together. `counts` has the numbers of products by state, and of photos."""
+    """Products that came together. `counts` has the numbers of products by state, and of photos.
+
+    `progress` is None when nothing is left to label.
+    """
 
     id: str
     name: str
     model: ModelName
-    state: Literal["receiving", "labelling", "ready", "failed"]
+    state: Literal["receiving", "labelling", "stopped", "ready", "failed"]
     message: str | None
     created: datetime
     updated: datetime
@@ -37,11 +54,12 @@ class Batch:
     assigned_to: str | None
     archived: bool
     counts: Mapping[str, int]
+    progress: Progress | None
 
     @property
     def is_labelled(self) -> bool:
-        """Whether nothing waits for a label any more."""
-        return self.state in {"ready", "failed"}
+        """Whether no photo gets a label any more: all have one, or the labelling failed or was stopped."""
+        return self.state in {"stopped", "ready", "failed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,18 +187,24 @@ class BatchCalls:
         on_progress: Callable[[Batch], None] = lambda _batch: None,
         timeout_s: float | None = None,
     ) -> Batch:
-        """Wait until all photos of a batch have an answer, and return it.
+        """Wait until all photos of a batch have an answer, and return it. Survives a restart of the service.
 
         Raises `ServiceError` after `timeout_s`.
         """
-        until = None if timeout_s is None else time.monotonic() + timeout_s
+        started = heard = time.monotonic()
         while True:
-            batch = self.batch(batch_id)
-            on_progress(batch)
-            if batch.is_labelled:
-                return batch
-            if until is not None and time.monotonic() > until:
-                raise ServiceError(f"the batch is not labelled after {timeout_s:g} seconds", where=batch.name)
+            try:
+                batch = self.batch(batch_id)
+            except ServiceError as error:
+                if error.status not in _PASSING or time.monotonic() - heard > _QUIET_S:
+                    raise
+            else:
+                heard = time.monotonic()
+                on_progress(batch)
+                if batch.is_labelled:
+                    return batch
+            if timeout_s is not None and time.monotonic() - started > timeout_s:
+                raise ServiceError(f"the batch is not labelled after {timeout_s:g} seconds", where=batch_id)
             time.sleep(_PAUSE_S)
 
     def iter_products(self, batch_id: str, **filters: Any) -> Iterator[Product]:  # noqa: ANN401 - text or number
@@ -218,6 +242,14 @@ class BatchCalls:
             Decided, "POST", f"/batches/{batch_id}/decisions", json=body, headers=self._once()
         )
 
+    def stop_labelling(self, batch_id: str) -> Batch:
+        """Stop labelling a batch. What is labelled stays; `resume_labelling` does the rest."""
+        return self._connection.call(Batch, "PATCH", f"/batches/{batch_id}", json={"labelling": False})
+
+    def resume_labelling(self, batch_id: str) -> Batch:
+        """Label the rest of a batch that was stopped or failed."""
+        return self._connection.call(Batch, "PATCH", f"/batches/{batch_id}", json={"labelling": True})
+
     def undo(self, batch_id: str) -> Decided:
         """Undo this user's last decision in a batch."""
         return self._connection.call(Decided, "POST", f"/batches/{batch_id}/undo", headers=self._who())
@@ -233,9 +265,13 @@ class BatchCalls:
         if format_ not in _FORMATS:
             raise UsageError(f"a batch is written as .{', .'.join(_FORMATS)}", where=target)
         body = {"format": format_, "rows": rows}
-        with replacing(target) as temporary:
-            answer = self._connection.send("POST", f"/batches/{batch_id}/exports", json=body)
-            temporary.write_bytes(answer.content)
+        with (
+            replacing(target) as temporary,
+            self._connection.stream("POST", f"/batches/{batch_id}/exports", json=body) as response,
+            temporary.open("wb") as file,
+        ):
+            for piece in response.iter_bytes():
+                file.write(piece)
         return target
 
     def delete_batch(self, batch_id: str) -> None:

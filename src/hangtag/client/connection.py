@@ -63,13 +63,10 @@ class Connection:
         return response
 
     @contextmanager
-    def stream(
-        self, address: str, params: Mapping[str, str] | None = None, timeout_s: float | None = None
-    ) -> Iterator[httpx.Response]:
-        """Give the response to a GET while it arrives; raises `ServiceError`."""
-        timeout = httpx.USE_CLIENT_DEFAULT if timeout_s is None else timeout_s
+    def stream(self, method: str, address: str, **content: Any) -> Iterator[httpx.Response]:  # noqa: ANN401
+        """Give the response to a request while it arrives; raises `ServiceError`."""
         try:
-            with self._http.stream("GET", address, params=params, timeout=timeout) as response:
+            with self._http.stream(method, address, **content) as response:
                 if response.is_error:
                     response.read()
                 self._check(response)

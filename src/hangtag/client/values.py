@@ -2,8 +2,7 @@
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -38,9 +37,6 @@ class LabelledPhoto:
     `answer` is the part of the path that the model is confident of, down to the column `answer_level`. `doubtful` lists
     the columns whose confidence is below their threshold, and `flags` what is wrong with the photo. `probabilities` has
     all classes in descending order, if requested.
-
-    In a job, `position` is the photo's position, `row` its row of the table, and `corrections` the labels that a person
-    set. They are included in `path`, `answer` and `doubtful`, but not in `labels`.
     """
 
     photo: str
@@ -52,9 +48,6 @@ class LabelledPhoto:
     doubtful: tuple[str, ...]
     probabilities: Mapping[str, tuple[Label, ...]] | None = None
     status: Literal["labelled"] = "labelled"
-    position: int | None = None
-    row: Mapping[str, str] | None = None
-    corrections: Mapping[str, str] = field(default_factory=dict)
 
     def __getitem__(self, column: str) -> ChosenLabel:
         """Return the chosen label of a column; `KeyError` if the model has no such head."""
@@ -69,12 +62,9 @@ class FailedPhoto:
     reason: Reason
     detail: str
     status: Literal["failed"] = "failed"
-    position: int | None = None
-    row: Mapping[str, str] | None = None
 
 
 PhotoAnswer = Annotated[LabelledPhoto | FailedPhoto, Field(discriminator="status")]
-JobResult = PhotoAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,47 +181,7 @@ class Taxonomy:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """A batch of photos that the service labels in the background. `message` says why it failed."""
-
-    id: str
-    title: str
-    state: Literal["queued", "running", "done", "cancelled", "failed"]
-    model: ModelName
-    created: datetime
-    started: datetime | None
-    finished: datetime | None
-    total: int
-    done: int
-    failed: int
-    images_per_s: float | None
-    seconds_left: float | None
-    message: str | None
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether the job has finished, was cancelled or failed."""
-        return self.state in {"done", "cancelled", "failed"}
-
-
-@dataclass(frozen=True, slots=True)
-class JobResults:
-    """Some of a job's results; `total` counts all that were asked for."""
-
-    total: int
-    results: tuple[JobResult, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Models:
     """The answer of the list of models."""
 
     models: tuple[Model, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class JobPage:
-    """The answer of the list of jobs."""
-
-    jobs: tuple[Job, ...]
-    total: int

@@ -12,7 +12,7 @@ class Action(StrEnum):
     """Look at batches, photos, models, the catalogue, and download what they hold."""
 
     LABEL = "label"
-    """Label photos, and make batches and jobs of them."""
+    """Label photos, and make batches of them."""
 
     REVIEW = "review"
     """Correct, confirm and comment; rename, archive and delete batches."""

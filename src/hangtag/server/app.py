@@ -13,7 +13,6 @@ from starlette.middleware.gzip import GZipMiddleware
 from hangtag import __version__
 from hangtag.server.access.gate import Gate, authorise
 from hangtag.server.api_page import render_api_page
-from hangtag.server.jobs import routes as jobs
 from hangtag.server.metrics import Metrics
 from hangtag.server.middleware import BasePath, Observer
 from hangtag.server.openapi import describe_api, find_methods
@@ -71,7 +70,7 @@ def create_app(settings: Settings) -> FastAPI:
         dependencies=[Depends(authorise)],
         generate_unique_id_function=_name_operation,
     )
-    stored = (batches, products, batch_exports, shop, templates, webhooks, jobs)
+    stored = (batches, products, batch_exports, shop, templates, webhooks)
     for part in (
         predictions,
         *stored,

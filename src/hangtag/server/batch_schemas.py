@@ -7,7 +7,7 @@ from pydantic import Field
 
 from hangtag.server.schemas import ModelName, Schema
 
-BatchState = Literal["receiving", "labelling", "ready", "failed"]
+BatchState = Literal["receiving", "labelling", "stopped", "ready", "failed"]
 GroupingBy = Literal["sku", "name", "folder", "photo"]
 
 
@@ -22,6 +22,14 @@ class BatchCounts(Schema):
     corrected: int
     not_a_product: int
     failed: int
+
+
+class LabellingProgress(Schema):
+    """How many photos have no answer yet, how fast they get one (null: not known), and how long that will take."""
+
+    waiting: int
+    photos_per_s: float | None
+    seconds_left: float | None
 
 
 class SheetSummary(Schema):
@@ -60,6 +68,7 @@ class Batch(Schema):
     state: BatchState
     message: str | None
     counts: BatchCounts
+    progress: LabellingProgress | None
     sheet: SheetSummary | None
     grouping: Grouping
     cover: list[str]
@@ -81,11 +90,12 @@ class NewBatch(Schema):
 
 
 class BatchPatch(Schema):
-    """Changes to a batch. With another model, all its photos are labelled again."""
+    """Changes to a batch. With another model, all its photos are labelled again. `labelling` stops or resumes that."""
 
     name: str | None = Field(None, min_length=1, max_length=200)
     archived: bool | None = None
     model: str | None = None
+    labelling: bool | None = None
     assigned_to: str | None = Field(None, max_length=200)
 
 

@@ -1,9 +1,11 @@
 """The batches of a running service, wired together in one place."""
 
 import asyncio
+import logging
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from fastapi import Request
 from sqlalchemy.exc import SQLAlchemyError
@@ -14,43 +16,61 @@ from hangtag.learning.worker import LearningWorker
 from hangtag.server.answers import doubt_thresholds
 from hangtag.server.batch_events import BatchEvents
 from hangtag.server.batch_uploads import receive_files
-from hangtag.server.jobs.runner import JobModels
-from hangtag.server.models import ModelRegistry
+from hangtag.server.models import BackgroundModels, ModelRegistry
 from hangtag.server.settings import Settings
 from hangtag.server.shop_documents import ShopDocuments
 from hangtag.server.webhooks import WebhookSender, read_hosts
-from hangtag.store.batches import Batches, remove_unused
+from hangtag.store.batches import Batches
+from hangtag.store.database import find_url, open_database
 from hangtag.store.decisions import Decisions
 from hangtag.store.derived import ShiftReader
-from hangtag.store.folder import PhotoFolder
+from hangtag.store.first_edition import adopt_jobs
+from hangtag.store.folder import FolderClaim, PhotoFolder
 from hangtag.store.intake import Intake, take_files
 from hangtag.store.notes import Notes
 from hangtag.store.products import Products
+from hangtag.store.removal import remove_unused
 from hangtag.store.shop_models import ShopModels
 from hangtag.store.store import Store, StoredModel
 from hangtag.store.worker import LabellingWorker
 
+_log: Final = logging.getLogger(__name__)
+
+
+def open_store(settings: Settings) -> Store:
+    """Return the store of the settings, with its tables brought to the schema of this version."""
+    engine = open_database(find_url(settings.database_url, settings.data_folder))
+    folder = PhotoFolder(settings.data_folder)
+    return Store(engine, folder, settings.decode_limits, lambda card: doubt_thresholds(card, settings))
+
+
+def find_model(registry: ModelRegistry, id_: str | None) -> StoredModel:
+    """Return a model as batches keep it, the default one without an id; raises `ModelNotFoundError`."""
+    registered = registry.card(id_)
+    card = registered.card
+    return StoredModel(registered.id, card.name, card.version, registered.sha256, card)
+
 
 class BatchService:
-    """The store with its worker and its events. `models` loads models for the background."""
+    """The store with its worker and its events.
 
-    def __init__(self, settings: Settings, registry: ModelRegistry, models: JobModels, engine: Any) -> None:  # noqa: ANN401 - an Engine
+    Raises `UsageError` if another service uses the same data folder, or it is not writable.
+    """
+
+    def __init__(self, settings: Settings, registry: ModelRegistry) -> None:
         self._settings = settings
         self._registry = registry
-        self.store = Store(
-            engine,
-            PhotoFolder(settings.data_folder),
-            settings.decode_limits,
-            lambda card: doubt_thresholds(card, settings),
-        )
+        self._find_model = partial(find_model, registry)
+        self._claim = FolderClaim(settings.data_folder, is_shared=settings.shares_database)
+        self.store = open_store(settings)
         self.products = Products(self.store)
         self.batches = Batches(self.products, self._find_model)
         self.decisions = Decisions(self.products)
         self.notes = Notes(self.store)
-        self.documents = ShopDocuments(engine)
+        self.documents = ShopDocuments(self.store.engine)
         self.events = BatchEvents()
-        self.webhooks = WebhookSender(engine, read_hosts(settings.webhook_hosts))
-        self._worker = LabellingWorker(self.store, models.load)
+        self.webhooks = WebhookSender(self.store.engine, read_hosts(settings.webhook_hosts))
+        self._worker = LabellingWorker(self.store, BackgroundModels(registry, settings).load)
         shop_models = ShopModels(self.store)
         self.store.shifts = ShiftReader(shop_models.folder, self._find_bundle)
         learner = Learner(self.store, shop_models, self._find_bundle)
@@ -60,9 +80,10 @@ class BatchService:
         self.store.on_change = self._on_change
 
     def start(self) -> None:
-        """Clean up after the previous process, and label what it left."""
+        """Clean up after the last process, make batches of the first edition's jobs, and label what is left."""
         self.store.folder.clear_incoming()
         self.store.reserve.fill()
+        adopt_jobs(self.store, self._find_model, _log.info)
         remove_unused(self.store, self.store.folder.iter_hashes())
         self._worker.start()
         self.webhooks.start()
@@ -73,11 +94,13 @@ class BatchService:
         self.events.close()
 
     async def close(self) -> None:
-        """Store the answers so far and end the worker."""
+        """Store the answers so far, end the worker and release everything."""
         self.end_streams()
         await asyncio.to_thread(self._worker.stop)
         await asyncio.to_thread(self.webhooks.stop)
         await asyncio.to_thread(self._learning.stop)
+        self.store.engine.dispose()
+        self._claim.release()
 
     async def receive(self, request: Request, batch_id: str, key: str | None) -> list[dict[str, Any]]:
         """Add the files of a request to a batch, and return the result for each.
@@ -86,7 +109,7 @@ class BatchService:
         full disk, is removed.
         """
         batch = await asyncio.to_thread(self._find, batch_id)
-        intake = Intake(self.store, Path(), self._settings.max_job_photos)
+        intake = Intake(self.store, Path(), self._settings.max_batch_photos)
         try:
             with self.store.folder.receiving() as intake.folder:
                 form = await receive_files(request, intake.folder, self._settings)
@@ -105,11 +128,6 @@ class BatchService:
     def _find(self, batch_id: str) -> Any:  # noqa: ANN401 - a row of the database
         with self.store.engine.connect() as connection:
             return self.store.find_batch(connection, batch_id)
-
-    def _find_model(self, id_: str | None) -> StoredModel:
-        registered = self._registry.card(id_)
-        card = registered.card
-        return StoredModel(registered.id, card.name, card.version, registered.sha256, card)
 
     def _on_change(self, batch: int) -> None:
         self.events.ring(batch)

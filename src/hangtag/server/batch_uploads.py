@@ -22,7 +22,8 @@ from hangtag.server.uploads import (
     check_size,
     validate_form,
 )
-from hangtag.store.intake import IncomingFile
+from hangtag.store.intake import MAX_SHEET_BYTES, ZIP_STARTS, IncomingFile
+from hangtag.tables.reading import is_table_name
 
 _PIECE_BYTES: Final = 512 * 1024
 """How many bytes are buffered before a thread writes them. Switching threads for every packet costs more."""
@@ -31,16 +32,21 @@ _PATHS: Final = TypeAdapter(list[str])
 
 
 class FileWriter:
-    """Writes one file of the form."""
+    """Writes one file of the form. A photo or table over its limit is cut one byte past it, and refused later."""
 
-    def __init__(self, path: Path, name: str) -> None:
+    def __init__(self, path: Path, name: str, max_photo_bytes: int) -> None:
         self.file = IncomingFile(path, name)
         self.size = 0
+        self._most: int | None = MAX_SHEET_BYTES if is_table_name(name) else max_photo_bytes
         self._opened: BinaryIO = path.open("wb")
 
     def write(self, data: bytes) -> None:
         """Append bytes."""
+        if not self.size and data.startswith(ZIP_STARTS) and not is_table_name(self.file.name):
+            self._most = None
         self.size += len(data)
+        if self._most is not None:
+            data = data[: max(0, self._most + 1 - self._opened.tell())]
         self._opened.write(data)
 
     def close(self) -> None:
@@ -78,14 +84,14 @@ async def receive_files(request: Request, folder: Path, settings: Settings) -> R
 
     Raises the errors of `FormReader`, and `UploadStalledError` if the upload stalls.
     """
-    limits = FormLimits(settings.max_job_bytes, settings.max_job_photos, settings.upload_timeout_s)
+    limits = FormLimits(settings.max_upload_bytes, settings.max_batch_photos, settings.upload_timeout_s)
     declared = request.headers.get("content-length", "")
     if declared.isdecimal():
         check_size(int(declared), limits.max_bytes)
     writers: list[FileWriter] = []
 
     def open_file(_field: str, name: str) -> FileWriter:
-        writers.append(FileWriter(folder / str(len(writers)), name))
+        writers.append(FileWriter(folder / str(len(writers)), name, settings.max_file_bytes))
         return writers[-1]
 
     reader = FormReader(request.headers.get("content-type", ""), limits, open_file)

@@ -3,10 +3,18 @@
 import asyncio
 import hashlib
 import logging
+import os
+import sys
+import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
+from typing import Final
+
+import numpy as np
 
 from hangtag.bundle.card import Card
 from hangtag.bundle.file import read_card
@@ -17,6 +25,7 @@ from hangtag.server.problems import ModelNotFoundError
 from hangtag.server.settings import Settings
 
 _log = logging.getLogger(__name__)
+_NICENESS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,3 +220,43 @@ def _find_stamp(path: Path) -> _Stamp | None:
 def _stamp(path: Path) -> _Stamp:
     status = path.stat()
     return _Stamp(path, status.st_size, status.st_mtime_ns)
+
+
+class BackgroundModels:
+    """Loads models for batches with engines whose threads have a low priority, and keeps the last one.
+
+    A thread inherits the priority of the thread that starts it and can never raise it. So a short-lived thread of low
+    priority starts the engine. The worker itself keeps the normal priority: it sometimes holds the GIL, and a
+    low-priority thread that holds the GIL would block everyone else.
+    """
+
+    def __init__(self, registry: ModelRegistry, settings: Settings) -> None:
+        self._registry = registry
+        self._settings = settings
+        self._model: Model | None = None
+        self._lock = Lock()
+
+    def load(self, id_: str) -> Model:
+        """Return the model with an id; raises `ModelNotFoundError` or `BundleError`."""
+        registered = self._registry.card(id_)
+        with self._lock:
+            if self._model is None or self._model.sha256 != registered.sha256:
+                with ThreadPoolExecutor(1, "load-for-batches", _give_way) as threads:
+                    self._model = threads.submit(self._start, registered).result()
+            return self._model
+
+    def _start(self, registered: RegisteredModel) -> Model:
+        model = load_model(
+            registered.path, precision=self._settings.precision, threads=self._settings.threads
+        )
+        size = model.card.preprocessing
+        # The engine starts its threads with the first full batch.
+        model.run(np.zeros((model.engine.batch_size, size.height, size.width, 3), np.uint8))
+        return model
+
+
+def _give_way() -> None:
+    """Lower the priority of this thread and of those it starts. Only Linux has one for each thread."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

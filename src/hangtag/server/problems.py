@@ -74,19 +74,6 @@ class ModelNotFoundError(NotFoundError):
     code = "model_not_found"
 
 
-class JobNotFoundError(NotFoundError):
-    """The job does not exist."""
-
-    code = "job_not_found"
-
-
-class JobFinishedError(RequestError):
-    """The job has ended and the operation needs a running one, or the other way round."""
-
-    status = HTTPStatus.CONFLICT
-    code = "job_finished"
-
-
 class TooLargeError(RequestError):
     """The request is larger than the settings allow."""
 

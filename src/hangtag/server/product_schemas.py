@@ -98,7 +98,11 @@ class ProductList(Schema):
 
 
 class ProductCounts(Schema):
-    """The number of products by state, path, value, flag and person."""
+    """The number of products by state, path, value, flag and person.
+
+    `confidences` counts by tenths of the confidence, from 0 on. `answers` says at which level of the category the
+    confident answers end, `reasons` why photos cannot be read.
+    """
 
     total: int
     states: dict[str, int]
@@ -107,6 +111,9 @@ class ProductCounts(Schema):
     attributes: dict[str, dict[str, int]]
     flags: dict[str, int]
     who: dict[str, int]
+    confidences: list[int]
+    answers: dict[str, int]
+    reasons: dict[str, int]
 
 
 class SimilarProduct(Schema):

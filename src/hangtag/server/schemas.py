@@ -343,8 +343,8 @@ class Limits(Schema):
     max_files: int
     max_file_bytes: int
     max_request_bytes: int
-    max_job_bytes: int
-    max_job_photos: int
+    max_upload_bytes: int
+    max_batch_photos: int
     max_pixels: int
 
 

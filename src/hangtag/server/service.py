@@ -20,7 +20,6 @@ from hangtag.server.catalogue import ShownCatalogue
 from hangtag.server.examples import ExampleFinder
 from hangtag.server.explanations import ExplanationQueue
 from hangtag.server.health import Health
-from hangtag.server.jobs.service import Jobs
 from hangtag.server.metrics import Metrics
 from hangtag.server.models import ModelRegistry
 from hangtag.server.settings import Settings
@@ -50,11 +49,9 @@ class Service:
         self._examples: ExampleFinder | None = None
         threads = settings.threads or count_usable_cpus()
         self._decoding = ThreadPoolExecutor(threads, thread_name_prefix="decode")
-        self.jobs = Jobs(settings, self.registry)
-        self.batches = BatchService(settings, self.registry, self.jobs.models, self.jobs.store.engine)
-        self.health = Health(self.jobs.store.engine, settings.data_folder, self.registry.check_default)
-        self.access = AccessControl(settings, self.jobs.store.engine)
-        self.on_stop(self.jobs.end_streams)
+        self.batches = BatchService(settings, self.registry)
+        self.health = Health(self.batches.store.engine, settings.data_folder, self.registry.check_default)
+        self.access = AccessControl(settings, self.batches.store.engine)
         self.on_stop(self.batches.end_streams)
         metrics.watch("hangtag_photos_waiting", "Photos waiting for a prediction.", self.count_waiting)
         metrics.watch(
@@ -64,10 +61,9 @@ class Service:
         )
 
     async def start(self) -> None:
-        """Load and verify the default model, start reading the catalogue, and resume the jobs."""
+        """Load and verify the default model, start reading the catalogue, and go on with the batches."""
         await self.registry.get()
         self.catalogue.start()
-        await asyncio.to_thread(self.jobs.start)
         await asyncio.to_thread(self.batches.start)
         self.is_ready = True
 
@@ -93,7 +89,6 @@ class Service:
         await asyncio.to_thread(close_decoders)
         await asyncio.to_thread(self.explaining.close)
         await self.batches.close()
-        await self.jobs.close()
         await asyncio.to_thread(self.catalogue.stop)
 
     def batcher(self, model: Model) -> Batcher:

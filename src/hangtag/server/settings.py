@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from hangtag.bundle.shipped import DEFAULT_NAME
@@ -118,7 +118,7 @@ class Settings(BaseSettings):
     )
     audit_days: int = Field(default=365, ge=1, description="Days for which the audit log is kept.")
 
-    data_folder: Path = Field(default_factory=default_data_folder, description="The database and the jobs.")
+    data_folder: Path = Field(default_factory=default_data_folder, description="The database and the photos.")
     database_url: str = Field(
         default="",
         description="A PostgreSQL database, as `postgresql://user:password@host/name`. Defaults to SQLite.",
@@ -150,8 +150,18 @@ class Settings(BaseSettings):
     max_files: int = Field(default=500, ge=1, description="Photos in one request.")
     max_file_bytes: int = Field(default=DEFAULT_LIMITS.max_bytes, ge=1, description="Bytes of one photo.")
     max_request_bytes: int = Field(default=256 * MIB, ge=1, description="Bytes of one request.")
-    max_job_bytes: int = Field(default=2048 * MIB, ge=1, description="Bytes of one job's upload.")
-    max_job_photos: int = Field(default=100_000, ge=1, description="Photos of one job.")
+    max_upload_bytes: int = Field(
+        default=2048 * MIB,
+        ge=1,
+        validation_alias=AliasChoices("HANGTAG_MAX_UPLOAD_BYTES", "HANGTAG_MAX_JOB_BYTES"),
+        description="Bytes of one upload to a batch.",
+    )
+    max_batch_photos: int = Field(
+        default=100_000,
+        ge=1,
+        validation_alias=AliasChoices("HANGTAG_MAX_BATCH_PHOTOS", "HANGTAG_MAX_JOB_PHOTOS"),
+        description="Photos of one batch.",
+    )
     max_upload_memory_bytes: int = Field(
         default=512 * MIB,
         ge=1,

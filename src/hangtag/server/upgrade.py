@@ -12,8 +12,11 @@ from sqlalchemy.exc import DBAPIError
 
 from hangtag.domain.durable import PRIVATE_FILE, close_to_others
 from hangtag.domain.errors import UsageError
+from hangtag.server.batch_service import find_model, open_store
+from hangtag.server.models import ModelRegistry
 from hangtag.server.settings import Settings
 from hangtag.store.database import find_url, list_revisions, open_database, parse_url, read_revision
+from hangtag.store.first_edition import adopt_jobs, count_jobs
 from hangtag.store.folder import FolderClaim
 
 _OWN_TABLE: Final = "alembic_version"
@@ -44,6 +47,7 @@ def upgrade_store(settings: Settings, say: Callable[[str], None]) -> None:
         else:
             _upgrade_file(path, engine, found, say)
         engine.dispose()
+        _make_batches(settings, say)
         close_to_others(settings.data_folder)
     except DBAPIError as error:
         where = url.render_as_string(hide_password=True)
@@ -52,6 +56,17 @@ def upgrade_store(settings: Settings, say: Callable[[str], None]) -> None:
         ) from None
     finally:
         claim.release()
+
+
+def _make_batches(settings: Settings, say: Callable[[str], None]) -> None:
+    """Make batches of the jobs of the first edition, one after the other: what is done is done."""
+    store = open_store(settings)
+    try:
+        if count_jobs(store.engine):
+            registry = ModelRegistry(settings)
+            adopt_jobs(store, lambda id_: find_model(registry, id_), say)
+    finally:
+        store.engine.dispose()
 
 
 _RESTORE: Final = "Nothing was changed. Run `hangtag doctor` for details, or restore a backup."

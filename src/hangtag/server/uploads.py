@@ -154,7 +154,7 @@ class FormReader(Generic[Sink]):
         if len(self.form.files) >= self._limits.max_files:
             raise TooManyFilesError(
                 f"the request has more than {self._limits.max_files:,} files",
-                fix="Send several requests, or start a job.",
+                fix="Send several requests, or make a batch.",
             )
         self._sink = self._open_file(self._field, name[:MAX_NAME_CHARACTERS])
 
@@ -256,7 +256,7 @@ def check_size(size: int, limit: int) -> None:
     """Raise `TooLargeError` if a body exceeds the limit."""
     if size > limit:
         raise TooLargeError(
-            f"the request is larger than {limit:,} bytes", fix="Send fewer photos at a time, or start a job."
+            f"the request is larger than {limit:,} bytes", fix="Send fewer photos at a time, or make a batch."
         )
 
 

@@ -1,29 +1,27 @@
 """Batches: made, listed, changed, duplicated, deleted; their sheets and the ways in which their photos are grouped."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, func, insert, literal, select, update
+from sqlalchemy import Connection, func, insert, literal, select, update
 from sqlalchemy import Row as DatabaseRow
-from sqlalchemy.exc import SQLAlchemyError
 
 from hangtag.domain.errors import InvalidField, InvalidFieldsError, NotStoredError
 from hangtag.store.database import writing
 from hangtag.store.derived import follow_shop
-from hangtag.store.faults import DiskFullError, find_fault
 from hangtag.store.grouping import By, group_photos, propose_groupings
 from hangtag.store.intake import NewPhoto, insert_photos
 from hangtag.store.products import Products, type_row
-from hangtag.store.refresh import count_photos, update_state
+from hangtag.store.refresh import count_photos, count_waiting, update_state
 from hangtag.store.regroup import AUTOMATIC, regroup
+from hangtag.store.removal import delete_batch
 from hangtag.store.sheet_files import StoredSheet, parse_stored, read_rows, read_sheet, use_sheet, write_sheet
 from hangtag.store.sheets import ColumnMapping, MatchedSheet, SheetRows, match_sheet, propose_mapping
 from hangtag.store.shop_models import find_labelling
-from hangtag.store.store import Change, Store, StoredModel, find_answer, iter_parts, keep_answer, new_id, now
+from hangtag.store.store import Change, Store, StoredModel, find_answer, keep_answer, new_id, now
 from hangtag.store.tables import (
     BatchRow,
-    DecisionRow,
     ModelRow,
     PhotoRow,
     PredictionRow,
@@ -34,7 +32,6 @@ from hangtag.store.tables import (
 _COVER_PHOTOS: Final = 4
 _PREVIEWED_ROWS: Final = 20
 _SAMPLES: Final = 3
-_DELETED_AT_A_TIME: Final = 200
 _NAME_CHARACTERS: Final = 200
 
 FindModel = Callable[[str | None], StoredModel]
@@ -43,10 +40,14 @@ FindModel = Callable[[str | None], StoredModel]
 
 @dataclass(frozen=True, slots=True)
 class BatchChange:
-    """What to change of a batch. `fields` are columns of its row; `model` is the id of another model."""
+    """What to change of a batch. `fields` are columns of its row; `model` is the id of another model.
+
+    `labelling` stops the labelling of its photos, or lets it go on.
+    """
 
     fields: Mapping[str, Any]
     model: str | None = None
+    labelling: bool | None = None
 
 
 class Batches:
@@ -65,24 +66,10 @@ class Batches:
         with writing(self._store.engine) as connection:
             known = find_answer(connection, key)
             if known is None:
-                moment = now()
                 batch_id = new_id()
-                model_number = self._store.keep_model(connection, chosen)
-                base = self._store.base_of(connection, model_number)
-                values = {
-                    "id": batch_id,
-                    "name": (name or f"{moment:%d %B %Y, %H:%M}")[:_NAME_CHARACTERS],
-                    "model": find_labelling(connection, base),
-                    "state": "ready",
-                    "created": moment,
-                    "updated": moment,
-                    "created_by": who,
-                    "archived": False,
-                    "revision": 0,
-                    "rebuilt": 0,
-                    "grouping": AUTOMATIC,
-                }
-                connection.execute(insert(BatchRow).values(**values))
+                called = (name or f"{now():%d %B %Y, %H:%M}")[:_NAME_CHARACTERS]
+                values = {"id": batch_id, "name": called, "created_by": who}
+                insert_batch(self._store, connection, chosen, values)
                 keep_answer(connection, key, {"id": batch_id})
             else:
                 batch_id = known["id"]
@@ -121,26 +108,14 @@ class Batches:
                 )
             if model is not None:
                 self._set_model(change, batch, model)
+            if wanted.labelling is not None:
+                _rest_or_resume(change.connection, batch.number, is_labelling=wanted.labelling)
         return self.get(batch_id)
 
     def delete(self, batch_id: str) -> None:
-        """Delete a batch with its products, and the photos that no other batch has."""
+        """Delete a batch with its products, and the photos that no other batch has. Works on a full disk, too."""
         batch = self._find(batch_id)
-        with self._store.engine.connect() as connection:
-            hashes = set(
-                connection.execute(select(PhotoRow.sha256).where(PhotoRow.batch == batch.number)).scalars()
-            )
-        sheet = None if batch.sheet is None else StoredSheet.from_json(batch.sheet)
-        hashes |= {file.sha256 for file in sheet.files} if sheet else set()
-        try:
-            with writing(self._store.engine) as connection:
-                connection.execute(delete(BatchRow).where(BatchRow.number == batch.number))
-        except (OSError, SQLAlchemyError) as error:
-            if not isinstance(find_fault(error), DiskFullError):
-                raise
-            _delete_on_full_disk(self._store, batch.number)
-        remove_unused(self._store, hashes)
-        self._store.reserve.fill()
+        delete_batch(self._store, batch)
         self._store.on_change(batch.number)
 
     def duplicate(self, batch_id: str, who: str | None) -> dict[str, Any]:
@@ -256,7 +231,19 @@ class Batches:
         )
         connection.execute(update(BatchRow).where(BatchRow.number == batch.number).values(model=base))
         follow_shop(self._store, change)
-        update_state(connection, batch.number)
+        update_state(connection, batch.number, resume=True)
+
+    def _describe_progress(self, connection: Connection, batch: DatabaseRow[Any]) -> dict[str, Any] | None:
+        """Return what is left to label of a batch, None where nothing is."""
+        waiting = 0 if batch.state == "ready" else count_waiting(connection, batch.number)
+        if not waiting:
+            return None
+        pace = self._store.photos_per_s.get(batch.number) if batch.state == "labelling" else None
+        return {
+            "waiting": waiting,
+            "photos_per_s": None if pace is None else round(pace, 1),
+            "seconds_left": None if pace is None else round(waiting / pace, 1),
+        }
 
     def _describe(self, connection: Connection, batch: DatabaseRow[Any]) -> dict[str, Any]:
         model = connection.execute(
@@ -276,6 +263,7 @@ class Batches:
             "state": batch.state,
             "message": batch.message,
             "counts": {"photos": count_photos(connection, batch.number), **counts},
+            "progress": self._describe_progress(connection, batch),
             "sheet": None
             if sheet is None
             else {"name": sheet.chosen, "rows": sheet.rows, "mapped": sheet.is_confirmed},
@@ -285,19 +273,28 @@ class Batches:
         }
 
 
-def _delete_on_full_disk(store: Store, batch: int) -> None:
-    """Delete a batch in small transactions. Each finds room: in the reserve, then in what the last one left."""
-    store.reserve.release()
-    for table in (DecisionRow, PhotoRow, ProductRow):
-        left = select(table.number).where(table.batch == batch).limit(_DELETED_AT_A_TIME)
-        while True:
-            with writing(store.engine) as connection:
-                numbers = connection.execute(left).scalars().all()
-                connection.execute(delete(table).where(table.number.in_(numbers)))
-            if not numbers:
-                break
-    with writing(store.engine) as connection:
-        connection.execute(delete(BatchRow).where(BatchRow.number == batch))
+def insert_batch(store: Store, connection: Connection, model: StoredModel, values: Mapping[str, Any]) -> int:
+    """Insert an empty batch with an id, a name and other values of its row; return its number."""
+    moment = now()
+    base = store.base_of(connection, store.keep_model(connection, model))
+    usual = {
+        "model": find_labelling(connection, base),
+        "state": "ready",
+        "created": moment,
+        "updated": moment,
+        "archived": False,
+        "revision": 0,
+        "rebuilt": 0,
+        "grouping": AUTOMATIC,
+    }
+    made = connection.execute(insert(BatchRow).values(**usual | dict(values)).returning(BatchRow.number))
+    return int(made.scalar_one())
+
+
+def _rest_or_resume(connection: Connection, batch: int, *, is_labelling: bool) -> None:
+    state = update_state(connection, batch, resume=True)
+    if not is_labelling and state == "labelling":
+        connection.execute(update(BatchRow).where(BatchRow.number == batch).values(state="stopped"))
 
 
 def _copy_content(change: Change, source: DatabaseRow[Any]) -> None:
@@ -381,19 +378,3 @@ def _read_cover(connection: Connection, batch: int) -> list[str]:
         .limit(_COVER_PHOTOS)
     )
     return [str(number) for number in connection.execute(statement).scalars()]
-
-
-def remove_unused(store: Store, hashes: Iterable[str]) -> None:
-    """Remove those files that no batch has. While something is uploaded, they stay until the next start."""
-    with store.folder.clearing() as may_remove:
-        if not may_remove:
-            return
-        unused = set(hashes) - {""}
-        with store.engine.connect() as connection:
-            for part in iter_parts(sorted(unused)):
-                kept = select(PhotoRow.sha256).where(PhotoRow.sha256.in_(part))
-                unused.difference_update(connection.execute(kept).scalars())
-            sheets = connection.execute(select(BatchRow.sheet).where(BatchRow.sheet.is_not(None))).scalars()
-            for sheet in sheets:
-                unused.difference_update(file.sha256 for file in StoredSheet.from_json(sheet or {}).files)
-        store.folder.remove(unused)

@@ -140,6 +140,13 @@ class PhotoFolder:
         temporary.replace(kept)
         return data, media_type
 
+    def is_readable(self) -> bool:
+        """Tell whether there are photos that can be read: a disk that is gone leaves an empty folder, or none."""
+        try:
+            return any(self.photos.iterdir())
+        except OSError:
+            return False
+
     def clear_incoming(self) -> None:
         """Remove what unfinished uploads left behind, unless something is uploaded at this moment."""
         with self.clearing() as may_remove:

@@ -27,6 +27,9 @@ _READ: Final = (
     ProductRow.predicted, ProductRow.version,
 )  # fmt: skip
 _EMPTY: Final = -1
+_TENTHS: Final = 10
+_ROUNDING: Final = 1e-6
+"""What a confidence loses at most as float32: 0.7 still belongs to the tenth that begins there."""
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -92,6 +95,7 @@ class BatchIndex:
         self.version = np.zeros(0, np.int64)
         self.present = np.zeros(0, np.bool_)
         self.confidence = np.zeros(0, np.float32)
+        self.depth = np.zeros(0, np.int64)
         self.is_labelled = np.zeros(0, np.bool_)
         self.keys: list[str] = []
         self.names: list[str] = []
@@ -124,6 +128,7 @@ class BatchIndex:
         self.present[place] = is_present
         self.confidence[place] = np.nan if row.confidence is None else row.confidence
         self.is_labelled[place] = row.predicted is not None
+        self.depth[place] = row.predicted["depth"] if row.predicted else 0
         if (self.keys[place], self.names[place]) != (row.key or "", row.name):
             self.keys[place], self.names[place] = row.key or "", row.name
             self._ranks.clear()
@@ -155,7 +160,7 @@ class BatchIndex:
         def widen(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
             return np.concatenate([values, np.zeros(capacity - len(values), values.dtype)])
 
-        for name in ("number", "position", "version", "present", "confidence", "is_labelled"):
+        for name in ("number", "position", "version", "present", "confidence", "depth", "is_labelled"):
             setattr(self, name, widen(getattr(self, name)))
         for values in (*self.attributes.values(), *self.coded.values()):
             values.codes = widen(values.codes)
@@ -227,7 +232,28 @@ class BatchIndex:
             "attributes": {name: values.count(found) for name, values in self.attributes.items()},
             "flags": {name: count for name, count in flags.items() if count},
             "who": self.coded["updated_by"].count(found),
+            "confidences": self._count_confidences(found),
+            "answers": self._count_answers(found),
         }
+
+    def _count_confidences(self, found: Mask) -> list[int]:
+        """Return how many rows have a confidence from 0 to 0.1, from 0.1 to 0.2, and so on."""
+        values = self.confidence[found]
+        tenths = np.minimum((values[~np.isnan(values)] * _TENTHS + _ROUNDING).astype(np.int64), _TENTHS - 1)
+        counts: list[int] = np.bincount(tenths, minlength=_TENTHS).tolist()
+        return counts
+
+    def _count_answers(self, found: Mask) -> dict[str, int]:
+        """Return at which level of the category the model's confident answers end, by the level's name."""
+        counts = np.bincount(self.depth[found & self.is_labelled], minlength=len(self.levels) + 1).tolist()
+        return {
+            level: count for level, count in zip(("", *self.levels), counts, strict=False) if count and level
+        }
+
+    def find_unreadable(self, found: Mask) -> list[int]:
+        """Return the numbers of the products that were found and of which no photo can be read."""
+        numbers: list[int] = self.number[self.coded["why"].find("unreadable") & found].tolist()
+        return numbers
 
     def summarise(self) -> dict[str, int]:
         """Return the counts that a list of batches shows."""

@@ -11,14 +11,14 @@ from sqlalchemy import Connection, func, insert, select
 from sqlalchemy import Row as DatabaseRow
 
 from hangtag.archives.members import Membership, sort_member
-from hangtag.archives.zips import iter_entries, read_entry
+from hangtag.archives.zips import ZipEntry, iter_entries, measure_index, read_entry
 from hangtag.domain.errors import InvalidField, InvalidFieldsError, PhotoError
 from hangtag.domain.text import printable
 from hangtag.imaging.budget import DecodeLimits
 from hangtag.imaging.decode import open_photo
 from hangtag.store.folder import hash_file
 from hangtag.store.grouping import find_view
-from hangtag.store.refresh import update_state
+from hangtag.store.refresh import count_photos, update_state
 from hangtag.store.regroup import add_sheets, new_product, regroup
 from hangtag.store.sheet_files import ParsedSheet, SheetFile, parse_sheet
 from hangtag.store.store import Change, Store, find_answer, iter_parts, keep_answer
@@ -32,6 +32,9 @@ MAX_SHEET_BYTES: Final = 32 * 1024 * 1024
 _ROTATED: Final = frozenset({5, 6, 7, 8})
 _ORIENTATION: Final = 0x0112
 _NAME_CHARACTERS: Final = 1000
+_SHOWN_NAMES: Final = 5
+_INDEX_BYTES_AN_ENTRY: Final = 46 + 2 * _NAME_CHARACTERS
+"""What the index of a zip says of an entry: 46 bytes and its name, twice where another system's spelling is added."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ class NewPhoto:
 
 @dataclass
 class Intake:
-    """The files of one upload while they are taken in."""
+    """The files of one upload while they are taken in. `max_photos` is how many a batch takes."""
 
     store: Store
     folder: Path
@@ -88,7 +91,8 @@ class Intake:
         self.received.append(received)
         try:
             if kind == "photo":
-                received.problem = self._take_photo(name, file.path)
+                self._check_room()
+                received.problem = self.take_photo(name, file.path)
                 received.photos = 1
             elif kind == "zip":
                 self._take_zip(file.path, received)
@@ -99,7 +103,8 @@ class Intake:
         except InvalidFieldsError as error:
             received.problem = error.fields[0].message
 
-    def _take_photo(self, name: str, path: Path) -> str | None:
+    def take_photo(self, name: str, path: Path) -> str | None:
+        """Take in the file of a photo, which is gone afterwards. Return why it is too large, None if it is not."""
         size = path.stat().st_size
         if size > self.store.limits.max_bytes:
             problem = f"the file is larger than {self.store.limits.max_bytes:,} bytes"
@@ -110,31 +115,44 @@ class Intake:
         return None
 
     def _take_zip(self, path: Path, received: ReceivedFile) -> None:
-        others = 0
+        others: list[str] = []
+        problems: list[str] = []
         try:
+            if measure_index(path) > self.max_photos * _INDEX_BYTES_AN_ENTRY:
+                raise InvalidFieldsError(InvalidField("files", "the zip has too many entries"))
             with path.open("rb") as opened:
                 for entry in iter_entries(opened):
                     name = clean_name(entry.name)
                     membership = sort_member(entry.name)
                     if membership is Membership.PHOTO:
                         self._check_room()
-                        self._take_entry(path, name, entry)
+                        self.take_entry(path, name, entry)
                         received.photos += 1
                     elif membership is Membership.OTHER and is_table_name(name):
-                        data = read_entry(path, entry, DecodeLimits(max_bytes=MAX_SHEET_BYTES))
-                        target = self.folder / f"sheet-{len(self.sheets)}"
-                        target.write_bytes(data)
-                        self._take_sheet(name, target)
-                    else:
-                        others += membership is Membership.OTHER
+                        problems += self._take_packed_sheet(path, name, entry)
+                    elif membership is Membership.OTHER:
+                        others.append(name)
         except (zipfile.BadZipFile, struct.error, OSError) as error:
-            received.problem = f"the zip cannot be read ({error})"
-        except PhotoError as error:
-            received.problem = error.detail
-        if others and received.problem is None:
-            received.problem = f"{others:,} of its files are neither photos nor tables"
+            problems.append(f"the zip cannot be read ({error})")
+        if others:
+            problems.append(_describe_others(others))
+        received.problem = "; ".join(problems) or None
 
-    def _take_entry(self, path: Path, name: str, entry: Any) -> None:  # noqa: ANN401 - a ZipEntry
+    def _take_packed_sheet(self, path: Path, name: str, entry: ZipEntry) -> list[str]:
+        """Take in a table in a zip, and return what is wrong with it: the photos beside it are not to blame."""
+        try:
+            data = read_entry(path, entry, DecodeLimits(max_bytes=MAX_SHEET_BYTES))
+            target = self.folder / f"sheet-{len(self.sheets)}"
+            target.write_bytes(data)
+            self._take_sheet(name, target)
+        except PhotoError as error:
+            return [f"the table {name} cannot be read: {error.detail}"]
+        except InvalidFieldsError as error:
+            return [error.fields[0].message]
+        return []
+
+    def take_entry(self, path: Path, name: str, entry: ZipEntry) -> None:
+        """Take in a photo in a zip."""
         try:
             data = read_entry(path, entry, self.store.limits)
         except PhotoError as error:
@@ -175,7 +193,8 @@ def take_files(
         known = find_answer(change.connection, key)
         if known is not None:
             return list(known["received"])
-        photos = _find_duplicates(change.connection, intake.photos)
+        _check_size(change.connection, batch.number, intake)
+        photos = find_duplicates(change.connection, intake.photos)
         if skip_duplicates:
             skipped = {photo.name for photo, duplicate in photos if duplicate is not None}
             photos = [(photo, duplicate) for photo, duplicate in photos if duplicate is None]
@@ -187,10 +206,16 @@ def take_files(
         if intake.sheets:
             add_sheets(change, intake.sheets)
         regroup(store, change)
-        update_state(change.connection, batch.number)
+        update_state(change.connection, batch.number, resume=True)
         answer = [file.to_json() for file in intake.received]
         keep_answer(change.connection, key, {"received": answer})
     return answer
+
+
+def _describe_others(names: Sequence[str]) -> str:
+    what = "1 file is" if len(names) == 1 else f"{len(names):,} files are"
+    shown = ", ".join(names[:_SHOWN_NAMES]) + (", …" if len(names) > _SHOWN_NAMES else "")
+    return f"{what} neither photos nor tables: {shown}"
 
 
 def clean_name(name: str) -> str:
@@ -198,6 +223,13 @@ def clean_name(name: str) -> str:
     text = printable(name.replace("\\", "/").replace("\0", ""))
     parts = [part for part in text.split("/") if part not in ("", ".", "..")]
     return "/".join(parts)[-_NAME_CHARACTERS:] or "photo"
+
+
+def _check_size(connection: Connection, batch: int, intake: Intake) -> None:
+    """Raise `InvalidFieldsError` if a batch would have more photos than it may."""
+    if intake.photos and count_photos(connection, batch) + len(intake.photos) > intake.max_photos:
+        message = f"a batch takes at most {intake.max_photos:,} photos; make another one for the rest"
+        raise InvalidFieldsError(InvalidField("files", message))
 
 
 def insert_photos(change: Change, photos: Sequence[tuple[NewPhoto, int | None]]) -> None:
@@ -231,7 +263,7 @@ def insert_photos(change: Change, photos: Sequence[tuple[NewPhoto, int | None]])
         change.connection.execute(insert(PhotoRow), rows)
 
 
-def _find_duplicates(connection: Connection, photos: Sequence[NewPhoto]) -> list[tuple[NewPhoto, int | None]]:
+def find_duplicates(connection: Connection, photos: Sequence[NewPhoto]) -> list[tuple[NewPhoto, int | None]]:
     """Return the photos with the number of the first photo of the same content that is there already."""
     first: dict[str, int] = {}
     for part in iter_parts(sorted({photo.sha256 for photo in photos if photo.sha256})):

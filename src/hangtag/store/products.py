@@ -1,12 +1,13 @@
 """Products as people and programs see them: found, counted, and described with their photos and labels."""
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 from sqlalchemy import Row as DatabaseRow
 
 from hangtag.domain.errors import NotStoredError
@@ -56,7 +57,9 @@ class Products:
         with self.store.engine.connect() as connection:
             batch = self.store.find_batch(connection, batch_id)
             with self._index(connection, batch) as index:
-                return index.count(index.find(wanted))
+                found = index.find(wanted)
+                counts, unreadable = index.count(found), index.find_unreadable(found)
+            return counts | {"reasons": _count_reasons(connection, unreadable)}
 
     def find_numbers(self, connection: Connection, batch: DatabaseRow[Any], wanted: Filter) -> list[int]:
         """Return the numbers of the products that a filter wants, in the order of the batch."""
@@ -134,6 +137,17 @@ class Products:
     def _index(self, connection: Connection, batch: DatabaseRow[Any]) -> UsedIndex:
         card = self.store.labeller(connection, batch.model).card
         return self._indexes.using(connection, batch.number, category_levels(card), card.columns)
+
+
+def _count_reasons(connection: Connection, products: Sequence[int]) -> dict[str, int]:
+    """Return why the photos of products cannot be read, and how many of each."""
+    counts = Counter[str]()
+    for part in iter_parts(products):
+        wanted = (PhotoRow.product.in_(part), PhotoRow.reason.is_not(None))
+        statement = select(PhotoRow.reason, func.count()).where(*wanted).group_by(PhotoRow.reason)
+        for reason, count in connection.execute(statement):
+            counts[str(reason)] += count
+    return dict(counts.most_common())
 
 
 class _Answers:

@@ -101,12 +101,14 @@ def read_photos(
     return {product: list(photos) for product, photos in groupby(rows, attrgetter("product"))}
 
 
-def update_state(connection: Connection, batch: int) -> str:
-    """Set whether a batch is being labelled or ready, and return that."""
+def update_state(connection: Connection, batch: int, *, resume: bool = False) -> str:
+    """Set whether a batch is being labelled or ready, and return that. One that was stopped rests until `resume`."""
     todo = connection.execute(
         select(PhotoRow.number).where(PhotoRow.todo, PhotoRow.batch == batch).limit(1)
     ).first()
-    state = "ready" if todo is None else "labelling"
+    present = connection.execute(select(BatchRow.state).where(BatchRow.number == batch)).scalar_one()
+    resting = "labelling" if resume or present != "stopped" else "stopped"
+    state = "ready" if todo is None else resting
     connection.execute(update(BatchRow).where(BatchRow.number == batch).values(state=state, message=None))
     return state
 
@@ -114,6 +116,12 @@ def update_state(connection: Connection, batch: int) -> str:
 def count_photos(connection: Connection, batch: int) -> int:
     """Return how many photos a batch has."""
     counted = select(func.count()).select_from(PhotoRow).where(PhotoRow.batch == batch)
+    return int(connection.execute(counted).scalar_one())
+
+
+def count_waiting(connection: Connection, batch: int) -> int:
+    """Return how many photos of a batch have no answer yet."""
+    counted = select(func.count()).select_from(PhotoRow).where(PhotoRow.todo, PhotoRow.batch == batch)
     return int(connection.execute(counted).scalar_one())
 
 

@@ -11,6 +11,7 @@ from hangtag.domain.errors import InvalidField, InvalidFieldsError, TableError
 from hangtag.store.store import Change, Store, iter_parts
 from hangtag.store.tables import BatchRow, SheetRow
 from hangtag.tables.cells import Column, Kind
+from hangtag.tables.matching import has_photo_ending
 from hangtag.tables.reading import iter_padded_rows, open_table
 from hangtag.tables.sandbox import SandboxedTable, read_in_sandbox
 
@@ -110,12 +111,21 @@ def parse_sheet(path: Path, file: SheetFile, sheet: str | None = None) -> Parsed
     try:
         table = _read_text(path, file.name) or read_in_sandbox(path, file.name, sheet)
         rows = list(_iter_checked(table, file.name))
+        columns = _find_header(table.columns, rows)
     except TableError as error:
         message = f"the table {file.name} cannot be read: {error.problem}"
         raise InvalidFieldsError(InvalidField("files", message)) from None
     chosen = sheet or (table.sheets[0] if table.sheets else None)
     found = SheetFile(file.name, file.sha256, table.sheets)
-    return ParsedSheet(found, chosen, table.columns, rows)
+    return ParsedSheet(found, chosen, columns, rows)
+
+
+def _find_header(columns: tuple[Column, ...], rows: list[tuple[int, list[str]]]) -> tuple[Column, ...]:
+    """Return the columns of a table. A first line that names a photo is no header, and is put before the rows."""
+    if not any(has_photo_ending(column.name) for column in columns):
+        return columns
+    rows.insert(0, (1, [column.name for column in columns]))
+    return tuple(Column(f"column {place}", column.kind) for place, column in enumerate(columns, start=1))
 
 
 def parse_stored(store: Store, file: SheetFile, sheet: str | None) -> ParsedSheet:

@@ -69,6 +69,8 @@ class Store:
         self.limits = limits
         self.on_change: Callable[[int], None] = lambda _batch: None
         self.shifts: ReadsShifts = _NoShifts()
+        self.photos_per_s: dict[int, float] = {}
+        """How fast the batches are labelled that this process labels now."""
         self._thresholds = thresholds
         self._labellers: dict[int, Labeller] = {}
         self._bases: dict[int, int] = {}

@@ -16,7 +16,7 @@ import numpy as np
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from hangtag.domain.errors import HangtagError, NotStoredError
+from hangtag.domain.errors import HangtagError, NotStoredError, StoreError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.budget import DecodeLimits
 from hangtag.inference.model import Model
@@ -44,6 +44,9 @@ _CAREFUL_PHOTOS: Final = 256
 
 _LOOK_S: Final = 2.0
 """How often a shared database is looked at for batches that came to, or were left by, another service."""
+_NEWEST_COUNTS: Final = 0.3
+_LOST: Final = frozenset({Reason.NOT_FOUND, Reason.UNREADABLE})
+_MOUNT_IT: Final = "Make the data folder readable again, then resume the labelling of the batch."
 _log = logging.getLogger(__name__)
 
 
@@ -180,12 +183,16 @@ class LabellingWorker:
         since = time.monotonic()
         with closing(predict_photos(given, [task.model], settings)) as batches:
             for (found,) in batches:
+                self._check_folder(found)
                 gathered.append(([next(taken) for _ in range(len(found))], found))
-                if time.monotonic() - since >= COMMIT_S or self._stopping.is_set():
+                passed = time.monotonic() - since
+                if passed >= COMMIT_S or self._stopping.is_set():
+                    self._note_pace(task.claim.batch, sum(len(photos) for photos, _ in gathered), passed)
                     if not self._store_answers(task, gathered) or self._stopping.is_set():
                         return
                     gathered, since = [], time.monotonic()
         self._store_answers(task, gathered)
+        self._store.photos_per_s.pop(task.claim.batch, None)
 
     def _label_one_by_one(self, task: _Task) -> bool:
         """Label photos after a death, each noted before it is touched. Return whether there may be more, and no danger.
@@ -197,6 +204,7 @@ class LabellingWorker:
         for photo in islice(self._iter_waiting(claim.batch), _CAREFUL_PHOTOS):
             self._claims.note(claim.batch, photo.number)
             ((found,),) = predict_photos([photo], [task.model], settings)
+            self._check_folder(found)
             if not self._store_answers(task, [([photo], found)]) or self._stopping.is_set():
                 return False
             if photo.number == claim.suspect:
@@ -246,20 +254,36 @@ class LabellingWorker:
             for photo in photos:
                 yield WaitingPhoto(*photo[:4], self._store.folder)
 
+    def _check_folder(self, found: Predictions) -> None:
+        """Raise `StoreError` if photos are missing since their folder is, which is not the fault of the photos."""
+        is_lost = any(reason in _LOST for reason in found.reasons)
+        if is_lost and not self._store.folder.is_readable():
+            raise StoreError(
+                "the folder of the photos cannot be read", where=self._store.folder.photos, fix=_MOUNT_IT
+            )
+
+    def _note_pace(self, batch: int, photos: int, seconds: float) -> None:
+        """Keep how fast a batch is labelled: the last seconds count more than the first ones."""
+        now = photos / max(seconds, 1e-3)
+        known = self._store.photos_per_s.get(batch, now)
+        self._store.photos_per_s[batch] = known + _NEWEST_COUNTS * (now - known)
+
     def _store_answers(self, task: _Task, gathered: list[tuple[list[WaitingPhoto], Predictions]]) -> bool:
-        """Store answers. Return False, and store nothing, if the batch has another model or labeller by now."""
+        """Store answers. Return False, and store none, if the batch was stopped, or has another model or labeller."""
         batch, base = task.claim.batch, task.base
         with self._store.changing(batch) as change:
             present = change.connection.execute(
-                select(BatchRow.model).where(BatchRow.number == batch)
-            ).scalar_one()
-            is_others = self._store.base_of(change.connection, present) != base
-            if is_others or not self._claims.renew(change.connection, batch):
+                select(BatchRow.model, BatchRow.state).where(BatchRow.number == batch)
+            ).one()
+            is_others = self._store.base_of(change.connection, present.model) != base
+            if is_others or present.state == "stopped" or not self._claims.renew(change.connection, batch):
                 return False
             touched: set[int] = set()
             for photos, found in gathered:
                 touched |= _insert_answers(change, base, photos, (task.labeller, found))
-                derive_answers(self._store, change.connection, present, [photo.number for photo in photos])
+                derive_answers(
+                    self._store, change.connection, present.model, [photo.number for photo in photos]
+                )
             refresh_products(self._store, change, touched)
             update_state(change.connection, batch)
         return True

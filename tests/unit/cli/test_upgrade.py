@@ -3,10 +3,10 @@
 import sqlite3
 
 import pytest
-from alembic import command
 
+from first_edition import LOOSE, SPRING, make_data_folder
 from hangtag.store import database
-from hangtag.store.database import list_revisions, open_database, sqlite_url
+from hangtag.store.database import list_revisions
 from hangtag.store.folder import FolderClaim
 
 
@@ -22,18 +22,8 @@ def first_edition(tmp_path, monkeypatch):
     folder.mkdir(mode=0o755)
     monkeypatch.setenv("HANGTAG_DATA_FOLDER", str(folder))
     monkeypatch.delenv("HANGTAG_DATABASE_URL", raising=False)
-    path = folder / "hangtag.db"
-    with monkeypatch.context() as old:
-        upgrade = command.upgrade
-        old.setattr(database.command, "upgrade", lambda config, _: upgrade(config, "0002"))
-        open_database(sqlite_url(path)).dispose()
-    with sqlite3.connect(path) as opened:
-        columns = opened.execute("PRAGMA table_info(jobs)").fetchall()
-        values = {name: 0 if "INT" in kind.upper() else "" for _, name, kind, needed, *_ in columns if needed}
-        values |= {"created": "2026-01-01 00:00:00"} if "created" in {column[1] for column in columns} else {}
-        names, marks = ", ".join(values), ", ".join("?" * len(values))
-        opened.execute(f"INSERT INTO jobs ({names}) VALUES ({marks})", list(values.values()))  # noqa: S608
-    return path
+    make_data_folder(folder)
+    return folder / "hangtag.db"
 
 
 def test_a_database_of_the_first_edition(call, first_edition):
@@ -41,12 +31,24 @@ def test_a_database_of_the_first_edition(call, first_edition):
     status, out, err = call("upgrade")
     assert (status, err) == (0, "")
     newest = list_revisions()[0]
-    assert f"Schema 0002 is now {newest}; kept 1 jobs." in out
+    assert f"Schema 0002 is now {newest}; kept 18 job_labels, 8 job_photos, 8 job_results, 2 jobs." in out
+    assert "The job 'Spring' is now a batch of 4 photos." in out
     assert revision(first_edition) == newest
+    with sqlite3.connect(first_edition) as opened:
+        assert opened.execute("SELECT id FROM batches ORDER BY number").fetchall() == [(SPRING,), (LOOSE,)]
+    assert not (first_edition.parent / "jobs").exists()
     kept = first_edition.with_name(f"hangtag.db.before-{newest}")
     assert revision(kept) == "0002"
     assert oct(kept.stat().st_mode)[-3:] == oct(first_edition.stat().st_mode)[-3:] == "600"
     assert "up to date" in call("upgrade")[1]
+
+
+@pytest.mark.usefixtures("first_edition")
+def test_a_backup_asks_for_the_upgrade_first(call, tmp_path):
+    status, _, err = call("backup", str(tmp_path / "all.tar"))
+    assert (status, (tmp_path / "all.tar").exists()) == (2, False)
+    assert "hangtag upgrade" in err
+    assert call("upgrade")[0] == call("backup", str(tmp_path / "all.tar"))[0] == 0
 
 
 def test_a_running_service_is_left_alone(call, first_edition):
@@ -60,14 +62,15 @@ def test_a_running_service_is_left_alone(call, first_edition):
 def test_a_failure_in_the_middle_leaves_everything_as_it_was(call, first_edition, monkeypatch):
     def fail(*_):
         with sqlite3.connect(first_edition) as opened:
-            opened.execute("DROP TABLE jobs")
+            opened.execute("DROP TABLE job_labels")
+            opened.execute("DELETE FROM jobs")
         raise sqlite3.OperationalError("disk I/O error")
 
     monkeypatch.setattr(database.command, "upgrade", fail)
     with pytest.raises(sqlite3.OperationalError):
         call("upgrade")
     with sqlite3.connect(first_edition) as opened:
-        assert opened.execute("SELECT count(*) FROM jobs").fetchone() == (1,)
+        assert opened.execute("SELECT count(*) FROM jobs").fetchone() == (2,)
     assert revision(first_edition) == "0002"
 
 

@@ -65,32 +65,6 @@ def test_models_are_compared_and_described(client, photos):
     assert taxonomy.columns["gender"] == TINY_HEADS["gender"]
 
 
-def test_a_job_from_its_start_to_its_end(client, photos, tmp_path):
-    job = client.create_job(photos, title="Three")
-    states = []
-    ended = client.wait(job.id, states.append)
-    assert (ended.state, ended.total, ended.done, ended.failed) == ("done", 3, 3, 1)
-    assert states[-1] == ended
-    assert client.jobs()[0] == client.job(job.id)
-    results = list(client.iter_results(job.id))
-    assert [result.position for result in results] == [0, 1, 2]
-    assert [result.photo for result in client.iter_results(job.id, status="failed")] == ["c.txt"]
-    assert client.results(job.id, limit=1).total == 3
-    corrected = client.correct(job.id, 0, {"gender": "Women"})
-    assert corrected.corrections == {"gender": "Women"}
-    for ending in ("csv", "xlsx", "jsonl"):
-        path = client.download(job.id, tmp_path / f"labels.{ending}")
-        assert path.stat().st_size > 100
-    assert [path.name for path in tmp_path.glob(".*")] == []
-    with pytest.raises(ServiceError) as refused:
-        client.cancel(job.id)
-    assert (refused.value.status, refused.value.service_code) == (409, "job_finished")
-    client.delete(job.id)
-    with pytest.raises(ServiceError) as gone:
-        client.wait(job.id)
-    assert (gone.value.status, gone.value.service_code) == (404, "job_not_found")
-
-
 def test_a_problem_is_raised_with_all_that_the_service_says(client):
     with pytest.raises(ServiceError) as refused:
         client.predict([draw_png(1)], model="nix")
@@ -102,8 +76,6 @@ def test_a_problem_is_raised_with_all_that_the_service_says(client):
 def test_what_cannot_be_meant_is_refused_here(client, tmp_path):
     with pytest.raises(UsageError, match="a list of photos"):
         client.predict("a.png")
-    with pytest.raises(UsageError, match=r"\.csv, \.xlsx or \.jsonl"):
-        client.download("any", tmp_path / "labels.txt")
     with pytest.raises(FileNotFoundError):
         client.predict([tmp_path / "nothing.png"])
 
@@ -121,12 +93,12 @@ def test_a_busy_service_is_asked_again(monkeypatch):
     assert (len(seen), refused.value.service_code) == (4, "queue_full")
 
 
-def test_the_start_of_a_job_is_not_sent_twice(tmp_path, monkeypatch):
+def test_an_upload_is_not_sent_twice(tmp_path, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
     (tmp_path / "a.png").write_bytes(b"x")
     client, seen = answering(httpx.Response(503, json=PROBLEM, headers={"retry-after": "1"}))
     with pytest.raises(ServiceError):
-        client.create_job([tmp_path / "a.png"])
+        client.add_files("b", [tmp_path / "a.png"])
     assert len(seen) == 1
 
 
@@ -156,31 +128,32 @@ def test_a_newer_service_may_say_more(client):
 
 def test_waiting_lives_through_a_restart(monkeypatch):
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
-    job = {
-        "id": "j",
-        "title": "",
-        "state": "running",
+    batch = {
+        "id": "b",
+        "name": "",
         "model": {"id": "m", "name": "m", "version": "1"},
-        "created": "2026-01-01T00:00:00Z",
-        "started": None,
-        "finished": None,
-        "total": 2,
-        "done": 1,
-        "failed": 0,
-        "images_per_s": None,
-        "seconds_left": None,
         "message": None,
+        "created": "2026-01-01T00:00:00Z",
+        "updated": "2026-01-01T00:00:00Z",
+        "created_by": None,
+        "assigned_to": None,
+        "archived": False,
+        "counts": {"photos": 2},
+        "progress": None,
     }
 
-    def event(state):
-        text = httpx.Response(200, json=job | {"state": state}).text
-        return httpx.Response(200, text=f"retry: 1000\n\nevent: progress\ndata: {text}\n\n: heartbeat\n\n")
+    def answer(state):
+        return httpx.Response(200, json=batch | {"state": state})
 
     stopping = httpx.Response(503, json=PROBLEM)
-    client, seen = answering(event("running"), httpx.ConnectError("refused"), stopping, event("done"))
+    client, seen = answering(answer("labelling"), httpx.ConnectError("refused"), stopping, answer("ready"))
     states = []
-    assert client.wait("j", lambda one: states.append(one.state)).state == "done"
-    assert (states, len(seen)) == (["running", "done"], 4)
+    assert client.wait_for_batch("b", lambda found: states.append(found.state)).state == "ready"
+    assert (states, len(seen)) == (["labelling", "ready"], 4)
+    monkeypatch.setattr("hangtag.client.batches._QUIET_S", -1)
+    client, _ = answering(httpx.ConnectError("refused"))
+    with pytest.raises(ServiceError, match="cannot be reached"):
+        client.wait_for_batch("b")
 
 
 def test_a_token_is_sent_and_a_busy_service_asked_again(monkeypatch):

@@ -1,14 +1,19 @@
 """Batches over HTTP: what the store does is tested in `tests/unit/store`, here is what the routes add."""
 
 import asyncio
+import errno
 import io
 import json
+import sqlite3
 import time
+import zipfile
 
 import pytest
 from PIL import Image
+from sqlalchemy.exc import OperationalError
 
 from fakes import encode, paint
+from first_edition import SPRING, make_data_folder
 from hangtag.server.batch_events import BatchStream
 
 API = "/api/v1"
@@ -33,6 +38,12 @@ def wait(client, batch):
             return found
         time.sleep(0.05)
     raise AssertionError(found)
+
+
+def _full_database():
+    cause = sqlite3.OperationalError("database or disk is full")
+    cause.sqlite_errorcode = sqlite3.SQLITE_FULL
+    return OperationalError("INSERT", {}, cause)
 
 
 @pytest.fixture
@@ -120,6 +131,53 @@ def test_photos_are_shown_small_plain_and_as_they_came(client, batch):
     assert (plain.size, dict(plain.getexif())) == ((700, 900), {})
     assert client.get(f"{API}/photos/{shown['id']}/original").content == original
     assert client.get(f"{API}/photos/{shown['id']}/thumbnail?size=161").status_code == 422
+
+
+def test_a_file_over_its_limit_is_cut_and_refused_while_the_others_stay(open_client):
+    client = open_client(max_file_bytes=5_000)
+    batch = client.post(f"{API}/batches", json={}).json()["id"]
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as opened:
+        for number in range(60):
+            opened.writestr(f"{number}.png", photo(mark=number))
+    assert len(archive.getvalue()) > 10_000
+    files = {"large.png": b"\x89PNG" + b"0" * 20_000, "small.png": photo(mark=99), "more": archive.getvalue()}
+    large, small, zipped = send(client, batch, files).json()["received"]
+    assert large["problem"] == "the file is larger than 5,000 bytes"
+    assert (small["problem"], zipped["photos"]) == (None, 60)
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), _full_database()])
+def test_a_full_disk_is_a_problem_and_leaves_nothing(client, batch, monkeypatch, error):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr("hangtag.server.batch_service.take_files", fail)
+    answer = send(client, batch, {"a.png": photo(mark=77)})
+    assert (answer.status_code, answer.json()["code"]) == (507, "disk_full")
+    folder = client.app.state.service.batches.store.folder
+    assert list(folder.incoming.iterdir()) == []
+    assert client.get(f"{API}/batches/{batch}").json()["counts"]["photos"] == 0
+
+
+def test_jobs_of_the_first_edition_are_batches_after_the_start(open_client, tmp_path):
+    make_data_folder(tmp_path)
+    client = open_client(data_folder=tmp_path)
+    assert wait(client, SPRING)["counts"]["photos"] == 4
+    items = client.get(f"{API}/batches/{SPRING}/products").json()["items"]
+    assert items[0]["label"]["gender"] | {"candidates": []} == {
+        "value": "Women",
+        "confidence": None,
+        "confident": True,
+        "state": "corrected",
+        "by": None,
+        "candidates": [],
+    }
+
+
+def test_labelling_is_stopped_and_resumed(client, batch):
+    assert client.patch(f"{API}/batches/{batch}", json={"labelling": False}).json()["state"] == "ready"
+    assert client.patch(f"{API}/batches/{batch}", json={"labelling": True}).json()["progress"] is None
 
 
 def test_events_go_on_where_they_broke_off(client, batch):

@@ -159,8 +159,8 @@ def test_the_lines_of_the_log(caplog):
     ("method", "address", "allowed"),
     [
         ("GET", "/api/v1/predictions", "POST"),
-        ("OPTIONS", "/api/v1/jobs", "GET, POST"),
-        ("PUT", "/api/v1/jobs/4", "DELETE, GET"),
+        ("OPTIONS", "/api/v1/batches", "GET, POST"),
+        ("PUT", "/api/v1/batches/4", "DELETE, GET, PATCH"),
         ("POST", "/", "GET, HEAD"),
         ("DELETE", "/jobs/4", "GET, HEAD"),
     ],

@@ -4,10 +4,13 @@ import zipfile
 import pytest
 
 from fakes import encode, paint
-from hangtag.domain.errors import InvalidFieldsError, NotStoredError
+from hangtag.domain.errors import InvalidFieldsError, NotStoredError, UsageError
 from hangtag.store.batches import BatchChange
 from hangtag.store.decisions import Decision
+from hangtag.store.folder import FolderClaim
+from hangtag.store.index import Filter
 from hangtag.store.sheets import ColumnMapping
+from store_shop import draw
 
 VIEWS = {"1_front.png": "Red", "1_back.png": ("Red", 1), "2_front.png": "Green", "2_back.png": ("Blue", 2)}
 SHEET = b"sku,title,colour,price\n1,Shirt,Red,9.90\n2,Shoe,Red,10\n3,Watch,Blue,5\n"
@@ -68,6 +71,37 @@ def test_files_come_together_in_any_mixture(shop):
     assert shop.batches.get(batch)["sheet"]["name"] == "sheet.csv"
 
 
+def test_a_table_in_a_zip_that_cannot_be_read_costs_no_photo(shop):
+    content = zip_of({"sheet.xlsx": b"no workbook", "a.png": draw("Red"), "b.png": draw("Blue")})
+    batch = shop.make()
+    received = shop.add(batch, {"more.zip": content})[0]
+    assert received["photos"] == 2
+    assert "sheet.xlsx" in received["problem"]
+    assert shop.batches.get(batch)["sheet"] is None
+
+
+def test_a_zip_with_an_enormous_index_is_refused_before_it_is_read(shop, monkeypatch):
+    monkeypatch.setattr("hangtag.store.intake.measure_index", lambda _: 10**9)
+    received = shop.add(shop.make(), {"more.zip": zip_of({"a.png": draw("Red")})})[0]
+    assert (received["photos"], received["problem"]) == (0, "the zip has too many entries")
+
+
+def test_a_batch_takes_only_so_many_photos(shop, monkeypatch):
+    batch = shop.make({"a.png": "Red"})
+    monkeypatch.setattr("store_shop.MAX_PHOTOS", 2)
+    with pytest.raises(InvalidFieldsError, match="at most 2 photos"):
+        shop.add(batch, {"b.png": "Red", "c.png": "Blue"})
+    received = shop.add(batch, {"b.png": "Green"})
+    assert received[0]["problem"] is None
+    assert shop.batches.get(batch)["counts"]["photos"] == 2
+
+
+def test_a_list_without_a_header_loses_no_row(shop):
+    batch = shop.make({"a.png": "Red", "b.png": "Blue", "list.csv": b"a.png,9.90\nb.png,7.50\n"})
+    assert [product["row"]["column 1"] for product in shop.list(batch)] == ["a.png", "b.png"]
+    assert shop.batches.get(batch)["grouping"]["by"] == "sku"
+
+
 def test_what_is_no_photo_keeps_its_place_with_a_reason(shop):
     batch = shop.make({"a.png": "Red", "b.jpg": b"hello"})
     good, bad = shop.list(batch)
@@ -75,6 +109,10 @@ def test_what_is_no_photo_keeps_its_place_with_a_reason(shop):
     assert bad["photos"][0]["error"]["reason"] == "not_a_photo"
     assert bad["needs"] == {"attribute": None, "why": "unreadable"}
     assert shop.batches.get(batch)["counts"]["failed"] == 1
+    counts = shop.products.count(batch, Filter())
+    assert counts["reasons"] == {"not_a_photo": 1}
+    assert sum(counts["confidences"]) == sum(counts["answers"].values()) == 1
+    assert shop.products.count(batch, Filter(text="a.png"))["reasons"] == {}
 
 
 def test_a_sheet_gives_products_their_sku_name_and_row(shop):
@@ -201,3 +239,14 @@ def test_deleting_a_batch_removes_the_photos_that_no_other_has(shop):
     assert shop.list(kept)[0]["label"]["baseColour"]["value"] == "Red"
     with pytest.raises(NotStoredError):
         shop.batches.get(gone)
+
+
+def test_one_folder_has_one_service(tmp_path):
+    claim = FolderClaim(tmp_path / "data")
+    with pytest.raises(UsageError, match="another `hangtag serve`"):
+        FolderClaim(tmp_path / "data")
+    claim.release()
+    FolderClaim(tmp_path / "data").release()
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(UsageError, match="cannot write"):
+        FolderClaim(tmp_path / "file")

@@ -9,7 +9,6 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from hangtag.domain.errors import StoreError, UsageError
-from hangtag.server.jobs.tables import PhotoRow
 from hangtag.store import account_tables, export_tables
 from hangtag.store import tables as store_tables
 from hangtag.store.database import Base, UtcTime, migrate, open_database, sqlite_url, writing
@@ -56,9 +55,10 @@ def test_sqlite_is_set_up_for_many_readers_and_one_writer(engine):
     assert found == {"journal_mode": "wal", "foreign_keys": 1, "busy_timeout": 15_000, "synchronous": 1}
 
 
-def test_a_photo_needs_its_job(engine):
+def test_a_comment_needs_its_product(engine):
+    values = {"product": 9, "at": datetime.now(UTC), "text": "x"}
     with pytest.raises(IntegrityError), writing(engine) as connection:
-        connection.execute(insert(PhotoRow), [{"job": 9, "position": 0, "name": "a.jpg"}])
+        connection.execute(insert(store_tables.CommentRow), [values])
 
 
 def test_a_failed_transaction_leaves_nothing(engine):

@@ -147,15 +147,4 @@ RULES: Final[Mapping[str, Rule]] = {
     "roll_back_shop": _REVIEW_AUDITED,
     "archive_shop_model": _REVIEW_AUDITED,
     "undo_learning": _REVIEW_AUDITED,
-    # Jobs
-    "create_job": _LABEL_AUDITED,
-    "list_jobs": _READ,
-    "show_job": _READ,
-    "watch_job": _READ,
-    "list_results": _READ,
-    "correct_labels": _REVIEW,
-    "show_photo": _READ,
-    "download_results": _READ,
-    "cancel_job": _LABEL_AUDITED,
-    "delete_job": _REVIEW_AUDITED,
 }

@@ -95,11 +95,11 @@ def show_batch(batch_id: BatchId, service: ServiceDependency) -> Response:
 
 @router.patch("/batches/{batch_id}", response_model=Batch, responses=problem_responses(404))
 def change_batch(batch_id: BatchId, patch: BatchPatch, service: ServiceDependency) -> Response:
-    """Rename, archive or assign a batch, or label it with another model. Decisions are kept."""
+    """Rename, archive or assign a batch, label it with another model, stop or resume that. Decisions are kept."""
     given = patch.model_dump(exclude_unset=True)
-    model = given.pop("model", None)
+    model, labelling = given.pop("model", None), given.pop("labelling", None)
     fields = {name: value for name, value in given.items() if value is not None or name == "assigned_to"}
-    return json_response(service.batches.batches.change(batch_id, BatchChange(fields, model)))
+    return json_response(service.batches.batches.change(batch_id, BatchChange(fields, model, labelling)))
 
 
 @router.delete("/batches/{batch_id}", status_code=204, responses=problem_responses(404))

@@ -71,7 +71,7 @@ class Export(Schema):
     responses=_FILES | problem_responses(413, 422),
 )
 def create_export(export: Export) -> StreamingResponse:
-    """Render a table as a file, with the code that writes the downloads of jobs.
+    """Render a table as a file, with the code that writes the exports of batches.
 
     Text that a spreadsheet would interpret as a formula is escaped. `tsv` is meant for pasting: tabs and line breaks
     inside a cell become spaces.

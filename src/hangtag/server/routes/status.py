@@ -50,8 +50,8 @@ async def show_status(service: ServiceDependency) -> Status:
             max_files=settings.max_files,
             max_file_bytes=settings.max_file_bytes,
             max_request_bytes=settings.max_request_bytes,
-            max_job_bytes=settings.max_job_bytes,
-            max_job_photos=settings.max_job_photos,
+            max_upload_bytes=settings.max_upload_bytes,
+            max_batch_photos=settings.max_batch_photos,
             max_pixels=settings.max_pixels,
         ),
     )

@@ -11,7 +11,6 @@ export const health = `${basePath}/healthz`;
 /** The description of the API for people, and for programs. */
 export const apiPage = `${basePath}/api/docs`;
 export const apiDocument = `${api}/openapi.json`;
-export const jobs = `${api}/jobs`;
 
 export function displayNames(language: string): string {
   return `${api}/names?language=${encodeURIComponent(language)}`;
@@ -23,18 +22,6 @@ export function cataloguePhoto(name: string): string {
 
 export function samplePhoto(name: string): string {
   return `${api}/samples/${encodeURIComponent(name)}`;
-}
-
-export function jobPhoto(job: string, position: number): string {
-  return `${jobs}/${encodeURIComponent(job)}/photos/${position}`;
-}
-
-export function jobEvents(job: string): string {
-  return `${jobs}/${encodeURIComponent(job)}/events`;
-}
-
-export function jobDownload(job: string, format: 'csv' | 'xlsx' | 'jsonl'): string {
-  return `${jobs}/${encodeURIComponent(job)}/download?format=${format}`;
 }
 
 /** A photo of a product, small; `size` is its longer edge in pixels. */

@@ -1,6 +1,6 @@
 /** Batches and their products, as the service speaks of them. */
 
-export type BatchState = 'receiving' | 'labelling' | 'ready' | 'failed';
+export type BatchState = 'receiving' | 'labelling' | 'stopped' | 'ready' | 'failed';
 export type ProductState = 'to_check' | 'checked' | 'corrected';
 export type GroupingKind = 'sku' | 'name' | 'folder' | 'photo';
 
@@ -25,7 +25,11 @@ export interface Batch {
   assigned_to: string | null;
   archived: boolean;
   state: BatchState;
+  /** Why the labelling failed. */
+  message: string | null;
   counts: BatchCounts;
+  /** What is left to label, null when nothing is. */
+  progress: { waiting: number; photos_per_s: number | null; seconds_left: number | null } | null;
   sheet: { name: string; rows: number; mapped: boolean } | null;
   grouping: { by: GroupingKind; pattern: string | null } | null;
   /** Photos for its cover, at most four. */
@@ -195,7 +199,7 @@ export interface BatchService {
   get(batch: string): Promise<Batch>;
   patch(
     batch: string,
-    change: Partial<Pick<Batch, 'name' | 'archived' | 'assigned_to'> & { model: string }>,
+    change: Partial<Pick<Batch, 'name' | 'archived' | 'assigned_to'> & { model: string; labelling: boolean }>,
   ): Promise<Batch>;
   remove(batch: string): Promise<void>;
   duplicate(batch: string): Promise<Batch>;

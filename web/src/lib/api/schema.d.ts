@@ -71,7 +71,7 @@ export interface paths {
         delete: operations["delete_batch"];
         options?: never;
         head?: never;
-        /** @description Rename, archive or assign a batch, or label it with another model. Decisions are kept. */
+        /** @description Rename, archive or assign a batch, label it with another model, stop or resume that. Decisions are kept. */
         patch: operations["change_batch"];
         trace?: never;
     };
@@ -956,149 +956,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/jobs": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** @description List the jobs, newest first. */
-        get: operations["list_jobs"];
-        put?: never;
-        /**
-         * @description Start a job from photos, zip files of photos, and optionally a table that lists them.
-         *
-         *     The columns of the table are returned with the results. A row whose photo is missing becomes a failed result, and
-         *     a photo that is not in the table is labelled, too.
-         */
-        post: operations["create_job"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/jobs/{job_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** @description Return a job with its summary so far. */
-        get: operations["show_job"];
-        put?: never;
-        post?: never;
-        /** @description Delete a job that has ended, with its photos and results. */
-        delete: operations["delete_job"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/jobs/{job_id}/events": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** @description Stream the progress of a job as server-sent events named `progress`, until the job has ended. */
-        get: operations["watch_job"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/jobs/{job_id}/results": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** @description List the results of a job so far. Without a column, confidences are those of the deepest category level. */
-        get: operations["list_results"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/jobs/{job_id}/results/{position}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        /** @description Correct or confirm the labels of a photo. A category label brings the rest of its path with it. */
-        patch: operations["correct_labels"];
-        trace?: never;
-    };
-    "/api/v1/jobs/{job_id}/photos/{position}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** @description Return a photo of a job. */
-        get: operations["show_photo"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/jobs/{job_id}/download": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** @description Download the labels of all photos of a job, corrections included. */
-        get: operations["download_results"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/jobs/{job_id}/cancel": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** @description Stop a job. Its results so far are kept. */
-        post: operations["cancel_job"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/explanations": {
         parameters: {
             query?: never;
@@ -1126,7 +983,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * @description Render a table as a file, with the code that writes the downloads of jobs.
+         * @description Render a table as a file, with the code that writes the exports of batches.
          *
          *     Text that a spreadsheet would interpret as a formula is escaped. `tsv` is meant for pasting: tabs and line breaks
          *     inside a cell become spaces.
@@ -1789,10 +1646,11 @@ export interface components {
              * State
              * @enum {string}
              */
-            state: "receiving" | "labelling" | "ready" | "failed";
+            state: "receiving" | "labelling" | "stopped" | "ready" | "failed";
             /** Message */
             message: string | null;
             counts: components["schemas"]["BatchCounts"];
+            progress: components["schemas"]["LabellingProgress"] | null;
             sheet: components["schemas"]["SheetSummary"] | null;
             grouping: components["schemas"]["Grouping"];
             /** Cover */
@@ -1846,7 +1704,7 @@ export interface components {
         };
         /**
          * BatchPatch
-         * @description Changes to a batch. With another model, all its photos are labelled again.
+         * @description Changes to a batch. With another model, all its photos are labelled again. `labelling` stops or resumes that.
          */
         BatchPatch: {
             /** Name */
@@ -1855,6 +1713,8 @@ export interface components {
             archived?: boolean | null;
             /** Model */
             model?: string | null;
+            /** Labelling */
+            labelling?: boolean | null;
             /** Assigned To */
             assigned_to?: string | null;
         };
@@ -2178,16 +2038,6 @@ export interface components {
         CopiedDocument: {
             /** Name */
             name?: string | null;
-        };
-        /**
-         * Correction
-         * @description Corrected labels by column. Each must be a class of the model, and category labels must form a path.
-         */
-        Correction: {
-            /** Labels */
-            labels: {
-                [key: string]: string;
-            };
         };
         /**
          * CrossValidated
@@ -2547,28 +2397,6 @@ export interface components {
             detail: string;
         };
         /**
-         * FailedResult
-         * @description A job's photo that could not be labelled, and why.
-         */
-        FailedResult: {
-            /** Photo */
-            photo: string;
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            status: "failed";
-            reason: components["schemas"]["Reason"];
-            /** Detail */
-            detail: string;
-            /** Position */
-            position: number;
-            /** Row */
-            row?: {
-                [key: string]: string;
-            } | null;
-        };
-        /**
          * Figures
          * @description The accuracy of a model on its test split, or on another split if it was not measured on that one.
          */
@@ -2765,137 +2593,6 @@ export interface components {
             role: components["schemas"]["Role"];
         };
         /**
-         * Job
-         * @description A batch of photos that is labelled in the background. `message` says why it failed or what was skipped.
-         */
-        Job: {
-            /** Id */
-            id: string;
-            /** Title */
-            title: string;
-            /**
-             * State
-             * @enum {string}
-             */
-            state: "queued" | "running" | "done" | "cancelled" | "failed";
-            model: components["schemas"]["ModelName"];
-            /**
-             * Created
-             * Format: date-time
-             */
-            created: string;
-            /** Started */
-            started: string | null;
-            /** Finished */
-            finished: string | null;
-            /** Total */
-            total: number;
-            /** Done */
-            done: number;
-            /** Failed */
-            failed: number;
-            /** Images Per S */
-            images_per_s: number | null;
-            /** Seconds Left */
-            seconds_left: number | null;
-            /** Message */
-            message: string | null;
-        };
-        /**
-         * JobDetail
-         * @description A job with its summary so far.
-         */
-        JobDetail: {
-            /** Id */
-            id: string;
-            /** Title */
-            title: string;
-            /**
-             * State
-             * @enum {string}
-             */
-            state: "queued" | "running" | "done" | "cancelled" | "failed";
-            model: components["schemas"]["ModelName"];
-            /**
-             * Created
-             * Format: date-time
-             */
-            created: string;
-            /** Started */
-            started: string | null;
-            /** Finished */
-            finished: string | null;
-            /** Total */
-            total: number;
-            /** Done */
-            done: number;
-            /** Failed */
-            failed: number;
-            /** Images Per S */
-            images_per_s: number | null;
-            /** Seconds Left */
-            seconds_left: number | null;
-            /** Message */
-            message: string | null;
-            summary: components["schemas"]["JobSummary"];
-        };
-        /**
-         * JobList
-         * @description A page of the jobs, the newest first.
-         */
-        JobList: {
-            /** Jobs */
-            jobs: components["schemas"]["Job"][];
-            /** Total */
-            total: number;
-        };
-        /**
-         * JobResults
-         * @description A page of results. `total` counts all that match.
-         */
-        JobResults: {
-            /** Total */
-            total: number;
-            /** Results */
-            results: (components["schemas"]["LabelledResult"] | components["schemas"]["FailedResult"])[];
-        };
-        /**
-         * JobSummary
-         * @description The summary of a job.
-         *
-         *     `by_class`, `by_reason` and `by_flag` count photos. `by_answer` counts at which level the answers end; null stands
-         *     for photos without an answer. `by_confidence` has ten bins of the leaf's confidence as [lower bound, count].
-         */
-        JobSummary: {
-            /** By Class */
-            by_class: {
-                [key: string]: [
-                    string,
-                    number
-                ][];
-            };
-            /** By Reason */
-            by_reason: [
-                string,
-                number
-            ][];
-            /** By Answer */
-            by_answer: [
-                string | null,
-                number
-            ][];
-            /** By Flag */
-            by_flag: [
-                components["schemas"]["Flag"],
-                number
-            ][];
-            /** By Confidence */
-            by_confidence: [
-                number,
-                number
-            ][];
-        };
-        /**
          * Label
          * @description A class and the calibrated probability that it is right.
          */
@@ -2941,51 +2638,16 @@ export interface components {
             doubtful: string[];
         };
         /**
-         * LabelledResult
-         * @description The labels of a job's photo.
-         *
-         *     `path`, `answer` and `doubtful` include `corrections`, the labels that a person set; `labels` are the model's.
-         *     `row` has the columns of the job's table.
+         * LabellingProgress
+         * @description How many photos have no answer yet, how fast they get one (null: not known), and how long that will take.
          */
-        LabelledResult: {
-            /** Photo */
-            photo: string;
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            status: "labelled";
-            /** Path */
-            path: string[];
-            /** Answer */
-            answer: string[];
-            /** Answer Level */
-            answer_level: string | null;
-            /** Flags */
-            flags: components["schemas"]["Flag"][];
-            /** Labels */
-            labels: {
-                [key: string]: components["schemas"]["ChosenLabel"];
-            };
-            /** Probabilities */
-            probabilities?: {
-                [key: string]: components["schemas"]["Label"][];
-            } | null;
-            /** Doubtful */
-            doubtful: string[];
-            /** Position */
-            position: number;
-            /** Row */
-            row?: {
-                [key: string]: string;
-            } | null;
-            /**
-             * Corrections
-             * @default {}
-             */
-            corrections: {
-                [key: string]: string;
-            };
+        LabellingProgress: {
+            /** Waiting */
+            waiting: number;
+            /** Photos Per S */
+            photos_per_s: number | null;
+            /** Seconds Left */
+            seconds_left: number | null;
         };
         /**
          * LearnNow
@@ -3065,10 +2727,10 @@ export interface components {
             max_file_bytes: number;
             /** Max Request Bytes */
             max_request_bytes: number;
-            /** Max Job Bytes */
-            max_job_bytes: number;
-            /** Max Job Photos */
-            max_job_photos: number;
+            /** Max Upload Bytes */
+            max_upload_bytes: number;
+            /** Max Batch Photos */
+            max_batch_photos: number;
             /** Max Pixels */
             max_pixels: number;
         };
@@ -3703,6 +3365,9 @@ export interface components {
         /**
          * ProductCounts
          * @description The number of products by state, path, value, flag and person.
+         *
+         *     `confidences` counts by tenths of the confidence, from 0 on. `answers` says at which level of the category the
+         *     confident answers end, `reasons` why photos cannot be read.
          */
         ProductCounts: {
             /** Total */
@@ -3731,6 +3396,16 @@ export interface components {
             };
             /** Who */
             who: {
+                [key: string]: number;
+            };
+            /** Confidences */
+            confidences: number[];
+            /** Answers */
+            answers: {
+                [key: string]: number;
+            };
+            /** Reasons */
+            reasons: {
                 [key: string]: number;
             };
         };
@@ -7897,522 +7572,6 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_jobs: {
-        parameters: {
-            query?: {
-                /** @description The number of items to skip. */
-                offset?: number;
-                /** @description The largest number of items to return. */
-                limit?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["JobList"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    create_job: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "multipart/form-data": {
-                    /**
-                     * Files
-                     * @description Photos, zip files of photos, and at most one table (CSV or XLSX) that lists them.
-                     */
-                    files: string[];
-                    /**
-                     * Model
-                     * @description The id of the model. Defaults to the service's default model.
-                     */
-                    model?: string;
-                    /**
-                     * Title
-                     * @description The job's title. Defaults to the name of the zip file or the number of photos.
-                     * @default
-                     */
-                    title?: string;
-                    /**
-                     * Photo Column
-                     * @description The column of the table that names the photos. Detected if not given.
-                     */
-                    photo_column?: string;
-                };
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Job"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Request Timeout */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Insufficient Storage */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    show_job: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The id of the job. */
-                job_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["JobDetail"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    delete_job: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The id of the job. */
-                job_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    watch_job: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The id of the job. */
-                job_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/event-stream": unknown;
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_results: {
-        parameters: {
-            query?: {
-                /** @description The number of items to skip. */
-                offset?: number;
-                /** @description The largest number of items to return. */
-                limit?: number;
-                /** @description The column that `label` and the confidences refer to. */
-                column?: string | null;
-                /** @description Return photos with this label only, corrections included. */
-                label?: string | null;
-                min_confidence?: number | null;
-                max_confidence?: number | null;
-                status?: ("labelled" | "failed" | "doubtful" | "category" | "attributes" | "flagged") | null;
-                sort?: "position" | "confidence";
-            };
-            header?: never;
-            path: {
-                /** @description The id of the job. */
-                job_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["JobResults"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    correct_labels: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The id of the job. */
-                job_id: string;
-                /** @description The position of the photo in the job, from 0. */
-                position: number;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["Correction"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["LabelledResult"] | components["schemas"]["FailedResult"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    show_photo: {
-        parameters: {
-            query?: {
-                /** @description The longest side in pixels. Defaults to 2,048. */
-                size?: number | null;
-            };
-            header?: never;
-            path: {
-                /** @description The id of the job. */
-                job_id: string;
-                /** @description The position of the photo in the job, from 0. */
-                position: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "image/*": unknown;
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    download_results: {
-        parameters: {
-            query: {
-                /** @description The format of the file. */
-                format: "csv" | "xlsx" | "jsonl";
-            };
-            header?: never;
-            path: {
-                /** @description The id of the job. */
-                job_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/csv; charset=utf-8": unknown;
-                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": unknown;
-                    "application/x-ndjson": unknown;
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    cancel_job: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The id of the job. */
-                job_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Job"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Conflict */
-            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -89,6 +89,8 @@ export function batchOf(products: readonly Product[], more: Partial<Batch> = {})
     assigned_to: null,
     archived: false,
     state: 'ready',
+    message: null,
+    progress: null,
     counts: {
       products: products.length,
       photos: products.reduce((sum, { photos }) => sum + photos.length, 0),

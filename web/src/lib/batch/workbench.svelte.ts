@@ -3,6 +3,7 @@ import { getContext, setContext } from 'svelte';
 import type { BatchService, Product, SavedView, Target } from '../api/batch.ts';
 import { answered, api } from '../api/client.ts';
 import { person } from '../api/person.svelte.ts';
+import { explain } from '../api/problem.ts';
 import { Resource } from '../api/resource.svelte.ts';
 import { ARROW, consistent, labelsOfPath, pathOptions } from '../api/taxonomy.ts';
 import type { Taxonomy } from '../api/types.ts';
@@ -143,6 +144,16 @@ export class Workbench {
     const tell = () => void this.service.present(this.desk.id, product).catch(() => undefined);
     tell();
     if (product !== null) this.#presence = setInterval(tell, PRESENT_MS);
+  }
+
+  /** Stops the labelling of the batch, or lets it go on. */
+  async setLabelling(labelling: boolean): Promise<void> {
+    try {
+      await this.service.patch(this.desk.id, { labelling });
+      await this.desk.reloadBatch();
+    } catch (error) {
+      this.desk.problem = explain(error);
+    }
   }
 
   openView(view: SavedView): void {

@@ -1,5 +1,4 @@
 import Boxes from '@lucide/svelte/icons/boxes';
-import Layers from '@lucide/svelte/icons/layers';
 import LibraryBig from '@lucide/svelte/icons/library-big';
 import Settings from '@lucide/svelte/icons/settings-2';
 import Tag from '@lucide/svelte/icons/tag';
@@ -8,7 +7,6 @@ import Users from '@lucide/svelte/icons/users';
 /** The places of the page, in the order of the rail; `name` is the message that names it. */
 export const sections = [
   { path: '/', name: 'batches.title', icon: Tag },
-  { path: '/jobs', name: 'shell.jobs', icon: Layers },
   { path: '/catalogue', name: 'shell.catalogue', icon: LibraryBig },
   { path: '/models', name: 'shell.models', icon: Boxes },
   { path: '/settings', name: 'shell.settings', icon: Settings },
