@@ -7,7 +7,7 @@ are asked for once. Measured in `docs/decisions/`.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,8 @@ from hangtag.adapting.examples import group_alike
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
+
+Why = Literal["kind", "doubt"]
 
 COVERED: Final = 3
 """So many times as many checks as there are kinds of labels are spent on covering kinds of photos."""
@@ -49,19 +51,26 @@ class Suggester:
 
         `probabilities` (n, classes) are the model's now, `checked` the positions of photos that were checked.
         """
+        return self.suggest_with_reason(probabilities, checked, count)[0]
+
+    def suggest_with_reason(
+        self, probabilities: Floats, checked: Ints, count: int
+    ) -> tuple[list[Suggestion], Why]:
+        """Return what `suggest` does, and why: because kinds of photos are not covered yet, or because of doubt."""
         settled = np.isin(self.groups, self.groups[checked])
         first_of_group = np.unique(self.groups, return_index=True)[1]
         open_ = first_of_group[~settled[first_of_group]]
         if not len(open_):
-            return []
+            return [], "doubt"
         top = np.sort(probabilities[open_], axis=1)[:, ::-1]
         doubt = 1 - (top[:, 0] - top[:, 1]) if top.shape[1] > 1 else 1 - top[:, 0]
         kinds = len(np.unique(probabilities.argmax(axis=1)))
-        if len(checked) < COVERED * kinds:
-            chosen = self._cover(open_, doubt, checked, count)
-        else:
-            chosen = self._differ(open_, doubt, count)
-        return [Suggestion(int(photo), self._find_alike(int(photo))) for photo in chosen]
+        is_covering = len(checked) < COVERED * kinds
+        chosen = (
+            self._cover(open_, doubt, checked, count) if is_covering else self._differ(open_, doubt, count)
+        )
+        found = [Suggestion(int(photo), self._find_alike(int(photo))) for photo in chosen]
+        return found, "kind" if is_covering else "doubt"
 
     def _cover(self, open_: Ints, doubt: Floats, checked: Ints, count: int) -> Ints:
         """Return the typical photos of clusters in which nothing was checked, those of large clusters first."""

@@ -16,6 +16,7 @@ from hangtag.adapting.examples import Examples
 from hangtag.inference.predictions import Floats
 from hangtag.store.derived import read_vectors
 from hangtag.store.labels import Labeller
+from hangtag.store.shop_tables import ShopModelRow
 from hangtag.store.store import Store, iter_parts, now
 from hangtag.store.tables import (
     BatchRow,
@@ -53,7 +54,7 @@ class Checks:
 
 @dataclass(frozen=True, slots=True)
 class NewChecks:
-    """How many products were checked since a decision, and for how many seconds nobody has decided anything."""
+    """How many products were checked since something was learnt from them, and how long nobody decided anything."""
 
     count: int
     quiet_s: float
@@ -110,15 +111,10 @@ def read_control(connection: Connection, batch: int) -> list[int]:
     return [int(firsts[position].product) for position in drawn.tolist()]
 
 
-def find_unchecked_control(connection: Connection, batch: int) -> int | None:
-    """Return the product of a batch that should be checked next for the figures; None where all are."""
-    drawn = read_control(connection, batch)
-    checked = len(take_checked(connection, drawn))
-    return drawn[checked] if checked < len(drawn) else None
-
-
-def count_new_checks(connection: Connection, base: int, since: int) -> NewChecks:
-    """Return how many products of a base's batches were checked after a decision."""
+def find_new_checks(connection: Connection, base: int) -> NewChecks:
+    """Return how many products of a base's batches were checked since a version learnt from them."""
+    newest = select(func.max(ShopModelRow.decision)).where(ShopModelRow.base == base)
+    since = connection.execute(newest).scalar_one() or 0
     statement = (
         select(
             func.count(ChangeRow.product.distinct()), func.max(DecisionRow.at), func.max(DecisionRow.number)

@@ -1,13 +1,12 @@
 """Whether a store learns by itself and from how many checks on, and what people asked it to learn now."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection
 
 from hangtag.learning.learner import Wish
-from hangtag.store.shop_tables import ShopSettingRow
+from hangtag.store.shop_settings import read_setting, write_setting
 
 LEARNING: Final = "learning"
 WISHES: Final = "wishes"
@@ -23,35 +22,25 @@ class LearningSettings:
 
 def read_settings(connection: Connection) -> LearningSettings:
     """Return the settings; those that nobody changed are the usual ones."""
-    return LearningSettings(**_read(connection, LEARNING))
+    return LearningSettings(**read_setting(connection, LEARNING))
 
 
 def write_settings(connection: Connection, settings: LearningSettings) -> None:
     """Store the settings."""
-    _write(connection, LEARNING, asdict(settings))
+    write_setting(connection, LEARNING, asdict(settings))
 
 
 def add_wish(connection: Connection, wish: Wish) -> None:
     """Note that a version is to be made of a base, in place of an earlier wish for it."""
-    _write(connection, WISHES, {**_read(connection, WISHES), str(wish.base): asdict(wish)})
+    write_setting(connection, WISHES, {**read_setting(connection, WISHES), str(wish.base): asdict(wish)})
 
 
 def read_wishes(connection: Connection) -> list[Wish]:
     """Return what was wished for and is not done yet."""
-    return [Wish(**values) for values in _read(connection, WISHES).values()]
+    return [Wish(**values) for values in read_setting(connection, WISHES).values()]
 
 
 def end_wish(connection: Connection, base: int) -> None:
     """Note that a wish was fulfilled, or cannot be."""
-    left = {key: values for key, values in _read(connection, WISHES).items() if key != str(base)}
-    _write(connection, WISHES, left)
-
-
-def _read(connection: Connection, key: str) -> dict[str, Any]:
-    statement = select(ShopSettingRow.value).where(ShopSettingRow.key == key)
-    return connection.execute(statement).scalar_one_or_none() or {}
-
-
-def _write(connection: Connection, key: str, value: Mapping[str, Any]) -> None:
-    connection.execute(delete(ShopSettingRow).where(ShopSettingRow.key == key))
-    connection.execute(insert(ShopSettingRow).values(key=key, value=dict(value)))
+    left = {key: values for key, values in read_setting(connection, WISHES).items() if key != str(base)}
+    write_setting(connection, WISHES, left)

@@ -12,9 +12,10 @@ from sqlalchemy import Row as DatabaseRow
 from hangtag.adapting.effort import estimate_labels, measure_accuracy
 from hangtag.domain.errors import ConflictError, InvalidField, InvalidFieldsError, NotStoredError
 from hangtag.domain.flags import Flag
-from hangtag.learning.checks import read_control, take_checked
+from hangtag.learning.checks import find_new_checks, read_control, take_checked
 from hangtag.learning.learner import Wish
 from hangtag.learning.settings import LearningSettings, add_wish, read_settings, write_settings
+from hangtag.learning.suggestions import Suggestions
 from hangtag.learning.worker import LearningWorker
 from hangtag.store.database import writing
 from hangtag.store.shop_models import ShopModels, read_learnt
@@ -34,6 +35,7 @@ class Shop:
 
     def __init__(self, store: Store, models: ShopModels, worker: LearningWorker) -> None:
         self.models = models
+        self.suggestions = Suggestions(store)
         self._store = store
         self._worker = worker
 
@@ -46,9 +48,11 @@ class Shop:
             checked = _read_control(connection)
             curves = _read_curves(connection)
             drift = _describe_drift(connection)
+            checks = _count_checks(self._store, connection)
         return {
             "enabled": settings.enabled,
             "learn_after": settings.learn_after,
+            "checks": checks,
             "in_use": self.models.in_use(),
             "learning": None if learning is None else {"since": learning.since, "checks": learning.checks},
             "last": last,
@@ -113,6 +117,18 @@ class TooFewChecksError(ConflictError):
     """There are too few checks to learn from."""
 
     code = "too_few_checks"
+
+
+def _count_checks(store: Store, connection: Connection) -> dict[str, int]:
+    """Return how many products people checked in all, and since something was learnt from them."""
+    total = connection.execute(
+        select(func.count())
+        .select_from(ProductRow)
+        .where(~ProductRow.removed, ProductRow.state != "to_check")
+    ).scalar_one()
+    used = connection.execute(select(BatchRow.model).where(~BatchRow.archived).distinct()).scalars().all()
+    bases = {store.base_of(connection, model) for model in used}
+    return {"total": int(total), "since": sum(find_new_checks(connection, base).count for base in bases)}
 
 
 def _find_base(connection: Connection, id_: str | None) -> int:

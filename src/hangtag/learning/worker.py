@@ -11,17 +11,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from hangtag.domain.errors import HangtagError, NotStoredError
-from hangtag.learning.checks import NewChecks, count_new_checks
+from hangtag.learning.checks import NewChecks, find_new_checks
 from hangtag.learning.learner import Learner, Wish
 from hangtag.learning.settings import LearningSettings, end_wish, read_settings, read_wishes
 from hangtag.store.database import writing
 from hangtag.store.derived import relabel_batch
 from hangtag.store.shop_models import ShopModels, WorseError, find_labelling
-from hangtag.store.shop_tables import ShopModelRow
 from hangtag.store.store import Store, now
 from hangtag.store.tables import BatchRow
 
@@ -150,9 +149,7 @@ class LearningWorker:
 
     def _find_new(self, base: int) -> NewChecks:
         with self._store.engine.connect() as connection:
-            last = select(func.max(ShopModelRow.decision)).where(ShopModelRow.base == base)
-            since = connection.execute(last).scalar_one() or 0
-            return count_new_checks(connection, base, since)
+            return find_new_checks(connection, base)
 
     def _relabel_all(self) -> bool:
         done = False

@@ -33,6 +33,7 @@ from hangtag.server.routes import (
     shop,
     single_sign_on,
     status,
+    taxonomy,
     templates,
     webhooks,
 )
@@ -77,6 +78,7 @@ def create_app(settings: Settings) -> FastAPI:
         explanations,
         exports,
         models,
+        taxonomy,
         catalogue,
         samples,
         names,

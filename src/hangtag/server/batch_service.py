@@ -30,6 +30,7 @@ from hangtag.store.intake import Intake, take_files
 from hangtag.store.notes import Notes
 from hangtag.store.products import Products
 from hangtag.store.removal import remove_unused
+from hangtag.store.shop_classes import ShopClasses
 from hangtag.store.shop_models import ShopModels
 from hangtag.store.store import Store, StoredModel
 from hangtag.store.worker import LabellingWorker
@@ -76,6 +77,7 @@ class BatchService:
         learner = Learner(self.store, shop_models, self._find_bundle)
         self._learning = LearningWorker(learner, self.store, shop_models, self._use_shop_models)
         self.shop = Shop(self.store, shop_models, self._learning)
+        self.classes = ShopClasses(self.store)
         self._used: dict[str, Any] = {}
         self.store.on_change = self._on_change
 
@@ -140,7 +142,7 @@ class BatchService:
 
     def _use_shop_models(self) -> None:
         """Let the registry know which versions there are and which are in use, where that has changed."""
-        items, _ = self.shop.models.list()
+        items, _ = self.shop.models.list_versions()
         paths = {item["model"]: self.shop.models.folder.path(item["sha256"]) for item in items}
         paths = {id_: path for id_, path in paths.items() if path.exists()}
         in_use = {

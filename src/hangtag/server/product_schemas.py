@@ -41,8 +41,19 @@ class Photo(Schema):
     waiting: bool
 
 
+class MadeBy(Schema):
+    """The version of a model that predicted a label."""
+
+    id: str
+    name: str
+    version: str
+
+
 class Attribute(Schema):
-    """The label of an attribute. `confidence` is the model's; it is null if a person set another label."""
+    """The label of an attribute. `confidence` is the model's; it is null if a person set another label.
+
+    `made_by` is the model that predicted the label, or the one that was overruled: the first candidate is its label.
+    """
 
     value: str
     confidence: float | None
@@ -50,6 +61,7 @@ class Attribute(Schema):
     state: Literal["predicted", "confirmed", "corrected"]
     by: str | None
     candidates: list[Label]
+    made_by: MadeBy | None
 
 
 class Need(Schema):

@@ -206,14 +206,6 @@ class Confusion(Schema):
     counts: list[tuple[int, int, int]]
 
 
-class TaxonomyView(Schema):
-    """The labels of a model: the category paths from the root to the leaf, and the classes of every column."""
-
-    levels: list[str]
-    paths: list[list[str]]
-    columns: dict[str, list[str]]
-
-
 class ColumnCounts(Schema):
     """The number of products with each label of a column, in descending order. For text, only the number of values."""
 

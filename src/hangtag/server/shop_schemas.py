@@ -175,6 +175,31 @@ class Week(Schema):
     classes: dict[str, dict[str, float]]
 
 
+class CheckCounts(Schema):
+    """How many products people checked in all, and since something was learnt from them."""
+
+    total: int
+    since: int
+
+
+class NextCheck(Schema):
+    """A product to check, and those that look the same and can be settled with it.
+
+    `why`: no product of its `kind` was checked yet, the model is in `doubt`, or it was drawn at random, as `control`.
+    """
+
+    product: str
+    alike: list[str]
+    why: Literal["kind", "doubt", "control"]
+
+
+class NextChecks(Schema):
+    """What to check next, in the order to ask. `left` is how many products are still worth asking about."""
+
+    items: list[NextCheck]
+    left: int
+
+
 class ShopState(Schema):
     """What hangtag knows of the shop.
 
@@ -184,6 +209,7 @@ class ShopState(Schema):
 
     enabled: bool
     learn_after: int
+    checks: CheckCounts
     in_use: dict[str, ShopModel | None]
     learning: Learning | None
     last: Learnt | None
@@ -222,3 +248,49 @@ class RollBack(Schema):
     """The base whose version is rolled back, by default that of the newest version in use."""
 
     base: str | None = None
+
+
+class OwnClass(Schema):
+    """A class that the shop made. `path` is its category path, null for one of an attribute.
+
+    `products` is how many have it, `learnt` whether the model in use knows it.
+    """
+
+    attribute: str
+    name: str
+    path: list[str] | None
+    products: int
+    learnt: bool
+
+
+class TaxonomyView(Schema):
+    """The labels that products can have: the category paths from the root to the leaf, and the classes of each column.
+
+    They are those of the model and the shop's `own`. `names` are the shop's display names, by language, column and
+    class; under the empty class, those of the column itself. `version` counts the shop's changes.
+    """
+
+    levels: list[str]
+    paths: list[list[str]]
+    columns: dict[str, list[str]]
+    own: list[OwnClass]
+    version: int
+    names: dict[str, dict[str, dict[str, str]]]
+
+
+class NewShopClass(Schema):
+    """A class to make: one of the category, with the `path` above it; or of an `attribute`, even a new one."""
+
+    path: list[str] | None = Field(None, max_length=10)
+    attribute: str | None = Field(None, max_length=50)
+    name: str | None = Field(None, max_length=200)
+    values: list[str] = Field(default_factory=list, max_length=1000)
+
+
+class DisplayName(Schema):
+    """What a class is called in a language, an attribute itself where `class` is null. An empty `name` removes it."""
+
+    attribute: str = Field(min_length=1, max_length=100)
+    class_: str | None = Field(None, alias="class", max_length=200)
+    language: Literal["en", "de", "fr", "es"]
+    name: str = Field(max_length=200)

@@ -140,7 +140,7 @@ class Batches:
         with self._store.engine.connect() as connection:
             stored = self._read_sheet(connection, batch)
             rows = SheetRows(stored.columns, read_rows(connection, batch.number))
-            vocabulary = self._store.labeller(connection, batch.model).vocabulary
+            vocabulary = self._store.vocabulary(connection, batch.model)
             names = _read_names(connection, batch.number)
         if sheet is not None and sheet != stored.chosen:
             place, wanted = stored.find(sheet)

@@ -101,7 +101,7 @@ class Decisions:
             known = find_answer(change.connection, key)
             if known is not None:
                 return known
-            vocabulary = self._store.labeller(change.connection, batch.model).vocabulary
+            vocabulary = self._store.vocabulary(change.connection, batch.model)
             planner = Planner(decision, vocabulary, who, others[0].number if others else None)
             for row in read_products(change.connection, numbers, batch.number):
                 planner.plan(row)

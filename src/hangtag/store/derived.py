@@ -125,8 +125,8 @@ def relabel_batch(store: Store, batch: int) -> dict[str, int] | None:
         after = _read_standing(change.connection, batch)
         if store.base_of(change.connection, row.model) != row.model and model != row.model:
             _forget(change.connection, row.model, photos)
-        counts = _count_changes(before, after)
-        note_changes(change.connection, model, batch, counts)
+        counts, touched = _find_changes(before, after)
+        note_changes(change.connection, model, batch, counts, touched)
     return counts
 
 
@@ -165,12 +165,17 @@ def _read_standing(connection: Connection, batch: int) -> dict[int, DatabaseRow[
     return {row.number: row for row in connection.execute(statement)}
 
 
-def _count_changes(
+def _find_changes(
     before: Mapping[int, DatabaseRow[Any]], after: Mapping[int, DatabaseRow[Any]]
-) -> dict[str, int]:
+) -> tuple[dict[str, int], list[int]]:
+    """Return how many labels changed and products got settled, and which products that were."""
     changed = settled = 0
+    touched = []
     for number, row in after.items():
         past = before[number]
-        changed += sum(past.labels.get(name) != label for name, label in row.labels.items())
-        settled += past.why is not None and row.why is None
-    return {"changed": changed, "settled": settled}
+        differ = sum(past.labels.get(name) != label for name, label in row.labels.items())
+        is_settled = past.why is not None and row.why is None
+        changed, settled = changed + differ, settled + is_settled
+        if differ or is_settled:
+            touched.append(number)
+    return {"changed": changed, "settled": settled}, touched

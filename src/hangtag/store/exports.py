@@ -24,7 +24,7 @@ from hangtag.domain.flags import Flag
 from hangtag.domain.taxonomy import format_path
 from hangtag.inference.predictions import category_levels
 from hangtag.store.index import Filter
-from hangtag.store.labels import Labeller, decode_flags
+from hangtag.store.labels import decode_flags
 from hangtag.store.products import Products, read_cells
 from hangtag.store.sheet_files import StoredSheet
 from hangtag.store.tables import PhotoRow, PredictionRow, ProductRow
@@ -68,10 +68,11 @@ def export_batch(
     store = products.store
     with store.engine.connect() as connection:
         batch = store.find_batch(connection, batch_id)
-        labeller = store.labeller(connection, batch.model)
+        levels = category_levels(store.labeller(connection, batch.model).card)
+        known = store.vocabulary(connection, batch.model).columns
         numbers = products.find_numbers(connection, batch, wanted)
     sheet = None if batch.sheet is None else StoredSheet.from_json(batch.sheet)
-    builder = _Builder(labeller, () if sheet is None else sheet.columns, rows)
+    builder = _Builder((levels, known), () if sheet is None else sheet.columns, rows)
     kinds = builder.kinds
     if columns is not None:
         unknown = [name for name in columns if name not in kinds]
@@ -92,11 +93,12 @@ def export_batch(
 class _Builder:
     """Builds the rows of one table, column by column."""
 
-    def __init__(self, labeller: Labeller, sheet: Sequence[Column], rows: RowKind) -> None:
+    def __init__(
+        self, answered: tuple[Sequence[str], Sequence[str]], sheet: Sequence[Column], rows: RowKind
+    ) -> None:
         self._sheet = sheet
         self._rows = rows
-        self._levels = category_levels(labeller.card)
-        known = labeller.card.columns
+        self._levels, known = answered
         self._columns: list[str] = [column for column in LABEL_COLUMNS if column in known]
         self._columns += [column for column in known if column not in LABEL_COLUMNS]
         self._own = self._own_kinds()

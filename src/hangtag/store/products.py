@@ -18,7 +18,7 @@ from hangtag.store.labels import CANDIDATES, Labeller, decode_flags, find_disagr
 from hangtag.store.refresh import answered, read_photos, unpack_photos
 from hangtag.store.sheet_files import StoredSheet
 from hangtag.store.store import Store, iter_parts
-from hangtag.store.tables import BatchRow, EmbeddingRow, PhotoRow, ProductRow, SheetRow
+from hangtag.store.tables import BatchRow, EmbeddingRow, ModelRow, PhotoRow, ProductRow, SheetRow
 from hangtag.tables.cells import Column, parse_value
 
 LARGEST_NUMBER: Final = 2**63 - 1
@@ -112,6 +112,8 @@ class Products:
     ) -> list[dict[str, Any]]:
         """Return products as the API shows them, in the order of their numbers; deleted ones are left out."""
         labeller = self.store.labeller(connection, batch.model)
+        model = select(ModelRow.id, ModelRow.name, ModelRow.version).where(ModelRow.number == batch.model)
+        made_by = connection.execute(model).one()._asdict()
         found: dict[int, dict[str, Any]] = {}
         sheet = None if batch.sheet is None else StoredSheet.from_json(batch.sheet)
         for part in iter_parts(numbers):
@@ -126,6 +128,9 @@ class Products:
             answers = _Answers(labeller, photos)
             for row in rows:
                 described = _describe_product(row, batch.id, labeller, answers.candidates.get(row.number))
+                for name, attribute in described["label"].items():
+                    is_known = row.predicted is not None and name in row.predicted["values"]
+                    attribute["made_by"] = made_by if is_known else None
                 described["row"] = None if sheet is None else type_row(cells.get(row.row), sheet.columns)
                 described["photos"] = [
                     _describe_photo(photo, answers.disagreeing.get(photo.number, []), duplicates)
@@ -136,7 +141,8 @@ class Products:
 
     def _index(self, connection: Connection, batch: DatabaseRow[Any]) -> UsedIndex:
         card = self.store.labeller(connection, batch.model).card
-        return self._indexes.using(connection, batch.number, category_levels(card), card.columns)
+        columns = self.store.vocabulary(connection, batch.model).columns
+        return self._indexes.using(connection, batch.number, category_levels(card), columns)
 
 
 def _count_reasons(connection: Connection, products: Sequence[int]) -> dict[str, int]:
@@ -203,7 +209,7 @@ def _describe_product(
     predicted, said = row.predicted, row.said
     levels = category_levels(labeller.card)
     label = {}
-    for column in labeller.card.columns:
+    for column in dict.fromkeys([*labeller.card.columns, *row.labels]):
         if column in row.labels:
             label[column] = _describe_attribute(column, row, candidates)
     path = [label[level]["value"] for level in levels if level in label]

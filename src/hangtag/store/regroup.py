@@ -127,7 +127,7 @@ def _form_groups(
     groups: list[Group] = []
     rest = list(range(len(names)))
     if sheet is not None:
-        classes = store.labeller(change.connection, batch.model).vocabulary.classes
+        classes = store.vocabulary(change.connection, batch.model).classes
         rows = SheetRows(sheet.columns, read_rows(change.connection, change.batch))
         mapping = ColumnMapping.from_json(sheet.mapping)
         if not sheet.is_confirmed:

@@ -125,7 +125,7 @@ class ShopModels:
             connection.execute(insert(ShopModelRow).values(**values))
         return id_
 
-    def list(self, base: str | None = None) -> tuple[list[dict[str, Any]], int]:
+    def list_versions(self, base: str | None = None) -> tuple[list[dict[str, Any]], int]:
         """Return the versions of a base, or of all, the newest first, and how many there are."""
         with self._store.engine.connect() as connection:
             statement = select(*_COLUMNS).order_by(ShopModelRow.created.desc(), ShopModelRow.number.desc())
@@ -210,6 +210,12 @@ class ShopModels:
             raise NotStoredError("the file of this version was removed")
         return path
 
+    def list_changed(self, id_: str) -> list[int]:
+        """Return the products of which a version changed the labels, or what needs a person, when it came into use."""
+        with self._store.engine.connect() as connection:
+            learnt = _find(connection, id_).learnt
+        return [number for counts in learnt.values() for number in counts["products"]]
+
     def prune(self) -> None:
         """Remove the files of old versions that were learnt automatically and are not in use."""
         with self._store.engine.connect() as connection:
@@ -248,12 +254,14 @@ def find_labelling(connection: Connection, base: int) -> int:
     return base if row is None else int(row.model)
 
 
-def note_changes(connection: Connection, model: int, batch: int, counts: Mapping[str, int]) -> None:
-    """Note what changed in a batch when a version came into use, unless it changed there before."""
+def note_changes(
+    connection: Connection, model: int, batch: int, counts: Mapping[str, int], products: Sequence[int]
+) -> None:
+    """Note what changed in a batch, and of which products, when a version came into use for the first time."""
     row = connection.execute(select(*_COLUMNS).where(ShopModelRow.model == model)).first()
     if row is not None:
         id_ = connection.execute(select(BatchRow.id).where(BatchRow.number == batch)).scalar_one()
-        _set(connection, row.number, learnt={id_: dict(counts)} | row.learnt)
+        _set(connection, row.number, learnt={id_: {**counts, "products": list(products)}} | row.learnt)
 
 
 def read_learnt(connection: Connection, base: int | None = None) -> dict[str, Any] | None:
@@ -270,7 +278,10 @@ def read_learnt(connection: Connection, base: int | None = None) -> dict[str, An
         "checks": row.learnt_from["checks"],
         "changed": sum(counts["changed"] for counts in row.learnt.values()),
         "settled": sum(counts["settled"] for counts in row.learnt.values()),
-        "batches": row.learnt,
+        "batches": {
+            batch: {"changed": counts["changed"], "settled": counts["settled"]}
+            for batch, counts in row.learnt.items()
+        },
         "undo": True,
     }
 

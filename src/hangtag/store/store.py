@@ -20,7 +20,9 @@ from hangtag.store.database import writing
 from hangtag.store.faults import Reserve
 from hangtag.store.folder import PhotoFolder
 from hangtag.store.labels import FindThresholds, Labeller
+from hangtag.store.shop_tables import ShopClassRow
 from hangtag.store.tables import AnswerRow, BatchRow, ModelRow
+from hangtag.store.vocabulary import Vocabulary
 
 Item = TypeVar("Item")
 
@@ -88,6 +90,12 @@ class Store:
             with self._lock:
                 self._labellers[model] = known
         return known
+
+    def vocabulary(self, connection: Connection, model: int) -> Vocabulary:
+        """Return the classes that may be said where a model labels: those that it knows, and the shop's own."""
+        known = self.labeller(connection, model).vocabulary
+        own = read_own_classes(connection)
+        return known.extended(own) if own else known
 
     @contextmanager
     def changing(self, batch: int, *others: int) -> Iterator["Change"]:
@@ -162,6 +170,12 @@ class Change:
     def of(self, batch: int) -> "Change":
         """Return the same transaction as a change of another of its batches."""
         return Change(self.connection, batch, self.revisions[batch], self.revisions)
+
+
+def read_own_classes(connection: Connection) -> Sequence[DatabaseRow[Any]]:
+    """Return the attribute, name and parents of the classes that the shop made, in their order."""
+    columns = (ShopClassRow.attribute, ShopClassRow.name, ShopClassRow.parents)
+    return connection.execute(select(*columns).order_by(ShopClassRow.number)).all()
 
 
 def find_answer(connection: Connection, key: str | None) -> dict[str, Any] | None:

@@ -1,6 +1,6 @@
 """The classes of a model, and the labels that a person may set by them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,25 @@ class Vocabulary:
         classes = {column: list(names) for column, names in self.classes.items()}
         paths = [list(path) for path in self.taxonomy.paths]
         return {"classes": classes, "levels": list(self.taxonomy.levels), "paths": paths}
+
+    def extended(self, own: Iterable[Sequence[Any]]) -> "Vocabulary":
+        """Return the vocabulary with a shop's own classes behind those that it has.
+
+        Each comes as its attribute, its name, and the labels above it in a category path.
+        """
+        classes = {column: list(names) for column, names in self.classes.items()}
+        levels = self.taxonomy.levels
+        paths = dict.fromkeys(self.taxonomy.paths)
+        for attribute, name, parents in own:
+            is_answered = attribute not in levels or attribute in self.classes
+            names = classes.setdefault(attribute, []) if is_answered else []
+            if name not in names:
+                names.append(name)
+            path = (*parents, name)
+            if levels and attribute == levels[-1] and len(path) == len(levels):
+                paths[path] = None
+        extended = {column: tuple(names) for column, names in classes.items()}
+        return Vocabulary(extended, Taxonomy(levels, tuple(paths)))
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -61,7 +61,7 @@ def test_derived_answers_are_those_of_the_bundle_and_new_photos_get_them_too(sho
     shop.worker.step()
     other = shop.draw(12, seed=5, name="Summer")
     assert shop.batches.get(other)["model"]["id"] == "tiny-shop-1"
-    (found,) = shop.models.list()[0]
+    (found,) = shop.models.list_versions()[0]
     model = load_model(
         shop.models.bundle(found["id"]), precision="fp32", threads=1
     )  # its golden check passes
@@ -99,7 +99,7 @@ def test_it_waits_for_a_handful_of_checks_and_can_be_switched_off(shop):
     with shop.store.engine.connect() as connection:
         assert [wish.name for wish in read_wishes(connection)] == ["Autumn"]  # a new process finds it
     shop.worker.step()
-    (made,), _ = shop.models.list("tiny")
+    (made,), _ = shop.models.list_versions("tiny")
     assert (made["name"], made["stage"], made["created_by"]) == ("Autumn", "candidate", "ben")
     assert shop.batches.get(batch)["model"]["id"] == "tiny"
     assert shop.learning.promote(made["id"], None)["stage"] == "in_use"
@@ -114,7 +114,7 @@ def test_versions_follow_each_other_and_one_that_is_worse_needs_a_reason(shop):
     for _ in range(2):
         shop.check(batch, 30)
         shop.worker.step()
-    second, first = shop.models.list()[0]
+    second, first = shop.models.list_versions()[0]
     assert [(model["version"], model["stage"]) for model in (second, first)] == [
         (2, "in_use"),
         (1, "archived"),
@@ -147,7 +147,7 @@ def test_the_control_is_never_learnt_and_counts_only_in_its_order(shop):
     assert len(read_checks(shop.store, base).control) == len(control)
     shop.check(batch, 40)
     shop.worker.step()
-    (made,), _ = shop.models.list()
+    (made,), _ = shop.models.list_versions()
     figures = made["figures"]["articleType"]
     assert figures["shop"]["checked"] == figures["before"]["checked"] == len(control)
     assert figures["shop"]["share"] >= figures["before"]["share"]
@@ -173,3 +173,27 @@ def test_a_batch_can_be_given_to_the_model_again_and_products_moved(shop):
         answered = connection.execute(select(PredictionRow.photo, PredictionRow.model)).all()
         number = connection.execute(select(BatchRow.model)).scalar_one()
     assert len([row for row in answered if row.model == number]) == 40
+
+
+def test_what_to_check_next_covers_kinds_and_asks_for_the_control_in_its_order(shop):
+    batch = shop.draw(120)
+    with shop.store.engine.connect() as connection:
+        row = shop.store.find_batch(connection, batch)
+        control = [str(number) for number in read_control(connection, row.number)]
+    found = shop.learning.suggestions.find(batch, 20)
+    items = found["items"]
+    assert len({item["product"] for item in items}) == len(items) == 20
+    assert [item["product"] for item in items if item["why"] == "control"] == control[:2]
+    assert [place for place, item in enumerate(items) if item["why"] == "control"] == [7, 15]
+    settled = [other for item in items for other in item["alike"]]
+    assert not {*settled, *(item["product"] for item in items if item["why"] != "control")} & set(control)
+    shop.check(batch, ids={item["product"] for item in items[:12]})
+    again = shop.learning.suggestions.find(batch, 200)["items"]
+    assert not {item["product"] for item in again} & {item["product"] for item in items[:12]}
+    assert [item["product"] for item in again if item["why"] == "control"] == control[1:]
+    shop.check(batch)
+    shop.worker.step()
+    assert shop.learning.suggestions.find(batch, 20) == {"items": [], "left": 0}
+    (made,), _ = shop.models.list_versions()
+    changed = shop.models.list_changed(made["id"])
+    assert changed == []  # all was checked

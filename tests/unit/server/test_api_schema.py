@@ -18,6 +18,7 @@ STREAMS = ("watch_batch",)
 """Operations whose answer need not end."""
 
 BOUND_BY_THEIR_DATA = (
+    "add_class",
     "add_export_template",
     "add_taxonomy",
     "add_webhook",

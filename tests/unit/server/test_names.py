@@ -1,20 +1,11 @@
 from typing import get_args
 
 import pytest
-from fastapi import FastAPI
-from fastapi.testclient import TestClient
 
 from hangtag.exporting.words import LANGUAGES
-from hangtag.server.problems import add_problem_handlers
 from hangtag.server.routes import names
 
-
-@pytest.fixture
-def client():
-    app = FastAPI()
-    app.include_router(names.router)
-    add_problem_handlers(app)
-    return TestClient(app)
+NAMES = "/api/v1/names"
 
 
 @pytest.mark.parametrize(
@@ -28,7 +19,7 @@ def client():
     ],
 )
 def test_columns_and_labels_have_names_in_every_language(client, language, colour, tshirts):
-    answer = client.get("/names", params={"language": language}).json()
+    answer = client.get(NAMES, params={"language": language}).json()
     assert answer["language"] == language
     assert answer["columns"]["baseColour"] == colour
     assert [word.casefold() for word in answer["labels"]["articleType"]["Tshirts"]] == [
@@ -41,4 +32,4 @@ def test_the_api_offers_all_languages_that_there_are_words_in():
 
 
 def test_a_language_without_words_is_refused(client):
-    assert client.get("/names", params={"language": "tlh"}).status_code == 422
+    assert client.get(NAMES, params={"language": "tlh"}).status_code == 422

@@ -97,3 +97,28 @@ def test_learning_can_be_asked_for_and_switched_off(client, batch):
     wait(lambda: client.get(f"{API}/batches/{batch}").json()["model"]["name"] == "Mine")
     refused = client.post(f"{API}/shop/models/{made['id']}/archive", json={}, headers=ANN)
     assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+
+
+def test_the_shop_makes_its_own_classes_and_is_told_what_to_check_next(client, batch):
+    made = client.post(
+        f"{API}/taxonomy/classes", json={"path": ["Apparel", "Topwear"], "name": "Kimono"}, headers=ANN
+    )
+    assert made.status_code == 201
+    assert ["Apparel", "Topwear", "Kimono"] in made.json()["paths"]
+    refused = client.post(f"{API}/taxonomy/classes", json={"attribute": "gender", "name": "men"}, headers=ANN)
+    assert refused.json()["errors"] == [{"field": "name", "message": "'men' exists already"}]
+    name = {"attribute": "articleType", "class": "Kimono", "language": "de", "name": "Kimono (lang)"}
+    client.put(f"{API}/taxonomy/names", json=name, headers=ANN)
+    words = client.get(f"{API}/names", params={"language": "de"}).json()
+    assert words["labels"]["articleType"]["Kimono"] == ["Kimono (lang)"] * 2
+    exported = client.get(f"{API}/taxonomy/export")
+    assert exported.headers["content-disposition"] == 'attachment; filename="taxonomy-2.json"'
+
+    items = client.get(f"{API}/batches/{batch}/next", params={"limit": 5}).json()["items"]
+    assert len(items) == 5
+    decision = {"products": [items[0]["product"]], "set": {"articleType": "Kimono"}}
+    decided = client.post(f"{API}/batches/{batch}/decisions", json=decision, headers=ANN).json()
+    label = decided["products"][0]["label"]["articleType"]
+    assert (label["value"], label["made_by"]["id"]) == ("Kimono", "tiny")
+    params = {"attribute": "articleType", "name": "Kimono"}
+    assert client.delete(f"{API}/taxonomy/classes", params=params, headers=ANN).json()["code"] == "in_use"

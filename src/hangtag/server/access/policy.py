@@ -137,8 +137,13 @@ RULES: Final[Mapping[str, Rule]] = {
     "show_image": _READ,
     "download_original": _READ,
     # What is learnt from the shop
+    "export_taxonomy": _READ,
+    "add_class": _REVIEW_AUDITED,
+    "remove_class": _REVIEW_AUDITED,
+    "set_display_name": _REVIEW,
     "show_shop": _READ,
     "change_shop": Rule(Action.ADMINISTER, audited=True),
+    "suggest_next": _READ,
     "list_shop_models": _READ,
     "show_shop_model": _READ,
     "download_shop_model": _READ,

@@ -17,7 +17,6 @@ from hangtag.server.schemas import (
     ModelList,
     ModelSummary,
     OodDetector,
-    TaxonomyView,
 )
 from hangtag.server.service import ServiceDependency
 
@@ -77,22 +76,6 @@ async def show_confusion(
             fix="Run `hangtag evaluate --write-card` to store one.",
         )
     return Confusion(split=split, column=column, labels=confusion["labels"], counts=confusion["counts"])
-
-
-@router.get("/taxonomy", responses=problem_responses(404, 422, 503))
-async def show_taxonomy(
-    service: ServiceDependency,
-    model: Annotated[
-        str | None, Query(description="The id of the model. Defaults to the service's default model.")
-    ] = None,
-) -> TaxonomyView:
-    """Return the labels a model can give and the category paths that exist."""
-    card = service.registry.card(model).card
-    return TaxonomyView(
-        levels=list(card.taxonomy.levels),
-        paths=[list(path) for path in card.taxonomy.paths],
-        columns={head.column: list(head.classes) for head in card.heads},
-    )
 
 
 def _summarise(registered: RegisteredModel, default_id: str) -> ModelSummary:

@@ -57,8 +57,9 @@ _FILE: Final[dict[int | str, dict[str, Any]]] = {
 PhotoId = Annotated[str, Path(description="The id of the photo.")]
 
 
-async def read_filter(  # noqa: PLR0913 - as many as ways to choose
+def read_filter(  # noqa: PLR0913 - as many as ways to choose
     request: Request,
+    service: ServiceDependency,
     *,
     state: State | None = None,
     needs: Annotated[
@@ -73,6 +74,9 @@ async def read_filter(  # noqa: PLR0913 - as many as ways to choose
         Query(max_length=200, description="Words to search for in SKUs, names, file names and labels."),
     ] = None,
     ids: Annotated[str | None, Query(description="Ids of products, separated by commas.")] = None,
+    learnt: Annotated[
+        str | None, Query(description="Products that this shop model changed when it came into use.")
+    ] = None,
 ) -> Filter:
     """Return the filter of a query. `attribute.gender=Women` filters by the value of an attribute."""
     attributes = {
@@ -81,6 +85,9 @@ async def read_filter(  # noqa: PLR0913 - as many as ways to choose
         if name.startswith(_ATTRIBUTE)
     }
     listed = None if ids is None else [id_ for id_ in ids.split(",") if id_]
+    if learnt is not None:
+        changed = [str(number) for number in service.batches.shop.models.list_changed(learnt)]
+        listed = changed if listed is None else [id_ for id_ in listed if id_ in changed]
     return to_filter(
         ProductFilter(
             state=state,

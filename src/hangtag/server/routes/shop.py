@@ -6,11 +6,12 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import FileResponse, Response
 
 from hangtag.server.problems import problem_responses
-from hangtag.server.routes.batches import Who, json_response
+from hangtag.server.routes.batches import BatchId, Who, json_response
 from hangtag.server.service import ServiceDependency
 from hangtag.server.shop_schemas import (
     LearningAccepted,
     LearnNow,
+    NextChecks,
     Promotion,
     RollBack,
     ShopChange,
@@ -42,13 +43,23 @@ def change_shop(change: ShopChange, service: ServiceDependency) -> Response:
     return json_response(shop.change(enabled=change.enabled, learn_after=change.learn_after))
 
 
+@router.get("/batches/{batch_id}/next", response_model=NextChecks, responses=problem_responses(404, 422))
+def suggest_next(
+    batch_id: BatchId,
+    service: ServiceDependency,
+    limit: Annotated[int, Query(ge=1, le=200, description="The largest number of products.")] = 20,
+) -> Response:
+    """Return which products to check next: those that teach most, and now and then one drawn at random, to measure."""
+    return json_response(service.batches.shop.suggestions.find(batch_id, limit))
+
+
 @router.get("/shop/models", response_model=ShopModelList)
 def list_shop_models(
     service: ServiceDependency,
     base: Annotated[str | None, Query(description="Only those adapted from the model with this id.")] = None,
 ) -> Response:
     """List the versions of shop models, the newest first."""
-    items, total = service.batches.shop.models.list(base)
+    items, total = service.batches.shop.models.list_versions(base)
     return json_response({"items": items, "total": total})
 
 

@@ -551,6 +551,23 @@ export interface paths {
         patch: operations["change_shop"];
         trace?: never;
     };
+    "/api/v1/batches/{batch_id}/next": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Return which products to check next: those that teach most, and now and then one drawn at random, to measure. */
+        get: operations["suggest_next"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/shop/models": {
         parameters: {
             query?: never;
@@ -1053,9 +1070,65 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Return the labels a model can give and the category paths that exist. */
+        /** @description Return the labels that products can have and the category paths that exist. */
         get: operations["show_taxonomy"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/taxonomy/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Download the taxonomy as JSON; its version counts the shop's changes. */
+        get: operations["export_taxonomy"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/taxonomy/classes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * @description Make a class: `path` and `name` for one of the category, `attribute` and `name` for a value of an attribute.
+         *
+         *     With `attribute` and `values` an attribute is made. A model knows a class once it learnt three products of it.
+         */
+        post: operations["add_class"];
+        /** @description Remove a class that the shop made and no product has. */
+        delete: operations["remove_class"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/taxonomy/names": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** @description Say what a class or attribute is called in a language. */
+        put: operations["set_display_name"];
         post?: never;
         delete?: never;
         options?: never;
@@ -1172,7 +1245,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description List the names of columns and their labels in a language, as written within a sentence. */
+        /**
+         * @description List the names of columns and their labels in a language, as written within a sentence.
+         *
+         *     The shop's own names take precedence.
+         */
         get: operations["list_names"];
         put?: never;
         post?: never;
@@ -1551,6 +1628,8 @@ export interface components {
         /**
          * Attribute
          * @description The label of an attribute. `confidence` is the model's; it is null if a person set another label.
+         *
+         *     `made_by` is the model that predicted the label, or the one that was overruled: the first candidate is its label.
          */
         Attribute: {
             /** Value */
@@ -1568,6 +1647,7 @@ export interface components {
             by: string | null;
             /** Candidates */
             candidates: components["schemas"]["Label"][];
+            made_by: components["schemas"]["MadeBy"] | null;
         };
         /**
          * AuditItem
@@ -1895,6 +1975,16 @@ export interface components {
             version: number;
         };
         /**
+         * CheckCounts
+         * @description How many products people checked in all, and since something was learnt from them.
+         */
+        CheckCounts: {
+            /** Total */
+            total: number;
+            /** Since */
+            since: number;
+        };
+        /**
          * ChosenLabel
          * @description The chosen class of a column and the top candidates, the chosen one first.
          */
@@ -2153,6 +2243,23 @@ export interface components {
             items: components["schemas"]["Delivery"][];
             /** More */
             more: boolean;
+        };
+        /**
+         * DisplayName
+         * @description What a class is called in a language, an attribute itself where `class` is null. An empty `name` removes it.
+         */
+        DisplayName: {
+            /** Attribute */
+            attribute: string;
+            /** Class */
+            class?: string | null;
+            /**
+             * Language
+             * @enum {string}
+             */
+            language: "en" | "de" | "fr" | "es";
+            /** Name */
+            name: string;
         };
         /**
          * Duplicate
@@ -2748,6 +2855,18 @@ export interface components {
             expires_in_hours: number;
         };
         /**
+         * MadeBy
+         * @description The version of a model that predicted a label.
+         */
+        MadeBy: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Version */
+            version: string;
+        };
+        /**
          * MappedPath
          * @description A path of the model, and what the mapping does with it: the category, by which rule (from 0), how sure.
          */
@@ -3062,6 +3181,20 @@ export interface components {
             source: "password" | "proxy" | "oidc";
         };
         /**
+         * NewShopClass
+         * @description A class to make: one of the category, with the `path` above it; or of an `attribute`, even a new one.
+         */
+        NewShopClass: {
+            /** Path */
+            path?: string[] | null;
+            /** Attribute */
+            attribute?: string | null;
+            /** Name */
+            name?: string | null;
+            /** Values */
+            values?: string[];
+        };
+        /**
          * NewTaxonomy
          * @description A mapping to keep. `categories` are all of the shop, those that nothing leads to, too.
          */
@@ -3113,6 +3246,33 @@ export interface components {
             events: ("products.changed" | "batch.ready" | "batch.deleted")[];
         };
         /**
+         * NextCheck
+         * @description A product to check, and those that look the same and can be settled with it.
+         *
+         *     `why`: no product of its `kind` was checked yet, the model is in `doubt`, or it was drawn at random, as `control`.
+         */
+        NextCheck: {
+            /** Product */
+            product: string;
+            /** Alike */
+            alike: string[];
+            /**
+             * Why
+             * @enum {string}
+             */
+            why: "kind" | "doubt" | "control";
+        };
+        /**
+         * NextChecks
+         * @description What to check next, in the order to ask. `left` is how many products are still worth asking about.
+         */
+        NextChecks: {
+            /** Items */
+            items: components["schemas"]["NextCheck"][];
+            /** Left */
+            left: number;
+        };
+        /**
          * NotAProduct
          * @description Whether the model flags it as not a product, and what a person decided (null: nothing).
          */
@@ -3131,6 +3291,24 @@ export interface components {
             threshold: number;
             /** Method */
             method: string;
+        };
+        /**
+         * OwnClass
+         * @description A class that the shop made. `path` is its category path, null for one of an attribute.
+         *
+         *     `products` is how many have it, `learnt` whether the model in use knows it.
+         */
+        OwnClass: {
+            /** Attribute */
+            attribute: string;
+            /** Name */
+            name: string;
+            /** Path */
+            path: string[] | null;
+            /** Products */
+            products: number;
+            /** Learnt */
+            learnt: boolean;
         };
         /**
          * PasswordChange
@@ -3819,6 +3997,7 @@ export interface components {
             enabled: boolean;
             /** Learn After */
             learn_after: number;
+            checks: components["schemas"]["CheckCounts"];
             /** In Use */
             in_use: {
                 [key: string]: components["schemas"]["ShopModel"] | null;
@@ -3998,7 +4177,10 @@ export interface components {
         };
         /**
          * TaxonomyView
-         * @description The labels of a model: the category paths from the root to the leaf, and the classes of every column.
+         * @description The labels that products can have: the category paths from the root to the leaf, and the classes of each column.
+         *
+         *     They are those of the model and the shop's `own`. `names` are the shop's display names, by language, column and
+         *     class; under the empty class, those of the column itself. `version` counts the shop's changes.
          */
         TaxonomyView: {
             /** Levels */
@@ -4008,6 +4190,18 @@ export interface components {
             /** Columns */
             columns: {
                 [key: string]: string[];
+            };
+            /** Own */
+            own: components["schemas"]["OwnClass"][];
+            /** Version */
+            version: number;
+            /** Names */
+            names: {
+                [key: string]: {
+                    [key: string]: {
+                        [key: string]: string;
+                    };
+                };
             };
         };
         /**
@@ -5527,6 +5721,8 @@ export interface operations {
                 q?: string | null;
                 /** @description Ids of products, separated by commas. */
                 ids?: string | null;
+                /** @description Products that this shop model changed when it came into use. */
+                learnt?: string | null;
             };
             header?: never;
             path: {
@@ -5584,6 +5780,8 @@ export interface operations {
                 q?: string | null;
                 /** @description Ids of products, separated by commas. */
                 ids?: string | null;
+                /** @description Products that this shop model changed when it came into use. */
+                learnt?: string | null;
             };
             header?: never;
             path: {
@@ -6201,6 +6399,50 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ShopState"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    suggest_next: {
+        parameters: {
+            query?: {
+                /** @description The largest number of products. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The id of the batch. */
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NextChecks"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Unprocessable Entity */
@@ -7896,6 +8138,177 @@ export interface operations {
             };
             /** @description Service Unavailable */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_taxonomy: {
+        parameters: {
+            query?: {
+                /** @description The id of the model. Defaults to the service's default model. */
+                model?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaxonomyView"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_class: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Your name, where the service has no accounts. Where it has, it is that of your account. */
+                "X-Hangtag-User"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewShopClass"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaxonomyView"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_class: {
+        parameters: {
+            query: {
+                /** @description The column of the class. */
+                attribute: string;
+                /** @description The class. */
+                name: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaxonomyView"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_display_name: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DisplayName"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaxonomyView"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
