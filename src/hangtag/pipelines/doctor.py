@@ -117,7 +117,9 @@ def _iter_requirements(extra: str) -> Iterator[tuple[str, str]]:
 
 def _find_problem(package: str, oldest: str) -> str | None:
     try:
-        importlib.import_module(_IMPORTED_AS.get(package, package.replace("-", "_")))
+        # The check of the runtime loads OpenVINO: a plain import of it brings a telemetry client along.
+        if package != "openvino":
+            importlib.import_module(_IMPORTED_AS.get(package, package.replace("-", "_")))
         found = metadata.version(package)
     except (ImportError, OSError) as error:
         kind = (

@@ -27,6 +27,7 @@ from hangtag.store.derived import ShiftReader
 from hangtag.store.first_edition import adopt_jobs
 from hangtag.store.folder import FolderClaim, PhotoFolder
 from hangtag.store.intake import Intake, take_files
+from hangtag.store.keeping import QuotaError, Quotas, Usage
 from hangtag.store.notes import Notes
 from hangtag.store.products import Products
 from hangtag.store.removal import remove_unused
@@ -42,7 +43,14 @@ def open_store(settings: Settings) -> Store:
     """Return the store of the settings, with its tables brought to the schema of this version."""
     engine = open_database(find_url(settings.database_url, settings.data_folder))
     folder = PhotoFolder(settings.data_folder)
-    return Store(engine, folder, settings.decode_limits, lambda card: doubt_thresholds(card, settings))
+    store = Store(engine, folder, settings.decode_limits, lambda card: doubt_thresholds(card, settings))
+    store.quotas = Quotas(
+        settings.quota_bytes,
+        settings.quota_products,
+        settings.quota_bytes_per_person,
+        settings.quota_products_per_person,
+    )
+    return store
 
 
 def find_model(registry: ModelRegistry, id_: str | None) -> StoredModel:
@@ -107,10 +115,10 @@ class BatchService:
     async def receive(self, request: Request, batch_id: str, key: str | None) -> list[dict[str, Any]]:
         """Add the files of a request to a batch, and return the result for each.
 
-        Raises the errors of `receive_files`, and `NotStoredError`. What an upload leaves behind that fails, as on a
-        full disk, is removed.
+        Raises the errors of `receive_files`, `NotStoredError` and `QuotaError`. What an upload leaves behind that
+        fails, as on a full disk, is removed.
         """
-        batch = await asyncio.to_thread(self._find, batch_id)
+        batch = await asyncio.to_thread(self._find_with_room, batch_id)
         intake = Intake(self.store, Path(), self._settings.max_batch_photos)
         try:
             with self.store.folder.receiving() as intake.folder:
@@ -122,14 +130,17 @@ class BatchService:
                     return take_files(self.store, batch, intake, key, skip_duplicates=form.skip_duplicates)
 
                 return await asyncio.to_thread(take)
-        except (OSError, SQLAlchemyError):
+        except (OSError, SQLAlchemyError, QuotaError):
             with suppress(SQLAlchemyError):
                 await asyncio.to_thread(remove_unused, self.store, {photo.sha256 for photo in intake.photos})
             raise
 
-    def _find(self, batch_id: str) -> Any:  # noqa: ANN401 - a row of the database
+    def _find_with_room(self, batch_id: str) -> Any:  # noqa: ANN401 - a row of the database
+        """Return a batch that more can be added to, before anything is received."""
         with self.store.engine.connect() as connection:
-            return self.store.find_batch(connection, batch_id)
+            batch = self.store.find_batch(connection, batch_id)
+            self.store.quotas.check(connection, batch.created_by, Usage(1, 1))
+            return batch
 
     def _on_change(self, batch: int) -> None:
         self.events.ring(batch)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine
+from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import DBAPIError
 
 from hangtag.domain.durable import PRIVATE_FILE, PRIVATE_FOLDER
@@ -18,12 +18,14 @@ from hangtag.domain.text import did_you_mean
 from hangtag.inference.runtime import count_usable_cpus
 from hangtag.pipelines.doctor import Finding, check_packages, run_check
 from hangtag.server.settings import MIB, Settings
-from hangtag.store.database import DATABASE_NAME, find_url, list_revisions, parse_url
+from hangtag.store.database import DATABASE_NAME, find_url, list_revisions, parse_url, read_revision
+from hangtag.store.keeping import measure_usage
 
 _PREFIX: Final = "HANGTAG_"
 _OTHER_VARIABLES: Final = frozenset({"HANGTAG_BENCH"})
 """Variables that are not settings of the service but are read elsewhere."""
 
+_NEARLY_FULL: Final = 0.9
 _FEW_FILES: Final = 4096
 _LITTLE_DISK_BYTES: Final = 2048 * MIB
 _NO_DISK_BYTES: Final = 128 * MIB
@@ -46,6 +48,7 @@ def diagnose_service(settings: Settings, environment: Mapping[str, str]) -> list
         *run_check("settings", lambda: _check_settings(settings, environment)),
         *run_check("data folder", lambda: _check_data_folder(settings.data_folder)),
         *run_check("database", lambda: _check_database(settings)),
+        *run_check("storage", lambda: _check_storage(settings)),
         *run_check("disk", lambda: _check_disk(settings)),
         *run_check("memory", lambda: _check_memory(settings)),
         *run_check("open files", _check_open_files),
@@ -168,6 +171,45 @@ def _judge_revision(revision: str | None, kind: str) -> Finding:
         problem,
         "Install the newer version again, or restore a backup from before the upgrade.",
     )
+
+
+def _check_storage(settings: Settings) -> Iterator[Finding]:
+    """Compare what is stored with the quotas, and say for how long it is kept. An older database is left alone."""
+    engine = _open_as_it_is(settings)
+    if engine is None:
+        return
+    try:
+        if read_revision(engine) != list_revisions()[0]:
+            return
+        with engine.connect() as connection:
+            used = measure_usage(connection)
+    except DBAPIError:  # the check of the database says more
+        return
+    finally:
+        engine.dispose()
+    parts = (
+        (used.photo_bytes / 1e9, settings.quota_bytes and settings.quota_bytes / 1e9, "GB of photos", ",.1f"),
+        (used.products, settings.quota_products, "products", ",d"),
+    )
+    stored = " and ".join(
+        f"{count:{form}}{f' of {limit:{form}}' if limit else ''} {what}" for count, limit, what, form in parts
+    )
+    kept = f"batches are kept {f'for {settings.batch_days} days' if settings.batch_days else 'until deleted'}"
+    message = f"{stored}; {kept}, the audit log for {settings.audit_days} days"
+    if any(limit and count >= _NEARLY_FULL * limit for count, limit, *_ in parts):
+        fix = (
+            "Delete batches, set HANGTAG_BATCH_DAYS, or raise HANGTAG_QUOTA_BYTES or HANGTAG_QUOTA_PRODUCTS."
+        )
+        yield Finding("storage", "warning", message, fix)
+    else:
+        yield Finding("storage", "ok", message)
+
+
+def _open_as_it_is(settings: Settings) -> Engine | None:
+    """Return an engine for the database, which is not migrated; None if there is none yet."""
+    if not settings.database_url and not (settings.data_folder / DATABASE_NAME).exists():
+        return None
+    return create_engine(parse_url(find_url(settings.database_url, settings.data_folder)))
 
 
 def _check_disk(settings: Settings) -> Iterator[Finding]:

@@ -27,6 +27,7 @@ from hangtag.domain.errors import (
 from hangtag.domain.text import describe_invalid
 from hangtag.server.schemas import InvalidValue, Problem
 from hangtag.store.faults import DiskFullError, FaultError
+from hangtag.store.keeping import QuotaError
 from hangtag.store.shop_models import WorseError
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -218,6 +219,7 @@ _STATUS_OF_DOMAIN: Final[Mapping[type[HangtagError], HTTPStatus]] = {
     InvalidFieldsError: HTTPStatus(422),
     StoreError: HTTPStatus.SERVICE_UNAVAILABLE,
     DiskFullError: HTTPStatus.INSUFFICIENT_STORAGE,
+    QuotaError: HTTPStatus.INSUFFICIENT_STORAGE,
 }
 _CODES: Final[Mapping[int, str]] = {
     400: "bad_request",
@@ -309,7 +311,7 @@ def add_problem_handlers(app: FastAPI) -> None:
 
 async def _on_hangtag_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HangtagError)  # noqa: S101 - for the type checker
-    if not isinstance(error, RequestError | NotStoredError | ConflictError | InvalidFieldsError):
+    if not isinstance(error, RequestError | NotStoredError | ConflictError | InvalidFieldsError | QuotaError):
         _log.warning("%s", error)
     return problem_response(describe_error(error), describe_headers(error))
 

@@ -340,6 +340,17 @@ class Limits(Schema):
     max_pixels: int
 
 
+class Storage(Schema):
+    """What is stored, as of the last minute, and the most that may be; null for no limit."""
+
+    photo_bytes: int
+    products: int
+    quota_bytes: int | None
+    quota_products: int | None
+    batch_days: int | None
+    audit_days: int
+
+
 class Status(Schema):
     """The version, the contents and the limits of the service."""
 
@@ -348,6 +359,7 @@ class Status(Schema):
     default_model: str
     catalogue: bool
     limits: Limits
+    storage: Storage
 
 
 class Health(Schema):

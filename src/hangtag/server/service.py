@@ -20,6 +20,7 @@ from hangtag.server.catalogue import ShownCatalogue
 from hangtag.server.examples import ExampleFinder
 from hangtag.server.explanations import ExplanationQueue
 from hangtag.server.health import Health
+from hangtag.server.housekeeping import Housekeeper
 from hangtag.server.metrics import Metrics
 from hangtag.server.models import ModelRegistry
 from hangtag.server.settings import Settings
@@ -52,6 +53,7 @@ class Service:
         self.batches = BatchService(settings, self.registry)
         self.health = Health(self.batches.store.engine, settings.data_folder, self.registry.check_default)
         self.access = AccessControl(settings, self.batches.store.engine)
+        self.housekeeper = Housekeeper(settings, self.access, self.batches.batches, metrics)
         self.on_stop(self.batches.end_streams)
         metrics.watch("hangtag_photos_waiting", "Photos waiting for a prediction.", self.count_waiting)
         metrics.watch(
@@ -65,6 +67,7 @@ class Service:
         await self.registry.get()
         self.catalogue.start()
         await asyncio.to_thread(self.batches.start)
+        self.housekeeper.start()
         self.is_ready = True
 
     def on_stop(self, action: Callable[[], object]) -> None:
@@ -88,6 +91,7 @@ class Service:
         self._decoding.shutdown(cancel_futures=True)
         await asyncio.to_thread(close_decoders)
         await asyncio.to_thread(self.explaining.close)
+        await self.housekeeper.close()
         await self.batches.close()
         await asyncio.to_thread(self.catalogue.stop)
 

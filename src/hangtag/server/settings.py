@@ -117,6 +117,17 @@ class Settings(BaseSettings):
         default=600, ge=1, description="Requests a minute of one address without signing in."
     )
     audit_days: int = Field(default=365, ge=1, description="Days for which the audit log is kept.")
+    batch_days: int | None = Field(
+        default=None, ge=1, description="Days after which a batch that nobody changes is deleted."
+    )
+    quota_bytes: int | None = Field(default=None, ge=1, description="Bytes of photos in all batches.")
+    quota_products: int | None = Field(default=None, ge=1, description="Products in all batches.")
+    quota_bytes_per_person: int | None = Field(
+        default=None, ge=1, description="Bytes of photos in the batches that one person made."
+    )
+    quota_products_per_person: int | None = Field(
+        default=None, ge=1, description="Products in the batches that one person made."
+    )
 
     data_folder: Path = Field(default_factory=default_data_folder, description="The database and the photos.")
     database_url: str = Field(

@@ -231,6 +231,13 @@ class Accounts:
                 connection.execute(update(AccountRow).where(who).values(last_seen=now))
         return _account(row)
 
+    def forget_expired(self) -> None:
+        """Remove the sessions, one-time links and tokens that are over."""
+        now = self._clock()
+        with writing(self.engine) as connection:
+            for row in (SessionRow, InvitationRow, TokenRow):
+                connection.execute(delete(row).where(row.expires < now))
+
     def end_session(self, secret: str) -> None:
         """End a session."""
         with writing(self.engine) as connection:

@@ -12,6 +12,7 @@ from hangtag.store.database import writing
 from hangtag.store.derived import follow_shop
 from hangtag.store.grouping import By, group_photos, propose_groupings
 from hangtag.store.intake import NewPhoto, insert_photos
+from hangtag.store.keeping import measure_usage
 from hangtag.store.products import Products, type_row
 from hangtag.store.refresh import count_photos, count_waiting, update_state
 from hangtag.store.regroup import AUTOMATIC, regroup
@@ -119,8 +120,14 @@ class Batches:
         self._store.on_change(batch.number)
 
     def duplicate(self, batch_id: str, who: str | None) -> dict[str, Any]:
-        """Make a batch of the same photos and sheet, without the decisions; its photos are labelled anew."""
+        """Make a batch of the same photos and sheet, without the decisions; its photos are labelled anew.
+
+        Raises `QuotaError` if there is no room for it.
+        """
         batch = self._find(batch_id)
+        with self._store.engine.connect() as connection:
+            adding = measure_usage(connection, BatchRow.number == batch.number)
+            self._store.quotas.check(connection, who, adding)
         made = self.create(f"{batch.name} (copy)"[:_NAME_CHARACTERS], None, who)
         copy = self._find(made["id"])
         with self._store.folder.receiving(), self._store.changing(copy.number) as change:

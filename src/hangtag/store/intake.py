@@ -187,7 +187,8 @@ def take_files(
 ) -> list[dict[str, Any]]:
     """Add the files that were taken in to a batch, in one transaction, and return what became of each.
 
-    With an `Idempotency-Key` that was seen before, nothing is added, and the first answer is returned again.
+    With an `Idempotency-Key` that was seen before, nothing is added, and the first answer is returned again. Raises
+    `QuotaError` if there is no room for them; then none is added.
     """
     with store.changing(batch.number) as change:
         known = find_answer(change.connection, key)
@@ -207,6 +208,7 @@ def take_files(
             add_sheets(change, intake.sheets)
         regroup(store, change)
         update_state(change.connection, batch.number, resume=True)
+        store.quotas.check(change.connection, batch.created_by)
         answer = [file.to_json() for file in intake.received]
         keep_answer(change.connection, key, {"received": answer})
     return answer

@@ -19,6 +19,7 @@ from hangtag.imaging.budget import DecodeLimits
 from hangtag.store.database import writing
 from hangtag.store.faults import Reserve
 from hangtag.store.folder import PhotoFolder
+from hangtag.store.keeping import Quotas
 from hangtag.store.labels import FindThresholds, Labeller
 from hangtag.store.shop_tables import ShopClassRow
 from hangtag.store.tables import AnswerRow, BatchRow, ModelRow
@@ -69,6 +70,7 @@ class Store:
         self.folder = folder
         self.reserve = Reserve(folder.root / "reserve")
         self.limits = limits
+        self.quotas = Quotas()
         self.on_change: Callable[[int], None] = lambda _batch: None
         self.shifts: ReadsShifts = _NoShifts()
         self.photos_per_s: dict[int, float] = {}

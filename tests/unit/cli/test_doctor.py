@@ -3,6 +3,7 @@
 import json
 import resource
 import sqlite3
+import subprocess
 import sys
 
 import pytest
@@ -204,3 +205,12 @@ def test_a_full_disk(examine, monkeypatch):
     monkeypatch.setattr("hangtag.server.doctor.shutil.disk_usage", lambda _: Usage)
     status, bad = examine()
     assert (status, list(bad)) == (1, ["disk"])
+
+
+def test_it_does_not_let_a_telemetry_client_in():
+    """`import openvino` would, and it would call home."""
+    script = "import sys; from hangtag.pipelines.doctor import diagnose\n"
+    script += "assert all(found.level != 'error' for found in diagnose()), 'something is wrong'\n"
+    script += "print([name for name in sys.modules if 'openvino' in name and 'telemetry' in name])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

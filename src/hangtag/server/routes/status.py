@@ -9,7 +9,7 @@ from hangtag import __version__
 from hangtag.domain.errors import HangtagError
 from hangtag.server.metrics import MEDIA_TYPE
 from hangtag.server.problems import RequestError, ShuttingDownError, problem_responses
-from hangtag.server.schemas import Health, Limits, Status
+from hangtag.server.schemas import Health, Limits, Status, Storage
 from hangtag.server.service import ServiceDependency
 
 router = APIRouter(tags=["service"])
@@ -53,6 +53,14 @@ async def show_status(service: ServiceDependency) -> Status:
             max_upload_bytes=settings.max_upload_bytes,
             max_batch_photos=settings.max_batch_photos,
             max_pixels=settings.max_pixels,
+        ),
+        storage=Storage(
+            photo_bytes=service.housekeeper.usage.photo_bytes,
+            products=service.housekeeper.usage.products,
+            quota_bytes=settings.quota_bytes,
+            quota_products=settings.quota_products,
+            batch_days=settings.batch_days,
+            audit_days=settings.audit_days,
         ),
     )
 

@@ -4069,6 +4069,25 @@ export interface components {
             /** Catalogue */
             catalogue: boolean;
             limits: components["schemas"]["Limits"];
+            storage: components["schemas"]["Storage"];
+        };
+        /**
+         * Storage
+         * @description What is stored, as of the last minute, and the most that may be; null for no limit.
+         */
+        Storage: {
+            /** Photo Bytes */
+            photo_bytes: number;
+            /** Products */
+            products: number;
+            /** Quota Bytes */
+            quota_bytes: number | null;
+            /** Quota Products */
+            quota_products: number | null;
+            /** Batch Days */
+            batch_days: number | null;
+            /** Audit Days */
+            audit_days: number;
         };
         /**
          * TaxonomyDraft
