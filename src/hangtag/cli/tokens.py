@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from hangtag.cli.users import DataFolder, open_desk, print_rows
+from hangtag.cli.users import DataFolder, open_admin, print_rows
 from hangtag.domain.roles import Action
 
 tokens = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -28,8 +28,8 @@ def add_token(
 
     A token can never do more than its owner.
     """
-    desk = open_desk(data_folder)
-    typer.echo(desk.add_token(owner, name, scope or [Action.READ, Action.LABEL], days))
+    admin = open_admin(data_folder)
+    typer.echo(admin.add_token(owner, name, scope or [Action.READ, Action.LABEL], days))
 
 
 @tokens.command("list")
@@ -49,7 +49,7 @@ def list_tokens(
             "expires": None if token.expires is None else token.expires.date().isoformat(),
             "last used": None if token.last_used is None else token.last_used.isoformat(timespec="minutes"),
         }
-        for token in open_desk(data_folder).accounts.list_tokens()
+        for token in open_admin(data_folder).accounts.list_tokens()
     ]
     print_rows(rows, as_json=as_json, nothing="There are no tokens.")
 
@@ -61,5 +61,5 @@ def revoke_token(
     data_folder: DataFolder = None,
 ) -> None:
     """Revoke a token. It stops working within seconds."""
-    found = open_desk(data_folder).revoke_token(token)
+    found = open_admin(data_folder).revoke_token(token)
     typer.echo(f"The token {found.name} of {found.owner.name} is revoked.")

@@ -9,7 +9,7 @@ import typer
 from hangtag.domain.roles import Role
 
 if TYPE_CHECKING:
-    from hangtag.server.access.desk import AccountsDesk
+    from hangtag.server.access.administration import AccountAdmin
 
 users = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -21,15 +21,15 @@ Name = Annotated[str, typer.Argument(help="The person's name; case does not matt
 RoleOption = Annotated[Role, typer.Option("--role", help="What the person may do.")]
 
 
-def open_desk(data_folder: Path | None) -> "AccountsDesk":
+def open_admin(data_folder: Path | None) -> "AccountAdmin":
     """Open the accounts of a service, which may be running."""
     from hangtag.domain.extras import require_extra
 
     require_extra("serve", "accounts", "alembic", "argon2", "pydantic_settings", "sqlalchemy")
-    from hangtag.server.access.desk import AccountsDesk
+    from hangtag.server.access.administration import AccountAdmin
     from hangtag.server.run import build_settings
 
-    return AccountsDesk(build_settings({} if data_folder is None else {"data_folder": data_folder}))
+    return AccountAdmin(build_settings({} if data_folder is None else {"data_folder": data_folder}))
 
 
 @users.callback()
@@ -49,13 +49,13 @@ def add_user(
     data_folder: DataFolder = None,
 ) -> None:
     """Add a person, and print the one-time link with which they choose a password, if they need one."""
-    desk = open_desk(data_folder)
-    account = desk.add_person(name, role, source)
+    admin = open_admin(data_folder)
+    account = admin.add_person(name, role, source)
     if source != "password":
         typer.echo(f"{account.name} is {account.role}, and signs in by {source}.")
         return
-    typer.echo(f"{account.name} is {account.role}. The link works once, for {desk.link_hours} hours:")
-    typer.echo(desk.make_link(account))
+    typer.echo(f"{account.name} is {account.role}. The link works once, for {admin.link_hours} hours:")
+    typer.echo(admin.make_link(account))
 
 
 @users.command("list")
@@ -75,7 +75,7 @@ def list_users(
             if account.last_seen is None
             else account.last_seen.isoformat(timespec="minutes"),
         }
-        for account in open_desk(data_folder).accounts.list_people()
+        for account in open_admin(data_folder).accounts.list_people()
     ]
     print_rows(
         people,
@@ -92,21 +92,21 @@ def change_role(
     data_folder: DataFolder = None,
 ) -> None:
     """Give a person another role: viewer, reviewer or administrator."""
-    account = open_desk(data_folder).change_role(name, role)
+    account = open_admin(data_folder).change_role(name, role)
     typer.echo(f"{account.name} is {account.role}.")
 
 
 @users.command("link")
 def make_link(name: Name, *, data_folder: DataFolder = None) -> None:
     """Print a new one-time link for a person who has forgotten their password."""
-    desk = open_desk(data_folder)
-    typer.echo(desk.make_link(desk.find_person(name)))
+    admin = open_admin(data_folder)
+    typer.echo(admin.make_link(admin.find_person(name)))
 
 
 @users.command("remove")
 def remove_user(name: Name, *, data_folder: DataFolder = None) -> None:
     """Remove a person with their sessions and tokens. Their decisions stay, under their name."""
-    account = open_desk(data_folder).remove_person(name)
+    account = open_admin(data_folder).remove_person(name)
     typer.echo(f"{account.name} is removed.")
 
 

@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from starlette.middleware.gzip import GZipMiddleware
 
 from hangtag import __version__
-from hangtag.server.access.gate import Gate, authorise
+from hangtag.server.access.authentication import Authentication, authorise
 from hangtag.server.api_page import render_api_page
 from hangtag.server.metrics import Metrics
 from hangtag.server.middleware import BasePath, Observer
@@ -92,7 +92,7 @@ def create_app(settings: Settings) -> FastAPI:
     add_problem_handlers(app)
     app.openapi = lambda: describe_api(app)  # type: ignore[method-assign]  # as FastAPI documents it
     app.add_middleware(GZipMiddleware, minimum_size=_COMPRESSED_FROM_BYTES, compresslevel=5)
-    app.add_middleware(Gate)
+    app.add_middleware(Authentication)
     app.add_middleware(Observer, metrics=metrics)
     if tracing is not None:
         app.add_middleware(Tracing, provider=tracing)

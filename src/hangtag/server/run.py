@@ -19,9 +19,9 @@ from starlette.types import ASGIApp
 
 from hangtag.domain.durable import close_to_others
 from hangtag.domain.errors import UsageError
+from hangtag.server.access.administration import WELCOME
+from hangtag.server.access.authentication import TrustedProxies
 from hangtag.server.access.control import INVITATION_LASTS
-from hangtag.server.access.desk import WELCOME
-from hangtag.server.access.gate import TrustedProxies
 from hangtag.server.app import create_app
 from hangtag.server.connections import GuardedProtocol, OpenConnections, most_connections
 from hangtag.server.logs import set_up_logs

@@ -9,8 +9,8 @@ from fastapi.testclient import TestClient
 from starlette.routing import Route
 
 from hangtag.domain.roles import ACTIONS_BY_ROLE, Action, Role
+from hangtag.server.access.authentication import TrustedProxies
 from hangtag.server.access.control import INVITATION_LASTS
-from hangtag.server.access.gate import TrustedProxies
 from hangtag.server.access.policy import RULES
 from hangtag.server.app import create_app
 from hangtag.server.logs import FIELDS

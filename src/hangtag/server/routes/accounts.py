@@ -7,6 +7,8 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from hangtag.domain.roles import Role
+from hangtag.server.access.administration import WELCOME
+from hangtag.server.access.authentication import get_principal
 from hangtag.server.access.control import (
     COOKIE,
     INVITATION_LASTS,
@@ -15,8 +17,6 @@ from hangtag.server.access.control import (
     Principal,
     derive_csrf,
 )
-from hangtag.server.access.desk import WELCOME
-from hangtag.server.access.gate import get_principal
 from hangtag.server.access.schemas import (
     Acceptance,
     AuditItem,

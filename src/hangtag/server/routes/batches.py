@@ -8,7 +8,7 @@ from fastapi.responses import Response, StreamingResponse
 from pydantic_core import to_json
 
 from hangtag.domain.errors import InvalidField, InvalidFieldsError
-from hangtag.server.access.gate import find_name
+from hangtag.server.access.authentication import find_name
 from hangtag.server.batch_events import BatchStream
 from hangtag.server.batch_schemas import (
     Batch,

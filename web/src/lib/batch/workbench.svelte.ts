@@ -9,7 +9,7 @@ import { ARROW, consistent, labelsOfPath, pathOptions } from '../api/taxonomy.ts
 import type { Taxonomy } from '../api/types.ts';
 import { labelName } from '../ui/columns.ts';
 import { attributeOfField, CATEGORY, fieldsOf } from './attributes.ts';
-import { Company } from './company.svelte.ts';
+import { Presence } from './presence.svelte.ts';
 import { BatchDesk } from './desk.svelte.ts';
 import { addressOf, isSame, placeOf, type Place } from './filters.ts';
 import { Review } from './review.svelte.ts';
@@ -32,7 +32,7 @@ export type Panel = 'keys' | 'sheet' | 'grouping' | 'name' | 'move' | 'assign' |
 /** Everything that the views of one batch share. */
 export class Workbench {
   readonly desk: BatchDesk;
-  readonly company: Company;
+  readonly presence: Presence;
   readonly review: Review;
   readonly taxonomy: Resource<Taxonomy>;
   place = $state.raw<Place>({ view: 'tags', query: {}, product: null });
@@ -41,7 +41,7 @@ export class Workbench {
   panel = $state<Panel | null>(null);
   views = $state.raw<readonly SavedView[]>([]);
   #activeId = $state<string>();
-  #presence: ReturnType<typeof setInterval> | undefined;
+  #presenceTimer: ReturnType<typeof setInterval> | undefined;
   /** Counts up when the active product should take the keyboard's focus. */
   focusAsked = $state(0);
 
@@ -52,7 +52,7 @@ export class Workbench {
     private readonly lead: (place: Place, replace: boolean) => void,
   ) {
     this.desk = new BatchDesk(id, service);
-    this.company = new Company(this.desk, () => person.name);
+    this.presence = new Presence(this.desk, () => person.name);
     this.review = new Review(this.desk, (product, field, value) => this.labelsOf(product, field, value));
     this.taxonomy = new Resource(() => {
       const query = { model: this.desk.batch?.model.id };
@@ -139,11 +139,11 @@ export class Workbench {
 
   /** Tells the others which product is open here. Without a name there is nobody to tell of. */
   present(product: string | null): void {
-    clearInterval(this.#presence);
+    clearInterval(this.#presenceTimer);
     if (person.name === null) return;
     const tell = () => void this.service.present(this.desk.id, product).catch(() => undefined);
     tell();
-    if (product !== null) this.#presence = setInterval(tell, PRESENT_MS);
+    if (product !== null) this.#presenceTimer = setInterval(tell, PRESENT_MS);
   }
 
   /** Stops the labelling of the batch, or lets it go on. */

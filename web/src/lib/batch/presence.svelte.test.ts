@@ -1,55 +1,55 @@
 import { beforeEach, expect, it, vi } from 'vitest';
 
 import { BatchFeed, type EventStream } from './batch-feed.ts';
-import { Company } from './company.svelte.ts';
+import { Presence } from './presence.svelte.ts';
 import { BatchDesk } from './desk.svelte.ts';
 import { FakeService, product } from './fake-service.ts';
 
 let fake: FakeService;
 let desk: BatchDesk;
-let company: Company;
+let presence: Presence;
 const event = (ids: string[], versions = {}) =>
   ({ type: 'products', ids, versions, removed: [] as string[], all: false }) as const;
 
 beforeEach(async () => {
   fake = new FakeService([product('0'), product('1')]);
   desk = new BatchDesk('b1', fake.service);
-  company = new Company(desk, () => 'Anna');
+  presence = new Presence(desk, () => 'Anna');
   await desk.open({});
   fake.calls = [];
 });
 
 it('brings in what somebody else has changed', async () => {
   await fake.decide('b1', { products: ['1'] }, { set: { gender: 'Women' } });
-  company.hear(event(['1'], { 1: 2 }));
+  presence.receive(event(['1'], { 1: 2 }));
   await vi.waitFor(() => expect(desk.list.at(1)?.label.gender?.value).toBe('Women'));
 });
 
 it('asks for nothing after an own change, whose version is known', async () => {
   await desk.decide({ confirm: true }, { products: ['0'] });
   fake.calls = [];
-  company.hear(event(['0'], { 0: 2 }));
+  presence.receive(event(['0'], { 0: 2 }));
   await new Promise((resolve) => setTimeout(resolve, 200));
   expect(fake.calls).toEqual([]);
 });
 
 it('shows new products where nothing is filtered', async () => {
   fake.products_ = [...fake.products_, product('2')];
-  company.hear(event(['2'], { 2: 1 }));
+  presence.receive(event(['2'], { 2: 1 }));
   await vi.waitFor(() => expect(desk.list.total).toBe(3));
 });
 
 it('takes away what somebody else has deleted', () => {
-  company.hear({ ...event([]), removed: ['0'] });
+  presence.receive({ ...event([]), removed: ['0'] });
   expect([desk.list.total, desk.list.at(0)?.id]).toEqual([1, '1']);
 });
 
 it('knows where the others are, but not oneself', () => {
-  company.hear({ type: 'presence', who: 'Ben', product: '1' });
-  company.hear({ type: 'presence', who: 'Anna', product: '0' });
-  expect([company.at('1'), company.at('0')]).toEqual([['Ben'], []]);
-  company.hear({ type: 'presence', who: 'Ben', product: null });
-  expect(company.everyone).toEqual([]);
+  presence.receive({ type: 'presence', who: 'Ben', product: '1' });
+  presence.receive({ type: 'presence', who: 'Anna', product: '0' });
+  expect([presence.at('1'), presence.at('0')]).toEqual([['Ben'], []]);
+  presence.receive({ type: 'presence', who: 'Ben', product: null });
+  expect(presence.everyone).toEqual([]);
 });
 
 it('opens a new stream where the browser has given up, and asks for what was missed', () => {

@@ -5,11 +5,11 @@ import { isLabelled } from './apply.ts';
 import type { BatchDesk } from './desk.svelte.ts';
 import { isFiltered } from './filters.ts';
 
-/** Changes that come so shortly after one another are asked for together, in milliseconds. */
+/** Changes within this time are fetched together, in milliseconds. */
 const TOGETHER_MS = 150;
 
-/** The others who are in a batch: what they change comes in, and where they are is marked. */
-export class Company {
+/** The other people in a batch: receives their changes, and knows which product each has open. */
+export class Presence {
   readonly #places = new SvelteMap<string, string>();
   #changed = new Set<string>();
   /** Whether more has changed than an event lists. */
@@ -18,18 +18,18 @@ export class Company {
 
   constructor(
     private readonly desk: BatchDesk,
-    /** The own name, whose marks are not shown. */
+    /** Your own name, which is not shown. */
     private readonly self: () => string | null,
   ) {}
 
-  /** Who has a product open, without oneself. */
+  /** Who else has a product open. */
   at(product: string): string[] {
     return [...this.#places].flatMap(([who, place]) => (place === product ? [who] : []));
   }
 
   readonly everyone = $derived.by(() => [...this.#places.keys()]);
 
-  hear(event: BatchEvent): void {
+  receive(event: BatchEvent): void {
     if (event.type === 'batch') this.desk.batch = event.batch;
     else if (event.type === 'presence') this.#meet(event.who, event.product);
     else if (event.type === 'deleted') this.desk.isGone = true;
@@ -47,7 +47,7 @@ export class Company {
     this.#places.clear();
   }
 
-  /** Whether a product is newer in the service than on the screen: one's own changes are not. */
+  /** Whether the service has a newer version of a product than the screen. */
   #isNewer(id: string, version: number | undefined): boolean {
     const shown = this.desk.list.get(id);
     return !shown || !isLabelled(shown) || version === undefined || version > shown.version;

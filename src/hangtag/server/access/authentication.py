@@ -1,4 +1,4 @@
-"""The gate that every request passes: who sends it, whether they ask too often, and what they may do."""
+"""Authentication and authorisation of requests: who sends it, whether they send too many, and what they may do."""
 
 import logging
 from http import HTTPStatus
@@ -25,15 +25,15 @@ from hangtag.store.audit import AuditEvent
 _log = logging.getLogger(__name__)
 
 _GUARDED: Final = ("/api/", "/metrics")
-"""Where the API is. Everything else is the page, whose files hold nothing that is private, or the health checks."""
+"""Paths that need authentication. Everything else is the page, whose files are public, or the health checks."""
 
 _OPEN: Final = frozenset({"/api/docs", "/api/v1/openapi.json", "/api/v1/session", "/api/v1/invitations/look"})
 _OPEN_BELOW: Final = ("/api/v1/session/", "/api/v1/invitations/")
-"""Where people come in. `authorise` decides about each operation there; the rest is refused before it is read."""
+"""Paths that are open without signing in. For these, only `authorise` decides, operation by operation."""
 
 
-class Gate:
-    """Finds out who sends a request, and refuses those who may not ask at all, before their bodies are read."""
+class Authentication:
+    """Middleware that identifies the sender of a request, and refuses strangers before their bodies are read."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -60,7 +60,7 @@ class Gate:
 
 
 class _Watched:
-    """A response whose status is remembered."""
+    """Records the status of a response."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -74,7 +74,7 @@ class _Watched:
 
 
 class TrustedProxies:
-    """Takes the client's address and scheme from the headers of proxies that are trusted, and of nobody else.
+    """Takes the client's address and scheme from the headers of trusted proxies only.
 
     `trusted` are addresses and networks, separated by commas.
     """
@@ -126,7 +126,7 @@ async def authorise(request: Request) -> None:
     principal: Principal = request.scope.get(PRINCIPAL, NOBODY)
     if rule is None:
         _log.error("the operation %s has no rule in server/access/policy.py", operation)
-        raise ForbiddenError("nobody may do this")
+        raise ForbiddenError("this operation is not allowed")
     if rule.action is None or rule.action in principal.actions:
         return
     if principal is NOBODY:
@@ -149,17 +149,17 @@ def find_name(
         Header(
             alias=USER_HEADER,
             max_length=200,
-            description="Your name, where the service has no accounts. Where it has, it is that of your account.",
+            description="Your name, if the service has no accounts. Otherwise, the name of your account is used.",
         ),
     ] = None,
 ) -> str | None:
-    """Return the name that is kept with what someone does: of the account, or, without accounts, the one given."""
+    """Return the name to store with a change: that of the account or, without accounts, the one given."""
     principal = get_principal(request)
     return given if principal.number is None else principal.name
 
 
 async def _audit(access: AccessControl, scope: Scope, status: int) -> None:
-    """Record a call of an audited operation, and every refusal of someone who is known."""
+    """Record a call of an audited operation, and every refused request of a known person."""
     operation = str(getattr(scope.get("route"), "name", ""))
     rule, principal = RULES.get(operation, Rule(None)), scope[PRINCIPAL]
     refused = status == HTTPStatus.FORBIDDEN and principal is not NOBODY

@@ -1,4 +1,4 @@
-"""People and tokens for the administrator of the machine: what the commands `users` and `tokens` do."""
+"""Accounts and tokens, managed from the command line: the commands `users` and `tokens`."""
 
 from collections.abc import Collection
 from datetime import timedelta
@@ -14,13 +14,13 @@ from hangtag.store.audit import AuditEvent, AuditLog
 from hangtag.store.database import find_url, open_database
 
 WELCOME: Final = "/welcome#"
-"""The view of the page that takes a one-time link. What follows `#` is not sent to servers, so it is in no log."""
+"""The page's view for one-time links. Browsers do not send what follows `#`, so the secret is in no log."""
 
 
-class AccountsDesk:
-    """The accounts of a service, whether it runs or not. Everything goes into the audit log.
+class AccountAdmin:
+    """The accounts of a service, whether it runs or not. Every change goes into the audit log.
 
-    Whoever can write to the database needs no permission. A running service notices changes within seconds.
+    Access to the database is enough; no account is needed. A running service notices changes within seconds.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -40,7 +40,7 @@ class AccountsDesk:
         return account
 
     def find_person(self, name: str) -> Account:
-        """Return a person. Raises `AccountError` if there is nobody of that name."""
+        """Return a person. Raises `AccountError` if there is none with this name."""
         account = self.accounts.find(name)
         if account is None:
             names = [known.name for known in self.accounts.list_people()]
