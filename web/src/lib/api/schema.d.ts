@@ -4708,7 +4708,7 @@ export interface operations {
             header?: {
                 /** @description A repeated request with the same key changes nothing and gets the first response again. */
                 "Idempotency-Key"?: string | null;
-                /** @description Your name, where the service has no accounts. Where it has, it is that of your account. */
+                /** @description Your name, if the service has no accounts. Otherwise, the name of your account is used. */
                 "X-Hangtag-User"?: string | null;
             };
             path?: never;
@@ -4878,7 +4878,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Your name, where the service has no accounts. Where it has, it is that of your account. */
+                /** @description Your name, if the service has no accounts. Otherwise, the name of your account is used. */
                 "X-Hangtag-User"?: string | null;
             };
             path: {
@@ -5205,7 +5205,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Your name, where the service has no accounts. Where it has, it is that of your account. */
+                /** @description Your name, if the service has no accounts. Otherwise, the name of your account is used. */
                 "X-Hangtag-User"?: string | null;
             };
             path: {
@@ -5253,7 +5253,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Your name, where the service has no accounts. Where it has, it is that of your account. */
+                /** @description Your name, if the service has no accounts. Otherwise, the name of your account is used. */
                 "X-Hangtag-User"?: string | null;
             };
             path: {
@@ -5351,7 +5351,7 @@ export interface operations {
             header?: {
                 /** @description A repeated request with the same key changes nothing and gets the first response again. */
                 "Idempotency-Key"?: string | null;
-                /** @description Your name, where the service has no accounts. Where it has, it is that of your account. */
+                /** @description Your name, if the service has no accounts. Otherwise, the name of your account is used. */
                 "X-Hangtag-User"?: string | null;
             };
             path: {
@@ -5442,7 +5442,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Your name, where the service has no accounts. Where it has, it is that of your account. */
+                /** @description Your name, if the service has no accounts. Otherwise, the name of your account is used. */
                 "X-Hangtag-User"?: string | null;
             };
             path: {
@@ -5631,7 +5631,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Your name, where the service has no accounts. Where it has, it is that of your account. */
+                /** @description Your name, if the service has no accounts. Otherwise, the name of your account is used. */
                 "X-Hangtag-User"?: string | null;
             };
             path: {
@@ -5932,7 +5932,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Your name, where the service has no accounts. Where it has, it is that of your account. */
+                /** @description Your name, if the service has no accounts. Otherwise, the name of your account is used. */
                 "X-Hangtag-User"?: string | null;
             };
             path: {
@@ -5985,7 +5985,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Your name, where the service has no accounts. Where it has, it is that of your account. */
+                /** @description Your name, if the service has no accounts. Otherwise, the name of your account is used. */
                 "X-Hangtag-User"?: string | null;
             };
             path: {
@@ -6325,7 +6325,7 @@ export interface operations {
             header?: {
                 /** @description A repeated request with the same key changes nothing and gets the first response again. */
                 "Idempotency-Key"?: string | null;
-                /** @description Your name, where the service has no accounts. Where it has, it is that of your account. */
+                /** @description Your name, if the service has no accounts. Otherwise, the name of your account is used. */
                 "X-Hangtag-User"?: string | null;
             };
             path: {
@@ -6511,7 +6511,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Your name, where the service has no accounts. Where it has, it is that of your account. */
+                /** @description Your name, if the service has no accounts. Otherwise, the name of your account is used. */
                 "X-Hangtag-User"?: string | null;
             };
             path?: never;
@@ -6842,7 +6842,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Your name, where the service has no accounts. Where it has, it is that of your account. */
+                /** @description Your name, if the service has no accounts. Otherwise, the name of your account is used. */
                 "X-Hangtag-User"?: string | null;
             };
             path?: never;
@@ -6973,7 +6973,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Your name, where the service has no accounts. Where it has, it is that of your account. */
+                /** @description Your name, if the service has no accounts. Otherwise, the name of your account is used. */
                 "X-Hangtag-User"?: string | null;
             };
             path: {
@@ -7078,7 +7078,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Your name, where the service has no accounts. Where it has, it is that of your account. */
+                /** @description Your name, if the service has no accounts. Otherwise, the name of your account is used. */
                 "X-Hangtag-User"?: string | null;
             };
             path: {
@@ -7155,7 +7155,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Your name, where the service has no accounts. Where it has, it is that of your account. */
+                /** @description Your name, if the service has no accounts. Otherwise, the name of your account is used. */
                 "X-Hangtag-User"?: string | null;
             };
             path?: never;
@@ -7328,7 +7328,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Your name, where the service has no accounts. Where it has, it is that of your account. */
+                /** @description Your name, if the service has no accounts. Otherwise, the name of your account is used. */
                 "X-Hangtag-User"?: string | null;
             };
             path: {
@@ -7433,7 +7433,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Your name, where the service has no accounts. Where it has, it is that of your account. */
+                /** @description Your name, if the service has no accounts. Otherwise, the name of your account is used. */
                 "X-Hangtag-User"?: string | null;
             };
             path: {
@@ -7551,7 +7551,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Your name, where the service has no accounts. Where it has, it is that of your account. */
+                /** @description Your name, if the service has no accounts. Otherwise, the name of your account is used. */
                 "X-Hangtag-User"?: string | null;
             };
             path?: never;
@@ -7712,7 +7712,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Your name, where the service has no accounts. Where it has, it is that of your account. */
+                /** @description Your name, if the service has no accounts. Otherwise, the name of your account is used. */
                 "X-Hangtag-User"?: string | null;
             };
             path: {
