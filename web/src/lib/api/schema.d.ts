@@ -8220,7 +8220,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Your name, where the service has no accounts. Where it has, it is that of your account. */
+                /** @description Your name, if the service has no accounts. Otherwise, the name of your account is used. */
                 "X-Hangtag-User"?: string | null;
             };
             path?: never;
