@@ -58,9 +58,13 @@ def read_mapping(source: bytes, filename: str) -> dict[str, Any]:
 
 
 def draft_rules(paths: Sequence[CategoryPath], categories: Sequence[str]) -> dict[str, Any]:
-    """Draft a mapping of every path to the shop's category of the same or a similar name, as a document."""
+    """Draft a mapping of paths to the shop's categories of the same or a similar name, as a document.
+
+    A path without one has no rule, and counts as unmapped until a person decides.
+    """
     wanted = [category.strip() for category in categories if category.strip()]
-    rules = list(read_rules(draft_mapping(paths, wanted), "draft.csv"))
+    drafted = read_rules(draft_mapping(paths, wanted), "draft.csv")
+    rules = [rule for rule in drafted if not rule.category.is_open]
     return {"categories": list(dict.fromkeys(wanted)), "rules": describe_rules(rules)}
 
 

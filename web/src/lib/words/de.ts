@@ -1,4 +1,5 @@
 import { batchDe } from './batch/de.ts';
+import { templatesDe } from './templates/de.ts';
 import type { Messages } from './words.svelte.ts';
 
 /** What the page says in German. */
@@ -328,6 +329,7 @@ export const de: Messages = {
   'settings.about.model': 'Standardmodell: {model}',
   'settings.about.loading': 'Dienst wird gefragt',
   ...batchDe,
+  ...templatesDe,
   // people, tokens and the audit log
   'shell.team': 'Team',
   'accounts.sign_in': 'Anmelden',

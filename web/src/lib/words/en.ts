@@ -1,4 +1,5 @@
 import { batchEn } from './batch/en.ts';
+import { templatesEn } from './templates/en.ts';
 import type { Message } from './words.svelte.ts';
 
 /**
@@ -347,6 +348,7 @@ export const en = {
   'settings.about.model': 'Default model: {model}',
   'settings.about.loading': 'Loading',
   ...batchEn,
+  ...templatesEn,
   // people, tokens and the audit log
   'shell.team': 'Team',
   'accounts.sign_in': 'Sign in',

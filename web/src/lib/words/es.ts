@@ -1,4 +1,5 @@
 import { batchEs } from './batch/es.ts';
+import { templatesEs } from './templates/es.ts';
 import type { Messages } from './words.svelte.ts';
 
 /** What the page says in Spanish. */
@@ -327,6 +328,7 @@ export const es: Messages = {
   'settings.about.model': 'Modelo predeterminado: {model}',
   'settings.about.loading': 'Consultando el servicio',
   ...batchEs,
+  ...templatesEs,
   // people, tokens and the audit log
   'shell.team': 'Equipo',
   'accounts.sign_in': 'Iniciar sesión',

@@ -1,4 +1,5 @@
 import { batchFr } from './batch/fr.ts';
+import { templatesFr } from './templates/fr.ts';
 import type { Messages } from './words.svelte.ts';
 
 /** What the page says in French. */
@@ -327,6 +328,7 @@ export const fr: Messages = {
   'settings.about.model': 'Modèle par défaut : {model}',
   'settings.about.loading': 'Interrogation du service',
   ...batchFr,
+  ...templatesFr,
   // people, tokens and the audit log
   'shell.team': 'Équipe',
   'accounts.sign_in': 'Se connecter',
