@@ -92,7 +92,7 @@ def _draw(number):
 
 @pytest.fixture
 def write_custom_set():
-    """Write a custom set of two drawn products beside a catalogue and return its table."""
+    """Write a custom set of two drawn products next to a catalogue and return its table."""
 
     def write(folder):
         photos = folder / "images_custom"
@@ -173,7 +173,7 @@ def real_catalogue(tmp_path_factory):
     """The folder of the real catalogue, unzipped if need be.
 
     HANGTAG_DATA names the folder, the zip, or a folder that holds either; without it a folder `data` in the
-    checkout, or in a folder beside it, is looked into.
+    checkout, or in a folder next to it, is looked into.
     """
     root = Path(__file__).parents[1]
     named = os.environ.get("HANGTAG_DATA")

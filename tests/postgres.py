@@ -19,7 +19,7 @@ FLAGS = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c liste
 
 @cache
 def find_binaries():
-    """Return the folder of PostgreSQL's programs, None where it is not installed."""
+    """Return the folder of PostgreSQL's programs, None if it is not installed."""
     found = shutil.which("initdb")
     folders = [Path(found).resolve().parent] if found else []
     folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)

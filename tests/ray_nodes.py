@@ -24,7 +24,7 @@ ATTEMPTS = 3
 
 
 def start_nodes(count):
-    """Return a cluster, or None where Ray does not come to stand: its nodes give up when a busy machine delays them."""
+    """Return a cluster, or None if Ray does not come to stand: its nodes give up when a busy machine delays them."""
     for _ in range(ATTEMPTS):
         nodes = RayNodes(count)
         if nodes.address:

@@ -86,7 +86,7 @@ def photos(tmp_path):
         "good.jpg": encode(shirt, "JPEG"),
         "lossless.png": encode(watch, "PNG"),
         "rotated.jpg": encode(shirt.transpose(UPRIGHT_BY_EXIF[ROTATED]), "JPEG", exif=exif),
-        "text.jpg": b"This is no photo, whatever its name says.\n" * 40,
+        "text.jpg": b"This is not a photo, whatever its name says.\n" * 40,
         "transparent.png": encode(clear, "PNG"),
         "truncated.jpg": encode(shirt, "JPEG")[:2500],
         "notes.txt": b"bring the other shoe",

@@ -22,7 +22,7 @@ def hangtag(*arguments, folder):
 
 @pytest.fixture
 def with_custom_set(tiny_catalogue):
-    """The photos of the tiny catalogue with a narrow table, and a custom set of two products beside it."""
+    """The photos of the tiny catalogue with a narrow table, and a custom set of two products next to it."""
     table = (tiny_catalogue / "styles.csv").read_text("utf-8").splitlines()[1:]
     narrow = [f"{row.split(',')[0]},{row.split(',')[4]}" for row in table]
     (tiny_catalogue / "styles.csv").write_text("\n".join(["id,articleType", *narrow]), "utf-8")

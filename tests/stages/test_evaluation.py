@@ -138,7 +138,7 @@ def test_a_wrong_table_is_one_line(capsys, bundle, tiny_catalogue, tmp_path):
 
 @pytest.fixture
 def custom_set(tiny_catalogue):
-    """Put a custom set of two photos beside the catalogue, one of which is no photo."""
+    """Put a custom set of two photos next to the catalogue, one of which is not a photo."""
     header = (tiny_catalogue / "styles.csv").read_text("utf-8").splitlines()[0]
     rows = ["1,Men,Apparel,Topwear,Tshirts,,,,,=1+1", "2,Women,Footwear,Shoes,Clogs,,,,,Two"]
     table = tiny_catalogue / "custom_clothing_metadata.csv"
@@ -250,7 +250,7 @@ def test_a_folder_of_classes_is_measured_without_a_catalogue(capsys, bundle, tmp
     ("options", "problem"),
     [
         (("--on", "nowhere"), "'nowhere' is neither a split nor a path"),
-        (("--on", "custom"), "there is no custom set beside the catalogue"),
+        (("--on", "custom"), "there is no custom set next to the catalogue"),
         (("--on", "test"), "needs the table"),
     ],
 )

@@ -209,7 +209,7 @@ def test_an_address_that_is_taken_is_said_in_a_line(start):
 
 def _memory_of(pid):
     """Return the most memory that a process has ever held, in bytes."""
-    with open(f"/proc/{pid}/status", encoding="ascii") as file:  # noqa: PTH123 - it is no path of ours
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:  # noqa: PTH123 - it is not a path of ours
         return next(1024 * int(line.split()[1]) for line in file if line.startswith("VmHWM"))
 
 

@@ -45,7 +45,7 @@ MACHINE = {"num_cpus": 1, "include_dashboard": False}
 
 
 def start_machines():
-    """Return a cluster, or None where Ray does not come to stand: its nodes give up when a busy machine delays them."""
+    """Return a cluster, or None if Ray does not come to stand: its nodes give up when a busy machine delays them."""
     for _ in range(ATTEMPTS):
         cluster = MachinesHere()
         try:

@@ -71,7 +71,7 @@ class Adapted:
     """An adapted bundle that is not yet written: its graph and its card, whose golden answers are those of the base.
 
     `forgotten` is by how many points the mean of the heads falls on the base photos, as their statistics tell, `lost`
-    the same for each head that changed; None where that cannot be told. `shifts` are what these heads learnt.
+    the same for each head that changed; None if that cannot be told. `shifts` are what these heads learnt.
     """
 
     model_bytes: bytes
@@ -114,7 +114,7 @@ class Adapter:
         """Return the bundle with heads that have learnt the examples; `learnt_from` names where these come from.
 
         A head whose answers are not right more often by cross-validation stays as it was. `target_accuracy` is what
-        the thresholds are chosen for; None keeps the bundle's. Raises `UsageError` when there is nothing to learn.
+        the thresholds are chosen for; None keeps the bundle's. Raises `UsageError` if there is nothing to learn.
         """
         card = self.bundle.card
         lesson = plan_lesson(card, examples)
@@ -190,7 +190,7 @@ class Adapter:
     def _is_gain(
         self, column: str, examples: Examples, lesson: Lesson, held_out: Mapping[str, Floats]
     ) -> bool:
-        """Tell whether a head is right more often once it has learnt; one with a new class always counts."""
+        """Return whether a head is right more often once it has learnt; one with a new class always counts."""
         logits, targets = self._logits(examples, column), lesson.targets[column]
         if logits.shape[1] < len(lesson.classes[column]):
             return True
@@ -249,7 +249,7 @@ class Adapter:
 def write_adapted(adapted: Adapted, base: Card, path: Path) -> Card:
     """Write an adapted bundle with new answers to its base's golden photos, atomically; return its card.
 
-    Raises `BundleError` when the graph cannot be run, and `OSError` when nothing can be written.
+    Raises `BundleError` if the graph cannot be run, and `OSError` if nothing can be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".draft.onnx")

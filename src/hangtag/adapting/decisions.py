@@ -23,7 +23,7 @@ _TO_NAME: Final = "image"
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a person said of a photo: its label in a column. `decided` is an ISO time; empty where nobody noted it."""
+    """What a person said of a photo: its label in a column. `decided` is an ISO time; empty if nobody noted it."""
 
     photo: str
     column: str
@@ -52,7 +52,7 @@ def read_decisions(path: Path) -> list[Decision]:
 
 
 def is_decisions(path: Path) -> bool:
-    """Tell whether a file holds decisions: Label Studio's JSON, or a table with attributes and labels in columns."""
+    """Return whether a file holds decisions: Label Studio's JSON, or a table with attributes and labels in columns."""
     if path.suffix.lower() == ".json":
         return True
     try:
@@ -64,7 +64,7 @@ def is_decisions(path: Path) -> bool:
 def write_decisions(decisions: Iterable[Decision], path: Path) -> None:
     """Write decisions, whole or not at all: for Label Studio where the name ends in `.json`, else as CSV.
 
-    Raises `CatalogueError` when the file cannot be written.
+    Raises `CatalogueError` if the file cannot be written.
     """
     if path.suffix.lower() == ".json":
         write_json(render_label_studio(decisions), path)
@@ -125,7 +125,7 @@ class Agreement:
     """How far two reviewers agree in a column.
 
     `photos` is how many both decided, `agreed` the share of equal labels, `kappa` that beyond chance: 1 is perfect, 0
-    what chance alone gives; None where both gave one and the same label to all.
+    what chance alone gives; None if both gave one and the same label to all.
     """
 
     column: str

@@ -67,7 +67,7 @@ def estimate_labels(curve: Mapping[int, float], target: float) -> int | None:
     """Return how many labels a model needs in all to be right as often as `target`, 0 to 1.
 
     `curve` holds accuracies, 0 to 1, by the number of labels. The error is taken to fall as a power of the labels
-    towards a floor (Cortes et al.: Learning Curves, NIPS 1993). None where the curve is too short, or does not reach
+    towards a floor (Cortes et al.: Learning Curves, NIPS 1993). None if the curve is too short, or does not reach
     the target within twenty times the labels that it has.
     """
     if len(curve) < FEWEST_POINTS:

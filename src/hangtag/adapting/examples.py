@@ -18,10 +18,10 @@ Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
 FEWEST_OF_NEW: Final = 3
-"""A class that the model does not know is learnt from this many examples on."""
+"""A class that the model does not know is learned from this many examples on."""
 
 FEWEST_LABELS: Final = 10
-"""With fewer labels in a column its head stays as it is."""
+"""With fewer labels in a column its head stays unchanged."""
 
 _ALIKE: Final = 0.985
 _COMPARED_AT_ONCE: Final = 2048
@@ -36,7 +36,7 @@ class Examples:
     """Labelled photos of a shop: what the model gives for them, and what people said.
 
     `outputs` holds what the bundle's graph gives for n photos, by output, among it the embedding. `labels` holds n
-    labels by column, None where nothing was said; a column that the model does not have is a new attribute.
+    labels by column, None if nothing was said; a column that the model does not have is a new attribute.
     """
 
     outputs: Mapping[str, Floats]
@@ -53,7 +53,7 @@ class Examples:
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """What is to be learnt: the classes of each column, the model's own first, and n class indices by column.
+    """What should be learnt: the classes of each column, the model's own first, and n class indices by column.
 
     `targets` hold `NO_LABEL` where nothing was said. `left_out` counts, by column and label, what has too few examples.
     """
@@ -67,7 +67,7 @@ class Lesson:
 def plan_lesson(card: Card, examples: Examples) -> Lesson:
     """Return what a model can learn from examples; columns with too few labels are not in it.
 
-    Raises `UsageError` when there is nothing to learn.
+    Raises `UsageError` if there is nothing to learn.
     """
     labels = _with_parents(card, examples)
     classes: dict[str, tuple[str, ...]] = {}

@@ -1,4 +1,4 @@
-"""What a model loses at home when it learns a shop, told by the statistics of the photos that it learnt from."""
+"""What a model loses at home when it learns a shop, told by the statistics of the photos that it learned from."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -46,7 +46,7 @@ class HomeCheck:
         self._drawn: dict[str, _Home | None] = {}
 
     def lost_points(self, column: str, shift: HeadShift) -> float | None:
-        """Return by how many points a head is right less often at home; None where that cannot be told."""
+        """Return by how many points a head is right less often at home; None if that cannot be told."""
         if column not in self._drawn:
             self._drawn[column] = self._draw(column)
         home = self._drawn[column]

@@ -1,6 +1,6 @@
-"""Zips: their index, read entry by entry, and their entries, read where they lie and never longer than allowed.
+"""Zips: the index is read entry by entry, and entries are read in place, up to the allowed size.
 
-Python's own reader makes an object of each entry and keeps them all, and takes names as they stand.
+Python's own reader keeps an object for each entry, and does not repair names.
 """
 
 import io
@@ -41,7 +41,7 @@ _ENCRYPTED: Final = 0x1
 _NAMES_ARE_UTF8: Final = 0x800
 
 _CODE_PAGES: Final = ("cp437", "cp850", "cp1252", "cp866")
-"""What DOS and Windows wrote names in, the standard's first: of several that fit, the first is taken."""
+"""The code pages of names written by DOS and Windows, the standard's first. The first that fits is used."""
 
 _GROWTH_BYTES: Final = 65_536
 """How much longer than its content a deflated entry may be: it grows by 5 bytes for each 16 KiB at most."""
@@ -51,7 +51,7 @@ _PIECE_BYTES: Final = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class ZipEntry:
-    """What the index says of one entry; sizes in bytes. Nothing of it is to be trusted. Slashes separate folders."""
+    """An entry of the index; sizes in bytes. None of it can be trusted. Slashes separate folders."""
 
     name: str
     method: int
@@ -85,18 +85,18 @@ def iter_entries(file: BinaryIO) -> Iterator[ZipEntry]:
 def measure_index(path: Path) -> int:
     """Return the size of a zip's index in bytes, without reading it.
 
-    Raises `zipfile.BadZipFile` where there is none, and `OSError` when the file cannot be read.
+    Raises `zipfile.BadZipFile` where there is none, and `OSError` if the file cannot be read.
     """
     with path.open("rb") as file:
         return _find_index(file)[1]
 
 
 def read_entry(path: Path, entry: ZipEntry, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
-    """Return the bytes of an entry, never more than a photo may have, whatever the zip says of its size.
+    """Return the bytes of an entry, never more than a photo may have, whatever size the zip claims.
 
-    Each reading opens the zip anew, which costs microseconds and lets threads read at once.
+    Each call opens the zip again, which takes microseconds and lets threads read in parallel.
 
-    Raises `PhotoError` with the reason why they cannot be had.
+    Raises `PhotoError` if the entry cannot be read.
     """
     _check_readable(entry)
     most = limits.max_bytes
@@ -181,7 +181,7 @@ def _check_readable(entry: ZipEntry) -> None:
     if entry.is_encrypted:
         raise PhotoError(Reason.UNREADABLE, "it is encrypted in the zip")
     if entry.method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise PhotoError(Reason.UNREADABLE, "the zip is compressed in a way that hangtag does not read")
+        raise PhotoError(Reason.UNREADABLE, "the zip uses a compression method that hangtag does not read")
 
 
 def _seek_content(file: BinaryIO, entry: ZipEntry) -> None:
@@ -240,7 +240,7 @@ def _end_of(entry: ZipEntry) -> int:
 
 
 def _check_overlaps(file: BinaryIO) -> None:
-    """Look whether entries share bytes, as those of zips do that are made to grow a thousandfold.
+    """Check whether entries overlap, as in zip bombs.
 
     Zips whose index is in the order of their entries need not be looked at as a whole.
     """

@@ -1,1 +1,1 @@
-"""What a model is: one ONNX file with its card inside. Read, written and verified here."""
+"""Model files: reading, writing and verifying ONNX files with a card inside."""

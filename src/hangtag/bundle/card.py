@@ -1,4 +1,4 @@
-"""The card of a model: everything that is true about it, stored as JSON inside its file."""
+"""The card of a model: all facts about it, stored as JSON inside its file."""
 
 import base64
 import binascii
@@ -16,17 +16,17 @@ CARD_FORMAT: Final = 3
 """The newest card format that this version of hangtag reads, and the one that it writes."""
 
 REFERENCE_PRECISION: Final = "fp32"
-"""The precision that a model's answers are defined by."""
+"""The reference precision."""
 
 QUANTISED_PRECISION: Final = "int8"
 """The one precision of an int8 form, which is a bundle of its own (`bundle/quantised.py`)."""
 
 Json = dict[str, Any]
-"""A JSON object whose content is free: a recipe, figures, a record of one epoch."""
+"""A JSON object without a fixed schema: a recipe, figures, a record of one epoch."""
 
 
 LARGEST_TOLERANCE: Final = 1.0
-"""How far a logit may be from that of a golden photo at most: a wider tolerance would let other weights pass."""
+"""The largest allowed golden tolerance: with a wider one, other weights would pass the check."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class HeadCard:
 
     Probabilities are `softmax(logits / temperature)`, unless the levels of the category path have a `path_weight`:
     then they are `softmax` over the paths of the sum of `path_weight * logits`, added up over the paths that hold a
-    label. From `threshold` on the chosen label is an answer, under it, it is doubtful. Raises `BundleError` for values
+    label. A label below `threshold` is doubtful. Raises `BundleError` for values
     that cannot be.
     """
 
@@ -65,10 +65,10 @@ class HeadCard:
 
 @dataclass(frozen=True, slots=True)
 class OodDetectorCard:
-    """The out-of-distribution detector: how little a photo looks like a product, and from where on it is flagged.
+    """The out-of-distribution detector: scores how little a photo looks like a product, and flags it above a threshold.
 
     `output` is the graph's output that holds the score, float32 (N, 1); photos over `threshold` are flagged. `method`
-    says in words what the score is. Raises `BundleError` for values that cannot be.
+    says in words what the score is. Raises `BundleError` for invalid values.
     """
 
     output: str
@@ -84,9 +84,9 @@ class OodDetectorCard:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingCard:
-    """What the network sees in a photo, as numbers: the graph's output that holds them, float32 (N, `size`).
+    """The embedding of a photo: the graph's output that holds it, float32 (N, `size`).
 
-    Raises `BundleError` for values that cannot be.
+    Raises `BundleError` for invalid values.
     """
 
     output: str
@@ -101,9 +101,9 @@ class EmbeddingCard:
 
 @dataclass(frozen=True, slots=True)
 class SourceCard:
-    """A set of photos that the model learnt from: its name, how many photos, their licence, and whom to credit.
+    """A set of photos that the model was trained on: its name, number of photos, licence, and whom to credit.
 
-    `licence` and `attribution` are empty where nothing is stated. Raises `BundleError` for values that cannot be.
+    `licence` and `attribution` are empty if nothing is stated. Raises `BundleError` for invalid values.
     """
 
     name: str
@@ -120,7 +120,7 @@ class SourceCard:
 
 @dataclass(frozen=True, slots=True)
 class GoldenCheck:
-    """A tiny photo (a PNG file, base64) and the float32 logits by column that the model must answer to it."""
+    """A tiny photo (a PNG file, base64) and the float32 logits by column that the model must return for it."""
 
     photo_png_base64: str
     logits: Mapping[str, Sequence[float]]
@@ -147,15 +147,15 @@ class GoldenCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """Everything that is true about a model. The class order exists here and nowhere else.
+    """All facts about a model. The class order is stored here and nowhere else.
 
-    `taxonomy` without levels means that the model knows none. `golden_tolerance` is the largest absolute
-    difference of a logit that the golden check allows at float32. `precisions` are those that were
-    measured to answer as well as float32 on photos with known labels: only those may be chosen automatically.
-    `target_accuracy` is the share (0 to 1) of what is answered that is to be right, by which the heads' thresholds were
-    chosen; a head without one then did not reach it often enough, and without `target_accuracy` no label is doubted.
-    `sources` are the sets of photos that the model learnt from.
-    Raises `BundleError` when the parts contradict each other.
+    A `taxonomy` without levels means that the model has none. `golden_tolerance` is the largest absolute difference of
+    a logit that the golden check allows in float32. `precisions` were measured to be as accurate as float32; only these
+    may be chosen automatically. `target_accuracy` is the share of answers (0 to 1) that should be right, for which the
+    heads' thresholds were chosen. A head without a threshold does not reach it; without `target_accuracy`, no label is
+    doubtful. `sources` are the sets of photos that the model was trained on.
+
+    Raises `BundleError` if the parts contradict each other.
     """
 
     name: str
@@ -213,7 +213,7 @@ class Card:
 
     @property
     def output_widths(self) -> dict[str, int]:
-        """The numbers that each output of the graph has for a photo, by the output's name; the heads come first."""
+        """The width of each output of the graph, by its name; the heads come first."""
         widths = {head.column: len(head.classes) for head in self.heads}
         if self.ood_detector is not None:
             widths[self.ood_detector.output] = 1

@@ -1,4 +1,4 @@
-"""The card as JSON text: strict in both directions, so that nothing in a card is guessed."""
+"""The card as JSON text, read and written strictly."""
 
 import json
 from collections.abc import Mapping
@@ -27,16 +27,16 @@ _ADDED: Final[Mapping[int, frozenset[str]]] = {
     2: frozenset({"target_accuracy", "gate", "path_weight"}),
     3: frozenset({"embedding", "sources"}),
 }
-"""The fields that came with each format."""
+"""The fields that were added in each format."""
 
 _RENAMED: Final[Mapping[int, Mapping[str, str]]] = {3: {"gate": "ood_detector"}}
-"""What was renamed with each format: the former name, and the one from this format on."""
+"""The fields that were renamed in each format: former name to new name."""
 
 
 def render_card(card: Card) -> str:
     """Return the card as JSON text.
 
-    Raises `BundleError` when a recipe, figure or record holds something that JSON does not know, such as NaN.
+    Raises `BundleError` if a recipe, figure or record holds something that JSON does not know, such as NaN.
     """
     try:
         return json.dumps(card_values(card), ensure_ascii=False, allow_nan=False)
@@ -63,7 +63,7 @@ def card_values(card: Card) -> dict[str, Any]:
 def parse_card(text: str) -> Card:
     """Build a card from `render_card`'s text.
 
-    Raises `BundleError` when the text is not JSON, its format is newer, a field is missing, unknown or of a
+    Raises `BundleError` if the text is not JSON, its format is newer, a field is missing, unknown or of a
     wrong type, or the parts contradict each other.
     """
     try:

@@ -1,4 +1,4 @@
-"""The file of a model: a plain `.onnx` whose metadata hold the card."""
+"""The file of a model: a plain `.onnx` with the card in its metadata."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ DIGEST_KEY: Final = "hangtag.digest"
 """The key of the SHA-256, in hexadecimal, of the whole file without this entry."""
 
 MAX_BUNDLE_BYTES: Final = 1_000_000_000
-"""What a bundle may weigh: a hundred times the shipped one, and below what ONNX itself can hold."""
+"""The largest bundle: a hundred times the shipped one, and below ONNX's own limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
     """A bundle in memory: its card, the bytes of the whole file and their SHA-256 in hexadecimal.
 
-    `is_sealed` says whether it has a digest, by which a change to graph or card is noticed.
+    `is_sealed` says whether it has a digest, which detects changes to graph or card.
     """
 
     path: Path
@@ -49,7 +49,7 @@ class Bundle:
 def read_card(path: Path) -> Card:
     """Read the card alone: no engine, a few milliseconds.
 
-    Raises `BundleError` when the file is missing, is no ONNX model, is cut off, or has no readable card.
+    Raises `BundleError` if the file is missing, is not an ONNX model, is cut off, or has no readable card.
     """
     data = _read_bytes(path)
     with _located(path):
@@ -74,7 +74,7 @@ def read_bundle(path: Path) -> Bundle:
 def write_bundle(model: onnx.ModelProto, card: Card, path: Path) -> None:
     """Write a model with its card, atomically.
 
-    Raises `BundleError` when graph and card contradict each other; nothing is written then.
+    Raises `BundleError` if graph and card contradict each other; nothing is written then.
     """
     write_model(model.SerializeToString(deterministic=True), card, path)
 
@@ -90,17 +90,17 @@ def write_model(model: bytes, card: Card, path: Path) -> None:
 
 
 def replace_card(path: Path, card: Card) -> None:
-    """Give the bundle at `path` another card, atomically; the graph stays as it is, bit for bit.
+    """Give the bundle at `path` another card, atomically; the graph stays unchanged, bit for bit.
 
-    Raises `BundleError` when the file is no ONNX model or contradicts the new card; it is unchanged then.
+    Raises `BundleError` if the file is not an ONNX model or contradicts the new card; it is unchanged then.
     """
     write_model(_read_bytes(path), card, path)
 
 
 def replace_metadata_of(path: Path, key: str, value: str) -> None:
-    """Give a bundle's file another entry of metadata beside the card, atomically.
+    """Give a bundle's file another entry of metadata next to the card, atomically.
 
-    Raises `BundleError` when the file cannot be read or is no ONNX model.
+    Raises `BundleError` if the file cannot be read or is not an ONNX model.
     """
     with _located(path):
         data = _seal(replace_metadata(_read_bytes(path), key, value))
@@ -130,7 +130,7 @@ def _check_digest(data: bytes, metadata: dict[str, str]) -> bool:
     if metadata[DIGEST_KEY] != _digest(data):
         raise BundleError(
             "the file was changed after it was made: it does not match its own digest",
-            fix="Use the file as it was made, or make it again.",
+            fix="Use the original file, or export the model again.",
         )
     return True
 
@@ -167,7 +167,7 @@ def _unreadable(path: Path, error: OSError) -> BundleError:
 
 @contextlib.contextmanager
 def _located(path: Path) -> Iterator[None]:
-    """Say of which file an error speaks, and turn broken bytes into a `BundleError`."""
+    """Add the file to an error, and turn a parse error into a `BundleError`."""
     try:
         yield
     except WireError as error:

@@ -71,7 +71,7 @@ class Graph:
 
 
 def read_graph(data: bytes) -> Graph:
-    """Read the facts of an ONNX file. Raises `WireError` when it is none or is cut off."""
+    """Read the facts of an ONNX file. Raises `WireError` if it is none or is cut off."""
     model = memoryview(data)
     inputs: list[Port] = []
     outputs: list[Port] = []
@@ -93,14 +93,14 @@ def read_graph(data: bytes) -> Graph:
 
 
 def read_metadata(data: bytes) -> dict[str, str]:
-    """Return the metadata of an ONNX file. Raises `WireError` when it is none or is cut off."""
+    """Return the metadata of an ONNX file. Raises `WireError` if it is none or is cut off."""
     return dict(_read_entry(field) for field in iter_fields(memoryview(data)) if field.tag == _METADATA)
 
 
 def replace_metadata(data: bytes, key: str, value: str | None) -> bytes:
     """Return an ONNX file in which `key` has another value, gains one, or with None has none. Nothing else changes.
 
-    Raises `WireError` when `data` is no ONNX file.
+    Raises `WireError` if `data` is not an ONNX file.
     """
     view = memoryview(data)
     kept = [
@@ -119,7 +119,7 @@ def _read_entry(field: Field) -> tuple[str, str]:
 
 
 def _read_port(message: memoryview) -> Port:
-    """Read a ValueInfoProto. What is no tensor, such as a sequence, has the element type 0."""
+    """Read a ValueInfoProto. What is not a tensor, such as a sequence, has the element type 0."""
     kind, shape = 0, []
     for tensor in (tensor for kinds in iter_messages(message, 2) for tensor in iter_messages(kinds, 1)):
         kind = read_number(tensor, 1) or 0

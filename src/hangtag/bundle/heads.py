@@ -109,7 +109,7 @@ class GraphHeads:
         return LinearHead(weights if node.numbers.get("transB") else weights.T, bias.reshape(-1))
 
     def find_shift(self, column: str, adapted: "GraphHeads") -> HeadShift | None:
-        """Return what an adapted graph adds to the logits of a head of this one; None where it adds nothing."""
+        """Return what an adapted graph adds to the logits of a head of this one; None if it adds nothing."""
         before, after = self.linear_head(column), adapted.linear_head(column)
         if after is None:
             weights, bias = (adapted.constant(f"{_PREFIX}.{column}.{name}") for name in ("weight", "bias"))
@@ -126,7 +126,7 @@ class GraphHeads:
         return HeadShift(weights, bias, known) if weights.any() or bias.any() else None
 
     def render(self, shifts: Mapping[str, HeadShift]) -> bytes:
-        """Return the model with these heads changed, by column. All else stays as it is, bit for bit.
+        """Return the model with these heads changed, by column. All else stays unchanged, bit for bit.
 
         Raises `BundleError` for a head that the graph does not have, and for shifts of other sizes than the embedding.
         """

@@ -1,4 +1,4 @@
-"""The int8 form of a model: a bundle of its own, `NAME.int8.onnx`, that lies beside the one that it was made from.
+"""The int8 form of a model: a bundle of its own, `NAME.int8.onnx`, next to the one that it was made from.
 
 Its card is that of its source, except for the precision, the golden answers and what stands under `quantisation` in
 its data: of which graph it is the int8 form, how it was made, and what that costs.
@@ -43,12 +43,12 @@ class Quantisation:
 
 
 def is_quantised(card: Card) -> bool:
-    """Tell whether a card is that of an int8 form."""
+    """Return whether a card is that of an int8 form."""
     return QUANTISED_PRECISION in card.precisions
 
 
 def read_quantisation(card: Card) -> Quantisation:
-    """Return what an int8 form's card says of its making. Raises `BundleError` when it does not."""
+    """Return what an int8 form's card says of its making. Raises `BundleError` if it does not."""
     values: Any = card.data.get(DATA_KEY)
     try:
         return Quantisation(
@@ -79,10 +79,10 @@ def quantised_path(path: Path) -> Path:
 
 
 def find_quantised(bundle: Bundle, elsewhere: Iterable[Path] = ()) -> Bundle | None:
-    """Return the int8 form that lies beside a bundle or `elsewhere`, None when there is none that was made from it.
+    """Return the int8 form next to a bundle or `elsewhere`, None when there is none that was made from it.
 
     It answers with the heads, temperatures and thresholds of the bundle, whose graph it has; its golden photos are its
-    own. Raises `BundleError` when there is a file that cannot be trusted.
+    own. Raises `BundleError` if there is a file that cannot be trusted.
     """
     if is_quantised(bundle.card):
         return None

@@ -11,13 +11,13 @@ from hangtag.domain.errors import BundleError, UsageError
 DEFAULT_NAME: Final = "default"
 SUFFIX: Final = ".onnx"
 FOLDERS_VARIABLE: Final = "HANGTAG_MODELS"
-"""The environment variable that names folders of bundles, separated as in `PATH`; they go before the shipped ones."""
+"""The environment variable with folders of bundles, separated as in `PATH`; they take precedence over shipped ones."""
 
 SHIPPED_FOLDER: Final = Path(__file__).resolve().parent.parent / "bundles"
 
 
 def list_bundles(environment: Mapping[str, str] = os.environ) -> list[Path]:
-    """Return the bundles that can be called by name, sorted by it. Of two with one name, the first folder's counts."""
+    """Return the bundles that have a name, sorted by it. If two have the same name, the first folder's counts."""
     found: dict[str, Path] = {}
     for folder in _folders(environment):
         for path in sorted(folder.glob(f"*{SUFFIX}")):
@@ -45,7 +45,7 @@ def find_bundle(name_or_path: str | Path, environment: Mapping[str, str] = os.en
 
 
 def is_shipped(path: Path) -> bool:
-    """Say whether a bundle is one of those that come with hangtag, whatever its path is called."""
+    """Return whether a bundle is one of those that come with hangtag, whatever its path is called."""
     return path.resolve().parent == SHIPPED_FOLDER.resolve()
 
 

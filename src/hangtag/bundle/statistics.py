@@ -1,6 +1,6 @@
-"""What a model's train photos looked like to it, in numbers: what adapting it to other photos starts from.
+"""Statistics of the embeddings of a model's train photos, which adapting needs.
 
-It lies beside the card in the file's metadata, since it is large and few need it: the means of the embeddings by class,
+It is next to the card in the file's metadata, since it is large and few need it: the means of the embeddings by class,
 and their covariance, in half precision.
 """
 
@@ -46,12 +46,12 @@ class EmbeddingStatistics:
 
 
 def write_statistics(path: Path, statistics: EmbeddingStatistics) -> None:
-    """Put statistics into the bundle at `path`, atomically; graph and card stay as they are."""
+    """Put statistics into the bundle at `path`, atomically; graph and card stay unchanged."""
     replace_metadata_of(path, STATISTICS_KEY, render_statistics(statistics))
 
 
 def read_statistics(bundle: Bundle | Path) -> EmbeddingStatistics | None:
-    """Return the statistics of a bundle; None where it has none. Raises `BundleError` for some that are broken."""
+    """Return the statistics of a bundle; None if it has none. Raises `BundleError` for some that are broken."""
     found = bundle if isinstance(bundle, Bundle) else read_bundle(bundle)
     text = read_metadata(found.model_bytes).get(STATISTICS_KEY)
     if text is None:

@@ -1,4 +1,4 @@
-"""What the graph of a bundle must look like, compared with its card."""
+"""Checks that the graph of a bundle matches its card."""
 
 from typing import Final
 
@@ -14,9 +14,9 @@ _RANK_OF_LOGITS: Final = 2
 
 
 def check_structure(graph: Graph, card: Card) -> None:
-    """Compare a graph with the card that is to describe it.
+    """Compare a graph with its card.
 
-    Raises `BundleError` when the input is not the one that the preprocessing makes, an output is missing or
+    Raises `BundleError` if the input is not the one that the preprocessing makes, an output is missing or
     unknown, a head has another number of outputs than classes, weights lie outside of the file, or the nodes stand in
     no order in which they can be run.
     """

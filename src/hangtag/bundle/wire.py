@@ -32,7 +32,7 @@ class Field(NamedTuple):
     end: int
 
     def text(self) -> str:
-        """Return the content as text. Raises `WireError` when it is none."""
+        """Return the content as text. Raises `WireError` if it is none."""
         try:
             return bytes(self.content).decode("utf-8")
         except UnicodeDecodeError:
@@ -42,7 +42,7 @@ class Field(NamedTuple):
 def iter_fields(message: memoryview) -> Iterator[Field]:
     """Yield the fields of a message, in file order.
 
-    Raises `WireError` when the bytes are no message or end in the middle of a field.
+    Raises `WireError` if the bytes are no message or end in the middle of a field.
     """
     position = 0
     while position < len(message):

@@ -41,7 +41,7 @@ class Candidate:
 def sort_by_id(cleaned: pa.Table) -> pa.Table:
     """Return the table in the order of its ids, 9 before 10.
 
-    Raises `CatalogueError` when an id is missing or duplicated.
+    Raises `CatalogueError` if an id is missing or duplicated.
     """
     ids = cleaned[ID].to_pylist()
     wrong = [id_ for id_, count in Counter(ids).items() if count > 1 or id_ is None]

@@ -49,7 +49,7 @@ def see_photo(catalogue: Catalogue, name: str) -> SeenPhoto | PhotoError:
 
 
 def find_usual_size(seen: Mapping[str, SeenPhoto]) -> tuple[int, int] | None:
-    """Return the (width, height) in pixels that most photos have, or None where no size prevails."""
+    """Return the (width, height) in pixels that most photos have, or None if no size prevails."""
     sizes = Counter((photo.quality.width, photo.quality.height) for photo in seen.values())
     if not sizes:
         return None
@@ -168,7 +168,7 @@ def check_catalogue(
 ) -> CheckResult:
     """Check a catalogue. With `decode`, every photo is opened, in several threads, and compared to the others.
 
-    With `guesses`, the labels are judged by them. Raises `CatalogueError` when the table or the folder of photos cannot
+    With `guesses`, the labels are judged by them. Raises `CatalogueError` if the table or the folder of photos cannot
     be read, and `UsageError` for guesses about other products.
     """
     rows = read_rows(catalogue)

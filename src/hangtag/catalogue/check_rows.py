@@ -20,7 +20,7 @@ class Rows:
     """The rows of a catalogue as far as a check needs them.
 
     `label_columns` are those of `LABEL_COLUMNS` that the table has; `labels` holds each id's values in their
-    order. `photos` says which photo shows which of them, `other_files` counts the files that are no photos by ending.
+    order. `photos` says which photo shows which of them, `other_files` counts the files that are not photos by ending.
     """
 
     label_columns: tuple[str, ...]
@@ -38,7 +38,7 @@ class Rows:
 def read_rows(catalogue: Catalogue) -> Rows:
     """Read the table and the names of the photos. Of several rows with one id the first counts, as in `hangtag clean`.
 
-    Raises `CatalogueError` when the table or the folder of photos cannot be read.
+    Raises `CatalogueError` if the table or the folder of photos cannot be read.
     """
     with open_rows(catalogue) as reader:
         rows = Rows(tuple(column for column in LABEL_COLUMNS if column in reader.columns))

@@ -45,7 +45,7 @@ def clean_catalogue(catalogue: Catalogue, output_folder: Path) -> CleanReport:
     Memory does not grow with the table. The first row of an id is kept, later ones are rejected. Either all
     files are written or, on any exception, none.
 
-    Raises `CatalogueError` when the table cannot be read or the files cannot be written.
+    Raises `CatalogueError` if the table cannot be read or the files cannot be written.
     """
     with ExitStack() as stack:
         reader = stack.enter_context(CleanReader(catalogue))

@@ -51,11 +51,11 @@ class Labelling:
 def list_custom_photos(folder: Path) -> list[str]:
     """Return the names of a custom set's photos: those in `images_custom/`, or else those in the folder itself.
 
-    Raises `UsageError` when the folder is a catalogue's without `images_custom/`, `CatalogueError` when there are no
+    Raises `UsageError` if the folder is a catalogue's without `images_custom/`, `CatalogueError` if there are no
     photos or two of them, or one, can bear no id.
     """
     if (folder / TABLE_NAME).is_file() and not (folder / CUSTOM_PHOTO_FOLDER).is_dir():
-        fix = f"Put your own photos into {CUSTOM_PHOTO_FOLDER}/ beside it."
+        fix = f"Put your own photos into {CUSTOM_PHOTO_FOLDER}/ next to it."
         raise UsageError(f"the folder holds a catalogue, {TABLE_NAME}", where=folder, fix=fix)
     photos = custom_photos(folder)
     names = sorted(photos.names, key=lambda name: (len(product_id(name)), name))
@@ -122,7 +122,7 @@ def find_bad_photos(folder: Path, names: Sequence[str], on_progress: OnProgress 
 def write_custom_set(folder: Path, names: Sequence[str], labels: Mapping[str, Labels]) -> Path:
     """Write the table of a custom set, a row for each photo with a label or without, and return it.
 
-    Raises `CatalogueError` when it cannot be written.
+    Raises `CatalogueError` if it cannot be written.
     """
     table = folder / CUSTOM_TABLE
     with whole_file(table) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
@@ -154,7 +154,7 @@ def label_by_file(path: Path, names: Sequence[str], known: KnownLabels) -> Label
     """Read the labels of photos from a table of any form that hangtag reads.
 
     A photo may be written as its path, with folders around it or without, with its ending or without. Raises
-    `CatalogueError` when the table cannot be read, and `UsageError` when it names no photos or has no labels.
+    `CatalogueError` if the table cannot be read, and `UsageError` if it names no photos or has no labels.
     """
     table = _in_usual_capitals(read_table(path))
     photo_column = next((column for column in PHOTO_COLUMNS if column in table.column_names), None)
@@ -221,7 +221,7 @@ def write_proposals(
 ) -> None:
     """Write the labels that are known, and proposals for the others with their confidences, to be edited.
 
-    The table can be read back with `label_by_file`. Raises `CatalogueError` when it cannot be written.
+    The table can be read back with `label_by_file`. Raises `CatalogueError` if it cannot be written.
     """
     columns = [
         column

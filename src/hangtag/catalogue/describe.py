@@ -136,7 +136,7 @@ class Statistics:
     """What is in one catalogue.
 
     `columns` are all but the id, the `levels` first. `paths` are (labels of the levels, products), the largest first,
-    with None where a product has no label. `years` are (year, products) in order of time. `samples` name up to four
+    with None if a product has no label. `years` are (year, products) in order of time. `samples` name up to four
     photos of each label: column -> label -> names. They are drawn by the names' checksums, so that the same photos
     give the same samples.
     """
@@ -166,7 +166,7 @@ class Statistics:
 def describe_catalogue(catalogue: Catalogue, table: pa.Table) -> Statistics:
     """Count a catalogue by its cleaned table. Of the photos, some are opened as far as their size.
 
-    Raises `CatalogueError` when there is no folder of photos.
+    Raises `CatalogueError` if there is no folder of photos.
     """
     names = catalogue.photo_names()
     ids = table[ID].to_pylist()

@@ -46,7 +46,7 @@ Counts = Mapping[str, int]
 
 
 def plot_classes(column: Column, own: Column | None) -> "Figure":
-    """Draw the share of each class, and beside it that of the custom set, so that 20 products compare to 40,000.
+    """Draw the share of each class, and next to it that of the custom set, so that 20 products compare to 40,000.
 
     Shares are of the products that have a value.
     """
@@ -214,7 +214,7 @@ def make_strips(
 def draw_sheet(strips: Sequence[Strip]) -> bytes:
     """Return a contact sheet of strips, from left to right, as a PNG.
 
-    Raises `UsageError` when matplotlib, whose letters it is written in, is not installed.
+    Raises `UsageError` if matplotlib, whose letters it is written in, is not installed.
     """
     font = ImageFont.truetype(_find_font(), 13)
     columns = min(SHEET_COLUMNS, len(strips))

@@ -57,7 +57,7 @@ def write_description(main: Described, own: Described | None, folder: Path, on_s
 
     `own` is the custom set, if any. `on_step` is told what is being worked on.
 
-    Raises `UsageError` when the extra `report` is not installed or a file cannot be written.
+    Raises `UsageError` if the extra `report` is not installed or a file cannot be written.
     """
     custom = None if own is None else own.statistics
     facts = {
@@ -148,7 +148,7 @@ class _DescriptionPage:
             )
             for label, count in (column.counts if column else ())
         ]
-        self._page.add_section("The custom set beside the catalogue")
+        self._page.add_section("The custom set next to the catalogue")
         self._page.add_text(
             "The upper row of each class is the catalogue's, the lower one that of the custom set."
         )

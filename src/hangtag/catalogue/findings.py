@@ -67,7 +67,7 @@ _MEANINGS: Final[Mapping[FindingKind, _Meaning]] = {
     FindingKind.MISSING_PHOTO: _Meaning(Severity.ERROR, "the row has no photo"),
     FindingKind.UNDECODABLE: _Meaning(Severity.ERROR, "the photo cannot be opened"),
     FindingKind.REJECTED_ROW: _Meaning(
-        Severity.WARNING, "the line is no product; hangtag clean leaves it out"
+        Severity.WARNING, "the line is not a product; hangtag clean leaves it out"
     ),
     FindingKind.PHOTO_WITHOUT_ROW: _Meaning(Severity.WARNING, "no row has this photo"),
     FindingKind.SECOND_PHOTO: _Meaning(
@@ -215,7 +215,7 @@ def _summarise(kind: FindingKind, found: Sequence[Finding]) -> KindSummary:
 def write_findings(result: CheckResult, folder: Path) -> tuple[Path, Path]:
     """Write `findings.csv` (a row for each finding) and `findings.json` (summary and settings); return both.
 
-    Raises `CatalogueError` when a file cannot be written.
+    Raises `CatalogueError` if a file cannot be written.
     """
     table, report = folder / FINDINGS_CSV, folder / FINDINGS_JSON
     write_report(_build_table(result.findings), table)

@@ -100,7 +100,7 @@ class KnownLabels:
             is_path = len(set(columns)) == len(columns) and depths == sorted(depths)
             if is_path and not (checked := self.check(dict(zip(columns, names, strict=True)))).problems:
                 return checked
-        return CheckedLabels({}, [f"{'/'.join(names)} is no path of the taxonomy"], [])
+        return CheckedLabels({}, [f"{'/'.join(names)} is not a path of the taxonomy"], [])
 
     def _by_likeliness(self) -> list[str]:
         """Return the columns in the order in which a folder's name is sought in them."""

@@ -62,7 +62,7 @@ def split_catalogue(
     The same products in any order give the same table. The settings and counts are in the schema's metadata
     (`read_split_facts`).
 
-    Raises `CatalogueError` when a column is lacking, an id comes twice, or nothing is left to split.
+    Raises `CatalogueError` if a column is lacking, an id comes twice, or nothing is left to split.
     """
     is_given = settings.strategy == "given"
     group_by = settings.group_by or _usual_group(cleaned, settings)
@@ -202,7 +202,7 @@ class SplitReport:
 
 
 def report_split(table: pa.Table) -> SplitReport:
-    """Count a split table. Raises `CatalogueError` when it lacks the columns of one."""
+    """Count a split table. Raises `CatalogueError` if it lacks the columns of one."""
     need_columns(table, [GROUP_COLUMN, SPLIT_COLUMN, NOTE_COLUMN], "the split table")
     settings = read_split_facts(table)
     splits = table[SPLIT_COLUMN].to_pylist()
@@ -259,9 +259,9 @@ def _years_by_split(table: pa.Table, used: list[int]) -> dict[str, list[str]]:
 
 
 def write_split(table: pa.Table, path: Path) -> SplitReport:
-    """Write a split table to `path` and, beside it, as CSV, and its report as `<name>-report.json`.
+    """Write a split table to `path` and, next to it, as CSV, and its report as `<name>-report.json`.
 
-    Raises `CatalogueError` when a file cannot be written.
+    Raises `CatalogueError` if a file cannot be written.
     """
     report = report_split(table)
     for file in split_tables(path):
@@ -271,7 +271,7 @@ def write_split(table: pa.Table, path: Path) -> SplitReport:
 
 
 def split_tables(path: Path) -> list[Path]:
-    """Return the names that a split table is written under: its own, and that of the CSV beside it."""
+    """Return the names that a split table is written under: its own, and that of the CSV next to it."""
     return list(dict.fromkeys([path, path.with_suffix(CSV_SUFFIX)]))
 
 

@@ -169,7 +169,7 @@ def find_suspects(guesses: OutOfFold, rows: Rows) -> tuple[list[Finding], list[C
 
     A label that the catalogue no longer has was corrected since, and is not suspected.
 
-    Raises `UsageError` when the predictions are of another catalogue.
+    Raises `UsageError` if the predictions are of another catalogue.
     """
     if not any(id_ in rows.labels for id_ in guesses.ids):
         raise UsageError(
@@ -194,7 +194,7 @@ def find_suspects(guesses: OutOfFold, rows: Rows) -> tuple[list[Finding], list[C
 def write_suspects(findings: Iterable[Finding], path: Path) -> None:
     """Write the suspect labels as a table: `id`, `photo` and what is suspected, the worst of every column first.
 
-    Raises `CatalogueError` when the file cannot be written.
+    Raises `CatalogueError` if the file cannot be written.
     """
     judged = [(finding, finding.suspect) for finding in findings if finding.suspect is not None]
     columns = {

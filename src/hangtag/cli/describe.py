@@ -16,13 +16,13 @@ def describe(
     *,
     custom: Annotated[
         Path | None,
-        typer.Option(help="The custom set to compare with. Default: the one beside the catalogue."),
+        typer.Option(help="The custom set to compare with. Default: the one next to the catalogue."),
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write to.")] = Path(
         "description"
     ),
 ) -> None:
-    """Show what is in a catalogue, and in the custom set beside it.
+    """Show what is in a catalogue, and in the custom set next to it.
 
     Writes describe.html, a self-contained page, its plots as PNG files, and statistics.json.
     """

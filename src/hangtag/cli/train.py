@@ -221,7 +221,7 @@ def _read_changes(given: list[str]) -> dict[str, object]:
 
 
 def _read_joins(given: list[str]) -> dict[str, Path | None]:
-    """Read where further sets are: by name, None for the custom set beside the catalogue."""
+    """Read where further sets are: by name, None for the custom set next to the catalogue."""
     from hangtag.pipelines.train import CUSTOM
 
     places: dict[str, Path | None] = {}

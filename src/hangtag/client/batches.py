@@ -38,7 +38,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Products that came together. `counts` has the numbers of products by state, and of photos.
+    """A batch of products. `counts` has the numbers of products by state, and of photos.
 
     `progress` is None when nothing is left to label.
     """
@@ -64,7 +64,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class BatchPhoto:
-    """A photo of a product. `disagrees` names the attributes on which it says something else."""
+    """A photo of a product. `disagrees` lists the attributes on which it disagrees with the product."""
 
     id: str
     name: str
@@ -75,7 +75,7 @@ class BatchPhoto:
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """A label: what counts, the model's confidence (None where a person said something else), and by whom."""
+    """A label: what counts, the model's confidence (None if a person said something else), and by whom."""
 
     value: str
     confidence: float | None
@@ -87,7 +87,7 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """A product of a batch: its SKU `key`, its photos, one label, and where it stands."""
+    """A product of a batch: its SKU `key`, its photos, one label, and its state."""
 
     id: str
     key: str | None
@@ -109,7 +109,7 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What became of a file: what it was taken for, how many photos came of it, and what was wrong."""
+    """The result for an uploaded file: its kind, the number of its photos, and what was wrong."""
 
     name: str
     kind: str
@@ -119,7 +119,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A decision that was taken: how many products it changed, and those that others decided meanwhile."""
+    """A decision that was made: how many products it changed, and its conflicts with others' decisions."""
 
     decision: str
     changed: int
@@ -144,13 +144,13 @@ class _ReceivedFiles:
 
 
 class BatchCalls:
-    """The calls of a client that concern batches. `user` is who decides."""
+    """The calls of a client for batches. `user` is the person who decides."""
 
     _connection: Connection
     user: str | None
 
     def create_batch(self, name: str | None = None, *, model: str | None = None) -> Batch:
-        """Make an empty batch."""
+        """Create an empty batch."""
         body = {"name": name, "model": model}
         return self._connection.call(Batch, "POST", "/batches", json=body, headers=self._once())
 
@@ -159,12 +159,12 @@ class BatchCalls:
         return self._connection.call(Batch, "GET", f"/batches/{batch_id}")
 
     def batches(self, *, archived: bool = False, offset: int = 0, limit: int = 50) -> list[Batch]:
-        """List the batches, those that changed last first."""
+        """List the batches, most recently changed first."""
         params = {"archived": str(archived).lower(), "offset": offset, "limit": limit}
         return list(self._connection.call(_BatchPage, "GET", "/batches", params=params).items)
 
     def add_files(self, batch_id: str, files: Sequence[str | Path]) -> list[Received]:
-        """Add photos, zips and tables to a batch, a hundred at a time. What was added is stored for good.
+        """Add photos, zips and tables to a batch, a hundred at a time. Once this returns, they are stored durably.
 
         Raises `OSError` for a file that cannot be read.
         """
@@ -233,9 +233,9 @@ class BatchCalls:
                 return
 
     def decide(self, batch_id: str, products: Sequence[str], **decision: Any) -> Decided:  # noqa: ANN401 - JSON
-        """Decide about products by their ids: `set`, `confirm`, `not_a_product`, `flag`, `move_to`, `delete`...
+        """Change products by their ids: `set`, `confirm`, `not_a_product`, `flag`, `move_to`, `delete`...
 
-        `docs/batches.md` says what each does.
+        `docs/batches.md` explains each of these.
         """
         body = {"products": list(products), **decision}
         return self._connection.call(
@@ -251,11 +251,11 @@ class BatchCalls:
         return self._connection.call(Batch, "PATCH", f"/batches/{batch_id}", json={"labelling": True})
 
     def undo(self, batch_id: str) -> Decided:
-        """Undo this user's last decision in a batch."""
+        """Undo this user's last decision on a batch."""
         return self._connection.call(Decided, "POST", f"/batches/{batch_id}/undo", headers=self._who())
 
     def export_batch(self, batch_id: str, path: str | Path, *, rows: str = "product") -> Path:
-        """Write the products of a batch to a file whose ending says its format; a row a `product` or a `photo`.
+        """Write the products of a batch to a file, one row per `product` or `photo`. The extension chooses the format.
 
         A failed download leaves no file. Raises `UsageError` for another ending, and `OSError` if the file cannot be
         written.

@@ -31,8 +31,8 @@ TOKEN_VARIABLE: Final = "HANGTAG_TOKEN"  # noqa: S105 - the name of a variable
 class Client(BatchCalls):
     """A client for a service.
 
-    `token` is one of the service's, where it has accounts; by default the environment variable `HANGTAG_TOKEN`. Where
-    it has none, `user` is the name under which decisions are kept. `timeout_s` limits each call. `attempts` is how
+    `token` is an API token, if the service has accounts; by default the environment variable `HANGTAG_TOKEN`. If it has
+    no accounts, `user` is the name stored with decisions. `timeout_s` limits each call. `attempts` is how
     often a call is sent while the service is busy. Every method raises `ServiceError` if the service cannot be reached
     or returns a problem.
     """
@@ -84,14 +84,14 @@ class Client(BatchCalls):
     def explain(
         self, photo: GivenPhoto, *, model: str | None = None, columns: Sequence[str] = ()
     ) -> ExplainedPhoto | FailedPhoto:
-        """Return pictures of what the model looked at, for the usual columns or for those given.
+        """Return heat maps of a photo, for the usual columns or for those given.
 
         Returns a `FailedPhoto` if the photo cannot be decoded. Raises `OSError` for a file that cannot be read.
         """
         fields = _known(model=model) | {"columns": list(columns)}
         files = {"photo": _name_and_bytes(photo, 1)}
         return self._connection.call(
-            ExplanationAnswer,  # type: ignore[arg-type]  # an annotated union is no class, and pydantic reads it
+            ExplanationAnswer,  # type: ignore[arg-type]  # an annotated union is not a class, and pydantic reads it
             "POST",
             "/explanations",
             data=fields,

@@ -64,7 +64,7 @@ class Connection:
 
     @contextmanager
     def stream(self, method: str, address: str, **content: Any) -> Iterator[httpx.Response]:  # noqa: ANN401
-        """Give the response to a request while it arrives; raises `ServiceError`."""
+        """Yield the response to a request while it arrives; raises `ServiceError`."""
         try:
             with self._http.stream(method, address, **content) as response:
                 if response.is_error:

@@ -78,7 +78,7 @@ class Predictions:
 
 @dataclass(frozen=True, slots=True)
 class ExplainedLabel:
-    """What the model looked at for a label: the photo, bright where it mattered. `image` is a data URL.
+    """The heat map of a label: the photo, bright where it supports the label. `image` is a data URL.
 
     `method` is occlusion or activation; a newer service may have others.
     """
@@ -97,7 +97,7 @@ class ExplainedLabel:
 
 @dataclass(frozen=True, slots=True)
 class ExplainedPhoto:
-    """What the model looked at in a photo: one picture of `width` x `height` pixels for each label."""
+    """The heat maps of a photo: one image of `width` x `height` pixels for each label."""
 
     photo: str
     model: ModelName

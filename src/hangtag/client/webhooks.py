@@ -1,4 +1,4 @@
-"""The signatures of webhooks, by the conventions of Standard Webhooks: made by the service, checked by who receives.
+"""Signatures of webhooks, as in Standard Webhooks: made by the service, verified by the receiver.
 
 A message has three headers: `webhook-id`, the same however often it is sent; `webhook-timestamp`, in seconds since
 1970; and `webhook-signature`: `v1,` and the HMAC-SHA256 of `id.timestamp.body` in Base64, once for each valid secret.
@@ -53,7 +53,7 @@ def verify_webhook(secret: str, headers: Mapping[str, str], body: bytes, *, now:
         raise ServiceError("the webhook has no id or timestamp")
     if abs((time.time() if now is None else now) - int(sent)) > TOLERANCE_S:
         raise ServiceError(
-            "the webhook is too old or from the future", fix="Check the clock of this machine."
+            "the webhook's timestamp is too old or in the future", fix="Check the clock of this machine."
         )
     wanted = _signature(secret, message, sent, body)
     for signature in given.get(SIGNATURE, "").split():
@@ -69,6 +69,6 @@ def _signature(secret: str, message: str, timestamp: str, body: bytes) -> str:
     try:
         key = base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
     except binascii.Error:
-        raise ServiceError("this is no secret of a webhook", fix=f"It begins with {SECRET_PREFIX}.") from None
+        raise ServiceError("this is not a webhook secret", fix=f"It begins with {SECRET_PREFIX}.") from None
     signed = b".".join((message.encode(), timestamp.encode(), body))
     return base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()

@@ -1,1 +1,1 @@
-"""Reading a catalogue, however it lies on disk."""
+"""Reading catalogues in all their formats."""

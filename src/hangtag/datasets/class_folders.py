@@ -17,11 +17,11 @@ DESCRIBE_IT: Final = "Say what the folders mean in a catalogue.toml: folders = [
 
 
 class ClassFolders(KeepsNothingOpen):
-    """Photos in nested folders. `columns` are what the folders name, the outermost first.
+    """Photos in nested folders. `columns` are the meanings of the folders, outermost first.
 
-    By default the innermost folders are the articleType, those around them the subCategory and masterCategory, and
-    outermost folders that are called train, validation and test are the split as published. A photo that lies less
-    deep has the labels of the folders around it and no others.
+    By default the innermost folders are the articleType, their parents the subCategory and masterCategory, and
+    top-level folders that are called train, validation and test are the published split. A photo that is less deeply
+    nested has only the labels of the folders it is in.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class ClassFolders(KeepsNothingOpen):
         return tuple(columns)
 
     def open_table(self) -> BinaryIO:
-        """Return a table with a row for each photo; raises `CatalogueError` when the folders have no meaning."""
+        """Return a table with a row for each photo; raises `CatalogueError` if the folders have no meaning."""
         return stream_table((ID, *self._columns), self._iter_rows())
 
     def _iter_rows(self) -> Iterator[list[str]]:
@@ -64,7 +64,7 @@ class ClassFolders(KeepsNothingOpen):
         return self._photos.names
 
     def other_files(self) -> Mapping[str, int]:
-        """Count the files in the folders that do not end like a photo, by their ending."""
+        """Count the files in the folders that do not have a photo's extension, by extension."""
         return count_endings(self._photos.other_files)
 
     def read_photo(self, name: str) -> bytes:

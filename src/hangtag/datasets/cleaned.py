@@ -20,13 +20,13 @@ from hangtag.tables.values import is_whole_float
 
 BATCH_ROWS: Final = 32_768
 BATCH_CHARACTERS: Final = 16_000_000
-"""How much is held in memory at a time: so many rows, or fewer where they are long."""
+"""How many rows are in memory at a time; fewer if they are long."""
 
 MAX_IDS_IN_MEMORY: Final = 200_000
-"""Up to so many ids stay in memory, about 30 MB; more of them spill to disk."""
+"""Up to this many ids stay in memory, about 30 MB; more of them spill to disk."""
 
 NUMBERS: Final = (ID, YEAR)
-"""The columns whose whole numbers are mended where pandas wrote them as `15970.0`."""
+"""The columns whose whole numbers are repaired if pandas wrote them as `15970.0`."""
 
 _CACHE_KIB: Final = 32 * 1024
 
@@ -35,7 +35,7 @@ _CACHE_KIB: Final = 32 * 1024
 def open_rows(catalogue: Catalogue) -> Iterator[RowReader]:
     """Open the rows of a catalogue. Ids and years that pandas wrote as `15970.0` become whole numbers again.
 
-    Raises `CatalogueError` and `TableError` when the table cannot be read.
+    Raises `CatalogueError` and `TableError` if the table cannot be read.
     """
     mended = _find_mendable(catalogue)
     with catalogue.open_table() as stream:
@@ -73,7 +73,7 @@ class CleanReader:
 
     `columns` are the table's. `lines`, `blank`, `joined` and `ruined` count as `RowReader` does.
 
-    Entering it raises `CatalogueError` when the table cannot be read or is no catalogue's.
+    Entering it raises `CatalogueError` if the table cannot be read or is not a catalogue's.
     """
 
     def __init__(self, catalogue: Catalogue) -> None:
@@ -111,7 +111,7 @@ class CleanReader:
 
     @property
     def ruined(self) -> int:
-        """The ids that a program seems to have changed."""
+        """The ids that a spreadsheet seems to have damaged."""
         return self._reader.ruined
 
     def __iter__(self) -> Iterator[CleanBatch]:
@@ -128,7 +128,7 @@ class Cleaned(NamedTuple):
 
 
 def read_cleaned(catalogue: Catalogue) -> Cleaned:
-    """Read the table of a catalogue, cleaned, into memory. Raises `CatalogueError` when it cannot be read."""
+    """Read the table of a catalogue, cleaned, into memory. Raises `CatalogueError` if it cannot be read."""
     with CleanReader(catalogue) as reader:
         schema = pa.schema([(column, pa.string()) for column in reader.columns])
         batches, rejected = [], 0
@@ -141,7 +141,7 @@ def read_cleaned(catalogue: Catalogue) -> Cleaned:
 def load_cleaned(path: Path) -> pa.Table:
     """Return a cleaned table: Parquet, the folder that `clean` wrote, or a catalogue, cleaned in passing.
 
-    Raises `CatalogueError` when there is no such thing.
+    Raises `CatalogueError` if there is no such thing.
     """
     if (path / CLEANED_PARQUET).is_file():
         return read_table(path / CLEANED_PARQUET)
@@ -152,7 +152,7 @@ def load_cleaned(path: Path) -> pa.Table:
 
 
 def list_cleaned_files(path: Path) -> list[Path]:
-    """Return the files that `load_cleaned` may read at a path, and those that `clean` wrote beside them."""
+    """Return the files that `load_cleaned` may read at a path, and those that `clean` wrote next to them."""
     beside = [path / name for name in CLEANED_FILES] if path.is_dir() else []
     return [*list_table_files(path), *beside]
 

@@ -61,8 +61,8 @@ class _Part(NamedTuple):
 class FashionMnist(KeepsNothingOpen):
     """The idx files in a folder, gzipped or not. Products are `train-00000` and so on, and `test-00000`.
 
-    The published pixels are negatives. The photos are turned back to what was photographed, a product on white paper,
-    since that is what hangtag expects wherever it adds paper around a photo.
+    The published pixels are inverted. They are inverted back, so that the product is on a white background, like the
+    border that hangtag adds around photos.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -102,7 +102,7 @@ class FashionMnist(KeepsNothingOpen):
 
 
 def holds_idx_files(folder: Path) -> bool:
-    """Tell whether a folder holds photos as idx files."""
+    """Return whether a folder holds photos as idx files."""
     return any(_find(folder, prefix, "images-idx3") for prefix in PARTS.values())
 
 
@@ -126,13 +126,13 @@ def _find(folder: Path, prefix: str, kind: str) -> Path | None:
 def _read_part(folder: Path, prefix: str) -> _Part:
     images, labels = (_find(folder, prefix, kind) for kind in ("images-idx3", "labels-idx1"))
     if images is None or labels is None:
-        raise CatalogueError(f"there is no {prefix}-labels-idx1-ubyte.gz beside the photos", where=folder)
+        raise CatalogueError(f"there is no {prefix}-labels-idx1-ubyte.gz next to the photos", where=folder)
     part = _Part(read_idx(images, dimensions=3), read_idx(labels, dimensions=1))
     if len(part.photos) != len(part.labels):
         problem = f"there are {len(part.labels)} labels for {len(part.photos)} photos"
         raise CatalogueError(problem, where=labels)
     if part.labels.size and part.labels.max() >= len(CLASSES):
-        problem = f"there is a label {part.labels.max()}, and Fashion-MNIST has 0 to {len(CLASSES) - 1}"
+        problem = f"there is a label {part.labels.max()}, but Fashion-MNIST has 0 to {len(CLASSES) - 1}"
         raise CatalogueError(problem, where=labels)
     return part
 
@@ -140,13 +140,13 @@ def _read_part(folder: Path, prefix: str) -> _Part:
 def read_idx(path: Path, dimensions: int) -> Bytes:
     """Read an idx file of unsigned bytes with so many dimensions, gzipped if its name ends in `.gz`.
 
-    Raises `CatalogueError` when the file is not such a one, or is not as long as it says.
+    Raises `CatalogueError` if the file is not such a one, or is not as long as it says.
     """
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             header = file.read(4 + 4 * dimensions)
             if len(header) < 4 + 4 * dimensions or header[:4] != bytes((0, 0, _UNSIGNED_BYTES, dimensions)):
-                problem = f"it is no idx file of bytes with {dimensions} dimensions"
+                problem = f"it is not an idx file of bytes with {dimensions} dimensions"
                 raise CatalogueError(problem, where=path)
             shape = struct.unpack(f">{dimensions}I", header[4:])
             size = int(np.prod(shape, dtype=np.float64))

@@ -32,7 +32,7 @@ CLEANED_FILES: Final = (CLEANED_CSV, CLEANED_PARQUET, REJECTS_CSV, REPORT_JSON)
 """The files that `hangtag clean` writes."""
 
 OWN_FILES: Final = "custom_"
-"""What the names of the files begin with that `hangtag custom` puts beside the photos."""
+"""What the names of the files begin with that `hangtag custom` puts next to the photos."""
 
 EXPECTED: Final = (
     f"A catalogue is a folder or a zip that holds {TABLE_NAME} and a folder {PHOTO_FOLDER}/; "
@@ -49,7 +49,7 @@ class PhotoFolder:
 
     @cached_property
     def names(self) -> frozenset[str]:
-        """The photos by name. Raises `CatalogueError` when there is no such folder."""
+        """The photos by name. Raises `CatalogueError` if there is no such folder."""
         return frozenset(_need_utf8(name, self.folder) for name in self._files if is_photo_name(name))
 
     @property
@@ -80,18 +80,18 @@ class PhotoFolder:
         """Return the bytes of one photo; raises `PhotoError`."""
         path = PurePosixPath(name)
         is_inside = ".." not in path.parts and not path.is_absolute() if self._deep else path.name == name
-        if not is_inside:  # a name, never a way out of the folder
+        if not is_inside:  # a plain name, so that it cannot leave the folder
             raise PhotoError(Reason.NOT_FOUND)
         return read_photo_bytes(self.folder / path)
 
 
 def _raise(error: OSError) -> None:
-    """Let no sub-folder be passed over in silence."""
+    """Raise the error of a sub-folder that cannot be read, instead of skipping it."""
     raise error
 
 
 def _need_utf8(name: str, folder: Path) -> str:
-    """Return the name of a photo that tables can hold."""
+    """Return the name of a photo as text that tables can hold."""
     if not name.isascii() and any("\ud800" <= sign <= "\udfff" for sign in name):
         shown = os.fsencode(name).decode("utf-8", "backslashreplace")
         raise CatalogueError(f"the name {shown} is not UTF-8", where=folder, fix="Rename the file.")
@@ -107,18 +107,18 @@ class FolderCatalogue(KeepsNothingOpen):
         self._photos = photos or PhotoFolder(folder / PHOTO_FOLDER, deep=True)
 
     def open_table(self) -> BinaryIO:
-        """Open the product table; raises `CatalogueError` when it cannot be read."""
+        """Open the product table; raises `CatalogueError` if it cannot be read."""
         try:
             return self._table.open("rb")
         except OSError as error:
             raise CatalogueError(f"the table cannot be read ({error.strerror})", where=self._table) from error
 
     def photo_names(self) -> frozenset[str]:
-        """Return the file names in the photo folder; raises `CatalogueError` when there is none."""
+        """Return the file names in the photo folder; raises `CatalogueError` if there is none."""
         return self._photos.names
 
     def other_files(self) -> Mapping[str, int]:
-        """Count the files in the photo folder that do not end like a photo, by their ending."""
+        """Count the files in the photo folder that do not have a photo's extension, by extension."""
         return count_endings(self._photos.other_files)
 
     def read_photo(self, name: str) -> bytes:
@@ -133,7 +133,7 @@ def count_endings(names: Iterable[str]) -> dict[str, int]:
 
 
 def custom_photos(folder: Path) -> PhotoFolder:
-    """Return the photos of a custom set: those in `images_custom/` where there is one, else those beside the table.
+    """Return the photos of a custom set: those in `images_custom/` where there is one, else those next to the table.
 
     Sub-folders are looked through in either.
     """
@@ -163,24 +163,24 @@ class ZipCatalogue(KeepsNothingOpen):
         self._photos = f"{self._root}{photos}/"
 
     def has_table(self) -> bool:
-        """Tell whether the table is in the zip."""
+        """Return whether the table is in the zip."""
         return self._root + self._table in self._entries
 
     def open_table(self) -> BinaryIO:
-        """Open the product table; raises `CatalogueError` when it cannot be read."""
+        """Open the product table; raises `CatalogueError` if it cannot be read."""
         try:
             return open_entry(self._path, self._entries[self._root + self._table])
         except (OSError, KeyError, zipfile.BadZipFile, PhotoError) as error:
             raise CatalogueError(f"{self._table} cannot be read ({error})", where=self._path) from error
 
     def photo_names(self) -> frozenset[str]:
-        """Return the names of the photos in the photo folder; raises `CatalogueError` when there is none."""
+        """Return the names of the photos in the photo folder; raises `CatalogueError` if there is none."""
         if not self._members:
             raise CatalogueError("there is no folder of photos", where=self._path, fix=EXPECTED)
         return frozenset(self._members)
 
     def other_files(self) -> Mapping[str, int]:
-        """Count the files in the photo folder that do not end like a photo, by their ending."""
+        """Count the files in the photo folder that do not have a photo's extension, by extension."""
         inside = (name.removeprefix(self._photos) for name in self._entries if name.startswith(self._photos))
         return count_endings(name for name in inside if sort_member(name) is Membership.OTHER)
 

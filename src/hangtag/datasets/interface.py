@@ -1,4 +1,4 @@
-"""What a catalogue is to every command, however it lies on disk."""
+"""The interface of a catalogue, whatever its format on disk."""
 
 from collections.abc import Mapping
 from typing import BinaryIO, Protocol, Self
@@ -9,25 +9,25 @@ class Catalogue(Protocol):
 
     @property
     def name(self) -> str:
-        """What a report calls this catalogue."""
+        """The catalogue's name in reports."""
         ...
 
     def open_table(self) -> BinaryIO:
         """Open the product table: CSV whose header names the columns as `hangtag.domain.columns` does.
 
-        The caller closes it. Raises `CatalogueError` when it cannot be read.
+        The caller closes it. Raises `CatalogueError` if it cannot be read.
         """
         ...
 
     def photo_names(self) -> frozenset[str]:
         """Return the names of all photos, such as `15970.jpg`; `match_products` finds those of a product.
 
-        Raises `CatalogueError` when there is no folder of photos.
+        Raises `CatalogueError` if there is no folder of photos.
         """
         ...
 
     def other_files(self) -> Mapping[str, int]:
-        """Count the files that are passed over, since they do not end like a photo, by their ending."""
+        """Count the skipped files, which do not have a photo's extension, by extension."""
         ...
 
     def read_photo(self, name: str) -> bytes:
@@ -35,7 +35,7 @@ class Catalogue(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of open files."""
+        """Release open files."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -44,13 +44,13 @@ class Catalogue(Protocol):
 
 
 def read_stated_source(catalogue: Catalogue) -> tuple[str, str]:
-    """Return the licence of a catalogue's photos and whom to credit; empty where its mapping does not state it."""
+    """Return the licence of a catalogue's photos and whom to credit; empty if its mapping does not state it."""
     stated: tuple[str, str] = getattr(catalogue, "stated_source", ("", ""))
     return stated
 
 
 class KeepsNothingOpen:
-    """The part of a catalogue that has no file to let go of, and no files but photos."""
+    """Defaults for a catalogue that keeps no file open and has no other files than photos."""
 
     def other_files(self) -> Mapping[str, int]:
         """Return nothing."""

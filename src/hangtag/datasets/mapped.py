@@ -1,4 +1,4 @@
-"""A catalogue of any columns, and the small TOML file that says what its columns or folders mean."""
+"""A catalogue with any columns, and the small TOML file that says what its columns or folders mean."""
 
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -39,7 +39,7 @@ COLUMNS: Final = (*LABEL_COLUMNS, YEAR, NAME, GIVEN_COLUMN)
 
 @dataclass(frozen=True, slots=True)
 class CatalogueMapping:
-    """What a catalogue's table, or its folders, mean.
+    """The meaning of a catalogue's table or of its folders.
 
     - `photos`: the folder of the photos
     - `table`: a table of any form that hangtag reads; `separator` separates the fields of a CSV, None to find out
@@ -137,11 +137,11 @@ class _Fields:
 def _read_folders(fields: _Fields) -> CatalogueMapping:
     fields.refuse(
         ("id", "photo", "group", "levels", "columns", "separator"),
-        "this speaks of a table, and none is named",
+        "this needs a table, but none is given",
     )
     folders = fields.texts("folders")
     if not folders:
-        raise fields.error("table", "either a table (a CSV) or folders must be named")
+        raise fields.error("table", "either a table (a CSV) or folders must be given")
     for column in folders:
         fields.need_one_of(column, COLUMNS, "folders")
     return CatalogueMapping(fields.path("photos"), folders=folders)
@@ -160,7 +160,7 @@ def _read_table(fields: _Fields) -> CatalogueMapping:
     )
     if mapping.id is None and mapping.photo is None:
         raise fields.error(
-            "photo", "the column of the photos' file names must be named, or an id that they bear"
+            "photo", "either the column of file names (photo) or the column of ids (id) must be given"
         )
     if mapping.separator is not None and len(mapping.separator) != 1:
         raise fields.error("separator", "it must be one character")
@@ -182,22 +182,22 @@ def _read_columns(fields: _Fields) -> dict[str, str]:
             raise fields.error(f"columns.{column}", "`levels` already names it")
     if not set(LABEL_COLUMNS).intersection(category | columns):
         raise fields.error(
-            "columns", "no column of labels is named", f"There are {', '.join(LABEL_COLUMNS)}."
+            "columns", "no column of labels is given", f"There are {', '.join(LABEL_COLUMNS)}."
         )
     return category | columns
 
 
 RESERVED: Final = frozenset((ID, "photo", "group", "note", PRODUCT_GROUP_COLUMN))
-"""Columns that hangtag fills itself; one of the table's own that is called so gets an underscore."""
+"""Columns that hangtag fills itself; a column of the table with such a name gets an underscore."""
 
 Row = Sequence[str]
 
 
 class MappedCatalogue(KeepsNothingOpen):
-    """Any CSV as a catalogue. All its columns are kept, those that the mapping names under hangtag's names.
+    """Any CSV as a catalogue. All its columns are kept; mapped columns get hangtag's names.
 
-    Without a column of ids, the path of a photo without its ending is the id. With one, a photo is called by its id,
-    whatever its file is called, and photos that no row names keep their path, the photo folder's name in front.
+    Without a column of ids, the path of a photo without its extension is the id. With one, a photo is named by its id,
+    and photos without a row keep their path, prefixed by the name of the photo folder.
     """
 
     def __init__(self, name: str, mapping: CatalogueMapping) -> None:
@@ -207,7 +207,7 @@ class MappedCatalogue(KeepsNothingOpen):
         self._photos = PhotoFolder(mapping.photos, deep=True)
 
     def open_table(self) -> BinaryIO:
-        """Return the table under hangtag's names; raises `CatalogueError` when it lacks a column of the mapping."""
+        """Return the table under hangtag's names; raises `CatalogueError` if it lacks a column of the mapping."""
         rows = self._iter_rows()
         header = next(rows)
         photo_place = self._place(header, self._mapping.photo)
@@ -218,11 +218,11 @@ class MappedCatalogue(KeepsNothingOpen):
         return stream_table([ID, *names], own)
 
     def photo_names(self) -> frozenset[str]:
-        """Return the names of all photos; raises `CatalogueError` when there is no folder of them."""
+        """Return the names of all photos; raises `CatalogueError` if there is no folder of them."""
         return frozenset(self._files)
 
     def other_files(self) -> Mapping[str, int]:
-        """Count the files in the photo folder that do not end like a photo, by their ending."""
+        """Count the files in the photo folder that do not have a photo's extension, by extension."""
         return count_endings(self._photos.other_files)
 
     def read_photo(self, name: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Open whatever catalogue a path leads to, or several as one, so that a split table may draw on all their photos."""
+"""Opening the catalogue at a path, or several as one, so that a split table can have photos of all of them."""
 
 import contextlib
 from collections import Counter
@@ -27,7 +27,7 @@ from hangtag.datasets.mapped import MAPPING_NAME, MappedCatalogue, read_mapping
 from hangtag.domain.errors import CatalogueError
 
 JOINT: Final = ":"
-"""Stands between the name that another catalogue was joined under and the name of its photo."""
+"""Separates the name of a joined catalogue from the name of its photo."""
 
 
 class JoinedCatalogue:
@@ -65,7 +65,7 @@ class JoinedCatalogue:
         return counts
 
     def read_photo(self, name: str) -> bytes:
-        """Return the bytes of one photo, from the catalogue that its name speaks of; raises `PhotoError`."""
+        """Return the bytes of one photo, from the catalogue in its name; raises `PhotoError`."""
         key, joint, photo = name.partition(JOINT)
         if joint and key in self._others:
             return self._others[key].read_photo(photo)
@@ -117,11 +117,11 @@ def open_catalogue(path: Path) -> Catalogue:
 
 
 def open_custom_set(catalogue_path: Path) -> Catalogue | None:
-    """Open the custom set that lies beside a catalogue's table, in its folder or its zip; None if there is none.
+    """Open the custom set next to a catalogue's table, in its folder or its zip; None if there is none.
 
-    The custom set itself has none beside it.
+    The custom set itself has none next to it.
 
-    Raises `CatalogueError` when there is no catalogue at this path.
+    Raises `CatalogueError` if there is no catalogue at this path.
     """
     if catalogue_path.is_dir():
         root = _find_root(catalogue_path)
@@ -194,12 +194,12 @@ def _open_class_folders(folder: Path) -> ClassFolders:
 
 
 def _refuse_unknown_table(folder: Path, inside: list[Path]) -> None:
-    """Raise `CatalogueError` for a table that nobody described: its labels would be passed over without a word."""
+    """Raise `CatalogueError` for a table without a mapping: its labels would be ignored silently."""
     names = sorted(path.name for path in inside if path.suffix.lower() in _TABLE_SUFFIXES and path.is_file())
     unknown = [name for name in names if not name.startswith(OWN_FILES) and name not in CLEANED_FILES]
     if unknown:
         raise CatalogueError(
-            f"{unknown[0]} lies beside the photos, and nothing describes what is in it",
+            f"{unknown[0]} is next to the photos, but no mapping describes it",
             where=folder,
             fix=f"Describe it in a {MAPPING_NAME}. Or call it {TABLE_NAME} and the folder of photos {PHOTO_FOLDER}. "
             "Or move it away, if the folders of the photos are their classes.",

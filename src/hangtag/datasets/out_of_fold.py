@@ -52,7 +52,7 @@ class OutOfFold:
 
 
 def write_out_of_fold(guesses: OutOfFold, path: Path) -> None:
-    """Write out-of-fold predictions as Parquet. Raises `CatalogueError` when the file cannot be written."""
+    """Write out-of-fold predictions as Parquet. Raises `CatalogueError` if the file cannot be written."""
     columns: dict[str, pa.Array] = {
         ID: pa.array(guesses.ids, pa.string()),
         _PHOTO: pa.array(guesses.photos, pa.string()),
@@ -76,7 +76,7 @@ def read_out_of_fold(path: Path) -> OutOfFold:
     fix = "Make it with `hangtag train RECIPE --folds 5`."
     if path.suffix.lower() == _BUNDLE_SUFFIX:
         raise UsageError(
-            "a model cannot judge the labels that it learned from, because it has memorised the wrong ones, too: "
+            "a model cannot check the labels that it was trained on, because it has memorised the wrong ones, too: "
             "out-of-fold predictions are needed, each from a model that has not seen the photo",
             where=path,
             fix=fix,

@@ -1,4 +1,4 @@
-"""Work on many photos in several threads, with progress, and stopping at once when asked to."""
+"""Work on many photos in several threads, with progress, stopping at once on Ctrl-C."""
 
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -10,7 +10,7 @@ from hangtag.domain.interrupts import deferring_interrupts
 Result = TypeVar("Result")
 
 PHOTOS_AT_ONCE: Final = 64
-"""How many photos a thread takes at a time; one by one, handing them out costs more than the work."""
+"""How many photos a thread takes at a time; one by one, distributing them costs more than the work."""
 
 OnProgress = Callable[[int, int], None]
 """Called with the photos done and the photos in all."""

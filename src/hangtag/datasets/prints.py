@@ -1,4 +1,4 @@
-"""The fingerprints of all photos of a catalogue: taken by several threads, remembered in a file."""
+"""The fingerprints of all photos of a catalogue, computed by several threads and cached in a file."""
 
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ _PROBE_KEY: Final = b"hangtag.probe"
 
 
 class PhotoPrint(NamedTuple):
-    """What is known of one photo: its fingerprint, or the reason why it has none.
+    """The fingerprint of one photo, or the reason why it has none.
 
     `size` (bytes) and `crc` (CRC-32 of the file) tell whether the photo is still the same.
     """
@@ -42,8 +42,8 @@ def fingerprint_catalogue(
 ) -> dict[str, PhotoPrint]:
     """Return the print of each named photo.
 
-    With `memory`, a Parquet file, photos that it has seen before are not decoded again. A photo is known by its file's
-    bytes, so that one memory serves several catalogues, whatever names they give to their photos.
+    With `memory`, a Parquet file, photos that are in it are not decoded again. Photos are identified by the bytes of
+    their files, so one file can serve several catalogues.
     """
     remembered = {} if memory is None else read_prints(memory)
     known = {(seen.size, seen.crc): seen for seen in remembered.values() if seen.size}
@@ -104,7 +104,7 @@ _SCHEMA = pa.schema(
 
 
 def write_prints(prints: Mapping[str, PhotoPrint], path: Path) -> None:
-    """Write prints as Parquet. Raises `CatalogueError` when the file cannot be written."""
+    """Write prints as Parquet. Raises `CatalogueError` if the file cannot be written."""
     rows = [
         {"photo": name, "size": one.size, "crc": one.crc, "reason": one.reason} | _fingerprint_columns(one)
         for name, one in prints.items()

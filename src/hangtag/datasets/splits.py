@@ -70,7 +70,7 @@ class SplitSettings:
       default the one that a catalogue.toml names with `group`.
     - `min_examples`, `rare`: labels of `stratify_by` with fewer products are dropped, or kept and reported.
 
-    Raises `UsageError` for values that cannot mean anything.
+    Raises `UsageError` for invalid values.
     """
 
     strategy: Strategy = "grouped"
@@ -87,7 +87,7 @@ class SplitSettings:
             if value not in get_args(choices):
                 raise UsageError(f"{name} is one of {', '.join(get_args(choices))}, not {value!r}")
         if self.group_by is not None and self.strategy in {"random", "year"}:
-            problem = f"the strategy {self.strategy} keeps nothing on one side"
+            problem = f"the strategy {self.strategy} does not keep groups together"
             raise UsageError(problem, fix="Choose the strategy grouped, or no column to group by.")
         if not (0 < self.validation < 1 and 0 < self.test < 1 and self.validation + self.test < 1):
             raise UsageError(
@@ -102,7 +102,7 @@ def read_split_name(name: str) -> str | None:
 
 
 def read_split_facts(table: pa.Table) -> dict[str, Any]:
-    """Return a split table's settings and counts; empty where it has none, as after a detour through CSV."""
+    """Return a split table's settings and counts; empty if it has none, for example after conversion to CSV."""
     said = (table.schema.metadata or {}).get(METADATA_KEY)
     facts: dict[str, Any] = {} if said is None else json.loads(said)
     return facts
@@ -137,7 +137,7 @@ _LET_BE: Final = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """What may not be torn apart: one product, or all products of a duplicate group.
+    """An item that must not be divided: one product, or all products of a duplicate group.
 
     `key` names it and alone decides its place in the shuffled order, `label` is its stratum.
     """
@@ -148,7 +148,7 @@ class Item:
 
 
 def assign_stratified(items: Sequence[Item], fractions: Fractions, seed: int) -> list[str]:
-    """Return the split of each item: every label in about the wanted shares, and the whole closely so.
+    """Return the split of each item, so that every label has about the wanted shares.
 
     What a label cannot give (its items are few or large) is carried to the next smaller label, and what the smallest
     could not give, if it is over a hundredth of the share, is taken from the largest. A label with one item keeps it
@@ -211,7 +211,7 @@ def assign_by_year(years: Sequence[int | None], fractions: Fractions) -> list[st
     Whole years are taken, as many as come nearest to the wanted share, at least one for each split. A product
     without a year goes to train.
 
-    Raises `CatalogueError` when there are fewer years than splits.
+    Raises `CatalogueError` if there are fewer years than splits.
     """
     counts = Counter(year for year in years if year is not None)
     newest_first = sorted(counts, reverse=True)

@@ -17,7 +17,7 @@ PRIVATE_FILE: Final = 0o600
 
 
 def write_whole(data: bytes, path: Path) -> None:
-    """Write a file, whole or not at all, and make its folder if needed. Raises `UsageError` when that fails."""
+    """Write a file, whole or not at all, and make its folder if needed. Raises `UsageError` if that fails."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
@@ -29,7 +29,7 @@ def write_whole(data: bytes, path: Path) -> None:
 
 @contextlib.contextmanager
 def replacing(path: Path, workplace: Path | None = None) -> Iterator[Path]:
-    """Yield a temporary path to write to. It replaces `path` when the block ends without an error.
+    """Yield a temporary path to write to. It replaces `path` if the block ends without an error.
 
     The temporary file is in the folder `workplace`, which must be on the same file system, or next to `path`. The bytes
     reach the disk before the new name does, so a file with this name is always complete. If the block fails or is

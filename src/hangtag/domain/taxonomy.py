@@ -13,7 +13,7 @@ class Taxonomy:
 
     A leaf may have two parents: real catalogues file wallets under both `Wallets` and `Bags`.
 
-    Raises `ValueError` when a path does not have one label per level.
+    Raises `ValueError` if a path does not have one label per level.
     """
 
     levels: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""A model's answers to labelled photos, beside the truth."""
+"""A model's answers to labelled photos, next to the truth."""
 
 from collections import Counter
 from contextlib import closing
@@ -45,7 +45,7 @@ class PhotoAnswers:
 def answer_photos(
     model: Predictor, photos: PhotoSet, threads: int = 2, on_progress: OnProgress = silent
 ) -> PhotoAnswers:
-    """Run the model on every photo of a set. `threads` decode beside it."""
+    """Run the model on every photo of a set. `threads` decode next to it."""
     sources = [_CataloguePhoto(name, photos.catalogue) for name in photos.rows[PHOTO_COLUMN].to_pylist()]
     parts: list[Predictions] = []
     done = 0

@@ -33,7 +33,7 @@ def read_training(card: Card) -> list[str]:
 
 
 def _best_epoch(history: Epochs) -> int | None:
-    """Return the number of the epoch with the lowest validation loss, None where it is not known."""
+    """Return the number of the epoch with the lowest validation loss, None if it is not known."""
     losses = [row.get(LOSSES[1]) for row in history]
     known = [float(loss) for loss in losses if loss is not None]
     return losses.index(min(known)) + 1 if known else None
@@ -92,7 +92,7 @@ def _read_losses(history: Epochs) -> Iterator[str]:
 
 
 def _read_accuracy_since(best: Mapping[str, Any], last: Mapping[str, Any]) -> Iterator[str]:
-    """Say whether the overfitting cost right answers; a model may become over-confident without getting worse."""
+    """Return whether the overfitting cost right answers; a model may become over-confident without getting worse."""
     name = ACCURACIES[1]
     if name not in best or name not in last:
         return

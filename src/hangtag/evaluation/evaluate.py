@@ -98,7 +98,7 @@ def measure(
     """Measure a model on labelled photos.
 
     A row without a label for a head is not counted for that head. A label that the model does not know is counted,
-    and is wrong. Raises `CatalogueError` when the photos have no column that the model answers.
+    and is wrong. Raises `CatalogueError` if the photos have no column that the model answers.
     """
     card = model.card
     columns = [column for column in card.columns if column in photos.rows.column_names]
@@ -130,7 +130,7 @@ def measure(
 
 
 def _measure_answers(card: Card, answers: PhotoAnswers, truths: Mapping[str, Truth]) -> Report | None:
-    """Return how far the answers go that back off; None where the photos have no labels at some level."""
+    """Return how far the answers go that back off; None if the photos have no labels at some level."""
     predictions = answers.predictions
     levels = predictions.levels
     if not levels or not set(levels) <= set(truths):

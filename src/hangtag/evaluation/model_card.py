@@ -68,7 +68,7 @@ def _training_data(card: Card) -> str:
     joined = ", ".join(data.get("joined", ())) or "none"
     lines = [f"- catalogue: {data.get('catalogue', _ABSENT)}; joined sets: {joined}"]
     if "train_photos" in data:
-        lines.append(f"- {data['train_photos']:,} photos were learnt from")
+        lines.append(f"- {data['train_photos']:,} photos were learned from")
     if "figures_of" in data:
         lines.append(
             "- validation and test were learnt, too; all figures are those of a twin that was trained without"
@@ -78,7 +78,7 @@ def _training_data(card: Card) -> str:
         lines.append(f"- {source.name}: {source.photos:,} photos" + (f" ({stated})" if stated else ""))
     if teachers := data.get("teachers"):
         names = ", ".join(teacher["name"] for teacher in teachers)
-        lines.append(f"- what {names} answered to them was learnt beside their labels")
+        lines.append(f"- what {names} answered to them was learnt next to their labels")
     if split:
         counts = ", ".join(f"{name} {count:,}" for name, count in split.get("counts", {}).items())
         lines.append(
@@ -202,7 +202,7 @@ def _limits(card: Card) -> str:
     worst = _worst_confusions(card)
     return (
         "## Limits\n\n"
-        "- It answers the classes that its catalogue has, and knows the kinds of photos that it learnt from.\n"
+        "- It answers the classes that its catalogue has, and knows the kinds of photos that it learned from.\n"
         "- Colour, season and usage are partly a matter of opinion: equal photos bear different labels "
         "([the noise ceiling](measurements/results.md#the-noise-ceiling)).\n"
         "- A class with few examples is often missed; macro F1 says how much.\n"

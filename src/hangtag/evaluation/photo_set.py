@@ -27,7 +27,7 @@ from hangtag.tables.matching import match_products
 from hangtag.tables.tables import need_columns, read_table
 
 CUSTOM: Final = "custom"
-"""The name of the set of one's own photos that lies beside a catalogue."""
+"""The name of the set of one's own photos next to a catalogue."""
 
 KEPT_BACK_OF: Final = "kept_back_of"
 """The fact that names the joined set which photos were kept back of."""
@@ -56,7 +56,7 @@ class PhotoSet:
 def split_photos(split_table: pa.Table, catalogue: Catalogue, split: str) -> PhotoSet:
     """Return the photos of one split.
 
-    Raises `UsageError` when it has none, `CatalogueError` when the table is no split table.
+    Raises `UsageError` if it has none, `CatalogueError` if the table is no split table.
     """
     need_columns(split_table, [PHOTO_COLUMN, SPLIT_COLUMN], "the split table")
     rows = split_table.filter(pc.equal(split_table[SPLIT_COLUMN], split))
@@ -74,7 +74,7 @@ def catalogue_photos(catalogue: Catalogue, name: str | None = None) -> PhotoSet:
     """Return all photos of a labelled set, cleaned in passing, under `name` or else the set's own.
 
     A row whose photo is not there stays: it is counted as not found when it is opened. The facts count the lines that
-    were rejected. Raises `CatalogueError` when the table cannot be read, `UsageError` when it has no rows.
+    were rejected. Raises `CatalogueError` if the table cannot be read, `UsageError` if it has no rows.
     """
     table, rejected = read_cleaned(catalogue)
     if not table.num_rows:
@@ -121,7 +121,7 @@ class PhotoSets:
     def open(self, on: str) -> PhotoSet:
         """Open a split by its name, the custom set as `custom`, or any labelled set by its path.
 
-        Raises `UsageError` when something needed for it was not given, or there is no such set, and `CatalogueError`
+        Raises `UsageError` if something needed for it was not given, or there is no such set, and `CatalogueError`
         when it cannot be read.
         """
         if on in SPLIT_NAMES:
@@ -130,7 +130,7 @@ class PhotoSets:
             custom = self._open_custom()
             if custom is None:
                 raise UsageError(
-                    "there is no custom set beside the catalogue",
+                    "there is no custom set next to the catalogue",
                     where=self._catalogue,
                     fix="Make one with `hangtag custom`, or name its folder with `on`.",
                 )

@@ -78,7 +78,7 @@ class PrecisionCost:
 
 
 def is_free(costs: Mapping[str, PrecisionCost]) -> bool:
-    """Tell whether no head loses more than `MAX_LOST_POINTS` or by chance, and the first category hardly ever changes.
+    """Return whether the loss is acceptable: no head loses too much, and the first category hardly ever changes.
 
     Where nothing was measured, nothing is known to be free.
     """
@@ -93,7 +93,7 @@ def _is_head_free(cost: PrecisionCost) -> bool:
 
 
 def is_worth_its_speed(costs: Mapping[str, PrecisionCost]) -> bool:
-    """Tell whether an int8 form loses no more than it may: a precision that is not free, but nearly so."""
+    """Return whether an int8 form loses no more than it may: a precision that is not free, but nearly so."""
     return bool(costs) and all(
         cost.lost_points <= MAX_LOST_BY_QUANTISING.get(column, MAX_LOST_ELSEWHERE)
         for column, cost in costs.items()
@@ -138,7 +138,7 @@ def compare_precisions(
             continue
         truth = read_truth(expected.rows, head)
         counted = truth.counted
-        if not counted.any():  # the accuracy of no photos is no number, and no verdict
+        if not counted.any():  # the accuracy of no photos is not a number, and no verdict
             continue
         exact, fast = (answers.predictions.label_indices[head.column] for answers in (expected, found))
         exact_hits, fast_hits = ((labels == truth.indices)[counted] for labels in (exact, fast))

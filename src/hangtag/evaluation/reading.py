@@ -250,7 +250,7 @@ def _read_weak_classes(head: Report, examples: Mapping[str, int] | None) -> Iter
 
 
 def _explain_weakness(weak: list[str], examples: Mapping[str, int] | None) -> Iterator[str]:
-    """Say whether weak classes had few examples to learn from."""
+    """Return whether weak classes had few examples to learn from."""
     if not examples:
         return
     rare = [label for label in weak if examples.get(label, 0) < FEW_EXAMPLES]

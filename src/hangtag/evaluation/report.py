@@ -74,7 +74,7 @@ def _describe_split(split: dict[str, Any]) -> str:
         return f"what was kept back of {printable(split[KEPT_BACK_OF])}"
     if "catalogue" in split:
         rejected = split.get("rejected_lines", 0)
-        lines = f"; {rejected:,} of its lines are no products and are not counted" if rejected else ""
+        lines = f"; {rejected:,} of its lines are not products and are not counted" if rejected else ""
         return f"all photos of {printable(split['catalogue'])}{lines}"
     if "strategy" not in split:
         return "The split table does not say how it was made."

@@ -44,7 +44,7 @@ def write_report(
 ) -> None:
     """Write report.json, report.html and the PNGs of all models, by their titles, into a folder.
 
-    Raises `UsageError` when matplotlib or Jinja2 is not installed, or a file cannot be written.
+    Raises `UsageError` if matplotlib or Jinja2 is not installed, or a file cannot be written.
     """
     duels = compare_models(measurements)
     counts = {
@@ -73,7 +73,7 @@ def write_sample(
 ) -> None:
     """Let the models, by their titles, answer the photos of the sets and write `predictions.xlsx` into a folder.
 
-    Raises `CatalogueError` when the file cannot be written.
+    Raises `CatalogueError` if the file cannot be written.
     """
     photos = answer_sample(models, sets, threads)
     columns: dict[str, list[str]] = {}
@@ -101,7 +101,7 @@ def write_sample(
 def check_report_folder(folder: Path) -> None:
     """Make the folder, and see that a report can be written, before hours are spent on what it would hold.
 
-    Raises `UsageError` when matplotlib or Jinja2 is not installed, or the folder cannot be made.
+    Raises `UsageError` if matplotlib or Jinja2 is not installed, or the folder cannot be made.
     """
     lacking = [name for name in ("matplotlib", "jinja2") if find_spec(name) is None]
     if lacking:

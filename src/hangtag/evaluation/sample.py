@@ -31,7 +31,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class SamplePhoto:
-    """A photo with its true labels by column (None where it has none) and the answers by model and column."""
+    """A photo with its true labels by column (None if it has none) and the answers by model and column."""
 
     origin: str
     name: str
@@ -50,7 +50,7 @@ def answer_sample(
 def draw_thumbnail(data: bytes) -> bytes:
     """Return a photo as a JPEG that fits into the box; one that does already is not enlarged.
 
-    Raises `PhotoError` when the photo cannot be decoded.
+    Raises `PhotoError` if the photo cannot be decoded.
     """
     image = decode_photo(data, at_least=THUMBNAIL_BOX)
     image.thumbnail(THUMBNAIL_BOX)

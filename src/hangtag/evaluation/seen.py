@@ -40,7 +40,7 @@ class Seen:
 
 
 def judge(card: Card, photos: PhotoSet) -> Seen:
-    """Say whether the photos were in the training of a card's model."""
+    """Return whether the photos were in the training of a card's model."""
     if "figures_of" in card.data and (photos.split_table is not None or KEPT_BACK_OF in photos.facts):
         return Seen(
             Verdict.TRAINED_ON,
@@ -49,7 +49,7 @@ def judge(card: Card, photos: PhotoSet) -> Seen:
         )
     if photos.split_table is not None:
         return _judge_split(card, photos)
-    if KEPT_BACK_OF in photos.facts:  # whatever its name: the rest of that set was learnt from
+    if KEPT_BACK_OF in photos.facts:  # whatever its name: the rest of that set was learned from
         return _judge_kept_back(card)
     if photos.name == CUSTOM:
         return _judge_custom(card)
@@ -63,7 +63,7 @@ def judge(card: Card, photos: PhotoSet) -> Seen:
 
 
 def is_own_table(card: Card, photos: PhotoSet) -> bool:
-    """Say whether the photos' split table holds just the rows and labels of the catalogue that the model was given."""
+    """Return whether the photos' split table has exactly the rows and labels that the model was trained with."""
     is_whole = not (_was_limited(card) or _forgot_labels(card))
     return _has_same_hash(card, photos) or (_is_same_split(card, photos) and is_whole)
 
@@ -76,21 +76,21 @@ def _has_same_hash(card: Card, photos: PhotoSet) -> bool:
 
 
 def _is_same_split(card: Card, photos: PhotoSet) -> bool:
-    """Say whether a run that joined sets or left rows or labels out, as its hash shows, was split as the table was."""
+    """Return whether a run whose rows or labels differ from those of the table was split in the same way."""
     if not (_joined(card.data) or _was_limited(card) or _forgot_labels(card)):
         return False
     return bool(photos.facts) and card.data.get(_SPLIT_FACTS) == photos.facts
 
 
 def _was_limited(card: Card) -> bool:
-    """Say whether the model was trained with fewer photos than its split had for it."""
+    """Return whether the model was trained with fewer photos than its split had for it."""
     split = card.data.get(_SPLIT_FACTS)
     counts = split.get("counts") if isinstance(split, dict) else None
     return isinstance(counts, dict) and card.data.get("train_photos") != counts.get(TRAIN)
 
 
 def _forgot_labels(card: Card) -> bool:
-    """Say whether the model was trained without labels that the split table has, since they were suspect."""
+    """Return whether the model was trained without labels that the split table has, since they were suspect."""
     counts = card.data.get("without_suspects")
     return isinstance(counts, dict) and any(counts.values())
 
@@ -118,7 +118,7 @@ def _judge_split(card: Card, photos: PhotoSet) -> Seen:
 
 def _judge_kept_back(card: Card) -> Seen:
     reason = (
-        f"{card.name} did not learn from these photos, which were kept back of a set that it learnt from."
+        f"{card.name} did not learn from these photos, which were kept back of a set that it learned from."
     )
     if card.ood_detector is not None:
         reason += " The threshold of its OOD detector was chosen with such photos, too, so that it flags few of them."

@@ -245,7 +245,7 @@ def write_workbook(
     """Write the workbook, whole or not at all.
 
     `columns` names the models that answer each column; `notes` are the sentences of the last sheet. Raises
-    `CatalogueError` when the file cannot be written.
+    `CatalogueError` if the file cannot be written.
     """
     with whole_file(path) as temporary, temporary.open("wb") as file:
         book = xlsxwriter.Workbook(file, {"in_memory": True})

@@ -29,7 +29,7 @@ _CHECK: Final = "Look at the photo, and correct the label where it is wrong."
 
 @dataclass(slots=True)
 class FilledRow:
-    """A row of a template: its values by column, and what is to be checked in it."""
+    """A row of a template: its values by column, and what should be checked in it."""
 
     product: Product
     sure: dict[str, str]
@@ -133,7 +133,7 @@ class Filler:
     def _price(self, value: str) -> str:
         """Return a price in the destination's form: Google's has the currency, the others' have none.
 
-        The digits stay as they are, and so does what is no plain price: the rules name it.
+        The digits stay unchanged, and so does what is no plain price: the rules name it.
         """
         found = _PRICE.fullmatch(value.strip())
         if found is None:

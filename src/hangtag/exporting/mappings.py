@@ -52,7 +52,7 @@ def describe_rules(rules: Iterable[Rule]) -> list[dict[str, Any]]:
 
 
 def read_mapping(source: bytes, filename: str) -> dict[str, Any]:
-    """Read a mapping from a table, as a document. Raises `TableError` for a table that is no mapping."""
+    """Read a mapping from a table, as a document. Raises `TableError` for a table that is not a mapping."""
     rules = list(read_rules(source, filename))
     return {"categories": list_categories(rules), "rules": describe_rules(rules)}
 

@@ -29,7 +29,7 @@ TO_CHECK_KINDS: Final = {
     "reason": Kind.TEXT,
     "fix": Kind.TEXT,
 }
-"""The columns of the file of what is to be checked."""
+"""The columns of the file of what should be checked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class ExportSource:
 
 @dataclass(slots=True)
 class ExportResult:
-    """What came of an export: the products written and refused, and what is to be checked, by kind and by reason.
+    """What came of an export: the products written and refused, and what should be checked, by kind and by reason.
 
     `uncertain` counts the products written with something doubtful.
     """
@@ -72,7 +72,7 @@ class ExportResult:
 def export_rows(
     source: ExportSource, template: Template, output: BinaryIO, to_check: BinaryIO | None = None
 ) -> ExportResult:
-    """Write the products of a table as a template says, and what is to be checked in them.
+    """Write the products of a table as a template says, and what should be checked in them.
 
     Rows that the destination would refuse are left out. Raises `TableError` before anything is written when the sheet
     lacks a column that every row needs.
@@ -106,7 +106,7 @@ def read_products(table: Table, template: Template) -> ProductReader:
 
 
 def iter_checked(source: ExportSource, template: Template) -> Iterator[FilledRow]:
-    """Iterate the rows of an export with what is to be checked in them; nothing is written."""
+    """Iterate the rows of an export with what should be checked in them; nothing is written."""
     return _iter_checked(source.products, _open_filler(source, template))
 
 
@@ -123,7 +123,7 @@ def _iter_checked(products: ProductSource, filler: Filler) -> Iterator[FilledRow
 
 
 def check_columns(template: Template, products: ProductSource) -> None:
-    """Raise `TableError` when the sheet lacks a column without which no row can be exported."""
+    """Raise `TableError` if the sheet lacks a column without which no row can be exported."""
     missing = list_missing(expand_columns(template, products.titles), products.titles)
     if not missing:
         return

@@ -130,7 +130,7 @@ class ProductFinder:
         self._shortened = {key: found[0] for key, found in shortened.items() if len(found) == 1 and key}
 
     def find(self, key: str) -> Product | None:
-        """Return the product of a key; None where there is none, or more than one could be meant."""
+        """Return the product of a key; None if there is none, or more than one could be meant."""
         written = key.strip()
         if not written:
             return None
@@ -236,7 +236,7 @@ class SheetFiller:
         self.result = SheetResult(names, plan.language, table.names[plan.key])
 
     def fill(self, cells: Sequence[str]) -> dict[int, str]:
-        """Return the new values of a row by position. Raises nothing: a row without a product stays as it is."""
+        """Return the new values of a row by position. Raises nothing: a row without a product stays unchanged."""
         key = cells[self._plan.key] if self._plan.key < len(cells) else ""
         self.result.rows += 1
         product = self._finder.find(key)

@@ -56,7 +56,7 @@ class Rule(NamedTuple):
     category: Category
 
     def fits(self, labels: Mapping[str, str]) -> bool:
-        """Tell whether a product has every label that the rule asks for."""
+        """Return whether a product has every label that the rule asks for."""
         return all(labels.get(column) == label for column, label in self.conditions.items())
 
     @property
@@ -84,7 +84,7 @@ class CategoryMapping:
         self._found: dict[tuple[str | None, ...], Rule | None] = {}
 
     def find(self, labels: Mapping[str, str]) -> Rule | None:
-        """Return the rule that counts for a product with these labels, by column; None where no rule fits."""
+        """Return the rule that counts for a product with these labels, by column; None if no rule fits."""
         key = tuple(map(labels.get, self.columns))
         if key not in self._found:
             self._found[key] = next((rule for rule in self._sorted if rule.fits(labels)), None)
@@ -102,7 +102,7 @@ def load_mapping(name: str | PathLike[str]) -> CategoryMapping:
     The table has a column for each label that decides (masterCategory, subCategory, articleType, gender, ...), where
     an empty cell fits everything, and the columns `id` or `path` or both; `confidence` and `note` may be there.
 
-    Raises `UsageError` for an unknown name, `TableError` for a table that is no mapping.
+    Raises `UsageError` for an unknown name, `TableError` for a table that is not a mapping.
     """
     if isinstance(name, str) and name in BUILT_IN:
         return _load_built_in(name)
@@ -122,7 +122,7 @@ def _load_built_in(name: str) -> CategoryMapping:
 
 
 def read_rules(source: Path | bytes, name: str | None = None) -> Iterator[Rule]:
-    """Iterate the rules of a table, as `load_mapping` describes it. Raises `TableError` for one that is no mapping."""
+    """Iterate the rules of a table, as in `load_mapping`. Raises `TableError` for one that is not a mapping."""
     table = open_table(source, name)
     outcomes = {outcome: find_column(outcome, table.names) for outcome in OUTCOMES}
     if outcomes["id"] is None and outcomes["path"] is None:

@@ -124,7 +124,7 @@ class Template:
     synonyms: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def changed(self, **values: Any) -> "Template":  # noqa: ANN401 - the fields have several types
-        """Return the template with other values for some fields; those that are None stay as they are."""
+        """Return the template with other values for some fields; those that are None stay unchanged."""
         given = {name: value for name, value in values.items() if value is not None}
         return _checked(replace(self, **given), self.name)
 

@@ -111,7 +111,7 @@ def _folder() -> Any:  # noqa: ANN401 - `importlib.resources` gives a Traversabl
 
 
 def _is_said(word: str, column: str, labels: Mapping[str, str], words: Words) -> bool:
-    """Tell whether the product's type says a word already, as casual shoes do."""
+    """Return whether the product's type says a word already, as casual shoes do."""
     return (
         column == "usage"
         and word.casefold() in words.name("articleType", labels["articleType"]).casefold().split()

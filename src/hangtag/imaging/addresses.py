@@ -67,7 +67,7 @@ PUBLIC_ONLY: Final = AddressRules()
 
 
 def is_public(address: Address) -> bool:
-    """Say whether everyone can reach an address: it is not of a private network, this machine, a group, or reserved.
+    """Return whether everyone can reach an address: it is not of a private network, this machine, a group, or reserved.
 
     An address of IPv4 that is packed into one of IPv6 counts as itself.
     """

@@ -180,7 +180,7 @@ class _Decoder:
         self.kill()
 
     def kill(self) -> None:
-        """End the process and let go of its memory."""
+        """End the process and release its memory."""
         if not self.is_alive:
             return
         self.is_alive = False

@@ -70,7 +70,7 @@ class PhotoDecoder:
     """Decodes photos for one model or several; each preprocessing is applied once.
 
     Of several `threads` one is the caller's: it decodes when it would otherwise wait for a batch. So on two processors
-    a single thread decodes beside the network, and no two quarrel over Python's lock where decoding is a small part.
+    a single thread decodes next to the network, and no two quarrel over Python's lock where decoding is a small part.
 
     `give_up` is called when the batches end early, before the threads are waited for: it ends waits for photos.
     """

@@ -13,7 +13,7 @@ class DecodeLimits:
     """What a photo may cost. A crafted file can be small on disk and enormous in memory.
 
     `max_seconds` are seconds of one processor; on a machine that is busy with other work a photo may take longer.
-    `max_memory_bytes` is what decoding may allocate, beside the file itself.
+    `max_memory_bytes` is what decoding may allocate, next to the file itself.
     """
 
     max_bytes: int = 25_000_000

@@ -86,7 +86,7 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     """Return the RGB image in sRGB of a photo of 8 bits whose file holds `profile`, an ICC profile, or None.
 
     Without a profile, with a broken one, or with one of another kind of image, the colours count as sRGB. So they do
-    with a profile that is sRGB by another name: its pixels stay as they are. Grey may have a profile of colours.
+    with a profile that is sRGB by another name: its pixels stay unchanged. Grey may have a profile of colours.
     """
     if profile and len(profile) <= LARGEST_PROFILE and image.mode in _CONVERTIBLE:
         converter = _find_converter(profile, image.mode)
@@ -97,7 +97,7 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
 
 @lru_cache(maxsize=8)
 def _find_converter(profile: bytes, mode: str) -> Callable[[Image.Image], Image.Image] | None:
-    """Return what brings images of a mode from a profile to sRGB; None where nothing has to be or can be done."""
+    """Return what brings images of a mode from a profile to sRGB; None if nothing has to be or can be done."""
     from PIL import ImageCms  # noqa: PLC0415 - few photos have another profile than sRGB
 
     samples = _sample_colours(mode)

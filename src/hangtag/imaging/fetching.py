@@ -79,7 +79,7 @@ class _PassingError(Exception):
 class Fetcher:
     """Fetches photos from any number of threads, over connections that are kept. `transport` is httpx's.
 
-    Raises `UsageError` when the environment's proxy or certificate settings cannot be used.
+    Raises `UsageError` if the environment's proxy or certificate settings cannot be used.
     """
 
     def __init__(self, settings: FetchSettings, transport: httpx.BaseTransport | None = None) -> None:

@@ -12,7 +12,7 @@ METADATA_LIMIT: Final = 1 << 20
 
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 _CHUNK_FRAME: Final = 12
-"""The bytes of a chunk beside its data: length, type, checksum."""
+"""The bytes of a chunk next to its data: length, type, checksum."""
 
 _LENGTHS: Final = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"pHYs": 9}
 """What a chunk has to hold at least."""
@@ -55,7 +55,7 @@ def drop_odd_metadata(data: bytes) -> bytes:
 
 
 def lacks_end_mark(data: bytes) -> bool:
-    """Say whether a JPEG ends within its last scan: without its end mark, whether or not pixels are missing, too."""
+    """Return whether a JPEG ends within its last scan: without its end mark, whether or not pixels are missing, too."""
     if data.endswith(_JPEG_END) or not data.startswith(_JPEG):
         return False
     return data.rfind(_JPEG_END) < data.rfind(_JPEG_SCAN)
@@ -102,7 +102,7 @@ def _unpacked_size(kind: bytes, body: bytes, most: int) -> int | None:
 
 
 def _find_packed(kind: bytes, body: bytes) -> bytes | None:
-    """Return the packed part of a chunk's data, None where nothing is packed."""
+    """Return the packed part of a chunk's data, None if nothing is packed."""
     _, _, rest = body.partition(b"\0")
     if kind in (b"zTXt", b"iCCP"):
         return rest[1:] if rest[:1] == b"\0" else b"packed in an unknown way"

@@ -60,7 +60,7 @@ class Preprocessing:
 
     @classmethod
     def from_json(cls, values: Mapping[str, int | str]) -> Self:
-        """Build from `to_json`'s value. Raises `ValueError` when a field is missing, unknown or impossible."""
+        """Build from `to_json`'s value. Raises `ValueError` if a field is missing, unknown or impossible."""
         names = {field.name for field in fields(cls)}
         if set(values) != names:
             raise ValueError(f"preprocessing needs exactly the fields {sorted(names)}, got {sorted(values)}")

@@ -100,7 +100,7 @@ def read_box_colours(data: bytes) -> Colours | None:
 
 
 def read_code_points(primaries: int, transfer: int) -> Colours | None:
-    """Return the colours of two code points of ITU-T H.273, None where there is no rule for one of them."""
+    """Return the colours of two code points of ITU-T H.273, None if there is no rule for one of them."""
     if primaries not in _PRIMARIES or (transfer not in _GAMMAS and transfer != _SRGB_TRANSFER):
         return None
     return Colours(_PRIMARIES[primaries], _GAMMAS.get(transfer))

@@ -72,7 +72,7 @@ class PhotoQuality:
         return BLANK_CONTRAST <= self.contrast < NEARLY_BLANK_CONTRAST
 
     def fits_name(self, name: str) -> bool:
-        """Tell whether the format is one that the file name's ending promises; an unknown one promises none."""
+        """Return whether the format is one that the file name's ending promises; an unknown one promises none."""
         formats = FORMATS_BY_SUFFIX.get(PurePath(name).suffix.lower())
         return formats is None or self.format in formats
 

@@ -66,7 +66,7 @@ def fit_path_weights(paths: PathDecoder, logits: Logits, targets: Targets) -> di
 def scale_path_weights(before: Card, fitted: Card, logits: Logits, targets: Targets) -> Card:
     """Return `fitted` with the path weights of `before`, all multiplied by one number: what few known paths can tell.
 
-    Without weights before, or without any known path, `fitted` stays as it is.
+    Without weights before, or without any known path, `fitted` stays unchanged.
     """
     paths = PathDecoder.from_card(before)
     if set(paths.weights) != set(paths.levels) or not paths.levels:

@@ -52,7 +52,7 @@ class CompiledGraph:
 
     `shape` is that of a batch: (size, height, width, 3).
     Each request runs on one thread, and there are `threads` of them. So what is computed for a photo depends neither
-    on the number of processors nor on what else runs. Raises `RuntimeError` when OpenVINO cannot compile the graph.
+    on the number of processors nor on what else runs. Raises `RuntimeError` if OpenVINO cannot compile the graph.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class CompiledGraph:
         self.idle: list[Any] = []
 
     def width(self, name: str) -> int | None:
-        """Return how many values an output has for each photo; None where there is no such output or number."""
+        """Return how many values an output has for each photo; None if there is no such output or number."""
         if name not in self.names:
             return None
         size = self._compiled.output(name).get_partial_shape()[1]
@@ -97,7 +97,7 @@ class CompiledGraph:
         return Request(self, running, filled, len(pixels))
 
     def answers_like(self, alone: CompiledGraph, photos: Pixels) -> bool:
-        """Say whether this graph gives, for `size` photos together, what another one gives for each of them alone."""
+        """Return whether this graph gives, for `size` photos together, what `alone` gives for each of them."""
         together = self.start(photos[: self.size]).finish()
         single = [alone.start(photo[None]).finish() for photo in photos[: self.size]]
         return all(

@@ -54,7 +54,7 @@ class Engine:
     that this process may use; `batch_size` is how many photos go through the network at a time, whatever the size of
     the batches that come.
 
-    Raises `UsageError` for a setting that cannot be and `BundleError` for a graph that OpenVINO cannot run.
+    Raises `UsageError` for an invalid setting and `BundleError` for a graph that OpenVINO cannot run.
     """
 
     def __init__(

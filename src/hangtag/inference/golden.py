@@ -26,7 +26,7 @@ the differences of some fifty layers add up. A wrong class order or preprocessin
 def check_golden(engine: Engine, where: object = None) -> None:
     """Send the card's golden photos the whole way, from the bytes of their files to logits.
 
-    Raises `BundleError` when a logit differs by more than the card's tolerance, when the OOD detector gives no number,
+    Raises `BundleError` if a logit differs by more than the card's tolerance, when the OOD detector gives no number,
     or when the card has no such photos.
     """
     card = engine.card

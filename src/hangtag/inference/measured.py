@@ -162,7 +162,7 @@ def recall(path: Path, key: Key) -> Measured | None:
 def remember(path: Path, measured: Measured) -> None:
     """Keep a measurement in place of an older one of the same. The file is whole at every moment.
 
-    Raises `OSError` when it cannot be written.
+    Raises `OSError` if it cannot be written.
     """
     kept = [entry for entry in _read(path) if entry.key != measured.key]
     entries = [_entry_values(entry) for entry in [*kept, measured]]
@@ -174,7 +174,7 @@ def remember(path: Path, measured: Measured) -> None:
 
 
 def forms_file(environment: Mapping[str, str] = os.environ) -> Path | None:
-    """Return where it is kept where int8 forms lie that are not beside their models: beside the measurements."""
+    """Return where it is kept where int8 forms lie that are not next to their models: next to the measurements."""
     path = measurements_file(environment)
     return None if path is None else path.with_name(FORMS_NAME)
 

@@ -150,7 +150,7 @@ def load_model(
 
     With `precision="auto"` the model computes in the fastest precision, as measured by `hangtag bench` on this machine
     if it was run. Only precisions that the card lists as labelling as well as float32 are considered, and the golden
-    check must pass; otherwise the model computes in float32. `int8` needs the model's int8 form beside the bundle.
+    check must pass; otherwise the model computes in float32. `int8` needs the model's int8 form next to the bundle.
     `threads` defaults to the processors that this process may use. `verify=False` skips the golden check.
 
     Raises `BundleError` if there is no such bundle or it cannot be trusted, and `UsageError` for a precision that the

@@ -99,7 +99,7 @@ def _expand(photo: object, position: int) -> Iterable[PhotoSource]:
     if isinstance(photo, np.ndarray):
         _check_array(photo)
     elif isinstance(photo, io.TextIOBase):
-        raise UsageError("a file that is opened as text is no photo", fix='Open it with mode "rb".')
+        raise UsageError("a file that is opened as text is not a photo", fix='Open it with mode "rb".')
     elif not _is_one(photo):
         raise UsageError(f"a photo cannot be {_name_type(photo)}", fix=_FIX)
     name = getattr(photo, "filename", None) or getattr(photo, "name", None)
@@ -158,7 +158,7 @@ def _check_array(pixels: npt.NDArray[Any]) -> None:
     fix = "Pass uint8 of shape (height, width, 3), with values of 0 to 255."
     if pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[0] in _CHANNELS:  # noqa: PLR2004
         fix = "The channels come last: np.moveaxis(pixels, 0, -1)."
-    raise UsageError(f"an array of {pixels.dtype} and shape {pixels.shape} is no photo", fix=fix)
+    raise UsageError(f"an array of {pixels.dtype} and shape {pixels.shape} is not a photo", fix=fix)
 
 
 def _encode(image: Image.Image) -> bytes:

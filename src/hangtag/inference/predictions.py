@@ -54,7 +54,7 @@ class Predictions:
     * `ood_score`, float32 (n,): how little each photo looks like a product; None for a model without a detector.
     * `embedding`, float32 (n, features): what each photo shows, as numbers; None for a model without embeddings.
     * `logits`: what the heads gave, float32 (n, classes) by column, from which the labels of several photos are
-      combined; empty where they were not kept.
+      combined; empty if they were not kept.
     * `extra`: the columns that came with each photo, such as the row of a table; empty when none came.
     * `photos`: the photos themselves, to show them; empty when they were not kept.
     """
@@ -169,7 +169,7 @@ class Predictions:
     def answers(self) -> list[tuple[str, ...]]:
         """The answer for each photo: its path down to the deepest level that the model is confident of.
 
-        It is empty where no level is. Everything that shows, writes or serves an answer takes it from here.
+        It is empty if no level is. Everything that shows, writes or serves an answer takes it from here.
         """
         return [path[:depth] for path, depth in zip(self.paths, self.confident_depth.tolist(), strict=True)]
 
@@ -239,12 +239,12 @@ class Predictions:
         return build_table(self, top_k)
 
     def to_pandas(self, top_k: int = 1) -> Any:  # noqa: ANN401 - pandas may not be installed
-        """Return `to_arrow` as a pandas DataFrame. Raises `UsageError` when pandas is not installed."""
+        """Return `to_arrow` as a pandas DataFrame. Raises `UsageError` if pandas is not installed."""
         _require("pandas")
         return self.to_arrow(top_k).to_pandas()
 
     def to_polars(self, top_k: int = 1) -> Any:  # noqa: ANN401 - polars may not be installed
-        """Return `to_arrow` as a polars DataFrame. Raises `UsageError` when polars is not installed."""
+        """Return `to_arrow` as a polars DataFrame. Raises `UsageError` if polars is not installed."""
         polars = _require("polars")
         return polars.from_arrow(self.to_arrow(top_k))
 

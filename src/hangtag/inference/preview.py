@@ -1,4 +1,4 @@
-"""`Predictions` as a table for a notebook: the photos beside their labels, every text escaped."""
+"""`Predictions` as a table for a notebook: the photos next to their labels, every text escaped."""
 
 import base64
 import io

@@ -42,7 +42,7 @@ def select_engine(bundle: Bundle, precision: Precision, threads: int | None, *, 
 
 
 def find_form(bundle: Bundle) -> Bundle | None:
-    """Return the int8 form of a bundle, beside it or where `hangtag quantise` was told to write; None without one.
+    """Return the int8 form of a bundle, next to it or where `hangtag quantise` was told to write; None without one.
 
     Raises `BundleError` for one that cannot be trusted.
     """
@@ -63,7 +63,7 @@ def _usual(precision: str, threads: int | None) -> EngineSetting:
 
 @dataclass(frozen=True, slots=True)
 class Forms:
-    """A model's files: its bundle, and the int8 form beside it where there is one."""
+    """A model's files: its bundle, and the int8 form next to it where there is one."""
 
     bundle: Bundle
     quantised: Bundle | None

@@ -71,7 +71,7 @@ def choose_path_thresholds(
     """Return by level, from the root to the leaf, the threshold under which `target` of the answers are right.
 
     The leaf's threshold is chosen first, then that of each level above it by the photos that no deeper level answers:
-    those are the hard ones, and the answers that end at a level are to be right as often as the others. (Measured as
+    those are the hard ones, and the answers that end at a level should be right as often as the others. (Measured as
     above: thresholds chosen level by level, over all photos, gave answers that were right in 97.3 %, those that ended
     at the root in 92 %; these in 98.3 % and 98.6 %, while 99 % of the photos had an answer.) No level is harder to pass
     than the one below it.
@@ -122,7 +122,7 @@ def widen_ood_threshold(card: Card, scores_by_set: Sequence[Floats], negatives: 
     """Return the card with an OOD detector that flags products of other sets no more often than the catalogue's own.
 
     `scores_by_set` holds the detector's scores, of shape (n,), of each set's products; sets of fewer than
-    `FEWEST_OF_SET` photos have no say. A shop that was never learnt from scores higher than any of these, so the
+    `FEWEST_OF_SET` photos have no say. A shop that was never learned from scores higher than any of these, so the
     threshold leaves products all the room in which `FLAGGED_NEGATIVES` of the `negatives` are still flagged.
     """
     if card.ood_detector is None:

@@ -1,6 +1,6 @@
 """A job: a table that is being made, which can be stopped at any moment and resumes where it was.
 
-Its rows lie in a folder: that of the output itself, or, for an output that is a file, a hidden one beside it.
+Its rows lie in a folder: that of the output itself, or, for an output that is a file, a hidden one next to it.
 """
 
 import contextlib
@@ -90,7 +90,7 @@ class Job:
 def open_job(plan: Plan) -> Iterator[Job]:
     """Open a job, finish it when the block ends, and keep its rows for another run when the block fails.
 
-    Raises `UsageError` when another process works on it, when it cannot be resumed as planned, and when it would lose
+    Raises `UsageError` if another process works on it, when it cannot be resumed as planned, and when it would lose
     rows of an earlier one.
     """
     folder = plan.folder

@@ -56,7 +56,7 @@ class Output:
         return self.path == STANDARD_OUTPUT
 
     def check(self) -> None:
-        """Raise `UsageError` when the table cannot be written."""
+        """Raise `UsageError` if the table cannot be written."""
         if self.is_standard_output:
             if self.format not in STREAMED_FORMATS:
                 raise UsageError(f"{self.format} cannot go to standard output", fix="Write to a file.")
@@ -86,7 +86,7 @@ def open_table(output: Output, layout: Layout, workplace: Path | None = None) ->
 
     The file appears under its name when the block ends. If the block fails or is interrupted, nothing appears and the
     earlier file stays. Until then the table is written in the folder `workplace`, which must be on the same file
-    system, or beside its place.
+    system, or next to its place.
     """
     with contextlib.ExitStack() as stack:
         if output.is_standard_output:

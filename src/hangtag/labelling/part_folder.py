@@ -231,7 +231,7 @@ class PartFolder:
 
 
 def holds_rows(folder: Path) -> bool:
-    """Say whether there are rows in a folder."""
+    """Return whether there are rows in a folder."""
     logs = any(path.stat().st_size for _, path in _numbered(folder, _LOG))
     return logs or any(_numbered(folder, _PART))
 

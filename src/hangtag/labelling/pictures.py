@@ -33,7 +33,7 @@ _SUFFIX: Final = ".png"
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder of pictures; raises `UsageError` when it cannot be, before any photo is labelled."""
+    """Make the folder of pictures; raises `UsageError` if it cannot be, before any photo is labelled."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -49,7 +49,7 @@ def write_pictures(
     """Write a picture of each photo into a folder, which exists; a photo that cannot be shown has none.
 
     Each appears whole or not at all, and one photo at a time is in memory. `on_progress` is called with how many
-    photos were just done, and how many of them have no picture. Raises `OSError` when a file cannot be written.
+    photos were just done, and how many of them have no picture. Raises `OSError` if a file cannot be written.
     """
     for photo in photos:
         try:

@@ -1,4 +1,4 @@
-"""What a job writes, what its answers depend on, and `_job.json`, which keeps both beside its rows.
+"""What a job writes, what its answers depend on, and `_job.json`, which keeps both next to its rows.
 
 Rows of different answers never come into one table.
 """
@@ -143,7 +143,7 @@ class Manifest:
 
 
 def has_manifest(folder: Path) -> bool:
-    """Say whether a folder is that of a job."""
+    """Return whether a folder is that of a job."""
     return (folder / MANIFEST).exists()
 
 

@@ -18,7 +18,7 @@ def show_progress(
 ) -> Iterator[OnProgress]:
     """Show a bar while the block runs, and give it the function to call with the photos just done.
 
-    `finished` photos were done before. `count` is called beside the work, so the time left appears as soon as the
+    `finished` photos were done before. `count` is called during the work, so the time left appears as soon as the
     number of photos is known.
     """
     columns = (BarColumn(), MofNCompleteColumn(), _ImagesPerSecond(), _ShareFailed(), TimeRemainingColumn())

@@ -36,7 +36,7 @@ def ignore_progress(_done: int, _failed: int) -> None:
 class Labeller:
     """Labels photos with one model or several, given by name.
 
-    `top_k` candidates are written for each label; `threads` decode photos beside the models; `given` are the columns
+    `top_k` candidates are written for each label; `threads` decode photos next to the models; `given` are the columns
     that come with the photos. `pipeline` labels them elsewhere with the same models, None here.
     """
 
@@ -61,7 +61,7 @@ class Labeller:
     ) -> Summary:
         """Write the rows of all photos of a walk, and return their summary.
 
-        Raises `UsageError` when the inputs hold no photo at all.
+        Raises `UsageError` if the inputs hold no photo at all.
         """
         summary = Summary(self.layout)
         self._write_rows(walk, writer, on_progress, summary)
@@ -70,7 +70,7 @@ class Labeller:
     def resume(self, walk: PhotoInput, job: "Job", on_progress: OnProgress = ignore_progress) -> Summary:
         """Write the rows of the photos that a job has not finished, and return the summary of all its photos.
 
-        Raises `UsageError` when there is no photo at all, neither in the inputs nor in the job.
+        Raises `UsageError` if there is no photo at all, neither in the inputs nor in the job.
         """
         summary = Summary(self.layout)
         for rows in job.iter_rows(summary.columns):

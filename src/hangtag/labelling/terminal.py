@@ -228,5 +228,5 @@ class ProgressLines:
 
 
 def render_share(failed: int, done: int) -> str:
-    """Return `0.25% failed`, or nothing where nothing has."""
+    """Return `0.25% failed`, or nothing if nothing has."""
     return f"{failed / done:.2%} failed" if failed else ""

@@ -54,7 +54,7 @@ class Checks:
 
 @dataclass(frozen=True, slots=True)
 class NewChecks:
-    """How many products were checked since something was learnt from them, and how long nobody decided anything."""
+    """How many products were checked since something was learned from them, and how long nobody decided anything."""
 
     count: int
     quiet_s: float
@@ -64,7 +64,7 @@ class NewChecks:
 def read_checks(store: Store, base: int) -> Checks:
     """Return the checks of all batches that a base, or what was adapted from it, labels.
 
-    Products of the control are never learnt from. They measure only once all before them in their order are checked:
+    Products of the control are never learned from. They measure only once all before them in their order are checked:
     those that were looked at because they are doubtful would tell of the doubtful ones alone.
     """
     with store.engine.connect() as connection:
@@ -112,7 +112,7 @@ def read_control(connection: Connection, batch: int) -> list[int]:
 
 
 def find_new_checks(connection: Connection, base: int) -> NewChecks:
-    """Return how many products of a base's batches were checked since a version learnt from them."""
+    """Return how many products of a base's batches were checked since a version learned from them."""
     newest = select(func.max(ShopModelRow.decision)).where(ShopModelRow.base == base)
     since = connection.execute(newest).scalar_one() or 0
     statement = (
@@ -184,7 +184,7 @@ def read_outputs(
 ) -> tuple[list[int], Mapping[str, Floats]] | None:
     """Return those of the products that the base has answered, and what it gives for them: the mean of their photos.
 
-    None where there are none.
+    None if there are none.
     """
     card = labeller.card
     numbers: list[int] = []

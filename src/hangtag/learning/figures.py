@@ -67,7 +67,7 @@ def describe_forgetting(adapted: Adapted) -> dict[str, Any]:
 
 
 def is_worse(losses: int, gains: int) -> bool:
-    """Tell whether more answers were lost than gained, and that is hardly chance: the sign test, at one side."""
+    """Return whether more answers were lost than gained, and that is hardly chance: the sign test, at one side."""
     changed = losses + gains
     chance = sum(comb(changed, count) for count in range(losses, changed + 1)) / 2**changed
     return losses > gains and chance < SIGNIFICANT

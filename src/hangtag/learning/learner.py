@@ -42,7 +42,7 @@ class Learner:
     def learn(self, wish: Wish) -> str:
         """Make a candidate from all checks of a base, and return its id.
 
-        Raises `UsageError` when there is too little to learn from, and `BundleError` for a base that cannot be adapted.
+        Raises `UsageError` if there is too little to learn from, and `BundleError` for a base that cannot be adapted.
         """
         adapter = self._find_adapter(wish.base)
         checks = read_checks(self._store, wish.base)

@@ -31,7 +31,7 @@ def write_settings(connection: Connection, settings: LearningSettings) -> None:
 
 
 def add_wish(connection: Connection, wish: Wish) -> None:
-    """Note that a version is to be made of a base, in place of an earlier wish for it."""
+    """Note that a version should be made of a base, in place of an earlier wish for it."""
     write_setting(connection, WISHES, {**read_setting(connection, WISHES), str(wish.base): asdict(wish)})
 
 

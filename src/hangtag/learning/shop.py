@@ -78,7 +78,7 @@ class Shop:
     def learn(self, base: str | None, name: str | None, who: str | None) -> None:
         """Ask for a version that learns from all checks so far; it is made in the background, as a candidate.
 
-        Raises `NotStoredError` for a base that labels no batch, and `ConflictError` when nothing was checked.
+        Raises `NotStoredError` for a base that labels no batch, and `ConflictError` if nothing was checked.
         """
         with writing(self._store.engine) as connection:
             number = _find_base(connection, base)
@@ -120,7 +120,7 @@ class TooFewChecksError(ConflictError):
 
 
 def _count_checks(store: Store, connection: Connection) -> dict[str, int]:
-    """Return how many products people checked in all, and since something was learnt from them."""
+    """Return how many products people checked in all, and since something was learned from them."""
     total = connection.execute(
         select(func.count())
         .select_from(ProductRow)
@@ -194,7 +194,7 @@ def _describe_accuracy(
 
 
 def _estimate(curve: Mapping[int, float], share: float) -> dict[str, Any] | None:
-    """Return the next round accuracy and how many more checks it probably takes; None where that cannot be told."""
+    """Return the next round accuracy and how many more checks it probably takes; None if that cannot be told."""
     target = next((target for target in _TARGETS if target > share), None)
     if target is None or not curve:
         return None

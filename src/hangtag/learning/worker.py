@@ -1,6 +1,6 @@
 """Learning in the background: one thread that learns from new checks, and lets batches follow what is in use.
 
-What is to be done follows from the database alone, so that a process that ended in the middle is taken up by the next
+What should be done follows from the database alone, so that a process that ended in the middle is taken up by the next
 one, and several services do each thing once.
 """
 
@@ -78,7 +78,7 @@ class LearningWorker:
             self._thread.join()
 
     def step(self) -> bool:
-        """Do all that is to be done now, in the caller's thread; tell whether there was something."""
+        """Do all that should be done now, in the caller's thread; tell whether there was something."""
         has_learnt = self._learn_all()
         has_relabelled = self._relabel_all()
         self._on_use()

@@ -54,7 +54,7 @@ def read_weights(architecture: str, file: Path | None = None) -> Weights:
     """Return the weights that a backbone starts from: those of the file, or else ImageNet's.
 
     The file is safetensors (a checkpoint of hangtag too) or a torch file of tensors alone, in torchvision's or timm's
-    names. Raises `RecipeError` when there are no such weights to be had here.
+    names. Raises `RecipeError` if there are no such weights to be had here.
     """
     if file is not None:
         return _without_prefix(_read_file(file))
@@ -73,7 +73,7 @@ def load_weights(backbone: nn.Module, weights: Weights, architecture: str) -> No
     """Load weights into the pretrained part of a backbone, in place.
 
     Tensors are found by name; where the names are foreign, by position, if there the shapes are the same. A classifier
-    at the end is left out, and so is what the backbone adds to the architecture. Raises `RecipeError` when they do not
+    at the end is left out, and so is what the backbone adds to the architecture. Raises `RecipeError` if they do not
     fit.
     """
     state = backbone.state_dict()

@@ -57,7 +57,7 @@ class CatalogueTable:
         return self.table
 
     def to_pandas(self) -> "pd.DataFrame":
-        """Return the products as a pandas data frame. Raises `UsageError` when pandas is not installed."""
+        """Return the products as a pandas data frame. Raises `UsageError` if pandas is not installed."""
         try:
             return self.table.to_pandas()
         except ImportError:
@@ -102,7 +102,7 @@ def clean(catalogue: AnyPath, output: AnyPath = "cleaned") -> CleanReport:
 
     Writes `cleaned.csv`, `cleaned.parquet`, `rejects.csv` and `clean-report.json` into the folder `output`.
 
-    Raises `CatalogueError` when the table cannot be read, `UsageError` when the folder cannot be written to.
+    Raises `CatalogueError` if the table cannot be read, `UsageError` if the folder cannot be written to.
 
     >>> import hangtag
     >>> report = hangtag.clean("catalogue", "cleaned")
@@ -130,7 +130,7 @@ def check(
     With `decode`, every photo is opened and compared with the others. `labels` is a file of out-of-fold predictions to
     compare the labels with. The findings are written to the folder `output`, if given (`list_findings_files`).
 
-    Raises `CatalogueError` when the catalogue cannot be read, `UsageError` for predictions of other products.
+    Raises `CatalogueError` if the catalogue cannot be read, `UsageError` for predictions of other products.
 
     >>> import hangtag
     >>> result = hangtag.check("catalogue")

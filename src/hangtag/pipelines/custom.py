@@ -130,7 +130,7 @@ def custom(
     `model` or the catalogue `taxonomy`. With `propose`, the model labels the photos that lack a label in one of the
     `columns` and writes custom_proposals.csv, to be edited and passed back as `labels`. `ask` asks a person instead.
 
-    Raises `UsageError` when this table already exists, unless `force` replaces it, and `CatalogueError` for labels
+    Raises `UsageError` if this table already exists, unless `force` replaces it, and `CatalogueError` for labels
     that cannot be used.
     """
     root = Path(folder)

@@ -61,7 +61,7 @@ def _check_usable(destination: Destination) -> None:
         return
     fix = f"Choose another `{destination.parameter}`."
     if destination.path.is_dir():
-        raise UsageError("this is a folder, and a file is to be written", where=destination.path, fix=fix)
+        raise UsageError("this is a folder, and a file should be written", where=destination.path, fix=fix)
     if destination.path.exists() and not destination.path.is_file():
         raise UsageError("this is not a regular file", where=destination.path, fix=fix)
     if destination.makes_folder:
@@ -82,7 +82,7 @@ def _check_folder(destination: Destination) -> None:
     _check_writable(destination, _find_nearest(destination, destination.path))
     for name in destination.files:
         if (destination.path / name).is_dir():
-            problem = "this is a folder, and a file is to be written"
+            problem = "this is a folder, and a file should be written"
             raise UsageError(
                 problem, where=destination.path / name, fix=f"Choose another `{destination.parameter}`."
             )
@@ -92,7 +92,7 @@ def _find_nearest(destination: Destination, folder: Path) -> Path:
     """Return the folder, or its nearest parent that exists."""
     nearest = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
     if not nearest.is_dir():
-        problem = "this is a file, and a folder is to be written"
+        problem = "this is a file, and a folder should be written"
         raise UsageError(problem, where=nearest, fix=f"Choose another `{destination.parameter}`.")
     return nearest
 

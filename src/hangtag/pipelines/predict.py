@@ -245,7 +245,7 @@ def _label_in_job(
 def label_on_ray(cluster: ClusterSettings, options: TableOptions, models: Mapping[str, Model]) -> Pipeline:
     """Return a pipeline that connects to a Ray cluster when it is given photos.
 
-    Raises `UsageError` when the extra `ray` is not installed.
+    Raises `UsageError` if the extra `ray` is not installed.
     """
     from hangtag.labelling.cluster.pool import WorkerPool
     from hangtag.labelling.cluster.with_ray import RayCluster, import_ray

@@ -178,7 +178,7 @@ def _read_teachers_weights(student: "Recipe", teachers: Sequence[Path]) -> "Weig
         )
     if not checkpoint.is_file():
         raise UsageError(
-            f"{student.name} is to start from its teacher's weights, and the teacher's checkpoint is not beside it",
+            f"{student.name} is to start from its teacher's weights, and the teacher's checkpoint is not next to it",
             where=checkpoint,
             fix="Name the bundle in the folder of its run, or leave start_from_teacher out of the recipe.",
         )

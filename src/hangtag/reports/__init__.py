@@ -1,1 +1,1 @@
-"""How results are shown to people: figures in one quiet style, and one self-contained HTML page."""
+"""Reports for people: figures in one style, and a self-contained HTML page."""

@@ -41,7 +41,7 @@ LARGE: Final = 11.0
 def new_figure(height: float, width: float = WIDTH) -> "Figure":
     """Return an empty figure; `height` and `width` are in inches.
 
-    Raises `UsageError` when matplotlib is not installed.
+    Raises `UsageError` if matplotlib is not installed.
     """
     try:
         from matplotlib.figure import Figure  # noqa: PLC0415 - an extra, and half a second to import
@@ -87,7 +87,7 @@ def png_bytes(figure: "Figure") -> bytes:
 
 
 def write_png(figure: "Figure", path: Path) -> None:
-    """Write the figure as a PNG, whole or not at all. Raises `UsageError` when it cannot be written."""
+    """Write the figure as a PNG, whole or not at all. Raises `UsageError` if it cannot be written."""
     write_whole(png_bytes(figure), path)
 
 
@@ -171,7 +171,9 @@ def bar_panels(
                 fontsize=SMALL,
                 color=INK,
             )
-            written.set_in_layout(False)  # the scale leaves room for it, and the layout is slow
+            written.set_in_layout(
+                False
+            )  # the scale already leaves room for it, and the layout engine is slow
     _name_places(panels[0], labels, horizontal=True)
     for axes in panels[1:]:
         axes.grid(visible=False, axis="y")

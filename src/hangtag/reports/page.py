@@ -140,7 +140,7 @@ class Page:
         self._add(_Photos(embedded, caption, is_folded=len(photos) > MANY_PHOTOS))
 
     def render(self) -> str:
-        """Return the page as HTML. Raises `UsageError` when Jinja2 is not installed."""
+        """Return the page as HTML. Raises `UsageError` if Jinja2 is not installed."""
         try:
             from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - an extra
         except ImportError:
@@ -157,7 +157,7 @@ class Page:
         return template.render(title=self._title, lead=self._lead, sections=self._sections)
 
     def write(self, path: Path) -> None:
-        """Write the page, whole or not at all. Raises `UsageError` when it cannot be written."""
+        """Write the page, whole or not at all. Raises `UsageError` if it cannot be written."""
         write_whole(self.render().encode(), path)
 
     def _add(self, block: _Text | _Table | _Picture | _Photos) -> None:

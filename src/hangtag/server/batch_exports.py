@@ -95,7 +95,7 @@ def read_product(values: Mapping[str, Any], line: int = 0) -> Product:
     if not label:
         product.doubts["*"] = "there are no labels"
     elif decided or (values["not_a_product"]["by_model"] and decided is None):
-        product.doubts["*"] = _NOT_A_PRODUCT if decided is None else "a person said that it is no product"
+        product.doubts["*"] = _NOT_A_PRODUCT if decided is None else "a person said that it is not a product"
     elif values["state"] == "to_check":
         _doubt(product, label, values["confident_depth"])
     return product
@@ -119,8 +119,8 @@ def _doubt(product: Product, label: Mapping[str, Any], depth: int) -> None:
 def write_export(source: ExportSource, template: Template, part: ExportPart) -> Iterator[bytes]:
     """Return the pieces of an export, which is written to a temporary file first.
 
-    `part` is the export itself, the list of what is to be checked in it (CSV), or both in a zip. Raises
-    `InvalidRequestError` when the sheet lacks what every row needs.
+    `part` is the export itself, the list of what should be checked in it (CSV), or both in a zip. Raises
+    `InvalidRequestError` if the sheet lacks what every row needs.
     """
     file, checks = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 - closed with the last piece
     try:
@@ -155,7 +155,7 @@ def _iter_pieces(file: IO[bytes]) -> Iterator[bytes]:
 
 @dataclass(slots=True)
 class CheckedExport:
-    """What would come of an export: the counts, the first entries of what is to be checked, and the first rows."""
+    """What would come of an export: the counts, the first entries of what should be checked, and the first rows."""
 
     result: ExportResult = field(default_factory=ExportResult)
     issues: list[dict[str, Any]] = field(default_factory=list)
@@ -164,9 +164,9 @@ class CheckedExport:
 
 
 def check_export(source: ExportSource, template: Template, most: int) -> CheckedExport:
-    """Return what would come of an export, with at most so many entries of what is to be checked.
+    """Return what would come of an export, with at most so many entries of what should be checked.
 
-    Raises `InvalidRequestError` when the sheet lacks what every row needs.
+    Raises `InvalidRequestError` if the sheet lacks what every row needs.
     """
     checked = CheckedExport()
     try:

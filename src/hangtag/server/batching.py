@@ -93,7 +93,7 @@ class Batcher:
     async def predict(self, photos: Sequence[PhotoSource]) -> Predictions:
         """Return the predictions of photos, in their order.
 
-        Raises `QueueFullError` when too many wait already, and `ShuttingDownError` after `close`.
+        Raises `QueueFullError` if too many wait already, and `ShuttingDownError` after `close`.
         """
         if self._is_closed:
             raise ShuttingDownError("the service is stopping")

@@ -56,7 +56,7 @@ class ExampleFinder:
     async def find(self, model: Model, batcher: Batcher, column: str, cell: tuple[str, str]) -> list[str]:
         """Return the names of up to `MAX_EXAMPLES` photos of a cell: its true label and the answered one.
 
-        Raises `CatalogueError` when the catalogue's table cannot be read.
+        Raises `CatalogueError` if the catalogue's table cannot be read.
         """
         async with self._lock:  # so that two requests do not label the same photos
             true, answered = cell

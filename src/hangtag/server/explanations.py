@@ -79,7 +79,7 @@ class ExplanationQueue:
     async def explain(self, model: Model, photo: UploadedPhoto, columns: Sequence[str] | None) -> Pictures:
         """Return the pictures of a photo.
 
-        Raises `PhotoError` for one that cannot be decoded, `QueueFullError` when too many wait already, and
+        Raises `PhotoError` for one that cannot be decoded, `QueueFullError` if too many wait already, and
         `ShuttingDownError` after `close`.
         """
         if self._is_closed:

@@ -108,6 +108,6 @@ class Health:
 
 
 def _has_start(path: Path) -> bool:
-    """Say whether a file begins as SQLite's do: what stood there may still be in memory."""
+    """Return whether a file begins as SQLite's do: what stood there may still be in memory."""
     with path.open("rb") as file:
         return file.read(len(_SQLITE_START)) == _SQLITE_START

@@ -53,7 +53,7 @@ class ModelRegistry:
 
     Every call reads the folders, so a new bundle needs no restart. The id of a model is the name of its file.
 
-    Raises `BundleError` when the default model of the settings does not exist.
+    Raises `BundleError` if the default model of the settings does not exist.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -107,7 +107,7 @@ class ModelRegistry:
     def card(self, id_: str | None = None) -> RegisteredModel:
         """Return the card of a bundle; of the default one without an id.
 
-        Raises `ModelNotFoundError`, and `BundleError` when the file cannot be read.
+        Raises `ModelNotFoundError`, and `BundleError` if the file cannot be read.
         """
         name = self.answering_id if id_ is None else id_
         path = self._paths().get(name)
@@ -122,7 +122,7 @@ class ModelRegistry:
         """Return a model. The first call loads and verifies it, which may take a second; it then stays loaded.
 
         A file that was removed, or replaced by one that cannot be used, leaves the model that was loaded from it.
-        Raises as `card` does, and `BundleError` when the model fails its golden check.
+        Raises as `card` does, and `BundleError` if the model fails its golden check.
         """
         name = self.default_id if id_ is None else id_
         path = self._paths().get(name)

@@ -48,7 +48,7 @@ class ShopDocuments:
     ) -> tuple[Template, CategoryMapping | None]:
         """Return the template that a request names or holds, with other values for some fields, and its mapping.
 
-        Raises `InvalidRequestError` for one that cannot be. A name is never a path: that would be one of this machine.
+        Raises `InvalidRequestError` for an invalid one. A name is never a path: that would be one of this machine.
         """
         try:
             template = self._read(given).changed(**changes)

@@ -55,7 +55,7 @@ class BatchChecks(Schema):
 
 
 class LearntFrom(Schema):
-    """What a version learnt from: products, their batches, and the classes that its base does not know."""
+    """What a version learned from: products, their batches, and the classes that its base does not know."""
 
     checks: int
     batches: list[BatchChecks]
@@ -146,7 +146,7 @@ class Changed(Schema):
 
 
 class Learnt(Schema):
-    """What changed when hangtag learnt by itself, in all and by batch. `undo` says that it can be undone."""
+    """What changed when hangtag learned by itself, in all and by batch. `undo` says that it can be undone."""
 
     model: str
     version: int
@@ -176,7 +176,7 @@ class Week(Schema):
 
 
 class CheckCounts(Schema):
-    """How many products people checked in all, and since something was learnt from them."""
+    """How many products people checked in all, and since something was learned from them."""
 
     total: int
     since: int

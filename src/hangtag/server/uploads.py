@@ -331,7 +331,7 @@ def _file_name(disposition: bytes, options: Mapping[bytes, bytes]) -> str | None
 def _unescape(data: bytes) -> str:
     """Undo what browsers escape in a form's file names.
 
-    They escape these three characters only. A percent sign stays as it is, so any other escape is part of the name.
+    They escape these three characters only. A percent sign stays unchanged, so any other escape is part of the name.
     """
     for escaped, character in ((b"%22", b'"'), (b"%0D", b"\r"), (b"%0A", b"\n")):
         data = data.replace(escaped, character)

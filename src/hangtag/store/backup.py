@@ -40,7 +40,7 @@ class BackupSummary:
 
 
 def write_backup(engine: Engine, folder: PhotoFolder, path: Path) -> BackupSummary:
-    """Write all that a store holds to a tar file, whole or not at all. Raises `OSError` when it cannot be written."""
+    """Write all that a store holds to a tar file, whole or not at all. Raises `OSError` if it cannot be written."""
     with (
         replacing(path) as temporary,
         engine.connect().execution_options(**_snapshot(engine)) as connection,

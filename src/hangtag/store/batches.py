@@ -241,7 +241,7 @@ class Batches:
         update_state(connection, batch.number, resume=True)
 
     def _describe_progress(self, connection: Connection, batch: DatabaseRow[Any]) -> dict[str, Any] | None:
-        """Return what is left to label of a batch, None where nothing is."""
+        """Return what is left to label of a batch, None if nothing is."""
         waiting = 0 if batch.state == "ready" else count_waiting(connection, batch.number)
         if not waiting:
             return None

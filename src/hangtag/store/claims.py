@@ -69,12 +69,12 @@ class Claim:
 
     @property
     def is_careful(self) -> bool:
-        """Whether photos are to be labelled one by one."""
+        """Whether photos should be labelled one by one."""
         return self.deaths > 0
 
     @property
     def is_poison(self) -> bool:
-        """Whether the suspect is to be set aside: a photo, or the whole batch where no photo was in hand."""
+        """Whether the suspect should be set aside: a photo, or the whole batch where no photo was in hand."""
         return self.deaths >= MOST_DEATHS
 
 

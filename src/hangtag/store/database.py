@@ -76,7 +76,7 @@ def sqlite_url(path: Path) -> URL:
 def open_database(url: str | URL) -> Engine:
     """Return an engine for the database at an SQLAlchemy URL, with migrated tables.
 
-    Raises `StoreError` when the database cannot be reached, and `UsageError` for a URL that is none.
+    Raises `StoreError` if the database cannot be reached, and `UsageError` for a URL that is none.
     """
     engine = connect_database(url)
     try:
@@ -113,7 +113,7 @@ class _FileGuard:
 
 
 def _identify(path: Path) -> tuple[int, int] | None:
-    """Return what tells a file from another one at the same path; None where there is none."""
+    """Return what tells a file from another one at the same path; None if there is none."""
     try:
         found = path.stat()
     except OSError:

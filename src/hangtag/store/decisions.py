@@ -45,7 +45,7 @@ class Decision:
     """What a person decides about products: of these numbers, or of all that a filter wants.
 
     `set` gives labels by attribute (None: the model's again), `confirm` says that labels are right (all, or those of
-    some attributes), `overrule` that it is no product (True), that it is one (False), or what the model says (None).
+    some attributes), `overrule` that it is not a product (True), that it is one (False), or what the model says (None).
     `versions` are those that the person saw, by product.
     """
 

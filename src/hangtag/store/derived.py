@@ -107,7 +107,7 @@ def follow_shop(store: Store, change: Change) -> int:
 def relabel_batch(store: Store, batch: int) -> dict[str, int] | None:
     """Let a batch have the labels of the version in use; return how many labels changed and products got settled.
 
-    Answers are derived in small transactions first; the labels then change in one. None where there was nothing to do.
+    Answers are derived in small transactions first; the labels then change in one. None if there was nothing to do.
     """
     with store.engine.connect() as connection:
         row = connection.execute(select(BatchRow.model).where(BatchRow.number == batch)).first()

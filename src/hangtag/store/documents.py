@@ -89,7 +89,7 @@ class Documents:
     def change(
         self, id_: str, changes: tuple[str, Mapping[str, Any]], version: int, who: str | None
     ) -> Document:
-        """Save another name and document. Raises `ConflictError` when someone saved it since that version."""
+        """Save another name and document. Raises `ConflictError` if someone saved it since that version."""
         name, document = changes
         known, chosen = self.get(id_), self._check(name)
         values = {

@@ -1,4 +1,4 @@
-"""The tables of what leaves for shops: saved templates and mappings, and webhooks with what is to be sent to them."""
+"""The tables of what leaves for shops: saved templates and mappings, and webhooks with what should be sent to them."""
 
 from datetime import datetime
 from typing import Any

@@ -20,7 +20,7 @@ RESERVE_BYTES: Final = 8 << 20
 
 
 class FaultError(StoreError):
-    """The store cannot work for now. `retry_after_s` is when to try again, None where someone has to act first."""
+    """The store cannot work for now. `retry_after_s` is when to try again, None if someone has to act first."""
 
     retry_after_s: ClassVar[int | None] = 5
 

@@ -82,7 +82,7 @@ class PhotoFolder:
 
     @contextmanager
     def clearing(self) -> Iterator[bool]:
-        """Say whether photos may be removed in the block: not while an upload might be about to use them again."""
+        """Return whether photos may be removed in the block: not while an upload might be about to use them again."""
         with self._lock(fcntl.LOCK_EX | fcntl.LOCK_NB) as is_alone:
             yield is_alone
 
@@ -127,7 +127,7 @@ class PhotoFolder:
     def render(self, sha256: str, size: int, limits: DecodeLimits) -> tuple[bytes, str]:
         """Return a thumbnail and its media type; it is made at the first call.
 
-        Raises `PhotoError` for what is no photo.
+        Raises `PhotoError` for what is not a photo.
         """
         kept = _place(self.thumbnails / str(size), sha256)
         try:
@@ -141,7 +141,7 @@ class PhotoFolder:
         return data, media_type
 
     def is_readable(self) -> bool:
-        """Tell whether there are photos that can be read: a disk that is gone leaves an empty folder, or none."""
+        """Return whether there are photos that can be read: a disk that is gone leaves an empty folder, or none."""
         try:
             return any(self.photos.iterdir())
         except OSError:

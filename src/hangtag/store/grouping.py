@@ -129,7 +129,7 @@ def propose_grouping(names: Sequence[str]) -> tuple[By, str | None]:
 
 
 def _is_likely(groups: Sequence[Group], by: By, pattern: str | None) -> bool:
-    """Tell whether a way of grouping is more than chance: several photos a product, and not one series of all."""
+    """Return whether a way of grouping is more than chance: several photos a product, and not one series of all."""
     if by == "photo":
         return True
     sizes = [len(group.photos) for group in groups]

@@ -139,7 +139,7 @@ class Intake:
         received.problem = "; ".join(problems) or None
 
     def _take_packed_sheet(self, path: Path, name: str, entry: ZipEntry) -> list[str]:
-        """Take in a table in a zip, and return what is wrong with it: the photos beside it are not to blame."""
+        """Take in a table in a zip, and return what is wrong with it: the photos next to it are not to blame."""
         try:
             data = read_entry(path, entry, DecodeLimits(max_bytes=MAX_SHEET_BYTES))
             target = self.folder / f"sheet-{len(self.sheets)}"
@@ -280,7 +280,7 @@ def find_duplicates(connection: Connection, photos: Sequence[NewPhoto]) -> list[
 
 
 def _measure(data: bytes, limits: DecodeLimits) -> tuple[int | None, int | None]:
-    """Return the width and height of a photo as it stands upright, from its header; None where that cannot be read."""
+    """Return the width and height of a photo as it stands upright, from its header; None if that cannot be read."""
     try:
         with open_photo(data, replace(limits, min_side=1)) as image:
             width, height = image.size

@@ -146,7 +146,7 @@ def keep_possible(
 
 
 def _find_changed(row: DatabaseRow[Any], expected: Partial) -> str | None:
-    """Return what a product has instead of the values that are expected; None where it has them."""
+    """Return what a product has instead of the values that are expected; None if it has them."""
     for name, entry in expected.get("attributes", {}).items():
         present = present_entry(row, name)
         wanted = entry or {"value": None, "state": "predicted"}

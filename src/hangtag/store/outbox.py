@@ -44,7 +44,7 @@ _WEBHOOKS: Final = WebhookRow.__table__.columns
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message that is to be sent now: the delivery it belongs to, where it goes, and the secrets that sign it."""
+    """A message that should be sent now: the delivery it belongs to, where it goes, and the secrets that sign it."""
 
     number: int
     id: str

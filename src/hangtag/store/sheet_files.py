@@ -106,7 +106,7 @@ class ParsedSheet:
 def parse_sheet(path: Path, file: SheetFile, sheet: str | None = None) -> ParsedSheet:
     """Read a sheet of a file that lies at a path, beside which a file is written.
 
-    Raises `InvalidFieldsError` for what is no table, and for one with too many rows or columns.
+    Raises `InvalidFieldsError` for what is not a table, and for one with too many rows or columns.
     """
     try:
         table = _read_text(path, file.name) or read_in_sandbox(path, file.name, sheet)
@@ -137,7 +137,7 @@ def parse_stored(store: Store, file: SheetFile, sheet: str | None) -> ParsedShee
 
 
 def read_sheet(connection: Connection, batch: int) -> StoredSheet | None:
-    """Return the sheet of a batch, None where none came."""
+    """Return the sheet of a batch, None if none came."""
     values = connection.execute(select(BatchRow.sheet).where(BatchRow.number == batch)).scalar_one()
     return None if values is None else StoredSheet.from_json(values)
 

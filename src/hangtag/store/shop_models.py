@@ -265,7 +265,7 @@ def note_changes(
 
 
 def read_learnt(connection: Connection, base: int | None = None) -> dict[str, Any] | None:
-    """Return what changed when hangtag learnt last by itself; None where something else is in use by now."""
+    """Return what changed when hangtag learnt last by itself; None if something else is in use by now."""
     statement = select(*_COLUMNS).where(ShopModelRow.automatic, ShopModelRow.stage == IN_USE)
     if base is not None:
         statement = statement.where(ShopModelRow.base == base)

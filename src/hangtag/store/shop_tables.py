@@ -14,7 +14,7 @@ class ShopModelRow(Base):
     """A version of a shop model: `base` with heads that learnt the shop's checks. Its bundle lies in the data folder.
 
     `model` is its row among the models that label. `previous` is the version that was in use before it, None for the
-    base itself. `decision` is the last decision that it learnt from, `figures` what it is worth, `learnt` what changed
+    base itself. `decision` is the last decision that it learned from, `figures` what it is worth, `learnt` what changed
     when it came into use: counts by batch.
     """
 

@@ -1,4 +1,4 @@
-"""Every table that is read or written: its dialects, its values, and which photo a row means."""
+"""Reading and writing tables: dialects, values, and matching rows to photos."""
 
 from hangtag.tables.cells import Column, Kind, TableRow
 from hangtag.tables.reading import TABLE_ENDINGS, Table, is_table_name, open_table

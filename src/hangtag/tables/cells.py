@@ -12,7 +12,7 @@ Names = tuple[str, ...]
 """Several codes in one cell."""
 
 Cell = str | float | dt.date | Candidates | Names | None
-"""A value of a table; None where there is none."""
+"""A value of a table; None if there is none."""
 
 
 class Kind(Enum):

@@ -156,7 +156,7 @@ class RecordReader:
         return None
 
     def _is_row(self, text: str) -> bool:
-        """Tell whether a line is a row by itself: its key is filled or, where none is known, it names a photo."""
+        """Return whether a line is a row by itself: its key is filled or, where none is known, it names a photo."""
         if self._width is None or self.key is None:
             cells = self._splitter.split(text).cells
             return self._width in {None, len(cells)} and any(map(ends_like_photo, cells))
@@ -234,7 +234,7 @@ class Splitter:
     def split_joined(self, text: str, width: int | None = None) -> Fields | None:
         """Split joined lines into at most `width` cells, of which the last takes all that remains.
 
-        None where a line ends outside of quotes.
+        None if a line ends outside of quotes.
         """
         cells: list[str] = []
         last = 0
@@ -266,7 +266,7 @@ class Splitter:
 
 
 def ends_like_photo(value: object) -> bool:
-    """Tell whether a value, a path or an address, ends as the names of photos do."""
+    """Return whether a value, a path or an address, ends as the names of photos do."""
     return str(value).strip().partition("?")[0].lower().endswith(_PHOTO_ENDINGS)
 
 

@@ -33,7 +33,7 @@ class Line(NamedTuple):
 def iter_lines(stream: BinaryIO, where: object = None) -> Iterator[Line]:
     """Iterate the lines of a table, counted from 1. A line feed, a carriage return or both end a line.
 
-    Raises `TableError` when the stream breaks off.
+    Raises `TableError` if the stream breaks off.
     """
     number = 0
     try:

@@ -1,8 +1,8 @@
-"""Which photos a row means: names of photos, and the ways in which tables write them.
+"""Matching rows to photos by the names that tables use for them.
 
-A table may write a path, a file's name, an address, a name without its ending, or the id that names begin with. What is
-written exactly always wins. Each weaker likeness is tried only where the surer ones find nothing, and where it leaves a
-choice the choice is told and not made.
+A table may have a path, a file name, a URL, a name without its extension, or the id that names begin with. An exact
+match always wins. A weaker kind of match is tried only if the stronger ones find nothing. If it is ambiguous, the
+candidates are reported and none is chosen.
 """
 
 import re
@@ -29,22 +29,22 @@ _WHOLE_NUMBER: Final = re.compile(r"(\d+)\.0+")
 
 
 class Likeness(IntEnum):
-    """How a name was found, the surest first."""
+    """How a name was found, from the strongest to the weakest kind of match."""
 
     EXACT = 0
     SPELLING = 1
-    """But for Unicode composition, slashes, spaces and characters that nobody sees."""
+    """Equal up to Unicode composition, slashes, spaces and invisible characters."""
     ENDING = 2
-    """But for the capitals of the ending, or .jpeg for .jpg."""
+    """Equal up to the case of the extension, or .jpeg for .jpg."""
     CAPITALS = 3
     ENCODING = 4
-    """But for percent-encoding, and what an address adds."""
+    """Equal up to percent-encoding and the query of a URL."""
     FOLDER = 5
     """In a folder below, or written with more folders than there are."""
     NUMBER = 6
-    """But for what spreadsheets do to numbers: `15970.0` is 15970, and leading zeros are lost."""
+    """Equal up to what spreadsheets do to numbers: `15970.0` is 15970, and leading zeros are lost."""
     PREFIX = 7
-    """The photo's name begins with what is written, as `SKU-1000_front.jpg`, or its folder is called so."""
+    """The photo's name begins with the value, such as `SKU-1000_front.jpg`, or its folder has this name."""
     OTHER_FOLDER = 8
     """The only photo of this name, though the table writes another folder."""
 
@@ -52,13 +52,13 @@ class Likeness(IntEnum):
 _YIELDING: Final = frozenset(
     {Likeness.ENDING, Likeness.CAPITALS, Likeness.NUMBER, Likeness.PREFIX, Likeness.OTHER_FOLDER}
 )
-"""These likenesses could mean another photo that is not there; by the others it is the same one, written otherwise."""
+"""Kinds of match that could be wrong because the right photo is missing; the others are only another spelling."""
 
 
 class Match(NamedTuple):
     """The photos that a value means, by their positions, and how they were found.
 
-    Where there are none, `candidates` are the names that could have been meant: several at once, or ones nearly alike.
+    If there are none, `candidates` are the names that could have been meant: ambiguous or similar ones.
     """
 
     photos: tuple[int, ...] = ()
@@ -67,7 +67,7 @@ class Match(NamedTuple):
     is_ambiguous: bool = False
 
     def explain(self) -> str:
-        """Say what else could be meant, in a clause; empty where nothing is alike."""
+        """Say what else could be meant, in a clause; empty if nothing is alike."""
         if not self.candidates:
             return ""
         shown = ", ".join(self.candidates[:SHOWN_CANDIDATES])
@@ -77,7 +77,7 @@ class Match(NamedTuple):
 
 
 def is_photo_name(name: str) -> bool:
-    """Tell whether a file is taken for a photo, by its name alone; a name that starts with a dot is hidden."""
+    """Return whether a file is taken for a photo, by its name alone; a name that starts with a dot is hidden."""
     path = PurePosixPath(name)
     return not path.name.startswith(".") and path.suffix.lower() in PHOTO_SUFFIXES
 
@@ -91,7 +91,7 @@ def product_id(name: str) -> str:
 
 
 def has_photo_ending(written: str) -> bool:
-    """Tell whether a value, a path or an address, ends as the names of photos do."""
+    """Return whether a value, a path or an address, ends as the names of photos do."""
     return any(_without_ending(text) != text for text in (written, _drop_query(written)))
 
 
@@ -114,9 +114,9 @@ class NameMatcher:
         self._loose: dict[str, list[int]] | None = None
 
     def find(self, value: str, weakest: Likeness = Likeness.PREFIX) -> Match:
-        """Return the photos that a value means, found by no weaker likeness than `weakest`.
+        """Return the photos that a value means, with a match no weaker than `weakest`.
 
-        A value with a photo's ending means one photo. One without may mean several: views of a product.
+        A value with a photo's extension means one photo. One without may mean several: views of a product.
         """
         written = value.strip()
         if not written:
@@ -142,7 +142,7 @@ class NameMatcher:
         return Match(candidates=self._find_alike(written))
 
     def match_all(self, values: Iterable[str], weakest: Likeness = Likeness.PREFIX) -> dict[str, Match]:
-        """Return the match of each value. A photo goes to the value that means it most surely, not to weaker ones."""
+        """Return the match of each value. A photo goes to the value with the strongest match."""
         matches = {value: self.find(value, weakest) for value in dict.fromkeys(values)}
         if all(match.likeness in (None, Likeness.EXACT) for match in matches.values()):
             return matches
@@ -158,7 +158,7 @@ class NameMatcher:
         }
 
     def _yield(self, key: str, match: Match, surest: Mapping[int, Likeness], keys: Collection[str]) -> Match:
-        """Leave out the photos that another value means more surely, or of which it writes a longer part."""
+        """Leave out photos that another value matches more strongly, or with a longer prefix."""
         kept = tuple(
             photo
             for photo in match.photos
@@ -175,7 +175,7 @@ class NameMatcher:
         return any(base[:end] in keys for end in ends if not base[end : end + 1].isalnum())
 
     def _settle(self, found: Sequence[int], likeness: Likeness, *, is_file: bool) -> Match:
-        """Take what was found, unless it leaves a choice. Photos of a product may differ in their ending."""
+        """Accept a match, unless it is ambiguous. Photos of a product may differ in their extension."""
         names = {self.names[position] for position in found}
         if len(names if is_file else {product_id(name) for name in names}) > 1:
             return Match(candidates=tuple(sorted(names)), is_ambiguous=True)
@@ -245,7 +245,7 @@ class NameMatcher:
         return sorted(found or self._by_folder.get(key, []), key=lambda position: self.names[position])
 
     def _find_alike(self, written: str) -> tuple[str, ...]:
-        """Return names of the same letters and digits: they are shown to a person, and never taken."""
+        """Return names with the same letters and digits. They are suggestions only, never matches."""
         if self._loose is None:
             loose: defaultdict[str, list[int]] = defaultdict(list)
             for position, name in enumerate(self.names):

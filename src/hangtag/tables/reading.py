@@ -1,4 +1,4 @@
-"""The one reader of tables: whatever a person calls a table, opened behind one class."""
+"""The reader of tables: CSV, Excel, Parquet and JSON Lines behind one class."""
 
 import gzip
 import io
@@ -73,7 +73,7 @@ class Table(ABC):
 
     @property
     def notes(self) -> list[str]:
-        """What a person should know of the rows iterated so far."""
+        """Remarks for a person on the rows iterated so far."""
         count = self.repairs[Repair.ENCODING]
         if not count:
             return []
@@ -81,9 +81,9 @@ class Table(ABC):
         return [f"{self.where}: {lines} not UTF-8 and read as Windows-1252"]
 
     def place(self, name: str) -> int:
-        """Return the position of a column, whatever its capitals if it is the only one called so.
+        """Return the position of a column, ignoring case if that is unambiguous.
 
-        Raises `TableError` that suggests the column that was probably meant.
+        Raises `TableError`, which suggests the column that was probably meant.
         """
         found = find_column(name, self.names)
         if found is None:
@@ -104,11 +104,11 @@ class Table(ABC):
         return sum(1 for _ in self)
 
     def skim(self) -> None:  # noqa: B027 - opening most tables has read all that is read at once
-        """Read what there is, as fast as can be, and keep nothing; raises as iterating the rows does."""
+        """Read everything as fast as possible, and keep nothing. Raises the errors of iterating the rows."""
 
 
 def is_table_name(name: str | Path) -> bool:
-    """Tell whether a file's name ends as those of tables do."""
+    """Return whether a file's name ends as those of tables do."""
     return os.fspath(name).lower().endswith(TABLE_ENDINGS)
 
 
@@ -307,9 +307,11 @@ class JsonLinesTable(Table):
                 try:
                     row = json.loads(line.text)
                 except (ValueError, RecursionError) as error:
-                    raise TableError(f"line {line.number:,} is no JSON ({error})", where=self.where) from None
+                    raise TableError(
+                        f"line {line.number:,} is not JSON ({error})", where=self.where
+                    ) from None
                 if not isinstance(row, dict):
-                    raise TableError(f"line {line.number:,} is no JSON object", where=self.where)
+                    raise TableError(f"line {line.number:,} is not a JSON object", where=self.where)
                 yield line.number, row
 
 

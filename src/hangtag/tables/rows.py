@@ -1,4 +1,4 @@
-"""From records to products: the columns of a catalogue, tidy values, and the reasons why a line is no product."""
+"""From records to products: the columns of a catalogue, cleaned values, and reasons for rejected lines."""
 
 import unicodedata
 from collections import Counter
@@ -28,7 +28,7 @@ _USUAL: Final = {name.casefold(): name for name in (*CATALOGUE_COLUMNS, *LABEL_C
 
 
 class RejectReason(StrEnum):
-    """Why a line is no product. The value is the stable code."""
+    """Why a line is not a product. The value is the stable code."""
 
     TOO_SHORT = "too_short"
     TOO_MANY_FIELDS = "too_many_fields"
@@ -48,7 +48,7 @@ class Row(NamedTuple):
 
 
 class Reject(NamedTuple):
-    """One line that is no product."""
+    """One line that is not a product."""
 
     line: int
     reason: RejectReason
@@ -63,7 +63,7 @@ class RowReader:
     begun before them, `lines` all of them, the header included. `mended` are the columns whose numbers all end in
     `.0`, which is dropped; `ruined` counts ids that a program seems to have changed and that cannot be mended.
 
-    Raises `CatalogueError` when the header has no column of ids, or none of labels.
+    Raises `CatalogueError` if the header has no column of ids, or none of labels.
     """
 
     def __init__(self, lines: Iterable[Line], where: object = None, mended: Iterable[str] = ()) -> None:
@@ -105,7 +105,7 @@ class RowReader:
         if len(fields) < width:
             return _reject(record, RejectReason.TOO_SHORT, f"it has {len(fields)} of {width} fields")
         if Repair.EXTRA_COMMAS in repairs and not self._free_text_last and self._delimiter in fields[-1]:
-            explanation = f"it has more than {width} fields, and its last column is no free text"
+            explanation = f"it has more than {width} fields, and its last column is not free text"
             return _reject(record, RejectReason.TOO_MANY_FIELDS, explanation)
         if '"' in record.text or is_perhaps_untidy(record.text, self._delimiter):
             fields = _tidy(fields, repairs)

@@ -42,7 +42,7 @@ def read_in_sandbox(path: Path, name: str, sheet: str | None = None) -> Sandboxe
 
     Of a workbook it is the first sheet, or the one called `sheet`.
 
-    Raises `TableError` for what is no table, and what needs too much time or memory.
+    Raises `TableError` for what is not a table, and what needs too much time or memory.
     """
     target = path.with_suffix(".records")
     command = [

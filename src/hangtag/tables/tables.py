@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def whole_file(path: Path) -> Iterator[Path]:
     """Give a path to write a file under, as `replacing` does; the folder is made.
 
-    Raises `CatalogueError` when the folder cannot be made or written.
+    Raises `CatalogueError` if the folder cannot be made or written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ def read_table(path: Path) -> pa.Table:
 
     Parquet keeps its types and metadata; all columns of other forms are text, but for `NUMBER_COLUMNS`.
 
-    Raises `CatalogueError` when the file is absent, and `TableError` when it is no table.
+    Raises `CatalogueError` if the file is absent, and `TableError` if it is not a table.
     """
     if not path.is_file():
         fix = "Run `hangtag clean` or `hangtag split` first."
@@ -94,7 +94,7 @@ def _read_columns(table: Table) -> list[pa.ChunkedArray]:
 def write_table(table: pa.Table, path: Path) -> None:
     """Write a table whole or not at all, as Parquet or CSV by the file name; only Parquet keeps the metadata.
 
-    Raises `CatalogueError` when the file name says neither or the file cannot be written.
+    Raises `CatalogueError` if the file name says neither or the file cannot be written.
     """
     need_table_name(path)
     with whole_file(path) as temporary:
@@ -107,7 +107,7 @@ def write_table(table: pa.Table, path: Path) -> None:
 def write_report(table: pa.Table, path: Path) -> None:
     """Write a table for people to open, whole or not at all: CSV, Excel, JSON Lines or Parquet by the file name.
 
-    Text that a spreadsheet would take for a formula is made harmless. Raises `CatalogueError` when the file cannot be
+    Text that a spreadsheet would interpret as a formula is escaped. Raises `CatalogueError` if the file cannot be
     written.
     """
     need_table_name(path, *REPORT_SUFFIXES)
@@ -125,7 +125,7 @@ def write_report(table: pa.Table, path: Path) -> None:
 
 
 def need_table_name(path: Path, *others: str) -> None:
-    """Raise `CatalogueError` when a file name does not end like a table, or in one of the `others`."""
+    """Raise `CatalogueError` if a file name does not end like a table, or in one of the `others`."""
     if path.suffix.lower() not in {*PARQUET_SUFFIXES, CSV_SUFFIX, *others}:
         endings = f"{', '.join((CSV_SUFFIX, *others))} or .parquet"
         raise CatalogueError(f"no table ends like this: it is written as {endings}", where=path)

@@ -1,6 +1,6 @@
-"""Tidying one value: stray spaces, invisible characters, the ways to say "missing", numbers that a program changed.
+"""Cleaning one value: stray spaces, invisible characters, markers for missing values, damaged numbers.
 
-Of the last, `15970.0` was 15970, and `8.90123E+12` lost its digits.
+Of these numbers, `15970.0` was 15970, and `8.90123E+12` has lost its digits.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import Final
 
 
 class Repair(StrEnum):
-    """What was put right in a row. The value is the stable code."""
+    """What was repaired in a row. The value is the stable code."""
 
     EXTRA_COMMAS = "extra_commas"
     BARE_QUOTE = "bare_quote"
@@ -26,7 +26,7 @@ class Repair(StrEnum):
 MISSING: Final = frozenset(
     ("", "NA", "Na", "na", "N/A", "n/a", "#N/A", "NULL", "Null", "null", "NaN", "nan", "NAN"),
 )
-"""The ways in which tables say that a value is missing."""
+"""Markers for missing values."""
 
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f"  # control characters that are no white space
@@ -47,12 +47,12 @@ def is_perhaps_untidy(line: str, delimiter: str = ",") -> bool:
 
 
 def drop_invisible(value: str) -> str:
-    """Return a value without NUL and other characters that nobody sees and many programs choke on."""
+    """Return a value without NUL and other invisible characters, which many programs cannot handle."""
     return _INVISIBLE.sub("", value)
 
 
 def single_spaced(value: str) -> str:
-    """Return a value with each run of white space, of any kind, as one space, and none at its ends."""
+    """Return a value with each run of white space as one space, and none at its ends."""
     return " ".join(value.split())
 
 
@@ -62,7 +62,7 @@ _SCIENTIFIC: Final = re.compile(r"-?[0-9][.,]?[0-9]*[eE]\+?[0-9]+")
 
 @dataclass(frozen=True, slots=True)
 class RuinedNumbers:
-    """What became of the whole numbers of a column.
+    """How the whole numbers of a column were changed.
 
     `is_certain`: every value is written `15970.0`, as pandas writes the whole numbers of a column that has a gap, so
     the `.0` can be dropped. `example` is the first value that a program seems to have changed.
@@ -86,12 +86,12 @@ class RuinedNumbers:
 
 
 def is_whole_float(text: str) -> bool:
-    """Tell whether a text is a whole number written `15970.0`."""
+    """Return whether a text is a whole number written `15970.0`."""
     return _WHOLE_FLOAT.fullmatch(text) is not None
 
 
 def is_ruined(text: str) -> bool:
-    """Tell whether a program seems to have changed a number: `15970.0`, `8.90123E+12`."""
+    """Return whether a program seems to have changed a number: `15970.0`, `8.90123E+12`."""
     return is_whole_float(text) or is_scientific(text)
 
 
@@ -101,5 +101,5 @@ def drop_zero_fraction(text: str) -> str:
 
 
 def is_scientific(text: str) -> bool:
-    """Tell whether a text is a number such as `8.90123E+12`, as spreadsheets show long ids."""
+    """Return whether a text is a number such as `8.90123E+12`, as spreadsheets show long ids."""
     return _SCIENTIFIC.fullmatch(text) is not None

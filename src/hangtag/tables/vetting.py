@@ -1,7 +1,7 @@
-"""Opens a workbook or Parquet table in a process that may die of it, before it is opened for good.
+"""Opens a workbook or Parquet table in a separate process first, before it is opened in this one.
 
 A workbook of a few bytes can claim a cell a billion rows away, and a page of Parquet can unpack to gigabytes; libraries
-believe both. Text is read line by line and needs no vetting.
+trust both. Text is read line by line and needs no vetting.
 """
 
 import mmap
@@ -40,13 +40,13 @@ def vet_table(path: Path, name: object) -> None:
     except subprocess.TimeoutExpired:
         raise TableError(f"the table cannot be read ({_TOO_EXPENSIVE})", where=name) from None
     except OSError:
-        return  # whoever opens the table says what is wrong with it
+        return  # the code that opens the table says what is wrong with it
     if done.returncode not in (0, _UNREADABLE):
         raise TableError(f"the table cannot be read ({_TOO_EXPENSIVE})", where=name)
 
 
 _UNREADABLE: Final = 3
-"""How the process ends for what is no table: whoever opens it says so in more words."""
+"""How the process ends for what is not a table: the code that opens it says so in more words."""
 
 
 def main(path: str, name: str) -> int:

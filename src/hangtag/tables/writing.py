@@ -1,4 +1,4 @@
-"""The one writer of tables that people open: CSV, Excel, JSON Lines and Parquet, row by row in flat memory."""
+"""The writer of tables that people open: CSV, Excel, JSON Lines and Parquet, row by row in bounded memory."""
 
 import datetime as dt
 import io
@@ -33,7 +33,7 @@ MEDIA_TYPES: Final[Mapping[Format, str]] = {
 _PIECE_BYTES: Final = 256 * 1024
 _STARTS_A_FORMULA: Final = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - the wide signs start one in East Asian Excel
 _NUMBER: Final = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?|-")
-"""What begins like a formula and is none: a number, or the dash that stands for one."""
+"""Values that begin like a formula but are not: a number, or a dash for a missing one."""
 
 _MANY_TEXTS: Final = 20_000
 _NEEDS_QUOTES: Final = re.compile(
@@ -42,7 +42,7 @@ _NEEDS_QUOTES: Final = re.compile(
 
 
 class TableWriter(Protocol):
-    """Writes a table row by row, in flat memory."""
+    """Writes a table row by row, in bounded memory."""
 
     def write(self, rows: Rows) -> None:
         """Append rows."""
@@ -53,14 +53,14 @@ class TableWriter(Protocol):
         ...
 
     def discard(self) -> None:
-        """Let go of everything without completing the table."""
+        """Release everything without completing the table."""
         ...
 
 
 def open_writer(file: BinaryIO, format_: Format, kinds: Kinds) -> TableWriter:
     """Return the writer of a format into a file, which stays open.
 
-    Text that a spreadsheet would take for a formula is made harmless in every format that one opens.
+    Text that a spreadsheet would interpret as a formula is escaped in every format that one opens.
     """
     return _WRITERS[format_](file, kinds)
 
@@ -109,8 +109,8 @@ def _take(piece: io.BytesIO) -> bytes:
 class CsvWriter:
     """Writes rows as CSV: UTF-8, commas, quotes where needed.
 
-    Text that a spreadsheet would take for a formula is made harmless: a path `=x.jpg` is written `./=x.jpg`, which
-    names the same file; other text gets an apostrophe in front. Numbers stay as they are.
+    Text that a spreadsheet would interpret as a formula is escaped: a path `=x.jpg` is written `./=x.jpg`, which
+    names the same file; other text gets an apostrophe in front. Numbers stay unchanged.
     """
 
     def __init__(self, file: BinaryIO, kinds: Kinds) -> None:
@@ -201,7 +201,7 @@ def _defuse(text: str) -> str:
 
 
 def restore_text(text: str) -> str:
-    """Return a text as it was before a table made it harmless: without the apostrophe in front of a formula."""
+    """Return a text as it was before it was escaped: without the apostrophe in front of a formula."""
     original = text.removeprefix("'")
     return original if _defuse(original) == text else text
 

@@ -1,4 +1,4 @@
-"""Tables as Excel workbooks: text in text cells, numbers and dates as such, a header that stays in view."""
+"""Tables as Excel workbooks: text in text cells, numbers and dates as such, a frozen header."""
 
 import datetime as dt
 import math
@@ -12,13 +12,13 @@ from hangtag.tables.cells import TYPED_KINDS, Cell, Kind, render_value
 from hangtag.tables.writing import Kinds, join_names, render_candidates
 
 ROWS_PER_SHEET: Final = 1_048_576
-"""What a sheet of Excel holds, with its header; a longer table continues in the next sheet."""
+"""The largest number of rows in a sheet, including its header; a longer table continues in the next sheet."""
 
 _WIDTHS: Final = {Kind.CONFIDENCE: 11, Kind.CANDIDATES: 48, Kind.PATH: 40}
 _WIDTH: Final = 16
 _FIRST_DAY: Final = dt.date(1900, 3, 1)  # Excel believes that 1900 was a leap year
 _LARGEST_EXACT: Final = 10**15
-"""Excel keeps 15 digits of a number; what has more stays whole as text."""
+"""Excel keeps 15 digits of a number; longer numbers are written as text."""
 
 _WRITTEN_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.([0-9]{1,10}))?")
 _WRITTEN_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")

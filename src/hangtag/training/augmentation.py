@@ -104,7 +104,7 @@ _LIGHT_SHARE: Final = 0.5
 def replace_backgrounds(photos: Tensor, probability: float, generator: torch.Generator) -> Tensor:
     """Return photos, float (N, 3, H, W) from 0 to 255, some of which stand on another background.
 
-    A photo without a plain background stays as it is. Shadows are kept: the new background is multiplied with what
+    A photo without a plain background stays unchanged. Shadows are kept: the new background is multiplied with what
     the old one had of them.
     """
     chosen = torch.rand(len(photos), generator=generator) < probability

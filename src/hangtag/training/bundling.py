@@ -56,7 +56,7 @@ def write_trained_bundle(
     `facts` says what the data were (catalogue, split settings, counts); they go into the card as they are. Where the
     data have a twin, the calibration, thresholds and figures are the twin's, and the card says so.
 
-    Raises `TrainingError` when the exported graph does not give torch's logits within the recipe's tolerance.
+    Raises `TrainingError` if the exported graph does not give torch's logits within the recipe's tolerance.
     """
     card = _first_card(trained.history, recipe, data, facts)
     if data.twin is not None:
@@ -241,7 +241,7 @@ def export_graph(network: ServedNetwork, recipe: Recipe) -> onnx.ModelProto:
     """Return the ONNX graph: input `photos` uint8 (N, height, width, 3), one float32 output of logits per head.
 
     The last output is `EMBEDDING_OUTPUT`, float32 (N, features), unless the recipe leaves it out.
-    Batch normalisation is folded into the convolutions. Raises `TrainingError` when torch cannot translate the network.
+    Batch normalisation is folded into the convolutions. Raises `TrainingError` if torch cannot translate the network.
     """
     example = torch.zeros(2, recipe.preprocessing.height, recipe.preprocessing.width, 3, dtype=torch.uint8)
     served = ServedNetwork(network.normalise, network.network, embeds=recipe.export.embedding).eval()

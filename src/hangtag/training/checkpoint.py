@@ -43,18 +43,18 @@ def write_checkpoint(path: Path, state: RunState, tensors: Mapping[str, Tensor])
 
 
 def read_checkpoint(path: Path) -> tuple[RunState, dict[str, Tensor]]:
-    """Read a checkpoint. Raises `TrainingError` when it is none."""
+    """Read a checkpoint. Raises `TrainingError` if it is none."""
     try:
         with safe_open(path, framework="pt") as file:
             state: dict[str, Any] = json.loads(file.metadata()["state"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is not a mapping
     except (OSError, SafetensorError, KeyError, TypeError) as error:
         raise TrainingError(f"the checkpoint cannot be read ({error})", where=path) from None
     return RunState(**state), tensors
 
 
 def require_same_run(state: RunState, recipes: Sequence[str], data: str, path: Path) -> None:
-    """Raise `TrainingError` when a checkpoint belongs to none of the recipes, or to other data.
+    """Raise `TrainingError` if a checkpoint belongs to none of the recipes, or to other data.
 
     `recipes` are the fingerprints of one recipe: by this version of hangtag, and by those before.
     """

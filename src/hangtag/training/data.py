@@ -120,7 +120,7 @@ def load_everything(
 
 @dataclass(frozen=True, slots=True)
 class _Loader:
-    """Where the photos of a run are, and what is to be made of them and their labels."""
+    """Where the photos of a run are, and what should be made of them and their labels."""
 
     catalogue: Catalogue
     classes: Mapping[str, tuple[str, ...]]

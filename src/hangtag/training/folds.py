@@ -2,7 +2,7 @@
 
 The rows are divided into K folds. For each fold the recipe is trained as ever, on a split table of its own: the fold
 takes the place of the test split, the validation rows of the other folds stay validation (the temperatures are fitted
-on them), the other rows are learnt from. Test rows of the split table take part in nothing.
+on them), the other rows are learned from. Test rows of the split table take part in nothing.
 """
 
 import hashlib
@@ -105,7 +105,7 @@ def plan_folds(table: pa.Table, recipe: Recipe, folds: int) -> FoldPlan:
     """Divide the train and validation rows of a split table into folds: stratified, duplicates in one fold.
 
     The column and the seed are those of the recipe's split. Raises `CatalogueError` for a table that lacks a column,
-    and `TrainingError` when there are fewer groups of duplicates than folds.
+    and `TrainingError` if there are fewer groups of duplicates than folds.
     """
     label_column = recipe.split.stratify_by
     need_columns(table, [ID, PHOTO_COLUMN, GROUP_COLUMN, label_column, *recipe.columns], "the split table")
@@ -143,7 +143,7 @@ def finish_fold(
 
     `train_fold` resumes what it finds begun in the fold's folder. The pixels there are removed in the end.
 
-    Raises `TrainingError` when what is there was made by another recipe or with other rows.
+    Raises `TrainingError` if what is there was made by another recipe or with other rows.
     """
     folder = fold_folder(run, fold)
     finished = _read_fold(plan, fold, run)
@@ -159,7 +159,7 @@ def finish_fold(
 def join_folds(plan: FoldPlan, run: Path) -> Path | None:
     """Write the predictions of all folds as one table and return it; None while a fold is lacking.
 
-    Raises `TrainingError` when a fold was made by another recipe or with other rows.
+    Raises `TrainingError` if a fold was made by another recipe or with other rows.
     """
     parts = [_read_fold(plan, fold, run) for fold in range(1, plan.folds + 1)]
     finished = [part for part in parts if part is not None]

@@ -72,7 +72,7 @@ class Learner:
     ) -> tuple[float, float]:
         """Augment one batch of uint8 photos (N, H, W, 3) and learn from it; return its loss and mean top-1 accuracy.
 
-        Both are NaN, and no step is taken, where no label is known. Raises `TrainingError` when the loss is otherwise
+        Both are NaN, and no step is taken, where no label is known. Raises `TrainingError` if the loss is otherwise
         not a finite number.
         """
         return self.learn(self.augment(photos, generator), targets, learning_rate)
@@ -266,7 +266,7 @@ def _build_optimiser(network: nn.Module, recipe: OptimisationRecipe) -> torch.op
 
 
 def _has_bfloat16(device: torch.device) -> bool:
-    """Say whether a device computes in bfloat16 by itself; an older GPU would be slower with it than in float32."""
+    """Return whether a device computes in bfloat16 by itself; an older GPU would be slower with it than in float32."""
     return device.type != "cuda" or torch.cuda.is_bf16_supported(including_emulation=False)
 
 

@@ -82,7 +82,7 @@ def train(
 
     Stopped at any moment and called again with `resume`, it ends with the same weights as a run that never stopped.
 
-    Raises `TrainingError` when the loss is not finite, or when the checkpoint is of another recipe or other data.
+    Raises `TrainingError` if the loss is not finite, or when the checkpoint is of another recipe or other data.
     """
     settings.folder.mkdir(parents=True, exist_ok=True)
     if settings.threads is not None:
@@ -115,7 +115,7 @@ def train(
 def write_first_checkpoint(recipe: Recipe, data: TrainingData, settings: RunSettings) -> None:
     """Write the checkpoint of a run that has not trained yet, so that all workers begin with the same weights.
 
-    With `resume`, a checkpoint that is there stays as it is. Raises `TrainingError` when that is of another run.
+    With `resume`, a checkpoint that is there stays unchanged. Raises `TrainingError` if that is of another run.
     """
     settings.folder.mkdir(parents=True, exist_ok=True)
     with torch.random.fork_rng(devices=[]):

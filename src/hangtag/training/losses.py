@@ -23,7 +23,7 @@ class Losses:
     `class_weights` holds a weight per class, `adjustments` what is added to its logit while training, and
     `allowed` for a column the columns above it in the tree, the nearest first, each with a matrix: which classes
     (second axis) lie under a class of the column above (first axis). `teacher_weight` is what a teacher's
-    probabilities count beside the label, where it has any.
+    probabilities count in addition to the label, where it has any.
     """
 
     columns: tuple[str, ...]

@@ -1,9 +1,9 @@
-"""What the products' names say of their labels: knowledge that training has and use has not.
+"""Soft targets from products' names, which exist during training but not at prediction time.
 
-A name such as `Acme Men Navy Blue Shirt` often says more than a thumbnail shows, and contradicts a slip of the label
-column. A small text model reads the names of the train split, each name by a model that has not seen it, and its
-answers become soft targets beside the labels: generalised distillation of privileged information (Lopez-Paz et al.
-2016, "Unifying distillation and privileged information"). The text model is a bag of hashed words and word pairs
+A name such as `Acme Men Navy Blue Shirt` often says more than a thumbnail shows, and contradicts a mistake in the label
+column. A small text model reads the names of the train split. Its out-of-fold predictions become soft targets in
+addition to the labels: generalised distillation of privileged information (Lopez-Paz et al. 2016, "Unifying
+distillation and privileged information"). The text model is a bag of hashed words and word pairs
 (Joulin et al. 2017, "Bag of tricks for efficient text classification").
 """
 
@@ -55,7 +55,7 @@ class _NameReader(nn.Module):
 def teach_by_names(data: TrainingData, table: pa.Table, seed: int) -> TrainingData:
     """Return the data with what the names of its train photos make likely as soft targets.
 
-    `table` is the split table that the data was loaded from. Raises `CatalogueError` when it has no names.
+    `table` is the split table that the data was loaded from. Raises `CatalogueError` if it has no names.
     """
     need_columns(table, [NAME], "the split table")
     names = table.filter(pc.equal(table.column(SPLIT_COLUMN), TRAIN)).column(NAME).to_pylist()

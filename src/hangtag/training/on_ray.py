@@ -58,7 +58,7 @@ def train_on_ray(
 
     The pixels of `data` lie in files of the run's folder, which all machines of the cluster see under the same path.
 
-    Raises `UsageError` when there is no such cluster or it has no room for the workers, and `TrainingError` as `train`
+    Raises `UsageError` if there is no such cluster or it has no room for the workers, and `TrainingError` as `train`
     does, or when workers were lost too often.
     """
     settings = replace(settings, folder=settings.folder.resolve())
@@ -76,7 +76,7 @@ def plan_workers(nodes: Sequence[Mapping[str, float]], cluster: Cluster, setting
     """Choose the workers by the resources of each machine: one for each GPU, or else one for each machine.
 
     Each takes as many processors as there are for that many, unless the settings say how many threads.
-    Raises `UsageError` when the cluster has no room for them.
+    Raises `UsageError` if the cluster has no room for them.
     """
     gpus = int(sum(node.get("GPU", 0) for node in nodes))
     unit = "GPU" if gpus else "CPU"

@@ -123,7 +123,7 @@ def train_in_processes(
 ) -> TrainedNetwork:
     """Train as `train` does, by so many processes. The result depends on their number, and on nothing else.
 
-    Raises as `train` and `count_workers` do, and `TrainingError` when a worker is lost.
+    Raises as `train` and `count_workers` do, and `TrainingError` if a worker is lost.
     """
     count = count_workers(recipe, settings, workers)
     if count == 1:

@@ -62,7 +62,7 @@ def lift_rare_classes(
             answers = {part: values.argmax(axis=1) for part, values in lifted.items()}
         strength = choose_strength(answers, targets[column], allowed_loss)
         _lift(network, column, strength * log_shares)
-        logits[column] = lifted[strength]  # the next level is judged beside this one as it is now
+        logits[column] = lifted[strength]  # the next level is judged with this one as it is now
         strengths[column] = strength
     return strengths
 

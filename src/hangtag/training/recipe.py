@@ -42,16 +42,15 @@ def _refuse_reserved(name: str) -> str:
 _FIX_UNKNOWN: Final = "docs/training.md lists the values of a recipe."
 
 SetName = Annotated[str, Field(pattern=r"^[a-z0-9_-]+$"), AfterValidator(_refuse_reserved)]
-"""What a joined set is called."""
+"""The name of a joined set."""
 
 
 class Recipe(Section):
-    """Everything that decides what a training run makes.
+    """Everything that decides what a training produces.
 
-    `joins` names further sets of photos that training learns from, whatever labels they have: `custom` is the set
-    beside the catalogue, and the run is told where others are. Without `fine_tuning`, every layer learns from the first
-    step on. With `ood`, the network also learns to tell what is no product; with `names`, it learns from what the
-    products are called, too; with `distillation`, from the answers of models that the run is told.
+    `joins` lists other sets of photos to train on, with any labels: `custom` is the catalogue's custom set; the paths
+    of others are given to the run. Without `fine_tuning`, all layers are trained from the first step. `ood` trains an
+    OOD detector; `names` uses the products' names as soft targets; `distillation` the predictions of teachers.
     """
 
     former_names: ClassVar[Mapping[str, str]] = {"gate": "ood"}
@@ -87,7 +86,7 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _have_one_teacher(self) -> Self:
         if self.names and self.distillation:
-            raise ValueError("[names] and [distillation] both teach beside the labels; use one of them")
+            raise ValueError("[names] and [distillation] both add soft targets; use one of them")
         if self.distillation and self.distillation.teacher == self.name:
             raise ValueError("a recipe cannot be its own teacher")
         if self.distillation and self.distillation.start_from_teacher and not self.distillation.teacher:
@@ -96,7 +95,7 @@ class Recipe(Section):
 
     @property
     def teacher_weight(self) -> float:
-        """What a teacher's probabilities count beside the label."""
+        """What a teacher's probabilities count in addition to the label."""
         teaching = self.names or self.distillation
         return teaching.weight if teaching else 0.0
 
@@ -175,7 +174,7 @@ def _as_in_0_1(values: Mapping[str, Any]) -> dict[str, Any]:
 def find_recipe(name_or_path: str) -> Path:
     """Return the file of a recipe: a path, or the name of one that comes with hangtag.
 
-    Raises `RecipeError` when there is neither.
+    Raises `RecipeError` if there is neither.
     """
     path = Path(name_or_path)
     if path.suffix == ".toml":
@@ -240,7 +239,7 @@ def list_keys() -> list[str]:
 
 
 def _field_names(kind: Any) -> list[str] | None:  # noqa: ANN401 - an annotation can be anything
-    """Return the names of a section's values, None where the kind is no section."""
+    """Return the names of a section's values, None if the kind is no section."""
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return list(kind.model_fields)
     return [field.name for field in dataclasses.fields(kind)] if dataclasses.is_dataclass(kind) else None

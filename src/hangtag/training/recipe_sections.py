@@ -115,7 +115,7 @@ class AugmentationRecipe(Section):
 
 
 class JoiningRecipe(Section):
-    """How joined sets are learnt from: `validation` is the share of each that is kept back to see how well they go.
+    """How joined sets are learned from: `validation` is the share of each that is kept back to see how well they go.
 
     A photo of theirs is seen `repeats` times in an epoch. Of a set with more than `largest` photos so many are drawn;
     0 takes all.
@@ -127,7 +127,7 @@ class JoiningRecipe(Section):
 
 
 class OodRecipe(Section):
-    """How a network learns what is no product at all (out of distribution): from so many `drawn` photos, and negatives.
+    """How the OOD detector is trained: with this many `drawn` images, and with negatives.
 
     `loss_weight` is what the detector counts beside one head.
     """
@@ -137,13 +137,13 @@ class OodRecipe(Section):
 
 
 class NamesRecipe(Section):
-    """What the products' names make likely is learnt beside the labels, and counts `weight` of the two."""
+    """What the products' names make likely is learnt in addition to the labels, and counts `weight` of the two."""
 
     weight: float = Field(gt=0, le=1)
 
 
 class DistillationRecipe(Section):
-    """What teachers answer to the train photos is learnt beside the labels, and counts `weight` of the two.
+    """What teachers answer to the train photos is learnt in addition to the labels, and counts `weight` of the two.
 
     `teacher` is a recipe that is trained first, where the run is told of no other teacher; with `start_from_teacher`
     the backbone starts from that one's weights.

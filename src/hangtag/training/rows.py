@@ -166,7 +166,7 @@ def join_sets(
 
 
 def read_sources(table: pa.Table) -> tuple[SourceCard, ...]:
-    """Return the sets that were joined to a split table, with how many photos of each are learnt from."""
+    """Return the sets that were joined to a split table, with how many photos of each are learned from."""
     said = (table.schema.metadata or {}).get(_SOURCES_KEY)
     return () if said is None else tuple(SourceCard(**values) for values in json.loads(said))
 

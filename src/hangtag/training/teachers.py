@@ -1,4 +1,4 @@
-"""Distillation: what trained models answer to the train photos is learnt beside the labels.
+"""Distillation: what trained models answer to the train photos is learnt in addition to the labels.
 
 A teacher, larger or trained otherwise, says how like each other classes are, and doubts a slip of a label column
 (Hinton et al. 2015, "Distilling the knowledge in a neural network"). Several teachers are averaged. Each sees a photo

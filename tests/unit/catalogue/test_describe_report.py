@@ -61,7 +61,7 @@ def test_the_custom_set_stands_beside_the_catalogue(tiny_catalogue, tmp_path):
     main = described(tiny_catalogue, "masterCategory")
     page = write_description(main, main, tmp_path, lambda _: None)
     html = page.read_text("utf-8")
-    assert "The custom set beside the catalogue" in html
+    assert "The custom set next to the catalogue" in html
     assert re.search(r"<td>Apparel</td><td[^>]*>36</td><td[^>]*>60.0.%</td><td[^>]*>36</td>", html)
     assert (tmp_path / "samples-custom.png").is_file()
 

@@ -125,9 +125,9 @@ def test_folders_may_be_called_as_labels_of_other_columns(known):
     ("folders", "problem"),
     [
         (["Shrits"], r"no label is called Shrits. Did you mean Shirts\?"),
-        (["Accessories", "Shirts"], "Accessories/Shirts is no path of the taxonomy"),
-        (["Shirts", "Apparel"], "Shirts/Apparel is no path"),
-        (["Women", "Men"], "Women/Men is no path"),
+        (["Accessories", "Shirts"], "Accessories/Shirts is not a path of the taxonomy"),
+        (["Shirts", "Apparel"], "Shirts/Apparel is not a path"),
+        (["Women", "Men"], "Women/Men is not a path"),
     ],
 )
 def test_folders_that_name_no_path_are_a_problem(known, folders, problem):

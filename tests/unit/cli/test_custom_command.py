@@ -146,7 +146,7 @@ def test_an_answer_that_is_no_label_is_asked_again(custom, write_photos):
     assert status == 0
     assert "There is no label Shose. Did you mean Shoes?" in out
     assert "S could be Shoes, Socks." in out
-    assert "Apparel/Shoes is no path of the taxonomy" in out
+    assert "Apparel/Shoes is not a path of the taxonomy" in out
     assert article_types(folder) == {"1": ""}
 
 

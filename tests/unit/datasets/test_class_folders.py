@@ -105,7 +105,7 @@ def test_a_name_that_is_not_utf8_is_an_error_that_says_so(write_photos):
 @pytest.mark.parametrize("table", ["products.csv", "Styles.csv", "styles (1).csv", "styles.xlsx"])
 def test_a_table_beside_the_photos_is_not_passed_over(write_photos, table):
     folder = write_photos("photos/1.jpg", "photos/2.jpg", table)
-    with pytest.raises(CatalogueError, match="lies beside the photos") as caught:
+    with pytest.raises(CatalogueError, match="is next to the photos") as caught:
         open_catalogue(folder)
     assert table in caught.value.problem
     assert "catalogue.toml" in caught.value.fix

@@ -79,7 +79,7 @@ def test_the_train_part_alone_is_a_catalogue(fashion):
         ),
         ("t10k-labels-idx1-ubyte", idx_bytes([1, 2, 3]) + b"!", "promises 3 values, and it holds more"),
         ("t10k-labels-idx1-ubyte", idx_bytes([1, 2]), "2 labels for 3 photos"),
-        ("t10k-labels-idx1-ubyte", idx_bytes([1, 2, 10]), "a label 10, and Fashion-MNIST has 0 to 9"),
+        ("t10k-labels-idx1-ubyte", idx_bytes([1, 2, 10]), "a label 10, but Fashion-MNIST has 0 to 9"),
         ("t10k-images-idx3-ubyte", struct.pack(">4B3I", 0, 0, 8, 3, *[2**32 - 1] * 3), "holds fewer"),
         ("train-labels-idx1-ubyte.gz", b"not gzipped", "cannot be read"),
         ("train-labels-idx1-ubyte.gz", gzip.compress(idx_bytes([1] * 5), mtime=0)[:-12], "cannot be read"),

@@ -174,7 +174,7 @@ def test_the_table_may_state_its_separator_or_be_a_workbook(write_mapped):
         ('photos = "."\nfolders = ["articletype"]', "folders", r"Did you mean articleType\?"),
         ('photos = "."\nfolders = ["gender", "gender"]', "folders", "a value is repeated"),
         ('photos = "."\nfolders = "gender"', "folders", "a list of texts"),
-        ('photos = "."\nfolders = ["gender"]\nid = "x"', "id", "speaks of a table"),
+        ('photos = "."\nfolders = ["gender"]\nid = "x"', "id", "needs a table"),
         (BY_PHOTO.replace("[columns]", 'folders = ["gender"]\n[columns]'), "folders", "without a table"),
         (BY_PHOTO.replace('photo = "file"\n', ""), "photo", "or an id that they bear"),
         (BY_PHOTO.replace("[columns]", 'separator = "::"\n[columns]'), "separator", "one character"),

@@ -21,7 +21,7 @@ def photo(truth, answer, origin="test", name="1.jpg", confidence=0.9):
 
 @pytest.fixture
 def write(tmp_path):
-    """Write a workbook and return it, read with its formulas and with the values beside them."""
+    """Write a workbook and return it, read with its formulas and with the values next to them."""
 
     def write(photos, columns=None, notes=()):
         path = tmp_path / "predictions.xlsx"

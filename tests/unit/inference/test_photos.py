@@ -108,7 +108,7 @@ def test_grey_arrays_are_photos(model):
         ([io.StringIO("text")], 'Open it with mode "rb"'),
         (PIXELS.astype(np.float32), "float32 and shape"),
         (np.moveaxis(PIXELS, -1, 0), "np.moveaxis"),
-        (np.zeros((2, 3, 4, 5, 6), np.uint8), "is no photo"),
+        (np.zeros((2, 3, 4, 5, 6), np.uint8), "is not a photo"),
         ("s3://shop/a.jpg", r"hangtag\.predict"),
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,

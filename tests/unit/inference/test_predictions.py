@@ -63,7 +63,7 @@ def mixed():
 
 
 def same(first, second):
-    """Say whether predictions are the same, NaN included."""
+    """Return whether predictions are the same, NaN included."""
     return first.to_dicts(2) == second.to_dicts(2) and all(
         np.array_equal(first.probabilities[column], second.probabilities[column], equal_nan=True)
         and np.array_equal(first.label_indices[column], second.label_indices[column])

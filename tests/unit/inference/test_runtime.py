@@ -18,7 +18,7 @@ def core():
 
 @pytest.fixture(scope="module")
 def graph(core):
-    """The tiny graph has two convolutions, here it gets two more; the fourth one is to be left as it is."""
+    """The tiny graph has two convolutions, here it gets two more; the fourth one should be left as it is."""
     model = build_tiny_graph()
     dice = np.random.default_rng(0)
     for position, (before, name) in enumerate([("second_up", "third"), ("third", "fourth")]):

@@ -22,7 +22,7 @@ def bundle(tmp_path, monkeypatch):
 
 
 def add_quantised(bundle, *, allowed=True, source=None):
-    """Put beside a bundle a form that says it is in int8; its numbers need not be."""
+    """Put next to a bundle a form that says it is in int8; its numbers need not be."""
     made = Quantisation(source or graph_sha256(bundle), "drawn", 8, allowed, {"gender": {"lost_points": 0.1}})
     write_bundle(build_tiny_graph(), with_quantisation(bundle.card, made), quantised_path(bundle.path))
 

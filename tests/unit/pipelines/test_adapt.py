@@ -17,7 +17,7 @@ COUNT = 60
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
-    """A folder with a base model, photos of a shop, and their labels in every form that is learnt from."""
+    """A folder with a base model, photos of a shop, and their labels in every form that is learned from."""
     folder = tmp_path_factory.mktemp("shop")
     write_shop_bundle(folder / "base.onnx")
     (folder / "photos").mkdir()

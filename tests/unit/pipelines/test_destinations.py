@@ -14,7 +14,7 @@ from tiny_bundle import build_tiny_card, build_tiny_graph
 
 @pytest.fixture
 def place(tiny_catalogue, tmp_path, monkeypatch):
-    """Stand beside a catalogue, with what was made from it, a model, and tables that name photos."""
+    """Stand next to a catalogue, with what was made from it, a model, and tables that name photos."""
     monkeypatch.chdir(tiny_catalogue.parent)
     graph = build_tiny_graph()
     for name in ("m", "other"):

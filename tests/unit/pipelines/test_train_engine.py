@@ -65,7 +65,7 @@ def test_whoever_starts_from_a_teacher_is_the_same_network(tmp_path):
 
 
 def test_a_teacher_that_is_given_is_where_its_student_starts(tmp_path, monkeypatch):
-    """The weights are those of the checkpoint beside the teacher's bundle."""
+    """The weights are those of the checkpoint next to the teacher's bundle."""
     text = (
         find_recipe("basic_cnn").read_text(encoding="utf-8").replace("basic_cnn", "student", 1) + DISTILLATION
     )
@@ -75,7 +75,7 @@ def test_a_teacher_that_is_given_is_where_its_student_starts(tmp_path, monkeypat
     bundle = tmp_path / "run" / "teacher.onnx"
     write_bundle(graph, build_tiny_card(graph, architecture="basic_cnn"), bundle)
     training = Training(read_recipe(path), RunSettings(tmp_path), train, (bundle,))
-    with pytest.raises(UsageError, match="checkpoint is not beside it"):
+    with pytest.raises(UsageError, match="checkpoint is not next to it"):
         train_with_teacher(training, lambda *_: pytest.fail("something was trained"), {})
     with pytest.raises(UsageError, match="has 2 teachers"):
         train_with_teacher(

@@ -196,7 +196,7 @@ def test_uploads_have_one_budget_of_memory(open_client):
     response = post(client, {"a.png": bytes(2000)})
     assert (response.status_code, response.json()["code"]) == (503, "queue_full")
     assert response.headers["retry-after"] == "1"
-    assert post(client, {"a.png": draw_png(1)}).status_code == 200  # what was held is let go of
+    assert post(client, {"a.png": draw_png(1)}).status_code == 200  # what was held is released
 
 
 def test_one_photo_is_shown_to_several_models(client):

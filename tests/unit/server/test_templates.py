@@ -81,7 +81,7 @@ def test_what_cannot_be_used_is_not_kept(client, name, document, message):
 
 
 def test_hangtags_own_are_copied_to_be_changed(client):
-    """A copy has another name; the original stays as it is."""
+    """A copy has another name; the original stays unchanged."""
     for expected in ("google 2", "google 3"):
         found = client.post(f"{API}/export-templates/google/duplicate", json={}).json()
         assert (found["name"], found["destination"], found["version"]) == (expected, "google", 1)

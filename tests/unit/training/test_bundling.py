@@ -1,4 +1,4 @@
-"""A bundle from a network that has learnt nothing: what is written beside its answers."""
+"""A bundle from a network that has learnt nothing: what is written next to its answers."""
 
 from dataclasses import replace
 

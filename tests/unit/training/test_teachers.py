@@ -42,7 +42,8 @@ def test_the_mean_answer_of_the_teachers_is_the_soft_target(data, source, table,
         [(a.get(name, 0) + b.get(name, 0)) / 2 for name in classes] for a, b in zip(one, other, strict=True)
     ]
     assert taught.train.soft["baseColour"] == pytest.approx(np.array(expected), abs=2e-3)
-    plaid = 1 - taught.train.soft["baseColour"].astype(float).sum(axis=1)  # which is no class of the student
+    # Plaid is not a class of the student.
+    plaid = 1 - taught.train.soft["baseColour"].astype(float).sum(axis=1)
     assert plaid.max() > 0.01
     assert taught.train.soft["gender"].astype(float).sum(axis=1) == pytest.approx(1, abs=2e-3)
     assert not taught.validation.soft
@@ -71,7 +72,7 @@ def test_a_recipe_has_one_teacher_beside_the_labels(tmp_path):
     path.write_text(text + "\n[distillation]\nweight = 0.5\n", encoding="utf-8")
     assert read_recipe(path).teacher_weight == 0.5
     path.write_text(text + "\n[distillation]\nweight = 0.5\n\n[names]\nweight = 0.3\n", encoding="utf-8")
-    with pytest.raises(RecipeError, match=r"both teach .* use one of them"):
+    with pytest.raises(RecipeError, match=r"both add soft targets; use one of them"):
         read_recipe(path)
     path.write_text(text + '\n[distillation]\nweight = 0.5\nteacher = "basic_cnn"\n', encoding="utf-8")
     with pytest.raises(RecipeError, match="its own teacher"):

@@ -117,7 +117,7 @@ class Explainer:
                 yield column, Method.OCCLUSION, _scale(evidence)
 
     def _prepare(self) -> ClassActivation | None:
-        """Return what gives activation maps, compiled at the first call; None where there are none."""
+        """Return what gives activation maps, compiled at the first call; None if there are none."""
         with self._lock:
             if not self._is_prepared:
                 self._activation = ClassActivation.of(self.model.engine)

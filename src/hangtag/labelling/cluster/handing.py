@@ -43,7 +43,7 @@ class HandedPhoto:
         return self.source.read(limits)
 
     def is_hidden_there(self, reason: Reason | None) -> bool:
-        """Say whether this machine can read what another one could not, for the reason that it gives."""
+        """Return whether this machine can read what another one could not, for the reason that it gives."""
         if reason not in _HIDDEN_THERE or isinstance(self.source, str | bytes):
             return False
         try:
@@ -97,7 +97,7 @@ def iter_chunks(photos: Iterable[InputPhoto], size: int) -> Iterator[Chunk]:
 def receive(photos: Iterable[HandedPhoto], references: References) -> Iterator[InputPhoto]:
     """Yield handed photos as an input's; those at addresses can be fetched ahead.
 
-    Raises `UsageError` when this machine lacks the extra `cloud` and an object store is named.
+    Raises `UsageError` if this machine lacks the extra `cloud` and an object store is named.
     """
     for photo in photos:
         yield references.find(photo.source) if isinstance(photo.source, str) else photo

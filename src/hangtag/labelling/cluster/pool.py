@@ -26,7 +26,7 @@ class ClusterSettings:
     and go. Each worker has `cpus` processors, None for those of the smallest machine and at most 4, and `gpus` GPUs.
     `chunk` photos are handed over at a time. When no worker has been there for `patience_s` seconds, the run ends.
 
-    Raises `UsageError` when a number is too small to mean anything.
+    Raises `UsageError` if a number is too small to mean anything.
     """
 
     address: str | None = None
@@ -81,7 +81,7 @@ class Cluster(Protocol):
         ...
 
     def fetch(self, ticket: Any) -> Any:  # noqa: ANN401 - see above
-        """Return what a ticket stands for; raises `WorkerLostError` when its worker is gone."""
+        """Return what a ticket stands for; raises `WorkerLostError` if its worker is gone."""
         ...
 
     def stop(self, worker: Any) -> None:  # noqa: ANN401 - see above
@@ -191,7 +191,7 @@ class WorkerPool:
         """Yield the photos' labels batch by batch, in order, as `predict_photos` does.
 
         Only a few chunks for each worker are in memory. The photos of a worker that is lost go to others. Raises
-        `UsageError` when workers cannot start or are not as expected, when none is there for too long, when the same
+        `UsageError` if workers cannot start or are not as expected, when none is there for too long, when the same
         photos cost several of them, and when they do not see files that are here.
         """
         window = ChunkWindow(iter_chunks(photos, self._settings.chunk))
@@ -257,7 +257,7 @@ class WorkerPool:
             window.finish(chunk, result)
 
     def _lose(self, worker: _Worker, window: ChunkWindow, why: str) -> None:
-        """Let go of a worker; another one is started where there is room, and its chunks go to whoever is there."""
+        """Release a worker; another one is started where there is room, and its chunks go to whoever is there."""
         self._cluster.stop(worker.handle)
         self._workers.remove(worker)
         self._tickets = {ticket: of for ticket, of in self._tickets.items() if of[0] is not worker}

@@ -30,7 +30,7 @@ _QUIET: Final = {
 class RayCluster:
     """A `Cluster` of Ray's: connected when made, left with `close`, or used as a context.
 
-    Raises `UsageError` when the extra `ray` is not installed, no cluster answers, or no machine has room for a worker.
+    Raises `UsageError` if the extra `ray` is not installed, no cluster answers, or no machine has room for a worker.
     """
 
     def __init__(self, settings: ClusterSettings, plan: WorkPlan) -> None:
@@ -84,7 +84,7 @@ class RayCluster:
         return more
 
     def fetch(self, ticket: Any) -> Any:  # noqa: ANN401 - as above
-        """Return what a ticket stands for; raises `WorkerLostError` when its worker is gone."""
+        """Return what a ticket stands for; raises `WorkerLostError` if its worker is gone."""
         errors = self._ray.exceptions
         gone = (
             errors.RayActorError,
@@ -131,7 +131,7 @@ class RayCluster:
 
 
 def import_ray() -> "ModuleType":
-    """Return Ray, told to be quiet; raises `UsageError` when the extra `ray` is not installed."""
+    """Return Ray, told to be quiet; raises `UsageError` if the extra `ray` is not installed."""
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     try:
@@ -143,7 +143,7 @@ def import_ray() -> "ModuleType":
 
 
 def _connect(ray: "ModuleType", settings: ClusterSettings) -> None:
-    """Connect to a cluster, or start one on this machine. Raises `UsageError` when none answers."""
+    """Connect to a cluster, or start one on this machine. Raises `UsageError` if none answers."""
     if settings.address is None:
         ray.init(
             address="local",

@@ -41,7 +41,7 @@ class ModelFiles:
         if model.engine.precision == QUANTISED_PRECISION and (form := find_form(bundle)) is not None:
             files[quantised_path(bundle.path).name] = (
                 form.model_bytes
-            )  # wherever it lies here, there it lies beside
+            )  # next to this file, wherever that is on this machine
         return cls(files, model.engine.precision)
 
     def load(self, threads: int) -> Model:
@@ -93,7 +93,7 @@ class Identity:
         return cls(__version__, Fingerprint.of(models, layout))
 
     def check(self, other: "Identity") -> None:
-        """Raise `UsageError` when another process would answer otherwise."""
+        """Raise `UsageError` if another process would answer otherwise."""
         changes = self.models.describe_changes(other.models)
         if self.version != other.version:
             changes.append(f"this machine has hangtag {self.version} and another one {other.version}")

@@ -31,7 +31,7 @@ _CREDENTIALS: Final = (
 class Stores:
     """The buckets and containers of a run, opened when they are first needed. Safe to use from any thread.
 
-    Raises `UsageError` when the extra `cloud` is not installed.
+    Raises `UsageError` if the extra `cloud` is not installed.
     """
 
     def __init__(self, settings: InputSettings) -> None:
@@ -46,7 +46,7 @@ class Stores:
     def split(self, url: str) -> tuple["ObjectStore", str]:
         """Return the store of an address and the key in it.
 
-        Raises `UsageError` when the address names no bucket or the settings of the environment make no sense.
+        Raises `UsageError` if the address names no bucket or the settings of the environment make no sense.
         """
         scheme, _, rest = url.partition("://")
         bucket, _, key = rest.partition("/")
@@ -122,7 +122,7 @@ class CloudWalk:
 
     `far` makes of each a photo that can be fetched ahead.
 
-    Raises `UsageError` when the store cannot be listed, or breaks off.
+    Raises `UsageError` if the store cannot be listed, or breaks off.
     """
 
     url: str
@@ -163,7 +163,7 @@ class CloudWalk:
 
 
 def is_object(url: str) -> bool:
-    """Say whether an address names one photo; any other is a prefix, as a folder is."""
+    """Return whether an address names one photo; any other is a prefix, as a folder is."""
     return url.lower().endswith(PHOTO_ENDINGS)
 
 

@@ -26,7 +26,7 @@ class Pattern(Protocol):
         ...
 
     def accepts(self, file: str) -> bool:
-        """Say whether the file with this name is asked for."""
+        """Return whether the file with this name is asked for."""
         ...
 
 
@@ -76,12 +76,12 @@ class PathPattern:
         return PathPattern(self.parts, _with_open_ends(self.parts, onwards)) if onwards else None
 
     def accepts(self, file: str) -> bool:
-        """Say whether the file with this name is asked for."""
+        """Return whether the file with this name is asked for."""
         return len(self.parts) - 1 in self.reached and _fits(self.parts[-1], file)
 
 
 def is_pattern(text: str) -> bool:
-    """Say whether a name has signs that stand for others."""
+    """Return whether a name has signs that stand for others."""
     return _WILD.search(text) is not None
 
 
@@ -204,7 +204,7 @@ class PatternWalk:
 class PhotoWalk:
     """The photos of files and folders. A named file is always a photo to label, whatever its name.
 
-    Raises `UsageError` when there is no input at all.
+    Raises `UsageError` if there is no input at all.
     """
 
     inputs: Sequence[Path]
@@ -230,17 +230,17 @@ class PhotoWalk:
 
 
 def is_folder(path: str | Path) -> bool:
-    """Say whether a path is a folder; `Path.is_dir` raises where a folder above may not be entered."""
+    """Return whether a path is a folder; `Path.is_dir` raises where a folder above may not be entered."""
     return os.path.isdir(path)  # noqa: PTH112 - see above
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """Say whether an entry is a folder or leads to one; `DirEntry.is_dir` alone raises at a link to itself."""
+    """Return whether an entry is a folder or leads to one; `DirEntry.is_dir` alone raises at a link to itself."""
     return is_folder(entry.path) if entry.is_symlink() else entry.is_dir()
 
 
 def _is_special(path: str) -> bool:
-    """Say whether a path leads to something that is neither a file nor nothing."""
+    """Return whether a path leads to something that is neither a file nor nothing."""
     return os.path.exists(path) and not os.path.isfile(path)  # noqa: PTH110, PTH113 - as in the walk
 
 

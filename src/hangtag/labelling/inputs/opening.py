@@ -116,7 +116,7 @@ class Inputs:
         return self._other_files
 
     def count(self) -> int | None:
-        """Count the photos without opening any, None where that cannot be known beforehand."""
+        """Count the photos without opening any, None if that cannot be known beforehand."""
         total = 0
         for part in self._parts:
             counted = part.count()
@@ -133,7 +133,7 @@ class Inputs:
 def open_inputs(inputs: Sequence[str | Path], settings: InputSettings | None = None) -> Inputs:
     """Open what was named. Only the headers of tables are read; everything else when its turn comes.
 
-    Raises `UsageError` when nothing is named, a table cannot be read or names no photos, or an address is of a kind
+    Raises `UsageError` if nothing is named, a table cannot be read or names no photos, or an address is of a kind
     that hangtag does not know.
     """
     if not inputs:

@@ -55,7 +55,7 @@ class PhotoInput(Protocol):
     def __iter__(self) -> Iterator[InputPhoto]: ...
 
     def count(self) -> int | None:
-        """Count the photos without opening any, None where that cannot be known before they have been walked."""
+        """Count the photos without opening any, None if that cannot be known before they have been walked."""
         ...
 
 

@@ -66,7 +66,7 @@ class ByteStore:
     )  # freeing may happen while keeping
 
     def keep(self, data: bytes) -> KeptBytes:
-        """Keep bytes; raises `UsageError` when there is no room for them."""
+        """Keep bytes; raises `UsageError` if there is no room for them."""
         with self._lock:
             if self._used + len(data) <= self.memory_bytes:
                 self._used += len(data)

@@ -101,7 +101,7 @@ class References:
     def find(self, text: str, folder: str = "", extra: Extra | None = None) -> InputPhoto:
         """Return the photo of a name; relative paths start from `folder`.
 
-        Raises `UsageError` when an object store is named and the extra `cloud` is not installed.
+        Raises `UsageError` if an object store is named and the extra `cloud` is not installed.
         """
         extra = no_extra() if extra is None else extra
         if "\0" in text:

@@ -16,7 +16,7 @@ class InputSettings:
     of `backoff_s` seconds, and twice as long after each further one. Addresses in private networks are not fetched from
     unless `rules` allow it.
 
-    Raises `UsageError` when a number is too small to mean anything.
+    Raises `UsageError` if a number is too small to mean anything.
     """
 
     photo_column: str | None = None

@@ -65,7 +65,7 @@ class TableWalk:
                 yield FaultyPhoto(f"{self.path}:{row.number}", fault, extra=extra)
 
     def count(self) -> int | None:
-        """Count the rows, None where they cannot be read to the end."""
+        """Count the rows, None if they cannot be read to the end."""
         try:
             return self.table.count()
         except TableError:
@@ -80,7 +80,7 @@ class TableWalk:
         return [*self.table.notes, *more]
 
     def _reference(self, row: TableRow, folder: str) -> str:
-        """Return the path or address that a row means; empty where it names none."""
+        """Return the path or address that a row means; empty if it names none."""
         value = row.values[self.photo]
         text = "" if value is None else str(value).strip()
         if not ends_like_photo(text) and scheme_of(text) is None:
@@ -103,7 +103,7 @@ class TableWalk:
 def open_table(path: str, references: References) -> TableWalk:
     """Open a table that names photos.
 
-    Raises `TableError` when it cannot be read, and `UsageError` when no column names photos.
+    Raises `TableError` if it cannot be read, and `UsageError` if no column names photos.
     """
     vet_table(Path(path), path)
     table = open_any_table(path)

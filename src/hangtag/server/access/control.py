@@ -103,7 +103,7 @@ class AccessControl:
         return await self._find_proxied(scope, headers)
 
     def limit(self, principal: Principal, address: str) -> None:
-        """Count a request. Raises `TooManyRequestsError` when there are too many of this token, person or address."""
+        """Count a request. Raises `TooManyRequestsError` if there are too many of this token, person or address."""
         if not self.enabled:
             return
         if principal is NOBODY:

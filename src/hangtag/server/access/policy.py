@@ -136,7 +136,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "show_thumbnail": _READ,
     "show_image": _READ,
     "download_original": _READ,
-    # What is learnt from the shop
+    # What is learned from the shop
     "export_taxonomy": _READ,
     "add_class": _REVIEW_AUDITED,
     "remove_class": _REVIEW_AUDITED,

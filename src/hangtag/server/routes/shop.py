@@ -1,4 +1,4 @@
-"""What is learnt from the shop: its state and settings, and the versions of its models."""
+"""What is learned from the shop: its state and settings, and the versions of its models."""
 
 from typing import Annotated, Any, Final
 
