@@ -1976,7 +1976,7 @@ export interface components {
         };
         /**
          * CheckCounts
-         * @description How many products people checked in all, and since something was learnt from them.
+         * @description How many products people checked in all, and since something was learned from them.
          */
         CheckCounts: {
             /** Total */
@@ -2789,7 +2789,7 @@ export interface components {
         };
         /**
          * Learnt
-         * @description What changed when hangtag learnt by itself, in all and by batch. `undo` says that it can be undone.
+         * @description What changed when hangtag learned by itself, in all and by batch. `undo` says that it can be undone.
          */
         Learnt: {
             /** Model */
@@ -2811,7 +2811,7 @@ export interface components {
         };
         /**
          * LearntFrom
-         * @description What a version learnt from: products, their batches, and the classes that its base does not know.
+         * @description What a version learned from: products, their batches, and the classes that its base does not know.
          */
         LearntFrom: {
             /** Checks */
