@@ -70,8 +70,8 @@ def test_the_train_part_alone_is_a_catalogue(fashion):
 @pytest.mark.parametrize(
     ("name", "data", "problem"),
     [
-        ("t10k-images-idx3-ubyte", b"", "no idx file of bytes with 3 dimensions"),
-        ("t10k-images-idx3-ubyte", idx_bytes([1, 2]), "no idx file of bytes with 3 dimensions"),
+        ("t10k-images-idx3-ubyte", b"", "not an idx file of bytes with 3 dimensions"),
+        ("t10k-images-idx3-ubyte", idx_bytes([1, 2]), "not an idx file of bytes with 3 dimensions"),
         (
             "t10k-images-idx3-ubyte",
             idx_bytes(np.zeros((3, 2, 2)))[:-1],
