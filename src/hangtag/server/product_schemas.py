@@ -156,8 +156,9 @@ class ProductFilter(Schema):
 
 
 class NewDecision(Schema):
-    """A decision about products, given by their ids or as all that match a filter.
+    """A decision about products, given by their ids, or as all that match a filter, except some.
 
+    `each` sets labels that differ from product to product, by id, as one decision; send no other products with it.
     In `set`, null returns an attribute to the model's label. `confirm` is true for all labels, or a list of attributes.
     A null `not_a_product` withdraws the decision, and a null `assign_to` the assignment. `versions` are the versions
     that the person saw: a label that someone else has set since is a conflict.
@@ -165,6 +166,8 @@ class NewDecision(Schema):
 
     products: list[str] | None = Field(None, max_length=200_000)
     matching: ProductFilter | None = None
+    except_: list[str] = Field(default_factory=list, alias="except", max_length=200_000)
+    each: dict[str, dict[str, str | None]] = Field(default_factory=dict, max_length=20_000)
     set: dict[str, str | None] = Field(default_factory=dict)
     confirm: bool | tuple[str, ...] = False
     not_a_product: bool | None = None

@@ -42,15 +42,18 @@ UNSET: Final = Unset()
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a person decides about products: of these numbers, or of all that a filter wants.
+    """What a person decides about products: of these numbers, or of all that a filter wants but those of `excluded`.
 
-    `set` gives labels by attribute (None: the model's again), `confirm` says that labels are right (all, or those of
-    some attributes), `overrule` that it is not a product (True), that it is one (False), or what the model says (None).
-    `versions` are those that the person saw, by product.
+    `each` gives labels that differ from product to product, by its number; then no others are meant. `set` gives labels
+    by attribute (None: the model's again), `confirm` says that labels are right (all, or those of some attributes),
+    `overrule` that it is not a product (True), that it is one (False), or what the model says (None). `versions` are
+    those that the person saw, by product.
     """
 
     products: tuple[int, ...] | None = None
     matching: Filter | None = None
+    excluded: tuple[int, ...] = ()
+    each: Mapping[int, Mapping[str, str | None]] = field(default_factory=dict)
     set: Mapping[str, str | None] = field(default_factory=dict)
     confirm: bool | tuple[str, ...] = False
     overrule: bool | Unset | None = UNSET
@@ -67,7 +70,7 @@ class Decision:
             return "delete"
         if self.move_to is not None:
             return "move"
-        if self.set:
+        if self.set or self.each:
             return "set"
         if self.confirm:
             return "confirm"
@@ -184,8 +187,10 @@ class Decisions:
 
     def _find_numbers(self, connection: Connection, batch: DatabaseRow[Any], decision: Decision) -> list[int]:
         if decision.matching is not None:
-            return self._products.find_numbers(connection, batch, decision.matching)
-        return list(dict.fromkeys(decision.products or ()))
+            excluded = set(decision.excluded)
+            found = self._products.find_numbers(connection, batch, decision.matching)
+            return [number for number in found if number not in excluded]
+        return list(dict.fromkeys(decision.each or decision.products or ()))
 
     def _with_products(
         self, batch_id: str, response: dict[str, Any], numbers: Sequence[int]
@@ -234,8 +239,9 @@ class Planner:
     def _find_labels(self, row: DatabaseRow[Any]) -> dict[str, str | None]:
         """Return the labels that the decision gives a product: those set, with their path, and those confirmed."""
         decision = self._decision
-        given = {name: value for name, value in decision.set.items() if value is not None}
-        found: dict[str, str | None] = dict.fromkeys(decision.set, None)
+        wanted = {**decision.set, **decision.each.get(row.number, {})}
+        given = {name: value for name, value in wanted.items() if value is not None}
+        found: dict[str, str | None] = dict.fromkeys(wanted, None)
         found |= self._vocabulary.complete(given, row.labels) if given else {}
         confirmed = row.labels if decision.confirm is True else decision.confirm or ()
         found |= {name: row.labels[name] for name in confirmed if name in row.labels and name not in found}

@@ -24,7 +24,7 @@ _READ: Final = (
     ProductRow.number, ProductRow.batch, ProductRow.position, ProductRow.key, ProductRow.name, ProductRow.removed,
     ProductRow.state, ProductRow.needs, ProductRow.why, ProductRow.labels, ProductRow.confidence,
     ProductRow.overruled, ProductRow.marks, ProductRow.assigned_to, ProductRow.updated_by, ProductRow.search,
-    ProductRow.predicted, ProductRow.version,
+    ProductRow.predicted, ProductRow.version, ProductRow.duplicate,
 )  # fmt: skip
 _EMPTY: Final = -1
 _TENTHS: Final = 10
@@ -142,6 +142,8 @@ class BatchIndex:
         self.coded["product"].codes[place] = self.coded["product"].encode("yes" if is_product else "no")
         flags |= {name for name, is_set in row.marks.items() if is_set}
         flags -= {name for name, is_set in row.marks.items() if not is_set}
+        if row.duplicate:
+            flags.add("duplicate")
         if row.why in {"no_photo", "unreadable"}:
             flags.add(row.why)
         flags.discard(Flag.NOT_A_PRODUCT.value)

@@ -2,12 +2,13 @@
 
 import struct
 import zipfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy import Row as DatabaseRow
 
 from hangtag.archives.members import Membership, sort_member
@@ -197,8 +198,9 @@ def take_files(
         _check_size(change.connection, batch.number, intake)
         photos = find_duplicates(change.connection, intake.photos)
         if skip_duplicates:
-            skipped = {photo.name for photo, duplicate in photos if duplicate is not None}
-            photos = [(photo, duplicate) for photo, duplicate in photos if duplicate is None]
+            kept = _drop_duplicates(photos)
+            skipped = {photo.name for photo, _ in photos} - {photo.name for photo, _ in kept}
+            photos = kept
             for received in intake.received:
                 if received.kind == "photo" and received.name in skipped:
                     received.photos, received.problem = 0, "it was in a batch already and was skipped"
@@ -263,6 +265,31 @@ def insert_photos(change: Change, photos: Sequence[tuple[NewPhoto, int | None]])
             for number, (position, (photo, duplicate)) in zip(numbers, part, strict=True)
         ]
         change.connection.execute(insert(PhotoRow), rows)
+    _mark_repeated(change, [photo.sha256 for photo, known in photos if known is None])
+
+
+def _mark_repeated(change: Change, hashes: Sequence[str]) -> None:
+    """Note of photos that came several times at once which one was the first."""
+    repeated = [sha256 for sha256, count in Counter(hashes).items() if sha256 and count > 1]
+    for part in iter_parts(repeated):
+        own = (PhotoRow.batch == change.batch, PhotoRow.sha256.in_(part))
+        first = select(PhotoRow.sha256, func.min(PhotoRow.number)).where(*own).group_by(PhotoRow.sha256)
+        for sha256, number in change.connection.execute(first).all():
+            change.connection.execute(
+                update(PhotoRow)
+                .where(PhotoRow.batch == change.batch, PhotoRow.sha256 == sha256, PhotoRow.number != number)
+                .where(PhotoRow.duplicate_of.is_(None))
+                .values(duplicate_of=number)
+            )
+
+
+def _drop_duplicates(photos: Sequence[tuple[NewPhoto, int | None]]) -> list[tuple[NewPhoto, int | None]]:
+    """Return those photos that did not come before, and of several that are the same the first one."""
+    fresh: dict[str, NewPhoto] = {}
+    for place, (photo, known) in enumerate(photos):
+        if known is None:
+            fresh.setdefault(photo.sha256 or f"unread {place}", photo)
+    return [(photo, None) for photo in fresh.values()]
 
 
 def find_duplicates(connection: Connection, photos: Sequence[NewPhoto]) -> list[tuple[NewPhoto, int | None]]:

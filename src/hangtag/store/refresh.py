@@ -158,6 +158,7 @@ def _describe(
         "b_number": product["number"],
         "predicted": product["predicted"],
         "labels": standing.labels,
+        "duplicate": bool(photos) and all(photo.duplicate_of is not None for photo in photos),
         "state": standing.state,
         "needs": standing.needs,
         "why": standing.why,

@@ -103,6 +103,7 @@ def new_product(change: Change, position: int, name: str) -> dict[str, Any]:
         "marks": {},
         "assigned_to": None,
         "removed": False,
+        "duplicate": False,
         "state": "to_check",
         "needs": None,
         "why": None,

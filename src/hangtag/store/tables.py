@@ -19,6 +19,7 @@ from sqlalchemy import (
     LargeBinary,
     String,
     Text,
+    false,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -89,7 +90,7 @@ class ProductRow(Base):
     `key` is its SKU, `row` the position of its row in the batch's table, `known` the labels that the table states.
     `predicted` is the model's answer (`labels.Predicted`), `said` what people set or confirmed by attribute,
     `overruled` whether a person said that it is a product (False) or none (True). A `removed` product was deleted and
-    can come back.
+    can come back. `duplicate` says that all its photos came before, in this batch or another one.
     """
 
     __tablename__ = "products"
@@ -112,6 +113,7 @@ class ProductRow(Base):
     marks: Mapped[dict[str, bool]] = mapped_column(Json)
     assigned_to: Mapped[str | None] = mapped_column(Text)
     removed: Mapped[bool] = mapped_column(Boolean)
+    duplicate: Mapped[bool] = mapped_column(Boolean, server_default=false())
     state: Mapped[str] = mapped_column(String(16))
     needs: Mapped[str | None] = mapped_column(Text)
     why: Mapped[str | None] = mapped_column(String(32))

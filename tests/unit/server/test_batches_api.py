@@ -93,9 +93,16 @@ def test_filters_of_a_query_and_of_a_decision_are_the_same(client, batch):
     )
     assert again.json()["decision"] == done.json()["decision"]
     assert client.post(f"{API}/batches/{batch}/undo", headers=ANN).json()["changed"] == 3
+    ids = [item["id"] for item in client.get(f"{API}/batches/{batch}/products").json()["items"]]
+    each = {"each": {ids[0]: {"gender": other}, ids[1]: {"gender": gender}}}
+    assert client.post(f"{API}/batches/{batch}/decisions", json=each, headers=ANN).json()["changed"] == 2
+    rest = {"matching": {}, "except": ids[:2], "confirm": True}
+    assert client.post(f"{API}/batches/{batch}/decisions", json=rest, headers=ANN).json()["changed"] == 1
+    for _ in range(2):
+        client.post(f"{API}/batches/{batch}/undo", headers=ANN)
     assert client.post(f"{API}/batches/{batch}/undo", headers=ANN).status_code == 409
     log = client.get(f"{API}/batches/{batch}/decisions").json()
-    assert [entry["kind"] for entry in log["items"]] == ["undo", "set"]
+    assert [entry["kind"] for entry in log["items"]] == ["undo", "undo", "confirm", "set", "undo", "set"]
 
 
 @pytest.mark.parametrize(
@@ -107,6 +114,8 @@ def test_filters_of_a_query_and_of_a_decision_are_the_same(client, batch):
         ("GET /batches/{batch}/products?attribute.collar=V", None, (422, "validation")),
         ("GET /batches/{batch}/products?sort=collar", None, (422, "validation")),
         ("POST /batches/{batch}/decisions", {"set": {"gender": "Men"}}, (422, "validation")),
+        ("POST /batches/{batch}/decisions", {"products": ["1"], "each": {"1": {}}}, (422, "validation")),
+        ("POST /batches/{batch}/decisions", {"products": ["1"], "except": ["1"]}, (422, "validation")),
         ("POST /batches/{batch}/redo", None, (409, "conflict")),
         ("PUT /batches/{batch}/grouping", {"by": "name", "pattern": "x"}, (422, "validation")),
         ("PUT /batches/{batch}/presence", {"product": "1"}, (422, "validation")),

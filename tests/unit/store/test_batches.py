@@ -186,6 +186,13 @@ def test_duplicates_are_shown_and_can_be_skipped(shop):
     received = shop.add(second, {"third.png": "Red", "new.png": "Blue"}, skip_duplicates=True)
     assert received[0]["problem"] == "it was in a batch already and was skipped"
     assert sorted(names(shop.list(second))) == ["again.png", "new.png"]
+    shop.add(second, {"x.png": ("Red", 7), "y.png": ("Red", 7)})
+    received = shop.add(second, {"x.png": ("Red", 8), "y.png": ("Red", 8)}, skip_duplicates=True)
+    assert [file["photos"] for file in received] == [1, 0]
+    twice = next(product for product in shop.list(second) if product["name"] == "y.png")
+    assert twice["photos"][0]["duplicate_of"]["batch"] == second
+    assert [product["name"] for product in shop.list(second, flag="duplicate")] == ["again.png", "y.png"]
+    assert shop.products.count(second, Filter())["flags"]["duplicate"] == 2
 
 
 def test_the_same_upload_twice_is_one(shop):

@@ -207,3 +207,24 @@ def test_comments_and_views(shop, batch):
     shop.notes.set_views(None, [("Doubtful", "needs=any")])
     assert shop.notes.views(batch) == [{"name": "Mine", "query": "who=ann"}]
     assert shop.notes.views(None) == [{"name": "Doubtful", "query": "needs=any"}]
+
+
+def test_a_pasted_column_is_one_decision_and_one_undo(shop, batch):
+    first, second, third, *_ = [int(product["id"]) for product in shop.list(batch)]
+    before = colours(shop.list(batch))
+    each = {first: {"baseColour": "Green"}, second: {"articleType": "Watches"}, third: {"baseColour": "Blue"}}
+    decided = decide(shop, batch, each=each)
+    assert decided["changed"] == 3
+    after = {int(product["id"]): product for product in shop.list(batch)}
+    assert after[first]["label"]["baseColour"]["value"] == "Green"
+    assert after[second]["path"] == ["Accessories", "Watches"]
+    assert after[third]["label"]["baseColour"]["value"] == "Blue"
+    assert shop.decisions.undo(batch, "ann")["changed"] == 3
+    assert colours(shop.list(batch)) == before
+
+
+def test_all_that_match_except_some(shop, batch):
+    first, *others = [int(product["id"]) for product in shop.list(batch)]
+    done = decide(shop, batch, matching=Filter(), excluded=(first,), flags={"retake": True})
+    assert done["changed"] == len(others)
+    assert [int(product["id"]) for product in shop.list(batch, flag="retake")] == others

@@ -61,7 +61,7 @@ def test_what_people_said_of_each_photo_is_kept_and_can_be_undone(shop):
     assert said(first)["gender"] == ("Men", "confirmed")
     assert said(second)["articleType"] == ("Watches", "corrected")
     assert said(again)["gender"] == ("Women", "corrected")
-    assert again["photos"][0]["duplicate_of"] is None
+    assert again["photos"][0]["duplicate_of"]["photo"] == first["photos"][0]["id"]
     entries, total = list_decisions(shop.store, LOOSE, int(second["id"]), (0, 9))
     assert (total, entries[0]["kind"]) == (1, "set")
     assert shop.decisions.undo(LOOSE, None)["changed"] == 3

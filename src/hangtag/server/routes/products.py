@@ -257,12 +257,17 @@ def _find_photo(service: Service, photo_id: str) -> str:
 def _read_decision(new: NewDecision) -> Decision:
     """Return the decision that a request describes; fields that were not sent change nothing."""
     given = new.model_fields_set
-    if (new.products is None) == (new.matching is None):
-        raise InvalidRequestError(InvalidValue(field="products", message="send either products or matching"))
+    if sum((new.products is not None, new.matching is not None, bool(new.each))) != 1:
+        message = "send either products, matching or each"
+        raise InvalidRequestError(InvalidValue(field="products", message=message))
+    if new.except_ and new.matching is None:
+        raise InvalidRequestError(InvalidValue(field="except", message="it belongs to matching"))
     numbers = None if new.products is None else tuple(parse_id(id_, "product") for id_ in new.products)
     return Decision(
         products=numbers,
         matching=None if new.matching is None else to_filter(new.matching),
+        excluded=tuple(parse_id(id_, "product") for id_ in new.except_),
+        each={parse_id(id_, "product"): labels for id_, labels in new.each.items()},
         set=new.set,
         confirm=new.confirm,
         overrule=new.not_a_product if "not_a_product" in given else UNSET,

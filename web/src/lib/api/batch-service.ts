@@ -74,7 +74,7 @@ export function targetBody(target: Target): object {
     else matching[name] = value;
   if (below) matching.below = Number(below);
   if (ids) matching.ids = ids.split(',');
-  return { matching };
+  return target.except.length > 0 ? { matching, except: target.except } : { matching };
 }
 
 const ATTRIBUTE = 'attribute.';
@@ -106,7 +106,7 @@ export const batchService: BatchService = {
   similar: (batch, product, limit) => ask(of(batch, product, '/similar'), { query: { limit } }),
   decide: (batch, target, change, versions) =>
     ask(at(batch, '/decisions'), {
-      body: { ...targetBody(target), ...change, versions },
+      body: { ...(change.each ? {} : targetBody(target)), ...change, versions },
       headers: once(),
     }),
   undo: (batch) => ask(at(batch, '/undo'), { method: 'POST', headers: once() }),

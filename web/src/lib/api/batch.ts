@@ -99,6 +99,8 @@ export type ProductQuery = Record<string, string>;
 /** What a person decides about products. */
 export interface Change {
   set?: Record<string, string>;
+  /** Labels that differ from product to product, by its id. */
+  each?: Readonly<Record<string, Record<string, string>>>;
   confirm?: true | string[];
   not_a_product?: boolean | null;
   flag?: Record<string, boolean>;

@@ -3077,8 +3077,9 @@ export interface components {
         };
         /**
          * NewDecision
-         * @description A decision about products, given by their ids or as all that match a filter.
+         * @description A decision about products, given by their ids, or as all that match a filter, except some.
          *
+         *     `each` sets labels that differ from product to product, by id, as one decision; send no other products with it.
          *     In `set`, null returns an attribute to the model's label. `confirm` is true for all labels, or a list of attributes.
          *     A null `not_a_product` withdraws the decision, and a null `assign_to` the assignment. `versions` are the versions
          *     that the person saw: a label that someone else has set since is a conflict.
@@ -3087,6 +3088,14 @@ export interface components {
             /** Products */
             products?: string[] | null;
             matching?: components["schemas"]["ProductFilter"] | null;
+            /** Except */
+            except?: string[];
+            /** Each */
+            each?: {
+                [key: string]: {
+                    [key: string]: string | null;
+                };
+            };
             /** Set */
             set?: {
                 [key: string]: string | null;

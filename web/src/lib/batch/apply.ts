@@ -3,7 +3,7 @@ import { CATEGORY_COLUMNS } from '../ui/columns.ts';
 
 /** A product as it will be once the service has taken a change, so that nobody waits to see it. */
 export function applied(before: Product, change: Change, by: string | null): Product {
-  const values = change.set ?? {};
+  const values = { ...change.set, ...change.each?.[before.id] };
   const isSet = Object.keys(values).length > 0;
   const label = { ...before.label };
   for (const [name, value] of Object.entries(values))
@@ -51,10 +51,15 @@ export function isLabelled(product: Product): boolean {
 /** All flags of a product and of its photos. */
 export function flagsOf(product: Product): string[] {
   const ofPhotos = product.photos.flatMap(({ flags }) => flags);
-  const duplicate = product.photos.some(({ duplicate_of }) => duplicate_of) ? ['duplicate'] : [];
+  const duplicate = isDuplicate(product) ? ['duplicate'] : [];
   return [...new Set([...product.flags, ...ofPhotos, ...duplicate])].filter(
     (flag) => flag !== 'not_a_product',
   );
+}
+
+/** Whether all photos of a product came before. */
+function isDuplicate({ photos }: Product): boolean {
+  return photos.length > 0 && photos.every(({ duplicate_of }) => duplicate_of !== null);
 }
 
 function isFlagged(product: Product, flag: string): boolean {

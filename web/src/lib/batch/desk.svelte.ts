@@ -12,7 +12,6 @@ import type {
 import { person } from '../api/person.svelte.ts';
 import { explain, ProblemError } from '../api/problem.ts';
 import { applied } from './apply.ts';
-import { everyProduct } from './every-product.ts';
 import { filtersOf } from './filters.ts';
 import { ProductList } from './product-list.svelte.ts';
 import { Selection } from './selection.svelte.ts';
@@ -81,7 +80,7 @@ export class BatchDesk {
     this.#countOptimistically(before, after);
     const decided = await this.#write(async () => {
       const versions = 'products' in target ? versionsOf(before, this.list) : undefined;
-      const answer = await this.service.decide(this.id, await this.#named(target), change, versions);
+      const answer = await this.service.decide(this.id, target, change, versions);
       // Before the next decision is sent: it has to name these versions.
       this.#putAnswer(answer, after);
       return answer;
@@ -95,16 +94,10 @@ export class BatchDesk {
     return decided.conflicts.length === 0;
   }
 
-  /** Sets values that differ from product to product, with one decision for each set of values. */
+  /** Sets values that differ from product to product: one decision, and one undo. */
   async decideEach(each: Readonly<Record<string, Record<string, string>>>): Promise<void> {
-    const groups = new Map<string, { set: Record<string, string>; products: string[] }>();
-    for (const [id, set] of Object.entries(each)) {
-      const key = JSON.stringify(Object.entries(set).sort());
-      const group = groups.get(key) ?? { set, products: [] };
-      group.products.push(id);
-      groups.set(key, group);
-    }
-    await Promise.all([...groups.values()].map(({ set, products }) => this.decide({ set }, { products })));
+    const products = Object.keys(each);
+    if (products.length > 0) await this.decide({ each }, { products });
   }
 
   undo(): Promise<Decided | undefined> {
@@ -165,14 +158,6 @@ export class BatchDesk {
     } catch (error) {
       this.problem = explain(error);
     }
-  }
-
-  /** All that match but a few, by their names: the service knows only all that match. */
-  async #named(target: Target): Promise<Target> {
-    if ('products' in target || target.except.length === 0) return target;
-    const left = new Set(target.except);
-    const all = await everyProduct((query) => this.service.products(this.id, query), target.matching);
-    return { products: all.flatMap(({ id }) => (left.has(id) ? [] : [id])) };
   }
 
   /** The products of a target that are loaded: those are the ones to change on the screen. */
