@@ -122,7 +122,7 @@ def test_every_photo_gets_its_labels_or_its_reason(run):
         assert row["status"] == ("failed" if row["reason"] else "labelled")
         assert bool(row["masterCategory"]) == bool(row["masterCategory_confidence"]) == (not row["reason"])
     assert "5 of 9 photos labelled, 4 not" in err
-    assert "1 file that does not end like a photo: passed over" in err
+    assert "1 file without a photo's extension skipped" in err
 
 
 @pytest.mark.usefixtures("photos")

@@ -78,12 +78,12 @@ def iter_row_findings(rows: Rows) -> Iterator[Finding]:
             yield Finding(FindingKind.SECOND_PHOTO, f"{used} is used", id=owner, photo=name)
     for ending, count in rows.other_files.items():
         counted = render_count(count, f"file {ending}", f"files {ending}")
-        yield Finding(FindingKind.OTHER_FILES, f"{counted} passed over", photo=f"*{ending}")
+        yield Finding(FindingKind.OTHER_FILES, f"{counted} skipped", photo=f"*{ending}")
     yield from iter_twin_labels(rows)
 
 
 def _why_missing(match: Match | None) -> str:
-    return f"no photo bears this id; {match.explain()}" if match else "no photo bears this id"
+    return f"no photo has this id; {match.explain()}" if match else "no photo has this id"
 
 
 def iter_twin_labels(rows: Rows) -> Iterator[Finding]:

@@ -19,11 +19,11 @@ from hangtag.tables.tables import csv_writer, whole_file, write_json
 
 @dataclass(slots=True)
 class CleanReport:
-    """What became of every line: `lines` = 1 header + `cleaned` + `rejected` + `blank` + `joined`.
+    """The counts of a cleaning: `lines` = 1 header + `cleaned` + `rejected` + `blank` + `joined`.
 
-    `joined` are the further lines of rows whose quoted value holds line ends. `ruined` counts ids that a program seems
-    to have changed, such as `8.90123E+12`. `repairs` counts rows by what was put right, `rejects` rejected rows by
-    reason code, `missing` cleaned rows without a value, by column.
+    `joined` are the continuation lines of rows with line breaks in a quoted value. `ruined` counts ids that a
+    spreadsheet seems to have damaged, such as `8.90123E+12`. `repairs` counts rows by repair, `rejects` rejected rows
+    by reason code, and `missing` cleaned rows without a value by column.
     """
 
     catalogue: str

@@ -70,7 +70,7 @@ def _free_name(name: str, taken: Container[str]) -> str:
 def _check_columns(table: pa.Table, columns: Sequence[str]) -> None:
     there = ", ".join(table.column_names)
     if not columns or len(set(columns)) < len(columns):
-        raise UsageError("name one column or several different ones", fix=f"The columns are {there}.")
+        raise UsageError("give one column or several different ones", fix=f"The columns are {there}.")
     for column in columns:
         if column not in table.column_names:
             fix = f"{did_you_mean(column, table.column_names)}The columns are {there}."

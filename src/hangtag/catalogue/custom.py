@@ -1,4 +1,4 @@
-"""Make a custom set: a table for a folder of one's own photos, every label checked.
+"""Making a custom set: a table for a folder of your own photos, with checked labels.
 
 Labels come from the folders' names or from a table: one written by hand, proposals that were edited, or an older
 custom set.
@@ -94,13 +94,13 @@ def label_by_folders(names: Sequence[str], known: KnownLabels) -> Labelling:
 
 
 def describe_doubt(labels: Mapping[str, str], others: Sequence[Sequence[str]]) -> str:
-    """Say as which path a category was taken, and which else it could have been."""
+    """Return a sentence on the path chosen for a category, and on the other candidates."""
     taken = format_path([labels[level] for level in CATEGORY_COLUMNS if level in labels])
     return f"taken as {taken}, and not as {' or '.join(map(format_path, others))}"
 
 
 def count_other_files(folder: Path) -> dict[str, int]:
-    """Count the files that lie among the photos and do not end like one, by their ending, such as `.jxl`."""
+    """Count the files in the photo folder without a photo's extension, by extension, such as `.jxl`."""
     names = custom_photos(folder).other_files
     return count_endings(name for name in names if not PurePosixPath(name).name.startswith(OWN_FILES))
 

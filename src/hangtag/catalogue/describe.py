@@ -1,4 +1,4 @@
-"""What is in a catalogue: how many products of which class, what is missing and where, which photos show each class.
+"""Statistics of a catalogue: products by class, missing values and where, sample photos of each class.
 
 Figures and the page are made of these statistics elsewhere (`describe_plots`, `describe_report`).
 """

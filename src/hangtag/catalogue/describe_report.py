@@ -209,7 +209,7 @@ class _DescriptionPage:
         products = self._statistics.products
         gaps = {what: [gap for gap in self._statistics.gaps if gap.what == what] for what in lacking}
         if any(gaps.values()):
-            self._page.add_text("Some are missing more often in one place than chance would have it:")
+            self._page.add_text("Some values are missing more often in certain classes than by chance:")
             self._page.add_list(
                 [f"{what}: {say_gaps(found, products)}" for what, found in gaps.items() if found]
             )

@@ -23,7 +23,7 @@ def say_totals(statistics: Statistics, custom: Statistics | None) -> str:
     said = f"{products}{classes}, {photos}."
     if custom is None:
         return said
-    return f"{said} Beside it, a custom set of {render_count(custom.products, 'product', 'products')}."
+    return f"{said} Next to it, a custom set of {render_count(custom.products, 'product', 'products')}."
 
 
 def say_notable(statistics: Statistics, custom: Statistics | None) -> list[str]:

@@ -16,7 +16,7 @@ FINDINGS_JSON: Final = "findings.json"
 
 
 class Severity(StrEnum):
-    """How bad a finding is. An error costs a product its photo, a warning wants a person to look."""
+    """The severity of a finding. Error: a product has no usable photo. Warning: a person should look."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -74,20 +74,20 @@ _MEANINGS: Final[Mapping[FindingKind, _Meaning]] = {
         Severity.WARNING, "the product has another photo, which is used instead"
     ),
     FindingKind.OTHER_FILES: _Meaning(
-        Severity.WARNING, "files among the photos were passed over: they do not end like a photo"
+        Severity.WARNING, "files in the photo folder without a photo's extension were skipped"
     ),
     FindingKind.TWIN_LABELS: _Meaning(
-        Severity.WARNING, "labels that differ in capitals, spaces or hyphens only, and are perhaps one"
+        Severity.WARNING, "labels that differ only in capitals, spaces or hyphens, and may be the same"
     ),
-    FindingKind.WRONG_FORMAT: _Meaning(Severity.WARNING, "the file is not what its name ends in"),
+    FindingKind.WRONG_FORMAT: _Meaning(Severity.WARNING, "the file's extension does not match its content"),
     FindingKind.BLANK: _Meaning(Severity.WARNING, "the photo shows nothing"),
     FindingKind.NEARLY_BLANK: _Meaning(Severity.WARNING, "the photo shows hardly anything"),
-    FindingKind.DUPLICATES_DISAGREE: _Meaning(Severity.WARNING, "the same pixels bear different labels"),
+    FindingKind.DUPLICATES_DISAGREE: _Meaning(Severity.WARNING, "the same photo has different labels"),
     FindingKind.SUSPECT_LABEL: _Meaning(
-        Severity.WARNING, "models that had not seen the photo are sure of another label"
+        Severity.WARNING, "models that had not seen the photo confidently predict another label"
     ),
     FindingKind.NEAR_DUPLICATES_DISAGREE: _Meaning(
-        Severity.INFO, "nearly the same picture bears different labels"
+        Severity.INFO, "nearly the same photo has different labels"
     ),
     FindingKind.DUPLICATE: _Meaning(Severity.INFO, "the same pixels as another photo"),
     FindingKind.NEAR_DUPLICATE: _Meaning(Severity.INFO, "nearly the same picture as another photo"),
@@ -154,7 +154,7 @@ class KindSummary:
 
 @dataclass(frozen=True, slots=True)
 class ColumnNoise:
-    """What is said of a column on the whole.
+    """The summary of a column's labels.
 
     `labels` are known, `judged` of them took part, `estimated_wrong` is the share of these that are probably wrong,
     `suspects` how many are named. `not_judged` lists the classes that no label of was judged.
@@ -170,7 +170,7 @@ class ColumnNoise:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What a check has seen and found. `settings` are the limits that it went by.
+    """The result of a check. `settings` are the limits that it used.
 
     `noise_ceilings` are measured where the photos were opened, `label_noise` where out-of-fold predictions were given.
     """
@@ -200,7 +200,7 @@ class CheckResult:
 
     @property
     def is_good(self) -> bool:
-        """Whether nothing was found that wants a person to look."""
+        """Whether there are no findings that a person should look at."""
         counts = self.count_severities()
         return counts[Severity.ERROR] == counts[Severity.WARNING] == 0
 

@@ -1,4 +1,4 @@
-"""Which labels exist: every label that a person writes is checked against them, and its upper levels are filled in."""
+"""The labels that exist: labels that people write are checked against them, and upper levels are filled in."""
 
 import difflib
 from collections import Counter
@@ -18,7 +18,7 @@ ALIKE: Final = 0.75
 """From which likeness on (0 to 1, difflib's ratio) a category counts as the namesake of the one above it."""
 
 SLIP_SHARE: Final = 0.05
-"""A path with less than this share of the products of the usual one is taken for a slip of the catalogue's."""
+"""A path with less than this share of the products of the usual one counts as a mistake in the catalogue."""
 
 
 class CheckedLabels(NamedTuple):
@@ -93,7 +93,7 @@ class KnownLabels:
         unknown = [name for name, columns in zip(names, options, strict=True) if not columns]
         if unknown:
             every = [label for labels in self.classes.values() for label in labels]
-            problems = [f"no label is called {name}. {did_you_mean(name, every)}".strip() for name in unknown]
+            problems = [f"there is no label {name}. {did_you_mean(name, every)}".strip() for name in unknown]
             return CheckedLabels({}, problems, [])
         for columns in product(*options):
             depths = [self.levels.index(column) for column in columns if column in self.levels]
@@ -137,7 +137,7 @@ class KnownLabels:
         return products, alike, family, path
 
     def _plausible(self, paths: Sequence[CategoryPath]) -> list[CategoryPath]:
-        """Return the paths that are no slip of the catalogue's, as far as its counts tell."""
+        """Return the paths that are not mistakes in the catalogue, judging by its counts."""
         products = [self._usualness(path)[0] for path in paths]
         return [
             path for path, count in zip(paths, products, strict=True) if count >= SLIP_SHARE * max(products)
@@ -147,4 +147,4 @@ class KnownLabels:
         lowest, label = list(category.items())[-1]
         real = " or ".join(format_path(path) for path in self._paths_of({lowest: label}))
         above = format_path([label for level, label in category.items() if level != lowest])
-        return f"the {lowest} {label} does not lie under {above}. It is {real}"
+        return f"the {lowest} {label} is not under {above}. It is {real}"

@@ -1,4 +1,4 @@
-"""The noise ceiling: how well any model can do that sees nothing but the photo.
+"""The noise ceiling: the best accuracy of any model that sees only the photo.
 
 Photos of the same pixels that bear different labels cannot all be answered rightly. Within a group of them the best
 answer is the label that most bear, whatever the model; the share of photos that bear it is an upper bound. It is too

@@ -1,8 +1,8 @@
-"""Which labels of a catalogue are probably wrong, judged by models that had not seen the photo.
+"""Labels of a catalogue that are probably wrong, according to models that had not seen the photo.
 
 The method is confident learning by Northcutt, Jiang and Chuang (2021, "Confident learning: estimating uncertainty in
 dataset labels", Journal of Artificial Intelligence Research 70), for one column. It needs the given labels and
-out-of-fold probabilities, and no further model. In the paper's words, i is the given class of a photo and j its true
+out-of-fold probabilities, and no further model. As in the paper, i is the given class of a photo and j its true
 one.
 
 1. The threshold of class j is the mean probability of j among the photos given as j. A class that the model
@@ -47,7 +47,7 @@ UNKNOWN: Final = -1
 
 @dataclass(frozen=True, slots=True)
 class LabelNoise:
-    """What confident learning says of one column with C classes.
+    """The result of confident learning for one column with C classes.
 
     - `judged` (n,): the photos that took part. The others have no label, one of a rare class, or one that the model
       that answered did not know.
@@ -174,7 +174,7 @@ def find_suspects(guesses: OutOfFold, rows: Rows) -> tuple[list[Finding], list[C
     if not any(id_ in rows.labels for id_ in guesses.ids):
         raise UsageError(
             "the out-of-fold predictions are of other products: the catalogue has none of their ids",
-            fix="Name the catalogue that the folds were trained on.",
+            fix="Use the catalogue that the folds were trained on.",
         )
     findings: list[Finding] = []
     columns = []

@@ -1,1 +1,1 @@
-"""How good a model is: the exported bundle, measured on photos that it was not trained on."""
+"""Evaluation: exported bundles, measured on photos that they were not trained on."""

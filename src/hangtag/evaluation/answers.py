@@ -1,4 +1,4 @@
-"""A model's answers to labelled photos, next to the truth."""
+"""A model's predictions for labelled photos, with the true labels."""
 
 from collections import Counter
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""Models side by side on the same photos: who is ahead, and whether chance explains it."""
+"""Comparing models on the same photos: which is better, and whether chance explains it."""
 
 import math
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What the history of a training says: how long it learnt, where it began to learn by heart."""
+"""Reading the history of a training: underfitting, overfitting, and where they start."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -86,7 +86,7 @@ def _read_losses(history: Epochs) -> Iterator[str]:
             return
         yield (
             f"{turned}, while training loss went on falling ({train[best]:.3f} to {train[-1]:.3f}): from there on the "
-            "model learnt its training photos by heart, which is overfitting."
+            "model memorised its training photos, which is overfitting."
         )
         yield from _read_accuracy_since(rows[best], rows[-1])
 
@@ -123,4 +123,4 @@ def _read_gap(history: Epochs) -> Iterator[str]:
     elif gap >= -SMALL_GAP:
         yield f"{says}: hardly any gap."
     else:
-        yield f"{says}: training photos are varied at random and the network is thinned out, which makes them harder."
+        yield f"{says}: augmentation and dropout make training photos harder."

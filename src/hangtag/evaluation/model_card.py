@@ -1,4 +1,4 @@
-"""The model card as a page of Markdown, written from what the bundle says of itself.
+"""The model card as a page of Markdown, generated from the bundle's card.
 
 Its headings are those of Mitchell et al. 2019, "Model cards for model reporting". Every figure comes from the card; the
 words around them hold for any model that hangtag trains.
@@ -12,7 +12,7 @@ from hangtag.domain.text import render_count
 
 _ABSENT: Final = "–"
 _FEWEST: Final = 20
-"""A class with fewer test photos has no figure of its own worth reading."""
+"""Classes with fewer test photos are not listed."""
 
 _WATTS: Final = 40.0
 """What a machine with two processor cores and its share of memory and cooling is taken to draw while it trains."""
@@ -48,8 +48,8 @@ def _details(card: Card, size: int) -> str:
             "architecture",
             f"{card.architecture}, {render_count(len(card.heads), 'head', 'heads')}, {size / 1e6:.1f} MB",
         ),
-        ("sees", f"photos of {looks.width} x {looks.height} pixels, {detail}"),
-        ("answers", "; ".join(f"{head.column} ({len(head.classes)} classes)" for head in card.heads)),
+        ("input", f"photos of {looks.width} x {looks.height} pixels, {detail}"),
+        ("predicts", "; ".join(f"{head.column} ({len(head.classes)} classes)" for head in card.heads)),
     ]
     return f"# Model card: {card.name}\n\n{card.description}\n\n" + _table(("", ""), rows)
 
@@ -57,9 +57,10 @@ def _details(card: Card, size: int) -> str:
 def _intended_use() -> str:
     return (
         "## Intended use\n\n"
-        "Proposing labels for product photos of a fashion shop, which a person looks over where the model says that it "
-        "is not sure. Not for judging people: a photo may show someone who wears the product, and the label `gender` "
-        "says for whom a product is made, never who is in the photo. Not for anything else than fashion products.\n"
+        "The model proposes labels for product photos of a fashion shop. A person should check the labels that are "
+        "marked as doubtful. It must not be used to judge people: a photo may show someone who wears the product, and "
+        "the label `gender` says for whom a product is made, not who is in the photo. It is for fashion products "
+        "only.\n"
     )
 
 
@@ -68,24 +69,24 @@ def _training_data(card: Card) -> str:
     joined = ", ".join(data.get("joined", ())) or "none"
     lines = [f"- catalogue: {data.get('catalogue', _ABSENT)}; joined sets: {joined}"]
     if "train_photos" in data:
-        lines.append(f"- {data['train_photos']:,} photos were learned from")
+        lines.append(f"- trained on {data['train_photos']:,} photos")
     if "figures_of" in data:
         lines.append(
-            "- validation and test were learnt, too; all figures are those of a twin that was trained without"
+            "- also trained on validation and test; all figures are those of a twin that was trained without them"
         )
     for source in card.sources:
         stated = "; ".join(filter(None, (source.licence, source.attribution)))
         lines.append(f"- {source.name}: {source.photos:,} photos" + (f" ({stated})" if stated else ""))
     if teachers := data.get("teachers"):
         names = ", ".join(teacher["name"] for teacher in teachers)
-        lines.append(f"- what {names} answered to them was learnt next to their labels")
+        lines.append(f"- the predictions of {names} for these photos were used as soft targets")
     if split:
         counts = ", ".join(f"{name} {count:,}" for name, count in split.get("counts", {}).items())
         lines.append(
             f"- split: {split.get('strategy', _ABSENT)}, seed {split.get('seed', _ABSENT)}; {counts}"
         )
     lines.append(
-        f"- the catalogue's own labels, slips included; {len(card.taxonomy.paths)} category paths are known"
+        f"- the catalogue's own labels, including its mistakes; {len(card.taxonomy.paths)} category paths"
     )
     return "## Training data\n\n" + "\n".join(lines) + "\n"
 
@@ -117,7 +118,7 @@ def _split_section(card: Card, name: str) -> str:
     whole = {"top1_accuracy": together["rate"], "interval_95": together["interval_95"]}
     last = ["all right", _accuracy(whole), _ABSENT, _ABSENT, f"{together['support']:,}"]
     if apart:
-        headers.append(f"without relatives in train ({apart['photos']:,})")
+        headers.append(f"without duplicates in train ({apart['photos']:,})")
         both = apart["all_right"]
         last.append(_accuracy({"top1_accuracy": both["rate"], "interval_95": both["interval_95"]}))
     means = f"{_percent(report['mean_top1_accuracy'])}, macro F1 {_number(report['mean_macro_f1'])}"
@@ -135,8 +136,9 @@ def _elsewhere(card: Card) -> str:
         for column, head in card.metrics[name]["heads"].items()
         if head["support"]
     ]
-    return "## Photos from elsewhere\n\nKept back of the joined sets.\n\n" + _table(
-        ("set", "head", "accuracy", "photos"), rows
+    return (
+        "## Photos from other sources\n\nThe photos of the joined sets that were kept back from training.\n\n"
+        + _table(("set", "head", "accuracy", "photos"), rows)
     )
 
 
@@ -154,10 +156,10 @@ def _coverage(card: Card) -> str:
             rows.append([column, threshold, _percent(answered["coverage"]), _percent(answered["accuracy"])])
     text = (
         "## When it is confident\n\n"
-        f"The thresholds were chosen on validation so that {_percent(card.target_accuracy)} of what is answered is "
-        "right. On the test split:\n\n"
+        f"The thresholds were chosen on validation so that {_percent(card.target_accuracy)} of the confident answers "
+        "are right. On the test split:\n\n"
     )
-    text += _table(("head", "answers from", "of the photos", "right"), rows)
+    text += _table(("head", "threshold", "coverage", "right"), rows)
     flagged = report.get("not_a_product")
     if card.ood_detector is not None and flagged:
         text += (
@@ -176,9 +178,8 @@ def _by_gender(card: Card) -> str:
         [name, f"{part['photos']:,}", *(_accuracy(part["heads"][column]) for column in columns)]
         for name, part in sorted(parts.items(), key=lambda item: -item[1]["photos"])
     ]
-    return (
-        "## For whom the products are\n\nThe same figures for the products of each gender of the test split.\n\n"
-        + _table(("gender", "photos", *columns), rows)
+    return "## By gender\n\nThe same figures for the test products of each gender.\n\n" + _table(
+        ("gender", "photos", *columns), rows
     )
 
 
@@ -202,10 +203,11 @@ def _limits(card: Card) -> str:
     worst = _worst_confusions(card)
     return (
         "## Limits\n\n"
-        "- It answers the classes that its catalogue has, and knows the kinds of photos that it learned from.\n"
-        "- Colour, season and usage are partly a matter of opinion: equal photos bear different labels "
+        "- It predicts only the classes of its catalogue, and works best on the kinds of photos that it was trained "
+        "on.\n"
+        "- Colour, season and usage are partly a matter of opinion: identical photos have different labels "
         "([the noise ceiling](measurements/results.md#the-noise-ceiling)).\n"
-        "- A class with few examples is often missed; macro F1 says how much.\n"
+        "- Classes with few examples are often missed; macro F1 shows how often.\n"
         + (f"- What it confuses most often: {worst}.\n" if worst else "")
     )
 
@@ -227,14 +229,14 @@ def _cost(card: Card) -> str:
         return ""
     before = sum(teacher["seconds"] for teacher in card.data.get("teachers", ())) / 3600
     hours = own + before
-    teaching = f", and {before:.1f} hours those that taught it" if before else ""
+    teaching = f", and training its teachers {before:.1f} hours" if before else ""
     energy = hours * _WATTS / 1000
     epochs = f"{len(card.history)} epoch{'s' if len(card.history) > 1 else ''}"
     return (
         "## Environmental cost\n\n"
         f"{epochs} took {own:.1f} hours on the processor{teaching}. At {_WATTS:.0f} W that is "
         f"{energy:.2f} kWh, or {energy * _GRAMS_PER_KWH:.0f} g of carbon dioxide at {_GRAMS_PER_KWH:.0f} g per kWh. "
-        "Trials came before.\n"
+        "Earlier trials are not included.\n"
     )
 
 

@@ -1,4 +1,4 @@
-"""What is measured on: labelled photos, from a split of a catalogue or from any labelled set."""
+"""Labelled photos to measure on: a split of a catalogue, or any labelled set."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -132,7 +132,7 @@ class PhotoSets:
                 raise UsageError(
                     "there is no custom set next to the catalogue",
                     where=self._catalogue,
-                    fix="Make one with `hangtag custom`, or name its folder with `on`.",
+                    fix="Make one with `hangtag custom`, or pass its folder as `on`.",
                 )
             return custom
         if not Path(on).exists():
@@ -165,8 +165,8 @@ class PhotoSets:
     def _open_split(self, split: str) -> PhotoSet:
         if self._split_table is None:
             raise UsageError(
-                f"the {split} split needs the table that says which photos it has",
-                fix="Name the table from `hangtag split` with `split_table`.",
+                f"the {split} split needs the split table",
+                fix="Pass the table from `hangtag split` as `split_table`.",
             )
         catalogue = self._stack.enter_context(open_catalogue(self._need_catalogue()))
         photos = split_photos(read_table(self._split_table), catalogue, split)
@@ -191,6 +191,6 @@ class PhotoSets:
         if self._catalogue is None:
             raise UsageError(
                 "measuring on a split or the custom set needs a catalogue",
-                fix="Name it with `catalogue`, or measure on a folder or table of labelled photos with `on`.",
+                fix="Pass it as `catalogue`, or measure on a folder or table of labelled photos with `on`.",
             )
         return self._catalogue

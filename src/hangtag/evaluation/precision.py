@@ -1,4 +1,4 @@
-"""What a faster precision costs: the same photos, labelled in two precisions."""
+"""The accuracy that a faster precision costs: the same photos, labelled in two precisions."""
 
 import math
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What the figures of a report say, in plain sentences: confusions, weak classes, confidence.
+"""The figures of a report in sentences: confusions, weak classes, confidence.
 
 Everything is read from the report's JSON values, so that a card's figures can be read as well as fresh ones.
 """
@@ -151,7 +151,7 @@ def read_answers(report: Report) -> list[str]:
             )
     if ood:
         lines.append(
-            f"The OOD detector flags {ood['flagged']:,} of {_count(ood['photos'], 'photo')} as no product."
+            f"The OOD detector flags {ood['flagged']:,} of {_count(ood['photos'], 'photo')} as not a product."
         )
     return lines
 
@@ -182,7 +182,7 @@ def _read_origin(report: Report) -> Iterator[str]:
     failed = report["photos"]["failed"]
     if failed:
         reasons = join_words([f"{count:,} {reason.replace('_', ' ')}" for reason, count in failed.items()])
-        yield f"{_count(sum(failed.values()), 'photo')} could not be read and count nowhere ({reasons})."
+        yield f"{_count(sum(failed.values()), 'photo')} could not be read and are not counted ({reasons})."
 
 
 def _read_heads(report: Report) -> Iterator[str]:
@@ -215,7 +215,7 @@ def _read_heads(report: Report) -> Iterator[str]:
 def _read_confusions(head: Report) -> Iterator[str]:
     wrong = head["support"] - round(head["top1_accuracy"] * head["support"])
     if not wrong:
-        yield f"{_count(head['support'], 'photo')}, and not one is wrong."
+        yield f"{_count(head['support'], 'photo')}, and none is wrong."
         return
     are = "is" if wrong == 1 else "are"
     yield f"{wrong:,} of {_count(head['support'], 'photo')} {are} wrong."
@@ -226,8 +226,8 @@ def _read_confusions(head: Report) -> Iterator[str]:
 def _name_confusion(pair: Confusion) -> str:
     if pair.reverse * 2 >= pair.count:
         times = _count(pair.count + pair.reverse, "time")
-        return f"{pair.true} and {pair.answered} are taken for each other ({times})"
-    return f"{pair.true} is taken for {pair.answered} ({pair.count:,} of {pair.support:,})"
+        return f"{pair.true} and {pair.answered} are confused with each other ({times})"
+    return f"{pair.true} is predicted as {pair.answered} ({pair.count:,} of {pair.support:,})"
 
 
 def _read_weak_classes(head: Report, examples: Mapping[str, int] | None) -> Iterator[str]:
@@ -300,8 +300,8 @@ def _read_confidence(head: Report) -> Iterator[str]:
     gap = confidence - right
     chance = _TWO_ERRORS * math.sqrt(max(right * (1 - right), 1 / support) / support)
     if abs(gap) <= max(SMALL_GAP, chance):
-        verdict = "Its confidence is honest"
+        verdict = "It is well calibrated"
     else:
         degree = "" if abs(gap) > LARGE_GAP else "a little "
-        verdict = f"It is {degree}over-confident" if gap > 0 else f"It is {degree}too modest"
+        verdict = f"It is {degree}over-confident" if gap > 0 else f"It is {degree}under-confident"
     yield f"{verdict}: its mean confidence is {percent(confidence)}, and it is right for {percent(right)}."

@@ -1,4 +1,4 @@
-"""A report as a person reads it, and as a card keeps it."""
+"""Printing a report, and storing it in a card."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -39,7 +39,7 @@ def print_report(console: Console, report: Report) -> None:
     for remark in _remarks(report):
         console.print(Text(remark, style="dim"))
     console.print(Text("macro-F1 is the mean over the classes that occur", style="dim"))
-    console.print(Text("answered: from the head's threshold on; right: of what is answered", style="dim"))
+    console.print(Text("answered: share above the head's threshold; right: accuracy of these", style="dim"))
 
 
 def print_comparison(console: Console, reports: Mapping[str, Report], duels: Sequence[Duel]) -> None:

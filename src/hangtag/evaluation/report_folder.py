@@ -82,7 +82,7 @@ def write_sample(
             if any(photo.truth.get(column) for photo in photos):
                 columns.setdefault(column, []).append(title)
     notes = [
-        "An answer is green where it is the true label, by a rule: correct a label, and colours and counts follow.",
+        "A prediction is green if it is the true label. If you correct a label, colours and counts follow.",
         *(
             f"{title}, version {model.card.version}: {model.card.description}"
             for title, model in models.items()

@@ -1,4 +1,4 @@
-"""The HTML page of an evaluation: figures side by side, confusions with photos, curves, and what it all says."""
+"""The HTML page of an evaluation: figures side by side, confusions with photos, curves, and explanations."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -61,7 +61,7 @@ def draw_confusions(title: str, column: str, head: Report) -> dict[str, bytes]:
 def draw_reliability(title: str, column: str, head: Report) -> bytes:
     """Return the reliability diagram of a head as a PNG; what a handful of answers say is left out of it."""
     bins = [part for part in head["reliability"] if part["count"] >= head["support"] * SMALLEST_BIN]
-    return png_bytes(reliability_diagram(bins, title=f"{column}, {title}: is its confidence honest?"))
+    return png_bytes(reliability_diagram(bins, title=f"{column}, {title}: reliability"))
 
 
 def draw_coverage(title: str, report: Report) -> bytes:
@@ -77,9 +77,9 @@ def draw_coverage(title: str, report: Report) -> bytes:
     return png_bytes(
         line_chart(
             series,
-            title=f"{title}: what is right of what is answered",
-            x_name="share of the photos that is answered",
-            y_name="share of the answers that is right",
+            title=f"{title}: accuracy over coverage",
+            x_name="coverage (share of photos with an answer)",
+            y_name="accuracy of the answers",
         )
     )
 
@@ -207,7 +207,7 @@ def _add_comparison(page: Page, reports: Mapping[str, Report], duels: Sequence[D
     page.add_table(
         ["top-1", *reports],
         [[column, *(_accuracy(report, column) for report in reports.values())] for column in columns],
-        "A dash: the model does not answer this column, or no photo has a label in it.",
+        "A dash: the model does not predict this column, or no photo has a label in it.",
     )
     if duels:
         page.add_list([read_duel(duel) for duel in duels])
@@ -216,11 +216,11 @@ def _add_comparison(page: Page, reports: Mapping[str, Report], duels: Sequence[D
 def _add_model(page: Page, title: str, one: Measurement, findings: Findings) -> None:
     page.add_section(f"{title} {one.card.version}" if title == one.card.name else title)
     page.add_text(one.card.description)
-    page.add_heading("How it learnt")
+    page.add_heading("Training curves")
     page.add_list(read_training(one.card))
     for png, alternative in draw_curves(one.card.history):
         page.add_picture(png, alternative)
-    page.add_heading("What it answers, and when it says nothing")
+    page.add_heading("Answers and thresholds")
     page.add_table(*coverage_table(one.report))
     if one.report["answers"]:
         page.add_table(*answers_table(one.report["answers"]))
@@ -243,7 +243,7 @@ def _add_confusions(page: Page, column: str, one: Measurement, catalogue: Catalo
     if not found:
         return
     page.add_table(
-        ["true class", "answered", "photos", "of", "the other way round"],
+        ["true class", "answered", "photos", "of", "reverse"],
         [
             [each.true, each.answered, each.count, each.support, each.reverse]
             for each in found[:LISTED_CONFUSIONS]

@@ -1,4 +1,4 @@
-"""Whether a model may have seen in its training what it is measured on, as far as its card and the table tell."""
+"""Whether a model may have been trained on the photos that it is measured on, judging by its card and the table."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

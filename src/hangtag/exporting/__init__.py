@@ -1,1 +1,1 @@
-"""Into the shop: labels as templates, taxonomies and words of the systems that take them, checked before they leave."""
+"""Exporting labels to shop systems: templates, taxonomies, words, and checks against the destination's rules."""

@@ -1,4 +1,4 @@
-"""The colours of the thing in a photo, not those behind it: hex codes with their shares."""
+"""The colours of the product in a photo, without the background: hex codes with their shares."""
 
 from typing import Final, NamedTuple
 
@@ -13,7 +13,7 @@ _BACKGROUND_DISTANCE: Final = 14.0
 """Pixels this close to the border's colour, in CIE 1976 L*a*b*, and joined to the border, are background."""
 
 _SAME_COLOUR: Final = 16.0
-"""Clusters closer than this are one colour to a person (CIE76; 2.3 is the least that is seen)."""
+"""Clusters closer than this look like one colour (CIE76; 2.3 is a just noticeable difference)."""
 
 _CLUSTERS: Final = 6
 _ROUNDS: Final = 8

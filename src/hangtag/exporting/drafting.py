@@ -1,4 +1,4 @@
-"""A template from an example of the shop's own sheet: its columns in their order, matched to what fills them."""
+"""Drafting a template from an example of the shop's own sheet."""
 
 from collections.abc import Mapping
 from itertools import islice

@@ -1,4 +1,4 @@
-"""From a product to a row of a template: values from labels, words, the shop's sheet and what follows from them."""
+"""From a product to a row of a template: values from labels, words, the shop's sheet, and computed ones."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -253,7 +253,7 @@ class Filler:
         reason = f"{mapping.name} has no category for {path or 'these labels'}"
         if rule is not None and rule.category.note:
             reason += f": {rule.category.note}"
-        fix = "Give the product a category by hand, or map the path with a table of your own (--taxonomy)."
+        fix = "Set the category by hand, or map the path in your own table (--taxonomy)."
         product = row.product
         row.issues.append(Issue(IssueKind.DOUBTFUL, product.line, product.key, "category", path, reason, fix))
 

@@ -1,4 +1,4 @@
-"""What is wrong with a row of an export, or doubtful in it: line, column, reason, and what to do."""
+"""Errors and doubtful values in a row of an export: line, column, reason, and fix."""
 
 from enum import StrEnum
 from typing import NamedTuple

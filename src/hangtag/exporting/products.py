@@ -1,4 +1,4 @@
-"""From a table of labels to products: rows grouped by SKU, doubtful labels told from sure ones."""
+"""From a table of labels to products: rows grouped by SKU, doubtful labels separated from certain ones."""
 
 import re
 from collections import Counter, defaultdict
@@ -185,7 +185,7 @@ class ProductReader:
             depth = CATEGORY_COLUMNS.index(level) + 1 if level in CATEGORY_COLUMNS else 0
         for column in CATEGORY_COLUMNS[depth:]:
             if column in product.labels:
-                product.doubts[column] = "the model is not sure of this level of the category"
+                product.doubts[column] = "the model is not confident of this level of the category"
         for column, place in layout.confidences.items():
             is_level = column in CATEGORY_COLUMNS and layout.level is not None
             if column in product.labels and not is_level and (value := _number(cells[place])) < self._sure:

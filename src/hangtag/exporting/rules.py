@@ -1,4 +1,4 @@
-"""What destinations ask of a row, as they document it: fields that are required, their forms and lengths."""
+"""The documented rules of destinations: required fields, formats and lengths."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -41,11 +41,7 @@ def _at_most(length: int) -> _Check:
 
 def _one_of(*allowed: str) -> _Check:
     def check(value: str) -> _Problem | None:
-        return (
-            None
-            if value in allowed
-            else _error("this is no value of the field", f"Use {', '.join(allowed)}.")
-        )
+        return None if value in allowed else _error("this is not a valid value", f"Use {', '.join(allowed)}.")
 
     return check
 
@@ -55,7 +51,7 @@ def _matches(pattern: re.Pattern[str], example: str) -> _Check:
         return (
             None
             if pattern.fullmatch(value)
-            else _error("the value has another form", f"Write it as {example}.")
+            else _error("the value has the wrong format", f"Write it as {example}.")
         )
 
     return check
@@ -64,7 +60,7 @@ def _matches(pattern: re.Pattern[str], example: str) -> _Check:
 def _address(value: str) -> _Problem | None:
     if re.match(r"https?://\S+$", value):
         return None
-    return _error("this is no address", "Write a whole address that starts with https://.")
+    return _error("this is not a URL", "Write a complete URL that starts with https://.")
 
 
 def _gtin(value: str) -> _Problem | None:
@@ -80,7 +76,7 @@ def _gtin(value: str) -> _Problem | None:
 
 def _plain_id(value: str) -> _Problem | None:
     if value.startswith(_STARTS_A_FORMULA) and not _NEGATIVE.fullmatch(value):
-        return _error("a spreadsheet would take this id for a formula", "Give the product another id.")
+        return _error("a spreadsheet would interpret this id as a formula", "Give the product another id.")
     return None
 
 
@@ -91,7 +87,7 @@ def _google_colour(value: str) -> _Problem | None:
     if any(not colour or len(colour) > _COLOUR_LENGTH for colour in colours):
         return _error("a colour is empty or longer than 40 characters", "Write Red/Green/Black.")
     if "#" in value or value.isdigit():
-        return _error("this is a code and no colour", "Write the colour as a word.")
+        return _error("this is a code, not a colour", "Write the colour as a word.")
     return None
 
 

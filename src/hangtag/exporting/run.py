@@ -130,9 +130,7 @@ def check_columns(template: Template, products: ProductSource) -> None:
     names = ", ".join(column.name for column in missing[:_SHOWN])
     has = f"It has {', '.join(list(products.titles.values())[:_SHOWN])}. " if products.titles else ""
     other = (
-        "google-supplemental adds labels to products that are already there."
-        if template.name == "google"
-        else ""
+        "google-supplemental adds labels to products that already exist." if template.name == "google" else ""
     )
     fix = f"{has}Label a table that has these columns (`hangtag predict SHEET`), or add them. {other}".strip()
     raise TableError(f"{template.name} needs {names}, which the table lacks", where=products.where, fix=fix)
@@ -163,7 +161,7 @@ def _issue_columns(issues: Sequence[Issue]) -> Rows:
 
 
 def describe_result(result: ExportResult) -> list[str]:
-    """Return what a person should know of an export, a line each: the commonest reasons last."""
+    """Return the summary of an export, line by line: the most frequent reasons last."""
     lines = [f"{result.written:,} of {result.products:,} products written"]
     if result.uncertain:
         lines.append(f"{result.uncertain:,} of them have something to check")

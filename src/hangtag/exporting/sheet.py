@@ -151,7 +151,7 @@ def plan_sheet(
     columns.pop(place, None)
     if not columns:
         fix = f"Call columns Colour, Gender, Product type, Category, Season or Occasion. {list_columns(table.names)}"
-        raise TableError("no column of the sheet is one that labels fill", where=table.where, fix=fix)
+        raise TableError("the sheet has no column that labels can fill", where=table.where, fix=fix)
     return SheetPlan(place, columns, language or guess_language(table.header), find_spelling(table, columns))
 
 
@@ -187,9 +187,9 @@ def _find_key(table: Table, finder: ProductFinder) -> int:
         rows += 1
         found.update(place for place, cell in enumerate(cells) if cell and finder.find(cell) is not None)
     if not found or found.most_common(1)[0][1] < _LEAST_OVERLAP * rows:
-        fix = f"Name the column of SKUs with --key. {list_columns(table.names)}"
+        fix = f"Give the SKU column with --key. {list_columns(table.names)}"
         raise TableError(
-            "no column of the sheet has the keys of the labelled products", where=table.where, fix=fix
+            "no column of the sheet contains the keys of the labelled products", where=table.where, fix=fix
         )
     return found.most_common(1)[0][0]
 

@@ -1,4 +1,4 @@
-"""A shop's sheet with new values in some cells and everything else kept: XLSX in its XML, CSV in its text."""
+"""Changing some cells of a shop's sheet and nothing else: in the XML of an XLSX, in the text of a CSV."""
 
 import codecs
 import csv
@@ -42,7 +42,7 @@ def write_filled(source: Path, table: Table, filler: SheetFiller, output: Binary
         _write_text(source, table, filler, output)
     else:
         raise TableError(
-            "this form of table cannot be filled in place", where=source, fix="Save it as .xlsx or .csv."
+            "tables of this format cannot be filled in place", where=source, fix="Save it as .xlsx or .csv."
         )
 
 

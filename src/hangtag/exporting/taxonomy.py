@@ -1,4 +1,4 @@
-"""From the model's categories to those of a shop or a channel: the mapping, and what it leaves open."""
+"""The mapping from the model's categories to those of a shop or a channel."""
 
 import csv
 import difflib
@@ -149,7 +149,7 @@ def make_category(values: Mapping[str, str], line: int, where: object) -> Catego
     confidence = values["confidence"] or ("none" if is_open else "exact")
     if confidence not in CONFIDENCES:
         fix = f"Use {', '.join(CONFIDENCES)}."
-        raise TableError(f"line {line:,}: {confidence!r} is no confidence", where=where, fix=fix)
+        raise TableError(f"line {line:,}: {confidence!r} is not a confidence", where=where, fix=fix)
     return Category(values["id"], values["path"], confidence, values["note"])
 
 

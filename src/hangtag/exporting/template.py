@@ -1,4 +1,4 @@
-"""Export templates: where a table goes, its columns and what stands in them, in files that a shop keeps."""
+"""Export templates: files that describe a destination, its columns and their values."""
 
 import json
 import re
@@ -70,11 +70,11 @@ class Source:
         kind, colon, argument = text.partition(":")
         if not colon or kind not in KINDS:
             fix = f"{did_you_mean(kind, KINDS)}Write {', '.join(f'{known}:...' for known in KINDS)}."
-            raise TableError(f"{text!r} is no source of a column", where=where, fix=fix)
+            raise TableError(f"{text!r} is not a source of a column", where=where, fix=fix)
         known = {"label": LABEL_COLUMNS, "word": LABEL_COLUMNS, "computed": COMPUTED}.get(kind)
         if known is not None and argument not in known:
             fix = f"{did_you_mean(argument, known)}There are {', '.join(known)}."
-            raise TableError(f"{text!r}: there is no {argument or 'name'} to take", where=where, fix=fix)
+            raise TableError(f"{text!r}: {argument or 'the name'} does not exist", where=where, fix=fix)
         return cls(kind, argument)
 
 
@@ -224,9 +224,9 @@ def _checked(template: Template, where: object) -> Template:
         value = cast("str", getattr(template, name))
         if value not in allowed:
             fix = f"{did_you_mean(str(value), allowed)}Use {', '.join(allowed)}."
-            raise TableError(f"{value!r} is no {name}", where=where, fix=fix)
+            raise TableError(f"{value!r} is not a valid {name}", where=where, fix=fix)
     if template.currency and not re.fullmatch("[A-Z]{3}", template.currency):
-        raise TableError(f"{template.currency!r} is no currency", where=where, fix="Write it as EUR.")
+        raise TableError(f"{template.currency!r} is not a currency", where=where, fix="Write it as EUR.")
     load_words(template.language)
     names = [column.name for column in template.columns if column.name]
     twice = sorted({name for name in names if names.count(name) > 1})

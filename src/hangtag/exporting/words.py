@@ -1,4 +1,4 @@
-"""What shops call attributes, classes and values: display names by language, synonyms, colour families and titles."""
+"""Names of attributes, classes and values: by language, with synonyms, colour families and titles."""
 
 import csv
 import json

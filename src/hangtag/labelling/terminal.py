@@ -124,8 +124,8 @@ def print_summary(
     for note in notes:
         console.print(Text(printable(f"  {note}"), style="dim"), soft_wrap=True)
     if summary.other_files:
-        files = "file that does" if summary.other_files == 1 else "files that do"
-        console.print(f"  {summary.other_files:,} {files} not end like a photo: passed over", style="dim")
+        skipped = render_count(summary.other_files, "file", "files")
+        console.print(f"  {skipped} without a photo's extension skipped", style="dim")
     for name, counts in summary.categories.items():
         model = f"{name}: " if len(summary.categories) > 1 else ""
         shown = [f"{label} {count:,}" for label, count in counts.most_common(SHOWN_CATEGORIES)]

@@ -29,7 +29,7 @@ _NOT_A_PRODUCT: Final = "the photo is flagged: not_a_product"
 _SHOWN_ROWS: Final = 5
 
 ExportPart = Literal["export", "to_check", "both"]
-_UNSURE: Final = "the model is not sure of this"
+_UNSURE: Final = "the model is not confident of this"
 
 
 class BatchProducts:
@@ -105,7 +105,7 @@ def _doubt(product: Product, label: Mapping[str, Any], depth: int) -> None:
     levels = [column for column in CATEGORY_COLUMNS if column in label]
     for place, column in enumerate(levels):
         if place >= depth and label[column]["state"] == "predicted":
-            product.doubts[column] = "the model is not sure of this level of the category"
+            product.doubts[column] = "the model is not confident of this level of the category"
     for column, entry in label.items():
         if column not in levels and not entry["confident"]:
             confidence = entry["confidence"]

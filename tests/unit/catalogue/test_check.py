@@ -246,7 +246,7 @@ def test_the_files_say_what_the_result_says(tiny_catalogue, tmp_path):
         "severity": "error",
         "id": "1024",
         "photo": "",
-        "detail": "no photo bears this id",
+        "detail": "no photo has this id",
         "group": "",
         **dict.fromkeys(SUSPECT_COLUMNS, ""),
     }
@@ -378,15 +378,15 @@ def test_photos_in_folders_below_and_under_other_spellings_are_found(tmp_path):
 def test_a_row_whose_photo_could_be_one_of_several_says_so(tmp_path):
     folder = write_catalogue(tmp_path / "shop", ["7,Caps"], ["a/7.jpg", "b/7.jpg"])
     assert details_of(folder, FindingKind.MISSING_PHOTO) == [
-        "no photo bears this id; several photos could be meant: a/7.jpg, b/7.jpg"
+        "no photo has this id; several photos could be meant: a/7.jpg, b/7.jpg"
     ]
 
 
 def test_files_that_do_not_end_like_a_photo_are_counted(tmp_path):
     folder = write_catalogue(tmp_path / "shop", ["1,Caps"], ["1.jpg", "2.jxl", "3.jxl", "4", ".5.jxl"])
     assert details_of(folder, FindingKind.OTHER_FILES) == [
-        "2 files .jxl passed over",
-        "1 file 4 passed over",
+        "2 files .jxl skipped",
+        "1 file 4 skipped",
     ]
 
 

@@ -72,7 +72,7 @@ def test_folders_give_labels_and_those_that_do_not_are_named(known):
         "Heals/1.jpg": None,
         "Footwear/Heels/1.jpg": "Heels",
     }
-    assert labelling.problems == {"Heals/": "no label is called Heals. Did you mean Heels?"}
+    assert labelling.problems == {"Heals/": "there is no label Heals. Did you mean Heels?"}
 
 
 def test_photos_that_cannot_be_opened_are_found(write_photos):

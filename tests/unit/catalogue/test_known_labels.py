@@ -58,7 +58,7 @@ def test_levels_that_contradict_each_other_are_a_problem(known):
     checked = known.check({"masterCategory": "Accessories", "articleType": "Shirts", "gender": "Men"})
     assert checked.labels == {"gender": "Men"}
     assert checked.problems == [
-        "the articleType Shirts does not lie under Accessories. It is Apparel › Topwear › Shirts"
+        "the articleType Shirts is not under Accessories. It is Apparel › Topwear › Shirts"
     ]
 
 
@@ -124,7 +124,7 @@ def test_folders_may_be_called_as_labels_of_other_columns(known):
 @pytest.mark.parametrize(
     ("folders", "problem"),
     [
-        (["Shrits"], r"no label is called Shrits. Did you mean Shirts\?"),
+        (["Shrits"], r"there is no label Shrits. Did you mean Shirts\?"),
         (["Accessories", "Shirts"], "Accessories/Shirts is not a path of the taxonomy"),
         (["Shirts", "Apparel"], "Shirts/Apparel is not a path"),
         (["Women", "Men"], "Women/Men is not a path"),
@@ -141,4 +141,4 @@ def test_a_model_without_taxonomy_knows_its_classes():
     known = KnownLabels.from_card(build_card(heads={"articleType": ("Bag", "T-shirt/top")}))
     assert known.levels == ("articleType",)
     assert known.check({"articleType": "bag"}) == ({"articleType": "Bag"}, [], [])
-    assert known.read_folders(["Bags"]).problems == ["no label is called Bags. Did you mean Bag?"]
+    assert known.read_folders(["Bags"]).problems == ["there is no label Bags. Did you mean Bag?"]

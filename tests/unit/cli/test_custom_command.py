@@ -80,7 +80,7 @@ def test_nothing_is_written_while_a_label_is_wrong(custom, write_photos):
     folder = write_photos("Jeens/1.png", "Tshirts/2.png")
     status, _, err = custom(folder)
     assert status == 2
-    assert "wrong: Jeens/: no label is called Jeens. Did you mean Jeans?" in err
+    assert "wrong: Jeens/: there is no label Jeens. Did you mean Jeans?" in err
     assert "1 of the labels cannot be used; nothing was written" in err
     assert not (folder / TABLE).exists()
 

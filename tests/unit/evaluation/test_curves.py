@@ -37,7 +37,7 @@ def test_without_a_curve_nothing_is_read_from_it():
         ([1.0, 0.5, 0.3], [1.0, 0.6, 0.5], "still falling in the last of 3 epochs (0.600 to 0.500)"),
         ([1.0, 0.5, 0.4], [1.0, 0.5, 0.499], "lowest in the last of 3 epochs (0.499) and hardly fell"),
         ([1.0, 0.5, 0.4], [1.0, 0.5, 0.504], "lowest in epoch 2 of 3 (0.500) and stayed level"),
-        ([1.0, 0.5, 0.2], [1.0, 0.5, 0.8], "learnt its training photos by heart, which is overfitting"),
+        ([1.0, 0.5, 0.2], [1.0, 0.5, 0.8], "memorised its training photos, which is overfitting"),
         ([1.0, 0.5, 0.9], [1.0, 0.5, 0.8], "the training was unsteady, not overfitted"),
     ],
 )

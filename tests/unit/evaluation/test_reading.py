@@ -44,9 +44,9 @@ def head(cells, unknown=0, confidence=None) -> Report:
 
 def test_a_perfect_head_has_no_mistake_to_tell_of():
     assert read_head(head({("a", "a"): 50, ("b", "b"): 1})) == [
-        "51 photos, and not one is wrong.",
+        "51 photos, and none is wrong.",
         "1 class has fewer than 5 photos here, too few to judge it.",
-        "Its confidence is honest: its mean confidence is 100 %, and it is right for 100 %.",
+        "It is well calibrated: its mean confidence is 100 %, and it is right for 100 %.",
     ]
 
 
@@ -55,7 +55,7 @@ def test_a_head_without_labels_says_nothing_else():
 
 
 def test_a_single_class_can_be_right_alone():
-    assert read_head(head({("a", "a"): 1}))[0] == "1 photo, and not one is wrong."
+    assert read_head(head({("a", "a"): 1}))[0] == "1 photo, and none is wrong."
 
 
 def test_mistakes_are_named_by_how_often_and_which_way():
@@ -64,19 +64,19 @@ def test_mistakes_are_named_by_how_often_and_which_way():
     )
     assert sentences[:2] == [
         "17 of 300 photos are wrong.",
-        "Most often, a and b are taken for each other (15 times) and c is taken for a (2 of 100).",
+        "Most often, a and b are confused with each other (15 times) and c is predicted as a (2 of 100).",
     ]
 
 
 def test_a_single_mistake_is_no_habit():
     sentences = read_head(head({("a", "a"): 9, ("a", "b"): 1}))
-    assert sentences[:2] == ["1 of 10 photos is wrong.", "There, a is taken for b (1 of 10)."]
+    assert sentences[:2] == ["1 of 10 photos is wrong.", "There, a is predicted as b (1 of 10)."]
 
 
 def test_only_the_most_frequent_confusions_are_named():
     cells = {("a", "a"): 5} | {("a", label): 9 - n for n, label in enumerate("bcde")}
     assert (
-        "a is taken for b (9 of 35); a is taken for c (8 of 35) and a is taken for d (7 of 35)."
+        "a is predicted as b (9 of 35); a is predicted as c (8 of 35) and a is predicted as d (7 of 35)."
         in read_head(head(cells))[1]
     )
 
@@ -144,11 +144,11 @@ def test_labels_that_the_model_does_not_know_are_named():
 @pytest.mark.parametrize(
     ("confidence", "verdict"),
     [
-        (0.905, "Its confidence is honest"),
+        (0.905, "It is well calibrated"),
         (0.93, "It is a little over-confident"),
         (0.99, "It is over-confident"),
-        (0.87, "It is a little too modest"),
-        (0.7, "It is too modest"),
+        (0.87, "It is a little under-confident"),
+        (0.7, "It is under-confident"),
     ],
 )
 def test_confidence_is_held_against_accuracy(confidence, verdict):
@@ -158,7 +158,7 @@ def test_confidence_is_held_against_accuracy(confidence, verdict):
 
 def test_of_few_photos_a_gap_is_what_chance_explains():
     assert read_head(head({("a", "a"): 18, ("a", "b"): 2}, confidence=0.98))[-1].startswith(
-        "Its confidence is honest"
+        "It is well calibrated"
     )
 
 
@@ -177,7 +177,7 @@ def test_what_speaks_against_the_figures_comes_first():
         assert read_overview(report(one, verdict))[0] == "The reason."
     assert "The reason." not in read_overview(report(one))
     assert read_overview(report(one, failed={"not_found": 2, "truncated": 1}))[0] == (
-        "3 photos could not be read and count nowhere (2 not found and 1 truncated)."
+        "3 photos could not be read and are not counted (2 not found and 1 truncated)."
     )
 
 

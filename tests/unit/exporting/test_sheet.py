@@ -196,7 +196,7 @@ def test_columns_are_recognised_in_five_languages():
     ("text", "message"),
     [
         ("sku,price\n1,2\n", "no column of the sheet is one"),
-        ("id,colour\n77,\n", "no column of the sheet has the keys"),
+        ("id,colour\n77,\n", "no column of the sheet contains the keys"),
     ],
 )
 def test_a_sheet_that_cannot_be_filled_is_refused(write_labels, tmp_path, text, message):

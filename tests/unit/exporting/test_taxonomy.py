@@ -106,7 +106,7 @@ def test_a_shops_own_table_has_defaults_at_any_level(tmp_path):
     [
         ("articleType\nTshirts\n", "needs the category"),
         ("article,path\nTshirts,Shirts\n", "no column article"),
-        ("articleType,path,confidence\nTshirts,Shirts,certain\n", "line 2: 'certain' is no confidence"),
+        ("articleType,path,confidence\nTshirts,Shirts,certain\n", "line 2: 'certain' is not a confidence"),
     ],
 )
 def test_a_table_that_is_no_mapping_is_refused(tmp_path, text, message):

@@ -32,7 +32,7 @@ def test_fields_can_be_changed_for_one_export():
     template = load_template("google").changed(language="de", key=None)
     assert template.language == "de"
     assert load_template("google").language == "en-US"
-    with pytest.raises(TableError, match="'exe' is no format"):
+    with pytest.raises(TableError, match="'exe' is not a valid format"):
         template.changed(format="exe")
 
 
@@ -45,9 +45,9 @@ def test_fields_can_be_changed_for_one_export():
         ("template = 1", "no columns"),
         ("template = 1\ncolour = 3", "has no colour"),
         (SMALL.replace('name = "Colour"', ""), "has no name"),
-        (SMALL.replace("word:baseColour", "baseColour"), "is no source"),
+        (SMALL.replace("word:baseColour", "baseColour"), "is not a source"),
         (SMALL.replace("word:baseColour", "word:basecolor"), "Did you mean baseColour"),
-        (SMALL.replace("word:baseColour", "computed:price"), "there is no price to take"),
+        (SMALL.replace("word:baseColour", "computed:price"), "price does not exist"),
         (SMALL + SMALL.split("\n", 1)[1], "two columns Colour"),
         (SMALL.replace('name = "Colour"', 'name = "Colour"\nformula = 1'), "has no formula"),
         ("doubtful = 'guess'\n" + SMALL, "'guess' is no doubtful"),

@@ -108,7 +108,7 @@ def test_the_summary_says_what_a_run_came_to():
         "  5 × corrupt: the file is damaged",
         "  2 × empty: the file is empty",
         r"  a\x1b.csv: the table cannot be read beyond row 2",
-        "  1 file that does not end like a photo: passed over",
+        "  1 file without a photo's extension skipped",
         "  Apparel 1,000, Footwear 193",
         "  confidence in masterCategory: 0 from 90%, 1,190 from 70%, 0 from 50%, 3 under that",
         "  confident of the category: 1,100 to masterCategory, 93 not at all",
