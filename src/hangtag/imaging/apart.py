@@ -36,6 +36,9 @@ WAIT_FACTOR: Final = 10
 _GRACE_S: Final = 5.0
 """The system ends a decoder whose time is up. Should it fail to, this is how much later it is ended from here."""
 
+_END_S: Final = 0.5
+"""How long an idle decoder may take to end by itself. There is nothing that it could lose."""
+
 _START: Final = (
     "import sys; sys.path.append(sys.argv[1]); from hangtag.imaging.decoder_process import main;"
     "main(int(sys.argv[2]), int(sys.argv[3]))"
@@ -91,17 +94,24 @@ def close_decoders() -> None:
     _open_decoders.cache_clear()
 
 
+def abort_decoders() -> None:
+    """End the processes that decode, whatever they are at: what waits for them gets a `PhotoError`."""
+    _open_decoders().abort()
+
+
 class Decoders:
     """Up to `most` processes that decode, started when they are first needed. Safe to use from several threads."""
 
     def __init__(self, most: int) -> None:
         self._free = threading.BoundedSemaphore(most)
         self._idle: list[_Decoder] = []
+        self._busy: set[_Decoder] = set()
 
     def decode(self, data: bytes, request: DecodeRequest) -> DecodedPhoto:
         """Do as `decode_apart`; wait while all processes are at work."""
         with self._free:
             decoder = self._take()
+            self._busy.add(decoder)
             try:
                 decoded = decoder.decode(data, request)
             except PhotoError:
@@ -110,6 +120,8 @@ class Decoders:
             except BaseException:
                 decoder.kill()
                 raise
+            finally:
+                self._busy.discard(decoder)
             self._give_back(decoder)
             return decoded
 
@@ -117,6 +129,11 @@ class Decoders:
     def idle_ids(self) -> list[int]:
         """The ids of the processes that are idle; each leads a group of its own."""
         return [decoder.id for decoder in self._idle]
+
+    def abort(self) -> None:
+        """End the processes that are at work. Whoever asked them notices, and cleans up."""
+        for decoder in list(self._busy):
+            decoder.abort()
 
     def close(self) -> None:
         """End the processes that are idle."""
@@ -176,8 +193,13 @@ class _Decoder:
         if self.is_alive and self._process.stdin is not None:
             self._process.stdin.close()
             with suppress(subprocess.TimeoutExpired):
-                self._process.wait(_GRACE_S)
+                self._process.wait(_END_S)
         self.kill()
+
+    def abort(self) -> None:
+        """End the process from another thread than the one that waits for it."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.id, signal.SIGKILL)
 
     def kill(self) -> None:
         """End the process and release its memory."""

@@ -13,7 +13,8 @@ class DecodeLimits:
     """What a photo may cost. A crafted file can be small on disk and enormous in memory.
 
     `max_seconds` are seconds of one processor; on a machine that is busy with other work a photo may take longer.
-    `max_memory_bytes` is what decoding may allocate, next to the file itself.
+    `max_memory_bytes` is what decoding may allocate, next to the file itself. Where a process has to answer others
+    meanwhile, photos larger than `here_pixels` are decoded apart even if they are cheap.
     """
 
     max_bytes: int = 25_000_000
@@ -22,6 +23,7 @@ class DecodeLimits:
     max_seconds: float = 2.0
     max_memory_bytes: int = 355_000_000
     min_side: int = 8
+    here_pixels: int | None = None
 
     @classmethod
     def from_environment(cls) -> Self:

@@ -58,7 +58,7 @@ class Cost:
 
 
 def weigh_photo(data: bytes, limits: DecodeLimits) -> bool:
-    """Return whether a photo is cheap to decode, as its marks prove.
+    """Return whether a photo is cheap to decode, as its marks prove, and may be decoded here.
 
     Raises `PhotoError` for one that they prove to be beyond the limits. What cannot be understood here is not cheap.
     """
@@ -78,7 +78,8 @@ def weigh_photo(data: bytes, limits: DecodeLimits) -> bool:
             Reason.TOO_EXPENSIVE,
             f"decoding takes {cost.memory_bytes:,} bytes of memory, over {limits.max_memory_bytes:,}",
         )
-    return cost.is_cheap
+    is_small = limits.here_pixels is None or cost.size[0] * cost.size[1] <= limits.here_pixels
+    return cost.is_cheap and is_small
 
 
 def count_pixels(data: bytes) -> int | None:

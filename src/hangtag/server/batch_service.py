@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -26,7 +27,7 @@ from hangtag.store.decisions import Decisions
 from hangtag.store.derived import ShiftReader
 from hangtag.store.first_edition import adopt_jobs
 from hangtag.store.folder import FolderClaim, PhotoFolder
-from hangtag.store.intake import Intake, take_files
+from hangtag.store.intake import Intake, kind_of, take_files
 from hangtag.store.keeping import QuotaError, Quotas, Usage
 from hangtag.store.notes import Notes
 from hangtag.store.products import Products
@@ -37,6 +38,9 @@ from hangtag.store.store import Store, StoredModel
 from hangtag.store.worker import LabellingWorker
 
 _log: Final = logging.getLogger(__name__)
+_QUICK_UPLOADS: Final = 4
+_SLOW_UPLOADS: Final = 2
+"""How many uploads of photos, and of zips and tables, are taken in at a time."""
 
 
 def open_store(settings: Settings) -> Store:
@@ -78,6 +82,8 @@ class BatchService:
         self.notes = Notes(self.store)
         self.documents = ShopDocuments(self.store.engine)
         self.events = BatchEvents()
+        self._quick = ThreadPoolExecutor(_QUICK_UPLOADS, "intake")
+        self._slow = ThreadPoolExecutor(_SLOW_UPLOADS, "unpacking")
         self.webhooks = WebhookSender(self.store.engine, read_hosts(settings.webhook_hosts))
         self._worker = LabellingWorker(self.store, BackgroundModels(registry, settings).load)
         shop_models = ShopModels(self.store)
@@ -99,6 +105,10 @@ class BatchService:
         self.webhooks.start()
         self._learning.start()
 
+    def begin_stop(self) -> None:
+        """Let the worker begin no further photo, and forget the one that it has in hand."""
+        self._worker.begin_stop()
+
     def end_streams(self) -> None:
         """End the event streams. Clients reconnect when the service is back."""
         self.events.close()
@@ -107,6 +117,8 @@ class BatchService:
         """Store the answers so far, end the worker and release everything."""
         self.end_streams()
         await asyncio.to_thread(self._worker.stop)
+        self._quick.shutdown()
+        self._slow.shutdown()
         await asyncio.to_thread(self.webhooks.stop)
         await asyncio.to_thread(self._learning.stop)
         self.store.engine.dispose()
@@ -129,7 +141,10 @@ class BatchService:
                         intake.take(file)
                     return take_files(self.store, batch, intake, key, skip_duplicates=form.skip_duplicates)
 
-                return await asyncio.to_thread(take)
+                # Photos are quickly taken in. What has to be unpacked or parsed first holds up only its like.
+                is_quick = all(kind_of(file.path, file.name) == "photo" for file in form.files)
+                threads = self._quick if is_quick else self._slow
+                return await asyncio.get_running_loop().run_in_executor(threads, take)
         except (OSError, SQLAlchemyError, QuotaError):
             with suppress(SQLAlchemyError):
                 await asyncio.to_thread(remove_unused, self.store, {photo.sha256 for photo in intake.photos})

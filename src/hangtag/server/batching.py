@@ -7,7 +7,7 @@ busy, arriving photos are collected into the next batch.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
@@ -17,22 +17,31 @@ import numpy.typing as npt
 
 from hangtag.domain.errors import PhotoError
 from hangtag.imaging.batches import DecodedBatch, PhotoDecoder, PhotoSource
-from hangtag.imaging.cost import is_cheap
+from hangtag.imaging.cost import count_pixels, is_cheap
 from hangtag.imaging.visibility import Flagged
 from hangtag.inference.predicting import Predictor
 from hangtag.inference.predictions import Predictions
 from hangtag.inference.probabilities import PredictionBuilder
 from hangtag.server.problems import QueueFullError, ShuttingDownError
+from hangtag.server.settings import SERVED_HERE_PIXELS
+from hangtag.server.turns import FairTurns, Flow
 from hangtag.server.upload_memory import UploadedPhoto
 
 CHUNK_PHOTOS: Final = 8
 """How many photos a thread decodes at a time: few, so that several threads share a small request."""
 
 DEAR_AT_A_TIME: Final = 2
-"""How many possibly expensive photos are decoded at a time, next to the others."""
+"""How many such photos are decoded at a time."""
 
-DEAR_WEIGHT: Final = 4
-"""Only this fraction (1/n) of the queue may be possibly expensive photos."""
+DEAR_PIXELS_PER_PLACE: Final = 1_000_000
+"""How many pixels of such photos may wait for each photo that may."""
+
+_UNKNOWN_PIXELS: Final = 10_000_000
+"""What is charged for a photo whose size does not stand in its first bytes."""
+
+_SMALLEST_CHARGE: Final = 20_000
+_WEIGHED_BYTES: Final = 2_000_000
+"""After looking at so many bytes, others get their turn."""
 
 BATCHES_AT_A_TIME: Final = 2
 """How many batches are with the engine: while one runs, the next is ready."""
@@ -42,13 +51,24 @@ BATCHES_AT_A_TIME: Final = 2
 class BatchSettings:
     """The size of the largest batch, how long it waits for photos being decoded, and how many photos may queue.
 
-    Without `is_shared`, each request is a batch of its own.
+    `decoders` is how many chunks are decoded at a time. Without `is_shared`, each request is a batch of its own.
     """
 
     max_photos: int = 64
     wait_ms: float = 2.0
     queue_photos: int = 2048
     is_shared: bool = True
+    decoders: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Weighed:
+    """A photo and what decoding it costs, in pixels. `position` is its place in the request."""
+
+    photo: PhotoSource
+    position: int
+    pixels: int
+    is_light: bool
 
 
 @dataclass(slots=True)
@@ -79,8 +99,10 @@ class Batcher:
         self._decoder = decoder
         self._decoding = decoding
         self._on_batch = on_batch
-        self._dear = ThreadPoolExecutor(DEAR_AT_A_TIME, thread_name_prefix="dear")
-        self._dear_waiting = 0
+        self._turns = FairTurns(settings.decoders)
+        self._dear = ThreadPoolExecutor(DEAR_AT_A_TIME, "dear")
+        self._dear_turns = FairTurns(DEAR_AT_A_TIME)
+        self._dear_pixels = 0
         self._engine = ThreadPoolExecutor(BATCHES_AT_A_TIME, thread_name_prefix="engine")
         self._queue: deque[_Waiting] = deque()
         self._photos_in_decoding = 0
@@ -119,57 +141,43 @@ class Batcher:
         self._dear.shutdown()
 
     async def _predict_chunks(self, photos: Sequence[PhotoSource]) -> Predictions:
-        dear = [position for position, photo in enumerate(photos) if _is_dear(photo)]
-        if not dear:
-            return await self._predict_cheap(photos)
-        cheap = sorted(set(range(len(photos))) - set(dear))
-        self._check_room(len(dear))
-        self._dear_waiting += len(dear)
-        try:
-            # As few at a time as have a thread, so that requests take turns.
-            turn = asyncio.Semaphore(DEAR_AT_A_TIME)
-            async with asyncio.TaskGroup() as group:
-                given = [photos[position] for position in cheap]
-                tasks = [group.create_task(self._predict_cheap(given))] if given else []
-                tasks += [group.create_task(self._predict_dear(photos[position], turn)) for position in dear]
-        finally:
-            self._dear_waiting -= len(dear)
-        return Predictions.concat([task.result() for task in tasks])[np.argsort([*cheap, *dear])]
-
-    async def _predict_cheap(self, photos: Sequence[PhotoSource]) -> Predictions:
-        size = min(CHUNK_PHOTOS, self._settings.max_photos)
-        chunks = [list(photos[start : start + size]) for start in range(0, len(photos), size)]
-        if len(chunks) == 1:
-            return await self._predict_chunk(chunks[0])
+        flow = Flow()
+        weighed = await _weigh_all(photos)
+        dear = [photo for photo in weighed if not photo.is_light]
+        chunks = list(_iter_chunks(weighed, min(CHUNK_PHOTOS, self._settings.max_photos)))
+        if not dear and len(chunks) == 1:
+            return await self._predict_chunk(chunks[0], flow)
+        pixels = sum(photo.pixels for photo in dear)
+        self._check_room(pixels)
+        self._dear_pixels += pixels
         # A request has enough chunks in progress to fill a batch, and no more, so that others get their turn.
-        turn = asyncio.Semaphore(max(2, self._settings.max_photos // size))
+        ahead = asyncio.Semaphore(max(2, self._settings.max_photos // CHUNK_PHOTOS))
+        dear_ahead = asyncio.Semaphore(DEAR_AT_A_TIME)
 
-        async def predict_in_turn(chunk: list[PhotoSource]) -> Predictions:
-            async with turn:
-                return await self._predict_chunk(chunk)
+        async def predict_in_turn(chunk: list[_Weighed]) -> Predictions:
+            async with ahead if chunk[0].is_light else dear_ahead:
+                return await self._predict_chunk(chunk, flow)
 
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(predict_in_turn(chunk)) for chunk in chunks]
-        return Predictions.concat([task.result() for task in tasks])
+        try:
+            async with asyncio.TaskGroup() as group:
+                parts = [*chunks, *([photo] for photo in dear)]
+                tasks = [group.create_task(predict_in_turn(part)) for part in parts]
+        finally:
+            self._dear_pixels -= pixels
+        order = np.argsort([photo.position for part in parts for photo in part])
+        return Predictions.concat([task.result() for task in tasks])[order]
 
-    async def _predict_dear(self, photo: PhotoSource, turn: asyncio.Semaphore) -> Predictions:
-        """Predict a photo that may take seconds to decode, on threads where it delays only others like it."""
-        async with turn:
-            decoded = await asyncio.get_running_loop().run_in_executor(
-                self._dear, self._decoder.decode, [photo]
-            )
-            return await self._predict_decoded(decoded)
-
-    def _check_room(self, count: int) -> None:
-        """Raise `QueueFullError` if too many photos that take long to decode would wait."""
-        if self._dear_waiting and self._dear_waiting + count > self._settings.queue_photos // DEAR_WEIGHT:
+    def _check_room(self, pixels: int) -> None:
+        """Raise `QueueFullError` where photos that take long to decode wait already, and too many would."""
+        room = DEAR_PIXELS_PER_PLACE * self._settings.queue_photos
+        if pixels and self._dear_pixels and self._dear_pixels + pixels > room:
             raise QueueFullError(
-                f"{self._dear_waiting:,} photos that take long to decode are already waiting",
+                f"large photos of {self._dear_pixels // 1_000_000:,} megapixels wait already",
                 fix="Try again in a few seconds.",
             )
 
-    async def _predict_chunk(self, chunk: list[PhotoSource]) -> Predictions:
-        return await self._predict_decoded(await self._decode(chunk))
+    async def _predict_chunk(self, chunk: list[_Weighed], flow: Flow) -> Predictions:
+        return await self._predict_decoded(await self._decode(chunk, flow))
 
     async def _predict_decoded(self, decoded: DecodedBatch) -> Predictions:
         preprocessing = self._model.card.preprocessing
@@ -181,15 +189,19 @@ class Batcher:
         self._changed.set()
         return (await waiting.answer).place(decoded.names, decoded.errors)
 
-    async def _decode(self, chunk: list[PhotoSource]) -> DecodedBatch:
-        self._photos_in_decoding += len(chunk)
-        try:
-            return await asyncio.get_running_loop().run_in_executor(
-                self._decoding, self._decoder.decode, chunk
-            )
-        finally:
-            self._photos_in_decoding -= len(chunk)
-            self._changed.set()
+    async def _decode(self, chunk: list[_Weighed], flow: Flow) -> DecodedBatch:
+        """Decode a chunk when it is its turn. What may take seconds is decoded where it holds up only its like."""
+        is_light = chunk[0].is_light
+        turns, threads = (self._turns, self._decoding) if is_light else (self._dear_turns, self._dear)
+        async with turns.turn(flow, sum(photo.pixels for photo in chunk)):
+            self._photos_in_decoding += len(chunk) if is_light else 0
+            try:
+                return await asyncio.get_running_loop().run_in_executor(
+                    threads, self._decoder.decode, [photo.photo for photo in chunk]
+                )
+            finally:
+                self._photos_in_decoding -= len(chunk) if is_light else 0
+                self._changed.set()
 
     async def _collect(self) -> None:
         """Form batches until the batcher is closed."""
@@ -256,12 +268,45 @@ class Batcher:
         return found
 
 
-def _is_dear(photo: PhotoSource) -> bool:
-    """Return whether decoding an uploaded photo may take long, judging by its header."""
+async def _weigh_all(photos: Sequence[PhotoSource]) -> list[_Weighed]:
+    """Weigh photos by the marks of their files alone; other work gets its turn in between."""
+    weighed: list[_Weighed] = []
+    looked_at = 0
+    for position, photo in enumerate(photos):
+        size, pixels, is_light = _weigh(photo)
+        weighed.append(_Weighed(photo, position, pixels, is_light))
+        looked_at += size
+        if looked_at > _WEIGHED_BYTES:
+            looked_at = 0
+            await asyncio.sleep(0)
+    return weighed
+
+
+def _weigh(photo: PhotoSource) -> tuple[int, int, bool]:
+    """Return a photo's bytes, the pixels that it is charged, and whether it is quickly decoded or refused."""
     if not isinstance(photo, UploadedPhoto):
-        return False
+        return 0, _SMALLEST_CHARGE, True
     try:
         data = photo.read()
     except PhotoError:
-        return False
-    return bool(data) and not is_cheap(data)
+        return 0, _SMALLEST_CHARGE, True
+    pixels = count_pixels(data)
+    if pixels is None:
+        return len(data), _UNKNOWN_PIXELS if data else _SMALLEST_CHARGE, not data
+    return len(data), max(pixels, _SMALLEST_CHARGE), pixels <= SERVED_HERE_PIXELS and is_cheap(data)
+
+
+def _iter_chunks(photos: Sequence[_Weighed], size: int) -> Iterator[list[_Weighed]]:
+    """Yield the light photos of a request in chunks of so many, and of few pixels."""
+    chunk: list[_Weighed] = []
+    pixels = 0
+    for photo in photos:
+        if not photo.is_light:
+            continue
+        if chunk and (len(chunk) >= size or pixels + photo.pixels > SERVED_HERE_PIXELS):
+            yield chunk
+            chunk, pixels = [], 0
+        chunk.append(photo)
+        pixels += photo.pixels
+    if chunk:
+        yield chunk

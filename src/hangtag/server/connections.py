@@ -15,6 +15,9 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 SILENT_S: Final = 15.0
 """How long a connection may be open without sending complete request headers."""
 
+LINGER_S: Final = 0.5
+"""How long a connection stays open for a request that is on its way when the service stops."""
+
 _KEPT_DESCRIPTORS: Final = 256
 """Descriptors reserved for files, the database and processes."""
 
@@ -24,31 +27,31 @@ class OpenConnections:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._silent: OrderedDict[GuardedProtocol, None] = OrderedDict()
+        self.silent: OrderedDict[GuardedProtocol, None] = OrderedDict()
         self.count = 0
 
     def add(self, connection: "GuardedProtocol") -> bool:
         """Count a connection; return whether there is room for it."""
         self.count += 1
         if self.count > self._most:
-            if not self._silent:
+            if not self.silent:
                 return False
-            longest, _ = self._silent.popitem(last=False)
+            longest, _ = self.silent.popitem(last=False)
             longest.end()
-        self._silent[connection] = None
+        self.silent[connection] = None
         return True
 
     def remove(self, connection: "GuardedProtocol") -> None:
         """Count a connection that was closed."""
         self.count -= 1
-        self._silent.pop(connection, None)
+        self.silent.pop(connection, None)
 
     def mark(self, connection: "GuardedProtocol", *, is_silent: bool) -> None:
         """Set whether a connection has a request in progress."""
         if is_silent:
-            self._silent.setdefault(connection, None)
+            self.silent.setdefault(connection, None)
         else:
-            self._silent.pop(connection, None)
+            self.silent.pop(connection, None)
 
 
 class GuardedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type, unused-ignore]  # chosen when it is imported
@@ -74,6 +77,16 @@ class GuardedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type, unuse
         self._open.remove(self)
         if self._looking is not None:
             self._looking.cancel()
+
+    def shutdown(self) -> None:
+        """End the connection when the service stops: at once after its answer, or after a moment without a request.
+
+        A request may be on its way while the service decides to stop. uvicorn would close the connection on it.
+        """
+        if self._has_request:
+            super().shutdown()
+        else:
+            asyncio.get_running_loop().call_later(LINGER_S, super().shutdown)
 
     def end(self) -> None:
         """Close the connection at once."""

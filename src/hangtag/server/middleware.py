@@ -131,7 +131,7 @@ class Observer:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started, response = time.perf_counter(), _ObservedResponse(send, _request_id(scope))
+        started, response = time.perf_counter(), _ObservedResponse(send, scope)
         try:
             await self._respond(scope, receive, response)
         finally:
@@ -178,9 +178,10 @@ class Observer:
 class _ObservedResponse:
     """The response to a request while it is sent."""
 
-    def __init__(self, send: Send, id_: str) -> None:
-        self.id = id_
+    def __init__(self, send: Send, scope: Scope) -> None:
+        self.id = _request_id(scope)
         self.status = 0
+        self._app = scope.get("app")
         self._send = send
 
     async def send(self, message: Message) -> None:
@@ -191,9 +192,15 @@ class _ObservedResponse:
             for name, value in PROTECTION.items():
                 headers.setdefault(name, value)
             headers["X-Request-ID"] = self.id
+            if self._is_stopping():  # so that the client's next request goes elsewhere
+                headers["Connection"] = "close"
             if self.status >= HTTPStatus.BAD_REQUEST:
                 headers.setdefault("Cache-Control", "no-store")
         await self._send(message)
+
+    def _is_stopping(self) -> bool:
+        service = getattr(getattr(self._app, "state", None), "service", None)
+        return bool(getattr(service, "is_stopping", False))
 
 
 def find_address(scope: Scope) -> str:

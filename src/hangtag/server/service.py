@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 from fastapi import Depends, FastAPI, Request
 
-from hangtag.imaging.apart import close_decoders
+from hangtag.imaging.apart import abort_decoders, close_decoders
 from hangtag.imaging.batches import PhotoDecoder
 from hangtag.inference.model import Model
 from hangtag.inference.runtime import count_usable_cpus
@@ -24,8 +24,9 @@ from hangtag.server.housekeeping import Housekeeper
 from hangtag.server.metrics import Metrics
 from hangtag.server.models import ModelRegistry
 from hangtag.server.settings import Settings
-from hangtag.server.upload_memory import UploadMemory
+from hangtag.server.upload_memory import UploadMemory, trim_memory
 
+_TRIM_S: Final = 10.0
 CATALOGUE_FOLDER: Final = "catalogue"
 
 
@@ -48,6 +49,7 @@ class Service:
         self._batchers: dict[int, tuple[Model, Batcher]] = {}
         self._closing: set[asyncio.Task[None]] = set()
         self._examples: ExampleFinder | None = None
+        self._trimming: asyncio.Task[None] | None = None
         threads = settings.threads or count_usable_cpus()
         self._decoding = ThreadPoolExecutor(threads, thread_name_prefix="decode")
         self.batches = BatchService(settings, self.registry)
@@ -68,6 +70,7 @@ class Service:
         self.catalogue.start()
         await asyncio.to_thread(self.batches.start)
         self.housekeeper.start()
+        self._trimming = asyncio.create_task(_trim_now_and_then())
         self.is_ready = True
 
     def on_stop(self, action: Callable[[], object]) -> None:
@@ -84,7 +87,11 @@ class Service:
     async def close(self) -> None:
         """Finish open work and release everything."""
         self.begin_stop()
+        if self._trimming is not None:
+            self._trimming.cancel()
         self.health.close()
+        self.batches.begin_stop()
+        abort_decoders()  # the requests are over, and what is decoded for a batch is decoded again
         for _, batcher in self._batchers.values():
             await batcher.close()
         await asyncio.gather(*self._closing)
@@ -138,6 +145,13 @@ async def run_service(settings: Settings, metrics: Metrics) -> AsyncIterator[Ser
         yield service
 
 
+async def _trim_now_and_then() -> None:
+    """Keep the process as small as what it holds; large uploads come and go."""
+    while True:
+        await asyncio.sleep(_TRIM_S)
+        await asyncio.to_thread(trim_memory)
+
+
 def find_service(app: FastAPI) -> Service:
     """Return the service of a started app."""
     found: Service = app.state.service
@@ -155,5 +169,9 @@ ServiceDependency = Annotated[Service, Depends(_depend_on_service)]
 
 def _batch_settings(settings: Settings) -> BatchSettings:
     return BatchSettings(
-        settings.batch_photos, settings.batch_wait_ms, settings.queue_photos, settings.batching
+        settings.batch_photos,
+        settings.batch_wait_ms,
+        settings.queue_photos,
+        settings.batching,
+        settings.threads or count_usable_cpus(),
     )

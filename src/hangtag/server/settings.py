@@ -16,6 +16,9 @@ from hangtag.imaging.budget import DEFAULT_LIMITS, DecodeLimits
 from hangtag.inference.engine import Precision
 
 MIB: Final = 1024 * 1024
+SERVED_HERE_PIXELS: Final = 2_000_000
+"""Photos that are larger, or not proven cheap, are decoded in processes that give way to those that answer."""
+
 BASE_PATH: Final = re.compile(r"(?:/[\w.~-]*[\w~-][\w.~-]*)+", re.ASCII)
 """A path such as `/tags` or `/shop/tags`: never empty, never `..`, never with an empty segment."""
 
@@ -290,4 +293,5 @@ class Settings(BaseSettings):
             max_frames=self.max_frames,
             max_seconds=self.max_decode_seconds,
             max_memory_bytes=self.max_decode_bytes,
+            here_pixels=SERVED_HERE_PIXELS,
         )

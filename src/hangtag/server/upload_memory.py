@@ -1,6 +1,8 @@
 """The memory that uploads may use: one budget shared by all requests."""
 
+import ctypes
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from hangtag.domain.errors import PhotoError
@@ -16,6 +18,12 @@ class UploadMemory:
     limit_bytes: int
     used_bytes: int = 0
     used_by: Counter[str] = field(default_factory=Counter)
+
+    def check(self, declared: str, client: str = "") -> None:
+        """Refuse a request unread that says it brings more than there is room for. Raises `QueueFullError`."""
+        if declared.isdecimal() and int(declared) <= self.limit_bytes:
+            self.reserve(int(declared), client)
+            self.release(int(declared), client)
 
     def reserve(self, count: int, client: str = "") -> None:
         """Reserve bytes for a client. Raises `QueueFullError` beyond the limit, or beyond half of it for one client."""
@@ -37,6 +45,12 @@ class UploadMemory:
         self.used_by[client] -= count
         if not self.used_by[client]:
             del self.used_by[client]
+
+
+def trim_memory() -> None:
+    """Give memory that is free back to the system. glibc alone keeps what lies between pieces in use."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @dataclass(slots=True)

@@ -1,10 +1,12 @@
 """The database: SQLite in the data folder, or PostgreSQL by its URL; migrated when it is opened."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from typing import Any, ClassVar, Final
+from weakref import WeakKeyDictionary
 
 from alembic import command
 from alembic.config import Config
@@ -29,7 +31,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 from hangtag.domain.errors import StoreError, UsageError
 from hangtag.domain.extras import require_extra
-from hangtag.store.faults import file_replaced
+from hangtag.store.faults import database_busy, file_replaced
 
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 DATABASE_NAME: Final = "hangtag.db"
@@ -163,7 +165,7 @@ def writing(engine: Engine, wait_ms: int | None = None) -> Iterator[Connection]:
     `wait_ms` is how long it waits for others, if not as long as usual.
     """
     is_sqlite = engine.dialect.name == "sqlite"
-    with engine.connect() as plain:
+    with _writing_alone(engine, wait_ms) if is_sqlite else nullcontext(), engine.connect() as plain:
         if wait_ms is not None and is_sqlite:
             plain.connection.driver_connection.execute(f"PRAGMA busy_timeout = {wait_ms}")  # type: ignore[union-attr]
         try:
@@ -175,6 +177,21 @@ def writing(engine: Engine, wait_ms: int | None = None) -> Iterator[Connection]:
         finally:
             if wait_ms is not None and is_sqlite:
                 plain.connection.driver_connection.execute(_USUAL_WAIT)  # type: ignore[union-attr]
+
+
+_writers: WeakKeyDictionary[Engine, Lock] = WeakKeyDictionary()
+
+
+@contextmanager
+def _writing_alone(engine: Engine, wait_ms: int | None) -> Iterator[None]:
+    """Let the writers of this process wait for each other here, however long: SQLite's own waiting fails in the end."""
+    lock = _writers.setdefault(engine, Lock())
+    if not lock.acquire(timeout=-1 if wait_ms is None else wait_ms / 1000):
+        raise database_busy()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def migrate(engine: Engine) -> None:

@@ -79,7 +79,7 @@ def find_fault(error: BaseException) -> FaultError | None:
     if isinstance(error, FaultError):
         return error
     if isinstance(error, PoolTimeoutError):
-        return _busy()
+        return database_busy()
     if isinstance(error, DBAPIError):
         return _find_database_fault(error)
     return None if isinstance(error, HangtagError) else _find_disk_fault(error)
@@ -125,7 +125,8 @@ def folder_fault(detail: str) -> FolderFaultError:
     )
 
 
-def _busy() -> DatabaseBusyError:
+def database_busy() -> DatabaseBusyError:
+    """Return the error of a database that something else holds."""
     return DatabaseBusyError(
         "the database is busy with something else",
         fix="Try again. If it lasts, look for another program that holds the database.",
@@ -145,7 +146,7 @@ def _find_database_fault(error: DBAPIError) -> FaultError | None:
     if state in _POSTGRES_DAMAGED:
         return database_damaged()
     if state in _POSTGRES_BUSY:
-        return _busy()
+        return database_busy()
     return database_gone(_first_line(error)) if state.startswith(_POSTGRES_GONE) else None
 
 
@@ -155,7 +156,7 @@ def _find_sqlite_fault(code: int, detail: str) -> FaultError | None:
     if code in _SQLITE_DAMAGED:
         return database_damaged()
     if code in _SQLITE_BUSY:
-        return _busy()
+        return database_busy()
     if code in _SQLITE_FORBIDDEN:
         return folder_fault(detail)
     return database_gone(detail) if code in _SQLITE_GONE else None

@@ -87,7 +87,7 @@ class Intake:
     def take(self, file: IncomingFile) -> None:
         """Take in a file. Its content is in the store, or its problem is told."""
         name = clean_name(file.name)
-        kind = _kind_of(file.path, name)
+        kind = kind_of(file.path, name)
         received = ReceivedFile(name, kind)
         self.received.append(received)
         try:
@@ -317,7 +317,8 @@ def _measure(data: bytes, limits: DecodeLimits) -> tuple[int | None, int | None]
         return None, None
 
 
-def _kind_of(path: Path, name: str) -> Kind:
+def kind_of(path: Path, name: str) -> Kind:
+    """Return what a file is by its name and first bytes. What looks like nothing else is taken for a photo."""
     if is_table_name(name):
         return "sheet"
     with path.open("rb") as file:

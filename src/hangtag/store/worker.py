@@ -59,10 +59,17 @@ class WaitingPhoto:
     name: str
     sha256: str
     folder: PhotoFolder
+    stopping: threading.Event
 
     def read(self, limits: DecodeLimits) -> bytes:
         """Return its bytes; raises `PhotoError` with the reason why they cannot be had."""
+        if self.stopping.is_set():
+            raise _StoppedError
         return self.folder.read(self.sha256, limits)
+
+
+class _StoppedError(Exception):
+    """The service stops, and a photo is not begun any more: some take seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +108,14 @@ class LabellingWorker:
         """Signal that there are new photos."""
         self._wake.set()
 
-    def stop(self) -> None:
-        """Store the answers so far and end the thread. The rest is labelled after the next start."""
+    def begin_stop(self) -> None:
+        """Begin no further photo. What is in hand is labelled after the next start."""
         self._stopping.set()
         self._wake.set()
+
+    def stop(self) -> None:
+        """Store the answers so far and end the thread. The rest is labelled after the next start."""
+        self.begin_stop()
         if self._thread.is_alive():
             self._thread.join()
 
@@ -181,14 +192,18 @@ class LabellingWorker:
         settings = DecodeSettings(threads=1, batch_size=BATCH_PHOTOS, limits=self._store.limits)
         gathered: list[tuple[list[WaitingPhoto], Predictions]] = []
         since = time.monotonic()
-        with closing(predict_photos(given, [task.model], settings)) as batches:
+        with suppress(_StoppedError), closing(predict_photos(given, [task.model], settings)) as batches:
             for (found,) in batches:
+                if (
+                    self._stopping.is_set()
+                ):  # its decoder may have been stopped, which says nothing about a photo
+                    break
                 self._check_folder(found)
                 gathered.append(([next(taken) for _ in range(len(found))], found))
                 passed = time.monotonic() - since
-                if passed >= COMMIT_S or self._stopping.is_set():
+                if passed >= COMMIT_S:
                     self._note_pace(task.claim.batch, sum(len(photos) for photos, _ in gathered), passed)
-                    if not self._store_answers(task, gathered) or self._stopping.is_set():
+                    if not self._store_answers(task, gathered):
                         return
                     gathered, since = [], time.monotonic()
         self._store_answers(task, gathered)
@@ -203,9 +218,11 @@ class LabellingWorker:
         settings = DecodeSettings(threads=1, batch_size=1, limits=self._store.limits)
         for photo in islice(self._iter_waiting(claim.batch), _CAREFUL_PHOTOS):
             self._claims.note(claim.batch, photo.number)
+            if self._stopping.is_set():
+                return False
             ((found,),) = predict_photos([photo], [task.model], settings)
             self._check_folder(found)
-            if not self._store_answers(task, [([photo], found)]) or self._stopping.is_set():
+            if self._stopping.is_set() or not self._store_answers(task, [([photo], found)]):
                 return False
             if photo.number == claim.suspect:
                 break
@@ -252,7 +269,7 @@ class LabellingWorker:
                 return
             after = (photos[-1].position, photos[-1].number)
             for photo in photos:
-                yield WaitingPhoto(*photo[:4], self._store.folder)
+                yield WaitingPhoto(*photo[:4], self._store.folder, self._stopping)
 
     def _check_folder(self, found: Predictions) -> None:
         """Raise `StoreError` if photos are missing since their folder is, which is not the fault of the photos."""

@@ -105,3 +105,20 @@ def test_connections_are_counted(most):
     for connection in given:
         opened.mark(connection, is_silent=False)
     assert not opened.add(object())
+
+
+def test_a_request_that_is_on_its_way_when_the_service_stops_is_answered():
+    async def run():
+        async with serve(10) as (port, opened):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            idle = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(REQUEST.replace(b"Connection: close\r\n", b""))
+            assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200")
+            for connection in list(opened.silent):
+                connection.shutdown()
+            writer.write(REQUEST.replace(b"Connection: close\r\n", b""))
+            assert (await asyncio.wait_for(reader.read(), 5)).endswith(b"ok")
+            assert await answer_of(*idle) == b""
+            writer.close()
+
+    asyncio.run(run())

@@ -61,13 +61,14 @@ async def receive_photos(
     """
     settings = service.settings
     opened: list[UploadedPhoto] = []
+    client = request.client.host if request.client else ""
 
     def open_file(_field: str, name: str) -> UploadedPhoto:
-        client = request.client.host if request.client else ""
         opened.append(UploadedPhoto(printable(name), settings.max_file_bytes, service.upload_memory, client))
         return opened[-1]
 
     limits = FormLimits(settings.max_request_bytes, settings.max_files, settings.upload_timeout_s)
+    service.upload_memory.check(request.headers.get("content-length", ""), client)
     try:
         form = await read_form(request, limits, open_file)
         # An HTML form whose file field was left empty sends a file without a name and without bytes.

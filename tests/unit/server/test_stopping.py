@@ -1,0 +1,65 @@
+"""A service that is told to stop while photos are decoded that take long."""
+
+import http.client
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing, suppress
+
+from hostile_files import webp_of_one_colour
+
+STOP_TIMEOUT_S = 2
+BOUNDARY = "stopping"
+FORM = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+
+
+def build_form(field, count):
+    """Return a form of photos that take a tenth of a second or more each, and all but half a gigabyte."""
+    photo = webp_of_one_colour((4600, 4700))
+    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{field}"; filename='
+    parts = [f'{head}"{number}.webp"\r\n\r\n'.encode() + photo + bytes([number]) for number in range(count)]
+    return b"\r\n".join([*parts, f"--{BOUNDARY}--\r\n".encode()])
+
+
+def send(port, path, body, headers):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    with closing(connection):
+        connection.request("POST", path, body, headers)
+        response = connection.getresponse()
+        return response.status, response.read().decode()
+
+
+def test_a_stop_waits_for_no_photo_that_takes_long_and_loses_none(models, tmp_path):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("HANGTAG_")}
+    environment |= {"HANGTAG_MODELS": str(models), "HANGTAG_STOP_TIMEOUT_S": str(STOP_TIMEOUT_S)}
+    command = [sys.executable, "-m", "hangtag.cli.main", "serve", "--port", "0", "--model", "tiny"]
+    command += ["--data-folder", str(tmp_path)]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as server:
+        port = int(server.stdout.readline().rpartition(":")[2])
+        batch = send(port, "/api/v1/batches", "{}", {"Content-Type": "application/json"})[1]
+        batch = batch.partition('"id":"')[2][:12]
+        assert send(port, f"/api/v1/batches/{batch}/files", build_form("files", 200), FORM)[0] == 200
+
+        def ask():
+            with suppress(OSError, http.client.HTTPException):
+                send(port, "/api/v1/predictions", build_form("photos", 200), FORM)
+
+        asking = [threading.Thread(target=ask) for _ in range(2)]
+        for thread in asking:
+            thread.start()
+        time.sleep(0.5)
+        server.send_signal(signal.SIGTERM)
+        begun = time.monotonic()
+        assert server.wait(60) == 0
+        # Without a limit this takes minutes. The rest of the time is that of a busy machine.
+        assert time.monotonic() - begun < STOP_TIMEOUT_S + 30
+        for thread in asking:
+            thread.join()
+    with closing(sqlite3.connect(tmp_path / "hangtag.db")) as database:
+        waiting, answered = database.execute("SELECT sum(todo), sum(NOT todo) FROM photos").fetchone()
+    assert waiting + answered == 200
+    assert waiting > 0

@@ -1,0 +1,84 @@
+import asyncio
+
+from hangtag.server.turns import FairTurns, Flow
+
+
+def test_a_small_request_goes_before_what_a_large_one_has_left():
+    async def run():
+        turns, order, large = FairTurns(1), [], Flow()
+
+        async def work(name, flow, cost):
+            async with turns.turn(flow, cost):
+                order.append(name)
+                for _ in range(5):
+                    await asyncio.sleep(0)
+
+        bombs = [asyncio.create_task(work("large", large, 50)) for _ in range(10)]
+        await asyncio.sleep(0)
+        await asyncio.gather(*(work(f"small {number}", Flow(), 1) for number in range(3)), *bombs)
+        return order
+
+    assert asyncio.run(run())[:4] == ["large", "small 0", "small 1", "small 2"]
+
+
+def test_two_large_requests_take_turns():
+    async def run():
+        turns, order = FairTurns(1), []
+
+        async def work(name, flow):
+            async with turns.turn(flow, 10):
+                order.append(name)
+                await asyncio.sleep(0)
+
+        flows = Flow(), Flow()
+        tasks = [asyncio.create_task(work(name, flows[name])) for name in (0, 1) for _ in range(5)]
+        await asyncio.gather(*tasks)
+        return order
+
+    order = asyncio.run(run())
+    assert all(set(order[start : start + 4]) == {0, 1} for start in range(1, 7))
+
+
+def test_who_leaves_is_passed_over_and_no_place_is_lost():
+    async def run():
+        turns = FairTurns(2)
+        gate = asyncio.Event()
+
+        async def work():
+            async with turns.turn(Flow(), 1):
+                await gate.wait()
+
+        tasks = [asyncio.create_task(work()) for _ in range(6)]
+        await asyncio.sleep(0)
+        for task in tasks[2:5]:
+            task.cancel()
+        await asyncio.sleep(0)
+        gate.set()
+        await asyncio.wait(tasks)
+        tasks[5].result()
+        late = [asyncio.create_task(work()) for _ in range(2)]
+        done, waiting = await asyncio.wait(late, timeout=1)
+        return len(done), len(waiting)
+
+    assert asyncio.run(run()) == (2, 0)
+
+
+def test_who_leaves_as_the_place_is_given_passes_it_on():
+    async def run():
+        turns = FairTurns(1)
+        gate = asyncio.Event()
+
+        async def work(is_waiting):
+            async with turns.turn(Flow(), 1):
+                if is_waiting:
+                    await gate.wait()
+
+        first, second, third = (asyncio.create_task(work(number == 0)) for number in range(3))
+        await asyncio.sleep(0)
+        gate.set()
+        await first
+        second.cancel()
+        await asyncio.wait_for(third, 1)
+        return second.cancelled() or second.done()
+
+    assert asyncio.run(run())
