@@ -17,9 +17,9 @@ BOUNDARY = "stopping"
 FORM = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
 
 
-def build_form(field, count):
-    """Return a form of photos that take a tenth of a second or more each, and all but half a gigabyte."""
-    photo = webp_of_one_colour((4600, 4700))
+def build_form(field, count, side=4650):
+    """Return a form of photos. Those of the usual size take a tenth of a second or more each, and a third of a GB."""
+    photo = webp_of_one_colour((side, side))
     head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{field}"; filename='
     parts = [f'{head}"{number}.webp"\r\n\r\n'.encode() + photo + bytes([number]) for number in range(count)]
     return b"\r\n".join([*parts, f"--{BOUNDARY}--\r\n".encode()])
@@ -33,6 +33,12 @@ def send(port, path, body, headers):
         return response.status, response.read().decode()
 
 
+def fetch(port, path):
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
+        connection.request("GET", path)
+        return connection.getresponse().read().decode()
+
+
 def test_a_stop_waits_for_no_photo_that_takes_long_and_loses_none(models, tmp_path):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HANGTAG_")}
     environment |= {"HANGTAG_MODELS": str(models), "HANGTAG_STOP_TIMEOUT_S": str(STOP_TIMEOUT_S)}
@@ -42,11 +48,16 @@ def test_a_stop_waits_for_no_photo_that_takes_long_and_loses_none(models, tmp_pa
         port = int(server.stdout.readline().rpartition(":")[2])
         batch = send(port, "/api/v1/batches", "{}", {"Content-Type": "application/json"})[1]
         batch = batch.partition('"id":"')[2][:12]
-        assert send(port, f"/api/v1/batches/{batch}/files", build_form("files", 200), FORM)[0] == 200
+        assert send(port, f"/api/v1/batches/{batch}/files", build_form("files", 1, 40), FORM)[0] == 200
+        while '"labelled":1' not in fetch(
+            port, f"/api/v1/batches/{batch}"
+        ):  # the worker has loaded its model
+            time.sleep(0.1)
+        assert send(port, f"/api/v1/batches/{batch}/files", build_form("files", 60), FORM)[0] == 200
 
         def ask():
             with suppress(OSError, http.client.HTTPException):
-                send(port, "/api/v1/predictions", build_form("photos", 200), FORM)
+                send(port, "/api/v1/predictions", build_form("photos", 60), FORM)
 
         asking = [threading.Thread(target=ask) for _ in range(2)]
         for thread in asking:
@@ -61,5 +72,5 @@ def test_a_stop_waits_for_no_photo_that_takes_long_and_loses_none(models, tmp_pa
             thread.join()
     with closing(sqlite3.connect(tmp_path / "hangtag.db")) as database:
         waiting, answered = database.execute("SELECT sum(todo), sum(NOT todo) FROM photos").fetchone()
-    assert waiting + answered == 200
+    assert waiting + answered == 61
     assert waiting > 0
