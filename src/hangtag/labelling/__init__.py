@@ -1,1 +1,1 @@
-"""From photos on disk to a table of labels, one row per photo, in flat memory."""
+"""Labelling: from photos to a table of labels, one row per photo, in bounded memory."""

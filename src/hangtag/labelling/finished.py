@@ -1,4 +1,4 @@
-"""Which photos of a job have their rows already: 8 bytes and a small count for each, however long its name is."""
+"""The photos of a job that already have rows: 8 bytes and a small count for each, however long its name is."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,6 +1,6 @@
-"""A job: a table that is being made, which can be stopped at any moment and resumes where it was.
+"""A job: a table that can be interrupted at any moment and resumed.
 
-Its rows lie in a folder: that of the output itself, or, for an output that is a file, a hidden one next to it.
+Its rows are in a folder: the output folder itself or, for an output file, a hidden folder next to it.
 """
 
 import contextlib
@@ -49,7 +49,7 @@ class Job:
         self._parts.write(rows)
 
     def finish(self) -> None:
-        """Write the output from the rows. The job's own folder stays only where it may be of use again."""
+        """Write the output from the rows. The job's own folder stays only if it may be needed again."""
         plan = self._plan
         if plan.output.is_folder:
             self._parts.complete_part()

@@ -1,4 +1,4 @@
-"""The table of labels: which columns it has, what kind of value stands in each, and its rows from `Predictions`."""
+"""The table of labels: its columns, the kinds of their values, and its rows from `Predictions`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -25,9 +25,9 @@ class Output:
 
     @classmethod
     def choose(cls, name: str | None, chosen: Format | None = None) -> "Output | None":
-        """Understand what a person calls an output, as `parse` does; None, the screen, without a name and a format.
+        """Return the output for a name and a format, as `parse` does; None, the screen, without either.
 
-        Whoever chooses a format alone wants a table, on standard output.
+        A format without a name means a table on standard output.
         """
         if name is None and chosen is None:
             return None
@@ -35,10 +35,10 @@ class Output:
 
     @classmethod
     def parse(cls, name: str, chosen: Format | None = None) -> "Output":
-        """Understand what a person calls an output, and check that it can be written, before any photo is labelled.
+        """Return the output with this name, and check that it can be written, before any photo is labelled.
 
-        `-` is standard output; a name that ends in `/` is a folder of Parquet parts; the ending of any other name says
-        the format, unless one is `chosen`. Raises `UsageError` for what is none of these.
+        `-` is standard output; a name that ends in `/` is a folder of Parquet parts; the extension of any other name
+        chooses the format, unless one is `chosen`. Raises `UsageError` for what is none of these.
         """
         path, is_folder = Path(name), name.endswith(("/", "\\")) and name != "-"
         if path == STANDARD_OUTPUT:
@@ -109,7 +109,7 @@ def _format_of(path: Path) -> Format:
         if path.suffix.lower() == f".{name}":
             return name
     raise UsageError(
-        f"no table format ends in {path.suffix!r}" if path.suffix else "the name has no ending",
+        f"no table format ends in {path.suffix!r}" if path.suffix else "the name has no extension",
         where=path,
         fix="Use one of .csv, .xlsx, .jsonl, .parquet; a name that ends in / is a folder of Parquet parts, and - is "
         "standard output.",

@@ -245,7 +245,7 @@ def remove_rows(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Say of a part that cannot be read which one it is."""
+    """Add the part's name to the error of a part that cannot be read."""
     try:
         yield
     except (pa.ArrowException, OSError) as error:
@@ -257,7 +257,7 @@ def _reading(path: Path) -> Iterator[None]:
 
 
 class _Pace:
-    """When it is time again for something that is to happen every second, but not to take a fiftieth of the time."""
+    """Tells when a task is due that should run every second, but take at most a fiftieth of the time."""
 
     def __init__(self) -> None:
         self._wait = 1.0

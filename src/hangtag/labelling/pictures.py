@@ -1,4 +1,4 @@
-"""Pictures of what a model looked at: for each photo one PNG with the photo and its heat maps side by side."""
+"""Heat maps as files: for each photo one PNG with the photo and its heat maps side by side."""
 
 import hashlib
 import os
@@ -82,7 +82,7 @@ def name_picture(path: str) -> str:
 def render_picture(image: Image.Image, explanation: Explanation, title: str) -> Image.Image:
     """Return an upright RGB photo and its heat maps side by side, with labels and confidences, on white."""
     shown = _fit(image)
-    panels = [(shown, (title, "bright: what spoke for the label"))]
+    panels = [(shown, (title, "bright: supports the label"))]
     for column, found in explanation.maps.items():
         overlay = render_overlay(shown, explanation.heat_of_photo(column, shown.size))
         panels.append((overlay, (column, _say(found))))

@@ -1,6 +1,6 @@
-"""What a job writes, what its answers depend on, and `_job.json`, which keeps both next to its rows.
+"""The manifest of a job: what it writes and what its predictions depend on, stored as `_job.json` with its rows.
 
-Rows of different answers never come into one table.
+Rows from different models or settings never mix in one table.
 """
 
 import hashlib
@@ -61,7 +61,7 @@ class Fingerprint:
 
     @property
     def sha256(self) -> str:
-        """All of it as one number, in hexadecimal."""
+        """A hash of all fields, in hexadecimal."""
         return hashlib.sha256(json.dumps(self.to_json()).encode()).hexdigest()
 
     def to_json(self) -> dict[str, Any]:
@@ -69,7 +69,7 @@ class Fingerprint:
         return asdict(self)
 
     def describe_changes(self, now: "Fingerprint") -> list[str]:
-        """Say in words how `now` differs; each is a clause of its own. Empty when it does not."""
+        """Return how `now` differs, as clauses; empty if it does not."""
         changes = []
         if list(self.models) != list(now.models):
             changes.append(f"the models were {', '.join(self.models)} and are now {', '.join(now.models)}")

@@ -1,4 +1,4 @@
-"""How far a run is: a bar with images a second and the time left, where a person can see it."""
+"""The progress bar of a run, with images per second and the time left."""
 
 import contextlib
 import threading

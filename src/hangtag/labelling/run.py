@@ -1,4 +1,4 @@
-"""One run: every photo of the inputs becomes its rows in the table, and the run its summary."""
+"""One run: labels every photo of the inputs, writes its rows, and returns a summary."""
 
 import contextlib
 import time
@@ -106,6 +106,6 @@ def _complete(summary: Summary, walk: PhotoInput) -> Summary:
 
 def _what_was_there(other_files: int) -> str:
     if not other_files:
-        return "Name photos, or folders that hold some."
+        return "Pass photos, or folders with photos."
     files = "one file" if other_files == 1 else f"{other_files:,} files"
     return f"There {'is' if other_files == 1 else 'are'} {files} with other endings; name a file to try it anyway."

@@ -1,4 +1,4 @@
-"""What a person sees of a run: lines of progress, a table of the first photos, and the summary.
+"""The terminal output of a run: lines of progress, a table of the first photos, and the summary.
 
 The progress bar is elsewhere (`progress`), since its library takes longer to import than a photo to label.
 """

@@ -1,4 +1,4 @@
-"""What labelling costs on this machine, part by part, and which setting of the engine is the fastest."""
+"""Measuring the steps of labelling on this machine, and the settings of the engine."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

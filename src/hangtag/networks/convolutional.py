@@ -1,4 +1,4 @@
-"""The networks that hangtag's forerunner trained: two small ones from scratch, and VGG16.
+"""The networks of the original project: two small ones from scratch, and VGG16.
 
 The dense layers of the small ones see the flattened features, so that such a network fits photos of one size alone.
 There are no pretrained weights for them.

@@ -15,7 +15,7 @@ _TINY: Final = 1e-5  # the root of nothing has no slope
 
 @dataclass(frozen=True, slots=True)
 class Tap:
-    """A way to what a backbone sees early on, where the last layers have not yet mixed colours into things.
+    """Access to a backbone's early features, in which colours are not yet mixed into shapes.
 
     `run` turns a backbone and its photos (N, 3, H, W) into its features (N, F) and an early feature map (N, `channels`,
     H', W').

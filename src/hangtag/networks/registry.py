@@ -1,4 +1,4 @@
-"""Every architecture by its name. To add one, write its builder and put it into `ARCHITECTURES`.
+"""The registry of architectures. To add one, write its builder and put it into `ARCHITECTURES`.
 
 Any other network of timm is built as `timm:NAME`, from what timm says of it. timm takes seconds to import, so it is
 imported only for a network that is timm's.

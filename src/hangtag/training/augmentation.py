@@ -1,10 +1,10 @@
-"""Augmentation: each time a training photo is seen, it is seen a little differently.
+"""Augmentation: random changes to training photos.
 
 One resampling does flips, rotation, shear, zoom and shift at once, for a whole batch. Light is varied by one factor for
-all channels, and a tint is slight, so that a colour stays the colour that its label says.
+all channels, and tints are slight, so that the colour still matches its label.
 
-A product photographed on plain paper can also be put on other paper, a wall or a cloth. One shop's photos all stand on
-the same white paper, and a network that never saw anything else learns it.
+A product on a plain background can also be put on another one. All photos of a shop may have the same white background,
+and a network that never saw another one relies on it.
 """
 
 import math

@@ -1,7 +1,7 @@
-"""The end of a training: the network becomes a bundle, calibrated, checked against torch and measured.
+"""The end of a training: exporting the network as a bundle, calibrating, checking against torch and measuring.
 
-Everything here is measured through the exported graph and the engine that will serve it, never through torch; torch
-only has to agree. The weights are of half precision where the recipe says so.
+Everything is measured with the exported graph and the inference engine, never with torch; torch only has to agree. The
+weights are in half precision if the recipe says so.
 """
 
 import contextlib
@@ -149,7 +149,7 @@ def require_twin(recipe: Recipe, twin: Card) -> None:
         raise TrainingError(
             f"{twin.name} was trained with another recipe, so its figures are not those of {recipe.name}",
             where="`figures_of`",
-            fix="Train the recipe on its splits first, and name the bundle of that run.",
+            fix="Train the recipe on its splits first, and pass the bundle of that run.",
         )
     if "figures_of" in twin.data or not twin.metrics:
         raise TrainingError(f"{twin.name} has no figures of its own", where="`figures_of`")
@@ -162,7 +162,7 @@ def require_twin(recipe: Recipe, twin: Card) -> None:
 
 
 def _calibrated(card: Card, engine: Engine, data: TrainingData, target_accuracy: float) -> Card:
-    """Return the card with honest confidences and the thresholds for a target, both by the validation split."""
+    """Return the card with calibration and with thresholds for a target, both from the validation split."""
     outputs, targets = engine.run(np.asarray(data.validation.pixels)), data.validation.targets
     card = calibrate(card, outputs, targets)
     card = choose_thresholds(card, PredictionBuilder(card).build(outputs), targets, target_accuracy)
@@ -291,7 +291,7 @@ def store_weights_as_float16(model: onnx.ModelProto) -> None:
 
 
 def _forget_the_making(model: onnx.ModelProto) -> None:
-    """Remove what the exporter notes about the maker's source files; it is nobody's business and changes every time."""
+    """Remove the exporter's notes on source files, which are private and change every time."""
     graph = model.graph
     described: list[Any] = [
         model,

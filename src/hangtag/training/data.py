@@ -1,4 +1,4 @@
-"""What a training run sees: pixels and class indices of train and validation photos. It never opens a test photo."""
+"""The data of a training: pixels and class indices of train and validation photos. It never opens a test photo."""
 
 import hashlib
 import json

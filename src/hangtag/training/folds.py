@@ -1,8 +1,8 @@
-"""Cross-fitting: every photo of train and validation is answered by a model that was trained without it.
+"""Cross-fitting: every train and validation photo is predicted by a model that was trained without it.
 
-The rows are divided into K folds. For each fold the recipe is trained as ever, on a split table of its own: the fold
-takes the place of the test split, the validation rows of the other folds stay validation (the temperatures are fitted
-on them), the other rows are learned from. Test rows of the split table take part in nothing.
+The rows are divided into K folds. For each fold the recipe is trained with a split table of its own: the fold takes the
+place of the test split, the validation rows of the other folds stay validation (the temperatures are fitted on them),
+and the other rows are train rows. Test rows of the split table are not used.
 """
 
 import hashlib

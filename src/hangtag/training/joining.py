@@ -1,4 +1,4 @@
-"""All that a run learns from behind one door: the catalogue, the sets that join it, and photos of no product."""
+"""Joining the training data of a run: the catalogue, the joined sets, and negatives."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

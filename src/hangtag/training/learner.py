@@ -27,7 +27,7 @@ _VALIDATION_BATCH = 256
 
 
 class Learner:
-    """Turns batches into better weights: those that make `losses` small. In a `group`, its part of every batch."""
+    """Trains a network on batches to minimise `losses`. In a `group`, on its part of every batch."""
 
     def __init__(
         self,

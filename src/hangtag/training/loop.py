@@ -65,7 +65,7 @@ class RunSettings:
 
 @dataclass(frozen=True, slots=True)
 class TrainedNetwork:
-    """What training made: the network as it will be served, in evaluation mode, and the way there."""
+    """The result of training: the network in evaluation mode, and the history."""
 
     network: ServedNetwork
     history: History

@@ -1,4 +1,4 @@
-"""What a step is to make small: cross-entropy over what is known of each label, and of the OOD detector."""
+"""The loss: cross-entropy over the known labels, and that of the OOD detector."""
 
 import math
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Photos of no product: drawn ones, cut-out ones, and those of folders. What an OOD detector learns to turn away.
+"""Negatives for the OOD detector: photos that show no product, drawn, cut out, or from folders.
 
 The drawn ones are pages of text, screens, rooms, things, patterns, noise and empty paper; the cut-out ones are corners
 of photos that people took at home, and product photos whose pieces were shuffled until no product is left.
@@ -56,7 +56,7 @@ class Negatives(KeepsNothingOpen):
 
     def open_table(self) -> BinaryIO:
         """Raise `CatalogueError`: nothing is known of these photos but that they show no product."""
-        raise CatalogueError("photos of no product have no table")
+        raise CatalogueError("negatives have no table")
 
     def photo_names(self) -> frozenset[str]:
         """Return the names of all photos."""

@@ -29,7 +29,7 @@ from hangtag.training.recipe import Recipe
 from hangtag.training.workers import FEWEST_PHOTOS, ProcessGroup
 
 MOST_FAILURES: Final = 10
-"""After so many lost workers a run gives up, so that a fault that comes again does not keep a cluster busy for ever."""
+"""After this many lost workers a run gives up, so that a recurring fault does not keep a cluster busy forever."""
 
 
 @dataclass(frozen=True, slots=True)

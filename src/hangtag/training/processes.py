@@ -1,7 +1,7 @@
-"""Training by several processes of this machine, one thread each, whose gradients are added up.
+"""Training with several single-threaded processes on this machine, whose gradients are summed.
 
-Threads of one process wait for each other after every layer: where anything else runs on the machine, the slowest
-decides. Processes meet once a step. The first of them is the command itself. It starts the others and tells them by
+Threads of one process wait for each other after every layer: if anything else runs on the machine, the slowest decides.
+Processes synchronise once per step. The first of them is the command itself. It starts the others and tells them by
 their standard input what to do; they end when that closes.
 """
 

@@ -1,4 +1,4 @@
-"""What a person sees while a training runs: a live bar on a terminal, lines in a log."""
+"""The progress of a training: a live bar on a terminal, lines in a log."""
 
 import sys
 import time

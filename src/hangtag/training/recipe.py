@@ -1,4 +1,4 @@
-"""A recipe: everything that decides what a training run makes, in one TOML file."""
+"""Recipes: everything that decides what a training produces, in one TOML file."""
 
 import dataclasses
 import hashlib

@@ -11,7 +11,7 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     former_names: ClassVar[Mapping[str, str]] = {}
-    """What values were called in older recipes, which can still be read."""
+    """Former names of values in older recipes, which can still be read."""
 
     @model_validator(mode="before")
     @classmethod
@@ -25,7 +25,7 @@ class Section(BaseModel):
 
 
 class NetworkRecipe(Section):
-    """Which network is trained, and from where it starts.
+    """The network, and the weights that it starts from.
 
     The heads of the columns `tapped` also see the means and deviations of an early feature map.
     """
@@ -37,9 +37,9 @@ class NetworkRecipe(Section):
 
 
 class FineTuningRecipe(Section):
-    """When a pretrained backbone learns: not at all for `frozen_epochs`, then its `last_blocks` at a rate of their own.
+    """When a pretrained backbone is trained: not for `frozen_epochs`, then its `last_blocks` at their own learning rate.
 
-    All layers that are not pretrained learn from the first step on. With `last_blocks` 0 the backbone stays frozen.
+    Layers that are not pretrained are trained from the first step. With `last_blocks` 0, the backbone stays frozen.
     """
 
     frozen_epochs: int = Field(ge=0)
@@ -48,7 +48,7 @@ class FineTuningRecipe(Section):
 
 
 class OptimisationRecipe(Section):
-    """How the weights are found: AdamW under a learning rate that stays (`constant`), or falls to zero (`cosine`).
+    """The optimisation: AdamW with a learning rate that stays (`constant`) or falls to zero (`cosine`).
 
     It warms up over `warmup_share` of the steps. `gradient_clip` 0 clips nothing.
     `logit_adjustment` is how much of the log of a class's share is added to its logit while training, which is
@@ -78,7 +78,7 @@ class OptimisationRecipe(Section):
 
 
 class AugmentationRecipe(Section):
-    """How training photos are varied. Shares are of the photo's side, zoom and light are factors around 1.
+    """Augmentation of training photos. Shares are of the photo's side; zoom and light are factors around 1.
 
     `flip_probability` mirrors left and right, `vertical_flip_probability` top and bottom. `shear_share` is how far the
     top edge is pushed sideways against the bottom edge. `background_probability` puts a photo with a plain background
@@ -115,10 +115,10 @@ class AugmentationRecipe(Section):
 
 
 class JoiningRecipe(Section):
-    """How joined sets are learned from: `validation` is the share of each that is kept back to see how well they go.
+    """How joined sets are used: `validation` is the share of each set that is kept back to measure on.
 
-    A photo of theirs is seen `repeats` times in an epoch. Of a set with more than `largest` photos so many are drawn;
-    0 takes all.
+    An epoch shows each of their photos `repeats` times. From a set with more than `largest` photos, this many are
+    drawn; 0 takes all.
     """
 
     validation: float = Field(default=0, ge=0, lt=1)
@@ -129,7 +129,7 @@ class JoiningRecipe(Section):
 class OodRecipe(Section):
     """How the OOD detector is trained: with this many `drawn` images, and with negatives.
 
-    `loss_weight` is what the detector counts beside one head.
+    `loss_weight` is the weight of the detector's loss, relative to one head.
     """
 
     drawn: int = Field(ge=0)
@@ -137,16 +137,16 @@ class OodRecipe(Section):
 
 
 class NamesRecipe(Section):
-    """What the products' names make likely is learnt in addition to the labels, and counts `weight` of the two."""
+    """Soft targets from the products' names, with a weight of `weight`; the labels have the rest."""
 
     weight: float = Field(gt=0, le=1)
 
 
 class DistillationRecipe(Section):
-    """What teachers answer to the train photos is learnt in addition to the labels, and counts `weight` of the two.
+    """Soft targets from teachers' predictions, with a weight of `weight`; the labels have the rest.
 
-    `teacher` is a recipe that is trained first, where the run is told of no other teacher; with `start_from_teacher`
-    the backbone starts from that one's weights.
+    `teacher` is a recipe that is trained first, unless the run is given another teacher. With `start_from_teacher`, the
+    backbone starts from the teacher's weights.
     """
 
     weight: float = Field(gt=0, le=1)
@@ -155,10 +155,10 @@ class DistillationRecipe(Section):
 
 
 class AnswersRecipe(Section):
-    """What is decided on validation once the network has learnt.
+    """Choices made on the validation split after training.
 
-    Thresholds are chosen so that `target_accuracy` of what the model answers is right. Rare classes are answered more
-    readily, as far as it costs a head no more than `rare_class_loss` of its accuracy; None leaves them as they are.
+    Thresholds are chosen so that `target_accuracy` of the confident answers are right. Rare classes are predicted more
+    readily if this costs a head at most `rare_class_loss` of its accuracy; None leaves them unchanged.
     """
 
     target_accuracy: float = Field(default=0.98, gt=0.5, lt=1)
@@ -168,8 +168,8 @@ class AnswersRecipe(Section):
 class ExportRecipe(Section):
     """How the bundle is written, and how far its logits may be from the trained network's before export fails.
 
-    With `embedding`, the bundle also answers with the backbone's features; with `statistics`, it holds their means by
-    class and their covariance over the train photos, from which adapting starts.
+    With `embedding`, the bundle also returns the backbone's features. With `statistics`, it contains their means by
+    class and their covariance over the train photos, which adapting needs.
     """
 
     weights: Literal["float32", "float16"]

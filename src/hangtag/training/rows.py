@@ -1,4 +1,4 @@
-"""Which rows of a split table a run learns from: a part of them, or more than the catalogue has."""
+"""The rows of a split table that a run trains on: a part of them, or more than the catalogue has."""
 
 import json
 from collections import Counter

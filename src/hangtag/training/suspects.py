@@ -1,4 +1,4 @@
-"""Training without suspect labels: they become unknown, and the rest of the product is learnt as ever."""
+"""Training without suspect labels: they become unknown, and the product's other labels are kept."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ from hangtag.tables.writing import restore_text
 
 
 class SuspectLabel(NamedTuple):
-    """A label that is not to be believed: the product's id, the column, and the label as given."""
+    """A suspect label: the product's id, the column, and the given label."""
 
     id: str
     column: str

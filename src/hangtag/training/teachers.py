@@ -1,8 +1,8 @@
-"""Distillation: what trained models answer to the train photos is learnt in addition to the labels.
+"""Distillation: the predictions of trained models for the train photos become soft targets.
 
-A teacher, larger or trained otherwise, says how like each other classes are, and doubts a slip of a label column
-(Hinton et al. 2015, "Distilling the knowledge in a neural network"). Several teachers are averaged. Each sees a photo
-once, as it is, by its own preprocessing; the student learns that answer for every variation of the photo.
+A teacher, which is larger or trained differently, knows which classes are similar, and softens wrong labels (Hinton et
+al. 2015, "Distilling the knowledge in a neural network"). Several teachers are averaged. Each sees a photo once,
+without augmentation, with its own preprocessing; the student learns this prediction for every variant of the photo.
 """
 
 from collections.abc import Mapping, Sequence

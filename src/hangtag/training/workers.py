@@ -1,7 +1,7 @@
 """The workers that train one network together: each takes a part of every batch, and all take the same step.
 
-A worker's loss is divided by what the whole batch knows, so that the sum of the workers' gradients is the very gradient
-of the batch, however it was cut. `WorkerGroup` is the port, and by itself a group of one.
+A worker's loss is normalised by the labels of the whole batch, so that the sum of the workers' gradients is exactly the
+gradient of the batch, however it was split. `WorkerGroup` is the interface, and itself a group of one.
 """
 
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ def choose_device(name: str) -> torch.device:
 
 
 class WorkerGroup:
-    """A group of one: its part is the whole, and there is nobody to agree with. It computes on `device`."""
+    """A group of one worker, whose part is the whole batch. It computes on `device`."""
 
     rank: int = 0
     size: int = 1

@@ -279,7 +279,7 @@ def test_a_dash_is_csv_on_standard_output(capfdbinary):
     ("name", "problem"),
     [
         ("out.txt", "no table format ends in '.txt'"),
-        ("out", "the name has no ending"),
+        ("out", "the name has no extension"),
         ("missing/out.csv", "there is no such folder"),
         ("folder.csv", "this is a folder. Write .*folder.csv/ to fill it"),
     ],

@@ -1,1 +1,1 @@
-"""Labelling on many machines: workers turn photos into answers, and the job stays where it was started."""
+"""Labelling on many machines: workers predict photos, and the driver writes the rows."""

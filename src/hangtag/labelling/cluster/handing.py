@@ -1,4 +1,4 @@
-"""Photos on their way to another machine: names go, and bytes only where there is nothing else to go by."""
+"""Sending photos to other machines: by name if possible, and otherwise as bytes."""
 
 import os
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""Chunks of photos go to workers and come back in order; workers may come and go, and no photo goes with them."""
+"""Distributing chunks of photos to workers, with predictions in order. Workers may be lost; photos are not."""
 
 import time
 from collections import deque
@@ -154,9 +154,9 @@ def _check_seen(photos: Sequence[HandedPhoto], reasons: Sequence[Reason | None])
     for photo, reason in zip(photos, reasons, strict=True):
         if photo.is_hidden_there(reason):
             raise UsageError(
-                "this machine can read the photo, and another one of the cluster cannot",
+                "this machine can read the photo, but another one of the cluster cannot",
                 where=photo.name,
-                fix="Name photos in a folder that all machines share, or at addresses; see docs/scaling.md.",
+                fix="Use photos in a folder that all machines share, or at addresses; see docs/scaling.md.",
             )
 
 

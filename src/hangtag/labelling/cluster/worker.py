@@ -1,4 +1,4 @@
-"""What runs on the other machines: a model, and the same pipeline that labels on one."""
+"""The worker on another machine: a model, and the same pipeline as on one machine."""
 
 import tempfile
 from collections.abc import Mapping, Sequence

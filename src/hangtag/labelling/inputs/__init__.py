@@ -1,4 +1,4 @@
-"""Which photos to label: whatever a person can name, walked as it is labelled and never listed whole."""
+"""The inputs of labelling: files, folders, archives, tables and addresses, streamed and never listed as a whole."""
 
 from hangtag.labelling.inputs.folder import PhotoWalk
 from hangtag.labelling.inputs.opening import Inputs, open_inputs

@@ -144,7 +144,7 @@ class CloudWalk:
                 f"it cannot be listed ({_first_line(error)})", where=self.url, fix=_CREDENTIALS
             ) from None
         if not found and not self.other_files:
-            yield FaultyPhoto(self.url, PhotoError(Reason.NOT_FOUND, "nothing stands below this prefix"))
+            yield FaultyPhoto(self.url, PhotoError(Reason.NOT_FOUND, "there is nothing below this prefix"))
 
     def count(self) -> None:
         """Return None: a second listing would cost as much as the first."""

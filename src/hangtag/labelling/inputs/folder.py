@@ -212,7 +212,7 @@ class PhotoWalk:
 
     def __post_init__(self) -> None:
         if not self.inputs:
-            raise UsageError("there is nothing to label", fix="Name photos or folders of photos.")
+            raise UsageError("there is nothing to label", fix="Pass photos or folders of photos.")
 
     def __iter__(self) -> Iterator[PhotoFile]:
         self.other_files = 0

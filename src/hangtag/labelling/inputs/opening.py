@@ -1,4 +1,4 @@
-"""From what a person names to the photos that are meant: files, folders, patterns, archives, tables, addresses."""
+"""From the inputs that a person gives to photos: files, folders, patterns, archives, tables, addresses."""
 
 import os
 import sys
@@ -170,7 +170,7 @@ def _open_file(path: str, references: References) -> PhotoInput:
     if name.endswith(_TABLES):
         return open_table(path, references)
     if name.endswith(_OTHER_TABLES):
-        problem = "hangtag does not read tables of this form"
+        problem = "hangtag does not read tables of this format"
         raise UsageError(problem, where=path, fix=f"It reads {TABLES_READ}.")
     return NamedPhoto(path, references)
 
@@ -184,7 +184,7 @@ def _open_address(text: str, scheme: str, references: References) -> PhotoInput:
         raise UsageError(
             "archives and tables can only be read from this machine",
             where=text,
-            fix="Download it, and name the file.",
+            fix="Download it, and pass the file.",
         )
     if scheme in WEB_SCHEMES:
         return NamedPhoto(text, references)

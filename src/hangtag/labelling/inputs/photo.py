@@ -1,4 +1,4 @@
-"""The port between inputs and the rest: a photo with a name, its bytes, and what its row carries along."""
+"""The interface between inputs and the rest: a photo with a name, its bytes, and extra values for its row."""
 
 import os
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Photos that are far away are fetched ahead, by more threads than decode: most of the time they only wait.
+"""Fetching remote photos ahead, with more threads than decode, since they mostly wait.
 
 What was read ahead waits for a decoder, some of it in memory and the rest in files.
 """

@@ -1,4 +1,4 @@
-"""What a name in a table or a list leads to: a file, an address on a server, an object in a store."""
+"""Resolving a name in a table or a list: a file, an address on a server, or an object in a store."""
 
 import os
 import re

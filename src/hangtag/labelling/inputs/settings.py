@@ -1,4 +1,4 @@
-"""What can be chosen about inputs."""
+"""Settings of inputs."""
 
 from dataclasses import dataclass, field
 

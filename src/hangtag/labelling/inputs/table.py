@@ -1,4 +1,4 @@
-"""Photos that a table names: the column of their paths or addresses, and its other values as extra columns."""
+"""Photos listed in a table: the column of their paths or addresses, and its other values as extra columns."""
 
 import os
 import re

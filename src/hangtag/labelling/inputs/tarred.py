@@ -127,7 +127,7 @@ class TarWalk:
     def _photo(self, stream: "_Stream", member: tarfile.TarInfo) -> InputPhoto:
         name = name_member(self.path, member.name)
         if not member.isreg() or member.issparse():
-            return FaultyPhoto(name, PhotoError(Reason.UNREADABLE, "it is no plain file in the tar"))
+            return FaultyPhoto(name, PhotoError(Reason.UNREADABLE, "it is not a regular file in the tar"))
         if stream.is_plain:
             return TarPhoto(self.path, member.name, member.offset_data, member.size)
         if member.size > self.limits.max_bytes:

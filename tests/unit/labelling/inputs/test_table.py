@@ -304,7 +304,7 @@ def test_a_column_is_found_in_other_capitals_and_suggested_otherwise(tmp_path):
 @pytest.mark.parametrize("name", ["a.json", "a.xml", "a.numbers", "a.csv.bz2", "a.html"])
 def test_tables_of_other_forms_are_refused_with_those_that_are_read(tmp_path, name):
     (tmp_path / name).write_bytes(b"x")
-    with pytest.raises(UsageError, match=r"does not read tables of this form. It reads CSV"):
+    with pytest.raises(UsageError, match=r"does not read tables of this format. It reads CSV"):
         walk(tmp_path / name)
 
 
