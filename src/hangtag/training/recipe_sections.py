@@ -37,7 +37,7 @@ class NetworkRecipe(Section):
 
 
 class FineTuningRecipe(Section):
-    """When a pretrained backbone is trained: not for `frozen_epochs`, then its `last_blocks` at their own learning rate.
+    """When a pretrained backbone is trained: not for `frozen_epochs`, then its `last_blocks` at their own rate.
 
     Layers that are not pretrained are trained from the first step. With `last_blocks` 0, the backbone stays frozen.
     """
