@@ -247,6 +247,8 @@ export const batchDe: BatchMessages = {
   'sheet.role.photo': 'Namen der Fotodateien',
   'sheet.role.address': 'Adressen der Fotos',
   'sheet.role.label': 'Bekannt: {name}',
+  'sheet.addresses':
+    'hangtag holt keine Fotos von Adressen. Legen Sie die Dateien auch hier ab: Ein Foto gehört zu der Zeile, deren Adresse mit seinem Namen endet.',
   'sheet.preview': 'Die ersten Produkte',
   'sheet.photos': 'Fotos',
   'sheet.no_photo': 'keine',

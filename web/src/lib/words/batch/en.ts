@@ -253,6 +253,8 @@ export const batchEn = {
   'sheet.role.photo': 'Photo file names',
   'sheet.role.address': 'Addresses of photos',
   'sheet.role.label': 'Known {name}',
+  'sheet.addresses':
+    'hangtag doesn’t fetch photos from addresses. Drop the files here, too: a photo belongs to the row whose address ends with its name.',
   'sheet.preview': 'The first products',
   'sheet.photos': 'Photos',
   'sheet.no_photo': 'none',

@@ -246,6 +246,8 @@ export const batchEs: BatchMessages = {
   'sheet.role.photo': 'Nombres de las fotos',
   'sheet.role.address': 'Direcciones de las fotos',
   'sheet.role.label': 'Conocido: {name}',
+  'sheet.addresses':
+    'hangtag no descarga fotos de direcciones. Suelte también aquí los archivos: una foto corresponde a la fila cuya dirección termina con su nombre.',
   'sheet.preview': 'Los primeros productos',
   'sheet.photos': 'Fotos',
   'sheet.no_photo': 'ninguna',

@@ -248,6 +248,8 @@ export const batchFr: BatchMessages = {
   'sheet.role.photo': 'Noms des photos',
   'sheet.role.address': 'Adresses des photos',
   'sheet.role.label': 'Connu : {name}',
+  'sheet.addresses':
+    'hangtag ne télécharge pas de photos à partir d’adresses. Déposez aussi les fichiers ici : une photo va avec la ligne dont l’adresse se termine par son nom.',
   'sheet.preview': 'Les premiers produits',
   'sheet.photos': 'Photos',
   'sheet.no_photo': 'aucune',
