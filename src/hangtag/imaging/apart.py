@@ -54,12 +54,14 @@ _BROKEN: Final = "the decoder broke down on it"
 class DecodeRequest:
     """What to do with a photo: decode it in full, or as large as a (width, height) `at_least` needs.
 
+    With `most_pixels`, a photo of more comes at a half, a third or less of its size.
     With `is_inspected`, what is stored is described too, and its pictures are counted.
     """
 
     limits: DecodeLimits = DEFAULT_LIMITS
     at_least: tuple[int, int] | None = None
     is_inspected: bool = False
+    most_pixels: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +76,11 @@ class StoredPhoto:
 
 @dataclass(frozen=True, slots=True)
 class DecodedPhoto:
-    """An upright RGB image, and what its file holds."""
+    """An upright RGB image, what its file holds, and the (width, height) that it would have in full."""
 
     image: Image.Image
     stored: StoredPhoto
+    size: tuple[int, int]
 
 
 def decode_apart(data: bytes, request: DecodeRequest) -> DecodedPhoto:
@@ -182,7 +185,8 @@ class _Decoder:
             if "reason" in answer:
                 raise PhotoError(Reason(answer["reason"]), answer["detail"])
             width, height = answer["size"]
-            return DecodedPhoto(_read_image(self._shown, (width, height)), StoredPhoto(**answer["stored"]))
+            image = _read_image(self._shown, (width, height))
+            return DecodedPhoto(image, StoredPhoto(**answer["stored"]), tuple(answer["whole"]))
         finally:
             if self.is_alive:
                 _shrink(self._given)

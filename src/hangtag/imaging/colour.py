@@ -65,6 +65,16 @@ def _is_profile(profile: object) -> bool:
     return isinstance(profile, bytes) and profile[36:40] == b"acsp"
 
 
+def keeps_numbers(image: Image.Image) -> bool:
+    """Say whether an image is in sRGB already, so that its numbers stay as they are; its header has to be read."""
+    profile = image.info.get("icc_profile")
+    if not profile or len(profile) > LARGEST_PROFILE:
+        return image.mode != "CMYK"
+    if image.mode in _GREYS or image.mode.startswith("I"):
+        return image.mode == "1" or _find_converter(profile, "L") is None
+    return image.mode != "CMYK" and _find_converter(profile, "RGB") is None
+
+
 def find_white(image: Image.Image) -> float | None:
     """Return the level that is white in grey of 16 bits, 32 bits or floating point; None for other images.
 

@@ -1,5 +1,6 @@
 """Safe decoding: any bytes become an upright RGB image or a `PhotoError` with a reason."""
 
+import errno
 import io
 import os
 import stat
@@ -49,6 +50,10 @@ PHOTO_SUFFIXES: Final = frozenset(
 """The file name endings that a folder is searched for."""
 
 
+LYING: Final = 5
+"""From this EXIF orientation on, a photo lies on its side."""
+
+_ORIENTATION: Final = 0x0112
 _READ_AT_A_TIME: Final = 1 << 18
 
 
@@ -140,9 +145,9 @@ def open_photo(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> Iterator[I
         raise PhotoError(reason, _NO_HEIC if is_lacking else "") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise PhotoError(Reason.TOO_MANY_PIXELS) from None
-    except MemoryError:  # the file may be sound: a machine with more memory could tell
-        raise PhotoError(Reason.TOO_EXPENSIVE, "decoding the photo takes too much memory") from None
     except Exception as error:  # noqa: BLE001 - decoders raise anything on hostile bytes, and a photo may not stop a run
+        if _is_lack_of_memory(error):  # the file may be sound: a machine with more memory could tell
+            raise PhotoError(Reason.TOO_EXPENSIVE, "decoding the photo takes too much memory") from None
         reason = _why_not_decoded(error, data)
         raise PhotoError(reason, f"{reason.explanation} ({error})") from None
 
@@ -172,6 +177,17 @@ def _turn_upright(image: Image.Image) -> None:
         raise
     except Exception:  # noqa: BLE001, S110 - a broken EXIF block says nothing about the pixels
         pass
+
+
+def read_orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation of an image, 1 to 8; 1 where there is none that can be read."""
+    try:
+        turn = image.getexif().get(_ORIENTATION, 1)
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - a broken EXIF block says nothing about the pixels
+        return 1
+    return turn if turn in range(2, 9) else 1
 
 
 def drafted_size(size: tuple[int, int], box: tuple[int, int]) -> tuple[int, int]:
@@ -208,6 +224,10 @@ def _why_not_identified(data: bytes) -> Reason:
     if data.startswith(_MAGIC_OF_OTHERS) or data[4:8] == b"ftyp":  # videos, HEIC without its library
         return Reason.UNSUPPORTED_FORMAT
     return Reason.NOT_A_PHOTO
+
+
+def _is_lack_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
 
 
 def _why_not_decoded(error: Exception, data: bytes) -> Reason:

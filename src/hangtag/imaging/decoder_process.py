@@ -9,6 +9,7 @@ can hold them up.
 """
 
 import json
+import math
 import mmap
 import os
 import resource
@@ -28,7 +29,7 @@ from hangtag.imaging.apart import WAIT_FACTOR, StoredPhoto
 from hangtag.imaging.boxes import load_heic
 from hangtag.imaging.budget import DecodeLimits
 from hangtag.imaging.colour import find_white, to_rgb
-from hangtag.imaging.decode import JPEG_FORMATS, drafted_size, open_photo
+from hangtag.imaging.decode import JPEG_FORMATS, LYING, drafted_size, open_photo, read_orientation
 
 LOADED: Final = (AvifImagePlugin, ImageCms, TiffImagePlugin, WebPImagePlugin)
 """What is loaded before the first photo comes, and not again after each death."""
@@ -40,7 +41,6 @@ _REDUCED_FROM_PIXELS: Final = 4_000_000
 _REDUCING_GAP: Final = 3
 """How much larger than `at_least` a photo stays: what Pillow's own reducing leaves to its better filter."""
 
-_ORIENTATION: Final = 0x0112
 _NICE: Final = 10
 _GROUP: Final = Path("/proc/self/autogroup")
 """Linux may share the processors between sessions first, and then their order within one says nothing."""
@@ -135,25 +135,29 @@ def _decode(given: int, shown: int, request: dict[str, Any], limits: DecodeLimit
             data = file[:]
         with open_photo(data, limits) as photo:
             stored = StoredPhoto(str(photo.format), photo.mode, photo.has_transparency_data)
-            size = _show(photo, shown, request["at_least"])
+            size = _show(photo, shown, request)
+            whole = photo.size[::-1] if read_orientation(photo) >= LYING else photo.size
             if request["is_inspected"] and photo.format not in JPEG_FORMATS:
                 stored = StoredPhoto(stored.format, stored.mode, stored.is_transparent, _count_frames(photo))
     except PhotoError as error:
         return {"reason": error.reason, "detail": error.detail[:500]}
     except MemoryError:
         return {"reason": Reason.TOO_EXPENSIVE, "detail": "decoding the photo takes too much memory"}
-    return {"size": size, "stored": asdict(stored)}
+    return {"size": size, "whole": whole, "stored": asdict(stored)}
 
 
-def _show(photo: Image.Image, shown: int, at_least: tuple[int, int] | None) -> tuple[int, int]:
+def _show(photo: Image.Image, shown: int, request: dict[str, Any]) -> tuple[int, int]:
     """Write a photo's upright pixels in sRGB where they are shared; return their (width, height)."""
+    at_least = request["at_least"]
     if at_least is not None and photo.format in JPEG_FORMATS:
         photo.draft(None, drafted_size(photo.size, at_least))
     photo.load()
     factor = _reducing_factor(photo.size, at_least)
+    if request["most_pixels"] is not None:
+        factor = max(factor, math.ceil(math.sqrt(photo.width * photo.height / request["most_pixels"])))
     size = (-(-photo.width // factor), -(-photo.height // factor))
-    turn = _read_orientation(photo)
-    width, height = size[::-1] if turn >= 5 else size  # noqa: PLR2004 - from 5 on, a photo lies on its side
+    turn = read_orientation(photo)
+    width, height = size[::-1] if turn >= LYING else size
     if os.fstat(shown).st_size < 3 * width * height:
         os.truncate(shown, 3 * width * height)
     with mmap.mmap(shown, 3 * width * height) as shared:
@@ -184,7 +188,7 @@ def _reducing_factor(size: tuple[int, int], at_least: tuple[int, int] | None) ->
 
 def _as_stored(upright: Pixels, turn: int) -> Pixels:
     """Return upright pixels, (height, width, 3), in the order in which a photo of an EXIF orientation is stored."""
-    if turn >= 5:  # noqa: PLR2004 - as above
+    if turn >= LYING:
         upright = upright.swapaxes(0, 1)
     return {
         2: upright[:, ::-1],
@@ -194,16 +198,6 @@ def _as_stored(upright: Pixels, turn: int) -> Pixels:
         7: upright[::-1, ::-1],
         8: upright[:, ::-1],
     }.get(turn, upright)
-
-
-def _read_orientation(photo: Image.Image) -> int:
-    try:
-        turn = photo.getexif().get(_ORIENTATION, 1)
-    except MemoryError:
-        raise
-    except Exception:  # noqa: BLE001 - a broken EXIF block says nothing about the pixels
-        return 1
-    return turn if turn in range(2, 9) else 1
 
 
 def _count_frames(photo: Image.Image) -> int:

@@ -102,4 +102,5 @@ def _decode_inspected(data: bytes, limits: DecodeLimits) -> DecodedPhoto:
         return decode_apart(data, DecodeRequest(limits, is_inspected=True))
     with open_photo(data, limits) as photo:  # one picture: what holds several is not cheap
         stored = StoredPhoto(str(photo.format), photo.mode, photo.has_transparency_data)
-        return DecodedPhoto(convert_upright(photo), stored)
+        upright = convert_upright(photo)
+        return DecodedPhoto(upright, stored, upright.size)

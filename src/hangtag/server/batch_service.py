@@ -46,7 +46,7 @@ _SLOW_UPLOADS: Final = 2
 def open_store(settings: Settings) -> Store:
     """Return the store of the settings, with its tables brought to the schema of this version."""
     engine = open_database(find_url(settings.database_url, settings.data_folder))
-    folder = PhotoFolder(settings.data_folder)
+    folder = PhotoFolder(settings.data_folder, keep_originals=settings.keep_originals)
     store = Store(engine, folder, settings.decode_limits, lambda card: doubt_thresholds(card, settings))
     store.quotas = Quotas(
         settings.quota_bytes,

@@ -137,6 +137,10 @@ class Settings(BaseSettings):
         default="",
         description="A PostgreSQL database, as `postgresql://user:password@host/name`. Defaults to SQLite.",
     )
+    keep_originals: bool = Field(
+        default=False,
+        description="Whether photos of batches are kept as they came, instead of as copies without metadata.",
+    )
     catalogue: Path | None = Field(
         default=None, validation_alias="HANGTAG_DATA", description="The catalogue to show on the page."
     )

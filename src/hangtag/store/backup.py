@@ -27,6 +27,9 @@ from hangtag.store.folder import PhotoFolder, hash_file
 
 MANIFEST: Final = "hangtag-backup.json"
 _FORMAT: Final = 1
+_DIGEST: Final = "HANGTAG.sha256"
+"""The header of a photo's member that holds the SHA-256 of what is kept. In older backups the name is that."""
+
 _ROWS_AT_A_TIME: Final = 1000
 _VERSION_TABLE: Final = "alembic_version"
 
@@ -62,7 +65,7 @@ def write_backup(engine: Engine, folder: PhotoFolder, path: Path) -> BackupSumma
             _add_file(archive, f"tables/{table.name}.jsonl", _iter_lines(connection, table))
         photos = 0
         for sha256 in folder.iter_hashes():
-            archive.add(folder.path(sha256), f"photos/{sha256}", recursive=False)
+            _add_photo(archive, folder.path(sha256), sha256)
             photos += 1
     return BackupSummary(counts, photos)
 
@@ -70,8 +73,8 @@ def write_backup(engine: Engine, folder: PhotoFolder, path: Path) -> BackupSumma
 def read_backup(path: Path, engine: Engine, folder: PhotoFolder) -> BackupSummary:
     """Put a backup into an empty database and folder, and bring it to the schema of this version.
 
-    Every photo is compared with its hash. Raises `StoreError` for a file that is no backup, one of a newer version, one
-    that is damaged, and for a database that holds something; the database is then as it was.
+    Every photo is compared with its digest. Raises `StoreError` for a file that is no backup, one of a newer version,
+    one that is damaged, and for a database that holds something; the database is then as it was.
     """
     try:
         with tarfile.open(path) as archive, closing(_Members(archive)) as members:
@@ -122,12 +125,13 @@ class _Members:
             with self._open(member) as source, copy.open("wb") as file:
                 while piece := source.read(1 << 20):
                     file.write(piece)
-            if hash_file(copy) != member.name.removeprefix("photos/"):
+            sha256 = member.name.removeprefix("photos/")
+            if hash_file(copy) != member.pax_headers.get(_DIGEST, sha256):
                 raise StoreError(f"the backup is damaged: {member.name} is not what it was", where=path)
             with folder.receiving() as incoming:
                 moved = incoming / "photo"
                 moved.write_bytes(copy.read_bytes())
-                folder.keep(moved)
+                folder.keep(moved, sha256)
             count += 1
         return count
 
@@ -180,6 +184,14 @@ def _unpack(value: Any, table: Table, name: str, *, is_sqlite: bool) -> Any:  # 
         moment = datetime.fromisoformat(value)
         return moment.replace(tzinfo=None) if is_sqlite else moment
     return value
+
+
+def _add_photo(archive: tarfile.TarFile, path: Path, sha256: str) -> None:
+    """Add a photo under the hash of the file that came; that of its copy tells later whether it is still whole."""
+    info = archive.gettarinfo(path, f"photos/{sha256}")
+    info.pax_headers = {_DIGEST: hash_file(path)}
+    with path.open("rb") as file:
+        archive.addfile(info, file)
 
 
 def _add_file(archive: tarfile.TarFile, name: str, lines: Iterable[str]) -> None:

@@ -1,4 +1,4 @@
-"""The photos of the store: files named by the SHA-256 of their content, and thumbnails that are made once.
+"""The photos of the store: copies named by the SHA-256 of the files that came, and thumbnails that are made once.
 
 A client's file name never becomes a path. The same photo in two batches is one file.
 """
@@ -11,12 +11,14 @@ import secrets
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from hangtag.domain.durable import sync_folder
 from hangtag.domain.errors import UsageError
 from hangtag.imaging.budget import DecodeLimits
+from hangtag.imaging.copies import copy_photo
 from hangtag.imaging.decode import read_photo_bytes
 from hangtag.imaging.thumbnails import MEDIA_TYPE, render_photo
 
@@ -52,15 +54,25 @@ def _unusable(problem: str, folder: Path) -> UsageError:
     return UsageError(problem, where=folder, fix="Choose another --data-folder.")
 
 
+@dataclass(frozen=True, slots=True)
+class KeptPhoto:
+    """A photo of the store: the hash of the file that came, and its width and height in pixels as it stands upright."""
+
+    sha256: str
+    width: int
+    height: int
+
+
 class PhotoFolder:
     """The photos, thumbnails and unfinished uploads in a data folder.
 
     Safe to use from several threads, and from several processes: those that receive hold a lock that those that
-    remove ask for.
+    remove ask for. With `keep_originals`, photos are kept as they come; otherwise a copy of each is.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, keep_originals: bool = False) -> None:
         self.root = root
+        self.keep_originals = keep_originals
         self.photos = root / "photos"
         self.thumbnails = root / "thumbnails"
         self.incoming = root / "incoming"
@@ -100,9 +112,9 @@ class PhotoFolder:
         finally:
             os.close(file)
 
-    def keep(self, path: Path) -> str:
-        """Take over a file of an upload and return its hash. The file is gone afterwards."""
-        sha256 = hash_file(path)
+    def keep(self, path: Path, sha256: str | None = None) -> str:
+        """Take over a file of an upload, and return its hash or the one it is to be found by. It is gone afterwards."""
+        sha256 = sha256 or hash_file(path)
         target = self.path(sha256)
         if target.exists():
             path.unlink()
@@ -110,15 +122,19 @@ class PhotoFolder:
             _settle(path, target)
         return sha256
 
-    def keep_bytes(self, data: bytes, folder: Path) -> str:
-        """Store bytes by way of a file in the folder of an upload, and return their hash."""
+    def keep_photo(self, data: bytes, folder: Path, limits: DecodeLimits) -> "KeptPhoto":
+        """Store a photo by way of a file in the folder of an upload.
+
+        Raises `PhotoError` for one that cannot be shown, of which nothing is kept.
+        """
         sha256 = hashlib.sha256(data).hexdigest()
+        copy = copy_photo(data, limits)
         target = self.path(sha256)
         if not target.exists():
             temporary = folder / secrets.token_hex(8)
-            temporary.write_bytes(data)
+            temporary.write_bytes(data if self.keep_originals else copy.data)
             _settle(temporary, target)
-        return sha256
+        return KeptPhoto(sha256, *copy.size)
 
     def read(self, sha256: str, limits: DecodeLimits) -> bytes:
         """Return a photo's bytes. Raises `PhotoError` with the reason if they cannot be read."""

@@ -4,7 +4,7 @@ import struct
 import zipfile
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -15,8 +15,7 @@ from hangtag.archives.members import Membership, sort_member
 from hangtag.archives.zips import ZipEntry, iter_entries, measure_index, read_entry
 from hangtag.domain.errors import InvalidField, InvalidFieldsError, PhotoError
 from hangtag.domain.text import printable
-from hangtag.imaging.budget import DecodeLimits
-from hangtag.imaging.decode import open_photo
+from hangtag.imaging.budget import DecodeLimits, too_large
 from hangtag.store.folder import hash_file
 from hangtag.store.grouping import find_view
 from hangtag.store.refresh import count_photos, update_state
@@ -30,8 +29,6 @@ Kind = Literal["photo", "zip", "sheet", "other"]
 
 ZIP_STARTS: Final = (b"PK\x03\x04", b"PK\x05\x06")
 MAX_SHEET_BYTES: Final = 32 * 1024 * 1024
-_ROTATED: Final = frozenset({5, 6, 7, 8})
-_ORIENTATION: Final = 0x0112
 _NAME_CHARACTERS: Final = 1000
 _SHOWN_NAMES: Final = 5
 _INDEX_BYTES_AN_ENTRY: Final = 46 + 2 * _NAME_CHARACTERS
@@ -108,11 +105,20 @@ class Intake:
         """Take in the file of a photo, which is gone afterwards. Return why it is too large, None if it is not."""
         size = path.stat().st_size
         if size > self.store.limits.max_bytes:
-            problem = f"the file is larger than {self.store.limits.max_bytes:,} bytes"
-            self.photos.append(NewPhoto(name, "", size, reason="too_many_bytes", detail=problem))
-            return problem
-        width, height = _measure(path.read_bytes(), self.store.limits)
-        self.photos.append(NewPhoto(name, self.store.folder.keep(path), size, width, height))
+            error = too_large(self.store.limits)
+            self.photos.append(NewPhoto(name, "", size, reason=error.reason.value, detail=error.detail))
+            return error.detail
+        return self._keep(name, path.read_bytes())
+
+    def _keep(self, name: str, data: bytes) -> str | None:
+        """Store a photo; return why it cannot be shown, if so. Nothing is kept of it then."""
+        try:
+            kept = self.store.folder.keep_photo(data, self.folder, self.store.limits)
+        except PhotoError as error:
+            found = NewPhoto(name, "", len(data), reason=error.reason.value, detail=error.detail)
+            self.photos.append(found)
+            return error.detail
+        self.photos.append(NewPhoto(name, kept.sha256, len(data), kept.width, kept.height))
         return None
 
     def _take_zip(self, path: Path, received: ReceivedFile) -> None:
@@ -157,12 +163,10 @@ class Intake:
         try:
             data = read_entry(path, entry, self.store.limits)
         except PhotoError as error:
-            found = NewPhoto(name, "", entry.unpacked_bytes, reason=error.reason.value, detail=error.detail)
+            size = entry.unpacked_bytes
+            self.photos.append(NewPhoto(name, "", size, reason=error.reason.value, detail=error.detail))
         else:
-            width, height = _measure(data, self.store.limits)
-            sha256 = self.store.folder.keep_bytes(data, self.folder)
-            found = NewPhoto(name, sha256, len(data), width, height)
-        self.photos.append(found)
+            self._keep(name, data)
 
     def _take_sheet(self, name: str, path: Path) -> None:
         if path.stat().st_size > MAX_SHEET_BYTES:
@@ -304,17 +308,6 @@ def find_duplicates(connection: Connection, photos: Sequence[NewPhoto]) -> list[
         )
         first |= {row[0]: row[1] for row in connection.execute(statement)}
     return [(photo, first.get(photo.sha256)) for photo in photos]
-
-
-def _measure(data: bytes, limits: DecodeLimits) -> tuple[int | None, int | None]:
-    """Return the width and height of a photo as it stands upright, from its header; None if that cannot be read."""
-    try:
-        with open_photo(data, replace(limits, min_side=1)) as image:
-            width, height = image.size
-            is_rotated = image.getexif().get(_ORIENTATION) in _ROTATED
-            return (height, width) if is_rotated else (width, height)
-    except PhotoError:
-        return None, None
 
 
 def kind_of(path: Path, name: str) -> Kind:

@@ -1,3 +1,4 @@
+import errno
 import io
 import os
 
@@ -8,7 +9,7 @@ from PIL import Image
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.budget import DecodeLimits
-from hangtag.imaging.decode import decode_photo, read_photo_bytes
+from hangtag.imaging.decode import decode_photo, open_photo, read_photo_bytes
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 ORIENTATION = 0x0112
@@ -311,3 +312,10 @@ def test_reading_a_file(tmp_path):
         with pytest.raises(PhotoError) as caught:
             read_photo_bytes(file, limits)
         assert caught.value.reason is reason
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError(errno.ENOMEM, "Cannot allocate memory")])
+def test_a_lack_of_memory_is_no_damage(error):
+    with pytest.raises(PhotoError) as caught, open_photo(encode(noise())):
+        raise error
+    assert caught.value.reason is Reason.TOO_EXPENSIVE

@@ -129,7 +129,7 @@ def test_what_cannot_be_done_is_a_problem(client, batch, call, body, expected):
     assert (answer.status_code, answer.json()["code"]) == expected
 
 
-def test_photos_are_shown_small_plain_and_as_they_came(client, batch):
+def test_photos_are_kept_and_shown_without_metadata(client, batch):
     original = encode(paint("Red", (900, 700)), "JPEG", exif=_rotated())
     send(client, batch, {"a.jpg": original})
     shown = client.get(f"{API}/batches/{batch}/products").json()["items"][0]["photos"][0]
@@ -138,7 +138,10 @@ def test_photos_are_shown_small_plain_and_as_they_came(client, batch):
     assert max(small.size) == 160
     plain = Image.open(io.BytesIO(client.get(f"{API}/photos/{shown['id']}/image").content))
     assert (plain.size, dict(plain.getexif())) == ((700, 900), {})
-    assert client.get(f"{API}/photos/{shown['id']}/original").content == original
+    kept = Image.open(io.BytesIO(client.get(f"{API}/photos/{shown['id']}/original").content))
+    assert (kept.size, dict(kept.getexif())) == ((700, 900), {})
+    again = send(client, batch, {"b.jpg": original}, {"skip_duplicates": "true"}).json()
+    assert again["received"][0]["problem"]
     assert client.get(f"{API}/photos/{shown['id']}/thumbnail?size=161").status_code == 422
 
 

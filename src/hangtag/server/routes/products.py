@@ -8,6 +8,7 @@ from fastapi.responses import Response
 from sqlalchemy import select
 
 from hangtag.domain.errors import NotStoredError, PhotoError
+from hangtag.imaging.copies import show_upright
 from hangtag.imaging.thumbnails import render_photo
 from hangtag.server.problems import InvalidRequestError, problem_responses
 from hangtag.server.product_schemas import (
@@ -231,15 +232,15 @@ def show_image(photo_id: PhotoId, service: ServiceDependency) -> Response:
     "/photos/{photo_id}/original", response_class=Response, responses=_FILE | problem_responses(404, 422)
 )
 def download_original(photo_id: PhotoId, service: ServiceDependency) -> Response:
-    """Download the original file of a photo."""
+    """Download a photo: upright, in sRGB, without metadata; with `HANGTAG_KEEP_ORIGINALS`, as it came."""
+    folder, limits = service.batches.store.folder, service.settings.decode_limits
     try:
-        data = service.batches.store.folder.read(
-            _find_photo(service, photo_id), service.settings.decode_limits
-        )
+        data = folder.read(_find_photo(service, photo_id), limits)
+        shown = data if folder.keep_originals else show_upright(data, limits)
     except PhotoError as error:
         raise NotStoredError(f"the photo cannot be read: {error.detail}") from None
     headers = _PHOTO_HEADERS | {"Content-Disposition": "attachment"}
-    return Response(data, media_type=_BYTES, headers=headers)
+    return Response(shown, media_type=_BYTES, headers=headers)
 
 
 def _find_photo(service: Service, photo_id: str) -> str:

@@ -450,7 +450,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Download the original file of a photo. */
+        /** @description Download a photo: upright, in sRGB, without metadata; with `HANGTAG_KEEP_ORIGINALS`, as it came. */
         get: operations["download_original"];
         put?: never;
         post?: never;
