@@ -1,1 +1,1 @@
-"""From a photo's bytes to a model's pixels. Written once, without torch, and used by every stage."""
+"""From a photo's bytes to a model's pixels: the one implementation, without torch, for every stage."""

@@ -1,6 +1,6 @@
-"""Which web addresses may be fetched from: those that everyone can reach, unless it is allowed otherwise.
+"""The web addresses that may be fetched from: public ones, unless private ones are allowed.
 
-A table from a stranger must not make this machine ask for what only this machine can reach.
+A table from a stranger must not make this machine fetch from its private network.
 """
 
 import ipaddress

@@ -1,7 +1,7 @@
 """Decoding in processes that can be killed: warm, few, replaced when one dies, with pixels in shared memory.
 
 A decoder may take minutes or gigabytes for a file of some kilobytes, and nothing in a process can stop it there. So
-what is not proven to be cheap is decoded by `decoder_process`, which the system kills when its time is up.
+photos that may be expensive are decoded by `decoder_process`, which the system kills when its time is up.
 """
 
 import atexit
@@ -47,7 +47,7 @@ _START: Final = (
 
 _KEPT_BYTES: Final = 4 << 20
 _ANSWER_BYTES: Final = 4096
-_BROKEN: Final = "the decoder broke down on it"
+_BROKEN: Final = "the decoder crashed"
 
 
 @dataclass(frozen=True, slots=True)

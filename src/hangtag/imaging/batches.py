@@ -1,4 +1,4 @@
-"""Photos become batches of pixels on several threads, in order, with only a few batches held at a time."""
+"""Decoding photos into batches of pixels on several threads, in order, with only a few batches in memory."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""What one photo may cost: the budget that the command line, the service, thumbnails and explanations share."""
+"""The limits of one photo, shared by the command line, the service, thumbnails and explanations."""
 
 import os
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from hangtag.domain.reasons import Reason
 
 @dataclass(frozen=True, slots=True)
 class DecodeLimits:
-    """What a photo may cost. A crafted file can be small on disk and enormous in memory.
+    """The limits of a photo. A crafted file can be small on disk and enormous in memory.
 
     `max_seconds` are seconds of one processor; on a machine that is busy with other work a photo may take longer.
     `max_memory_bytes` is what decoding may allocate, next to the file itself. Where a process has to answer others

@@ -1,4 +1,4 @@
-"""Colours as they were meant: photos with an embedded profile are brought to sRGB."""
+"""Colour management: photos with an embedded profile are converted to sRGB."""
 
 import io
 from collections.abc import Callable

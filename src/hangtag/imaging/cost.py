@@ -1,7 +1,7 @@
-"""What a photo will cost, from the marks of its file alone: nothing is decoded to find out.
+"""The cost of decoding a photo, estimated from its header, without decoding.
 
-Only what these marks prove to be cheap is decoded where it is needed. Everything else goes to a process that can be
-killed (`apart`).
+Only photos that are certainly cheap are decoded in this process. All others go to a process that can be killed
+(`apart`).
 """
 
 from dataclasses import dataclass

@@ -97,7 +97,7 @@ def _describe_death(status: int) -> dict[str, str]:
         return {"reason": Reason.TOO_EXPENSIVE, "detail": "decoding the photo takes too long"}
     if number == signal.SIGKILL:  # by the system, when memory runs out
         return {"reason": Reason.TOO_EXPENSIVE, "detail": "decoding the photo takes too much memory"}
-    return {"reason": Reason.CORRUPT, "detail": "the decoder broke down on it"}
+    return {"reason": Reason.CORRUPT, "detail": "the decoder crashed"}
 
 
 def _set_limits(limits: DecodeLimits, file_bytes: int) -> None:

@@ -1,4 +1,4 @@
-"""Photos at `http://` and `https://` addresses: fetched with limits, time-outs and patient retries."""
+"""Fetching photos from `http://` and `https://` addresses, with limits, time-outs and retries."""
 
 import email.utils
 import random
@@ -190,7 +190,7 @@ def _photo_errors() -> Iterator[None]:
     except (httpx.UnsupportedProtocol, httpx.InvalidURL, ValueError) as error:
         raise PhotoError(Reason.UNREADABLE, f"this is no address that can be fetched ({error})") from None
     except httpx.TooManyRedirects:
-        raise PhotoError(Reason.UNREACHABLE, "the address leads from one to the next") from None
+        raise PhotoError(Reason.UNREACHABLE, "too many redirects") from None
     except (httpx.TransportError, httpx.StreamError) as error:
         raise _PassingError(
             PhotoError(Reason.UNREACHABLE, f"the server cannot be reached ({error})")

@@ -1,4 +1,4 @@
-"""Heat maps on photos: which part of a photo counted, as colours that everyone can tell apart."""
+"""Drawing heat maps on photos, with colours that everyone can tell apart."""
 
 from functools import cache
 from typing import Final

@@ -1,4 +1,4 @@
-"""Files that are odd but whole: what every viewer shows, and the decoder would call damaged, is made fit for it."""
+"""Repairing unusual but complete files, which every viewer shows but the decoder would reject."""
 
 import io
 import zlib

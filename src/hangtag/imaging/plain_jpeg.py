@@ -1,4 +1,4 @@
-"""The short way for plain JPEGs, such as shops have by the million: small, baseline, and with nothing but pixels.
+"""A fast path for plain JPEGs, the most common photos of a shop: small, baseline, without metadata.
 
 Pillow needs four times as long for one of 60x80, nearly all of it in Python, which no other thread can use meanwhile.
 Here a few bytes of the header prove that a photo is plain and cheap, and libjpeg-turbo decodes it in one call that

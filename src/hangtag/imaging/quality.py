@@ -1,4 +1,4 @@
-"""What is known of a photo: its file's format and colours, and whether anything can be seen on it."""
+"""Properties of a photo: its format and colours, and whether it shows anything."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

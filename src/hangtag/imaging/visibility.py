@@ -1,4 +1,4 @@
-"""Whether a photo can be seen well: flags from its pixels and its size, cheap enough to be asked of every photo."""
+"""Quality flags of a photo, from its pixels and its size: cheap enough to compute for every photo."""
 
 from collections.abc import Sequence
 from functools import lru_cache

@@ -1,1 +1,1 @@
-"""The store: batches of products, their photos and labels, and every decision that a person took."""
+"""The store: batches of products, their photos and labels, and all decisions."""

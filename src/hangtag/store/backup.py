@@ -106,11 +106,11 @@ class _Members:
     def read_manifest(self, path: Path) -> dict[str, Any]:
         first = self._archive.next()
         if first is None or first.name != MANIFEST:
-            raise StoreError("this is no backup of hangtag", where=path)
+            raise StoreError("this is not a hangtag backup", where=path)
         manifest: dict[str, Any] = json.loads(self._open(first).read())
         if manifest["format"] != _FORMAT or manifest["revision"] not in list_revisions():
             problem = f"the backup was written by hangtag {manifest.get('hangtag')}, which is newer"
-            raise StoreError(problem, where=path, fix="Install that version.")
+            raise StoreError(problem, where=path, fix="Install that version or a newer one.")
         return manifest
 
     def open_table(self, name: str) -> IO[bytes]:

@@ -1,4 +1,4 @@
-"""Batches: made, listed, changed, duplicated, deleted; their sheets and the ways in which their photos are grouped."""
+"""Batches: creating, listing, changing, duplicating and deleting them; their sheets and groupings."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -145,8 +145,8 @@ def parse_url(url: str | URL) -> URL:
     try:
         chosen = make_url(url)
     except ArgumentError:
-        fix = "It is like postgresql://user:password@host/database."
-        raise UsageError("the address of the database cannot be read", fix=fix) from None
+        fix = "Write it as postgresql://user:password@host/database."
+        raise UsageError("the database URL is invalid", fix=fix) from None
     if chosen.drivername not in _POSTGRES_NAMES:
         return chosen
     require_extra("serve", "PostgreSQL", "psycopg")

@@ -1,7 +1,6 @@
-"""What people decide about products: one or thousands at once, each kept with its before and after, undone and redone.
+"""Decisions on products: on one or thousands at once, logged with the values before and after, with undo and redo.
 
-The log is only appended to. What can be undone follows from reading it: an undo is a decision of its own that puts back
-what another one changed.
+The log is append-only. What can be undone follows from it: an undo is a decision of its own that reverts another one.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What a shop keeps for its exports: templates, and mappings of its categories. Each is a document with a version."""
+"""A shop's saved templates and category mappings. Each is a document with a version."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

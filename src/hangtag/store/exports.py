@@ -1,4 +1,4 @@
-"""A batch as a table: a row a product or a photo, with the columns of its sheet as they came."""
+"""A batch as a table: one row per product or photo, with the original columns of its sheet."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

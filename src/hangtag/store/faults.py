@@ -75,7 +75,7 @@ _PRIMARY: Final = 0xFF
 
 
 def find_fault(error: BaseException) -> FaultError | None:
-    """Return an error of the database or the disk as what to tell people, None for a mistake of the program."""
+    """Return the error to show for a fault of the database or the disk; None for a bug."""
     if isinstance(error, FaultError):
         return error
     if isinstance(error, PoolTimeoutError):
@@ -89,7 +89,7 @@ def database_gone(detail: str) -> DatabaseGoneError:
     """Return the error of a database that cannot be reached."""
     return DatabaseGoneError(
         f"the database cannot be reached ({detail})",
-        fix="Start the database. Nothing that was confirmed is lost, and the service goes on by itself.",
+        fix="Start the database again. No confirmed change is lost, and the service reconnects by itself.",
     )
 
 
@@ -105,7 +105,7 @@ def database_damaged() -> DatabaseDamagedError:
     """Return the error of a database that holds nonsense."""
     return DatabaseDamagedError(
         "the database is damaged",
-        fix="Stop the service. `hangtag doctor` says more; `hangtag restore` brings back a backup.",
+        fix="Stop the service and run `hangtag doctor`. `hangtag restore` restores a backup.",
     )
 
 
@@ -113,7 +113,7 @@ def disk_full() -> DiskFullError:
     """Return the error of a full disk."""
     return DiskFullError(
         "the disk of the service is full",
-        fix="Delete batches, which works on a full disk too, or make room on it.",
+        fix="Delete batches, which works even on a full disk, or free some space.",
     )
 
 
@@ -121,15 +121,15 @@ def folder_fault(detail: str) -> FolderFaultError:
     """Return the error of a data folder that refuses to be used."""
     return FolderFaultError(
         f"the data folder cannot be used ({detail})",
-        fix="Mount it for writing, and give it to the user of the service.",
+        fix="Mount it writable, and make the service's user its owner.",
     )
 
 
 def database_busy() -> DatabaseBusyError:
     """Return the error of a database that something else holds."""
     return DatabaseBusyError(
-        "the database is busy with something else",
-        fix="Try again. If it lasts, look for another program that holds the database.",
+        "another program is locking the database",
+        fix="Try again. If it persists, find the program that locks the database.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Which photos show one product, and from which side: by their names, their folders, or a sheet."""
+"""Grouping photos into products, with their views: by names, by folders, or by a sheet."""
 
 import re
 from collections import Counter, defaultdict

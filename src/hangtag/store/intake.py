@@ -1,4 +1,4 @@
-"""From the files that come in to the photos and products of a batch. Every file is accounted for."""
+"""From uploaded files to the photos and products of a batch. Every file gets a result."""
 
 import struct
 import zipfile
@@ -45,7 +45,7 @@ class IncomingFile:
 
 @dataclass(slots=True)
 class ReceivedFile:
-    """What became of a file: what it was, how many photos came of it, and what was wrong with it."""
+    """The result for a file: its kind, the number of its photos, and what was wrong with it."""
 
     name: str
     kind: Kind
@@ -207,7 +207,7 @@ def take_files(
             photos = kept
             for received in intake.received:
                 if received.kind == "photo" and received.name in skipped:
-                    received.photos, received.problem = 0, "it was in a batch already and was skipped"
+                    received.photos, received.problem = 0, "it is already in a batch and was skipped"
         if photos:
             insert_photos(change, photos)
         if intake.sheets:

@@ -73,5 +73,5 @@ def find_unchanged(connection: Connection, before: datetime) -> list[str]:
 def _used_up(what: str, whose: str) -> QuotaError:
     return QuotaError(
         f"there is room for {what} of {whose}, and this would be more",
-        fix="Delete batches that are no longer needed, or ask whoever runs the service for more room.",
+        fix="Delete batches that are no longer needed, or ask an administrator for more space.",
     )

@@ -1,4 +1,4 @@
-"""The log of decisions: appended to, done, and read for what can be undone."""
+"""The log of decisions: appending, applying, and finding what can be undone."""
 
 from collections import defaultdict
 from collections.abc import Sequence

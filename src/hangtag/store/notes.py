@@ -1,4 +1,4 @@
-"""What people write beside products: comments, and saved views of a page."""
+"""Comments on products, and saved views of a page."""
 
 from collections.abc import Sequence
 from typing import Any

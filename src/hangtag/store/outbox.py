@@ -213,7 +213,7 @@ def _turn_off(connection: Connection, message: Message, outcome: Outcome) -> Non
     )
     if not outcome.is_gone and connection.execute(select(exists(newer))).scalar():
         return
-    why = "the address answered 410: gone" if outcome.is_gone else "no message has arrived for days"
+    why = "the address returned 410 Gone" if outcome.is_gone else "no message could be delivered for days"
     own = WebhookRow.number == message.webhook
     connection.execute(update(WebhookRow).where(own).values(disabled=why))
 

@@ -63,7 +63,7 @@ def push_labels(
         for item, number in zip(pushed, numbers, strict=True):
             result, own = _plan(item, rows.get(number or 0), vocabulary, pusher)
             if number in changed and own:
-                result, own = result | {"outcome": "refused", "reason": "the product is there twice"}, []
+                result, own = result | {"outcome": "refused", "reason": "the product occurs twice"}, []
             changed.add(number)
             results.append(result)
             changes += own

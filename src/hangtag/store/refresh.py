@@ -1,4 +1,4 @@
-"""The columns of products that follow from photos, predictions and decisions: written here and nowhere else."""
+"""The derived columns of products, which follow from photos, predictions and decisions; written only here."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby

@@ -1,4 +1,4 @@
-"""The photos of a batch become products again after files, a mapping or another way of grouping came."""
+"""Regrouping the photos of a batch into products after new files, another mapping or another grouping."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""Batches go, and with them the files that no other batch has. On a full disk, too: that is when people delete."""
+"""Deleting batches and the files that no other batch has. This works on a full disk, when it is most needed."""
 
 from collections.abc import Iterable
 from typing import Any, Final

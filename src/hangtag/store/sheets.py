@@ -1,4 +1,4 @@
-"""How a sheet is understood: which column is the SKU, which name photos, which state labels."""
+"""The mapping of a sheet: which column is the SKU, which list photos, which have labels."""
 
 import re
 from collections import Counter

@@ -107,7 +107,7 @@ class ShopClasses:
             products = _count_products(connection, attribute, name)
             if products:
                 raise ClassInUseError(
-                    f"{products:,} products have {name!r}", fix="Give them another one first."
+                    f"{products:,} products have {name!r}", fix="Assign them another class first."
                 )
             if (attribute, name) in self._find_learnt(connection):
                 raise ClassInUseError(f"the model in use has learnt {name!r}", fix="Roll back first.")
@@ -178,7 +178,9 @@ def _refuse_namesake(name: str, labels: Sequence[str], path: tuple[str, ...], vo
 def _plan_values(new: NewClass, vocabulary: Vocabulary) -> list[dict[str, Any]]:
     attribute = (new.attribute or "").strip()
     if not _ATTRIBUTE.fullmatch(attribute) or attribute.casefold() in _TAKEN:
-        raise InvalidFieldsError(InvalidField("attribute", "name an attribute, in letters"))
+        raise InvalidFieldsError(
+            InvalidField("attribute", "give the attribute a name that begins with a letter")
+        )
     if attribute in vocabulary.taxonomy.levels:
         raise InvalidFieldsError(
             InvalidField("path", f"{attribute} is a level: send the path above the class")

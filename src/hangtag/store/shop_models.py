@@ -1,4 +1,4 @@
-"""Shop models: versions of a model that learnt the shop, with their stages, promoted and rolled back.
+"""Shop models: versions of a model that are adapted to the shop, which can be promoted and rolled back.
 
 Of each base at most one version is in use: the batches that the base labels have its labels. The others are candidates,
 which nobody has used yet, or archived.
@@ -40,7 +40,7 @@ class WorseError(ConflictError):
         self.fields = fields
         named = ", ".join(f"{field.field} ({field.message})" for field in fields)
         super().__init__(
-            f"the model is significantly worse at {named}", fix="Say why you want it in spite of that."
+            f"the model is significantly worse at {named}", fix="Give a reason to promote it anyway."
         )
 
 
@@ -165,7 +165,7 @@ class ShopModels:
             if worse and not reason:
                 raise WorseError(*worse)
             if not self.folder.path(_read_model(connection, row.model).sha256).exists():
-                raise ConflictError("the file of this version was removed; a newer version knows all it knew")
+                raise ConflictError("the file of this version was removed; use a newer version")
             before = find_in_use(connection, row.base)
             if before is None or before.number != row.number:
                 if before is not None:

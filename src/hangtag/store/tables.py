@@ -1,6 +1,6 @@
 """The tables of the store.
 
-What a person decided is kept beside what the model predicted, never instead of it. Columns of `products` that follow
+Decisions are stored next to predictions, never instead of them. Columns of `products` that follow
 from other tables (`state`, `needs`, `predicted`...) are there to be listed, counted and filtered quickly; one function
 writes them (`labels.refresh_products`).
 """
@@ -49,9 +49,9 @@ class ModelRow(Base):
 class BatchRow(Base):
     """A batch. `number` counts up; `id` is what the API calls it.
 
-    `revision` grows with every change to the batch, and each product remembers the revision of its last change: who
-    knows a revision can ask for what came after. `rebuilt` is the last one in which products left. `sheet` describes
-    the table that came along (`sheet_files.StoredSheet`), `grouping` says how photos become products.
+    `revision` increases with every change to the batch, and each product has the revision of its last change, so a
+    client can ask for all changes since a revision. `rebuilt` is the last one in which products were removed. `sheet`
+    describes the uploaded table (`sheet_files.StoredSheet`), `grouping` how photos are grouped into products.
     """
 
     __tablename__ = "batches"

@@ -1,4 +1,4 @@
-"""The classes of a model, and the labels that a person may set by them."""
+"""The classes of a model, and the labels that a person may set."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

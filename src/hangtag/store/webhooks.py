@@ -95,7 +95,7 @@ class Webhooks:
         with writing(self._engine) as connection:
             found = _find(connection, id_)
             if found.disabled:
-                raise ConflictError("the webhook is off", fix="Turn it on first.")
+                raise ConflictError("the webhook is disabled", fix="Enable it first.")
             message = enqueue(connection, found.number, TEST, {"webhook": id_, "by": who})
         return self.delivery(id_, message)
 

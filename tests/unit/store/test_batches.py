@@ -184,7 +184,7 @@ def test_duplicates_are_shown_and_can_be_skipped(shop):
     photo = shop.list(second)[0]["photos"][0]
     assert photo["duplicate_of"]["batch"] == first
     received = shop.add(second, {"third.png": "Red", "new.png": "Blue"}, skip_duplicates=True)
-    assert received[0]["problem"] == "it was in a batch already and was skipped"
+    assert received[0]["problem"] == "it is already in a batch and was skipped"
     assert sorted(names(shop.list(second))) == ["again.png", "new.png"]
     shop.add(second, {"x.png": ("Red", 7), "y.png": ("Red", 7)})
     received = shop.add(second, {"x.png": ("Red", 8), "y.png": ("Red", 8)}, skip_duplicates=True)

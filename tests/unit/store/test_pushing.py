@@ -33,7 +33,7 @@ def test_products_are_found_by_sku_or_id(shop, batch):
     )
     assert outcomes == ["changed", "changed", "refused", "unknown", "refused"]
     assert answer["changed"] == 2
-    assert answer["results"][2]["reason"] == "the product is there twice"
+    assert answer["results"][2]["reason"] == "the product occurs twice"
     after = {product["key"]: product for product in shop.list(batch)}
     assert after["R-1"]["label"]["baseColour"]["value"] == "Blue"
     assert after["R-1"]["version"] == answer["results"][0]["version"]

@@ -54,7 +54,7 @@ def test_a_class_may_bring_a_new_parent_along(shop):
         ),
         (NewClass(" ", path=("Apparel",)), "1 to 100 characters"),
         (NewClass("red", attribute="baseColour"), "'red' exists already"),
-        (NewClass("x", attribute="sku"), "name an attribute"),
+        (NewClass("x", attribute="sku"), "give the attribute a name"),
         (NewClass("x", attribute="articleType"), "is a level"),
         (NewClass(attribute="fit", values=("slim", "Slim")), "none of them twice"),
     ],

@@ -122,7 +122,7 @@ def test_retries_back_off_and_end(hooks):
     assert pauses == sorted(pauses)
     assert (pauses[0], len(pauses)) == (5, ATTEMPTS - 1)
     assert (delivery["state"], delivery["status"]) == ("failed", 500)
-    assert hooks.kept.get(hook)["disabled_because"] == "no message has arrived for days"
+    assert hooks.kept.get(hook)["disabled_because"] == "no message could be delivered for days"
     hooks.shop.make({"blue.png": "Blue"})
     assert hooks.send() == []
     hooks.kept.change(hook, disabled=None)
