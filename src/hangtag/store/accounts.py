@@ -253,9 +253,7 @@ class Accounts:
         allowed = frozenset(scopes) & owner.actions & frozenset(TOKEN_SCOPES)
         if not allowed or allowed != frozenset(scopes):
             possible = ", ".join(scope for scope in TOKEN_SCOPES if scope in owner.actions)
-            raise AccountError(
-                "a token can only have scopes that its owner has", fix=f"Choose from: {possible}."
-            )
+            raise AccountError("a token can only have its owner's scopes", fix=f"Choose from: {possible}.")
         secret, now = TOKEN_PREFIX + secrets.token_urlsafe(_SECRET_BYTES), self._clock()
         values = {"hash": _hash(secret), "hint": secret[:_HINT_LENGTH], "account": owner.number}
         values |= {"name": _check_name(name), "actions": " ".join(sorted(allowed)), "created": now}
