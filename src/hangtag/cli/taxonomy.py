@@ -81,6 +81,10 @@ def check_taxonomy(
         typer.echo(f"  {count:,} products: {outcome}")
     for problem in report.differences[:_SHOWN]:
         typer.echo(problem)
+    if against is not None and not report.differences:
+        typer.echo(f"every id and path is as in {against}")
+    elif against is None and report.source.get("checked"):
+        typer.echo(f"ids: {report.source['checked']}")
     if report.differences or not report.check.is_complete:
         raise typer.Exit(EXIT_INCOMPLETE)
 

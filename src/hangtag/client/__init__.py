@@ -1,6 +1,15 @@
 """A client for the service of `hangtag serve`: `Client().predict(["shirt.jpg"])`."""
 
-from hangtag.client.batches import Attribute, Batch, BatchPhoto, Decided, Product, Progress, Received
+from hangtag.client.batches import (
+    Attribute,
+    Batch,
+    BatchPhoto,
+    Decided,
+    Product,
+    Progress,
+    PushedLabel,
+    Received,
+)
 from hangtag.client.calls import Client
 from hangtag.client.values import (
     ChosenLabel,
@@ -46,6 +55,7 @@ __all__ = [
     "Predictions",
     "Product",
     "Progress",
+    "PushedLabel",
     "Received",
     "ServiceError",
     "Taxonomy",

@@ -18,6 +18,7 @@ from hangtag.domain.prediction import Label
 
 _PAGE: Final = 200
 _FILES_A_REQUEST: Final = 100
+_PUSHED_A_REQUEST: Final = 1000
 _PAUSE_S: Final = 0.5
 _QUIET_S: Final = 60.0
 _PASSING: Final = (None, HTTPStatus.SERVICE_UNAVAILABLE)
@@ -143,6 +144,27 @@ class _ReceivedFiles:
     received: tuple[Received, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class PushedLabel:
+    """What came of labels that were pushed: `changed`, `unchanged`, `conflict`, `refused` or `unknown`.
+
+    In a conflict, `by` said `value` meanwhile. `version` is that of the product now.
+    """
+
+    product: str | None
+    key: str | None
+    outcome: Literal["changed", "unchanged", "conflict", "refused", "unknown"]
+    version: int | None
+    by: str | None
+    value: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Pushed:
+    results: tuple[PushedLabel, ...]
+
+
 class BatchCalls:
     """The calls of a client for batches. `user` is the person who decides."""
 
@@ -254,17 +276,26 @@ class BatchCalls:
         """Undo this user's last decision on a batch."""
         return self._connection.call(Decided, "POST", f"/batches/{batch_id}/undo", headers=self._who())
 
-    def export_batch(self, batch_id: str, path: str | Path, *, rows: str = "product") -> Path:
+    def export_batch(
+        self,
+        batch_id: str,
+        path: str | Path,
+        *,
+        rows: str | None = None,
+        template: str | Mapping[str, Any] | None = None,
+    ) -> Path:
         """Write the products of a batch to a file, one row per `product` or `photo`. The extension chooses the format.
 
-        A failed download leaves no file. Raises `UsageError` for another ending, and `OSError` if the file cannot be
-        written.
+        With a `template` (its name, or what its file holds), the file has what that says, and products that its
+        destination would refuse are left out. A failed download leaves no file. Raises `UsageError` for another ending,
+        and `OSError` if the file cannot be written.
         """
         target = Path(path)
         format_ = target.suffix.removeprefix(".").lower()
-        if format_ not in _FORMATS:
-            raise UsageError(f"a batch is written as .{', .'.join(_FORMATS)}", where=target)
-        body = {"format": format_, "rows": rows}
+        allowed = _FORMATS if template is None else (*_FORMATS, "xml")
+        if format_ not in allowed:
+            raise UsageError(f"a batch is written as .{', .'.join(allowed)}", where=target)
+        body = {"format": format_, "rows": rows, "template": template}
         with (
             replacing(target) as temporary,
             self._connection.stream("POST", f"/batches/{batch_id}/exports", json=body) as response,
@@ -273,6 +304,21 @@ class BatchCalls:
             for piece in response.iter_bytes():
                 file.write(piece)
         return target
+
+    def push_labels(self, batch_id: str, items: Sequence[Mapping[str, Any]]) -> list[PushedLabel]:
+        """Set labels of products by SKU (`key`) or id (`product`), and return what came of each, in their order.
+
+        An item also has `labels` by attribute, and the `version` of the product that your system saw. What a person
+        said since is kept; without a version, whatever a person said.
+        """
+        results: list[PushedLabel] = []
+        for start in range(0, len(items), _PUSHED_A_REQUEST):
+            body = {"items": [dict(item) for item in items[start : start + _PUSHED_A_REQUEST]]}
+            answer = self._connection.call(
+                _Pushed, "POST", f"/batches/{batch_id}/labels", json=body, headers=self._once()
+            )
+            results += answer.results
+        return results
 
     def delete_batch(self, batch_id: str) -> None:
         """Delete a batch with its products and decisions."""

@@ -3,8 +3,9 @@
 import contextlib
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple
+from typing import Any, BinaryIO, Final, NamedTuple
 
 from hangtag.bundle.file import read_card
 from hangtag.bundle.shipped import DEFAULT_NAME, find_bundle
@@ -176,6 +177,7 @@ class TaxonomyReport(NamedTuple):
     check: MappingCheck
     products: Counter[str]
     differences: list[str]
+    source: Mapping[str, Any]
 
 
 def check_taxonomy(
@@ -194,9 +196,8 @@ def check_taxonomy(
             rule = mapping.find(product.sure)
             products["unmapped" if rule is None else rule.category.confidence] += 1
     lines = [] if against is None else against.read_text("utf-8", errors="replace").splitlines()
-    return TaxonomyReport(
-        check, products, compare_with_official(mapping, lines) if against is not None else []
-    )
+    differences = compare_with_official(mapping, lines) if against is not None else []
+    return TaxonomyReport(check, products, differences, mapping.source)
 
 
 def draft_taxonomy(categories: Path, output: Path, model: str = DEFAULT_NAME) -> tuple[int, int]:

@@ -21,7 +21,14 @@ def test_a_batch_from_files_to_a_table(client, photos, tmp_path):
     rows = list(csv.DictReader(path.read_text("utf-8").splitlines()))
     assert rows[0]["gender"] == other
     assert rows[2]["status"] == "failed"
-    assert client.undo(batch.id).changed == 1
+    template = {"template": 1, "columns": [{"name": "Sex", "from": "label:gender"}]}
+    sold = client.export_batch(batch.id, tmp_path / "sold.tsv", template=template)
+    assert sold.read_text("utf-8").splitlines()[:2] == ["Sex", other]
+    item = {"product": first.id, "labels": {"gender": first["gender"].value}}
+    assert client.push_labels(batch.id, [item])[0].outcome == "conflict"
+    item["version"] = client.push_labels(batch.id, [item])[0].version
+    assert client.push_labels(batch.id, [item])[0].outcome == "changed"
+    assert client.undo(batch.id).changed == 0
     client.delete_batch(batch.id)
     with pytest.raises(ServiceError, match="no batch"):
         client.batch(batch.id)
