@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from hangtag.cli.shop_models import list_versions, promote, roll_back
 from hangtag.domain.columns import LABEL_COLUMNS
 
 if TYPE_CHECKING:
@@ -75,6 +76,11 @@ def write_model_card(
 
     path = find_bundle(name)
     typer.echo(render_model_card(read_card(path), path.stat().st_size), nl=False)
+
+
+models.command("versions")(list_versions)
+models.command("promote")(promote)
+models.command("rollback")(roll_back)
 
 
 def _describe(path: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy import Row as DatabaseRow
 
 from hangtag.adapting.effort import estimate_labels, measure_accuracy
+from hangtag.adapting.examples import FEWEST_LABELS
 from hangtag.domain.errors import ConflictError, InvalidField, InvalidFieldsError, NotStoredError
 from hangtag.domain.flags import Flag
 from hangtag.learning.checks import find_new_checks, read_control, take_checked
@@ -82,11 +83,11 @@ class Shop:
         """
         with writing(self._store.engine) as connection:
             number = _find_base(connection, base)
-            checked = select(func.count()).where(ProductRow.checked, ~ProductRow.removed)
-            corrected = select(func.count()).where(ProductRow.state == "corrected", ~ProductRow.removed)
-            if not connection.execute(checked).scalar_one() + connection.execute(corrected).scalar_one():
+            checked = _count_checks(self._store, connection)["total"]
+            if checked < FEWEST_LABELS:
                 raise TooFewChecksError(
-                    "nothing was checked yet that a model could learn from", fix="Check some products first."
+                    f"{checked} products were checked; a model learns from {FEWEST_LABELS} on",
+                    fix="Check some more products first.",
                 )
             add_wish(connection, Wish(number, name, who))
         self._worker.wake()

@@ -23,6 +23,7 @@ from hangtag.server.routes import (
     batch_exports,
     batches,
     catalogue,
+    decisions,
     explanations,
     exports,
     models,
@@ -71,7 +72,7 @@ def create_app(settings: Settings) -> FastAPI:
         dependencies=[Depends(authorise)],
         generate_unique_id_function=_name_operation,
     )
-    stored = (batches, products, batch_exports, shop, templates, webhooks)
+    stored = (batches, products, batch_exports, shop, decisions, templates, webhooks)
     for part in (
         predictions,
         *stored,

@@ -11,12 +11,13 @@ from typing import Any, Final
 from fastapi import Request
 from sqlalchemy.exc import SQLAlchemyError
 
+from hangtag.learning.decisions import DecisionFiles, read_upload
 from hangtag.learning.learner import Learner
 from hangtag.learning.shop import Shop
 from hangtag.learning.worker import LearningWorker
 from hangtag.server.answers import doubt_thresholds
 from hangtag.server.batch_events import BatchEvents
-from hangtag.server.batch_uploads import receive_files
+from hangtag.server.batch_uploads import DecisionsForm, receive_files, receive_form
 from hangtag.server.models import BackgroundModels, ModelRegistry
 from hangtag.server.settings import Settings
 from hangtag.server.shop_documents import ShopDocuments
@@ -92,6 +93,7 @@ class BatchService:
         self._learning = LearningWorker(learner, self.store, shop_models, self._use_shop_models)
         self.shop = Shop(self.store, shop_models, self._learning)
         self.classes = ShopClasses(self.store)
+        self.decision_files = DecisionFiles(self.store, self.decisions)
         self._used: dict[str, Any] = {}
         self.store.on_change = self._on_change
 
@@ -149,6 +151,15 @@ class BatchService:
             with suppress(SQLAlchemyError):
                 await asyncio.to_thread(remove_unused, self.store, {photo.sha256 for photo in intake.photos})
             raise
+
+    async def import_decisions(self, request: Request, who: str | None) -> dict[str, Any]:
+        """Apply the decisions of an uploaded file. Raises the errors of `receive_form`, and `InvalidFieldsError`."""
+        with self.store.folder.receiving() as folder:
+            form = await receive_form(request, folder, self._settings, DecisionsForm)
+            path = form.file.file.path
+            named = path.with_suffix(Path(form.file.file.name).suffix.lower() or ".csv")
+            path.rename(named)
+            return await asyncio.to_thread(read_upload, named, self.decision_files, who, form.batch or None)
 
     def _find_with_room(self, batch_id: str) -> Any:  # noqa: ANN401 - a row of the database
         """Return a batch that more can be added to, before anything is received."""

@@ -18,6 +18,7 @@ from hangtag.server.uploads import (
     REQUIRE_FILE,
     Form,
     FormLimits,
+    FormModel,
     FormReader,
     check_size,
     validate_form,
@@ -71,6 +72,15 @@ class BatchFilesForm(BaseModel):
     )
 
 
+class DecisionsForm(BaseModel):
+    """A file of decisions: a table with the columns photo, attribute, label and reviewer, or Label Studio's JSON."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    file: File = Field(description="The table, or the JSON that Label Studio exports.")
+    batch: str = Field("", description="The batch that has the photos, if their names occur in several.")
+
+
 @dataclass(frozen=True, slots=True)
 class ReceivedBatchFiles:
     """The files of a form, in a folder."""
@@ -79,8 +89,10 @@ class ReceivedBatchFiles:
     skip_duplicates: bool
 
 
-async def receive_files(request: Request, folder: Path, settings: Settings) -> ReceivedBatchFiles:
-    """Read the form and write its files to `folder`.
+async def receive_form(
+    request: Request, folder: Path, settings: Settings, kind: type[FormModel]
+) -> FormModel:
+    """Read a form of some kind and write its files to `folder`.
 
     Raises the errors of `FormReader`, and `UploadStalledError` if the upload stalls.
     """
@@ -100,7 +112,12 @@ async def receive_files(request: Request, folder: Path, settings: Settings) -> R
     finally:
         for writer in writers:
             writer.close()
-    values = validate_form(BatchFilesForm, form)
+    return validate_form(kind, form)
+
+
+async def receive_files(request: Request, folder: Path, settings: Settings) -> ReceivedBatchFiles:
+    """Read the form and write its files to `folder`. Raises as `receive_form` does."""
+    values = await receive_form(request, folder, settings, BatchFilesForm)
     # An HTML form whose file field was left empty sends a file without a name and without bytes.
     sent = [writer for writer in values.files if writer.file.name or writer.size]
     paths = _read_paths(values.paths, len(sent))

@@ -294,3 +294,39 @@ class DisplayName(Schema):
     class_: str | None = Field(None, alias="class", max_length=200)
     language: Literal["en", "de", "fr", "es"]
     name: str = Field(max_length=200)
+
+
+class Agreement(Schema):
+    """How far two people agree on an attribute: the share of equal labels, and Cohen's kappa, that beyond chance.
+
+    `kappa` is null if both gave one and the same label to all.
+    """
+
+    attribute: str
+    people: list[str]
+    both: int
+    agreed: float
+    kappa: float | None
+
+
+class AgreementList(Schema):
+    """How far people agree on what two of them decided."""
+
+    items: list[Agreement]
+
+
+class SkippedLine(Schema):
+    """A line that was not applied, counted without the header, and why. 0 stands for several lines."""
+
+    line: int
+    reason: str
+
+
+class ImportedDecisions(Schema):
+    """What became of a file of decisions: rows read, labels applied, labels that products had already."""
+
+    rows: int
+    applied: int
+    unchanged: int
+    skipped: list[SkippedLine]
+    agreement: list[Agreement]

@@ -6,6 +6,7 @@ the state at one moment; a service may go on working meanwhile.
 
 import base64
 import json
+import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,6 +25,7 @@ from hangtag.domain.durable import replacing
 from hangtag.domain.errors import StoreError
 from hangtag.store.database import alembic_config, list_revisions, migrate, writing
 from hangtag.store.folder import PhotoFolder, hash_file
+from hangtag.store.shop_models import MODELS, BundleFolder
 
 MANIFEST: Final = "hangtag-backup.json"
 _FORMAT: Final = 1
@@ -63,6 +65,8 @@ def write_backup(engine: Engine, folder: PhotoFolder, path: Path) -> BackupSumma
         _add_file(archive, MANIFEST, [json.dumps(manifest, indent=2)])
         for table in tables:
             _add_file(archive, f"tables/{table.name}.jsonl", _iter_lines(connection, table))
+        for bundle in sorted((folder.root / MODELS).glob("[0-9a-f]*.onnx")):
+            archive.add(bundle, f"{MODELS}/{bundle.name}", recursive=False)
         photos = 0
         for sha256 in folder.iter_hashes():
             _add_photo(archive, folder.path(sha256), sha256)
@@ -119,6 +123,8 @@ class _Members:
     def restore_photos(self, folder: PhotoFolder, path: Path) -> int:
         count = 0
         for member in self._archive.getmembers():
+            if member.name.startswith(f"{MODELS}/"):
+                self._restore_bundle(member, folder, path)
             if not member.name.startswith("photos/"):
                 continue
             copy = Path(self._workplace.name) / "photo"
@@ -134,6 +140,14 @@ class _Members:
                 folder.keep(moved, sha256)
             count += 1
         return count
+
+    def _restore_bundle(self, member: tarfile.TarInfo, folder: PhotoFolder, path: Path) -> None:
+        bundles = BundleFolder(folder.root / MODELS)
+        draft = bundles.draft()
+        with self._open(member) as source, draft.open("wb") as file:
+            shutil.copyfileobj(source, file)
+        if f"{MODELS}/{bundles.keep(draft)}.onnx" != member.name:
+            raise StoreError(f"the backup is damaged: {member.name} is not what it was", where=path)
 
     def _open(self, member: tarfile.TarInfo) -> IO[bytes]:
         opened = self._archive.extractfile(member)

@@ -247,14 +247,19 @@ class Planner:
         return found
 
     def _entry(self, row: DatabaseRow[Any], name: str, value: str | None) -> dict[str, Any] | None:
-        """Return how a label is kept that a person said: as confirmed where the model says so too."""
+        """Return how a label is kept that a person said: as confirmed where the model says so too.
+
+        Someone who says the same as another person is kept beside them: that is how agreement is measured.
+        """
         if value is None:
             return None
         own = row.predicted["values"].get(name, [None])[0] if row.predicted else None
         state = "confirmed" if value == own else "corrected"
         known = row.said.get(name)
         if known is not None and known["value"] == value:
-            return dict(known)
+            agreed = known.get("agreed", [])
+            is_another = self._who is not None and self._who not in {known["by"], *agreed}
+            return {**known, "agreed": [*agreed, self._who]} if is_another else dict(known)
         return {"value": value, "state": state, "by": self._who, "version": row.version + 1}
 
     def _find_rival(self, row: DatabaseRow[Any], wanted: Mapping[str, str | None]) -> dict[str, Any] | None:
@@ -289,7 +294,7 @@ class Planner:
 def _is_same(entry: Mapping[str, Any] | None, known: Mapping[str, Any] | None) -> bool:
     if entry is None or known is None:
         return entry is known
-    return (entry["value"], entry["state"]) == (known["value"], known["state"])
+    return all(entry.get(name) == known.get(name) for name in ("value", "state", "agreed"))
 
 
 def read_products(connection: Connection, numbers: Sequence[int], batch: int) -> Iterable[DatabaseRow[Any]]:

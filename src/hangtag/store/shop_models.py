@@ -24,6 +24,9 @@ from hangtag.store.shop_tables import ShopModelRow
 from hangtag.store.store import Store, StoredModel, new_id, now
 from hangtag.store.tables import BatchRow, ModelRow
 
+MODELS: Final = "models"
+"""The folder of the bundles in a data folder."""
+
 CANDIDATE: Final = "candidate"
 IN_USE: Final = "in_use"
 ARCHIVED: Final = "archived"
@@ -93,7 +96,7 @@ class ShopModels:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self.folder = BundleFolder(store.folder.root / "models")
+        self.folder = BundleFolder(store.folder.root / MODELS)
 
     def add(self, new: NewShopModel, name: str) -> str:
         """Add a candidate, with the next version of its base, and return its id."""

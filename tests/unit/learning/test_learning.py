@@ -8,11 +8,13 @@ from hangtag.domain.errors import ConflictError
 from hangtag.inference.model import load_model
 from hangtag.learning.checks import read_checks, read_control
 from hangtag.learning.settings import read_wishes
+from hangtag.store.backup import read_backup, write_backup
 from hangtag.store.batches import BatchChange
 from hangtag.store.labels import Labeller
 from hangtag.store.shop_models import WorseError
 from hangtag.store.shop_tables import ShopModelRow
 from hangtag.store.tables import BatchRow, PhotoRow, PredictionRow
+from learning_shop import open_tiny_shop
 
 
 def test_the_whole_circle(shop):
@@ -197,3 +199,17 @@ def test_what_to_check_next_covers_kinds_and_asks_for_the_control_in_its_order(s
     (made,), _ = shop.models.list_versions()
     changed = shop.models.list_changed(made["id"])
     assert changed == []  # all was checked
+
+
+def test_a_backup_holds_the_bundles_that_batches_are_labelled_by(shop, tmp_path):
+    batch = shop.draw(30)
+    shop.check(batch, 20)
+    shop.worker.step()
+    write_backup(shop.store.engine, shop.store.folder, tmp_path / "backup.tar")
+    (tmp_path / "other").mkdir()
+    other = open_tiny_shop(tmp_path / "other")
+    read_backup(tmp_path / "backup.tar", other.store.engine, other.store.folder)
+    assert other.models.list_versions() == shop.models.list_versions()
+    assert other.models.bundle(shop.models.list_versions()[0][0]["id"]).exists()
+    assert other.batches.get(batch)["model"]["id"] == "tiny-shop-1"
+    other.store.engine.dispose()

@@ -122,3 +122,11 @@ def test_the_shop_makes_its_own_classes_and_is_told_what_to_check_next(client, b
     assert (label["value"], label["made_by"]["id"]) == ("Kimono", "tiny")
     params = {"attribute": "articleType", "name": "Kimono"}
     assert client.delete(f"{API}/taxonomy/classes", params=params, headers=ANN).json()["code"] == "in_use"
+    exported = client.get(f"{API}/decisions/export", params={"format": "label-studio", "batch": batch})
+    assert exported.headers["content-disposition"] == 'attachment; filename="decisions.json"'
+    sent = {"file": ("decisions.json", exported.content)}
+    taken = client.post(f"{API}/decisions/import", files=sent, headers=ANN).json()
+    assert (taken["applied"], taken["skipped"], taken["agreement"]) == (0, [], [])
+    refused = client.post(f"{API}/decisions/import", files={"file": ("x.csv", b"a,b\n1,2\n")}, headers=ANN)
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "file")
+    assert client.get(f"{API}/decisions/agreement").json() == {"items": []}

@@ -137,6 +137,9 @@ RULES: Final[Mapping[str, Rule]] = {
     "show_image": _READ,
     "download_original": _READ,
     # What is learned from the shop
+    "export_decisions": Rule(Action.READ, audited=True),
+    "import_decisions": _REVIEW_AUDITED,
+    "show_agreement": _READ,
     "export_taxonomy": _READ,
     "add_class": _REVIEW_AUDITED,
     "remove_class": _REVIEW_AUDITED,

@@ -693,6 +693,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/decisions/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Download what people decided: who said which label of which photo, and when. What was undone is left out. */
+        get: operations["export_decisions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/decisions/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Apply decisions from a table or from Label Studio, as yours. Photos are found by their names. */
+        post: operations["import_decisions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/decisions/agreement": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Return how far people agree on what two of them decided, by attribute. */
+        get: operations["show_agreement"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/export-templates": {
         parameters: {
             query?: never;
@@ -1615,6 +1666,32 @@ export interface components {
          * @enum {string}
          */
         Action: "read" | "label" | "review" | "administer" | "metrics" | "account";
+        /**
+         * Agreement
+         * @description How far two people agree on an attribute: the share of equal labels, and Cohen's kappa, that beyond chance.
+         *
+         *     `kappa` is null if both gave one and the same label to all.
+         */
+        Agreement: {
+            /** Attribute */
+            attribute: string;
+            /** People */
+            people: string[];
+            /** Both */
+            both: number;
+            /** Agreed */
+            agreed: number;
+            /** Kappa */
+            kappa: number | null;
+        };
+        /**
+         * AgreementList
+         * @description How far people agree on what two of them decided.
+         */
+        AgreementList: {
+            /** Items */
+            items: components["schemas"]["Agreement"][];
+        };
         /**
          * AtHome
          * @description The base's accuracy on its own test photos, and by how much a version changes it there, 0 to 1.
@@ -2651,6 +2728,22 @@ export interface components {
              * @constant
              */
             status: "ok";
+        };
+        /**
+         * ImportedDecisions
+         * @description What became of a file of decisions: rows read, labels applied, labels that products had already.
+         */
+        ImportedDecisions: {
+            /** Rows */
+            rows: number;
+            /** Applied */
+            applied: number;
+            /** Unchanged */
+            unchanged: number;
+            /** Skipped */
+            skipped: components["schemas"]["SkippedLine"][];
+            /** Agreement */
+            agreement: components["schemas"]["Agreement"][];
         };
         /**
          * InputSize
@@ -4053,6 +4146,16 @@ export interface components {
         SimilarProducts: {
             /** Items */
             items: components["schemas"]["SimilarProduct"][];
+        };
+        /**
+         * SkippedLine
+         * @description A line that was not applied, counted without the header, and why. 0 stands for several lines.
+         */
+        SkippedLine: {
+            /** Line */
+            line: number;
+            /** Reason */
+            reason: string;
         };
         /**
          * Split
@@ -6823,6 +6926,155 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_decisions: {
+        parameters: {
+            query?: {
+                /** @description A table, or tasks for Label Studio. */
+                format?: "csv" | "label-studio";
+                /** @description The id of a batch. Defaults to all batches. */
+                batch?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                    "application/json": string;
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    import_decisions: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Your name, if the service has no accounts. Otherwise, the name of your account is used. */
+                "X-Hangtag-User"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /**
+                     * File
+                     * Format: binary
+                     * @description The table, or the JSON that Label Studio exports.
+                     */
+                    file: string;
+                    /**
+                     * Batch
+                     * @description The batch that has the photos, if their names occur in several.
+                     * @default
+                     */
+                    batch?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportedDecisions"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_agreement: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgreementList"];
                 };
             };
         };
