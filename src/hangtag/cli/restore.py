@@ -16,6 +16,7 @@ def restore(
 
     Every photo is verified against its checksum. Stop the service first.
     """
+    from hangtag.domain.durable import writing_privately
     from hangtag.domain.extras import require_extra
 
     require_extra("serve", "restoring a backup", "sqlalchemy", "alembic", "pydantic_settings")
@@ -25,12 +26,13 @@ def restore(
     from hangtag.store.folder import FolderClaim, PhotoFolder
 
     settings = build_settings({} if data_folder is None else {"data_folder": data_folder})
-    claim = FolderClaim(settings.data_folder)
-    engine = connect_database(find_url(settings.database_url, settings.data_folder))
-    try:
-        summary = read_backup(path, engine, PhotoFolder(settings.data_folder))
-    finally:
-        engine.dispose()
-        claim.release()
+    with writing_privately():
+        claim = FolderClaim(settings.data_folder)
+        engine = connect_database(find_url(settings.database_url, settings.data_folder))
+        try:
+            summary = read_backup(path, engine, PhotoFolder(settings.data_folder))
+        finally:
+            engine.dispose()
+            claim.release()
     batches = summary.rows.get("batches", 0)
     typer.echo(f"{batches:,} batches and {summary.photos:,} files restored")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from hangtag.domain.durable import writing_privately
 from hangtag.domain.roles import Role
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ def open_admin(data_folder: Path | None) -> "AccountAdmin":
     from hangtag.server.access.administration import AccountAdmin
     from hangtag.server.run import build_settings
 
-    return AccountAdmin(build_settings({} if data_folder is None else {"data_folder": data_folder}))
+    with writing_privately():
+        return AccountAdmin(build_settings({} if data_folder is None else {"data_folder": data_folder}))
 
 
 @users.callback()

@@ -58,6 +58,16 @@ def sync_folder(folder: Path) -> None:
         os.close(opened)
 
 
+@contextlib.contextmanager
+def writing_privately() -> Iterator[None]:
+    """Let only this user read the files and folders that this process makes in the block."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
 def close_to_others(folder: Path) -> None:
     """Remove other users' permissions from a folder that this user owns, and from the files directly in it.
 

@@ -18,10 +18,22 @@ from typing import IO, Any, Final
 
 from alembic import command
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, DateTime, Engine, LargeBinary, MetaData, Table, func, insert, select, text
+from sqlalchemy import (
+    JSON,
+    Connection,
+    DateTime,
+    Engine,
+    LargeBinary,
+    MetaData,
+    Table,
+    func,
+    insert,
+    select,
+    text,
+)
 
 from hangtag import __version__
-from hangtag.domain.durable import replacing
+from hangtag.domain.durable import PRIVATE_FILE, replacing
 from hangtag.domain.errors import StoreError
 from hangtag.store.database import alembic_config, list_revisions, migrate, writing
 from hangtag.store.folder import PhotoFolder, hash_file
@@ -50,7 +62,7 @@ def write_backup(engine: Engine, folder: PhotoFolder, path: Path) -> BackupSumma
         replacing(path) as temporary,
         engine.connect().execution_options(**_snapshot(engine)) as connection,
         connection.begin(),
-        tarfile.open(temporary, "w") as archive,
+        _open_private(temporary) as archive,
     ):
         tables = _reflect(connection)
         counts = {table.name: _count(connection, table) for table in tables}
@@ -95,6 +107,12 @@ def read_backup(path: Path, engine: Engine, folder: PhotoFolder) -> BackupSummar
         raise StoreError(f"the backup cannot be read ({error})", where=path) from None
     migrate(engine)
     return BackupSummary(counts, photos)
+
+
+def _open_private(path: Path) -> tarfile.TarFile:
+    """Open a new tar file that nobody else can read: it holds what hides passwords, and a shop's photos."""
+    path.touch(mode=PRIVATE_FILE)
+    return tarfile.open(path, "w")
 
 
 class _Members:
@@ -165,7 +183,13 @@ def _reflect(connection: Connection) -> list[Table]:
     """Return the tables as they are, those that others refer to first."""
     metadata = MetaData()
     metadata.reflect(connection)
-    return [table for table in metadata.sorted_tables if table.name != _VERSION_TABLE]
+    tables = [table for table in metadata.sorted_tables if table.name != _VERSION_TABLE]
+    for column in (column for table in tables for column in table.columns):
+        if isinstance(column.type, JSON):
+            column.type = JSON(
+                none_as_null=True
+            )  # nothing is NULL, as the store has it, not the JSON text `null`
+    return tables
 
 
 def _count(connection: Connection, table: Table) -> int:

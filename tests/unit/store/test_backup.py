@@ -6,6 +6,7 @@ from hangtag.domain.errors import StoreError
 from hangtag.store.backup import read_backup, write_backup
 from hangtag.store.decisions import Decision
 from hangtag.store.log import list_decisions
+from hangtag.store.removal import remove_unused
 from postgres import get_server
 from store_shop import open_shop
 
@@ -18,9 +19,10 @@ def backup(shop, tmp_path):
     batch = shop.make(FILES)
     number = int(shop.list(batch)[0]["id"])
     shop.decisions.decide(batch, Decision(products=(number,), set={"baseColour": "Blue"}), "ann")
+    shop.make({"3.png": ("Red", 3)}, "without a sheet")
     path = tmp_path / "backup.tar"
     summary = write_backup(shop.store.engine, shop.store.folder, path)
-    assert summary.photos == 4
+    assert summary.photos == 5
     return path, batch
 
 
@@ -38,7 +40,9 @@ def test_a_backup_of_either_database_comes_back_in_either(shop, backup, other):
     path, batch = backup
     before = shop.list(batch)
     summary = read_backup(path, other.store.engine, other.store.folder)
-    assert summary.photos == 4
+    assert summary.photos == 5
+    remove_unused(other.store, other.store.folder.iter_hashes())  # as each start does
+    assert len(list(other.store.folder.iter_hashes())) == 5
     assert other.list(batch) == before
     assert other.batches.get(batch) == shop.batches.get(batch)
     entries, _ = list_decisions(other.store, batch, int(before[0]["id"]), (0, 9))
