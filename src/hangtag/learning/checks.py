@@ -54,11 +54,15 @@ class Checks:
 
 @dataclass(frozen=True, slots=True)
 class NewChecks:
-    """How many products were checked since something was learned from them, and how long nobody decided anything."""
+    """How many products were checked since something was learned from them, and how long nobody decided anything.
+
+    `last` is the newest of these decisions, `learned` how many checks the newest version learned from.
+    """
 
     count: int
     quiet_s: float
     last: int
+    learned: int
 
 
 def read_checks(store: Store, base: int) -> Checks:
@@ -113,8 +117,13 @@ def read_control(connection: Connection, batch: int) -> list[int]:
 
 def find_new_checks(connection: Connection, base: int) -> NewChecks:
     """Return how many products of a base's batches were checked since a version learned from them."""
-    newest = select(func.max(ShopModelRow.decision)).where(ShopModelRow.base == base)
-    since = connection.execute(newest).scalar_one() or 0
+    newest = (
+        select(ShopModelRow.decision, ShopModelRow.learnt_from)
+        .where(ShopModelRow.base == base)
+        .order_by(ShopModelRow.version.desc())
+    )
+    row = connection.execute(newest.limit(1)).first()
+    since, learned = (0, 0) if row is None else (row.decision, row.learnt_from["checks"])
     statement = (
         select(
             func.count(ChangeRow.product.distinct()), func.max(DecisionRow.at), func.max(DecisionRow.number)
@@ -126,8 +135,8 @@ def find_new_checks(connection: Connection, base: int) -> NewChecks:
     )
     count, last_at, last = connection.execute(statement).one()
     if not count:
-        return NewChecks(0, 0.0, since)
-    return NewChecks(int(count), (now() - last_at).total_seconds(), int(last))
+        return NewChecks(0, 0.0, since, learned)
+    return NewChecks(int(count), (now() - last_at).total_seconds(), int(last), learned)
 
 
 def _is_of(base: int) -> Any:  # noqa: ANN401 - a condition

@@ -30,6 +30,9 @@ QUIET_S: Final = 1.0
 HURRY: Final = 4
 """With so many times the checks that are enough, it learns though somebody goes on deciding."""
 
+GROWTH: Final = 50
+"""What was learned from grows by at least one in so many before it is learned again: many checks take longer."""
+
 LOOK_S: Final = 2.0
 """How often the database is looked at when nobody says that something changed: another service may use it, too."""
 
@@ -136,9 +139,10 @@ class LearningWorker:
         return True
 
     def _is_due(self, base: int, new: NewChecks, settings: LearningSettings) -> bool:
-        if new.count < settings.learn_after or self._failed.get(base) == new.last:
+        enough = max(settings.learn_after, new.learned // GROWTH)
+        if new.count < enough or self._failed.get(base) == new.last:
             return False
-        return new.quiet_s >= QUIET_S or new.count >= HURRY * settings.learn_after
+        return new.quiet_s >= QUIET_S or new.count >= HURRY * enough
 
     def _list_bases(self) -> list[int]:
         """Return the numbers of the models that label batches, those that others were adapted from."""

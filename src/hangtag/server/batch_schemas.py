@@ -55,7 +55,10 @@ class GroupingOption(Grouping):
 
 
 class Batch(Schema):
-    """A batch of products. `cover` has the ids of up to four photos."""
+    """A batch of products. `cover` has the ids of up to four photos.
+
+    `from_catalogue` says that it reviews findings of the catalogue's check.
+    """
 
     id: str
     name: str
@@ -73,6 +76,7 @@ class Batch(Schema):
     grouping: Grouping
     cover: list[str]
     revision: int
+    from_catalogue: bool
 
 
 class BatchList(Schema):

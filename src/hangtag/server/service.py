@@ -17,6 +17,7 @@ from hangtag.server.access.control import AccessControl
 from hangtag.server.batch_service import BatchService
 from hangtag.server.batching import CHUNK_PHOTOS, Batcher, BatchSettings
 from hangtag.server.catalogue import ShownCatalogue
+from hangtag.server.catalogue_reviews import CatalogueReviews
 from hangtag.server.examples import ExampleFinder
 from hangtag.server.explanations import ExplanationQueue
 from hangtag.server.health import Health
@@ -54,6 +55,7 @@ class Service:
         self._decoding = ThreadPoolExecutor(threads, thread_name_prefix="decode")
         self.batches = BatchService(settings, self.registry)
         self.health = Health(self.batches.store.engine, settings.data_folder, self.registry.check_default)
+        self.reviews = CatalogueReviews(self.batches, self.catalogue, settings)
         self.access = AccessControl(settings, self.batches.store.engine)
         self.housekeeper = Housekeeper(settings, self.access, self.batches.batches, metrics)
         self.on_stop(self.batches.end_streams)

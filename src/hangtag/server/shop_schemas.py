@@ -330,3 +330,9 @@ class ImportedDecisions(Schema):
     unchanged: int
     skipped: list[SkippedLine]
     agreement: list[Agreement]
+
+
+class NewReview(Schema):
+    """Which findings of the catalogue's check to review."""
+
+    finding: Literal["suspects", "duplicates", "missing"]

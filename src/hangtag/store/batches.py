@@ -20,6 +20,7 @@ from hangtag.store.removal import delete_batch
 from hangtag.store.sheet_files import StoredSheet, parse_stored, read_rows, read_sheet, use_sheet, write_sheet
 from hangtag.store.sheets import ColumnMapping, MatchedSheet, SheetRows, match_sheet, propose_mapping
 from hangtag.store.shop_models import find_labelling
+from hangtag.store.shop_settings import read_setting
 from hangtag.store.store import Change, Store, StoredModel, find_answer, keep_answer, new_id, now
 from hangtag.store.tables import (
     BatchRow,
@@ -29,6 +30,9 @@ from hangtag.store.tables import (
     ProductRow,
     SheetRow,
 )
+
+CATALOGUE_REVIEWS: Final = "catalogue_reviews"
+"""The setting of the shop that names the batches made of the catalogue's findings."""
 
 _COVER_PHOTOS: Final = 4
 _PREVIEWED_ROWS: Final = 20
@@ -277,6 +281,7 @@ class Batches:
             "grouping": {"by": batch.grouping["by"], "pattern": batch.grouping["pattern"]},
             "cover": _read_cover(connection, batch.number),
             "revision": batch.revision,
+            "from_catalogue": batch.id in read_setting(connection, CATALOGUE_REVIEWS),
         }
 
 

@@ -137,6 +137,8 @@ RULES: Final[Mapping[str, Rule]] = {
     "show_image": _READ,
     "download_original": _READ,
     # What is learned from the shop
+    "review_catalogue": _LABEL_AUDITED,
+    "download_corrections": Rule(Action.READ, audited=True),
     "export_decisions": Rule(Action.READ, audited=True),
     "import_decisions": _REVIEW_AUDITED,
     "show_agreement": _READ,

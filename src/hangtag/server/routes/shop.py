@@ -3,14 +3,16 @@
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import FileResponse, Response, StreamingResponse
 
+from hangtag.server.batch_schemas import Batch
 from hangtag.server.problems import problem_responses
 from hangtag.server.routes.batches import BatchId, Who, json_response
 from hangtag.server.service import ServiceDependency
 from hangtag.server.shop_schemas import (
     LearningAccepted,
     LearnNow,
+    NewReview,
     NextChecks,
     Promotion,
     RollBack,
@@ -26,6 +28,9 @@ router = APIRouter(tags=["shop"], route_class=JsonRoute)
 _BYTES: Final = "application/octet-stream"
 _FILE: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {_BYTES: {"schema": {"type": "string", "format": "binary"}}}}
+}
+_CSV: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {"text/csv": {"schema": {"type": "string", "format": "binary"}}}}
 }
 ModelId = Annotated[str, Path(description="The id of the shop model.")]
 
@@ -120,3 +125,22 @@ def roll_back_shop(back: RollBack, service: ServiceDependency) -> Response:
 def undo_learning(service: ServiceDependency) -> Response:
     """Undo what hangtag learnt last by itself. What people said stays; it learns again from the next checks."""
     return json_response(service.batches.shop.undo())
+
+
+@router.post(
+    "/catalogue/reviews", status_code=201, response_model=Batch, responses=problem_responses(409, 422)
+)
+def review_catalogue(review: NewReview, service: ServiceDependency, who: Who) -> Response:
+    """Make a batch of what the check of the catalogue found, to be reviewed like any other."""
+    return json_response(service.reviews.make(review.finding, who), 201)
+
+
+@router.get(
+    "/batches/{batch_id}/corrections",
+    response_class=StreamingResponse,
+    responses=_CSV | problem_responses(404),
+)
+def download_corrections(batch_id: BatchId, service: ServiceDependency) -> StreamingResponse:
+    """Download the catalogue's table with the labels that people set in a review of its findings."""
+    headers = {"Content-Disposition": 'attachment; filename="styles.csv"'}
+    return StreamingResponse(service.reviews.iter_corrected(batch_id), media_type="text/csv", headers=headers)
