@@ -693,6 +693,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/catalogue/reviews": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Make a batch of what the check of the catalogue found, to be reviewed like any other. */
+        post: operations["review_catalogue"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batches/{batch_id}/corrections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Download the catalogue's table with the labels that people set in a review of its findings. */
+        get: operations["download_corrections"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/decisions/export": {
         parameters: {
             query?: never;
@@ -1776,6 +1810,8 @@ export interface components {
         /**
          * Batch
          * @description A batch of products. `cover` has the ids of up to four photos.
+         *
+         *     `from_catalogue` says that it reviews findings of the catalogue's check.
          */
         Batch: {
             /** Id */
@@ -1814,6 +1850,8 @@ export interface components {
             cover: string[];
             /** Revision */
             revision: number;
+            /** From Catalogue */
+            from_catalogue: boolean;
         };
         /**
          * BatchChecks
@@ -3281,6 +3319,17 @@ export interface components {
              * @enum {string}
              */
             source: "password" | "proxy" | "oidc";
+        };
+        /**
+         * NewReview
+         * @description Which findings of the catalogue's check to review.
+         */
+        NewReview: {
+            /**
+             * Finding
+             * @enum {string}
+             */
+            finding: "suspects" | "duplicates" | "missing";
         };
         /**
          * NewShopClass
@@ -6921,6 +6970,92 @@ export interface operations {
             };
             /** @description Conflict */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    review_catalogue: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Your name, if the service has no accounts. Otherwise, the name of your account is used. */
+                "X-Hangtag-User"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewReview"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Batch"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    download_corrections: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the batch. */
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
