@@ -34,7 +34,7 @@ def strip_jpeg(data: bytes, turn: int, *, with_colours: bool) -> bytes | None:
 
     `turn` is its EXIF orientation. What stands behind its end goes, too: other pictures, other files.
     """
-    kept, position = [_JPEG], 2
+    kept, position, has_scan = [_JPEG], 2, False
     if turn != 1:
         body = b"Exif\0\0" + _write_exif(turn)
         kept.append(bytes([_FILLING, _EXIF]) + struct.pack(">H", len(body) + 2) + body)
@@ -48,9 +48,13 @@ def strip_jpeg(data: bytes, turn: int, *, with_colours: bool) -> bytes | None:
         if mark == _FILLING:
             position += 1
             continue
+        is_usual = mark in _NEEDED if has_scan else mark in _NEEDED or mark >= _JFIF
+        if not is_usual:
+            return None
         kept.append(_strip_segment(mark, data[position:end], with_colours=with_colours))
         position = end
         if mark == _SCAN:
+            has_scan = True
             found = _MARK.search(data, position)
             position = len(data) if found is None else found.start()
             kept.append(data[end:position])

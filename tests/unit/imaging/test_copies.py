@@ -158,6 +158,15 @@ def test_what_is_handed_out_is_upright_and_in_srgb(name):
     np.testing.assert_array_equal(np.asarray(decode_photo(shown)), np.asarray(decode_photo(data)))
 
 
+@pytest.mark.parametrize("mark", [0xFE, 0xE1, 0x02])
+def test_a_mark_among_the_compressed_pixels_is_left_to_the_decoder(mark):
+    data = encode(photo((64, 64)), "JPEG", restart_marker_blocks=1)
+    place = data.index(b"\xff\xd3", data.index(b"\xff\xda"))
+    odd = data[:place] + bytes([0xFF, mark]) + b"\0\4ab" + data[place:]
+    shown = np.asarray(decode_photo(odd))
+    np.testing.assert_array_equal(np.asarray(decode_photo(copy_photo(odd, DEFAULT_LIMITS).data)), shown)
+
+
 def test_a_huge_photo_that_is_made_anew_comes_smaller_and_says_how_large_it_was():
     data = encode(Image.new("L", (5000, 4000), 90), "TIFF", compression="tiff_lzw")
     copy = copy_photo(data, DEFAULT_LIMITS)
