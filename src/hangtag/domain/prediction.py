@@ -1,4 +1,4 @@
-"""What hangtag says about one photo: a row of `hangtag.inference.predictions.Predictions`."""
+"""The prediction for one photo: a row of `hangtag.inference.predictions.Predictions`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,4 +47,4 @@ class Failure:
 
 
 Outcome = Prediction | Failure
-"""Every photo gets an answer or a reason."""
+"""The outcome for a photo: its labels, or the reason why it has none."""

@@ -1,1 +1,1 @@
-"""From pixels to labels: the engine that runs a bundle, and what its numbers mean."""
+"""Inference: from pixels to labels, with the engine that runs a bundle."""

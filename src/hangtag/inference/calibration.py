@@ -1,4 +1,4 @@
-"""Calibration: a few numbers that make a model's confidences honest, fitted on validation.
+"""Calibration: temperatures and path weights, fitted on validation.
 
 A head has a temperature (Guo, Pleiss, Sun, Weinberger: On Calibration of Modern Neural Networks, ICML 2017). The levels
 of the category path are calibrated together: each has a weight in the score of a path, and the weights are those under

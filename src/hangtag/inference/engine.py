@@ -47,12 +47,12 @@ _HINTS: Final = {"auto": None, "fp32": "f32", "bf16": "bf16", "int8": "f32"}
 class Engine:
     """Runs a bundle. Safe to use from several threads.
 
-    A photo gets the same logits alone and in any batch: what the network gives for it alone counts, and larger batches
-    run together only in graphs that were seen to give the same, on this machine, when they were compiled.
+    A photo gets the same logits alone and in any batch: the network's output for a single photo is the reference, and a
+    graph for larger batches is used only if it returned the same on this machine when it was compiled.
 
     `precision` is `auto`, `fp32` or `bf16`, and for an int8 form `auto` or `int8`; `threads` defaults to the processors
     that this process may use; `batch_size` is how many photos go through the network at a time, whatever the size of
-    the batches that come.
+    the given batches.
 
     Raises `UsageError` for an invalid setting and `BundleError` for a graph that OpenVINO cannot run.
     """
@@ -88,7 +88,7 @@ class Engine:
 
     @property
     def precision(self) -> str:
-        """In which precision the network really runs on this processor: `fp32`, `bf16`, `fp16` or `int8`."""
+        """The precision in which the network actually runs on this processor: `fp32`, `bf16`, `fp16` or `int8`."""
         if self._quantised:
             return QUANTISED_PRECISION
         return PRECISION_NAMES.get(self._alone.precision, self._alone.precision)

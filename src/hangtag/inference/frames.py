@@ -1,4 +1,4 @@
-"""`Predictions` as the columns of a table of labels: the one place that says what stands in each."""
+"""`Predictions` as the columns of a table of labels: defines the content of each column."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The golden check: a bundle proves, when it is loaded, that it still gives the answers that it was made with."""
+"""The golden check: when a bundle is loaded, it must return the stored logits for its golden photos."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def check_golden(engine: Engine, where: object = None) -> None:
     card = engine.card
     if not card.golden:
         raise BundleError(
-            "the model has no golden photos, so nothing shows that it works here",
+            "the model has no golden photos, so it cannot be verified here",
             where=where,
             fix="Export it again with `hangtag train`.",
         )

@@ -1,4 +1,4 @@
-"""Which precision and which thread layout are the fastest here, and the file that remembers it.
+"""The fastest precision and thread layout on this machine, and the file that stores them.
 
 `hangtag bench` measures them in turn and keeps the result in a small JSON file of this user. An entry counts for one
 processor, one model and one version of hangtag; for any other there is none. The file holds no more than figures:

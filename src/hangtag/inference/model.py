@@ -49,7 +49,7 @@ class Model:
 
     @property
     def card(self) -> Card:
-        """Everything that is true about the model."""
+        """The model's card."""
         return self.engine.card
 
     @property
@@ -65,7 +65,7 @@ class Model:
         """Return the labels of one photo or of many, in order.
 
         A photo is a path, an http address, bytes, an open binary file, a Pillow image or a uint8 NumPy array of shape
-        (height, width, 3); the path of a folder stands for the photos in it. One that cannot be read keeps its place,
+        (height, width, 3). The path of a folder means all photos in it. A photo that cannot be read keeps its place,
         with the reason. Raises `UsageError` for anything else.
 
         >>> predictions = model.predict(["shirt.jpg", "shoe.jpg"])    # doctest: +SKIP
@@ -79,7 +79,7 @@ class Model:
         return replace(found, photos=tuple(sources))
 
     def iter_predict(self, photos: GivenPhotos) -> Generator[Predictions]:
-        """Yield what `predict` returns in batches: however many photos come, only a few are in memory.
+        """Yield `Predictions` in batches, with only a few photos in memory at a time.
 
         >>> for batch in model.iter_predict("ten-million-photos/"):   # doctest: +SKIP
         ...     save(batch.to_arrow())
@@ -89,7 +89,7 @@ class Model:
                 yield found
 
     def embed(self, photos: GivenPhotos) -> Floats:
-        """Return what each photo shows as numbers, float32 (n, features); NaN for a photo that cannot be read.
+        """Return the embedding of each photo, float32 (n, features); NaN for a photo that cannot be read.
 
         Raises `UsageError` for a model that has no embeddings, and for photos as `predict` does.
 
@@ -110,9 +110,9 @@ class Model:
         columns: Sequence[str] | None = None,
         classes: Mapping[str, str] | None = None,
     ) -> "Explanation":
-        """Return heat maps of what the labels of one photo rest on, for these columns.
+        """Return heat maps of one photo: for these columns, which parts support the label.
 
-        What is explained is the chosen label of each column, or the one that `classes` names for it. Raises
+        The chosen label of each column is explained, or the one in `classes`. Raises
         `PhotoError` for a photo that cannot be read, and `UsageError` for more than one photo and for a column or
         label that the model does not know.
 
@@ -123,16 +123,16 @@ class Model:
 
         sources = list(iter_photos(photo))
         if len(sources) != 1:
-            raise UsageError(f"one photo is explained at a time, not {len(sources)}")
+            raise UsageError(f"pass one photo to explain, not {len(sources)}")
         pixels = prepare_photo(sources[0].read(DEFAULT_LIMITS), self.card.preprocessing)
         return Explainer(self).explain(pixels, columns, classes)
 
     def run(self, pixels: npt.NDArray[np.uint8]) -> Outputs:
-        """Return what the graph gives for preprocessed photos, uint8 (n, height, width, 3), as `Engine.run` does."""
+        """Return the graph's outputs for preprocessed photos, uint8 (n, height, width, 3), as `Engine.run` does."""
         return self.engine.run(pixels)
 
     def iter_run(self, batches: Iterable[npt.NDArray[np.uint8]]) -> Iterator[Outputs]:
-        """Yield what the graph gives for each batch, as `Engine.iter_run` does."""
+        """Yield the graph's outputs for each batch, as `Engine.iter_run` does."""
         return self.engine.iter_run(batches)
 
     def _predict_batches(self, sources: Iterable[PhotoSource]) -> Generator[tuple[Predictions, ...]]:
@@ -146,12 +146,12 @@ def load_model(
     threads: int | None = None,
     verify: bool = True,
 ) -> Model:
-    """Load a model by the name of a bundle that hangtag can find, or by the path of one.
+    """Load a model by its name or by the path of its bundle.
 
-    With `precision="auto"` the model computes in the fastest precision, as measured by `hangtag bench` on this machine
-    if it was run. Only precisions that the card lists as labelling as well as float32 are considered, and the golden
-    check must pass; otherwise the model computes in float32. `int8` needs the model's int8 form next to the bundle.
-    `threads` defaults to the processors that this process may use. `verify=False` skips the golden check.
+    With `precision="auto"`, the model runs in the fastest precision, as measured by `hangtag bench` on this machine if
+    it was run. Only precisions that the card lists as being as accurate as float32 are considered, and the golden check
+    must pass; otherwise the model runs in float32. `int8` needs the model's int8 form next to the bundle. `threads`
+    defaults to the processors that this process may use. `verify=False` skips the golden check.
 
     Raises `BundleError` if there is no such bundle or it cannot be trusted, and `UsageError` for a precision that the
     model does not have.

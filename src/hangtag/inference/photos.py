@@ -1,4 +1,4 @@
-"""Photos as a caller of the Python API gives them: paths, folders, bytes, open files, Pillow images, NumPy arrays."""
+"""The photos that the Python API accepts: paths, folders, bytes, open files, Pillow images, NumPy arrays."""
 
 import io
 import os
@@ -69,9 +69,9 @@ class NamedPhoto:
 
 
 def iter_photos(given: object) -> Iterator[PhotoSource]:
-    """Yield the photos that are meant, each with a name: that of its file, or `photo 1` and so on by its position.
+    """Yield the photos, each with a name: that of its file, or `photo 1` and so on.
 
-    Raises `UsageError` for what is neither a photo nor a collection of photos.
+    Raises `UsageError` for a value that is neither a photo nor a collection of photos.
     """
     several = [given] if _is_one(given) else given
     if isinstance(several, Mapping) or not isinstance(several, Iterable):

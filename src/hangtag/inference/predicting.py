@@ -1,4 +1,4 @@
-"""The one way from photos to `Predictions`: photos are decoded on several threads while the models answer."""
+"""From photos to `Predictions`: decoding photos on several threads while the models run."""
 
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence

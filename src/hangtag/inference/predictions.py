@@ -1,4 +1,4 @@
-"""What a model says about photos, column by column: `Predictions`, the one result of everything that labels."""
+"""`Predictions`: the columnar result of everything that labels photos."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _SHOWN_ROWS: Final = 10
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False, kw_only=True)
 class Predictions:
-    """The answers of one model to n photos, in their order.
+    """The predictions of one model for n photos, in their order.
 
     A photo that could not be labelled keeps its place: `reasons` and `details` say why, its probabilities are NaN, its
     class index is `NO_LABEL` and its depth 0.
@@ -52,11 +52,11 @@ class Predictions:
     * `confident_depth`, (n,): how many levels of the category path, from the root on, the model is confident of.
     * `flagged`, bool (n, flags): what is wrong with each photo, in the order of `FLAGS`.
     * `ood_score`, float32 (n,): how little each photo looks like a product; None for a model without a detector.
-    * `embedding`, float32 (n, features): what each photo shows, as numbers; None for a model without embeddings.
-    * `logits`: what the heads gave, float32 (n, classes) by column, from which the labels of several photos are
-      combined; empty if they were not kept.
-    * `extra`: the columns that came with each photo, such as the row of a table; empty when none came.
-    * `photos`: the photos themselves, to show them; empty when they were not kept.
+    * `embedding`, float32 (n, features): the embedding of each photo; None for a model without embeddings.
+    * `logits`: the outputs of the heads, float32 (n, classes) by column, to combine the labels of several photos;
+      empty if they were not kept.
+    * `extra`: the extra columns of each photo, such as the row of a table; empty if there are none.
+    * `photos`: the photos themselves, to show them; empty if they were not kept.
     """
 
     card: Card
@@ -105,7 +105,7 @@ class Predictions:
     @overload
     def __getitem__(self, index: slice | Sequence[int] | Ints | Bools) -> Predictions: ...
     def __getitem__(self, index: int | slice | Sequence[int] | Ints | Bools) -> Outcome | Predictions:
-        """Return the answer to one photo, or the `Predictions` of some: of a slice, positions or a mask."""
+        """Return the prediction for one photo, or the `Predictions` for a slice, positions or a mask."""
         if isinstance(index, int | np.integer):
             position = range(len(self))[index]  # an IndexError as of a list
             return next(self[position : position + 1].rows())
@@ -135,7 +135,7 @@ class Predictions:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns that the model answers."""
+        """The columns that the model predicts."""
         return tuple(self.probabilities)
 
     @property
@@ -169,7 +169,7 @@ class Predictions:
     def answers(self) -> list[tuple[str, ...]]:
         """The answer for each photo: its path down to the deepest level that the model is confident of.
 
-        It is empty if no level is. Everything that shows, writes or serves an answer takes it from here.
+        It is empty if no level is. All code that shows, writes or serves an answer uses this.
         """
         return [path[:depth] for path, depth in zip(self.paths, self.confident_depth.tolist(), strict=True)]
 
@@ -216,9 +216,9 @@ class Predictions:
                 yield Failure(name, reason, self.details[position] or reason.explanation)
 
     def place(self, names: Sequence[str], errors: Sequence[PhotoError | None]) -> Predictions:
-        """Return the predictions of all photos of a batch, given those of the photos that could be decoded.
+        """Return the predictions for all photos of a batch, given those for the photos that could be decoded.
 
-        `errors` says for each photo of the batch why it could not be, or is None.
+        `errors` has for each photo of the batch the reason why it could not be decoded, or None.
         """
         reasons = tuple(None if error is None else error.reason for error in errors)
         details = tuple(None if error is None else error.detail for error in errors)

@@ -1,4 +1,4 @@
-"""Which engine a model gets: by what was asked for, what the card allows, and what `hangtag bench` measured here."""
+"""Choosing the engine of a model: by the requested precision, the card, and the measurements of `hangtag bench`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,7 @@
-"""From which confidence on a label is an answer: thresholds for a stated accuracy, chosen on validation.
+"""Confidence thresholds for a target accuracy, chosen on validation.
 
 The rule is that of selective classification (Geifman, El-Yaniv: Selective Classification for Deep Neural Networks,
-NeurIPS 2017): answer as many photos as possible while what is answered is right as often as was asked for.
+NeurIPS 2017): answer as many photos as possible while the answers reach the target accuracy.
 """
 
 import math

@@ -163,7 +163,7 @@ def test_one_photo_is_explained(model, tmp_path):
     found = model.explain(PNG, ["gender"])
     assert list(found.maps) == ["gender"]
     assert found.maps["gender"].label == model.predict(PNG)[0]["gender"].value
-    with pytest.raises(UsageError, match="one photo is explained at a time, not 2"):
+    with pytest.raises(UsageError, match="pass one photo to explain, not 2"):
         model.explain([PNG, PNG])
     with pytest.raises(PhotoError, match="does not exist"):
         model.explain(tmp_path / "gone.jpg")

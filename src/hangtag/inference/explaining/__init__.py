@@ -1,1 +1,1 @@
-"""What a decision looked at: heat maps from the bundle alone, for every network that hangtag can run."""
+"""Heat maps of predictions, from the bundle alone, for every network that hangtag can run."""

@@ -1,4 +1,4 @@
-"""Which part of a photo a model's decisions looked at: `Explainer(load_model()).explain(pixels)`."""
+"""Heat maps of the parts of a photo that support its labels: `Explainer(load_model()).explain(pixels)`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,9 +31,9 @@ class Method(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HeatMap:
-    """What spoke for a label of a column; `heat` is that of the preprocessed pixels, float32 (height, width), 0 to 1.
+    """The heat map of a label; `heat` is on the preprocessed pixels, float32 (height, width), 0 to 1.
 
-    The strongest place has 1; where nothing spoke for the label, all is 0.
+    The strongest place has 1. If nothing supports the label, all values are 0.
     """
 
     column: str
@@ -88,7 +88,7 @@ class Explainer:
         asked = dict.fromkeys([*(usual_columns(card) if columns is None else columns), *others])
         unknown = sorted(set(asked) - set(card.columns))
         if unknown:
-            raise UsageError(f"the model does not answer {', '.join(unknown)}")
+            raise UsageError(f"the model does not predict {', '.join(unknown)}")
         found = PredictionBuilder(card).build(self.model.run(pixels[None]))
         indices = {
             column: _find_class(card, column, others[column])

@@ -1,4 +1,4 @@
-"""Occlusion: what a class loses when a part of the photo is covered. It asks the network alone, whatever that is."""
+"""Occlusion maps: what a class loses when a part of the photo is covered. Works for any network."""
 
 from collections.abc import Mapping
 from typing import Final
