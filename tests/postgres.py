@@ -45,8 +45,7 @@ class Server:
         if self._user is not None:
             os.chown(self.folder, self._user.pw_uid, self._user.pw_gid)
         self._run("initdb", "-D", "data", "-U", "hangtag", "--auth=trust", "--no-sync", "-E", "UTF8")
-        options = f"-k {self.folder} {FLAGS}"
-        self._run("pg_ctl", "-D", "data", "-w", "-l", "log", "-o", options, "start")
+        self.go_on()
 
     def _run(self, program, *arguments):
         user = {} if self._user is None else {"user": self._user.pw_uid, "group": self._user.pw_gid}
@@ -60,6 +59,16 @@ class Server:
             extra_groups=[] if user else None,
             **user,
         )
+
+    def go_on(self):
+        """Start the server if it does not run."""
+        if not (self.folder / "data" / "postmaster.pid").exists():
+            options = f"-k {self.folder} {FLAGS}"
+            self._run("pg_ctl", "-D", "data", "-w", "-l", "log", "-o", options, "start")
+
+    def pause(self):
+        """Stop the server: it ends what is under way, and keeps what was committed."""
+        self._run("pg_ctl", "-D", "data", "-w", "-m", "fast", "stop")
 
     def make_database(self):
         """Make an empty database and return its URL."""

@@ -171,7 +171,7 @@ class _Decoder:
             pass_fds=(self._given, self._shown),
             env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
             bufsize=0,
-            start_new_session=True,  # Ctrl-C is for the process that asks
+            process_group=0,  # Ctrl-C is for the process that asks; a session would share the processors anew
         )
         self.id = self._process.pid
         self.is_alive = True

@@ -16,7 +16,6 @@ import resource
 import signal
 from contextlib import suppress
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -42,9 +41,6 @@ _REDUCING_GAP: Final = 3
 """How much larger than `at_least` a photo stays: what Pillow's own reducing leaves to its better filter."""
 
 _NICE: Final = 10
-_GROUP: Final = Path("/proc/self/autogroup")
-"""Linux may share the processors between sessions first, and then their order within one says nothing."""
-
 _TOLD_BYTES: Final = 65_536
 _TIME_IS_UP: Final = frozenset({signal.SIGPROF, signal.SIGALRM, signal.SIGXCPU})
 
@@ -56,8 +52,6 @@ def main(given: int, shown: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with suppress(OSError):
         os.nice(_NICE)
-    with suppress(OSError):
-        _GROUP.write_text(str(_NICE), "ascii")
     Image.preinit()
     load_heic()
     working_on = mmap.mmap(-1, 8)

@@ -17,6 +17,7 @@ from hangtag.tables.sandbox import SandboxedTable, read_in_sandbox
 
 MAX_COLUMNS: Final = 500
 MAX_ROWS: Final = 200_000
+MAX_CELLS: Final = 2_000_000
 MAX_CELL_CHARACTERS: Final = 32_767
 """What a cell of Excel holds: more could not be given back."""
 
@@ -184,6 +185,8 @@ def _iter_checked(table: SandboxedTable, name: str) -> Iterator[tuple[int, list[
     for count, (line, cells) in enumerate(table.rows, start=1):
         if count > MAX_ROWS:
             raise InvalidFieldsError(InvalidField("files", f"{name} has more than {MAX_ROWS:,} rows"))
+        if count * len(table.columns) > MAX_CELLS:
+            raise InvalidFieldsError(InvalidField("files", f"{name} has more than {MAX_CELLS:,} cells"))
         yield line, [cell.replace("\0", "")[:MAX_CELL_CHARACTERS] for cell in cells]
 
 

@@ -257,3 +257,11 @@ def test_one_folder_has_one_service(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(UsageError, match="cannot write"):
         FolderClaim(tmp_path / "file")
+
+
+def test_a_table_of_too_many_cells_is_refused(shop, monkeypatch):
+    monkeypatch.setattr("hangtag.store.sheet_files.MAX_CELLS", 5)
+    batch = shop.batches.create("b", None, "ann")["id"]
+    (received,) = shop.add(batch, {"t.csv": b"a,b\n1,2\n3,4\n5,6\n"})
+    assert "more than 5 cells" in received["problem"]
+    assert shop.batches.get(batch)["sheet"] is None
