@@ -75,8 +75,10 @@ def decide(shop: Any, diary: Diary, dice: random.Random) -> None:
     """Set the colour of a product."""
     batch = find_batch(shop, diary)
     chosen, colour = dice.choice(shop.list(batch)), dice.choice(COLOURS)
+    said = {"batch": batch, "photo": chosen["photos"][0]["name"], "colour": colour}
+    diary.note(said | {"kind": "saying"})
     shop.decisions.decide(batch, Decision(products=(int(chosen["id"]),), set={"baseColour": colour}), "ann")
-    diary.note({"kind": "said", "batch": batch, "photo": chosen["photos"][0]["name"], "colour": colour})
+    diary.note(said | {"kind": "said"})
 
 
 def export(shop: Any, diary: Diary, dice: random.Random) -> None:
@@ -132,7 +134,21 @@ def check(world: World) -> str | None:
         there = {batch["id"] for batch in shop.batches.page(archived=False, text="", page=(0, 500))[0]}
         if gone & there:
             return f"{gone & there} was deleted and is there"
-        return find_fault(shop, [entry for entry in entries if entry["kind"] in ("batch", "photos", "said")])
+        return find_fault(shop, list(iter_acknowledged(entries)))
+
+
+def iter_acknowledged(entries: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield what was acknowledged. A decision counts no more if another one on the photo was made without an answer."""
+    open_ = {}
+    for entry in entries:
+        if entry["kind"] == "saying":
+            open_[entry["batch"], entry["photo"]] = entry["colour"]
+        elif entry["kind"] == "said":
+            open_.pop((entry["batch"], entry["photo"]), None)
+    for entry in entries:
+        is_open = (entry.get("batch"), entry.get("photo")) in open_
+        if entry["kind"] in ("batch", "photos") or (entry["kind"] == "said" and not is_open):
+            yield entry
 
 
 def end_leases(shop: Any) -> None:
