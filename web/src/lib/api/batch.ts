@@ -1,5 +1,7 @@
 /** Batches and their products, as the service speaks of them. */
 
+import type { Learnt } from './shop.ts';
+
 export type BatchState = 'receiving' | 'labelling' | 'stopped' | 'ready' | 'failed';
 export type ProductState = 'to_check' | 'checked' | 'corrected';
 export type GroupingKind = 'sku' | 'name' | 'folder' | 'photo';
@@ -48,6 +50,8 @@ export interface Attribute {
   state: 'predicted' | 'confirmed' | 'corrected';
   by: string | null;
   candidates: Candidate[];
+  /** The model that predicted it, also where a person has decided since. */
+  made_by?: { id: string; name: string; version: string } | null;
 }
 
 export interface BatchPhoto {
@@ -189,7 +193,14 @@ export interface ReceivedFile {
 }
 
 export type BatchEvent =
-  | { type: 'products'; ids: string[]; versions: Record<string, number>; removed: string[]; all: boolean }
+  | {
+      type: 'products';
+      ids: string[];
+      versions: Record<string, number>;
+      removed: string[];
+      all: boolean;
+    }
+  | { type: 'learnt'; learnt: Learnt }
   | { type: 'batch'; batch: Batch }
   | { type: 'presence'; who: string; product: string | null }
   | { type: 'deleted' };

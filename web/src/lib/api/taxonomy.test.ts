@@ -13,6 +13,9 @@ const taxonomy = {
     ['Accessories', 'Bags', 'Handbags'],
   ],
   columns: {},
+  own: [],
+  version: 0,
+  names: {},
 };
 const tee = { masterCategory: 'Apparel', subCategory: 'Topwear', articleType: 'Tshirts' };
 const guesses = [

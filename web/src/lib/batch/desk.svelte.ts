@@ -138,6 +138,15 @@ export class BatchDesk {
     }
   }
 
+  /** Brings products wherever they stand, and keeps them. */
+  async fetchAll(ids: readonly string[]): Promise<void> {
+    for (let first = 0; first < ids.length; first += RETURNED) {
+      const query = { ids: ids.slice(first, first + RETURNED).join(','), limit: String(RETURNED) };
+      const { items } = await this.service.products(this.id, query);
+      for (const product of items) this.list.keep(product);
+    }
+  }
+
   async reloadBatch(): Promise<void> {
     await this.#loadBatch();
   }

@@ -1,6 +1,7 @@
 import type { ProductQuery } from '../api/batch.ts';
 
-export type View = 'tags' | 'table' | 'review';
+/** `teach` is a review of what teaches hangtag most. */
+export type View = 'tags' | 'table' | 'review' | 'teach';
 
 /** Where a person is in a batch: it is all in the address, so that Back, reload and links work. */
 export interface Place {
@@ -10,8 +11,19 @@ export interface Place {
   product: string | null;
 }
 
-const VIEWS: readonly string[] = ['tags', 'table', 'review'];
-const FILTERS: readonly string[] = ['state', 'needs', 'path', 'flag', 'who', 'below', 'q', 'like', 'ids'];
+const VIEWS: readonly string[] = ['tags', 'table', 'review', 'teach'];
+const FILTERS: readonly string[] = [
+  'state',
+  'needs',
+  'path',
+  'flag',
+  'who',
+  'below',
+  'q',
+  'like',
+  'ids',
+  'learnt',
+];
 const ORDER: readonly string[] = ['sort', 'descending'];
 const ATTRIBUTE = 'attribute.';
 

@@ -4,6 +4,7 @@ import type { BatchEvent } from '../api/batch.ts';
 import { isLabelled } from './apply.ts';
 import type { BatchDesk } from './desk.svelte.ts';
 import { isFiltered } from './filters.ts';
+import type { Learning } from './learning.svelte.ts';
 
 /** Changes within this time are fetched together, in milliseconds. */
 const TOGETHER_MS = 150;
@@ -20,6 +21,7 @@ export class Presence {
     private readonly desk: BatchDesk,
     /** Your own name, which is not shown. */
     private readonly self: () => string | null,
+    private readonly learning?: Learning,
   ) {}
 
   /** Who else has a product open. */
@@ -33,12 +35,14 @@ export class Presence {
     if (event.type === 'batch') this.desk.batch = event.batch;
     else if (event.type === 'presence') this.#meet(event.who, event.product);
     else if (event.type === 'deleted') this.desk.isGone = true;
+    else if (event.type === 'learnt') this.learning?.learnt(event.learnt);
     else {
       const removed = event.removed.filter((id) => this.desk.list.indexOf(id) >= 0);
       if (removed.length > 0) this.desk.takenElsewhere(removed);
       for (const id of event.ids) if (this.#isNewer(id, event.versions[id])) this.#changed.add(id);
       this.#isAll ||= event.all;
-      if (this.#changed.size > 0 || this.#isAll) this.#timer ??= setTimeout(() => this.#bring(), TOGETHER_MS);
+      if (this.#changed.size > 0 || this.#isAll)
+        this.#timer ??= setTimeout(() => void this.#bring(), TOGETHER_MS);
     }
   }
 
@@ -53,16 +57,18 @@ export class Presence {
     return !shown || !isLabelled(shown) || version === undefined || version > shown.version;
   }
 
-  #bring(): void {
+  async #bring(): Promise<void> {
     const ids = [...this.#changed];
     const { list } = this.desk;
     // Products that have come in belong at the end, unless a filter says that only the service knows where.
     const isOther = this.#isAll || ids.some((id) => list.indexOf(id) < 0);
+    const before = list.loaded;
     this.#changed = new Set();
     this.#isAll = false;
     this.#timer = undefined;
-    if (isOther && !isFiltered(list.query)) void list.refresh();
-    void this.desk.changedElsewhere(ids);
+    const listed = isOther && !isFiltered(list.query) ? list.refresh() : undefined;
+    await Promise.all([listed, this.desk.changedElsewhere(ids)]);
+    this.learning?.compare(before, (id) => list.get(id));
   }
 
   #meet(who: string, product: string | null): void {

@@ -12,7 +12,20 @@ const POSSIBLE = 0.01;
 const AHEAD = 12;
 
 /** Keys that mean something else in a review. */
-export const REVIEW_KEYS: readonly string[] = ['s', 'u', 'x', 'z'];
+export const REVIEW_KEYS: readonly string[] = ['s', 'u', 'x', 'z', 'l', 'o'];
+
+/** The products that a review goes through. */
+export interface Sequence {
+  /** How many there are, as far as is known. */
+  readonly total: number | undefined;
+  at(index: number): Product | undefined;
+  indexOf(id: string): number;
+  /** Sees to it that the products from one index to another are there. */
+  need(first: number, last: number): Promise<void>;
+  /** Those that one answer settles together with a product. */
+  together?(id: string): string[];
+  toggleAll?(id: string): void;
+}
 
 /** Products one after another: what is asked about each, and where a person is among them. */
 export class Review {
@@ -24,10 +37,12 @@ export class Review {
     readonly desk: BatchDesk,
     /** The values of a category path: a leaf brings its parents. */
     private readonly labelsOf: (product: Product, field: string, value: string) => Record<string, string>,
+    private readonly chosen: () => Sequence = () => desk.list,
   ) {}
 
-  readonly total = $derived.by(() => this.desk.list.total ?? 0);
-  readonly product = $derived.by(() => this.desk.list.at(this.index));
+  readonly sequence = $derived.by(() => this.chosen());
+  readonly total = $derived(this.sequence.total ?? 0);
+  readonly product = $derived(this.sequence.at(this.index));
   readonly isDone = $derived(this.total > 0 && this.index >= this.total);
   readonly fields = $derived(this.product ? fieldsOf(Object.keys(this.product.label)) : []);
   readonly keys = $derived(keysOf(this.fields, REVIEW_KEYS));
@@ -38,13 +53,18 @@ export class Review {
       .slice(0, CHOICES)
       .filter(({ confidence }, place) => place < LEAST_CHOICES || confidence >= POSSIBLE),
   );
+  /** What an answer is about: the product, and those that look the same. */
+  readonly target = $derived.by(() => {
+    const id = this.product?.id;
+    return { products: id === undefined ? [] : [id, ...(this.sequence.together?.(id) ?? [])] };
+  });
   /** The products whose photos are worth loading now. */
-  readonly next = $derived.by(() => [1, 2, 3].flatMap((step) => this.desk.list.at(this.index + step) ?? []));
+  readonly next = $derived([1, 2, 3].flatMap((step) => this.sequence.at(this.index + step) ?? []));
 
   async go(index: number): Promise<void> {
     this.index = Math.max(0, Math.min(index, this.total));
     this.#field = undefined;
-    await this.desk.list.need(this.index, this.index + AHEAD);
+    await this.sequence.need(this.index, this.index + AHEAD);
   }
 
   look(field: string): void {
@@ -64,14 +84,14 @@ export class Review {
     const set = this.labelsOf(product, field, value);
     // The next doubt may be another one: the field that was answered stays in view until the person moves on.
     this.#field = field;
-    void this.desk.decide({ set }, { products: [product.id] });
+    void this.desk.decide({ set }, this.target);
   }
 
   /** Everything on the screen is right: on to the next. */
   confirm(): void {
     const { product } = this;
     if (!product) return;
-    void this.desk.decide({ confirm: true }, { products: [product.id] });
+    void this.desk.decide({ confirm: true }, this.target);
     void this.go(this.index + 1);
   }
 
@@ -94,8 +114,8 @@ export class Review {
   /** Takes the last decision back and shows the product that it was about. */
   async undo(): Promise<void> {
     const decided = await this.desk.undo();
-    const back = decided?.products[0];
-    const index = back ? this.desk.list.indexOf(back.id) : -1;
+    const places = (decided?.products ?? []).map(({ id }) => this.sequence.indexOf(id));
+    const index = places.find((place) => place >= 0) ?? -1;
     if (index >= 0) await this.go(index);
   }
 
@@ -106,6 +126,7 @@ export class Review {
     else if (key === 's' || key === 'ArrowRight') this.skip();
     else if (key === 'ArrowLeft') this.back();
     else if (key === 'u' || key === 'z') void this.undo();
+    else if (key === 'l' && this.sequence.toggleAll) this.sequence.toggleAll(this.product?.id ?? '');
     else if (key === 'x') this.overrule(!(this.product && isNoProduct(this.product)));
     else {
       const field = this.fields.find((known) => this.keys[known] === key);

@@ -5,6 +5,7 @@ import { answered, api } from '../api/client.ts';
 import { person } from '../api/person.svelte.ts';
 import { explain } from '../api/problem.ts';
 import { Resource } from '../api/resource.svelte.ts';
+import { shopService, type NewClass } from '../api/shop.ts';
 import { ARROW, consistent, labelsOfPath, pathOptions } from '../api/taxonomy.ts';
 import type { Taxonomy } from '../api/types.ts';
 import { labelName } from '../ui/columns.ts';
@@ -12,7 +13,9 @@ import { attributeOfField, CATEGORY, fieldsOf } from './attributes.ts';
 import { Presence } from './presence.svelte.ts';
 import { BatchDesk } from './desk.svelte.ts';
 import { addressOf, isSame, placeOf, type Place } from './filters.ts';
+import { Learning } from './learning.svelte.ts';
 import { Review } from './review.svelte.ts';
+import { Teaching } from './teaching.svelte.ts';
 import { meanConfidences, pathConfidences, type Choice } from './type-ahead.ts';
 
 /** What is being edited: a field of some products, beside the element that it was opened from. */
@@ -34,6 +37,8 @@ export class Workbench {
   readonly desk: BatchDesk;
   readonly presence: Presence;
   readonly review: Review;
+  readonly learning: Learning;
+  readonly teaching: Teaching;
   readonly taxonomy: Resource<Taxonomy>;
   place = $state.raw<Place>({ view: 'tags', query: {}, product: null });
   editing = $state.raw<Editing | null>(null);
@@ -52,8 +57,18 @@ export class Workbench {
     private readonly lead: (place: Place, replace: boolean) => void,
   ) {
     this.desk = new BatchDesk(id, service);
-    this.presence = new Presence(this.desk, () => person.name);
-    this.review = new Review(this.desk, (product, field, value) => this.labelsOf(product, field, value));
+    this.learning = new Learning(id, shopService);
+    this.presence = new Presence(this.desk, () => person.name, this.learning);
+    this.teaching = new Teaching({
+      next: (limit) => shopService.next(id, limit),
+      fetch: (ids) => this.desk.fetchAll(ids),
+      product: (product) => this.desk.list.get(product),
+    });
+    this.review = new Review(
+      this.desk,
+      (product, field, value) => this.labelsOf(product, field, value),
+      () => (this.place.view === 'teach' ? this.teaching : this.desk.list),
+    );
     this.taxonomy = new Resource(() => {
       const query = { model: this.desk.batch?.model.id };
       return answered(api.GET('/api/v1/taxonomy', { params: { query } }));
@@ -137,6 +152,18 @@ export class Workbench {
     void this.desk.decide({ set }, editing.target);
   }
 
+  /** Makes a class of the shop's own and sets what is being edited to it. */
+  async create(given: NewClass, value: string): Promise<void> {
+    try {
+      await shopService.createClass(given);
+      await this.taxonomy.load();
+      this.say(value);
+    } catch (error) {
+      this.leave();
+      this.desk.problem = explain(error);
+    }
+  }
+
   /** Tells the others which product is open here. Without a name there is nobody to tell of. */
   present(product: string | null): void {
     clearInterval(this.#presenceTimer);
@@ -167,8 +194,11 @@ export class Workbench {
     await this.service.saveViews(this.desk.id, [...this.views]);
   }
 
+  /** Whether products are looked at one after another. */
+  readonly isReview = $derived(this.place.view === 'review' || this.place.view === 'teach');
+
   async undo(): Promise<void> {
-    if (this.place.view === 'review') await this.review.undo();
+    if (this.isReview) await this.review.undo();
     else await this.desk.undo();
   }
 

@@ -1,7 +1,8 @@
 import { SvelteMap } from 'svelte/reactivity';
 
 import type { BatchService, ReceivedFile } from '../api/batch.ts';
-import { batchService, newKey } from '../api/batch-service.ts';
+import { newKey } from '../api/ask.ts';
+import { batchService } from '../api/batch-service.ts';
 import { explain, ProblemError } from '../api/problem.ts';
 import { isSheet, isZip, meant, nameOf, requestsOf } from './files.ts';
 import { shrink } from './shrink.ts';

@@ -1,5 +1,6 @@
 import { batchDe } from './batch/de.ts';
 import { templatesDe } from './templates/de.ts';
+import { shopDe } from './shop/de.ts';
 import type { Messages } from './words.svelte.ts';
 
 /** What the page says in German. */
@@ -330,6 +331,7 @@ export const de: Messages = {
   'settings.about.loading': 'Dienst wird gefragt',
   ...batchDe,
   ...templatesDe,
+  ...shopDe,
   // people, tokens and the audit log
   'shell.team': 'Team',
   'accounts.sign_in': 'Anmelden',

@@ -1,5 +1,6 @@
 import { batchEn } from './batch/en.ts';
 import { templatesEn } from './templates/en.ts';
+import { shopEn } from './shop/en.ts';
 import type { Message } from './words.svelte.ts';
 
 /**
@@ -349,6 +350,7 @@ export const en = {
   'settings.about.loading': 'Loading',
   ...batchEn,
   ...templatesEn,
+  ...shopEn,
   // people, tokens and the audit log
   'shell.team': 'Team',
   'accounts.sign_in': 'Sign in',

@@ -1,5 +1,6 @@
 import { batchEs } from './batch/es.ts';
 import { templatesEs } from './templates/es.ts';
+import { shopEs } from './shop/es.ts';
 import type { Messages } from './words.svelte.ts';
 
 /** What the page says in Spanish. */
@@ -329,6 +330,7 @@ export const es: Messages = {
   'settings.about.loading': 'Consultando el servicio',
   ...batchEs,
   ...templatesEs,
+  ...shopEs,
   // people, tokens and the audit log
   'shell.team': 'Equipo',
   'accounts.sign_in': 'Iniciar sesión',

@@ -1,5 +1,6 @@
 import { batchFr } from './batch/fr.ts';
 import { templatesFr } from './templates/fr.ts';
+import { shopFr } from './shop/fr.ts';
 import type { Messages } from './words.svelte.ts';
 
 /** What the page says in French. */
@@ -329,6 +330,7 @@ export const fr: Messages = {
   'settings.about.loading': 'Interrogation du service',
   ...batchFr,
   ...templatesFr,
+  ...shopFr,
   // people, tokens and the audit log
   'shell.team': 'Équipe',
   'accounts.sign_in': 'Se connecter',

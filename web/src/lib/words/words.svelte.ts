@@ -72,6 +72,11 @@ class Words {
     }
   }
 
+  /** Asks again what classes are called, after a person has renamed one. */
+  async reload(): Promise<void> {
+    this.names = (await namesIn(this.language)) ?? this.names;
+  }
+
   async #speak(language: Language): Promise<void> {
     // A language that can't be fetched leaves the page in the one that it has.
     const names = namesIn(language);
