@@ -170,7 +170,10 @@ def _headline(summary: Summary) -> Text:
 
 
 def _render_category(row: dict[str, Cell]) -> Text:
-    """Return the category path; the part that the model is not confident of is set apart."""
+    """Return the category path; the part that the model is not confident of is set apart.
+
+    The percentage is that of the least certain level: a path is right at most as often as each of its labels.
+    """
     levels = [column for column in CATEGORY_COLUMNS if row.get(column) is not None]
     if not levels:
         return Text("–", style="dim")
@@ -180,8 +183,8 @@ def _render_category(row: dict[str, Cell]) -> Text:
     if depth < len(levels):
         text.append(f"{' · ' if depth else ''}not sure: ", style="yellow")
         text.append(printable(format_path(labels[depth:])), style="dim")
-    confidence = row[confidence_of(levels[-1])]
-    return text.append(_render_confidence(confidence)) if isinstance(confidence, float) else text
+    confidences = [cell for level in levels if isinstance(cell := row[confidence_of(level)], float)]
+    return text.append(_render_confidence(min(confidences))) if confidences else text
 
 
 def _render_flags(row: dict[str, Cell]) -> Text:
