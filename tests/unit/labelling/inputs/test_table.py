@@ -214,7 +214,7 @@ def test_absolute_paths_and_addresses_are_taken_as_they_are(tmp_path):
         unknown.read()
 
 
-@pytest.mark.parametrize(("ending", "rows"), [(".csv", 100_000), (".parquet", 40_000)])
+@pytest.mark.parametrize(("ending", "rows"), [(".csv", 30_000), (".parquet", 30_000)])
 def test_a_long_table_is_walked_in_flat_memory(tmp_path, ending, rows):
     path = tmp_path / f"long{ending}"
     if ending == ".csv":
