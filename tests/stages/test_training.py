@@ -113,14 +113,14 @@ def test_killed_and_resumed_it_ends_with_the_bundle_of_a_run_that_never_stopped(
     recipe, tiny_catalogue, tmp_path, train
 ):
     straight, killed = tmp_path / "straight", tmp_path / "killed"
-    train(recipe, tiny_catalogue, straight)
+    train(recipe, tiny_catalogue, straight, "--epochs", 2)
 
-    training = start_training(recipe, tiny_catalogue, killed)
+    training = start_training(recipe, tiny_catalogue, killed, "--epochs", "2")
     wait_for(killed / "checkpoint.safetensors", training)
     training.send_signal(signal.SIGKILL)
     training.communicate()
     assert not (killed / "tiny.onnx").exists()
-    output, _ = train(recipe, tiny_catalogue, killed, "--resume")
+    output, _ = train(recipe, tiny_catalogue, killed, "--resume", "--epochs", 2)
     assert "tiny.onnx written" in output
 
     assert read_history(killed) == read_history(straight)
