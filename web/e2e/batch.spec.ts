@@ -18,6 +18,11 @@ test('what is dropped becomes a batch that survives a reload and stands on the s
   await expect(page.getByRole('link', { name: 'Delivery' }).first()).toBeVisible();
 });
 
+test('the old address of the jobs leads to the batches', async ({ page }) => {
+  await page.goto('/jobs');
+  await expect(page).toHaveURL(/:\d+\/$/);
+});
+
 test('many products are set at once, undone in one step, and kept', async ({ page }) => {
   const batch = new BatchPage(page);
   await batch.withSamples('Bulk');

@@ -290,10 +290,11 @@ class BatchIndex:
         return values
 
     def _keep_matching(self, found: Mask, words: Sequence[str]) -> None:
-        for place in np.flatnonzero(found).tolist():
-            text = self.search[place]
-            if not all(word in text for word in words):
-                found[place] = False
+        places, search = np.flatnonzero(found), self.search
+        for word in words:
+            holds = np.fromiter((word in search[place] for place in places.tolist()), np.bool_, len(places))
+            found[places[~holds]] = False
+            places = places[holds]
 
 
 def _count_first(codes: Ints, found: Mask) -> Iterator[tuple[int, int]]:
