@@ -176,7 +176,7 @@ def test_the_table_may_state_its_separator_or_be_a_workbook(write_mapped):
         ('photos = "."\nfolders = "gender"', "folders", "a list of texts"),
         ('photos = "."\nfolders = ["gender"]\nid = "x"', "id", "needs a table"),
         (BY_PHOTO.replace("[columns]", 'folders = ["gender"]\n[columns]'), "folders", "without a table"),
-        (BY_PHOTO.replace('photo = "file"\n', ""), "photo", "or an id that they bear"),
+        (BY_PHOTO.replace('photo = "file"\n', ""), "photo", "column of ids"),
         (BY_PHOTO.replace("[columns]", 'separator = "::"\n[columns]'), "separator", "one character"),
         (BY_PHOTO.replace('"label"', "3"), r"columns\.articleType", "the name of a column"),
         (BY_PHOTO.replace('"label"', '"file"'), "columns", "the column file of the table is named twice"),
