@@ -34,7 +34,13 @@ DEAR_AT_A_TIME: Final = 2
 """How many such photos are decoded at a time."""
 
 DEAR_PIXELS_PER_PLACE: Final = 1_000_000
-"""How many pixels of such photos may wait for each photo that may."""
+"""How many pixels of such photos may wait for each photo that may, at most."""
+
+LONGEST_WAIT_S: Final = 20.0
+"""How long such a photo may have to wait, by the pace of the last ones: longer than that, and clients give up."""
+
+_FIRST_PACE: Final = 30_000_000.0
+_NEWEST_COUNTS: Final = 0.2
 
 _UNKNOWN_PIXELS: Final = 10_000_000
 """What is charged for a photo whose size does not stand in its first bytes."""
@@ -103,6 +109,7 @@ class Batcher:
         self._dear = ThreadPoolExecutor(DEAR_AT_A_TIME, "dear")
         self._dear_turns = FairTurns(DEAR_AT_A_TIME)
         self._dear_pixels = 0
+        self._dear_pace = _FIRST_PACE  # pixels a second, of each that is decoded at a time
         self._engine = ThreadPoolExecutor(BATCHES_AT_A_TIME, thread_name_prefix="engine")
         self._queue: deque[_Waiting] = deque()
         self._photos_in_decoding = 0
@@ -142,7 +149,7 @@ class Batcher:
 
     async def _predict_chunks(self, photos: Sequence[PhotoSource]) -> Predictions:
         flow = Flow()
-        weighed = await _weigh_all(photos)
+        weighed = await _weigh_all(photos, self._decoder.limits.max_pixels)
         dear = [photo for photo in weighed if not photo.is_light]
         chunks = list(_iter_chunks(weighed, min(CHUNK_PHOTOS, self._settings.max_photos)))
         if not dear and len(chunks) == 1:
@@ -169,7 +176,8 @@ class Batcher:
 
     def _check_room(self, pixels: int) -> None:
         """Raise `QueueFullError` where photos that take long to decode wait already, and too many would."""
-        room = DEAR_PIXELS_PER_PLACE * self._settings.queue_photos
+        in_time = DEAR_AT_A_TIME * self._dear_pace * LONGEST_WAIT_S
+        room = min(in_time, DEAR_PIXELS_PER_PLACE * self._settings.queue_photos)
         if pixels and self._dear_pixels and self._dear_pixels + pixels > room:
             raise QueueFullError(
                 f"large photos of {self._dear_pixels // 1_000_000:,} megapixels wait already",
@@ -193,12 +201,18 @@ class Batcher:
         """Decode a chunk when it is its turn. What may take seconds is decoded where it holds up only its like."""
         is_light = chunk[0].is_light
         turns, threads = (self._turns, self._decoding) if is_light else (self._dear_turns, self._dear)
-        async with turns.turn(flow, sum(photo.pixels for photo in chunk)):
+        pixels = sum(photo.pixels for photo in chunk)
+        async with turns.turn(flow, pixels):
             self._photos_in_decoding += len(chunk) if is_light else 0
+            started = time.monotonic()
             try:
-                return await asyncio.get_running_loop().run_in_executor(
+                decoded = await asyncio.get_running_loop().run_in_executor(
                     threads, self._decoder.decode, [photo.photo for photo in chunk]
                 )
+                if not is_light:
+                    pace = pixels / max(time.monotonic() - started, 1e-3)
+                    self._dear_pace += _NEWEST_COUNTS * (pace - self._dear_pace)
+                return decoded
             finally:
                 self._photos_in_decoding -= len(chunk) if is_light else 0
                 self._changed.set()
@@ -268,12 +282,12 @@ class Batcher:
         return found
 
 
-async def _weigh_all(photos: Sequence[PhotoSource]) -> list[_Weighed]:
+async def _weigh_all(photos: Sequence[PhotoSource], most_pixels: int) -> list[_Weighed]:
     """Weigh photos by the marks of their files alone; other work gets its turn in between."""
     weighed: list[_Weighed] = []
     looked_at = 0
     for position, photo in enumerate(photos):
-        size, pixels, is_light = _weigh(photo)
+        size, pixels, is_light = _weigh(photo, most_pixels)
         weighed.append(_Weighed(photo, position, pixels, is_light))
         looked_at += size
         if looked_at > _WEIGHED_BYTES:
@@ -282,7 +296,7 @@ async def _weigh_all(photos: Sequence[PhotoSource]) -> list[_Weighed]:
     return weighed
 
 
-def _weigh(photo: PhotoSource) -> tuple[int, int, bool]:
+def _weigh(photo: PhotoSource, most_pixels: int) -> tuple[int, int, bool]:
     """Return a photo's bytes, the pixels that it is charged, and whether it is quickly decoded or refused."""
     if not isinstance(photo, UploadedPhoto):
         return 0, _SMALLEST_CHARGE, True
@@ -293,6 +307,8 @@ def _weigh(photo: PhotoSource) -> tuple[int, int, bool]:
     pixels = count_pixels(data)
     if pixels is None:
         return len(data), _UNKNOWN_PIXELS if data else _SMALLEST_CHARGE, not data
+    if pixels > most_pixels:  # it is refused unread
+        return len(data), _SMALLEST_CHARGE, True
     return len(data), max(pixels, _SMALLEST_CHARGE), pixels <= SERVED_HERE_PIXELS and is_cheap(data)
 
 

@@ -223,3 +223,18 @@ def test_what_nobody_waits_for_any_more_is_let_go_of():
 
     run_with(model, work)
     assert sum(model.batches) < 100
+
+
+def test_large_photos_are_refused_that_would_wait_too_long_at_the_pace_of_the_last_ones(monkeypatch):
+    monkeypatch.setattr("hangtag.server.batching.LONGEST_WAIT_S", 1.0)
+    monkeypatch.setattr("hangtag.server.batching._FIRST_PACE", 20_000_000)
+
+    async def work(batcher):
+        first = asyncio.create_task(batcher.predict([uploaded("a", BLUE_TIFF)] * 3))
+        await until(lambda: batcher.photos_waiting)
+        with pytest.raises(QueueFullError):
+            await batcher.predict([uploaded("x", BLUE_TIFF)] * 3)
+        await first
+        assert colours(await batcher.predict([uploaded("x", BLUE_TIFF)] * 3)) == ["Blue"] * 3
+
+    run_with(FakeModel(), work)

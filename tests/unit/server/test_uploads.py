@@ -1,5 +1,6 @@
 import asyncio
 import itertools
+import re
 from dataclasses import dataclass, field
 
 import pytest
@@ -223,3 +224,17 @@ def test_one_client_has_at_most_half_of_the_memory_for_uploads():
     memory.release(50, "a")
     memory.release(50, "b")
     assert (memory.used_bytes, memory.used_by) == (0, {})
+
+
+def test_no_operation_reads_a_body_that_is_too_large(client):
+    document = client.get("/api/v1/openapi.json").json()
+    checked = 0
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            for media_type in operation.get("requestBody", {}).get("content", {}):
+                headers = {"content-length": str(10**12), "content-type": f"{media_type}; boundary=x"}
+                address = re.sub(r"{.*?}", "1", path)
+                response = client.request(method, address, content=b"", headers=headers)
+                assert response.status_code in {404, 413}, (method, path)
+                checked += response.status_code == 413
+    assert checked > 30
