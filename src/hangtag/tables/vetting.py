@@ -9,10 +9,14 @@ import resource
 import subprocess
 import sys
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hangtag.domain.errors import TableError
+
+if TYPE_CHECKING:
+    from hangtag.tables.reading import Table
 
 MOST_BYTES: Final = 1 << 30
 """How much memory opening a table may take: enough for a workbook of 300,000 rows and 20 columns several times over."""
@@ -49,6 +53,11 @@ _UNREADABLE: Final = 3
 """How the process ends for what is not a table: the code that opens it says so in more words."""
 
 
+_TOO_LONG: Final = 4
+_MOST_CHARACTERS: Final = 1 << 20
+"""What the text of one cell may have. Excel's own limit is 32,767."""
+
+
 def main(path: str, name: str) -> int:
     """Read a table from beginning to end, and keep nothing of it."""
     _limit()
@@ -57,8 +66,14 @@ def main(path: str, name: str) -> int:
     with suppress(OSError, TableError):
         table = open_table(path, name)
         table.skim()
-        return 0
+        return _TOO_LONG if _holds_endless_text(table) else 0
     return _UNREADABLE
+
+
+def _holds_endless_text(table: "Table") -> bool:
+    """Say whether the name of a column, or a cell of a workbook, is longer than anybody's text."""
+    texts = chain(table.names, chain.from_iterable(row.values for row in (table if table.sheets else ())))
+    return any(isinstance(text, str) and len(text) > _MOST_CHARACTERS for text in texts)
 
 
 def _limit() -> None:

@@ -32,6 +32,17 @@ def test_a_workbook_of_billions_of_cells_is_refused_and_not_opened_here(tmp_path
         vet_table(path, "a.xlsx")
 
 
+@pytest.mark.parametrize(
+    "rows", ["<row>{0}</row>", "<row><c><v>1</v></c></row><row><c><v>1</v></c></row><row>{0}</row>"]
+)
+def test_a_workbook_of_an_endless_cell_is_refused(tmp_path, rows):
+    cell = '<c t="inlineStr"><is><t>' + "a" * 2_000_000 + "</t></is></c>"
+    path = tmp_path / "a.xlsx"
+    path.write_bytes(hostile_files.workbook(rows.format(cell)))
+    with pytest.raises(TableError, match="too much time or memory"):
+        vet_table(path, "a.xlsx")
+
+
 def test_predict_vets_the_tables_that_it_is_given(tmp_path):
     path = tmp_path / "a.xlsx"
     path.write_bytes(hostile_files.CELL_FAR_AWAY)
