@@ -36,7 +36,7 @@ def test_what_a_teacher_took_is_part_of_the_cost():
     page = render_model_card(card, 1)
     assert "what large answered to them" in page
     assert (
-        "1 epoch took 1.0 hours on the processor, and 2.0 hours those that taught it. At 40 W that is 0.12 kWh"
+        "1 epoch took 1.0 hours on the processor, and training its teachers 2.0 hours. At 40 W that is 0.12 kWh"
         in page
     )
 
