@@ -83,7 +83,7 @@ def test_what_is_no_table_is_refused_with_the_forms_that_are_read(name, data):
 
 @pytest.mark.parametrize("line", ["nonsense", "[1]", '"text"', "{"])
 def test_a_line_that_is_no_object_is_an_error_with_its_number(line):
-    with pytest.raises(TableError, match="line 2 is not (a )?JSON"):
+    with pytest.raises(TableError, match=r"line 2 is not (a )?JSON"):
         open_table(f'{{"a": 1}}\n{line}\n'.encode(), "t.jsonl")
 
 
