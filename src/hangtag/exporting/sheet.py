@@ -3,11 +3,11 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from hangtag.domain.columns import ATTRIBUTE_COLUMNS, CATEGORY_COLUMNS
 from hangtag.domain.errors import TableError
-from hangtag.exporting.products import Product, ProductReader, comparable, join_photos
+from hangtag.exporting.products import Product, comparable, join_photos
 from hangtag.exporting.taxonomy import load_mapping
 from hangtag.exporting.words import (
     FAMILY,
@@ -115,10 +115,23 @@ class SheetResult:
     unknown: list[str] = field(default_factory=list)
 
 
+class KeyedProducts(Protocol):
+    """Products to be found by a sheet's rows. Their keys are photos' names where there is no column of keys."""
+
+    @property
+    def key(self) -> str | None:
+        """What the products' keys are called; None where they have none."""
+        ...
+
+    def __iter__(self) -> Iterator[Product]:
+        """Iterate the products."""
+        ...
+
+
 class ProductFinder:
     """Finds the product that a sheet's row means: by its key, or by the names of its photos where there are no keys."""
 
-    def __init__(self, reader: ProductReader) -> None:
+    def __init__(self, reader: KeyedProducts) -> None:
         self.products = list(reader)
         self._by_key = {product.key.strip(): product for product in self.products}
         self._matcher = (

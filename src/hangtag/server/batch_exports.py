@@ -5,6 +5,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePath
 from typing import IO, Any, Final, Literal
 
 from sqlalchemy import Connection, select
@@ -14,7 +15,11 @@ from hangtag.domain.errors import TableError
 from hangtag.exporting.filling import FilledRow
 from hangtag.exporting.products import SURE, Product, comparable, find_family
 from hangtag.exporting.run import ExportResult, ExportSource, check_columns, export_rows, iter_checked
+from hangtag.exporting.sheet import ProductFinder, SheetFiller, SheetResult, plan_sheet
+from hangtag.exporting.sheet_file import write_filled
 from hangtag.exporting.template import Template
+from hangtag.server.problems import InvalidRequestError
+from hangtag.server.schemas import InvalidValue
 from hangtag.server.shop_documents import invalid_template
 from hangtag.store.index import Filter
 from hangtag.store.products import Products
@@ -22,6 +27,7 @@ from hangtag.store.sheet_files import StoredSheet
 from hangtag.store.store import iter_parts
 from hangtag.store.tables import ProductRow, SheetRow
 from hangtag.tables.cells import render_value
+from hangtag.tables.reading import open_table
 
 _PRODUCTS_AT_A_TIME: Final = 200
 _PIECE_BYTES: Final = 256 * 1024
@@ -46,6 +52,11 @@ class BatchProducts:
         self.where: object = f"the batch {self._batch.name}"
         self.name: str = self._batch.name
         self.titles: Mapping[str, str] = {comparable(column.name): column.name for column in columns}
+
+    @property
+    def key(self) -> str:
+        """What the keys of products are called: a sheet's rows are found by them."""
+        return "SKU"
 
     def __iter__(self) -> Iterator[Product]:
         for part in iter_parts(self._numbers, _PRODUCTS_AT_A_TIME):
@@ -151,6 +162,29 @@ def _iter_pieces(file: IO[bytes]) -> Iterator[bytes]:
     with file:
         while piece := file.read(_PIECE_BYTES):
             yield piece
+
+
+def fill_sheet(
+    products: BatchProducts, content: bytes, filename: str, *, overwrite: bool
+) -> tuple[Iterator[bytes], SheetResult]:
+    """Return the pieces of a shop's own sheet with its empty cells filled, and what was filled.
+
+    Raises `InvalidRequestError` for a sheet that cannot be read, or has no column of SKUs or none that labels fill.
+    """
+    finder = ProductFinder(products)
+    output = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the last piece
+    try:
+        with tempfile.NamedTemporaryFile(suffix=PurePath(filename).suffix) as own:
+            own.write(content)
+            own.flush()
+            table = open_table(Path(own.name), filename)
+            filler = SheetFiller(table, finder, plan_sheet(table, finder), overwrite=overwrite)
+            write_filled(Path(own.name), table, filler, output)
+    except TableError as error:
+        output.close()
+        message = error.problem if error.fix is None else f"{error.problem}. {error.fix}"
+        raise InvalidRequestError(InvalidValue(field="sheet", message=message)) from None
+    return _iter_pieces(output), filler.result
 
 
 @dataclass(slots=True)

@@ -57,8 +57,7 @@ class Webhooks:
             number = connection.execute(
                 insert(WebhookRow).values(**values).returning(WebhookRow.number)
             ).scalar_one()
-            columns = (BatchRow.id, BatchRow.rebuilt, BatchRow.revision, BatchRow.state)
-            for batch in connection.execute(select(*columns)).all():
+            for batch in connection.execute(select(*BatchRow.__table__.columns)).all():
                 move(connection, number, batch, None)
         return id_, secret
 

@@ -32,6 +32,7 @@ BOUND_BY_THEIR_DATA = (
     "duplicate_export_template",
     "duplicate_taxonomy",
     "export_products",
+    "fill_own_sheet",
     "push_batch_labels",
     "read_taxonomy_table",
     "set_presence",

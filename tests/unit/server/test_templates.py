@@ -66,7 +66,7 @@ def test_who_saved_later_is_told(client, template):
         ("New", {"columns": []}, "no columns"),
         ("New", {**OWN, "taxonomy": "nowhere"}, "there is no taxonomy"),
         ("New", {**OWN, "colums": 1}, "no colums"),
-        ("New", {**OWN, "columns": [{"name": "a", "from": "label:price"}]}, "no price"),
+        ("New", {**OWN, "columns": [{"name": "a", "from": "label:price"}]}, "price does not exist"),
     ],
 )
 @pytest.mark.usefixtures("template")
@@ -185,3 +185,18 @@ def test_what_is_to_be_checked_beside_the_export(client, sold_batch):
     assert checked["columns"][:2] == ["id", "title"]
     assert checked["rows"][0][:2] == ["A1", "Polo"]
     assert {issue["line"] for issue in checked["issues"] if issue["key"] == "A2"} == {3}
+
+
+def test_a_shops_own_sheet_is_filled_in_place(client, sold_batch):
+    """Found by SKU, spelled as the sheet spells; every other byte stays."""
+    sheet = "Artikelnummer;Geschlecht;Preis\r\nA1;;9,50\r\nZ9;D;1\r\n".encode("cp1252")
+    url = f"{API}/batches/{sold_batch}/sheet-fillings"
+    octets = {"Content-Type": "application/octet-stream"}
+    found = client.post(url, params={"filename": "für.csv"}, content=sheet, headers=octets)
+    assert found.status_code == 200, found.text
+    assert found.content == sheet.replace(b"A1;;", b"A1;D;")
+    assert found.headers["x-hangtag-filled"] == "1 in 1 of 2"
+    assert found.headers["content-disposition"].endswith("f%C3%BCr.csv")
+    refused = client.post(url, content=b"a;b\n1;2\n", headers=octets)
+    assert refused.status_code == 422
+    assert "no column of the sheet" in refused.text

@@ -91,6 +91,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "export_products": Rule(Action.READ, audited=True),
     "check_batch_export": _READ,
     "list_changes": _READ,
+    "fill_own_sheet": _READ,
     "push_batch_labels": _REVIEW,
     "list_export_templates": _READ,
     # Webhooks

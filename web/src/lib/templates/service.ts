@@ -51,6 +51,17 @@ export const templateService = {
     answered(api.POST('/api/v1/taxonomy-drafts', { body: { categories } })),
   readMapping: (file: File) => answered(api.POST('/api/v1/taxonomy-tables', bytes(file))),
 
+  /** The shop's own sheet with its empty cells filled, and how many were, in how many rows. */
+  fill: async (batch: string, file: File) => {
+    const call = api.POST('/api/v1/batches/{batch_id}/sheet-fillings', {
+      ...bytes(file),
+      params: { path: { batch_id: batch }, query: { filename: file.name } },
+      parseAs: 'blob' as const,
+    });
+    const filled = (await answered(call)) as unknown as Blob;
+    const [cells, rows, all] = (await call).response.headers.get('X-Hangtag-Filled')?.match(/\d+/g) ?? [];
+    return { filled, cells: Number(cells), rows: Number(rows), all: Number(all) };
+  },
   check: (batch: string, body: NewExport) =>
     answered(
       api.POST('/api/v1/batches/{batch_id}/exports/check', { params: { path: { batch_id: batch } }, body }),

@@ -142,6 +142,11 @@ export const templatesDe: TemplateMessages = {
   'sale.first': 'Die ersten Zeilen',
   'sale.download': 'Herunterladen',
   'sale.to_check': 'Prüfliste',
+  'sale.fill': 'Eigene Tabelle füllen',
+  'sale.filled': {
+    one: '{count} Zelle gefüllt, in {rows} von {all} Zeilen. Der Rest der Tabelle ist wie zuvor.',
+    other: '{count} Zellen gefüllt, in {rows} von {all} Zeilen. Der Rest der Tabelle ist wie zuvor.',
+  },
   'sale.manage': 'Vorlagen bearbeiten',
   'sale.shown': 'Die ersten {count} sind aufgeführt.',
 

@@ -137,6 +137,11 @@ export const templatesEn = {
   'sale.first': 'The first rows',
   'sale.download': 'Download',
   'sale.to_check': 'List to check',
+  'sale.fill': 'Fill your own sheet',
+  'sale.filled': {
+    one: '{count} cell filled, in {rows} of {all} rows. The rest of the sheet is as it was.',
+    other: '{count} cells filled, in {rows} of {all} rows. The rest of the sheet is as it was.',
+  },
   'sale.manage': 'Edit templates',
   'sale.shown': 'The first {count} are listed.',
 

@@ -138,6 +138,11 @@ export const templatesEs: TemplateMessages = {
   'sale.first': 'Las primeras filas',
   'sale.download': 'Descargar',
   'sale.to_check': 'Lista por revisar',
+  'sale.fill': 'Rellenar tu propia tabla',
+  'sale.filled': {
+    one: '{count} celda rellenada, en {rows} de {all} filas. El resto de la tabla sigue igual.',
+    other: '{count} celdas rellenadas, en {rows} de {all} filas. El resto de la tabla sigue igual.',
+  },
   'sale.manage': 'Editar plantillas',
   'sale.shown': 'Se muestran los primeros {count}.',
 

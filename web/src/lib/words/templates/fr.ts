@@ -139,6 +139,11 @@ export const templatesFr: TemplateMessages = {
   'sale.first': 'Les premières lignes',
   'sale.download': 'Télécharger',
   'sale.to_check': 'Liste à vérifier',
+  'sale.fill': 'Remplir votre propre tableau',
+  'sale.filled': {
+    one: '{count} cellule remplie, dans {rows} lignes sur {all}. Le reste du tableau est inchangé.',
+    other: '{count} cellules remplies, dans {rows} lignes sur {all}. Le reste du tableau est inchangé.',
+  },
   'sale.manage': 'Modifier les modèles',
   'sale.shown': 'Les {count} premiers sont listés.',
 
