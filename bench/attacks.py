@@ -200,13 +200,14 @@ def make_attack(name: str) -> Callable[[int, float], None]:
     if name == "batch of WebPs of 22 MP":
         webp = webp_of_one_colour((4600, 4700))
         return send_to_batch([(f"{number}.webp", webp + bytes([number])) for number in range(50)])
-    photo, count = {
+    photos: dict[str, tuple[Callable[[], bytes], int]] = {
         "WebPs of 64 MP": (lambda: webp_of_one_colour((8000, 8000)), 500),
         "WebPs of 22 MP": (lambda: webp_of_one_colour((4600, 4700)), 200),
         "progressive JPEGs": (lambda: progressive_jpeg((4000, 4000), 50), 20),
         "JPEGs of 16 MP": (lambda: encode(noise(1000).resize((4000, 4000)), "JPEG"), 30),
         "PNGs of 4 MP": (lambda: encode(noise(2000), "PNG", compress_level=1), 60),
-    }[name]
+    }
+    photo, count = photos[name]
     data = photo()
     return send_photos([(str(number), data) for number in range(count)], 3.0)
 

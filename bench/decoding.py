@@ -27,7 +27,7 @@ from hostile_files import encode
 
 PREPROCESSING: Final = Preprocessing(96, 128, 96, 128)
 AT_LEAST: Final = (192, 256)
-PHOTOS: Final = {
+PHOTOS: Final[dict[str, Callable[[], bytes]]] = {
     "JPEG, 60 x 80": lambda: encode(photo((60, 80)), "JPEG"),
     "JPEG, 1,000 x 1,500": lambda: encode(photo((1000, 1500)), "JPEG"),
     "the same, progressive": lambda: encode(photo((1000, 1500)), "JPEG", progressive=True),
@@ -85,7 +85,7 @@ def read_seconds(pid: int) -> float:
 
 def main(seconds: float) -> None:
     """Print a row for each kind of photo."""
-    ways = [decode_alone, decode_with_limits, decode_in_sandbox]
+    ways: list[Callable[[bytes], None]] = [decode_alone, decode_with_limits, decode_in_sandbox]
     sys.stdout.write("| photo | without | with | ratio | all apart |\n|---|---|---|---|---|\n")
     for name, build in PHOTOS.items():
         alone, limited, apart = measure(ways, build(), seconds)
