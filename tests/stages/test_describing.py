@@ -36,7 +36,7 @@ def with_custom_set(tiny_catalogue):
 def test_the_custom_set_is_found_beside_the_catalogue(with_custom_set, tmp_path):
     done = hangtag("describe", with_custom_set, folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "60 products in 5 classes of articleType, 59 photos. Beside it, a custom set of 2" in done.stdout
+    assert "60 products in 5 classes of articleType, 59 photos. Next to it, a custom set of 2" in done.stdout
     assert "Its Hats is unknown to the catalogue." in done.stdout
     facts = json.loads((tmp_path / "description" / "statistics.json").read_text("utf-8"))
     assert facts["custom"]["products_without_photo"] == 1

@@ -35,7 +35,7 @@ def own(tiny_catalogue):
 
 def test_totals_are_one_sentence_or_two(tiny, own):
     assert say_totals(tiny, None) == "60 products in 5 classes of articleType, 59 photos."
-    assert say_totals(tiny, own).endswith("Beside it, a custom set of 2 products.")
+    assert say_totals(tiny, own).endswith("Next to it, a custom set of 2 products.")
 
 
 def test_the_largest_and_the_smallest_class_are_named():
