@@ -202,7 +202,7 @@ def read_outputs(
         rows = _read_answers(connection, base, part)
         if not rows or card.embedding is None:
             continue
-        outputs, _ = labeller.read_outputs([row._mapping for row in rows])  # noqa: SLF001 - SQLAlchemy's name
+        outputs, _ = labeller.read_outputs([dict(row._mapping) for row in rows])  # noqa: SLF001 - SQLAlchemy's name
         outputs[card.embedding.output] = read_vectors(rows)
         owners, starts, counts = np.unique(
             np.array([row.product for row in rows]), return_index=True, return_counts=True
@@ -221,9 +221,10 @@ def read_outputs(
 
 def _read_answers(connection: Connection, base: int, products: Sequence[int]) -> Sequence[DatabaseRow[Any]]:
     joined = (EmbeddingRow.photo == PredictionRow.photo) & (EmbeddingRow.model == PredictionRow.model)
-    columns = (PhotoRow.product, PredictionRow.logits, PredictionRow.ood_score, PredictionRow.flags)
+    columns: list[Any] = [PhotoRow.product, PredictionRow.logits, PredictionRow.ood_score]
+    columns += [PredictionRow.flags, EmbeddingRow.vector]
     return connection.execute(
-        select(*columns, EmbeddingRow.vector)
+        select(*columns)
         .join(PredictionRow, PredictionRow.photo == PhotoRow.number)
         .join(EmbeddingRow, joined)
         .where(PhotoRow.product.in_(products), PredictionRow.model == base)

@@ -98,11 +98,11 @@ class DecisionFiles:
             else:
                 skipped.append({"line": lines[photo], "reason": place or f"no product has a photo {photo!r}"})
         applied = 0
-        for (batch, labels), products in wanted.items():
-            decision = StoreDecision(products=tuple(products), set=dict(labels))
+        for (batch, pairs), products in wanted.items():
+            decision = StoreDecision(products=tuple(products), set=dict(pairs))
             try:
                 self._decisions.decide(batch, decision, who)
-                applied += len(products) * len(labels)
+                applied += len(products) * len(pairs)
             except HangtagError as error:
                 skipped.append({"line": 0, "reason": f"{len(products)} products: {error.problem}"})
         return {

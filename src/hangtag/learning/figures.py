@@ -21,11 +21,11 @@ SIGNIFICANT: Final = 0.05
 ALL_CLASSES: Final = "all classes"
 
 Bools = npt.NDArray[np.bool_]
-Answers = Mapping[str, list[str]]
+Answers = Mapping[str, list[str | None]]
 """The label of each product, by column."""
 
 
-def find_answers(card: Card, outputs: Mapping[str, Floats]) -> dict[str, list[str]]:
+def find_answers(card: Card, outputs: Mapping[str, Floats]) -> dict[str, list[str | None]]:
     """Return the labels that a model with a card gives, by column, for what its graph gives."""
     found = PredictionBuilder(card).build(outputs)
     return {column: found.labels(column) for column in found.columns}

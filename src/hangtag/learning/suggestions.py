@@ -153,7 +153,7 @@ def _mix(
 
 
 def _read_states(connection: Connection, batch: int) -> Sequence[DatabaseRow[Any]]:
-    columns = (ProductRow.number, ProductRow.state, ProductRow.why)
+    columns: list[Any] = [ProductRow.number, ProductRow.state, ProductRow.why]
     return connection.execute(select(*columns).where(ProductRow.batch == batch, ~ProductRow.removed)).all()
 
 

@@ -63,7 +63,7 @@ def derive_answers(store: Store, connection: Connection, model: int, photos: Ite
     for part in iter_parts(sorted(set(photos))):
         rows = _read_answers(connection, base, model, part)
         if rows:
-            outputs, flagged = of_base.read_outputs([row._mapping for row in rows])  # noqa: SLF001 - SQLAlchemy's name
+            outputs, flagged = of_base.read_outputs([dict(row._mapping) for row in rows])  # noqa: SLF001 - SQLAlchemy's name
             embedding = read_vectors(rows)
             found = own.builder.build(shift_outputs(own.card.columns, outputs, embedding, shifts), flagged)
             packed = zip(rows, own.pack(found), strict=True)
@@ -151,9 +151,10 @@ def _read_answers(
 ) -> Sequence[DatabaseRow[Any]]:
     own = select(PredictionRow.photo).where(PredictionRow.model == model, PredictionRow.photo.in_(photos))
     joined = (EmbeddingRow.photo == PredictionRow.photo) & (EmbeddingRow.model == PredictionRow.model)
-    columns = (PredictionRow.photo, PredictionRow.logits, PredictionRow.ood_score, PredictionRow.flags)
+    columns: list[Any] = [PredictionRow.photo, PredictionRow.logits, PredictionRow.ood_score]
+    columns += [PredictionRow.flags, EmbeddingRow.vector]
     return connection.execute(
-        select(*columns, EmbeddingRow.vector)
+        select(*columns)
         .join(EmbeddingRow, joined)
         .where(PredictionRow.model == base, PredictionRow.photo.in_(photos), PredictionRow.photo.not_in(own))
     ).all()

@@ -295,7 +295,7 @@ def list_worse(figures: Mapping[str, Any]) -> list[InvalidField]:
 
 
 def _read_model(connection: Connection, number: int) -> DatabaseRow[Any]:
-    columns = (ModelRow.id, ModelRow.name, ModelRow.version, ModelRow.sha256)
+    columns: list[Any] = [ModelRow.id, ModelRow.name, ModelRow.version, ModelRow.sha256]
     return connection.execute(select(*columns).where(ModelRow.number == number)).one()
 
 
