@@ -335,7 +335,9 @@ def show_roles(browsers: Mapping[str, httpx.Client], *, every: bool) -> None:
 
 def open_browser(address: str, **headers: str) -> httpx.Client:
     """Return a browser at the service's address."""
-    return httpx.Client(base_url=address, headers=headers, timeout=WAIT_S)
+    # No connection is kept: on a busy machine the service may close it just as it is used again.
+    limits = httpx.Limits(max_keepalive_connections=0)
+    return httpx.Client(base_url=address, headers=headers, timeout=WAIT_S, limits=limits)
 
 
 def accept(browser: httpx.Client, secret: str, name: str) -> httpx.Response:
