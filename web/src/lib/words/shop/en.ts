@@ -38,7 +38,6 @@ export const shopEn = {
   'shop.part.good': 'Accuracy',
   'shop.part.models': 'Models',
   'shop.part.classes': 'Classes',
-  'shop.part.checks': 'Checks',
   'shop.learn': 'Learn now',
   'shop.learn.began': 'Learning has begun.',
   'shop.learning': { one: 'Learning from {count} check', other: 'Learning from {count} checks' },
@@ -145,34 +144,6 @@ export const shopEn = {
   'shop.class.removed': '“{name}” is gone.',
   'shop.class.export': 'Download the taxonomy',
   'shop.class.version': 'Version {version}',
-
-  'checks.title': 'Checks as a file',
-  'checks.lead':
-    'Every check that people have made, as a table or for Label Studio. What was checked there comes back the same way.',
-  'checks.csv': 'Download as CSV',
-  'checks.label_studio': 'Download for Label Studio',
-  'checks.import': 'Bring in a file',
-  'checks.importing': 'Reading the file',
-  'checks.applied': { one: '{count} check taken over', other: '{count} checks taken over' },
-  'checks.unchanged': { one: '{count} was the same already', other: '{count} were the same already' },
-  'checks.skipped': { one: '{count} line left out:', other: '{count} lines left out:' },
-  'checks.line': 'Line {line}: {reason}',
-  'agreement.title': 'Do your people agree?',
-  'agreement.lead':
-    'Where two people checked the same product. Kappa is 1 where they always agree and 0 where it is no more than chance.',
-  'agreement.none': 'No two people have checked the same product yet.',
-  'agreement.who': 'Between',
-  'agreement.people': '{first} and {second}',
-  'agreement.both': 'Both checked',
-  'agreement.kappa': 'Kappa',
-
-  // from the catalogue
-  'catalogue.review.suspects': 'Labels that may be wrong',
-  'catalogue.review.duplicates': 'Duplicates that disagree',
-  'catalogue.review.missing': 'Products without a photo',
-  'catalogue.review.title': 'Put it right',
-  'catalogue.review.lead': 'Each becomes a batch to go through. The corrections come back as a styles.csv.',
-  'batch.menu.corrections': 'Download the corrected styles.csv',
 } as const satisfies Readonly<Record<string, Message>>;
 
 interface Plural {
