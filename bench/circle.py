@@ -59,7 +59,7 @@ def serving(model: str, folder: Path, database: str | None) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = os.environ | ({"HANGTAG_DATABASE_URL": database} if database else {})
-    command = [sys.executable, "-m", "hangtag.cli", "serve", "--model", model, "--port", str(port)]
+    command = [sys.executable, "-m", "hangtag.cli.main", "serve", "--model", model, "--port", str(port)]
     command += ["--data-folder", str(folder)]
     with (folder / "service.log").open("w", encoding="utf-8") as log:
         service = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
