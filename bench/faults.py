@@ -180,7 +180,7 @@ def take_over(world: World) -> bool:
     with world.shop() as shop:
         batch = find_batch(shop, world.diary)
         names = {
-            f"{world.dice.randrange(10**9)}.png": ("Red", world.dice.randrange(60_000)) for _ in range(20)
+            f"{world.dice.randrange(10**9)}.png": ("Red", world.dice.randrange(60_000)) for _ in range(5)
         }
         shop.add(batch, names)
         world.diary.note({"kind": "photos", "batch": batch, "names": list(names)})
