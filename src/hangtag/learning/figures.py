@@ -73,7 +73,7 @@ def is_worse(losses: int, gains: int) -> bool:
     return losses > gains and chance < SIGNIFICANT
 
 
-def _find_right(answers: list[str] | None, said: list[str | None]) -> Bools:
+def _find_right(answers: list[str | None] | None, said: list[str | None]) -> Bools:
     given: list[str | None] = [None] * len(said) if answers is None else list(answers)
     return np.array(
         [answer is not None and answer == label for answer, label in zip(given, said, strict=True)], np.bool_
