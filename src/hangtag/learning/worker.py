@@ -20,7 +20,7 @@ from hangtag.learning.learner import Learner, Wish
 from hangtag.learning.settings import LearningSettings, end_wish, read_settings, read_wishes
 from hangtag.store.database import writing
 from hangtag.store.derived import relabel_batch
-from hangtag.store.shop_models import ShopModels, WorseError, find_labelling
+from hangtag.store.shop_models import ShopModels, find_labelling
 from hangtag.store.store import Store, now
 from hangtag.store.tables import BatchRow
 
@@ -111,8 +111,8 @@ class LearningWorker:
             for base in self._list_bases():
                 new = self._find_new(base)
                 if self._is_due(base, new, settings):
-                    done = self._learn_and_use(base, new) or done
-        return done
+                    self._learn_by_itself(base, new)
+        return self._use_waiting() or done
 
     def _learn(self, wish: Wish, checks: int) -> str | None:
         self.learning = Learning(now(), checks)
@@ -126,17 +126,17 @@ class LearningWorker:
             self.learning = None
         return None
 
-    def _learn_and_use(self, base: int, new: NewChecks) -> bool:
-        made = self._learn(Wish(base, is_automatic=True), new.count)
-        if made is None:
+    def _learn_by_itself(self, base: int, new: NewChecks) -> None:
+        if self._learn(Wish(base, is_automatic=True), new.count) is None:
             self._failed[base] = new.last
-            return False
-        try:
-            self._models.promote(made)
-        except WorseError as error:
-            _log.info("version %s stays a candidate: %s", made, error)
         self._models.prune()
-        return True
+
+    def _use_waiting(self) -> bool:
+        """Use what was learned automatically, also by a process that ended before it could; what is worse waits."""
+        waiting = self._models.list_waiting()
+        for version in waiting:
+            self._models.promote(version)
+        return bool(waiting)
 
     def _is_due(self, base: int, new: NewChecks, settings: LearningSettings) -> bool:
         enough = max(settings.learn_after, new.learned // GROWTH)

@@ -177,6 +177,17 @@ class ShopModels:
                 _set(connection, row.number, **values, override_reason=reason or row.override_reason)
             return _describe(connection, _find(connection, id_))
 
+    def list_waiting(self) -> list[str]:
+        """Return the versions that were learned automatically, are the newest of their base, and wait for their use."""
+        with self._store.engine.connect() as connection:
+            newest = select(func.max(ShopModelRow.number)).group_by(ShopModelRow.base)
+            rows = connection.execute(
+                select(ShopModelRow.id, ShopModelRow.figures).where(
+                    ShopModelRow.number.in_(newest), ShopModelRow.automatic, ShopModelRow.stage == CANDIDATE
+                )
+            )
+            return [row.id for row in rows if not list_worse(row.figures)]
+
     def roll_back(self, base: str | None = None) -> dict[str, Any] | None:
         """Let the version label that did before the one in use, or the base itself: then None is returned.
 

@@ -8,6 +8,7 @@ from hangtag.domain.errors import ConflictError
 from hangtag.inference.model import load_model
 from hangtag.learning.checks import read_checks, read_control
 from hangtag.learning.settings import read_wishes
+from hangtag.store import derived
 from hangtag.store.backup import read_backup, write_backup
 from hangtag.store.batches import BatchChange
 from hangtag.store.labels import Labeller
@@ -213,3 +214,29 @@ def test_a_backup_holds_the_bundles_that_batches_are_labelled_by(shop, tmp_path)
     assert other.models.bundle(shop.models.list_versions()[0][0]["id"]).exists()
     assert other.batches.get(batch)["model"]["id"] == "tiny-shop-1"
     other.store.engine.dispose()
+
+
+@pytest.mark.parametrize("place", ["keep", "promote", "refresh"])
+def test_a_process_that_ends_in_the_middle_is_taken_up_by_the_next(tmp_path, monkeypatch, place):
+    shop = open_tiny_shop(tmp_path)
+    batch = shop.draw(40)
+    checked = shop.check(batch, 25)
+    said = {id_: label_of(shop, batch, id_) for id_ in checked}
+
+    def end(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        owner = {"keep": shop.models.folder, "refresh": derived}.get(place, shop.models)
+        patch.setattr(owner, "refresh_products" if place == "refresh" else place, end)
+        with pytest.raises(KeyboardInterrupt):
+            shop.worker.step()
+    shop.store.engine.dispose()
+    again = open_tiny_shop(tmp_path)
+    while again.worker.step():
+        pass
+    in_use = [model for model in again.models.list_versions()[0] if model["stage"] == "in_use"]
+    assert again.batches.get(batch)["model"]["id"] == in_use[0]["model"]
+    assert again.learning.describe()["last"]["batches"][batch]["changed"] > 0
+    assert {id_: label_of(again, batch, id_) for id_ in checked} == said
+    again.store.engine.dispose()
