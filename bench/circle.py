@@ -145,7 +145,7 @@ def main() -> None:
         bundle = folder / "shop.onnx"
         given = {
             "photos": [str(path) for path in dropped],
-            "truth": truth | {Path(file).stem: label for file, label in truth.items()},
+            "truth": {name: truth[path.name] for path in dropped for name in (path.name, path.stem)},
             "checks": chosen.checks,
             "created": NEW_CLASS,
             "bundle": str(bundle),
