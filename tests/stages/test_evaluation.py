@@ -251,7 +251,7 @@ def test_a_folder_of_classes_is_measured_without_a_catalogue(capsys, bundle, tmp
     [
         (("--on", "nowhere"), "'nowhere' is neither a split nor a path"),
         (("--on", "custom"), "there is no custom set next to the catalogue"),
-        (("--on", "test"), "needs the table"),
+        (("--on", "test"), "needs the split table"),
     ],
 )
 def test_what_cannot_be_measured_on_is_one_line(capsys, bundle, tiny_catalogue, options, problem):

@@ -60,7 +60,7 @@ def test_overfitting_may_or_may_not_cost_right_answers(after, words):
         (0.97, "a gap of 7.0 points, which is overfitting"),
         (0.93, "a small gap of 3.0 points"),
         (0.91, "hardly any gap"),
-        (0.8, "which makes them harder"),
+        (0.8, "make training photos harder"),
     ],
 )
 def test_the_gap_of_the_accuracies_is_told(train_accuracy, words):

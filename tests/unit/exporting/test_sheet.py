@@ -195,7 +195,7 @@ def test_columns_are_recognised_in_five_languages():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("sku,price\n1,2\n", "no column of the sheet is one"),
+        ("sku,price\n1,2\n", "no column that labels can fill"),
         ("id,colour\n77,\n", "no column of the sheet contains the keys"),
     ],
 )

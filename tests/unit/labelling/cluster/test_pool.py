@@ -186,6 +186,6 @@ def test_a_file_that_only_this_machine_sees_ends_the_run(tmp_path):
     here = tmp_path / "here.jpg"
     here.write_bytes(b"a photo")
     batches = iter_batches(PlayedCluster(), [PhotoFile("/none/1.jpg"), PhotoFile(str(here))])
-    with pytest.raises(UsageError, match="this machine can read the photo, and another one") as caught:
+    with pytest.raises(UsageError, match="this machine can read the photo, but another one") as caught:
         list(batches)
     assert caught.value.where == str(here)
