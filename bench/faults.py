@@ -162,7 +162,8 @@ def iter_postgres(times: int, wanted: Callable[[str], bool], seed: int) -> Itera
                 def run(world: World, action: Any = action) -> bool:  # noqa: ANN401
                     prepare(world, action)
                     fault = Fault(world.dice.randint(1, MOST_OPERATIONS // 2), lambda _: server.pause())
-                    return fail(world, action, fault, server.go_on)
+                    is_hit: bool = fail(world, action, fault, server.go_on)
+                    return is_hit
 
                 with tempfile.TemporaryDirectory() as folder:
                     yield inject(name, times, run, World(Path(folder), throw(seed), server.make_database()))
@@ -184,7 +185,7 @@ def take_over(world: World) -> bool:
         }
         shop.add(batch, names)
         world.diary.note({"kind": "photos", "batch": batch, "names": list(names)})
-    is_killed = kill(world, label)
+    is_killed: bool = kill(world, label)
     with world.shop() as shop:
         end_leases(shop)
         LabellingWorker(shop.store, shop.load).label_all()

@@ -215,7 +215,7 @@ class Walk:
 
     def back_up(self) -> None:
         """Restore a backup in another folder and in PostgreSQL, and work there."""
-        from postgres import get_server, stop_server  # type: ignore[import-not-found]  # noqa: PLC0415 - of the tests
+        from postgres import get_server, stop_server  # noqa: PLC0415 - of the tests
 
         title("A backup, restored in another folder and in PostgreSQL")
         tar = self.root / "backup.tar"
@@ -283,14 +283,14 @@ class Walk:
         database.write_bytes(database.read_bytes()[:4096] + b"\xff" * 8192)
         with sqlite3.connect(copies["newer"] / "hangtag.db") as opened:
             opened.execute("UPDATE alembic_version SET version_num = '9999'")
-        folder = {name: {"HANGTAG_DATA_FOLDER": str(path)} for name, path in copies.items()}
+        settings = {name: {"HANGTAG_DATA_FOLDER": str(path)} for name, path in copies.items()}
         sound = {"HANGTAG_DATA_FOLDER": str(self.root / "other")}
         return {
             "a model that was cut off": (sound | {"HANGTAG_MODEL": "cut"}, "model"),
             "a data folder that is a file": ({"HANGTAG_DATA_FOLDER": str(self.root / "file")}, "data folder"),
-            "a data folder that others can read": (folder["open"], "data folder"),
-            "a damaged database": (folder["damaged"], "database"),
-            "a database of a newer hangtag": (folder["newer"], "database"),
+            "a data folder that others can read": (settings["open"], "data folder"),
+            "a damaged database": (settings["damaged"], "database"),
+            "a database of a newer hangtag": (settings["newer"], "database"),
             "PostgreSQL that does not answer": (
                 sound | {"HANGTAG_DATABASE_URL": "postgresql://u:pw@127.0.0.1:9/x"},
                 "database",

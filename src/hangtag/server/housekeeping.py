@@ -5,6 +5,7 @@ import logging
 import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -44,10 +45,13 @@ class Housekeeper:
             ("photo_bytes", "Bytes of the photos of all batches.", settings.quota_bytes),
             ("products", "Products of all batches.", settings.quota_products),
         ):
-            metrics.watch(f"hangtag_stored_{name}", meaning, lambda name=name: getattr(self.usage, name))
+            metrics.watch(f"hangtag_stored_{name}", meaning, partial(self._stored, name))
             if limit is not None:
                 most = f"The quota: {meaning[0].lower()}{meaning[1:]}"
-                metrics.watch(f"hangtag_quota_{name}", most, lambda limit=limit: limit)
+                metrics.watch(f"hangtag_quota_{name}", most, partial(float, limit))
+
+    def _stored(self, name: str) -> float:
+        return float(getattr(self.usage, name))
 
     def start(self) -> None:
         """Begin, in the background."""

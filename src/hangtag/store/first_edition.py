@@ -167,7 +167,7 @@ def _read_decided(connection: Connection, job: int) -> dict[int, Decided]:
     statement = select(_RESULTS.c.position, _RESULTS.c.corrections, _RESULTS.c.answer).where(
         _RESULTS.c.job == job, _RESULTS.c.corrections.is_not(None)
     )
-    decided = {}
+    decided: dict[int, Decided] = {}
     for position, corrections, answer in connection.execute(statement):
         ranked = (answer or {}).get("candidates", {})
         own = {column: labels[0][0] for column, labels in ranked.items() if labels}

@@ -174,7 +174,7 @@ class Change:
         return Change(self.connection, batch, self.revisions[batch], self.revisions)
 
 
-def read_own_classes(connection: Connection) -> Sequence[DatabaseRow[Any]]:
+def read_own_classes(connection: Connection) -> Sequence[DatabaseRow[str, str, list[str]]]:
     """Return the attribute, name and parents of the classes that the shop made, in their order."""
     columns = (ShopClassRow.attribute, ShopClassRow.name, ShopClassRow.parents)
     return connection.execute(select(*columns).order_by(ShopClassRow.number)).all()

@@ -10,9 +10,9 @@ _NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _MOMENT = sa.DateTime(timezone=True)
 
 
-def _webhook(**options: bool) -> sa.Column[int]:
+def _webhook(*, primary_key: bool = False) -> sa.Column[int]:
     key = sa.ForeignKey("webhooks.number", ondelete="CASCADE")
-    return sa.Column("webhook", _NUMBER, key, nullable=False, **options)
+    return sa.Column("webhook", _NUMBER, key, nullable=False, primary_key=primary_key)
 
 
 def upgrade() -> None:
