@@ -59,7 +59,7 @@ async function productsOf(batch: string): Promise<Product[]> {
   const all: Product[] = [];
   for (;;) {
     const found = await ask<{ items: Product[]; total: number }>(
-      `/batches/${batch}/products?limit=500&offset=${all.length}`,
+      `/batches/${batch}/products?limit=200&offset=${all.length}`,
     );
     all.push(...found.items);
     if (all.length >= found.total) return all;
