@@ -38,6 +38,16 @@ test('what the check found is listed by kind, with photos', async ({ page }) => 
   await expect(page.getByText('1–1 of 1 finding', { exact: true })).toBeVisible();
 });
 
+test('findings are reviewed as a batch, and come back as a corrected table', async ({ page }) => {
+  await page.goto('/catalogue');
+  await page.getByRole('button', { name: 'Products without a photo' }).click();
+  await expect(page).toHaveURL(/\/batches\//);
+  await page.getByRole('button', { name: 'More actions' }).click();
+  const download = page.waitForEvent('download');
+  await page.getByRole('menuitem', { name: 'Download the corrected styles.csv' }).click();
+  expect((await download).suggestedFilename()).toMatch(/\.csv$/);
+});
+
 test('on a phone the numbers of many years stand beside each other without touching', async ({ page }) => {
   const years = Array.from({ length: 13 }, (_, year) => [String(2007 + year), 1100 + 1111 * year]);
   await page.route('**/api/v1/catalogue', async (route) => {

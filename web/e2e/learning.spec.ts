@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+
 import { BatchPage } from './batch-page.ts';
 import { expect, expectAccessible, expectNoSidewaysScroll, samplePhotos, test } from './fixtures.ts';
 
@@ -71,6 +73,21 @@ test('what to check next is asked one by one, and undone', async ({ page }) => {
   await page.keyboard.press('Enter');
   await page.keyboard.press('u');
   await expect(page.getByRole('heading', { level: 2 })).toHaveText(name);
+});
+
+test('checks leave as a file and come back', async ({ page }) => {
+  await page.goto('/shop?part=checks');
+  const download = page.waitForEvent('download');
+  await page.getByRole('link', { name: 'Download as CSV' }).click();
+  const path = await (await download).path();
+  await page.locator('input[type=file]').last().setInputFiles({
+    name: 'checks.csv',
+    mimeType: 'text/csv',
+    buffer: await readFile(path),
+  });
+  await expect(page.getByText(/checks? applied|already the same/).first()).toBeVisible();
+  await expect(page.getByRole('heading', { name: 'Do your people agree?' })).toBeVisible();
+  await expectAccessible(page);
 });
 
 test('a class is made where it is needed, named, and stands in the taxonomy', async ({ page }) => {

@@ -34,6 +34,8 @@ export interface Batch {
   progress: { waiting: number; photos_per_s: number | null; seconds_left: number | null } | null;
   sheet: { name: string; rows: number; mapped: boolean } | null;
   grouping: { by: GroupingKind; pattern: string | null } | null;
+  /** Whether it reviews findings of the catalogue's check. */
+  from_catalogue: boolean;
   /** Photos for its cover, at most four. */
   cover: string[];
 }

@@ -2,6 +2,7 @@
 
 import { ask, once } from './ask.ts';
 import { basePath } from './addresses.ts';
+import type { Batch } from './batch.ts';
 import type { Taxonomy } from './types.ts';
 
 /** How often labels were right, as a share of those that were checked at random, with its 95 % interval. */
@@ -124,6 +125,25 @@ export type NewClass =
   | { attribute: string; name: string }
   | { attribute: string; values: string[] };
 
+/** How often two people said the same about products that both have checked. */
+export interface Agreement {
+  attribute: string;
+  people: [string, string];
+  both: number;
+  kappa: number | null;
+}
+
+export interface Imported {
+  rows: number;
+  applied: number;
+  unchanged: number;
+  skipped: { line: number; reason: string }[];
+  agreement: Agreement[];
+}
+
+export type CheckFormat = 'csv' | 'label-studio';
+export type CatalogueFinding = 'duplicates' | 'missing';
+
 const model = (id: string, rest = '') => `/shop/models/${encodeURIComponent(id)}${rest}`;
 const post = { method: 'POST' };
 
@@ -149,6 +169,14 @@ export const shopService = {
     ask<unknown>('/taxonomy/classes', { method: 'DELETE', query: { attribute, name } }),
   rename: (given: { attribute: string; class: string | null; language: string; name: string }) =>
     ask<unknown>('/taxonomy/names', { method: 'PUT', body: given }),
+  agreement: () => ask<{ items: Agreement[] }>('/decisions/agreement'),
+  importChecks: (file: File) => {
+    const form = new FormData();
+    form.append('file', file, file.name);
+    return ask<Imported>('/decisions/import', { body: form, headers: once() });
+  },
+  review: (finding: CatalogueFinding) =>
+    ask<Batch>('/catalogue/reviews', { body: { finding }, headers: once() }),
 };
 
 export type ShopService = typeof shopService;
@@ -157,4 +185,9 @@ const root = `${basePath}/api/v1`;
 
 /** The file of a shop model: a bundle, which every command of hangtag takes. */
 export const bundleFile = (id: string): string => `${root}${model(id, '/bundle')}`;
+/** All checks as a file. */
+export const checksFile = (format: CheckFormat): string => `${root}/decisions/export?format=${format}`;
 export const taxonomyFile: string = `${root}/taxonomy/export`;
+/** The corrected `styles.csv` of a batch that was made from the catalogue. */
+export const correctionsFile = (batch: string): string =>
+  `${root}/batches/${encodeURIComponent(batch)}/corrections`;

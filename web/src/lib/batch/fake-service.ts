@@ -103,6 +103,7 @@ export function batchOf(products: readonly Product[], more: Partial<Batch> = {})
     },
     sheet: null,
     grouping: { by: 'sku', pattern: null },
+    from_catalogue: false,
     cover: products.slice(0, 4).flatMap(({ photos }) => photos.slice(0, 1).map(({ id }) => id)),
     ...more,
   };

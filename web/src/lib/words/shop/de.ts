@@ -36,6 +36,7 @@ export const shopDe: ShopMessages = {
   'shop.part.good': 'Genauigkeit',
   'shop.part.models': 'Modelle',
   'shop.part.classes': 'Klassen',
+  'shop.part.checks': 'Prüfungen',
   'shop.learn': 'Jetzt lernen',
   'shop.learn.began': 'hangtag lernt jetzt.',
   'shop.learning': { one: 'Lernt aus {count} Prüfung', other: 'Lernt aus {count} Prüfungen' },
@@ -143,4 +144,31 @@ export const shopDe: ShopMessages = {
   'shop.class.removed': '„{name}“ ist entfernt.',
   'shop.class.export': 'Klassen herunterladen',
   'shop.class.version': 'Version {version}',
+
+  'checks.title': 'Prüfungen als Datei',
+  'checks.lead':
+    'Jede Prüfung, als Tabelle oder für Label Studio. Was dort geprüft wurde, kommt auf demselben Weg zurück.',
+  'checks.csv': 'Als CSV herunterladen',
+  'checks.label_studio': 'Für Label Studio herunterladen',
+  'checks.import': 'Datei hereinholen',
+  'checks.importing': 'Die Datei wird gelesen',
+  'checks.applied': { one: '{count} Prüfung übernommen', other: '{count} Prüfungen übernommen' },
+  'checks.unchanged': { one: '{count} war schon so', other: '{count} waren schon so' },
+  'checks.skipped': { one: '{count} Zeile ausgelassen:', other: '{count} Zeilen ausgelassen:' },
+  'checks.line': 'Zeile {line}: {reason}',
+  'agreement.title': 'Sind sich Ihre Leute einig?',
+  'agreement.lead':
+    'Wo zwei dasselbe Produkt geprüft haben. Kappa ist 1 bei völliger Einigkeit und 0, wenn es nicht mehr als Zufall ist.',
+  'agreement.none': 'Noch haben keine zwei dasselbe Produkt geprüft.',
+  'agreement.who': 'Zwischen',
+  'agreement.people': '{first} und {second}',
+  'agreement.both': 'Beide geprüft',
+  'agreement.kappa': 'Kappa',
+
+  'catalogue.review.duplicates': 'Doppelte, die sich widersprechen',
+  'catalogue.review.missing': 'Produkte ohne Foto',
+  'catalogue.review.title': 'In Ordnung bringen',
+  'catalogue.review.lead':
+    'Jedes wird ein Stapel zum Durchgehen. Die Korrekturen kommen als styles.csv zurück.',
+  'batch.menu.corrections': 'Korrigierte styles.csv herunterladen',
 };

@@ -38,6 +38,7 @@ export const shopEn = {
   'shop.part.good': 'Accuracy',
   'shop.part.models': 'Models',
   'shop.part.classes': 'Classes',
+  'shop.part.checks': 'Checks',
   'shop.learn': 'Learn now',
   'shop.learn.began': 'Learning has begun.',
   'shop.learning': { one: 'Learning from {count} check', other: 'Learning from {count} checks' },
@@ -144,6 +145,33 @@ export const shopEn = {
   'shop.class.removed': '“{name}” is gone.',
   'shop.class.export': 'Download the taxonomy',
   'shop.class.version': 'Version {version}',
+
+  'checks.title': 'Checks as a file',
+  'checks.lead':
+    'Every check that people have made, as a table or for Label Studio. Import what was checked elsewhere the same way.',
+  'checks.csv': 'Download as CSV',
+  'checks.label_studio': 'Download for Label Studio',
+  'checks.import': 'Import a file',
+  'checks.importing': 'Reading the file',
+  'checks.applied': { one: '{count} check applied', other: '{count} checks applied' },
+  'checks.unchanged': { one: '{count} was already the same', other: '{count} were already the same' },
+  'checks.skipped': { one: '{count} line skipped:', other: '{count} lines skipped:' },
+  'checks.line': 'Line {line}: {reason}',
+  'agreement.title': 'Do your people agree?',
+  'agreement.lead':
+    'Where two people checked the same product. Kappa is 1 if they always agree and 0 if they agree no more than by chance.',
+  'agreement.none': 'No two people have checked the same product yet.',
+  'agreement.who': 'Between',
+  'agreement.people': '{first} and {second}',
+  'agreement.both': 'Both checked',
+  'agreement.kappa': 'Kappa',
+
+  // from the catalogue
+  'catalogue.review.duplicates': 'Duplicates that disagree',
+  'catalogue.review.missing': 'Products without a photo',
+  'catalogue.review.title': 'Fix the catalogue',
+  'catalogue.review.lead': 'Each opens as a batch to review. Then download the corrected styles.csv.',
+  'batch.menu.corrections': 'Download the corrected styles.csv',
 } as const satisfies Readonly<Record<string, Message>>;
 
 interface Plural {

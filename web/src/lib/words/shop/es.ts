@@ -36,6 +36,7 @@ export const shopEs: ShopMessages = {
   'shop.part.good': 'Exactitud',
   'shop.part.models': 'Modelos',
   'shop.part.classes': 'Clases',
+  'shop.part.checks': 'Revisiones',
   'shop.learn': 'Aprender ahora',
   'shop.learn.began': 'Ha empezado a aprender.',
   'shop.learning': { one: 'Aprendiendo de {count} revisión', other: 'Aprendiendo de {count} revisiones' },
@@ -146,4 +147,31 @@ export const shopEs: ShopMessages = {
   'shop.class.removed': '«{name}» se ha quitado.',
   'shop.class.export': 'Descargar las clases',
   'shop.class.version': 'Versión {version}',
+
+  'checks.title': 'Las revisiones en un archivo',
+  'checks.lead':
+    'Todas las revisiones, en tabla o para Label Studio. Lo que se revisó allí vuelve del mismo modo.',
+  'checks.csv': 'Descargar como CSV',
+  'checks.label_studio': 'Descargar para Label Studio',
+  'checks.import': 'Traer un archivo',
+  'checks.importing': 'Leyendo el archivo',
+  'checks.applied': { one: '{count} revisión incorporada', other: '{count} revisiones incorporadas' },
+  'checks.unchanged': { one: '{count} ya era igual', other: '{count} ya eran iguales' },
+  'checks.skipped': { one: '{count} línea omitida:', other: '{count} líneas omitidas:' },
+  'checks.line': 'Línea {line}: {reason}',
+  'agreement.title': '¿Está de acuerdo su equipo?',
+  'agreement.lead':
+    'Donde dos personas revisaron el mismo producto. Kappa es 1 si siempre coinciden y 0 si es solo azar.',
+  'agreement.none': 'Aún no hay dos personas que hayan revisado el mismo producto.',
+  'agreement.who': 'Entre',
+  'agreement.people': '{first} y {second}',
+  'agreement.both': 'Revisados por ambos',
+  'agreement.kappa': 'Kappa',
+
+  'catalogue.review.duplicates': 'Duplicados que se contradicen',
+  'catalogue.review.missing': 'Productos sin foto',
+  'catalogue.review.title': 'Ponerlo en orden',
+  'catalogue.review.lead':
+    'Cada uno pasa a ser un lote que recorrer. Las correcciones vuelven como styles.csv.',
+  'batch.menu.corrections': 'Descargar el styles.csv corregido',
 };

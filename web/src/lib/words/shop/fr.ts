@@ -39,6 +39,7 @@ export const shopFr: ShopMessages = {
   'shop.part.good': 'Exactitude',
   'shop.part.models': 'Modèles',
   'shop.part.classes': 'Classes',
+  'shop.part.checks': 'Vérifications',
   'shop.learn': 'Apprendre maintenant',
   'shop.learn.began': 'L’apprentissage a commencé.',
   'shop.learning': { one: 'Apprend de {count} vérification', other: 'Apprend de {count} vérifications' },
@@ -152,4 +153,30 @@ export const shopFr: ShopMessages = {
   'shop.class.removed': '« {name} » est retirée.',
   'shop.class.export': 'Télécharger les classes',
   'shop.class.version': 'Version {version}',
+
+  'checks.title': 'Les vérifications en fichier',
+  'checks.lead':
+    'Toutes les vérifications, en tableau ou pour Label Studio. Ce qui y a été vérifié revient de même.',
+  'checks.csv': 'Télécharger en CSV',
+  'checks.label_studio': 'Télécharger pour Label Studio',
+  'checks.import': 'Faire entrer un fichier',
+  'checks.importing': 'Lecture du fichier',
+  'checks.applied': { one: '{count} vérification reprise', other: '{count} vérifications reprises' },
+  'checks.unchanged': { one: '{count} était déjà la même', other: '{count} étaient déjà les mêmes' },
+  'checks.skipped': { one: '{count} ligne laissée de côté :', other: '{count} lignes laissées de côté :' },
+  'checks.line': 'Ligne {line} : {reason}',
+  'agreement.title': 'Vos équipes sont-elles d’accord ?',
+  'agreement.lead':
+    'Là où deux personnes ont vérifié le même produit. Kappa vaut 1 en cas d’accord parfait, 0 si c’est le hasard.',
+  'agreement.none': 'Personne n’a encore vérifié le même produit qu’un autre.',
+  'agreement.who': 'Entre',
+  'agreement.people': '{first} et {second}',
+  'agreement.both': 'Vérifiés par les deux',
+  'agreement.kappa': 'Kappa',
+
+  'catalogue.review.duplicates': 'Doublons qui se contredisent',
+  'catalogue.review.missing': 'Produits sans photo',
+  'catalogue.review.title': 'Mettre en ordre',
+  'catalogue.review.lead': 'Chacun devient un lot à parcourir. Les corrections reviennent en styles.csv.',
+  'batch.menu.corrections': 'Télécharger le styles.csv corrigé',
 };
