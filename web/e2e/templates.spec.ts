@@ -55,6 +55,7 @@ test('an example of a sheet becomes a template, and exports a batch after a look
 test('categories are pasted, matched by name and mapped by hand', async ({ page }) => {
   test.slow();
   await page.goto('/shop/templates');
+  await expect(page.getByRole('button', { name: 'New mapping' })).toBeVisible();
   await test.step('the lists', () => check(page));
   await page.getByRole('button', { name: 'New mapping' }).click();
   await page.getByLabel('Name').fill('Our own');
