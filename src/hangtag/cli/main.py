@@ -44,7 +44,7 @@ class Command:
 
 
 COMMANDS: Final = (
-    Command("predict", "Label photos in files, folders, archives, tables and object stores."),
+    Command("predict", "Label photos in files, folders, archives and tables."),
     Command("export", "Export labels to shop systems, feeds or your own sheet."),
     Command("taxonomy", "Show, check or draft the mapping to a shop's categories."),
     Command("serve", "Serve the page and the HTTP API."),

@@ -224,7 +224,7 @@ def _checked(template: Template, where: object) -> Template:
         value = cast("str", getattr(template, name))
         if value not in allowed:
             fix = f"{did_you_mean(str(value), allowed)}Use {', '.join(allowed)}."
-            raise TableError(f"{value!r} is not a valid {name}", where=where, fix=fix)
+            raise TableError(f"{value!r} is not a valid value of `{name}`", where=where, fix=fix)
     if template.currency and not re.fullmatch("[A-Z]{3}", template.currency):
         raise TableError(f"{template.currency!r} is not a currency", where=where, fix="Write it as EUR.")
     load_words(template.language)

@@ -42,7 +42,7 @@ def test_either_of_two_secrets_is_enough():
         ({"webhook-signature": "v1,\u00fc"}, BODY, 0, "signature"),
         ({"webhook-timestamp": "soon"}, BODY, 0, "timestamp"),
         ({}, BODY, 301, "too old"),
-        ({}, BODY, -301, "from the future"),
+        ({}, BODY, -301, "in the future"),
     ],
 )
 def test_what_is_not_trusted(changes, body, seconds, message):

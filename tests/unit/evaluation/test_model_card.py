@@ -34,7 +34,7 @@ def test_what_a_teacher_took_is_part_of_the_cost():
     teachers = [{"name": "large", "sha256": "0", "seconds": 7200.0}]
     card = replace(build_card(), data={"teachers": teachers}, history=[{"epoch": 1, "seconds": 3600.0}])
     page = render_model_card(card, 1)
-    assert "what large answered to them" in page
+    assert "the predictions of large for these photos were used as soft targets" in page
     assert (
         "1 epoch took 1.0 hours on the processor, and training its teachers 2.0 hours. At 40 W that is 0.12 kWh"
         in page

@@ -32,7 +32,7 @@ def test_fields_can_be_changed_for_one_export():
     template = load_template("google").changed(language="de", key=None)
     assert template.language == "de"
     assert load_template("google").language == "en-US"
-    with pytest.raises(TableError, match="'exe' is not a valid format"):
+    with pytest.raises(TableError, match="'exe' is not a valid value of `format`"):
         template.changed(format="exe")
 
 
@@ -50,7 +50,7 @@ def test_fields_can_be_changed_for_one_export():
         (SMALL.replace("word:baseColour", "computed:price"), "price does not exist"),
         (SMALL + SMALL.split("\n", 1)[1], "two columns Colour"),
         (SMALL.replace('name = "Colour"', 'name = "Colour"\nformula = 1'), "has no formula"),
-        ("doubtful = 'guess'\n" + SMALL, "'guess' is no doubtful"),
+        ("doubtful = 'guess'\n" + SMALL, "'guess' is not a valid value of `doubtful`"),
         ("sure = 2\n" + SMALL, "sure is 2"),
     ],
 )

@@ -71,7 +71,7 @@ def test_code_in_a_torch_file_is_never_run(tmp_path):
 
 def test_a_file_that_is_none_and_one_that_is_not_there_say_so(tmp_path):
     path = tmp_path / "weights.safetensors"
-    with pytest.raises(RecipeError, match="no such file"):
+    with pytest.raises(RecipeError, match="there is no such weights file"):
         read_weights("vgg16", path)
     path.write_text("nothing")
     with pytest.raises(RecipeError, match="cannot be read"):

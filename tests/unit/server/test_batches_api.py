@@ -183,6 +183,7 @@ def test_jobs_of_the_first_edition_are_batches_after_the_start(open_client, tmp_
         "confident": True,
         "state": "corrected",
         "by": None,
+        "made_by": {"id": "tiny", "name": "tiny", "version": "1"},
         "candidates": [],
     }
 

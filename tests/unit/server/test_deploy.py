@@ -18,7 +18,10 @@ from tiny_bundle import draw_png
 ROOT = Path(__file__).parents[3]
 DEPLOY = ROOT / "deploy"
 SETTINGS = {
-    field.validation_alias or f"HANGTAG_{name.upper()}" for name, field in Settings.model_fields.items()
+    written
+    for name, field in Settings.model_fields.items()
+    for written in getattr(field.validation_alias, "choices", None)
+    or [field.validation_alias or f"HANGTAG_{name.upper()}"]
 } | {"HANGTAG_BENCH"}
 DIGEST = r":\d+\.[\w.-]+@sha256:[0-9a-f]{64}"
 OF_COMPOSE = {"HANGTAG_POSTGRES_PASSWORD"}
