@@ -26,6 +26,7 @@ from hangtag.server.routes import (
     decisions,
     explanations,
     exports,
+    jobs,
     models,
     names,
     predictions,
@@ -72,7 +73,7 @@ def create_app(settings: Settings) -> FastAPI:
         dependencies=[Depends(authorise)],
         generate_unique_id_function=_name_operation,
     )
-    stored = (batches, products, batch_exports, shop, decisions, templates, webhooks)
+    stored = (batches, jobs, products, batch_exports, shop, decisions, templates, webhooks)
     for part in (
         predictions,
         *stored,

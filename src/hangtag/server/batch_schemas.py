@@ -79,6 +79,18 @@ class Batch(Schema):
     from_catalogue: bool
 
 
+class Job(Schema):
+    """A batch as the jobs of hangtag 0.1: `done` of its `total` photos have an answer or a reason."""
+
+    id: str
+    title: str
+    state: Literal["running", "done", "failed", "cancelled"]
+    total: int
+    done: int
+    failed: int
+    message: str | None
+
+
 class BatchList(Schema):
     """A page of batches, most recently changed first."""
 
