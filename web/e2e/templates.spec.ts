@@ -43,7 +43,7 @@ test('an example of a sheet becomes a template, and exports a batch after a look
   await page.goto(address);
   await page.getByRole('button', { name: 'Export', exact: true }).click();
   await page.getByRole('menuitem', { name: 'For a shop or channel…' }).click();
-  await page.getByLabel('Template', { exact: true }).selectOption({ label: 'Herbst' });
+  await page.getByRole('combobox', { name: 'Template', exact: true }).selectOption({ label: 'Herbst' });
   await expect(page.getByText('8 products go into the file.')).toBeVisible();
   await expect(page.getByRole('columnheader').filter({ hasText: 'Farbe neu' })).toBeVisible();
   await test.step('the dialog', () => check(page));
