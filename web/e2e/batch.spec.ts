@@ -59,18 +59,20 @@ test('a review goes through what is to check by keys alone', async ({ page }) =>
   const batch = new BatchPage(page);
   await batch.withSamples('Review');
   await batch.view('Review');
-  await expect(page.getByText('1 of 8')).toBeVisible();
+  await expect(page.getByText('1 of 8', { exact: true })).toBeVisible();
+  await expect(batch.state('To check')).toHaveAttribute('aria-pressed', 'true');
+  await expect(page.locator('.review-view')).toBeFocused();
   await page.keyboard.press('g');
   await page.keyboard.press('2');
   await page.keyboard.press('Enter');
-  await expect(page.getByText('2 of 8')).toBeVisible();
+  await expect(page.getByText('2 of 8', { exact: true })).toBeVisible();
   await page.keyboard.press('Enter');
   await page.keyboard.press('s');
-  await expect(page.getByText('4 of 8')).toBeVisible();
+  await expect(page.getByText('4 of 8', { exact: true })).toBeVisible();
   await expect(batch.state('Checked')).toContainText('1');
   await expect(batch.state('Corrected')).toContainText('1');
   await page.keyboard.press('u');
-  await expect(page.getByText('2 of 8')).toBeVisible();
+  await expect(page.getByText('2 of 8', { exact: true })).toBeVisible();
   await expect(batch.state('Checked')).toContainText('0');
 });
 
