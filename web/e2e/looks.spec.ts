@@ -36,7 +36,7 @@ for (const colorScheme of ['light', 'dark'] as const)
     await expect(page.getByRole('grid')).toBeVisible();
     await test.step('table', check);
     await batch.view('Review');
-    await expect(page.getByText('1 of 8')).toBeVisible();
+    await expect(page.getByText('1 of 8', { exact: true })).toBeVisible();
     await test.step('review', check);
     await page.goto('/');
     await expect(page.getByRole('link', { name: 'Looks' }).first()).toBeVisible();
@@ -47,8 +47,11 @@ test('the first photo stands in the first third of a phone, and twelve products 
   page,
 }) => {
   const batch = new BatchPage(page);
+  // The second time hangtag says that it knows the photos.
+  await batch.withSamples('Before');
   await batch.withSamples('Dense');
   await page.setViewportSize({ width: 360, height: 740 });
+  await expect(page.getByText('8 products have been in hangtag before.')).toBeVisible();
   const photo = await batch.tags.first().locator('img').first().boundingBox();
   expect(photo?.y).toBeLessThan(740 / 3);
   await page.setViewportSize({ width: 1440, height: 900 });
