@@ -1,6 +1,7 @@
 import { defineConfig, devices } from '@playwright/test';
 
-const port = process.env.HANGTAG_E2E_PORT ?? '8491';
+import { addressOf, LEARNING_PORT, PORT } from './e2e/services.ts';
+
 const python = process.env.HANGTAG_PYTHON ?? '../.venv/bin/python';
 
 /** The browser is the machine's own: nothing is downloaded. */
@@ -29,13 +30,13 @@ export default defineConfig({
   use: {
     ...devices['Desktop Chrome'],
     locale: 'en-GB', // the language of the page follows the browser's
-    baseURL: `http://127.0.0.1:${port}`,
+    baseURL: addressOf(PORT),
     launchOptions: chromium,
   },
-  webServer: {
+  webServer: [PORT, LEARNING_PORT].map((port) => ({
     command: `${python} e2e/service.py ${port}`,
-    url: `http://127.0.0.1:${port}/readyz`,
+    url: `${addressOf(port)}/readyz`,
     timeout: 120_000,
     gracefulShutdown: { signal: 'SIGTERM', timeout: 10_000 },
-  },
+  })),
 });

@@ -2,8 +2,10 @@ import { readFile } from 'node:fs/promises';
 
 import { BatchPage } from './batch-page.ts';
 import { expect, expectAccessible, expectNoSidewaysScroll, samplePhotos, test } from './fixtures.ts';
+import { addressOf, LEARNING_PORT } from './services.ts';
 
-test.use({ viewport: { width: 1440, height: 1800 } });
+// Learning counts the checks of all batches, and changes the labels of all: so no other spec shares this service.
+test.use({ baseURL: addressOf(LEARNING_PORT), viewport: { width: 1440, height: 1800 } });
 test.slow();
 // All of it happens in one shop, one thing after another.
 test.describe.configure({ mode: 'serial' });
@@ -80,11 +82,14 @@ test('checks leave as a file and come back', async ({ page }) => {
   const download = page.waitForEvent('download');
   await page.getByRole('link', { name: 'Download as CSV' }).click();
   const path = await (await download).path();
-  await page.locator('input[type=file]').last().setInputFiles({
-    name: 'checks.csv',
-    mimeType: 'text/csv',
-    buffer: await readFile(path),
-  });
+  await page
+    .locator('input[type=file]')
+    .last()
+    .setInputFiles({
+      name: 'checks.csv',
+      mimeType: 'text/csv',
+      buffer: await readFile(path),
+    });
   await expect(page.getByText(/checks? applied|already the same/).first()).toBeVisible();
   await expect(page.getByRole('heading', { name: 'Do your people agree?' })).toBeVisible();
   await expectAccessible(page);
