@@ -77,12 +77,13 @@ async def _serve(settings: Settings, listener: socket.socket, *, open_browser: b
     app = create_app(settings)
     # The lifespan runs here and not in uvicorn, which would turn its errors into a traceback.
     async with app.router.lifespan_context(app):
-        address = _address(listener)
-        sys.stdout.write(f"hangtag is running at {address}\n{_invite_first(app, settings, address)}")
-        sys.stdout.flush()
-        if open_browser:
-            webbrowser.open(address)
-        await Server(app, settings).serve([listener])
+        server, address = Server(app, settings), _address(listener)
+        with server.capture_signals():  # who reads the address may send a signal at once
+            sys.stdout.write(f"hangtag is running at {address}\n{_invite_first(app, settings, address)}")
+            sys.stdout.flush()
+            if open_browser:
+                webbrowser.open(address)
+            await server.serve([listener])
 
 
 def _invite_first(app: FastAPI, settings: Settings, address: str) -> str:
