@@ -100,7 +100,7 @@ class TaxonomyRule(Schema):
 
 
 class TaxonomySummary(Schema):
-    """A mapping: how many rules it has, and how many of the model's paths no rule fits."""
+    """A mapping: how many rules it has, and how many of the model's paths get no category."""
 
     id: str
     name: str

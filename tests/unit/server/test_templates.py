@@ -154,6 +154,16 @@ def test_a_mapping_is_changed_and_checked(client, mapping):
     assert "there is no label colour" in client.put(path, json=other).text
 
 
+def test_a_rule_without_a_category_leaves_its_paths_unmapped(client):
+    """The list counts what gets no category, whether no rule fits or one says that there is none."""
+    body = {"name": "Nothing", "rules": [{"labels": {}, "confidence": "none", "note": "not yet"}]}
+    made = client.post(f"{API}/taxonomies", json=body)
+    assert made.status_code == 201, made.text
+    [listed] = [item for item in client.get(f"{API}/taxonomies").json()["items"] if item["name"] == "Nothing"]
+    assert listed["unmapped"] == len(made.json()["paths"]) > 0
+    assert client.delete(f"{API}/taxonomies/{listed['id']}").status_code == 204
+
+
 def test_a_draft_and_a_copy(client):
     """Categories are matched by their names; a copy of Google's can be changed."""
     drafted = client.post(

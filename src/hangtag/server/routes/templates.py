@@ -275,11 +275,12 @@ def _paths(service: Service) -> list[tuple[str, ...]]:
 
 def _summarise(service: Service, name: str, own: Document | None = None) -> TaxonomySummary:
     shown = _show(service, own, name)
+    open_rules = {place for place, rule in enumerate(shown.rules) if not rule.id and not rule.path}
     return TaxonomySummary(
         **shown.model_dump(include={"id", "name", "title", "version", "built_in"}),
         rules=len(shown.rules),
         categories=len(shown.categories),
-        unmapped=sum(path.outcome == "unmapped" for path in shown.paths),
+        unmapped=sum(path.rule is None or path.rule in open_rules for path in shown.paths),
         updated=None if own is None else own.updated,
         updated_by=None if own is None else own.updated_by,
     )

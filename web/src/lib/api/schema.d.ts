@@ -4435,7 +4435,7 @@ export interface components {
         };
         /**
          * TaxonomySummary
-         * @description A mapping: how many rules it has, and how many of the model's paths no rule fits.
+         * @description A mapping: how many rules it has, and how many of the model's paths get no category.
          */
         TaxonomySummary: {
             /** Id */
