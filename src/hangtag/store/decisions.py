@@ -11,6 +11,7 @@ from sqlalchemy import Connection, insert, select, update
 from sqlalchemy import Row as DatabaseRow
 
 from hangtag.domain.errors import InvalidField, InvalidFieldsError
+from hangtag.domain.flags import Flag
 from hangtag.store.index import Filter
 from hangtag.store.log import (
     Entry,
@@ -274,12 +275,19 @@ class Planner:
                 return dict(entry)
         return None
 
+    def _gives_category(self, row: DatabaseRow[Any]) -> bool:
+        """Whether the decision sets a category: who gives one says that it is a product."""
+        wanted = {**self._decision.set, **self._decision.each.get(row.number, {})}
+        return any(wanted.get(level) is not None for level in self._vocabulary.taxonomy.levels)
+
     def _find_fields(self, row: DatabaseRow[Any]) -> Iterable[tuple[str, Any]]:
         decision = self._decision
         if decision.confirm is True:
             yield "checked", True
         if not isinstance(decision.overrule, Unset):
             yield "overruled", decision.overrule
+        elif self._gives_category(row) and _is_no_product(row):
+            yield "overruled", False
         if decision.flags:
             yield "marks", {**row.marks, **decision.flags}
         if not isinstance(decision.assign_to, Unset):
@@ -289,6 +297,13 @@ class Planner:
         if self._target is not None:
             yield "batch", self._target
             yield "row", None
+
+
+def _is_no_product(row: DatabaseRow[Any]) -> bool:
+    """Whether a product counts as none, as a person said or else the model."""
+    if row.overruled is not None:
+        return bool(row.overruled)
+    return row.predicted is not None and Flag.NOT_A_PRODUCT in row.predicted["flags"]
 
 
 def _is_same(entry: Mapping[str, Any] | None, known: Mapping[str, Any] | None) -> bool:

@@ -83,6 +83,17 @@ def test_a_person_overrules_that_it_is_no_product(shop, batch):
     assert decide(shop, batch, products=product, overrule=None)["products"][0]["state"] == "to_check"
 
 
+def test_who_gives_a_category_says_that_it_is_a_product(shop, batch):
+    product = ids(shop.list(batch)[:1])
+    decide(shop, batch, products=product, overrule=True)
+    coloured = decide(shop, batch, products=product, set={"baseColour": "Blue"})["products"][0]
+    assert coloured["not_a_product"]["decided"] is True
+    done = decide(shop, batch, products=product, set={"articleType": "Watches"})["products"][0]
+    assert done["not_a_product"]["decided"] is False
+    undone = shop.decisions.undo(batch, "ann")["products"][0]
+    assert undone["not_a_product"]["decided"] is True
+
+
 def test_flags_people_and_removal(shop, batch):
     products = ids(shop.list(batch)[:2])
     decide(shop, batch, products=products, flags={"retake": True}, assign_to="bob")
