@@ -20,8 +20,8 @@ import threading
 import time
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -31,6 +31,7 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from hostile_files import progressive_jpeg, webp_of_one_colour
+from service import open_service
 
 BOUNDARY: Final = "hangtag-bench"
 FORM: Final = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
@@ -298,22 +299,6 @@ def read_peak(pid: int) -> float:
     return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
 
 
-@contextmanager
-def open_server(log: str = os.devnull) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """Start the service; give its process and its port, and stop it in the end."""
-    with tempfile.TemporaryDirectory() as folder, Path(log).open("w") as errors:
-        command = [sys.executable, "-m", "hangtag.cli.main", "serve", "--port", "0", "--data-folder", folder]
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("HANGTAG_")}
-        with subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
-        ) as server:
-            try:
-                assert server.stdout is not None  # noqa: S101 - for the type checker
-                yield server, int(server.stdout.readline().rpartition(":")[2])
-            finally:
-                server.terminate()
-
-
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description="Measure what honest clients see under attacks.")
@@ -327,7 +312,10 @@ def main() -> None:
         "| attack | p50 ms | p99 ms | quiet p50 | quiet p99 | p99: times | answers | peak MB |\n"
     )
     sys.stdout.write("|---|---|---|---|---|---|---|---|\n")
-    with open_server(options.log) as (server, port):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open_service(Path(folder), log=options.log) as (server, port),
+    ):
         be_honest(port, build_form("photos", [("a.png", encode(noise(80), "PNG"))]), 2, options.rate)
         for name in names:
             quiet, seen = measure(name, server, port, options)

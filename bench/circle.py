@@ -11,17 +11,11 @@ With --database the store is that one, such as `postgresql+psycopg://user@/name`
 
 import argparse
 import csv
-import http.client
 import json
-import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,12 +23,12 @@ import numpy as np
 from rich.table import Table
 
 from hangtag.cli.console import open_console
+from service import open_service
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 SCRIPT: Final = ROOT / "web" / "e2e" / "circle.ts"
 COLUMN: Final = "articleType"
 NEW_CLASS: Final = "Sample Pieces"
-START_S: Final = 120
 
 
 def read_truth(shop: Path) -> dict[str, str]:
@@ -50,39 +44,6 @@ def choose(shop: Path, truth: dict[str, str], count: int) -> tuple[list[Path], l
     drawn = np.random.default_rng(7).permutation(len(names))[: 2 * count]
     paths = [shop / "images" / names[place] for place in drawn]
     return paths[: len(paths) // 2], paths[len(paths) // 2 :]
-
-
-@contextmanager
-def serving(model: str, folder: Path, database: str | None) -> Iterator[str]:
-    """Start the service with a data folder of its own; yields its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = os.environ | ({"HANGTAG_DATABASE_URL": database} if database else {})
-    command = [sys.executable, "-m", "hangtag.cli.main", "serve", "--model", model, "--port", str(port)]
-    command += ["--data-folder", str(folder)]
-    with (folder / "service.log").open("w", encoding="utf-8") as log:
-        service = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-        try:
-            _wait_for(port)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            service.terminate()
-            service.wait(timeout=30)
-
-
-def _wait_for(port: int) -> None:
-    deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline:
-        try:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-            connection.request("GET", "/readyz")
-            if connection.getresponse().status == http.HTTPStatus.OK:
-                return
-        except OSError:
-            pass
-        time.sleep(0.5)
-    raise TimeoutError(f"the service did not start within {START_S} s")
 
 
 def walk(url: str, given: dict[str, Any]) -> dict[str, Any]:
@@ -151,8 +112,10 @@ def main() -> None:
             "bundle": str(bundle),
             "screens": str(chosen.screens) if chosen.screens else None,
         }
-        with serving(chosen.model, folder, chosen.database) as url:
-            found = walk(url, given)
+        options = ("--model", chosen.model)
+        log = str(folder / "service.log")
+        with open_service(folder, *options, log=log, database=chosen.database) as (_, port):
+            found = walk(f"http://127.0.0.1:{port}", given)
         shares = [measure(model, others, truth, folder) for model in (chosen.model, str(bundle))]
     _print(found, shares, len(others))
 

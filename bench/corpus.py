@@ -14,7 +14,6 @@ import io
 import json
 import lzma
 import os
-import socket
 import struct
 import subprocess
 import sys
@@ -38,9 +37,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from hostile_corpus import KINDS, apart_from_here, photo
 from hostile_files import CELL_FAR_AWAY, encode, workbook, xz_of_large_dictionary
+from service import open_service
 
 HANGTAG: Final = [sys.executable, "-c", "import sys; from hangtag.cli.main import main; main(sys.argv[1:])"]
-START_S: Final = 120
 POLL_S: Final = 0.05
 BOUNDARY: Final = "hangtag-corpus"
 
@@ -263,12 +262,7 @@ def upload(port: int, batch: object, path: Path) -> str:
 
 def attack_service(made: dict[str, list[Path]], folder: Path) -> None:
     """Send every file twice; print a row for each kind."""
-    port = find_port()
-    command = [*HANGTAG, "serve", "--port", str(port), "--data-folder", str(folder / "data")]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-    try:
-        wait_for(port)
+    with open_service(folder / "data", log=str(folder / "log")) as (process, port):
         status, batch = send(port, "/api/v1/batches", b"{}", "application/json")
         if status >= 400:  # noqa: PLR2004 - an error of HTTP
             raise SystemExit(f"the service refuses a batch: {status}")
@@ -286,31 +280,6 @@ def attack_service(made: dict[str, list[Path]], folder: Path) -> None:
             watch.stop()
             outcome = ", ".join(f"{name} {count}" for name, count in outcomes.most_common())
             print_row(Row(kind, 2 * len(paths), outcome, watch.peak, time.monotonic() - started))
-    finally:
-        process.terminate()
-        process.wait(60)
-
-
-def find_port() -> int:
-    """Return a port of this machine that is free."""
-    with socket.socket() as opened:
-        opened.bind(("127.0.0.1", 0))
-        return int(opened.getsockname()[1])
-
-
-def wait_for(port: int) -> None:
-    """Wait until the service answers."""
-    deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline:
-        try:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-            connection.request("GET", "/readyz")
-            if connection.getresponse().status == http.client.OK:
-                return
-        except OSError:
-            pass
-        time.sleep(0.5)
-    raise SystemExit("the service does not start")
 
 
 def wait_until_labelled(port: int, batch: str) -> None:

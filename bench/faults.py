@@ -26,7 +26,7 @@ from typing import Any, Final
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from attacks import FORM, build_form, encode, noise, open_server
+from attacks import FORM, build_form, encode, noise
 from faulty_store import (
     ACTIONS,
     FAULTS,
@@ -46,6 +46,7 @@ from faulty_store import (
 from hangtag.store.worker import LabellingWorker
 from learning_shop import open_tiny_shop
 from postgres import Server
+from service import open_service
 
 CHECKS: Final = 30
 TRIES: Final = 6
@@ -197,7 +198,7 @@ def restart_under_load(times: int) -> Counter[str]:
     seen: Counter[str] = Counter()
     body = build_form("photos", [("a.png", encode(noise(60), "PNG"))])
     for _ in range(times):
-        with open_server() as (server, port):
+        with tempfile.TemporaryDirectory() as folder, open_service(Path(folder)) as (server, port):
             until = threading.Event()
 
             def send(port: int = port, until: threading.Event = until) -> None:

@@ -13,6 +13,7 @@ import http.client
 import itertools
 import os
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -22,8 +23,9 @@ from typing import Final
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from attacks import FORM, build_form, encode, noise, open_server
+from attacks import FORM, build_form, encode, noise
 from hostile_files import progressive_jpeg, webp_of_one_colour
+from service import open_service
 
 CONNECTIONS: Final = 48
 SLICES: Final = 12
@@ -160,7 +162,10 @@ def main() -> int:
     options = parser.parse_args()
     seconds = 60 * options.minutes
     honest, hostile = make_bodies()
-    with open_server(options.log) as (server, port):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open_service(Path(folder), log=options.log) as (server, port),
+    ):
         Load(port, (honest, []), None).run(2, [Slice()], 8)
         warm = [Slice()]
         Load(port, (honest, []), None).run(WARM_S, warm, 8)
