@@ -228,12 +228,21 @@ def test_what_nobody_waits_for_any_more_is_let_go_of():
 def test_large_photos_are_refused_that_would_wait_too_long_at_the_pace_of_the_last_ones(monkeypatch):
     monkeypatch.setattr("hangtag.server.batching.LONGEST_WAIT_S", 1.0)
     monkeypatch.setattr("hangtag.server.batching._FIRST_PACE", 1_000)
+    gate = threading.Event()
+    decode = PhotoDecoder.decode
+
+    def held(decoder, chunk):
+        assert gate.wait(20)
+        return decode(decoder, chunk)
+
+    monkeypatch.setattr(PhotoDecoder, "decode", held)
 
     async def work(batcher):
         first = asyncio.create_task(batcher.predict([uploaded("a", BLUE_TIFF)] * 3))
         await until(lambda: batcher.photos_waiting)
         with pytest.raises(QueueFullError):
             await batcher.predict([uploaded("x", BLUE_TIFF)] * 3)
+        gate.set()
         await first
         assert colours(await batcher.predict([uploaded("x", BLUE_TIFF)] * 3)) == ["Blue"] * 3
 
