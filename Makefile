@@ -9,8 +9,8 @@ install := $(bin)/uv pip install --quiet --python $(bin)/python --no-deps
 lock := $(bin)/uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes \
         --no-emit-index-url --no-header --annotation-style line
 
-# One process for each processor; each of them computes on one thread.
-PROCESSES ?= auto
+# Each process computes on one thread; one more than there are processors works while others wait.
+PROCESSES ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 1) + 1)))
 parallel := --numprocesses $(PROCESSES) --dist loadscope
 
 export UV_HTTP_TIMEOUT ?= 300
@@ -51,7 +51,7 @@ hooks: $(venv)/.dev ## Check each commit before it is made (pre-commit).
 	@$(bin)/pre-commit install --hook-type pre-commit --hook-type commit-msg
 
 .PHONY: lint
-lint: style types imports docs ## Check style, types, the direction of imports and the documentation.
+lint: style types imports docs page-checks ## Check style, types, the direction of imports, the documentation and the page.
 
 .PHONY: style
 style: $(venv)/.dev
@@ -65,6 +65,10 @@ types: $(venv)/.dev
 .PHONY: imports
 imports: $(venv)/.dev
 	@$(bin)/lint-imports
+
+.PHONY: page-checks
+page-checks: $(venv)/.base
+	@$(bin)/python hatch_build.py lint types check:api
 
 .PHONY: check
 check: lint test ## Run what CI runs.

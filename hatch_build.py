@@ -155,8 +155,19 @@ def _run(command: list[str], environment: dict[str, str], failure: str) -> None:
         raise PageError(failure)
 
 
+def run_scripts(names: list[str]) -> None:
+    """Run scripts of `web/package.json`. Raises `PageError` with the first that fails."""
+    environment = node_environment()
+    install_packages(environment)
+    for name in names:
+        _run(["npm", "run", "--silent", name], environment, f"The page fails `npm run {name}`, see above.")
+
+
 if __name__ == "__main__":
     try:
-        build_page()
+        if len(sys.argv) > 1:
+            run_scripts(sys.argv[1:])
+        else:
+            build_page()
     except PageError as error:
         sys.exit(str(error))

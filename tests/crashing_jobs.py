@@ -15,6 +15,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hangtag.labelling.job import open_job
@@ -112,6 +113,7 @@ def read(path):
 
 
 def main(seed, jobs):
+    pa.array([""])  # what pyarrow imports with its first array is imported once, and not by every run
     dice = random.Random(seed)
     crashes = 0
     for number in range(jobs):

@@ -16,7 +16,7 @@ NOT_REACHED = re.compile(
     "Failed to fetch|error sending request|Connection refused|were not found in the cache"
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(UV is None, reason="uv is not installed")]
+pytestmark = pytest.mark.skipif(UV is None, reason="uv is not installed")
 
 
 def run(*words, folder, **more):

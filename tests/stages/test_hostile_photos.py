@@ -9,6 +9,8 @@ import pytest
 
 from hangtag.domain.reasons import Reason
 
+pytestmark = pytest.mark.slow
+
 CORPUS = Path(__file__).parents[1] / "hostile_corpus.py"
 MOST_MB = 400
 MOST_SECONDS = 3.5
@@ -23,18 +25,15 @@ def outcomes(tmp_path_factory):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-@pytest.mark.slow
 def test_no_photo_takes_more_memory_or_time_than_it_may(outcomes):
     dear = [each for each in outcomes if each["peak_mb"] > MOST_MB or each["seconds"] > MOST_SECONDS]
     assert not dear
 
 
-@pytest.mark.slow
 def test_every_photo_has_an_answer_or_a_reason(outcomes):
     assert len(outcomes) > 250
     assert {each["result"] for each in outcomes} <= {"ok", *map(str, Reason)}
 
 
-@pytest.mark.slow
 def test_what_is_odd_but_whole_is_decoded(outcomes):
     assert [each for each in outcomes if each["kind"] == "odd" and each["result"] != "ok"] == []

@@ -17,6 +17,7 @@ from ray_nodes import start_nodes
 from tiny_bundle import build_tiny_card, build_tiny_graph, draw_png
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs the extra `ray`"),
     pytest.mark.skipif(sys.platform != "linux", reason="finds the processes of a cluster in /proc"),
 ]

@@ -16,9 +16,9 @@ import pytest
 from hangtag.bundle.file import write_bundle
 from tiny_bundle import build_tiny_card, build_tiny_graph, draw_png
 
-PHOTOS = 200
+PHOTOS = 120
 KILLS = 2
-ROWS_A_PART = 50
+ROWS_A_PART = 30
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def material(tmp_path_factory):
     write_bundle(graph, build_tiny_card(graph), folder / "tiny.onnx")
     (folder / "photos").mkdir()
     for number in range(PHOTOS):
-        content = b"broken" if number % 50 == 7 else draw_png(number, (450, 600))
+        content = b"broken" if number % 30 == 7 else draw_png(number, (450, 600))
         (folder / "photos" / f"{number:04}.png").write_bytes(content)
     return folder
 
@@ -130,7 +130,7 @@ def test_failed_photos_that_were_mended_are_labelled(start, tmp_path, material):
         out = finish(start("labels.csv", "--retry-failed"))
     finally:
         broken.write_bytes(content)
-    assert "197 of 200 photos labelled, 3 not, 196 of them before" in out
+    assert f"{PHOTOS - 3} of {PHOTOS} photos labelled, 3 not, {PHOTOS - 4} of them before" in out
     rows = [dict(row) for row in read(tmp_path / "labels.csv").elements()]
     assert len(rows) == PHOTOS
     assert [row["status"] for row in rows if row["path"].endswith("0007.png")] == ["labelled"]
@@ -140,7 +140,7 @@ def test_failed_photos_that_were_mended_are_labelled(start, tmp_path, material):
 def test_no_crash_between_two_operations_loses_a_row_or_has_one_twice():
     script = Path(__file__).parents[1] / "crashing_jobs.py"
     done = subprocess.run(
-        [sys.executable, script, "1", "24"], capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, script, "1", "12"], capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert int(done.stdout) > 100
+    assert int(done.stdout) > 50

@@ -110,8 +110,9 @@ def wait_for(path: Path, training: subprocess.Popen[str]) -> None:
 
 
 def test_killed_and_resumed_it_ends_with_the_bundle_of_a_run_that_never_stopped(
-    recipe, tiny_catalogue, tmp_path, train
+    small_recipe, tiny_catalogue, tmp_path, train
 ):
+    recipe = small_recipe
     straight, killed = tmp_path / "straight", tmp_path / "killed"
     train(recipe, tiny_catalogue, straight, "--epochs", 2)
 
@@ -196,8 +197,9 @@ def write_small_recipe(name: str, folder: Path) -> Path:
 
 
 def test_sets_join_with_the_labels_that_they_have_and_photos_of_no_product_make_an_ood_detector(
-    recipe, tiny_catalogue, tmp_path, train
+    small_recipe, tiny_catalogue, tmp_path, train
 ):
+    recipe = small_recipe
     text = re.sub(
         r"(?m)^\[joining\].*", "[joining]\nvalidation = 0.25\nrepeats = 2", recipe.read_text("utf-8")
     )

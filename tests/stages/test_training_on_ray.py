@@ -35,6 +35,7 @@ from hangtag.training.progress import TrainingProgress
 from hangtag.training.recipe import find_recipe, read_recipe
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.training,
     pytest.mark.filterwarnings("ignore"),  # Ray's own, of which it has many, are nothing that we could mend
 ]
