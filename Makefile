@@ -15,7 +15,8 @@ parallel := --numprocesses $(PROCESSES) --dist loadscope
 
 export UV_HTTP_TIMEOUT ?= 300
 export UV_PYTHON_DOWNLOADS := never
-unexport VIRTUAL_ENV PYTHONPATH
+# With PYTHONDONTWRITEBYTECODE, each process would compile all that it imports anew: seconds, for torch or a service.
+unexport VIRTUAL_ENV PYTHONPATH PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## List the targets.
