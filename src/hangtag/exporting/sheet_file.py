@@ -5,17 +5,20 @@ import csv
 import io
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NoReturn
 from xml.sax.saxutils import escape
 
 from hangtag.domain.errors import TableError
 from hangtag.exporting.sheet import SheetFiller, iter_filled
 from hangtag.tables.reading import DelimitedTable, Table
-from hangtag.tables.workbook import WorkbookTable, find_part
+from hangtag.tables.workbook import WorkbookTable
 
 _LARGEST_PART: Final = 1 << 30
+_LARGEST_ROW: Final = 16 << 20
+_PIECE_BYTES: Final = 1 << 18
+_ROW_END: Final = "</row>"
 _ROW: Final = re.compile(r"<row\b(?P<attributes>[^>]*?)(?:/>|>(?P<cells>.*?)</row>)", re.DOTALL)
 _CELL: Final = re.compile(r"<c\b(?P<attributes>[^>]*?)(?:/>|>(?P<content>.*?)</c>)", re.DOTALL)
 _NUMBER: Final = re.compile(r'\br="(\d+)"')
@@ -53,18 +56,17 @@ def _write_workbook(source: Path, table: WorkbookTable, filler: SheetFiller, out
     }
     try:
         with zipfile.ZipFile(source) as archive, zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED) as filled:
-            part = find_part(archive, table.sheet)
             for entry in archive.infolist():
                 if entry.file_size > _LARGEST_PART:
                     raise TableError(f"{entry.filename} is larger than 1 GB", where=source)
-                data = archive.read(entry)
-                if entry.filename == part:
-                    xml, formulas = _fill_sheet(data.decode("utf-8"), rows, source)
-                    filler.count_formulas(formulas)
-                    data = xml.encode("utf-8")
+                pieces = _iter_pieces(archive, entry)
+                if entry.filename == table.part:
+                    pieces = _RowFiller(rows, filler, source).fill(pieces)
                 elif entry.filename == "xl/workbook.xml" and rows:
-                    data = _calculate_on_load(data.decode("utf-8")).encode("utf-8")
-                filled.writestr(entry, data)
+                    pieces = iter([_calculate_on_load(b"".join(pieces).decode("utf-8")).encode("utf-8")])
+                with filled.open(_same_entry(entry), "w") as part:
+                    for piece in pieces:
+                        part.write(piece)
     except (zipfile.BadZipFile, KeyError, UnicodeDecodeError) as error:
         fix = "Save it as .xlsx with Excel or LibreOffice."
         raise TableError(
@@ -72,33 +74,68 @@ def _write_workbook(source: Path, table: WorkbookTable, filler: SheetFiller, out
         ) from None
 
 
-def _fill_sheet(xml: str, rows: Mapping[int, Mapping[int, str]], where: object) -> tuple[str, int]:
-    """Return the XML of a sheet with values in some cells, by row number and column (0 is A).
+def _iter_pieces(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
+    """Yield what a file of a zip unpacks to. Raises `zipfile.BadZipFile` if it is more than it says."""
+    left = entry.file_size
+    with archive.open(entry) as file:
+        while piece := file.read(_PIECE_BYTES):
+            left -= len(piece)
+            if left < 0:
+                raise zipfile.BadZipFile(f"{entry.filename} is larger than it says")
+            yield piece
 
-    Cells with a formula keep it; the second value says how many.
+
+def _same_entry(entry: zipfile.ZipInfo) -> zipfile.ZipInfo:
+    """Return the entry for a copy of a file, whose size may change."""
+    same = zipfile.ZipInfo(entry.filename, entry.date_time)
+    same.compress_type = entry.compress_type
+    same.external_attr, same.comment = entry.external_attr, entry.comment
+    same.file_size = entry.file_size
+    return same
+
+
+class _RowFiller:
+    """Puts values into some cells of a sheet, by row number and column (0 is A). Few rows are in memory at a time.
+
+    Cells with a formula keep it, and the `SheetFiller` is told how many.
     """
-    done: set[int] = set()
-    formulas = 0
 
-    def fill(row: re.Match[str]) -> str:
-        nonlocal formulas
+    def __init__(self, rows: Mapping[int, Mapping[int, str]], filler: SheetFiller, where: object) -> None:
+        self._rows = rows
+        self._filler = filler
+        self._where = where
+        self._done: set[int] = set()
+
+    def fill(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield the XML with the values in it. Raises `TableError` for XML that is written in another way."""
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        rest = ""
+        for piece in pieces:
+            rest += decoder.decode(piece)
+            end = rest.rfind(_ROW_END) + len(_ROW_END)
+            if end >= len(_ROW_END):
+                yield _ROW.sub(self._fill_row, rest[:end]).encode("utf-8")
+                rest = rest[end:]
+            if len(rest) > _LARGEST_ROW:
+                self._refuse("a row of the sheet is too large")
+        yield _ROW.sub(self._fill_row, rest + decoder.decode(b"", final=True)).encode("utf-8")
+        if len(self._done) < len(self._rows):
+            self._refuse("the rows of the sheet are written in another way")
+
+    def _fill_row(self, row: re.Match[str]) -> str:
         found = _NUMBER.search(row["attributes"])
         if found is None:
-            raise TableError("the rows of the sheet have no numbers", where=where, fix="Save it with Excel.")
+            self._refuse("the rows of the sheet have no numbers")
         number = int(found[1])
-        if number not in rows:
+        if number not in self._rows:
             return row[0]
-        done.add(number)
-        cells, kept = _fill_row(row["cells"] or "", number, rows[number])
-        formulas += kept
+        self._done.add(number)
+        cells, kept = _fill_row(row["cells"] or "", number, self._rows[number])
+        self._filler.count_formulas(kept)
         return f"<row{row['attributes'].rstrip()}>{cells}</row>"
 
-    changed = _ROW.sub(fill, xml)
-    if len(done) < len(rows):
-        raise TableError(
-            "the rows of the sheet are written in another way", where=where, fix="Save it with Excel."
-        )
-    return changed, formulas
+    def _refuse(self, problem: str) -> NoReturn:
+        raise TableError(problem, where=self._where, fix="Save it with Excel.")
 
 
 def _fill_row(cells: str, number: int, values: Mapping[int, str]) -> tuple[str, int]:

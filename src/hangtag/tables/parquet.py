@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from hangtag.domain.errors import TableError
@@ -118,8 +119,13 @@ def _cells(column: Any, kind: Kind) -> list[Cell]:  # noqa: ANN401 - as above
     return values
 
 
-_ROWS_AT_ONCE: Final = 1000
+_ROWS_AT_ONCE: Final = 256
+"""A few, since each may be long, and take no room in the file if all are the same."""
+
 _BUFFER_BYTES: Final = 1 << 18
+_TEXT_BYTES: Final = 256 << 20
+_MOST_TIMES: Final = 200
+"""How many times its file the text of a table may be, if it is more than that."""
 
 
 class ParquetTable(Table):
@@ -147,23 +153,45 @@ class ParquetTable(Table):
                     for values in zip(*columns, strict=True):
                         number += 1
                         yield TableRow(number, values)
+        except MemoryError:
+            raise
         except (pa.ArrowException, OSError) as error:
             problem = f"the table cannot be read beyond row {number:,} ({error})"
             raise TableError(problem, where=self.where) from None
 
     def skim(self) -> None:
-        """Unpack every page once."""
+        """Unpack every page once. Raises `MemoryError` for text that is far more than the file."""
+        text_bytes = 0
         try:
             with self._opener() as opened, pq.ParquetFile(opened, buffer_size=_BUFFER_BYTES) as file:
-                for _ in file.iter_batches(_ROWS_AT_ONCE):
-                    pass
+                opened.seek(0, 2)
+                most = max(_TEXT_BYTES, _MOST_TIMES * opened.tell())
+                for batch in file.iter_batches(_ROWS_AT_ONCE):
+                    text_bytes += sum(map(_count_text, batch.columns))
+                    if text_bytes > most:
+                        break
+        except MemoryError:  # an error of Arrow's, too
+            raise
         except (pa.ArrowException, OSError) as error:
             raise TableError(f"the table cannot be read ({error})", where=self.where) from None
+        if text_bytes > most:
+            raise MemoryError
 
     def count(self) -> int:
         """Return how many rows there are, as the table says itself."""
         with self._opener() as opened, pq.ParquetFile(opened) as file:
             return int(file.metadata.num_rows)
+
+
+def _count_text(column: Any) -> int:  # noqa: ANN401 - pyarrow has no types
+    """Return how long the texts of a column are together, in bytes."""
+    lengths = column.dictionary if pa.types.is_dictionary(column.type) else column
+    if not (pa.types.is_string(lengths.type) or pa.types.is_large_string(lengths.type)):
+        return 0
+    lengths = pc.binary_length(lengths)
+    if pa.types.is_dictionary(column.type):
+        lengths = lengths.take(column.indices)
+    return int(pc.sum(lengths).as_py() or 0)
 
 
 def _kind_of(arrow_type: Any) -> Kind:  # noqa: ANN401 - pyarrow has no types
@@ -183,7 +211,8 @@ def _kind_of(arrow_type: Any) -> Kind:  # noqa: ANN401 - pyarrow has no types
 
 def _values(column: Any, kind: Kind) -> list[object]:  # noqa: ANN401 - as above
     if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
+        entries = _values(column.dictionary, kind)  # each in memory once, however many rows show it
+        return [None if place is None else entries[place] for place in column.indices.to_pylist()]
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.timestamp("us", tz=column.type.tz), safe=False)  # Python knows no nanoseconds
     if kind is not Kind.TEXT or pa.types.is_large_string(column.type):

@@ -44,6 +44,7 @@ _PARQUET: Final = b"PAR1"
 _MARKUP: Final = (b"<html", b"<!doctype html", b"<table", b"<?xml")
 _UTF16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")
 _SHOWN_COLUMNS: Final = 20
+_SHOWN_NAME: Final = 80
 
 Opener = Callable[[], BinaryIO]
 
@@ -160,7 +161,10 @@ def find_column(name: str, names: Sequence[str]) -> int | None:
 def list_columns(names: Sequence[str]) -> str:
     """Return the sentence that lists the columns of a table, the first twenty of many."""
     more = f" and {len(names) - _SHOWN_COLUMNS} more" if len(names) > _SHOWN_COLUMNS else ""
-    return f"Its columns are {', '.join(names[:_SHOWN_COLUMNS])}{more}."
+    shown = [
+        name if len(name) <= _SHOWN_NAME else f"{name[:_SHOWN_NAME]}…" for name in names[:_SHOWN_COLUMNS]
+    ]
+    return f"Its columns are {', '.join(shown)}{more}."
 
 
 def _opener(source: str | Path | bytes | BinaryIO) -> Opener:

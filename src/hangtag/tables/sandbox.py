@@ -5,7 +5,7 @@ file can unpack to an enormous one.
 """
 
 import json
-import resource
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,15 +15,15 @@ from typing import Final, NamedTuple
 from hangtag.domain.errors import TableError
 from hangtag.tables.cells import Column, Kind, render_value
 from hangtag.tables.reading import TABLES_READ, open_table
+from hangtag.tables.vetting import limit_process
 
-_MIB: Final = 1024 * 1024
-_LIMITS: Final = {
-    resource.RLIMIT_AS: 2048 * _MIB,
-    resource.RLIMIT_CPU: 60,
-    resource.RLIMIT_FSIZE: 128 * _MIB,
-    resource.RLIMIT_CORE: 0,
-}
-_SECONDS: Final = 60
+_MOST_BYTES: Final = 176 << 20
+_MOST_WRITTEN: Final = 128 << 20
+_MOST_SECONDS: Final = 60
+_SECONDS: Final = 300
+"""The processors may have much else to do; what counts is the processor time."""
+
+_NICE: Final = 10
 
 
 class SandboxedTable(NamedTuple):
@@ -88,8 +88,8 @@ def _iter_records(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 def main(source: Path, name: str, target: Path, sheet: str | None) -> None:
     """Write the columns and rows of a table as JSON Lines; exits with a message if it cannot be read."""
-    for limited, limit in _LIMITS.items():
-        resource.setrlimit(limited, (limit, limit))
+    os.nice(_NICE)
+    limit_process(_MOST_SECONDS, _MOST_BYTES, _MOST_WRITTEN)
     try:
         with source.open("rb") as opened, target.open("w", encoding="utf-8") as file:
             table = open_table(opened, name, sheet=sheet)
@@ -101,6 +101,10 @@ def main(source: Path, name: str, target: Path, sheet: str | None) -> None:
                 file.write(json.dumps([number, cells], ensure_ascii=False) + "\n")
     except TableError as error:
         sys.exit(f"{error.problem}. hangtag reads {TABLES_READ}")
+    except MemoryError:
+        sys.exit("it needs too much memory")
+    except OSError:
+        sys.exit(f"its text is more than {_MOST_WRITTEN >> 20} MiB")
 
 
 if __name__ == "__main__":

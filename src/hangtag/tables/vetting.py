@@ -1,7 +1,7 @@
-"""Opens a workbook or Parquet table in a separate process first, before it is opened in this one.
+"""Opens a table in a separate process first, before it is opened in this one, if a library trusts what it says.
 
-A workbook of a few bytes can claim a cell a billion rows away, and a page of Parquet can unpack to gigabytes; libraries
-trust both. Text is read line by line and needs no vetting.
+An .xls of a few bytes can claim a cell a billion rows away, and a page of Parquet can unpack to gigabytes. Text and
+.xlsx are read as streams, which count what they read, and need no vetting.
 """
 
 import mmap
@@ -11,15 +11,14 @@ import sys
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import BinaryIO, Final
 
 from hangtag.domain.errors import TableError
+from hangtag.tables.openxml import ERRORS, is_open_xml
+from hangtag.tables.reading import Table, open_table
 
-if TYPE_CHECKING:
-    from hangtag.tables.reading import Table
-
-MOST_BYTES: Final = 1 << 30
-"""How much memory opening a table may take: enough for a workbook of 300,000 rows and 20 columns several times over."""
+MOST_BYTES: Final = 200 << 20
+"""How much memory reading a table may take, beyond the libraries that read it."""
 
 MOST_SECONDS: Final = 60
 _VETTED: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"PAR1")
@@ -30,7 +29,7 @@ def vet_table(path: Path, name: object) -> None:
     """Raise `TableError` for a table, called `name`, that cannot be read with bounded time and memory."""
     try:
         with path.open("rb") as file:
-            if not file.read(4).startswith(_VETTED):
+            if not file.read(4).startswith(_VETTED) or _is_streamed(file):
                 return
         done = subprocess.run(  # noqa: S603 - our own module
             [sys.executable, "-P", "-m", "hangtag.tables.vetting", str(path), str(name)],
@@ -60,9 +59,7 @@ _MOST_CHARACTERS: Final = 1 << 20
 
 def main(path: str, name: str) -> int:
     """Read a table from beginning to end, and keep nothing of it."""
-    _limit()
-    from hangtag.tables.reading import open_table  # noqa: PLC0415 - within the limits
-
+    limit_process(MOST_SECONDS, MOST_BYTES, 0)
     with suppress(OSError, TableError):
         table = open_table(path, name)
         table.skim()
@@ -76,18 +73,39 @@ def _holds_endless_text(table: "Table") -> bool:
     return any(isinstance(text, str) and len(text) > _MOST_CHARACTERS for text in texts)
 
 
-def _limit() -> None:
-    limits = {resource.RLIMIT_CPU: MOST_SECONDS, resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: 0}
+def _is_streamed(file: BinaryIO) -> bool:
+    try:
+        return is_open_xml(file)
+    except ERRORS:
+        return False
+
+
+def limit_process(seconds: int, most_bytes: int, most_written: int) -> None:
+    """Limit this process's processor time, memory and files to what a table may take; load what reads tables first.
+
+    The libraries map far more memory than they use, and a thread of theirs maps more: so they are loaded before the
+    limit is set, and Arrow gets one thread and the system's own memory.
+    """
+    import pyarrow as pa  # noqa: PLC0415 - only in a process of its own
+    import pyarrow.parquet  # noqa: PLC0415
+
+    from hangtag.tables import parquet, workbook  # noqa: F401, PLC0415
+
+    pa.set_memory_pool(pa.system_memory_pool())
+    pa.set_cpu_count(1)
+    pa.set_io_thread_count(1)
+    limits = {
+        resource.RLIMIT_CPU: seconds,
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_FSIZE: most_written,
+    }
     with suppress(OSError):
         used = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * mmap.PAGESIZE
-        limits[resource.RLIMIT_AS] = used + _LIBRARIES_BYTES + MOST_BYTES
+        limits[resource.RLIMIT_AS] = used + most_bytes
     for kind, limit in limits.items():
         with suppress(OSError, ValueError):  # not every system has this limit
             resource.setrlimit(kind, (limit, limit))
 
-
-_LIBRARIES_BYTES: Final = 1 << 29
-"""What the libraries that read tables map into memory, nearly all of it never used."""
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1], sys.argv[2]))

@@ -1,157 +1,163 @@
-"""Workbooks: .xlsx, .xlsm, .xlsb, .xls and .ods. They are opened whole; Excel ends at a million rows."""
+"""Workbooks: .xlsx and .xlsm as a stream; .xlsb, .xls and .ods, which are opened whole."""
 
-import posixpath
-import re
-import zipfile
-from collections.abc import Iterator, Sequence
-from itertools import islice
-from typing import Final
-from xml.etree import ElementTree as ET
+from collections.abc import Iterator
+from typing import Final, NamedTuple, Protocol, cast
 
-from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetVisibleEnum
+from python_calamine import CalamineError, CalamineWorkbook, SheetVisibleEnum
 
 from hangtag.domain.errors import TableError
 from hangtag.domain.text import did_you_mean
 from hangtag.tables.cells import Kind, TableRow, as_kind, common_kind, kind_of, render_value
+from hangtag.tables.openxml import ERRORS, Cells, OpenXmlBook, is_open_xml
+from hangtag.tables.openxml_parts import MOST_CELLS, TooLargeError
 from hangtag.tables.reading import TABLES_READ, Opener, Table
 
-_PLACE: Final = re.compile(r"\$?([A-Z]+)\$?([0-9]+)")
-_LINK_FORMULA: Final = re.compile(r"""\s*(?:_xlfn\.)?(?:HYPERLINK|IMAGE)\(\s*"([^"]+)""", re.IGNORECASE)
+_FAILURES: Final = (CalamineError, *ERRORS)
 
 
 class WorkbookTable(Table):
     """One sheet of a workbook; its first row that is not blank is the header.
 
     A column whose cells are all numbers, dates or booleans keeps them as such; every other one is text. Rows bear the
-    numbers that the sheet shows. `sheet` is the sheet's name, and `first_column` the place of its first column (A: 0).
+    numbers that the sheet shows. `sheet` is the sheet's name, `part` its file in the zip (none in other forms), and
+    `first_column` the place of its first column (A: 0).
     """
 
     def __init__(self, opener: Opener, where: object, sheet: str | None = None) -> None:
-        self._opener = opener
+        self.where = where
         try:
             with opener() as file:
-                workbook = CalamineWorkbook.from_filelike(file)
-                found = _find_sheet(workbook, sheet, where)
-                self._sheets = [shown.name for shown in _iter_shown(workbook)]
-        except (CalamineError, OSError, zipfile.BadZipFile) as error:
-            fix = f"hangtag reads {TABLES_READ}."
-            raise TableError(f"the table cannot be read ({error})", where=where, fix=fix) from None
-        if found is None:
-            raise TableError("the table cannot be read (it is empty)", where=where)
-        self._sheet = found
-        self.sheet: str = found.name
-        self.first_column = found.start[1] if found.start else 0
-        header = next(self._iter_cells(), (0, []))[1]
-        if not header:
-            raise TableError("the table cannot be read (it is empty)", where=where)
-        names = ["" if cell is None else render_value(cell) for cell in header]
-        super().__init__(where, names, self._find_kinds(len(names)))
+                is_streamed = file.read(2) == b"PK" and is_open_xml(file)
+            self._book = cast("_Book", OpenXmlBook(opener) if is_streamed else _WholeBook(opener))
+            self._shown = [
+                shown for shown in self._book.sheets if shown.is_visible and self._holds_rows(shown)
+            ]
+            self._sheet = self._find_sheet(sheet)
+            found = self._look()
+        except _FAILURES as error:
+            raise self._failure(error) from None
+        self.sheet = self._sheet.name
+        self.part: str = getattr(self._sheet, "part", "")
+        self.first_column, self._width, self._rows = found.first, len(found.kinds), found.rows
+        super().__init__(where, found.header, found.kinds)
 
     def __iter__(self) -> Iterator[TableRow]:
+        columns = range(self.first_column, self.first_column + self._width)
         kinds = [column.kind for column in self.columns]
-        for number, cells in islice(self._iter_cells(), 1, None):
-            yield TableRow(number, tuple(map(as_kind, cells, kinds)))
+        rows = self._book.iter_rows(self._sheet)
+        try:
+            next(rows)
+            for number, cells in rows:
+                values = tuple(
+                    as_kind(cells.get(column), kind) for column, kind in zip(columns, kinds, strict=True)
+                )
+                yield TableRow(number, values)
+        except _FAILURES as error:
+            raise self._failure(error) from None
+
+    def count(self) -> int:
+        """Return how many rows there are, which opening the table has found."""
+        return self._rows
 
     @property
     def sheets(self) -> list[str]:
         """The visible sheets that hold anything."""
-        return self._sheets
+        return [shown.name for shown in self._shown]
 
     def links(self, column: int) -> dict[int, str]:
         """Return the addresses that a column's cells link to, or show a picture from, by row number."""
         try:
-            with self._opener() as file, zipfile.ZipFile(file) as archive:
-                return _find_links(archive, self.sheet, self.first_column + column)
-        except (zipfile.BadZipFile, KeyError, ET.ParseError, OSError):
-            return {}  # .xls, .xlsb and .ods keep their links elsewhere; docs/labelling.md says so
+            return self._book.links(self._sheet, self.first_column + column)
+        except _FAILURES as error:
+            raise self._failure(error) from None
 
-    def _iter_cells(self) -> Iterator[tuple[int, Sequence[object]]]:
-        first = self._sheet.start[0] + 1 if self._sheet.start else 1
-        for number, cells in enumerate(self._sheet.iter_rows(), start=first):
-            row = [None if cell == "" else cell for cell in cells]
-            if any(cell is not None for cell in row):
-                yield number, row
+    def _holds_rows(self, sheet: "_Sheet") -> bool:
+        return next(self._book.iter_rows(sheet), None) is not None
 
-    def _find_kinds(self, width: int) -> list[Kind]:
-        kinds: list[set[Kind]] = [set() for _ in range(width)]
-        for _, cells in islice(self._iter_cells(), 1, None):
-            for found, cell in zip(kinds, cells, strict=True):
-                if cell is not None:
-                    found.add(kind_of(cell))
-        return [common_kind(found) for found in kinds]
+    def _find_sheet(self, wanted: str | None) -> "_Sheet":
+        if wanted is None:
+            if not self._shown:
+                raise TableError("the table cannot be read (it is empty)", where=self.where)
+            return self._shown[0]
+        names = [sheet.name for sheet in self._book.sheets]
+        if wanted not in names:
+            fix = f"{did_you_mean(wanted, names)}There are {', '.join(names)}."
+            raise TableError(f"the workbook has no sheet {wanted}", where=self.where, fix=fix)
+        return self._book.sheets[names.index(wanted)]
 
+    def _look(self) -> "_Found":
+        """Read the sheet once: which columns hold anything, and of what kind it is."""
+        rows = self._book.iter_rows(self._sheet)
+        _, header = next(rows, (0, cast("Cells", {})))
+        if not header:
+            raise TableError("the table cannot be read (it is empty)", where=self.where)
+        kinds: dict[int, set[Kind]] = {column: set() for column in header}
+        count = 0
+        for count, (_, cells) in enumerate(rows, start=1):
+            for column, cell in cells.items():
+                kinds.setdefault(column, set()).add(kind_of(cell))
+            if count * len(kinds) > MOST_CELLS:
+                break
+        first, last = min(kinds), max(kinds)
+        columns = range(first, last + 1)
+        if count * len(columns) > MOST_CELLS:
+            problem = f"the table cannot be read (it has more than {MOST_CELLS:,} cells)"
+            raise TableError(problem, where=self.where, fix="Save it as CSV.")
+        names = [render_value(header.get(column, "")) for column in columns]
+        return _Found(first, names, [common_kind(kinds.get(column, set())) for column in columns], count)
 
-def _find_sheet(workbook: CalamineWorkbook, wanted: str | None, where: object) -> CalamineSheet | None:
-    if wanted is not None:
-        if wanted not in workbook.sheet_names:
-            fix = f"{did_you_mean(wanted, workbook.sheet_names)}There are {', '.join(workbook.sheet_names)}."
-            raise TableError(f"the workbook has no sheet {wanted}", where=where, fix=fix)
-        return workbook.get_sheet_by_name(wanted)
-    return next(_iter_shown(workbook), None)
-
-
-def _iter_shown(workbook: CalamineWorkbook) -> Iterator[CalamineSheet]:
-    """Iterate the visible sheets that hold anything."""
-    for position, metadata in enumerate(workbook.sheets_metadata):
-        if metadata.visible == SheetVisibleEnum.Visible:
-            sheet = workbook.get_sheet_by_index(position)
-            if sheet.height:
-                yield sheet
-
-
-def _find_links(archive: zipfile.ZipFile, sheet: str, column: int) -> dict[int, str]:
-    """Read the links of one column from the XML of a sheet: those of cells, and those that formulas make."""
-    part = find_part(archive, sheet)
-    targets = _read_relations(archive, part)
-    links: dict[int, str] = {}
-    place = ""
-    with archive.open(part) as file:
-        for event, element in ET.iterparse(file, ("start", "end")):  # noqa: S314 - expat limits expansion
-            tag = element.tag.rpartition("}")[2]
-            if event == "start":
-                place = element.get("r", "") if tag == "c" else place
-                continue
-            if (
-                tag == "f"
-                and (row := _row_in(place, column))
-                and (found := _LINK_FORMULA.match(element.text or ""))
-            ):
-                links[row] = found[1]
-            elif tag == "hyperlink" and (row := _row_in(element.get("ref", ""), column)):
-                name = next((value for key, value in element.items() if key.endswith("}id")), "")
-                if target := targets.get(name):
-                    links[row] = target
-            elif tag == "row":
-                element.clear()
-    return links
+    def _failure(self, error: Exception) -> TableError:
+        fix = "Save it as CSV." if isinstance(error, TooLargeError) else f"hangtag reads {TABLES_READ}."
+        return TableError(f"the table cannot be read ({error})", where=self.where, fix=fix)
 
 
-def find_part(archive: zipfile.ZipFile, sheet: str) -> str:
-    """Return the file of a sheet in the zip that a workbook is. Raises `KeyError` for a sheet that is not there."""
-    targets = _read_relations(archive, "xl/workbook.xml")
-    root = ET.fromstring(archive.read("xl/workbook.xml"))  # noqa: S314 - expat limits expansion
-    for element in root.iter():
-        if element.tag.endswith("}sheet") and element.get("name") == sheet:
-            name = next(value for key, value in element.items() if key.endswith("}id"))
-            return posixpath.normpath(posixpath.join("xl", targets[name])).removeprefix("/")
-    raise KeyError(sheet)
+class _Found(NamedTuple):
+    first: int
+    header: list[str]
+    kinds: list[Kind]
+    rows: int
 
 
-def _read_relations(archive: zipfile.ZipFile, part: str) -> dict[str, str]:
-    folder, name = posixpath.split(part)
-    path = f"{folder}/_rels/{name}.rels"
-    if path not in archive.namelist():
-        return {}
-    root = ET.fromstring(archive.read(path))  # noqa: S314 - expat limits expansion
-    return {element.get("Id", ""): element.get("Target", "") for element in root}
+class _Sheet(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def is_visible(self) -> bool: ...
 
 
-def _row_in(place: str, column: int) -> int | None:
-    """Return the row of a cell `B7`, or of the first cell of a range, if it stands in a column (0 is A)."""
-    found = _PLACE.match(place)
-    if found is None:
-        return None
-    number = 0
-    for letter in found[1]:
-        number = number * 26 + ord(letter) - ord("A") + 1
-    return int(found[2]) if number - 1 == column else None
+class _Book(Protocol):
+    @property
+    def sheets(self) -> list[_Sheet]: ...
+
+    def iter_rows(self, sheet: _Sheet) -> Iterator[tuple[int, Cells]]: ...
+
+    def links(self, sheet: _Sheet, column: int) -> dict[int, str]: ...
+
+
+class _WholeSheet(NamedTuple):
+    name: str
+    is_visible: bool
+
+
+class _WholeBook:
+    """A workbook that can only be opened whole. A sheet takes memory for every cell between its first and its last."""
+
+    def __init__(self, opener: Opener) -> None:
+        with opener() as file:
+            self._workbook = CalamineWorkbook.from_filelike(file)
+        self.sheets = [
+            _WholeSheet(sheet.name, sheet.visible == SheetVisibleEnum.Visible)
+            for sheet in self._workbook.sheets_metadata
+        ]
+
+    def iter_rows(self, sheet: _WholeSheet) -> Iterator[tuple[int, Cells]]:
+        found = self._workbook.get_sheet_by_name(sheet.name)
+        top, left = found.start or (0, 0)
+        for number, row in enumerate(found.iter_rows(), start=top + 1):
+            cells: Cells = {column: cell for column, cell in enumerate(row, start=left) if cell != ""}
+            if cells:
+                yield number, cells
+
+    def links(self, _sheet: _WholeSheet, _column: int) -> dict[int, str]:
+        return {}  # they keep their links elsewhere; docs/labelling.md says so

@@ -108,6 +108,12 @@ def test_a_column_is_found_in_other_capitals_and_suggested_otherwise():
             table.place(name)
 
 
+def test_a_column_of_an_endless_name_does_not_fill_the_message():
+    with pytest.raises(TableError) as caught:
+        open_table(b"a" * 5000 + b",b\n", "t.csv").place("c")
+    assert len(str(caught.value)) < 300
+
+
 def test_a_sheet_can_be_chosen():
     data = book(["id"], ["1"])
     assert open_table(data, "t.xlsx").names == ["id"]

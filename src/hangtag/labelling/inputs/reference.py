@@ -22,6 +22,10 @@ CLOUD_SCHEMES: Final = ("s3", "gs", "az")
 MOST_FILES: Final = 500_000
 """From how many photos a table's photo is chosen, where it is not at the path that the table writes."""
 
+MOST_CHARACTERS: Final = 16_384
+"""What a path or an address has at most; the longest that systems and servers take are shorter."""
+
+_SHOWN_CHARACTERS: Final = 200
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 
 
@@ -94,7 +98,7 @@ class References:
 
     def find_all(self, text: str, folder: str, extra: Extra) -> list[InputPhoto]:
         """Return the photos that a row of a table in `folder` names: one, or more where it writes a product's id."""
-        if scheme_of(text) is not None or "\0" in text:
+        if scheme_of(text) is not None or "\0" in text or len(text) > MOST_CHARACTERS:
             return [self.find(text, folder, extra)]
         return self._find_files(text, folder, extra, below=True)
 
@@ -104,9 +108,11 @@ class References:
         Raises `UsageError` if an object store is named and the extra `cloud` is not installed.
         """
         extra = no_extra() if extra is None else extra
-        if "\0" in text:
-            fault = PhotoError(Reason.UNREADABLE, "no path or address has a zero in it")
-            return FaultyPhoto(text, fault, extra=extra)
+        if "\0" in text or len(text) > MOST_CHARACTERS:
+            detail = (
+                "no path or address has a zero in it" if "\0" in text else "no path or address is so long"
+            )
+            return FaultyPhoto(text[:_SHOWN_CHARACTERS], PhotoError(Reason.UNREADABLE, detail), extra=extra)
         scheme = scheme_of(text)
         if scheme is None:
             return self._find_files(text, folder, extra, below=False)[0]

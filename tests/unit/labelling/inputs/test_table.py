@@ -367,3 +367,10 @@ def test_what_could_be_meant_is_told_and_not_taken(tmp_path):
         "the file does not exist; several photos could be meant: a/7.jpg, b/7.jpg",
         "the file does not exist; there is IMG-2.jpg",
     ]
+
+
+def test_what_is_too_long_for_a_path_is_not_sought(tmp_path):
+    (photo,) = walk(write_csv(tmp_path / "a.csv", [["x" * 20_000]], ["path"]))
+    with pytest.raises(PhotoError, match="so long"):
+        photo.read()
+    assert len(photo.name) == 200
