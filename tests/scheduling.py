@@ -2,7 +2,7 @@
 
 `make test` runs one process for each processor (pytest-xdist) and shuffles the tests (pytest-randomly; the seed is in
 the first lines; `make test ARGS=--randomly-seed=N` repeats that order). What needs minutes starts first, so that no
-process waits for the last one at the end. Tests marked `slow` run where HANGTAG_SLOW_TESTS=1, as CI sets it.
+process waits for the last one at the end. Tests marked `slow` run where SLOW_TESTS=1, as CI sets it.
 """
 
 import os
@@ -27,7 +27,7 @@ NEEDS_MORE = re.compile(
     re.MULTILINE,
 )
 """What keeps a test file out of the inner loop: other processes, torch, Ray, the real catalogue."""
-NOT_HERE = pytest.mark.skip(reason="takes minutes; HANGTAG_SLOW_TESTS=1 runs it, as in CI")
+NOT_HERE = pytest.mark.skip(reason="takes minutes; SLOW_TESTS=1 runs it, as in CI")
 
 
 def pytest_addoption(parser):
@@ -51,7 +51,7 @@ def is_fast(path):
 def pytest_collection_modifyitems(items):
     """Put the slow files first; within a weight the random order stays. Skip what only CI has the time for."""
     items.sort(key=lambda item: weigh(item.nodeid))
-    if "HANGTAG_SLOW_TESTS" not in os.environ:
+    if "SLOW_TESTS" not in os.environ:
         for item in items:
             if item.get_closest_marker("slow"):
                 item.add_marker(NOT_HERE)

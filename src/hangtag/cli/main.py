@@ -20,10 +20,6 @@ EXIT_WRONG_USAGE: Final = 2
 EXIT_INTERRUPTED: Final = 130
 _PARAMETER: Final = re.compile(r"`(?P<name>[a-z_]+)(?:=(?P<value>[^`]+))?`")
 _QUOTES: Final = "'\""
-_WITHOUT_PANDAS: Final = frozenset(
-    {"predict", "export", "serve", "clean", "check", "count", "split", "custom"}
-)
-"""Commands that never use pandas. Where it is installed, pyarrow imports it for its first array, in about a second."""
 _COMPLETION: Final = "_HANGTAG_COMPLETE"
 """The environment variable with which a shell asks for completions."""
 
@@ -101,8 +97,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = sys.argv[1:] if arguments is None else list(arguments)
     _replace_what_cannot_be_shown()
     app = build_app([called := _find_called(given)])
-    if arguments is None and called in _WITHOUT_PANDAS:
-        sys.modules.setdefault("pandas", None)  # type: ignore[arg-type] # the process is ours: no import finds it
     try:
         app(given, prog_name="hangtag")
     except HangtagError as error:

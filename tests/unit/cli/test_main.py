@@ -56,16 +56,6 @@ def test_help_imports_nothing_heavy():
     assert done.stdout.splitlines()[-1] == "heavy: []"
 
 
-def test_only_what_uses_pandas_imports_it(monkeypatch):
-    monkeypatch.setitem(sys.modules, "pandas", "what was there before")
-    for command, found in (("predict", None), ("train", "not looked for")):
-        monkeypatch.delitem(sys.modules, "pandas")
-        monkeypatch.setattr(sys, "argv", ["hangtag", command, "--help"])
-        with pytest.raises(SystemExit):
-            main()
-        assert sys.modules.setdefault("pandas", "not looked for") == found
-
-
 def test_a_message_that_names_parameters_names_their_options_here(capsys, replace_samples):
     def samples(*, split_table: str = "", resume: bool = False, changes: str = typer.Option("", "--set")):
         del split_table, resume, changes

@@ -155,6 +155,9 @@ def test_what_a_dead_service_held_goes_to_another_and_late_answers_are_dropped(s
     assert first.batches.get(batch)["counts"]["labelled"] == 20
 
 
+@pytest.mark.filterwarnings(
+    "ignore:.*deleted while still open:ResourceWarning"
+)  # a cursor whose database has gone
 def test_a_worker_goes_on_when_its_database_comes_back(shared):
     first, second = shared
     batch = first.batches.create("a", None, "ann")["id"]
