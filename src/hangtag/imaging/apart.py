@@ -14,7 +14,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -26,6 +27,7 @@ import hangtag
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.budget import DEFAULT_LIMITS, DecodeLimits
+from hangtag.imaging.cost import count_pixels
 
 MOST_DECODERS: Final = 4
 """More than this many would only take memory: photos that are decoded apart are few."""
@@ -45,6 +47,15 @@ _START: Final = (
 )
 """Finds hangtag where this process did."""
 
+ROOM_BYTES: Final = 256 << 20
+"""How much memory photos that are decoded at the same time may take together, about."""
+
+_JPEG_BYTES: Final = 3
+_OTHER_BYTES: Final = 8
+_WEBP_BYTES: Final = 16
+"""What a pixel takes while it is decoded and handed over."""
+
+_UNKNOWN_BYTES: Final = 64 << 20
 _KEPT_BYTES: Final = 4 << 20
 _ANSWER_BYTES: Final = 4096
 _BROKEN: Final = "the decoder crashed"
@@ -102,17 +113,44 @@ def abort_decoders() -> None:
     _open_decoders().abort()
 
 
-class Decoders:
-    """Up to `most` processes that decode, started when they are first needed. Safe to use from several threads."""
+class _Room:
+    """Memory that is shared by decoders, in the order in which they ask for it. Who asks for more than all gets all."""
 
     def __init__(self, most: int) -> None:
+        self._most = self._left = most
+        self._turn = threading.Lock()
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def hold(self, wanted: int) -> Iterator[None]:
+        """Wait until there is so much, and hold it in the block."""
+        wanted = min(wanted, self._most)
+        with self._turn, self._changed:
+            self._changed.wait_for(lambda: self._left >= wanted)
+            self._left -= wanted
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._left += wanted
+                self._changed.notify()
+
+
+class Decoders:
+    """Up to `most` processes that decode, started when they are first needed. Safe to use from several threads.
+
+    Large photos, which take much memory, are decoded at the same time only as far as there is room for them.
+    """
+
+    def __init__(self, most: int, most_bytes: int = ROOM_BYTES) -> None:
         self._free = threading.BoundedSemaphore(most)
+        self._room = _Room(most_bytes)
         self._idle: list[_Decoder] = []
         self._busy: set[_Decoder] = set()
 
     def decode(self, data: bytes, request: DecodeRequest) -> DecodedPhoto:
-        """Do as `decode_apart`; wait while all processes are at work."""
-        with self._free:
+        """Do as `decode_apart`; wait while all processes are at work, or need the memory."""
+        with self._room.hold(_estimate_memory(data)), self._free:
             decoder = self._take()
             self._busy.add(decoder)
             try:
@@ -202,6 +240,8 @@ class _Decoder:
 
     def abort(self) -> None:
         """End the process from another thread than the one that waits for it."""
+        if not self.is_alive:  # its id may be another one's by now
+            return
         with suppress(ProcessLookupError):
             os.killpg(self.id, signal.SIGKILL)
 
@@ -242,6 +282,20 @@ class _Decoder:
             pass
         self.kill()
         raise PhotoError(Reason.CORRUPT, _BROKEN)
+
+
+def _estimate_memory(data: bytes) -> int:
+    """Return about how many bytes decoding a photo takes."""
+    pixels = count_pixels(data)
+    if pixels is None:
+        return _UNKNOWN_BYTES + len(data)
+    return pixels * (
+        _JPEG_BYTES
+        if data.startswith(b"\xff\xd8")
+        else _WEBP_BYTES
+        if data.startswith(b"RIFF")
+        else _OTHER_BYTES
+    )
 
 
 @cache

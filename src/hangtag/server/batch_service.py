@@ -119,8 +119,8 @@ class BatchService:
         """Store the answers so far, end the worker and release everything."""
         self.end_streams()
         await asyncio.to_thread(self._worker.stop)
-        self._quick.shutdown()
-        self._slow.shutdown()
+        self._quick.shutdown(cancel_futures=True)
+        self._slow.shutdown(cancel_futures=True)
         await asyncio.to_thread(self.webhooks.stop)
         await asyncio.to_thread(self._learning.stop)
         self.store.engine.dispose()

@@ -24,7 +24,7 @@ from hangtag.inference.predictions import Predictions
 from hangtag.inference.probabilities import PredictionBuilder
 from hangtag.server.problems import QueueFullError, ShuttingDownError
 from hangtag.server.settings import SERVED_HERE_PIXELS
-from hangtag.server.turns import FairTurns, Flow
+from hangtag.server.turns import FairTurns, Flow, LongWork, Pieces
 from hangtag.server.upload_memory import UploadedPhoto
 
 CHUNK_PHOTOS: Final = 8
@@ -46,9 +46,6 @@ _UNKNOWN_PIXELS: Final = 10_000_000
 """What is charged for a photo whose size does not stand in its first bytes."""
 
 _SMALLEST_CHARGE: Final = 20_000
-_WEIGHED_BYTES: Final = 2_000_000
-"""After looking at so many bytes, others get their turn."""
-
 BATCHES_AT_A_TIME: Final = 2
 """How many batches are with the engine: while one runs, the next is ready."""
 
@@ -119,7 +116,7 @@ class Batcher:
         self._collector = asyncio.create_task(self._collect())
         self._is_closed = False
 
-    async def predict(self, photos: Sequence[PhotoSource]) -> Predictions:
+    async def predict(self, photos: Sequence[PhotoSource], pieces: Pieces | None = None) -> Predictions:
         """Return the predictions of photos, in their order.
 
         Raises `QueueFullError` if too many wait already, and `ShuttingDownError` after `close`.
@@ -133,7 +130,7 @@ class Batcher:
             )
         self.photos_waiting += len(photos)
         try:
-            return await self._predict_chunks(photos)
+            return await self._predict_chunks(photos, pieces or LongWork().begin())
         finally:
             self.photos_waiting -= len(photos)
             self._changed.set()
@@ -147,9 +144,9 @@ class Batcher:
         self._engine.shutdown()
         self._dear.shutdown()
 
-    async def _predict_chunks(self, photos: Sequence[PhotoSource]) -> Predictions:
+    async def _predict_chunks(self, photos: Sequence[PhotoSource], pieces: Pieces) -> Predictions:
         flow = Flow()
-        weighed = await _weigh_all(photos, self._decoder.limits.max_pixels)
+        weighed = await _weigh_all(photos, self._decoder.limits.max_pixels, pieces)
         dear = [photo for photo in weighed if not photo.is_light]
         chunks = list(_iter_chunks(weighed, min(CHUNK_PHOTOS, self._settings.max_photos)))
         if not dear and len(chunks) == 1:
@@ -282,34 +279,30 @@ class Batcher:
         return found
 
 
-async def _weigh_all(photos: Sequence[PhotoSource], most_pixels: int) -> list[_Weighed]:
+async def _weigh_all(photos: Sequence[PhotoSource], most_pixels: int, pieces: Pieces) -> list[_Weighed]:
     """Weigh photos by the marks of their files alone; other work gets its turn in between."""
     weighed: list[_Weighed] = []
-    looked_at = 0
     for position, photo in enumerate(photos):
-        size, pixels, is_light = _weigh(photo, most_pixels)
+        pixels, is_light = _weigh(photo, most_pixels)
         weighed.append(_Weighed(photo, position, pixels, is_light))
-        looked_at += size
-        if looked_at > _WEIGHED_BYTES:
-            looked_at = 0
-            await asyncio.sleep(0)
+        await pieces.pause()
     return weighed
 
 
-def _weigh(photo: PhotoSource, most_pixels: int) -> tuple[int, int, bool]:
-    """Return a photo's bytes, the pixels that it is charged, and whether it is quickly decoded or refused."""
+def _weigh(photo: PhotoSource, most_pixels: int) -> tuple[int, bool]:
+    """Return the pixels that a photo is charged, and whether it is quickly decoded or refused."""
     if not isinstance(photo, UploadedPhoto):
-        return 0, _SMALLEST_CHARGE, True
+        return _SMALLEST_CHARGE, True
     try:
         data = photo.read()
     except PhotoError:
-        return 0, _SMALLEST_CHARGE, True
+        return _SMALLEST_CHARGE, True
     pixels = count_pixels(data)
     if pixels is None:
-        return len(data), _UNKNOWN_PIXELS if data else _SMALLEST_CHARGE, not data
+        return _UNKNOWN_PIXELS if data else _SMALLEST_CHARGE, not data
     if pixels > most_pixels:  # it is refused unread
-        return len(data), _SMALLEST_CHARGE, True
-    return len(data), max(pixels, _SMALLEST_CHARGE), pixels <= SERVED_HERE_PIXELS and is_cheap(data)
+        return _SMALLEST_CHARGE, True
+    return max(pixels, _SMALLEST_CHARGE), pixels <= SERVED_HERE_PIXELS and is_cheap(data)
 
 
 def _iter_chunks(photos: Sequence[_Weighed], size: int) -> Iterator[list[_Weighed]]:

@@ -25,6 +25,7 @@ from hangtag.server.housekeeping import Housekeeper
 from hangtag.server.metrics import Metrics
 from hangtag.server.models import ModelRegistry
 from hangtag.server.settings import Settings
+from hangtag.server.turns import LongWork
 from hangtag.server.upload_memory import UploadMemory, trim_memory
 
 _TRIM_S: Final = 10.0
@@ -43,6 +44,7 @@ class Service:
         self.registry = ModelRegistry(settings)
         self.catalogue = ShownCatalogue(settings.catalogue, settings.data_folder / CATALOGUE_FOLDER)
         self.upload_memory = UploadMemory(settings.max_upload_memory_bytes)
+        self.long_work = LongWork()
         self.explaining = ExplanationQueue(settings.decode_limits)
         self.is_ready = False
         self.is_stopping = False

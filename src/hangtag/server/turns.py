@@ -3,9 +3,14 @@
 import asyncio
 import heapq
 import itertools
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
+
+_PIECE_S: Final = 0.002
+"""How long a request may work on the event loop before the others get their turn."""
 
 
 @dataclass(slots=True)
@@ -60,3 +65,37 @@ class FairTurns:
                 place.set_result(None)
                 return
         self._free += 1
+
+
+class LongWork:
+    """Long work on the event loop, done in pieces: one of a single request between any two turns of short work.
+
+    Without it each of many large requests would do a piece before a small one got its turn.
+    """
+
+    def __init__(self) -> None:
+        self._gate = asyncio.Lock()
+
+    def begin(self) -> "Pieces":
+        """Return the pieces of one request's work."""
+        return Pieces(self._gate)
+
+
+@dataclass(slots=True)
+class Pieces:
+    """The work of one request, which pauses now and then. What is done within two milliseconds waits for nobody."""
+
+    _gate: asyncio.Lock
+    _since: float = field(default_factory=time.perf_counter)
+
+    async def pause(self) -> None:
+        """Give others their turn, if this work has had the event loop for long."""
+        if time.perf_counter() - self._since < _PIECE_S:
+            return
+        async with self._gate:
+            await asyncio.sleep(0)
+        self._since = time.perf_counter()
+
+    def resume(self) -> None:
+        """Begin to count anew after waiting for something."""
+        self._since = time.perf_counter()

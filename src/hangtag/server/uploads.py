@@ -29,6 +29,7 @@ from hangtag.server.problems import (
     invalid_value,
 )
 from hangtag.server.schemas import InvalidValue
+from hangtag.server.turns import Pieces
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 SLOWEST_BYTES_A_SECOND: Final = 4096
 """Uploads that are slower than the slowest mobile networks are ended."""
 
+_PARSED_BYTES: Final = 16_384
 PACE_SPAN_S: Final = 30.0
 MAX_FIELDS: Final = 100
 MAX_FIELD_BYTES: Final = 64 * 1024
@@ -179,7 +181,7 @@ class FormReader(Generic[Sink]):
 
 
 async def read_form(
-    request: Request, limits: FormLimits, open_file: Callable[[str, str], Sink]
+    request: Request, limits: FormLimits, open_file: Callable[[str, str], Sink], pieces: Pieces
 ) -> Form[Sink]:
     """Read a request's form. A body whose Content-Length is too large is refused unread.
 
@@ -189,18 +191,21 @@ async def read_form(
     declared = request.headers.get("content-length", "")
     if declared.isdecimal():
         check_size(int(declared), limits.max_bytes)
-    pieces = request.stream()
+    stream = request.stream()
     pace = _Pace(asyncio.get_running_loop().time)
     while True:
         try:
             async with asyncio.timeout(limits.timeout_s):
-                piece = await anext(pieces, None)
+                received = await anext(stream, None)
         except TimeoutError:
             raise UploadStalledError(f"no data arrived for {limits.timeout_s:g} seconds") from None
-        if piece is None:
+        if received is None:
             return reader.finish()
-        pace.count(len(piece))
-        reader.feed(piece)
+        pace.count(len(received))
+        pieces.resume()
+        for start in range(0, len(received), _PARSED_BYTES):  # it may hold hundreds of small files
+            reader.feed(received[start : start + _PARSED_BYTES])
+            await pieces.pause()
 
 
 class _Pace:

@@ -22,6 +22,7 @@ MAX_CELL_CHARACTERS: Final = 32_767
 """What a cell of Excel holds: more could not be given back."""
 
 _ROWS_AT_A_TIME: Final = 2000
+_MOST_TEXT_BYTES: Final = 1 << 18
 _TEXT: Final = (".csv", ".tsv")
 _PACKED: Final = (b"PK", b"\x1f\x8b", b"PAR1")
 
@@ -170,10 +171,12 @@ def use_sheet(change: Change, files: Sequence[SheetFile], parsed: ParsedSheet) -
 
 
 def _read_text(path: Path, name: str) -> SandboxedTable | None:
-    """Return a table that is plain text, which is read line by line and needs no process of its own; else None."""
+    """Return a table that is plain text and short, which needs no process of its own; else None."""
     with path.open("rb") as file:
         is_text = name.lower().endswith(_TEXT) and not file.read(4).startswith(_PACKED)
-    if not is_text:
+    if (
+        not is_text or path.stat().st_size > _MOST_TEXT_BYTES
+    ):  # reading more takes Python's lock from the answers
         return None
     table = open_table(path, name)
     return SandboxedTable(table.columns, iter_padded_rows(table))

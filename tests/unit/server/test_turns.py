@@ -1,6 +1,7 @@
 import asyncio
+import time
 
-from hangtag.server.turns import FairTurns, Flow
+from hangtag.server.turns import FairTurns, Flow, LongWork
 
 
 def test_a_small_request_goes_before_what_a_large_one_has_left():
@@ -82,3 +83,41 @@ def test_who_leaves_as_the_place_is_given_passes_it_on():
         return second.cancelled() or second.done()
 
     assert asyncio.run(run())
+
+
+def test_short_work_waits_for_one_piece_of_long_work_and_not_for_one_of_each():
+    async def run():
+        work, order = LongWork(), []
+
+        async def be_long(number):
+            pieces = work.begin()
+            for _ in range(6):
+                time.sleep(0.003)  # noqa: ASYNC251 - work that holds the event loop
+                order.append(number)
+                await pieces.pause()
+
+        async def be_short():
+            for _ in range(4):
+                order.append("short")
+                await asyncio.sleep(0)
+
+        long = [asyncio.create_task(be_long(number)) for number in range(5)]
+        await asyncio.sleep(0.01)
+        del order[:]
+        await asyncio.gather(be_short(), *long)
+        return order
+
+    order = asyncio.run(run())
+    turns = [place for place, name in enumerate(order) if name == "short"]
+    assert turns[-1] < 3 * 4
+
+
+def test_work_that_is_short_pauses_for_nobody():
+    async def run():
+        others = []
+        pieces = LongWork().begin()
+        asyncio.get_running_loop().call_soon(others.append, 1)
+        await pieces.pause()
+        return list(others)
+
+    assert asyncio.run(run()) == []

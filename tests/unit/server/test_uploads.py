@@ -16,6 +16,7 @@ from hangtag.server.problems import (
     UnsupportedMediaError,
     UploadStalledError,
 )
+from hangtag.server.turns import LongWork
 from hangtag.server.upload_memory import UploadMemory
 from hangtag.server.uploads import (
     MAX_FIELD_BYTES,
@@ -68,7 +69,7 @@ def part(name, value, file=None):
 
 
 def read(*parts, end=b"--cut--\r\n", limits=LIMITS):
-    return asyncio.run(read_form(FakeRequest([*parts, end]), limits, open_file))
+    return asyncio.run(read_form(FakeRequest([*parts, end]), limits, open_file, LongWork().begin()))
 
 
 @given(
@@ -161,27 +162,34 @@ def test_the_limits_hold():
         read(part("f", bytes(2000), "a"), limits=FormLimits(1000, 2, 5))
     declared = FakeRequest([AssertionError], {"content-type": KIND, "content-length": "1001"})
     with pytest.raises(TooLargeError):
-        asyncio.run(read_form(declared, FormLimits(1000, 2, 5), open_file))
+        asyncio.run(read_form(declared, FormLimits(1000, 2, 5), open_file, LongWork().begin()))
 
 
 def test_an_upload_that_stands_still_is_ended():
     request = FakeRequest([b"--cut\r\n", 20.0])
     with pytest.raises(UploadStalledError, match=r"0\.05 seconds"):
-        asyncio.run(read_form(request, FormLimits(1000, 2, 0.05), open_file))
+        asyncio.run(read_form(request, FormLimits(1000, 2, 0.05), open_file, LongWork().begin()))
 
 
 def test_an_upload_that_drips_is_ended(monkeypatch):
     monkeypatch.setattr("hangtag.server.uploads.PACE_SPAN_S", 0.1)
     drips = itertools.chain.from_iterable((0.02, b"x") for _ in range(100))
     with pytest.raises(UploadStalledError, match="bytes a second"):
-        asyncio.run(read_form(FakeRequest([part("a", b"", "b")[:-2], *drips]), LIMITS, open_file))
+        asyncio.run(
+            read_form(FakeRequest([part("a", b"", "b")[:-2], *drips]), LIMITS, open_file, LongWork().begin())
+        )
 
 
 def test_an_upload_that_flows_is_not(monkeypatch):
     monkeypatch.setattr("hangtag.server.uploads.PACE_SPAN_S", 0.05)
     flow = itertools.chain.from_iterable((0.02, bytes(2000)) for _ in range(10))
     form = asyncio.run(
-        read_form(FakeRequest([part("a", b"", "b")[:-2], *flow, b"\r\n--cut--\r\n"]), LIMITS, open_file)
+        read_form(
+            FakeRequest([part("a", b"", "b")[:-2], *flow, b"\r\n--cut--\r\n"]),
+            LIMITS,
+            open_file,
+            LongWork().begin(),
+        )
     )
     assert len(form.files[0][1].data) == 20_000
 

@@ -70,7 +70,7 @@ async def receive_photos(
     limits = FormLimits(settings.max_request_bytes, settings.max_files, settings.upload_timeout_s)
     service.upload_memory.check(request.headers.get("content-length", ""), client)
     try:
-        form = await read_form(request, limits, open_file)
+        form = await read_form(request, limits, open_file, service.long_work.begin())
         # An HTML form whose file field was left empty sends a file without a name and without bytes.
         form.files = [(field, photo) for field, photo in form.files if photo.name or photo.size]
         async with ending_with_client(request):

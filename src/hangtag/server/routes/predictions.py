@@ -16,10 +16,12 @@ from hangtag.server.problems import problem_responses
 from hangtag.server.routes.photo_forms import ComparisonForm, PredictionForm, receive_photos
 from hangtag.server.schemas import Comparison, ModelName, Predictions
 from hangtag.server.service import ServiceDependency
+from hangtag.server.turns import Pieces
 from hangtag.server.uploads import describe_body
 
 router = APIRouter(tags=["predictions"])
 _log = logging.getLogger(__name__)
+_RENDERED_AT_A_TIME: Final = 16
 _PROBLEMS: Final = problem_responses(404, 408, 413, 415, 422, 503)
 
 
@@ -35,18 +37,27 @@ async def create_predictions(request: Request, service: ServiceDependency) -> Re
     async with receive_photos(request, service, PredictionForm) as form:
         id_ = service.registry.card(form.model).id
         model = await service.registry.get(id_)
-        found = await service.batcher(model).predict(form.photos)
+        pieces = service.long_work.begin()
+        found = await service.batcher(model).predict(form.photos, pieces)
     service.metrics.count_photos(id_, found)
     if service.settings.log_photo_names:
         _log_failed(found)
     style = AnswerStyle(doubt_thresholds(model.card, service.settings), form.top_k, form.probabilities)
-    return _respond(
-        {
-            "model": name_model(id_, model),
-            "photos": describe_photos(found, style),
-            "latency_ms": _milliseconds_since(started),
-        }
-    )
+    photos = await _render_photos(found, style, pieces)
+    head = to_json({"model": name_model(id_, model)})[:-1]
+    end = to_json({"latency_ms": _milliseconds_since(started)})[1:]
+    return Response(b"".join((head, b',"photos":[', photos, b"],", end)), media_type="application/json")
+
+
+async def _render_photos(found: predictions.Predictions, style: AnswerStyle, pieces: Pieces) -> bytes:
+    """Return the answers of photos as JSON, some at a time: hundreds take long."""
+    pieces.resume()
+    rendered = []
+    for start in range(0, len(found), _RENDERED_AT_A_TIME):
+        described = describe_photos(found[start : start + _RENDERED_AT_A_TIME], style)
+        rendered.append(to_json(described)[1:-1])
+        await pieces.pause()
+    return b",".join(rendered)
 
 
 @router.post(
