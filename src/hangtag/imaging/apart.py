@@ -113,7 +113,7 @@ def abort_decoders() -> None:
     _open_decoders().abort()
 
 
-class _Room:
+class Room:
     """Memory that is shared by decoders, in the order in which they ask for it. Who asks for more than all gets all."""
 
     def __init__(self, most: int) -> None:
@@ -144,13 +144,13 @@ class Decoders:
 
     def __init__(self, most: int, most_bytes: int = ROOM_BYTES) -> None:
         self._free = threading.BoundedSemaphore(most)
-        self._room = _Room(most_bytes)
+        self._room = Room(most_bytes)
         self._idle: list[_Decoder] = []
         self._busy: set[_Decoder] = set()
 
     def decode(self, data: bytes, request: DecodeRequest) -> DecodedPhoto:
         """Do as `decode_apart`; wait while all processes are at work, or need the memory."""
-        with self._room.hold(_estimate_memory(data)), self._free:
+        with self._room.hold(estimate_memory(data)), self._free:
             decoder = self._take()
             self._busy.add(decoder)
             try:
@@ -284,18 +284,14 @@ class _Decoder:
         raise PhotoError(Reason.CORRUPT, _BROKEN)
 
 
-def _estimate_memory(data: bytes) -> int:
+def estimate_memory(data: bytes) -> int:
     """Return about how many bytes decoding a photo takes."""
     pixels = count_pixels(data)
     if pixels is None:
         return _UNKNOWN_BYTES + len(data)
-    return pixels * (
-        _JPEG_BYTES
-        if data.startswith(b"\xff\xd8")
-        else _WEBP_BYTES
-        if data.startswith(b"RIFF")
-        else _OTHER_BYTES
-    )
+    if data.startswith(b"\xff\xd8"):
+        return pixels * _JPEG_BYTES
+    return pixels * (_WEBP_BYTES if data.startswith(b"RIFF") else _OTHER_BYTES)
 
 
 @cache

@@ -16,7 +16,7 @@ import hostile_files
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging import apart
-from hangtag.imaging.apart import DecodeRequest, Decoders, decode_apart
+from hangtag.imaging.apart import DecodeRequest, Decoders, Room, decode_apart, estimate_memory
 from hangtag.imaging.budget import DecodeLimits
 from hangtag.imaging.decode import convert_upright, decode_photo, open_photo
 from hangtag.imaging.quality import inspect_photo
@@ -201,3 +201,32 @@ def test_errors_that_are_kept_keep_no_bytes():
     kept = caught.value.without_frames()
     assert kept.__traceback__ is None
     assert kept.reason is Reason.CORRUPT
+
+
+def test_photos_that_need_much_memory_wait_for_room():
+    room, order = Room(100), []
+
+    def take(name, wanted, until):
+        with room.hold(wanted):
+            order.append(name)
+            until.wait(5)
+
+    first, second = threading.Event(), threading.Event()
+    threads = [threading.Thread(target=take, args=given) for given in (("a", 70, first), ("b", 500, second))]
+    threads[0].start()
+    while not order:
+        time.sleep(0.001)
+    threads[1].start()
+    time.sleep(0.05)
+    assert order == ["a"]
+    first.set()
+    second.set()
+    for thread in threads:
+        thread.join()
+    take("c", 100, second)
+    assert order == ["a", "b", "c"]
+
+
+def test_a_webp_needs_more_memory_than_a_jpeg():
+    jpeg, webp, unknown = (estimate_memory(encode(photo(), kind)) for kind in ("JPEG", "WEBP", "TIFF"))
+    assert jpeg < webp < unknown
