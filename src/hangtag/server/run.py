@@ -94,7 +94,7 @@ async def _serve(settings: Settings, listener: socket.socket, *, open_browser: b
 
 
 def _spare_garbage_collector() -> None:
-    """Let the garbage collector pass over what is loaded: looking at all of it holds up every answer for 0.1 seconds."""
+    """Let the garbage collector pass over what is loaded: looking at it all holds up every answer for 0.1 seconds."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_COLLECTED_AFTER)
