@@ -22,16 +22,18 @@ WEIGHTS = (
 )
 """Where the slow tests are, slowest first."""
 NEEDS_MORE = re.compile(
-    r"^\s*(import|from) (subprocess|torch|ray|timm|hangtag\.(training|networks))\b"
+    r"^\s*(import|from) (subprocess|tracemalloc|torch|ray|timm|hangtag\.(training|networks)|store_shop|learning_shop)\b"
     r"|importorskip\(|pytest\.mark\.(training|real|slow)|sys\.executable",
     re.MULTILINE,
 )
-"""What keeps a test file out of the inner loop: other processes, torch, Ray, the real catalogue."""
+"""What keeps a file out of the inner loop: other processes, torch, Ray, memory that is traced, the real catalogue."""
 NOT_HERE = pytest.mark.skip(reason="takes minutes; SLOW_TESTS=1 runs it, as in CI")
 
 
 def pytest_addoption(parser):
-    parser.addoption("--fast", action="store_true", help="unit tests without torch, Ray or other processes")
+    parser.addoption(
+        "--fast", action="store_true", help="unit tests without torch, Ray, PostgreSQL, processes"
+    )
 
 
 def pytest_ignore_collect(collection_path, config):
@@ -48,9 +50,11 @@ def is_fast(path):
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     """Put the slow files first; within a weight the random order stays. Skip what only CI has the time for."""
     items.sort(key=lambda item: weigh(item.nodeid))
+    if config.getoption("fast"):
+        items[:] = [item for item in items if "postgresql" not in item.name]
     if "SLOW_TESTS" not in os.environ:
         for item in items:
             if item.get_closest_marker("slow"):

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from hangtag.server.schemas import ModelName, Schema
 
@@ -109,9 +109,9 @@ class BatchPatch(Schema):
     """Changes to a batch. With another model, all its photos are labelled again. `labelling` stops or resumes that."""
 
     name: str | None = Field(None, min_length=1, max_length=200)
-    archived: bool | None = None
+    archived: StrictBool | None = None
     model: str | None = None
-    labelling: bool | None = None
+    labelling: StrictBool | None = None
     assigned_to: str | None = Field(None, max_length=200)
 
 
@@ -187,4 +187,4 @@ class SheetChange(Schema):
 
     sheet: str | None = None
     mapping: ColumnMapping | None = None
-    dry_run: bool = False
+    dry_run: StrictBool = False

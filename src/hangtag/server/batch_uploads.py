@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, InstanceOf, ValidationError
 from pydantic.type_adapter import TypeAdapter
 
 from hangtag.server.problems import InvalidRequestError, UploadStalledError
-from hangtag.server.schemas import InvalidValue
+from hangtag.server.schemas import BooleanText, InvalidValue
 from hangtag.server.settings import Settings
 from hangtag.server.uploads import (
     FILE_SCHEMA,
@@ -67,7 +67,7 @@ class BatchFilesForm(BaseModel):
     paths: str = Field(
         "", description="A JSON list of the files' paths within a folder, where their names do not say them."
     )
-    skip_duplicates: bool = Field(
+    skip_duplicates: BooleanText = Field(
         default=False, description="Whether to leave out photos that came before, in this batch or another."
     )
 

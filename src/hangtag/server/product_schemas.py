@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from hangtag.server.schemas import Label, Schema
 
@@ -169,11 +169,11 @@ class NewDecision(Schema):
     except_: list[str] = Field(default_factory=list, alias="except", max_length=200_000)
     each: dict[str, dict[str, str | None]] = Field(default_factory=dict, max_length=20_000)
     set: dict[str, str | None] = Field(default_factory=dict)
-    confirm: bool | tuple[str, ...] = False
-    not_a_product: bool | None = None
-    flag: dict[str, bool] = Field(default_factory=dict)
+    confirm: StrictBool | tuple[str, ...] = False
+    not_a_product: StrictBool | None = None
+    flag: dict[str, StrictBool] = Field(default_factory=dict)
     move_to: str | None = None
-    delete: bool = False
+    delete: StrictBool = False
     assign_to: str | None = Field(None, max_length=200)
     versions: dict[str, int] = Field(default_factory=dict)
 

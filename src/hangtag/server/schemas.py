@@ -2,11 +2,20 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from hangtag.domain.flags import Flag
 from hangtag.domain.reasons import Reason
 
+
+def _parse_boolean(text: object) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError("send true or false")
+    return text == "true"
+
+
+BooleanText = Annotated[bool, BeforeValidator(_parse_boolean)]
+"""A boolean in a form or a query, where it is text. In JSON, `StrictBool` takes nothing but a boolean."""
 Confidence = Annotated[float, Field(ge=0, le=1)]
 ByColumn = dict[str, float | None]
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from hangtag.server.schemas import Schema
 
@@ -221,7 +221,7 @@ class ShopState(Schema):
 class ShopChange(Schema):
     """Whether hangtag learns by itself, and after how many new checks."""
 
-    enabled: bool | None = None
+    enabled: StrictBool | None = None
     learn_after: int | None = Field(None, ge=1, le=100_000)
 
 

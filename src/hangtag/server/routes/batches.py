@@ -34,6 +34,7 @@ from hangtag.server.product_schemas import (
     SavedViews,
     Split,
 )
+from hangtag.server.schemas import BooleanText
 from hangtag.server.service import ServiceDependency
 from hangtag.server.uploads import JsonRoute, describe_body
 from hangtag.store.batches import BatchChange
@@ -69,7 +70,7 @@ def json_response(value: Any, status: int = 200) -> Response:  # noqa: ANN401 - 
 def list_batches(
     service: ServiceDependency,
     *,
-    archived: bool = False,
+    archived: BooleanText = False,
     q: Annotated[str, Query(max_length=200, description="Part of the name.")] = "",
     offset: Offset = 0,
     limit: Limit = 50,

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, InstanceOf
 from pydantic.json_schema import SkipJsonSchema
 
 from hangtag.domain.text import printable
+from hangtag.server.schemas import BooleanText
 from hangtag.server.service import Service
 from hangtag.server.upload_memory import UploadedPhoto
 from hangtag.server.uploads import (
@@ -35,7 +36,7 @@ class PredictionForm(BaseModel):
         None, description="The id of the model. Defaults to the service's default model."
     )
     top_k: TopK = 5
-    probabilities: bool = Field(
+    probabilities: BooleanText = Field(
         default=False, description="Whether to return the probabilities of all classes."
     )
 

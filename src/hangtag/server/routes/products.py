@@ -22,7 +22,7 @@ from hangtag.server.product_schemas import (
     State,
 )
 from hangtag.server.routes.batches import BatchId, Once, ProductId, Who, json_response
-from hangtag.server.schemas import InvalidValue
+from hangtag.server.schemas import BooleanText, InvalidValue
 from hangtag.server.service import Service, ServiceDependency
 from hangtag.server.uploads import JsonRoute
 from hangtag.store.decisions import UNSET, Decision
@@ -131,7 +131,7 @@ def list_products(  # noqa: PLR0913 - as many as ways to choose
     sort: Annotated[
         str, Query(description="`added`, `name`, `key`, `confidence` or an attribute.")
     ] = "added",
-    descending: bool = False,
+    descending: BooleanText = False,
     offset: Annotated[int, Query(ge=0, le=_LARGEST)] = 0,
     limit: Annotated[int, Query(ge=1, le=200)] = 60,
 ) -> Response:

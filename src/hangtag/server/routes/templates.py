@@ -29,6 +29,7 @@ from hangtag.exporting.words import LANGUAGES
 from hangtag.server.batch_exports import BatchProducts, fill_sheet
 from hangtag.server.problems import problem_responses
 from hangtag.server.routes.batches import BatchId, Who
+from hangtag.server.schemas import BooleanText
 from hangtag.server.service import Service, ServiceDependency
 from hangtag.server.shop_documents import describe_template, invalid_mapping, invalid_template
 from hangtag.server.template_schemas import (
@@ -169,7 +170,9 @@ def fill_own_sheet(
     service: ServiceDependency,
     *,
     filename: Filename = "sheet.csv",
-    overwrite: Annotated[bool, Query(description="Whether cells that have a value get another one.")] = False,
+    overwrite: Annotated[
+        BooleanText, Query(description="Whether cells that have a value get another one.")
+    ] = False,
 ) -> StreamingResponse:
     """Fill the empty cells of a shop's own sheet with the labels of a batch, by SKU; nothing else in it changes.
 

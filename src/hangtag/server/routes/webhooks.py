@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Path
 from fastapi.responses import Response
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from hangtag.server.problems import problem_responses
 from hangtag.server.routes.batches import Limit, Offset, Who, json_response
@@ -67,7 +67,7 @@ class WebhookPatch(Schema):
     url: Url | None = None
     description: Description | None = None
     events: Events | None = None
-    enabled: bool | None = None
+    enabled: StrictBool | None = None
 
 
 class Delivery(Schema):
