@@ -249,8 +249,8 @@ def test_the_code_is_worthless_without_the_verifier(service, provider):
 @pytest.mark.parametrize(
     "to", ["//elsewhere.example", "https://elsewhere.example", "/\\elsewhere.example", "x"]
 )
-def test_nobody_is_sent_elsewhere(service, to):
-    assert sign_in(service, to=to)[1] == "/"
+def test_nobody_is_sent_elsewhere(open_service, to):
+    assert sign_in(open_service(), to=to)[1] == "/"
 
 
 def test_a_new_key_of_the_provider_is_fetched(service, provider, monkeypatch):
