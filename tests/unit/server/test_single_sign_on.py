@@ -44,13 +44,18 @@ def service(build_settings, running):
         yield client
 
 
-@pytest.fixture
-def open_service(service, monkeypatch):
-    """Empty the service, and change its settings for a test."""
-    access = service.app.state.service.access
-    with writing(access.accounts.engine) as connection:
+@pytest.fixture(autouse=True)
+def nobody(service):
+    """Leave nobody in the service."""
+    with writing(service.app.state.service.access.accounts.engine) as connection:
         for row in (AccountRow, AuditRow):
             connection.execute(delete(row))
+
+
+@pytest.fixture
+def open_service(service, monkeypatch):
+    """Change the settings of the service for a test."""
+    access = service.app.state.service.access
 
     def open_(**changes):
         settings = Settings(**(access.settings.model_dump() | changes))
@@ -249,8 +254,8 @@ def test_the_code_is_worthless_without_the_verifier(service, provider):
 @pytest.mark.parametrize(
     "to", ["//elsewhere.example", "https://elsewhere.example", "/\\elsewhere.example", "x"]
 )
-def test_nobody_is_sent_elsewhere(open_service, to):
-    assert sign_in(open_service(), to=to)[1] == "/"
+def test_nobody_is_sent_elsewhere(service, to):
+    assert sign_in(service, to=to)[1] == "/"
 
 
 def test_a_new_key_of_the_provider_is_fetched(service, provider, monkeypatch):
