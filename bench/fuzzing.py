@@ -1,7 +1,7 @@
 """Fuzz what reads strangers' bytes, guided by the branches that each input takes (atheris, https://github.com/google/atheris).
 
     pip install atheris
-    python bench/fuzzing.py photos|copies|zips|tables|cards [SECONDS] [CORPUS]
+    python bench/fuzzing.py photos|copies|zips|tables|workbooks|cards [SECONDS] [CORPUS]
 
 Begins with small sound files, keeps every input that reaches something new in the folder CORPUS, and stops at the first
 error that is not one of those that a user is told, at an input that takes over 5 seconds, and at 1 GB of memory.
@@ -96,6 +96,23 @@ def read_table(data: bytes) -> None:
         pass
 
 
+def read_workbook(data: bytes) -> None:
+    """Read a workbook one of whose parts, chosen by the first byte, is the rest."""
+    part = ("xl/worksheets/sheet1.xml", "xl/sharedStrings.xml", "xl/styles.xml")[data[0] % 3 if data else 0]
+    sheet = b'<worksheet><row><c t="s" s="1"><v>0</v></c><c s="1"><v>45000.5</v></c></row></worksheet>'
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as opened:
+        for name, xml in ({**WORKBOOK, "xl/worksheets/sheet1.xml": sheet} | {part: data[1:]}).items():
+            opened.writestr(name, xml)
+    try:
+        table = open_table(file.getvalue(), "t.xlsx")
+        table.links(0)
+        for _ in zip(table, range(ROWS), strict=False):
+            pass
+    except HangtagError:
+        pass
+
+
 def read_card(data: bytes) -> None:
     """Parse a card."""
     with suppress(BundleError):
@@ -107,7 +124,12 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "copies": copy,
     "zips": read_zip,
     "tables": read_table,
+    "workbooks": read_workbook,
     "cards": read_card,
+}
+WORKBOOK = {
+    "xl/workbook.xml": b'<workbook xmlns:r="r"><sheets><sheet name="a" r:id="a"/></sheets></workbook>',
+    "xl/_rels/workbook.xml.rels": b'<R><Relationship Id="a" Target="worksheets/sheet1.xml"/></R>',
 }
 WORKPLACE = tempfile.TemporaryDirectory()
 
@@ -146,6 +168,15 @@ def write_seeds(target: str, folder: Path) -> None:
             b"\1id\tname\n1\tx\n",
             b'\2{"id": 1, "n": [2]}\n',
             b"\0sep=;\nid;n\n1;2\n",
+        ]
+    elif target == "workbooks":
+        seeds = [
+            b'\0<worksheet><row r="1"><c r="A1" t="inlineStr"><is><t>a_x000D_</t></is></c></row></worksheet>',
+            b'\0<worksheet><row><c t="s"><v>0</v></c></row><row><c t="d"><v>2026-11-30</v></c></row></worksheet>',
+            b'\0<worksheet><row><c r="A1"><f>HYPERLINK("x")</f><v>1</v></c></row></worksheet>',
+            b"\1<sst><si><t>a</t></si><si><r><t>b</t></r><rPh><t>c</t></rPh></si></sst>",
+            b'\2<a><numFmt numFmtId="164" formatCode="[h]:mm"/><cellXfs><xf numFmtId="164"/></cellXfs></a>',
+            b'\2<styleSheet><cellXfs><xf numFmtId="14"/></cellXfs></styleSheet>',
         ]
     else:
         contracts = Path(__file__).parents[1] / "tests" / "contracts"
