@@ -40,7 +40,7 @@ LONGEST_WAIT_S: Final = 20.0
 """How long such a photo may have to wait, by the pace of the last ones: longer than that, and clients give up."""
 
 _FIRST_PACE: Final = 30_000_000.0
-_NEWEST_COUNTS: Final = 0.2
+_OLDER_COUNT: Final = 0.8
 
 _UNKNOWN_PIXELS: Final = 10_000_000
 """What is charged for a photo whose size does not stand in its first bytes."""
@@ -106,7 +106,8 @@ class Batcher:
         self._dear = ThreadPoolExecutor(DEAR_AT_A_TIME, "dear")
         self._dear_turns = FairTurns(DEAR_AT_A_TIME)
         self._dear_pixels = 0
-        self._dear_pace = _FIRST_PACE  # pixels a second, of each that is decoded at a time
+        # What was decoded lately, and for how long. A mean of paces would hide the few photos that take all the time.
+        self._dear_done, self._dear_seconds = _FIRST_PACE, 1.0
         self._engine = ThreadPoolExecutor(BATCHES_AT_A_TIME, thread_name_prefix="engine")
         self._queue: deque[_Waiting] = deque()
         self._photos_in_decoding = 0
@@ -173,7 +174,7 @@ class Batcher:
 
     def _check_room(self, pixels: int) -> None:
         """Raise `QueueFullError` where photos that take long to decode wait already, and too many would."""
-        in_time = DEAR_AT_A_TIME * self._dear_pace * LONGEST_WAIT_S
+        in_time = DEAR_AT_A_TIME * self._dear_done / self._dear_seconds * LONGEST_WAIT_S
         room = min(in_time, DEAR_PIXELS_PER_PLACE * self._settings.queue_photos)
         if pixels and self._dear_pixels and self._dear_pixels + pixels > room:
             raise QueueFullError(
@@ -207,8 +208,8 @@ class Batcher:
                     threads, self._decoder.decode, [photo.photo for photo in chunk]
                 )
                 if not is_light:
-                    pace = pixels / max(time.monotonic() - started, 1e-3)
-                    self._dear_pace += _NEWEST_COUNTS * (pace - self._dear_pace)
+                    self._dear_done = _OLDER_COUNT * self._dear_done + pixels
+                    self._dear_seconds = _OLDER_COUNT * self._dear_seconds + time.monotonic() - started
                 return decoded
             finally:
                 self._photos_in_decoding -= len(chunk) if is_light else 0
