@@ -30,11 +30,15 @@ _FORMATS: Final = ("csv", "xlsx", "jsonl", "parquet", "tsv")
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How many photos of a batch have no answer yet, how fast they get one, and how long that will take."""
+    """How many photos of a batch have no answer yet, how fast they get one, and how long that will take.
+
+    `to_fetch` of them are still to be fetched from the addresses in the sheet.
+    """
 
     waiting: int
     photos_per_s: float | None
     seconds_left: float | None
+    to_fetch: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,11 +174,16 @@ class WebPhoto:
     @property
     def name(self) -> str:
         """The address, without the user and password that may stand in it."""
-        return _USER_AND_PASSWORD.sub("", self.url, count=1)
+        return drop_password(self.url)
 
     def read(self, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
         """Fetch the photo; raises `PhotoError` with the reason why it cannot be had."""
         return self.fetcher.fetch(self.url, limits)
+
+
+def drop_password(address: str) -> str:
+    """Return an address without the user and password that may stand in it."""
+    return _USER_AND_PASSWORD.sub("", address, count=1)
 
 
 @contextmanager

@@ -25,9 +25,13 @@ class BatchCounts(Schema):
 
 
 class LabellingProgress(Schema):
-    """How many photos have no answer yet, how fast they get one (null: not known), and how long that will take."""
+    """How many photos have no answer yet, how fast they get one (null: not known), and how long that will take.
+
+    `to_fetch` of them are still to be fetched from the addresses in the sheet.
+    """
 
     waiting: int
+    to_fetch: int
     photos_per_s: float | None
     seconds_left: float | None
 
@@ -169,6 +173,19 @@ class SheetPreview(Schema):
     problem: str | None
 
 
+class SheetFetching(Schema):
+    """The addresses in a sheet whose photos are not in the batch, and the hosts that they may be fetched from.
+
+    Without `is_allowed`, this service fetches nothing.
+    """
+
+    is_allowed: bool
+    addresses: int
+    to_fetch: int
+    hosts: list[str]
+    refused_hosts: list[str]
+
+
 class Sheet(Schema):
     """A sheet and the mapping of its columns. `mapped` says whether a person has confirmed it."""
 
@@ -180,6 +197,7 @@ class Sheet(Schema):
     preview: list[SheetPreview]
     without_row: list[str]
     mapped: bool
+    fetching: SheetFetching
 
 
 class SheetChange(Schema):

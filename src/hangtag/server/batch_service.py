@@ -11,6 +11,7 @@ from typing import Any, Final
 from fastapi import Request
 from sqlalchemy.exc import SQLAlchemyError
 
+from hangtag.imaging.addresses import AddressRules
 from hangtag.learning.decisions import DecisionFiles, read_upload
 from hangtag.learning.learner import Learner
 from hangtag.learning.shop import Shop
@@ -26,6 +27,7 @@ from hangtag.store.batches import Batches
 from hangtag.store.database import find_url, open_database
 from hangtag.store.decisions import Decisions
 from hangtag.store.derived import ShiftReader
+from hangtag.store.fetching import FetchWorker
 from hangtag.store.first_edition import adopt_jobs
 from hangtag.store.folder import FolderClaim, PhotoFolder
 from hangtag.store.intake import Intake, kind_of, take_files
@@ -35,7 +37,7 @@ from hangtag.store.products import Products
 from hangtag.store.removal import remove_unused
 from hangtag.store.shop_classes import ShopClasses
 from hangtag.store.shop_models import ShopModels
-from hangtag.store.store import Store, StoredModel
+from hangtag.store.store import FetchPolicy, Store, StoredModel
 from hangtag.store.worker import LabellingWorker
 
 _log: Final = logging.getLogger(__name__)
@@ -55,6 +57,10 @@ def open_store(settings: Settings) -> Store:
         settings.quota_bytes_per_person,
         settings.quota_products_per_person,
     )
+    hosts = read_hosts(settings.fetch_hosts)
+    if hosts:
+        rules = AddressRules() if "*" in hosts else AddressRules(hosts=hosts)
+        store.fetching = FetchPolicy(rules, settings.max_batch_photos)
     return store
 
 
@@ -87,6 +93,8 @@ class BatchService:
         self._slow = ThreadPoolExecutor(_SLOW_UPLOADS, "unpacking")
         self.webhooks = WebhookSender(self.store.engine, read_hosts(settings.webhook_hosts))
         self._worker = LabellingWorker(self.store, BackgroundModels(registry, settings).load)
+        policy = self.store.fetching
+        self._fetching = None if policy is None else FetchWorker(self.store, policy)
         shop_models = ShopModels(self.store)
         self.store.shifts = ShiftReader(shop_models.folder, self._find_bundle)
         learner = Learner(self.store, shop_models, self._find_bundle)
@@ -104,12 +112,16 @@ class BatchService:
         adopt_jobs(self.store, self._find_model, _log.info)
         remove_unused(self.store, self.store.folder.iter_hashes())
         self._worker.start()
+        if self._fetching is not None:
+            self._fetching.start()
         self.webhooks.start()
         self._learning.start()
 
     def begin_stop(self) -> None:
         """Let the worker begin no further photo, and forget the one that it has in hand."""
         self._worker.begin_stop()
+        if self._fetching is not None:
+            self._fetching.begin_stop()
 
     def end_streams(self) -> None:
         """End the event streams. Clients reconnect when the service is back."""
@@ -118,6 +130,8 @@ class BatchService:
     async def close(self) -> None:
         """Store the answers so far, end the worker and release everything."""
         self.end_streams()
+        if self._fetching is not None:
+            await asyncio.to_thread(self._fetching.stop)
         await asyncio.to_thread(self._worker.stop)
         self._quick.shutdown(cancel_futures=True)
         self._slow.shutdown(cancel_futures=True)
@@ -171,6 +185,8 @@ class BatchService:
     def _on_change(self, batch: int) -> None:
         self.events.ring(batch)
         self._worker.wake()
+        if self._fetching is not None:
+            self._fetching.wake()
         self.webhooks.wake()
         self._learning.wake()
 

@@ -208,6 +208,11 @@ class Settings(BaseSettings):
     )
     upload_timeout_s: float = Field(default=60.0, gt=0, description="Seconds an upload may stall.")
 
+    fetch_hosts: str = Field(
+        default="",
+        description="Hosts that photos are fetched from if a sheet lists their addresses, separated by commas. "
+        "They may be private. `.shop.example` includes all hosts below, and `*` allows every public host.",
+    )
     webhook_hosts: str = Field(
         default="",
         description="The only hosts that webhooks may call, separated by commas. They may be private.",

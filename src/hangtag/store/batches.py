@@ -10,6 +10,7 @@ from sqlalchemy import Row as DatabaseRow
 from hangtag.domain.errors import InvalidField, InvalidFieldsError, NotStoredError
 from hangtag.store.database import writing
 from hangtag.store.derived import follow_shop
+from hangtag.store.fetching import find_missing, plan_fetching
 from hangtag.store.grouping import By, group_photos, propose_groupings
 from hangtag.store.intake import NewPhoto, insert_photos
 from hangtag.store.keeping import measure_usage
@@ -164,8 +165,10 @@ class Batches:
             proposed = propose_mapping(rows, names, vocabulary.classes)
             mapping = ColumnMapping.from_json(stored.mapping) if stored.is_confirmed else proposed
         mapping.check(rows.columns, vocabulary.columns)
-        matched = match_sheet(rows, mapping, names)
-        return _describe_sheet(stored, rows, mapping, (matched, names))
+        missing = find_missing(rows, mapping, names)
+        names = missing.extend(names, self._store.fetching)
+        described = _describe_sheet(stored, rows, mapping, (match_sheet(rows, mapping, names), names))
+        return described | {"fetching": missing.describe(self._store.fetching)}
 
     def use_sheet(self, batch_id: str, sheet: str | None, mapping: ColumnMapping | None) -> dict[str, Any]:
         """Use a sheet with a mapping: products form by it. Without a mapping, the one that is proposed is used."""
@@ -189,6 +192,8 @@ class Batches:
             change.connection.execute(
                 update(BatchRow).where(BatchRow.number == batch.number).values(grouping=grouping)
             )
+            rows = SheetRows(present.columns, read_rows(change.connection, batch.number))
+            plan_fetching(self._store, change, rows, chosen)
             regroup(self._store, change)
         return described
 
@@ -246,12 +251,13 @@ class Batches:
 
     def _describe_progress(self, connection: Connection, batch: DatabaseRow[Any]) -> dict[str, Any] | None:
         """Return what is left to label of a batch, None if nothing is."""
-        waiting = 0 if batch.state == "ready" else count_waiting(connection, batch.number)
+        waiting, to_fetch = (0, 0) if batch.state == "ready" else count_waiting(connection, batch.number)
         if not waiting:
             return None
         pace = self._store.photos_per_s.get(batch.number) if batch.state == "labelling" else None
         return {
             "waiting": waiting,
+            "to_fetch": to_fetch,
             "photos_per_s": None if pace is None else round(pace, 1),
             "seconds_left": None if pace is None else round(waiting / pace, 1),
         }
@@ -332,6 +338,7 @@ def _copy_content(change: Change, source: DatabaseRow[Any]) -> None:
             photo.height,
             None if photo.sha256 else photo.reason,
             None if photo.sha256 else photo.detail,
+            photo.address,
         )
         for photo in photos
     ]

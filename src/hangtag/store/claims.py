@@ -20,6 +20,7 @@ from sqlalchemy import (
     Interval,
     String,
     delete,
+    exists,
     func,
     insert,
     literal,
@@ -32,7 +33,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from hangtag.store.database import Base, UtcTime, writing
 from hangtag.store.store import Store, now
-from hangtag.store.tables import BatchRow, Number
+from hangtag.store.tables import BatchRow, Number, PhotoRow
 
 LEASE_S: Final = 30.0
 """How long a batch stays with a holder of whom nothing is heard."""
@@ -40,6 +41,9 @@ LEASE_S: Final = 30.0
 MOST_DEATHS: Final = 3
 SEVERAL: Final = 0
 """What is in hand while photos are labelled many at a time. A photo's number is never this."""
+
+_HAS_WORK: Final = exists().where(PhotoRow.todo, PhotoRow.batch == BatchRow.number)
+"""Whether there is a photo to label: a batch may be waiting for photos that are being fetched."""
 
 
 class ClaimRow(Base):
@@ -92,7 +96,7 @@ class Claims:
         waiting = (
             select(BatchRow.number, BatchRow.model)
             .outerjoin(ClaimRow, ClaimRow.batch == BatchRow.number)
-            .where(BatchRow.state == "labelling", self._is_free())
+            .where(BatchRow.state == "labelling", _HAS_WORK, self._is_free())
             .order_by(BatchRow.archived, BatchRow.updated.desc())
             .limit(1)
         )

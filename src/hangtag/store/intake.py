@@ -21,7 +21,7 @@ from hangtag.store.grouping import find_view
 from hangtag.store.refresh import count_photos, update_state
 from hangtag.store.regroup import add_sheets, new_product, regroup
 from hangtag.store.sheet_files import ParsedSheet, SheetFile, parse_sheet
-from hangtag.store.store import Change, Store, find_answer, iter_parts, keep_answer
+from hangtag.store.store import Change, Store, find_answer, iter_parts, keep_answer, now
 from hangtag.store.tables import PhotoRow, ProductRow
 from hangtag.tables.reading import is_table_name
 
@@ -59,7 +59,7 @@ class ReceivedFile:
 
 @dataclass(frozen=True, slots=True)
 class NewPhoto:
-    """A photo whose content lies in the store. Without a hash it could not be read, for `reason`."""
+    """A photo whose content lies in the store. Without a hash it is still to be fetched, or could not be read."""
 
     name: str
     sha256: str
@@ -68,6 +68,7 @@ class NewPhoto:
     height: int | None = None
     reason: str | None = None
     detail: str | None = None
+    address: str | None = None
 
 
 @dataclass
@@ -261,10 +262,12 @@ def insert_photos(change: Change, photos: Sequence[tuple[NewPhoto, int | None]])
                 "height": photo.height,
                 "view": find_view(photo.name),
                 "by_hand": False,
-                "todo": photo.reason is None,
+                "todo": photo.reason is None and photo.sha256 != "",
                 "reason": photo.reason,
                 "detail": photo.detail,
                 "duplicate_of": duplicate,
+                "address": photo.address,
+                "fetch_from": now() if photo.address and not photo.sha256 and not photo.reason else None,
             }
             for number, (position, (photo, duplicate)) in zip(numbers, part, strict=True)
         ]

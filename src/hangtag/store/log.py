@@ -117,7 +117,10 @@ def _move_photos(store: Store, change: Change, numbers: Sequence[int], who: str 
     change.connection.execute(
         update(PhotoRow)
         .where(PhotoRow.product.in_(numbers))
-        .values(batch=change.batch, todo=PhotoRow.reason.is_(None) & PhotoRow.number.not_in(answered))
+        .values(
+            batch=change.batch,
+            todo=PhotoRow.reason.is_(None) & (PhotoRow.sha256 != "") & PhotoRow.number.not_in(answered),
+        )
     )
     follow_shop(store, change)
     refresh_products(store, change, numbers, who)

@@ -275,7 +275,7 @@ def _describe_photo(
         "error": error,
         "duplicate_of": duplicates.get(photo.duplicate_of) if photo.duplicate_of is not None else None,
         "disagrees": disagrees,
-        "waiting": photo.todo,
+        "waiting": photo.todo or photo.fetch_from is not None,
     }
 
 

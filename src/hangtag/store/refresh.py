@@ -103,12 +103,15 @@ def read_photos(
 
 def update_state(connection: Connection, batch: int, *, resume: bool = False) -> str:
     """Set whether a batch is being labelled or ready, and return that. One that was stopped rests until `resume`."""
-    todo = connection.execute(
-        select(PhotoRow.number).where(PhotoRow.todo, PhotoRow.batch == batch).limit(1)
-    ).first()
+    waits = (PhotoRow.todo, PhotoRow.fetch_from.is_not(None))  # a statement for each: their indexes differ
+    is_done = all(
+        connection.execute(select(PhotoRow.number).where(wait, PhotoRow.batch == batch).limit(1)).first()
+        is None
+        for wait in waits
+    )
     present = connection.execute(select(BatchRow.state).where(BatchRow.number == batch)).scalar_one()
     resting = "labelling" if resume or present != "stopped" else "stopped"
-    state = "ready" if todo is None else resting
+    state = "ready" if is_done else resting
     connection.execute(update(BatchRow).where(BatchRow.number == batch).values(state=state, message=None))
     return state
 
@@ -119,10 +122,17 @@ def count_photos(connection: Connection, batch: int) -> int:
     return int(connection.execute(counted).scalar_one())
 
 
-def count_waiting(connection: Connection, batch: int) -> int:
-    """Return how many photos of a batch have no answer yet."""
-    counted = select(func.count()).select_from(PhotoRow).where(PhotoRow.todo, PhotoRow.batch == batch)
-    return int(connection.execute(counted).scalar_one())
+def count_waiting(connection: Connection, batch: int) -> tuple[int, int]:
+    """Return how many photos of a batch have no answer yet, and how many of them are still to be fetched."""
+    todo, fetched = (
+        int(
+            connection.execute(
+                select(func.count()).select_from(PhotoRow).where(wait, PhotoRow.batch == batch)
+            ).scalar_one()
+        )
+        for wait in (PhotoRow.todo, PhotoRow.fetch_from.is_not(None))
+    )
+    return todo + fetched, fetched
 
 
 def answered(photos: Iterable[DatabaseRow[Any]]) -> Iterator[DatabaseRow[Any]]:
@@ -170,7 +180,8 @@ def _describe(
 def _find_trouble(photos: Sequence[DatabaseRow[Any]]) -> str | None:
     if not photos:
         return "no_photo"
-    return "waiting" if any(photo.todo for photo in photos) else "unreadable"
+    is_waiting = any(photo.todo or photo.fetch_from is not None for photo in photos)
+    return "waiting" if is_waiting else "unreadable"
 
 
 def _stamp(change: Change, product: DatabaseRow[Any], who: str | None) -> dict[str, Any]:

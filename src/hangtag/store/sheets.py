@@ -195,6 +195,12 @@ def match_sheet(sheet: SheetRows, mapping: ColumnMapping, names: Sequence[str]) 
     return MatchedSheet(found, rest, counts, without, ambiguous)
 
 
+def list_addresses(sheet: SheetRows, mapping: ColumnMapping) -> list[str]:
+    """Return the addresses of photos that the cells of a sheet name, each once."""
+    texts = (text for name in (*mapping.photos, *mapping.addresses) for text in sheet.texts(name) if text)
+    return list(dict.fromkeys(part for text in texts for part in split_photos(text) if _ADDRESS.match(part)))
+
+
 def read_known(
     sheet: SheetRows, mapping: ColumnMapping, classes: Mapping[str, Sequence[str]]
 ) -> list[dict[str, str]]:

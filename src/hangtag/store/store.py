@@ -15,6 +15,7 @@ from hangtag.bundle.card import Card
 from hangtag.bundle.card_json import parse_card, render_card
 from hangtag.bundle.heads import HeadShift
 from hangtag.domain.errors import BundleError, NotStoredError
+from hangtag.imaging.addresses import PUBLIC_ONLY, AddressRules
 from hangtag.imaging.budget import DecodeLimits
 from hangtag.store.database import writing
 from hangtag.store.faults import Reserve
@@ -40,6 +41,22 @@ class StoredModel:
     version: str
     sha256: str
     card: Card
+
+
+@dataclass(frozen=True, slots=True)
+class FetchPolicy:
+    """From where photos are fetched that a sheet names by addresses, and how; the settings of a `Fetcher`.
+
+    `max_photos` is how many photos a batch takes.
+    """
+
+    rules: AddressRules = PUBLIC_ONLY
+    max_photos: int = 100_000
+    connections: int = 8
+    timeout_s: float = 30.0
+    attempts: int = 3
+    redirects: int = 5
+    backoff_s: float = 0.5
 
 
 class ReadsShifts(Protocol):
@@ -71,6 +88,8 @@ class Store:
         self.reserve = Reserve(folder.root / "reserve")
         self.limits = limits
         self.quotas = Quotas()
+        self.fetching: FetchPolicy | None = None
+        """None: photos that a sheet names by addresses are not fetched."""
         self.on_change: Callable[[int], None] = lambda _batch: None
         self.shifts: ReadsShifts = _NoShifts()
         self.photos_per_s: dict[int, float] = {}

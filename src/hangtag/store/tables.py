@@ -20,6 +20,7 @@ from sqlalchemy import (
     String,
     Text,
     false,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -131,13 +132,21 @@ class PhotoRow(Base):
     """A photo of a product. Its content lies in the data folder under its SHA-256; without one, it did not come.
 
     `todo` says that the batch's model has not yet answered. `reason` and `detail` say why it cannot be labelled.
-    `by_hand` keeps it in its product when photos are grouped again.
+    `by_hand` keeps it in its product when photos are grouped again. Of one that is named by an `address`, `fetch_from`
+    is the earliest moment to fetch it; None if there is nothing to fetch.
     """
 
     __tablename__ = "photos"
     __table_args__ = (
         Index("photos_by_batch", "batch", "position"),
         Index("photos_to_do", "todo", "batch", "position"),
+        Index(
+            "photos_to_fetch",
+            "batch",
+            "fetch_from",
+            sqlite_where=text("fetch_from IS NOT NULL"),
+            postgresql_where=text("fetch_from IS NOT NULL"),
+        ),
     )
 
     number: Mapped[int] = mapped_column(Number, primary_key=True)
@@ -155,6 +164,8 @@ class PhotoRow(Base):
     reason: Mapped[str | None] = mapped_column(String(32))
     detail: Mapped[str | None] = mapped_column(Text)
     duplicate_of: Mapped[int | None] = mapped_column(Number)
+    address: Mapped[str | None] = mapped_column(Text)
+    fetch_from: Mapped[datetime | None] = mapped_column(UtcTime)
 
 
 class PredictionRow(Base):

@@ -71,7 +71,8 @@ def test_labelling_is_stopped_and_goes_on_where_it_was(shop):
     shop.add(batch, {f"{number}.png": ("Red", number) for number in range(3)})
     stopped = shop.batches.change(batch, BatchChange({}, labelling=False))
     assert stopped["state"] == "stopped"
-    assert stopped["progress"] == {"waiting": 3, "photos_per_s": None, "seconds_left": None}
+    waiting = {"waiting": 3, "to_fetch": 0, "photos_per_s": None, "seconds_left": None}
+    assert stopped["progress"] == waiting
     shop.label()
     assert shop.batches.get(batch)["counts"]["labelled"] == 0
     assert shop.batches.change(batch, BatchChange({}, labelling=True))["state"] == "labelling"

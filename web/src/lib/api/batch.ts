@@ -31,7 +31,12 @@ export interface Batch {
   message: string | null;
   counts: BatchCounts;
   /** What is left to label, null when nothing is. */
-  progress: { waiting: number; photos_per_s: number | null; seconds_left: number | null } | null;
+  progress: {
+    waiting: number;
+    to_fetch: number;
+    photos_per_s: number | null;
+    seconds_left: number | null;
+  } | null;
   sheet: { name: string; rows: number; mapped: boolean } | null;
   grouping: { by: GroupingKind; pattern: string | null } | null;
   /** Whether it reviews findings of the catalogue's check. */
@@ -166,6 +171,13 @@ export interface SheetView {
   mapping: SheetMapping;
   counts: { rows: number; matched: number; without_photo: number; without_row: number; ambiguous: number };
   preview: { key: string | null; name: string | null; photos: string[]; row: Record<string, Cell> }[];
+  fetching: {
+    is_allowed: boolean;
+    addresses: number;
+    to_fetch: number;
+    hosts: string[];
+    refused_hosts: string[];
+  };
 }
 
 export interface Grouping {

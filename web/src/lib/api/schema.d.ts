@@ -2982,10 +2982,14 @@ export interface components {
         /**
          * LabellingProgress
          * @description How many photos have no answer yet, how fast they get one (null: not known), and how long that will take.
+         *
+         *     `to_fetch` of them are still to be fetched from the addresses in the sheet.
          */
         LabellingProgress: {
             /** Waiting */
             waiting: number;
+            /** To Fetch */
+            to_fetch: number;
             /** Photos Per S */
             photos_per_s: number | null;
             /** Seconds Left */
@@ -4065,6 +4069,7 @@ export interface components {
             without_row: string[];
             /** Mapped */
             mapped: boolean;
+            fetching: components["schemas"]["SheetFetching"];
         };
         /**
          * SheetChange
@@ -4109,6 +4114,24 @@ export interface components {
             without_row: number;
             /** Ambiguous */
             ambiguous: number;
+        };
+        /**
+         * SheetFetching
+         * @description The addresses in a sheet whose photos are not in the batch, and the hosts that they may be fetched from.
+         *
+         *     Without `is_allowed`, this service fetches nothing.
+         */
+        SheetFetching: {
+            /** Is Allowed */
+            is_allowed: boolean;
+            /** Addresses */
+            addresses: number;
+            /** To Fetch */
+            to_fetch: number;
+            /** Hosts */
+            hosts: string[];
+            /** Refused Hosts */
+            refused_hosts: string[];
         };
         /**
          * SheetPreview

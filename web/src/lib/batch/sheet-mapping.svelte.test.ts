@@ -10,6 +10,7 @@ const view = (mapping: Partial<SheetMapping>): SheetView => ({
   columns: ['SKU', 'Title', 'Image', 'Gender'].map((name) => ({ name, type: 'text', samples: [] })),
   mapping: { key: 'SKU', name: 'Title', photos: ['Image'], addresses: [], labels: {}, ...mapping },
   counts: { rows: 2, matched: 2, without_photo: 0, without_row: 0, ambiguous: 0 },
+  fetching: { is_allowed: false, addresses: 0, to_fetch: 0, hosts: [], refused_hosts: [] },
   preview: [],
 });
 const sheet = vi.fn(async () => view({}));

@@ -56,6 +56,7 @@ export const batchDe: BatchMessages = {
   'batch.title': 'Stapel',
   'batch.progress': '{done} von {all} geprüft',
   'batch.labelling': { one: 'noch {count} Foto', other: 'noch {count} Fotos' },
+  'batch.fetching': { one: '{count} Foto wird geholt', other: '{count} Fotos werden geholt' },
   'batch.time_left': { one: 'etwa {count} Minute', other: 'etwa {count} Minuten' },
   'batch.stopped': 'Das Bestimmen ist angehalten. Was bestimmt ist, bleibt.',
   'batch.failed': 'Das Bestimmen brach ab: {why}.',
@@ -248,7 +249,12 @@ export const batchDe: BatchMessages = {
   'sheet.role.address': 'Adressen der Fotos',
   'sheet.role.label': 'Bekannt: {name}',
   'sheet.addresses':
-    'hangtag holt keine Fotos von Adressen. Legen Sie die Dateien auch hier ab: Ein Foto gehört zu der Zeile, deren Adresse mit seinem Namen endet.',
+    'Dieser Dienst holt keine Fotos von Adressen; ein Administrator kann es erlauben. Oder legen Sie die Dateien auch hier ab: Ein Foto gehört zu der Zeile, deren Adresse mit seinem Namen endet.',
+  'sheet.fetched': {
+    one: '{count} Foto wird von {hosts} geholt.',
+    other: '{count} Fotos werden von {hosts} geholt.',
+  },
+  'sheet.refused_hosts': 'Fotos von {hosts} werden erst geholt, wenn ein Administrator es erlaubt.',
   'sheet.preview': 'Die ersten Produkte',
   'sheet.photos': 'Fotos',
   'sheet.no_photo': 'keine',

@@ -54,6 +54,7 @@ export const batchEn = {
   'batch.title': 'Batch',
   'batch.progress': '{done} of {all} checked',
   'batch.labelling': { one: '{count} photo to go', other: '{count} photos to go' },
+  'batch.fetching': { one: 'fetching {count} photo', other: 'fetching {count} photos' },
   'batch.time_left': { one: 'about {count} minute', other: 'about {count} minutes' },
   'batch.stopped': 'Labelling was stopped. What is labelled stays.',
   'batch.failed': 'Labelling stopped: {why}.',
@@ -254,7 +255,12 @@ export const batchEn = {
   'sheet.role.address': 'Addresses of photos',
   'sheet.role.label': 'Known {name}',
   'sheet.addresses':
-    'hangtag doesn’t fetch photos from addresses. Drop the files here, too: a photo belongs to the row whose address ends with its name.',
+    'This service doesn’t fetch photos from addresses; an administrator can allow it. Or drop the files here, too: a photo belongs to the row whose address ends with its name.',
+  'sheet.fetched': {
+    one: '{count} photo will be fetched from {hosts}.',
+    other: '{count} photos will be fetched from {hosts}.',
+  },
+  'sheet.refused_hosts': 'Photos on {hosts} can’t be fetched until an administrator allows it.',
   'sheet.preview': 'The first products',
   'sheet.photos': 'Photos',
   'sheet.no_photo': 'none',

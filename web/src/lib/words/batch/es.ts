@@ -55,6 +55,7 @@ export const batchEs: BatchMessages = {
   'batch.title': 'Lote',
   'batch.progress': '{done} de {all} comprobados',
   'batch.labelling': { one: 'falta {count} foto', other: 'faltan {count} fotos' },
+  'batch.fetching': { one: 'descargando {count} foto', other: 'descargando {count} fotos' },
   'batch.time_left': { one: 'aproximadamente {count} minuto', other: 'aproximadamente {count} minutos' },
   'batch.stopped': 'El etiquetado está detenido. Lo etiquetado se conserva.',
   'batch.failed': 'El etiquetado se detuvo: {why}.',
@@ -247,7 +248,12 @@ export const batchEs: BatchMessages = {
   'sheet.role.address': 'Direcciones de las fotos',
   'sheet.role.label': 'Conocido: {name}',
   'sheet.addresses':
-    'hangtag no descarga fotos de direcciones. Suelte también aquí los archivos: una foto corresponde a la fila cuya dirección termina con su nombre.',
+    'Este servicio no descarga fotos de direcciones; un administrador puede permitirlo. O suelte también aquí los archivos: una foto corresponde a la fila cuya dirección termina con su nombre.',
+  'sheet.fetched': {
+    one: 'Se descargará {count} foto de {hosts}.',
+    other: 'Se descargarán {count} fotos de {hosts}.',
+  },
+  'sheet.refused_hosts': 'Las fotos de {hosts} no se descargan hasta que un administrador lo permita.',
   'sheet.preview': 'Los primeros productos',
   'sheet.photos': 'Fotos',
   'sheet.no_photo': 'ninguna',

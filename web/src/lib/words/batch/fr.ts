@@ -53,6 +53,7 @@ export const batchFr: BatchMessages = {
   'batch.title': 'Lot',
   'batch.progress': '{done} sur {all} vérifiés',
   'batch.labelling': { one: 'encore {count} photo', other: 'encore {count} photos' },
+  'batch.fetching': { one: 'téléchargement de {count} photo', other: 'téléchargement de {count} photos' },
   'batch.time_left': { one: 'environ {count} minute', other: 'environ {count} minutes' },
   'batch.stopped': 'L’étiquetage est arrêté. Ce qui est étiqueté reste.',
   'batch.failed': 'L’étiquetage s’est arrêté : {why}.',
@@ -249,7 +250,12 @@ export const batchFr: BatchMessages = {
   'sheet.role.address': 'Adresses des photos',
   'sheet.role.label': 'Connu : {name}',
   'sheet.addresses':
-    'hangtag ne télécharge pas de photos à partir d’adresses. Déposez aussi les fichiers ici : une photo va avec la ligne dont l’adresse se termine par son nom.',
+    'Ce service ne télécharge pas de photos à partir d’adresses ; un administrateur peut l’autoriser. Ou déposez aussi les fichiers ici : une photo va avec la ligne dont l’adresse se termine par son nom.',
+  'sheet.fetched': {
+    one: '{count} photo sera téléchargée depuis {hosts}.',
+    other: '{count} photos seront téléchargées depuis {hosts}.',
+  },
+  'sheet.refused_hosts': 'Les photos de {hosts} ne seront téléchargées que si un administrateur l’autorise.',
   'sheet.preview': 'Les premiers produits',
   'sheet.photos': 'Photos',
   'sheet.no_photo': 'aucune',
