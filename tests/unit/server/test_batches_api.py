@@ -145,6 +145,15 @@ def test_photos_are_kept_and_shown_without_metadata(client, batch):
     assert client.get(f"{API}/photos/{shown['id']}/thumbnail?size=161").status_code == 422
 
 
+@pytest.mark.parametrize("kind", ["TIFF", "AVIF"])
+def test_a_photo_that_browsers_may_not_show_has_a_thumbnail(client, batch, kind):
+    send(client, batch, {"a.jpg": encode(paint("Red", (300, 400)), kind)})
+    [photo] = client.get(f"{API}/batches/{batch}/products").json()["items"][-1]["photos"]
+    assert photo["error"] is None
+    small = Image.open(io.BytesIO(client.get(f"{API}/photos/{photo['id']}/thumbnail?size=160").content))
+    assert (small.format, small.size) in {("JPEG", (120, 160)), ("WEBP", (120, 160))}
+
+
 def test_a_file_over_its_limit_is_cut_and_refused_while_the_others_stay(open_client):
     client = open_client(max_file_bytes=5_000)
     batch = client.post(f"{API}/batches", json={}).json()["id"]

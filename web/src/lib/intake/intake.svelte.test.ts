@@ -4,6 +4,7 @@ import type { Batch } from '../api/batch.ts';
 import { ProblemError } from '../api/problem.ts';
 import { meant, nameOf, pasted, requestsOf } from './files.ts';
 import { Intake } from './intake.svelte.ts';
+import { shrink } from './shrink.ts';
 
 const file = (name: string, bytes = 1) => new File([new Uint8Array(bytes)], name, { type: 'image/jpeg' });
 const names = (files: readonly File[]) => files.map(({ name }) => name);
@@ -39,6 +40,26 @@ describe('files', () => {
   });
 });
 
+describe('a photo', () => {
+  const drawn = (bytes: number) =>
+    vi.fn(async () => new Blob([new Uint8Array(bytes)], { type: 'image/jpeg' }));
+  const large = (type: string) => new File([new Uint8Array(800_000)], 'a.png', { type });
+
+  it('is sent smaller where it is large, under its own name', async () => {
+    const draw = drawn(10);
+    const sent = await shrink(large('image/png'), draw);
+    expect([sent.name, sent.type, sent.size]).toEqual(['a.png', 'image/jpeg', 10]);
+    expect(draw.mock.calls).toEqual([[expect.any(File), 1600]]);
+  });
+
+  it.each([
+    ['is small', file('a.jpg', 700_000), drawn(10)],
+    ['is of a kind that browsers can’t draw', large('image/heic'), drawn(10)],
+    ['would become no smaller', large('image/png'), drawn(800_000)],
+    ['can’t be drawn', large('image/png'), vi.fn(() => Promise.reject(new Error('broken')))],
+  ])('is sent as it is if it %s', async (_, given, draw) => expect(await shrink(given, draw)).toBe(given));
+});
+
 describe('the intake', () => {
   const create = vi.fn(async ({ name }: { name?: string }) => ({ id: 'b1', name }) as Batch);
   const send = vi.fn();
@@ -52,6 +73,11 @@ describe('the intake', () => {
       async () => undefined,
     );
   });
+  const isHeldBack = () => {
+    const leaving = new Event('beforeunload', { cancelable: true });
+    intake.holdBack(leaving);
+    return leaving.defaultPrevented;
+  };
   const done = (batch = 'b1') => vi.waitFor(() => expect(intake.sendings.get(batch)?.isDone).toBe(true));
 
   it('makes a batch of what is dropped, and sends it there', async () => {
@@ -95,8 +121,41 @@ describe('the intake', () => {
     await intake.take([file('a.jpg')], { batch: 'b1', name: '' });
     await done();
     expect(intake.sendings.get('b1')?.problem).toBe('Full.');
+    expect(isHeldBack()).toBe(true);
     await intake.resume('b1');
     expect([intake.sendings.get('b1')?.sent, intake.sendings.get('b1')?.problem]).toEqual([1, undefined]);
+    expect(isHeldBack()).toBe(false);
+  });
+
+  it('lets the browser ask before files that are on their way are lost', async () => {
+    const { promise, resolve } = Promise.withResolvers();
+    send.mockReturnValueOnce(promise);
+    expect(isHeldBack()).toBe(false);
+    await intake.take([file('a.jpg')], { batch: 'b1', name: '' });
+    expect(isHeldBack()).toBe(true);
+    resolve({ received: [] });
+    await done();
+    expect(isHeldBack()).toBe(false);
+  });
+
+  it('sends a file that can’t be read once, and offers no second try', async () => {
+    const unreadable = { name: 'a.jpg', kind: 'photo', photos: 0, problem: 'not a photo' };
+    send.mockResolvedValue({ received: [unreadable] });
+    await intake.take([file('a.jpg')], { batch: 'b1', name: '' });
+    await done();
+    expect(intake.sendings.get('b1')).toMatchObject({ problem: undefined, problems: [unreadable] });
+    await intake.resume('b1');
+    expect(send).toHaveBeenCalledOnce();
+  });
+
+  it('makes photos smaller, unless the originals are to be kept', async () => {
+    const smaller = vi.fn(async () => file('small.jpg'));
+    const shrinking = new Intake({ create, send }, smaller);
+    await shrinking.send('b1', [file('a.jpg')]);
+    shrinking.keep(true);
+    await shrinking.send('b1', [file('b.jpg')]);
+    shrinking.keep(false);
+    expect(send.mock.calls.map(([, files]) => names(files))).toEqual([['small.jpg'], ['b.jpg']]);
   });
 
   it('says why there is no batch', async () => {

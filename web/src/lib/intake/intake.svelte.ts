@@ -43,7 +43,13 @@ export class Intake {
     private readonly pause: (seconds: number) => Promise<void> = sleep,
   ) {}
 
-  readonly isBusy = $derived.by(() => [...this.sendings.values()].some(({ isDone }) => !isDone));
+  /** Whether files would be lost with the page: those under way, and those that wait to be sent again. */
+  readonly isBusy = $derived.by(() => [...this.sendings.values()].some(({ sent, total }) => sent < total));
+
+  /** Lets the browser ask before it leaves a page whose files would be lost. */
+  holdBack(event: Event): void {
+    if (this.isBusy) event.preventDefault();
+  }
 
   /** Takes files into a batch: the given one, or a new one that they name. Undefined where there is nothing to take. */
   async take(files: Iterable<File>, into: { batch?: string; model?: string; name: string }) {
