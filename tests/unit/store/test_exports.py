@@ -1,15 +1,15 @@
 import csv
 import io
+from datetime import date
 
 import pytest
-from openpyxl import load_workbook
+from openpyxl import Workbook, load_workbook
 
 from hangtag.domain.errors import InvalidFieldsError
 from hangtag.store.decisions import Decision
 from hangtag.store.exports import export_batch
 from hangtag.store.index import Filter
-from hangtag.tables.cells import Kind
-from hangtag.tables.writing import open_writer, render
+from hangtag.tables.writing import render
 
 VIEWS = {"1_front.png": "Red", "1_back.png": ("Red", 1), "2.png": "Green"}
 SHEET = b"sku,name,stock,price\n1,Shirt,007,9.90\n2,Shoe,12,10\n3,Watch,0,5\n"
@@ -22,10 +22,11 @@ def read(shop, batch, format_="csv", wanted=None, **options):
 
 
 def workbook():
-    file = io.BytesIO()
-    writer = open_writer(file, "xlsx", {"sku": Kind.TEXT, "stock": Kind.INTEGER, "sold": Kind.BOOLEAN})
-    writer.write({"sku": ["1", "2"], "stock": [7, 12], "sold": [True, False]})
-    writer.finish()
+    book, file = Workbook(), io.BytesIO()
+    book.active.append(["sku", "stock", "sold", "rrp", "launch"])
+    book.active.append(["1", 7, True, 1299.5, date(2026, 3, 1)])
+    book.active.append(["2", 12, False, 89.9, date(2026, 4, 1)])
+    book.save(file)
     return file.getvalue()
 
 
@@ -73,8 +74,10 @@ def test_columns_are_chosen_and_ordered(shop):
 
 def test_the_cells_of_a_workbook_keep_their_types(shop):
     batch = shop.make({"1.png": "Red", "2.png": "Green", "stock.xlsx": workbook()})
-    assert shop.list(batch)[0]["row"] == {"sku": "1", "stock": 7, "sold": True}
+    given = {"sku": "1", "stock": 7, "sold": True, "rrp": 1299.5, "launch": "2026-03-01"}
+    assert shop.list(batch)[0]["row"] == given
     sheet = load_workbook(io.BytesIO(read(shop, batch, "xlsx"))).active
     header = [cell.value for cell in sheet[1]]
     row = dict(zip(header, [cell.value for cell in sheet[2]], strict=True))
-    assert (row["stock"], row["sold"]) == (7, True)
+    assert (row["stock"], row["sold"], row["rrp"]) == (7, True, 1299.5)
+    assert row["launch"].date() == date(2026, 3, 1)
