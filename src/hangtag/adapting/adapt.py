@@ -20,7 +20,7 @@ from hangtag.bundle.heads import GraphHeads, HeadShift
 from hangtag.bundle.statistics import STATISTICS_KEY, EmbeddingStatistics, read_statistics, render_statistics
 from hangtag.domain.errors import BundleError
 from hangtag.imaging.preprocess import prepare_photo
-from hangtag.inference.calibration import calibrate, scale_path_weights
+from hangtag.inference.calibration import fit_temperatures, recalibrate
 from hangtag.inference.engine import Engine
 from hangtag.inference.predictions import NO_LABEL
 from hangtag.inference.probabilities import PathDecoder, PredictionBuilder
@@ -41,9 +41,10 @@ DATA_KEY: Final = "adapted"
 LABELLED_KEY: Final = "labelled"
 """The key below it that names the labelled sets which were learnt."""
 
-_FOLDS: Final = 5
-_FOLDS_OF_MANY: Final = 3
-_MANY: Final = 500
+_FOLDS: Final = ((500, 5), (5000, 3))
+"""With fewer labels than the first number, so many folds; with more than any of these, two."""
+
+_CALIBRATED_BY: Final = 3000
 _HARDER: Final = 3.0
 _HARDEST: Final = 3.0 * HOLD
 _SHARPEST: Final = 0.5  # of a temperature: a few labels that are all right say nothing of how certain to be
@@ -172,7 +173,7 @@ class Adapter:
         """Return the logits that heads give for photos that they did not learn from, by column."""
         embedding = examples.outputs[self.embedding]
         groups = group_alike(embedding)
-        count = _FOLDS if len(examples) < _MANY else _FOLDS_OF_MANY
+        count = next((folds for labels, folds in _FOLDS if len(examples) < labels), 2)
         folds = (np.random.default_rng(0).permutation(groups.max() + 1) % count)[groups]
         found = {column: widen_logits(rows.logits, rows.classes) for column, rows in labelled.items()}
         for fold, (column, rows) in itertools.product(range(count), labelled.items()):
@@ -313,10 +314,9 @@ def _calibrate(
     """
     unknown = np.full(len(next(iter(outputs.values()))), NO_LABEL, np.int64)
     targets = {head.column: lesson.targets.get(head.column, unknown) for head in card.heads}
-    fitted = calibrate(card, outputs, targets)
     levels = PathDecoder.from_card(card).levels
-    if any(level in gained for level in levels):
-        fitted = scale_path_weights(card, fitted, outputs, targets)
+    fit = recalibrate if gained.intersection(levels) else fit_temperatures
+    fitted = fit(card, *_draw(_CALIBRATED_BY, outputs, targets))
     touched = {*gained, *(levels if gained.intersection(levels) else ())}
     heads = [
         replace(new, temperature=max(new.temperature, _SHARPEST)) if new.column in touched else old
@@ -333,6 +333,18 @@ def _calibrate(
     ]
     card = replace(card, heads=heads, target_accuracy=target)
     return card if predictions.ood_score is None else widen_ood_threshold(card, [predictions.ood_score])
+
+
+def _draw(
+    most: int, outputs: Mapping[str, Floats], targets: Mapping[str, Ints]
+) -> tuple[dict[str, Floats], dict[str, Ints]]:
+    """Return so many rows of all, drawn: a temperature is one number, and thousands of photos tell no more of it."""
+    size = len(next(iter(outputs.values())))
+    rows = np.sort(np.random.default_rng(0).permutation(size)[:most])
+    return (
+        {name: values[rows] for name, values in outputs.items()},
+        {column: values[rows] for column, values in targets.items()},
+    )
 
 
 def _with_new_classes(

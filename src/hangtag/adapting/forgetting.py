@@ -44,6 +44,9 @@ class HomeCheck:
         self._statistics = statistics
         self._heads = heads
         self._drawn: dict[str, _Home | None] = {}
+        self._noise = np.random.default_rng(0).standard_normal(
+            (_DRAWN, len(statistics.covariance)), np.float32
+        )
 
     def lost_points(self, column: str, shift: HeadShift) -> float | None:
         """Return by how many points a head is right less often at home; None if that cannot be told."""
@@ -69,9 +72,8 @@ class HomeCheck:
         within = self._statistics.covariance - (around * shares[:, None]).T @ around
         spread = max(float(np.trace(within)) / len(within), 1e-12)
         root = _root(within, spread)
-        dice = np.random.default_rng(0)
-        labels = dice.choice(len(means), _DRAWN, p=shares)
-        rows = means[labels] + dice.standard_normal((_DRAWN, len(root)), np.float32) @ root.T
+        labels = np.random.default_rng(0).choice(len(means), _DRAWN, p=shares)
+        rows = means[labels] + self._noise @ root.T
         return _Home(rows, labels, rows @ linear.weights.T + linear.bias)
 
 

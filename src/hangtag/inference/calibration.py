@@ -35,12 +35,38 @@ def calibrate(card: Card, logits: Logits, targets: Targets) -> Card:
     `logits` holds float32 (N, classes) by column, `targets` class indices (N,) or `NO_LABEL`.
     """
     weights = fit_path_weights(PathDecoder.from_card(card), logits, targets)
+    fitted = fit_temperatures(card, logits, targets)
+    heads = [replace(head, path_weight=weights.get(head.column)) for head in fitted.heads]
+    return replace(fitted, heads=heads)
+
+
+def recalibrate(card: Card, logits: Logits, targets: Targets) -> Card:
+    """Return the card with new temperatures; its path weights are all multiplied by one number.
+
+    That is what few known paths can tell. Without path weights, the card is calibrated as by `calibrate`.
+    """
+    paths = PathDecoder.from_card(card)
+    if set(paths.weights) != set(paths.levels) or not paths.levels:
+        return calibrate(card, logits, targets)
+    scores = sum(
+        paths.weights[level] * logits[level][:, classes].astype(np.float64)
+        for level, classes in paths.levels.items()
+    )
+    temperature = fit_temperature(np.asarray(scores, np.float32), _find_paths(paths, targets))
+    fitted = fit_temperatures(card, logits, targets)
     heads = [
-        replace(
-            head,
-            temperature=fit_temperature(logits[head.column], targets[head.column]),
-            path_weight=weights.get(head.column),
-        )
+        replace(head, path_weight=paths.weights[head.column] / temperature)
+        if head.column in paths.levels
+        else head
+        for head in fitted.heads
+    ]
+    return replace(fitted, heads=heads)
+
+
+def fit_temperatures(card: Card, logits: Logits, targets: Targets) -> Card:
+    """Return the card with the temperature of each head fitted; the rest stays."""
+    heads = [
+        replace(head, temperature=fit_temperature(logits[head.column], targets[head.column]))
         for head in card.heads
     ]
     return replace(card, heads=heads)
@@ -61,28 +87,6 @@ def fit_path_weights(paths: PathDecoder, logits: Logits, targets: Targets) -> di
 
     log_weights = _minimise_by_newton(parts, rows, right)
     return dict(zip(paths.levels, np.exp(log_weights).tolist(), strict=True))
-
-
-def scale_path_weights(before: Card, fitted: Card, logits: Logits, targets: Targets) -> Card:
-    """Return `fitted` with the path weights of `before`, all multiplied by one number: what few known paths can tell.
-
-    Without weights before, or without any known path, `fitted` stays unchanged.
-    """
-    paths = PathDecoder.from_card(before)
-    if set(paths.weights) != set(paths.levels) or not paths.levels:
-        return fitted
-    scores = sum(
-        paths.weights[level] * logits[level][:, classes].astype(np.float64)
-        for level, classes in paths.levels.items()
-    )
-    temperature = fit_temperature(np.asarray(scores, np.float32), _find_paths(paths, targets))
-    heads = [
-        replace(head, path_weight=paths.weights[head.column] / temperature)
-        if head.column in paths.levels
-        else head
-        for head in fitted.heads
-    ]
-    return replace(fitted, heads=heads)
 
 
 def _minimise_by_newton(
