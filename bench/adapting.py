@@ -1,11 +1,12 @@
 """Compare ways to teach a model a shop that it never saw: accuracy by the number of labels, and what is lost at home.
 
-    python bench/adapting.py MODEL SHOP... [--home CATALOGUE] [--cache FOLDER] [--seeds 3] [--plot FILE.png]
+    python bench/adapting.py MODEL SHOP [MODEL SHOP ...] --home CATALOGUE [--cache FOLDER] [--seeds 3] [--plot FILE]
 
-SHOPs are catalogues of any form whose photos the model did not learn from. Of each, 35 % are kept for measuring and the
-others give the labels, article type, in random order or as suggested. --home is a catalogue whose photos the model
-knows, and did not learn from: what is lost there is measured on real photos. What the model gives for photos is kept in
---cache, as NAME.npz. Needs the extra `train` for the methods that are not hangtag's own.
+A SHOP is a catalogue of any form from which the MODEL before it did not learn. 35 % of it are kept for measuring, the
+others give the labels, article type, in random order or as suggested. --home is a catalogue whose photos the models
+know, and did not learn from: what is lost there is measured on real photos. What a model gives for photos is kept as
+NAME.npz in the folder `embeddings` beside it, or in --cache. Needs the extra `train` for the methods that are not
+hangtag's own.
 """
 
 import argparse
@@ -284,50 +285,54 @@ def draw(curves: Mapping[str, Mapping[str, Mapping[int, float]]], path: Path) ->
     figure.savefig(path)
 
 
+def compare_methods(name: str, shop: Photos, home: Photos, base: Base, seeds: int) -> Table:
+    """Return the table of accuracy by method and number of labels, of what is left at home, and of the time."""
+    table = Table("method", *map(str, LABELS), "at home", "s", title=f"{name}: {len(shop.targets):,} photos")
+    for method_name, method in METHODS.items():
+        found = measure(method, shop, home, base, seeds)
+        _, at_home, seconds = found[max(found)]
+        cells = [f"{found[count][0]:.1f}" if count in found else "" for count in LABELS]
+        table.add_row(method_name, *cells, f"{at_home:.1f}", f"{seconds:.2f}")
+    return table
+
+
+def compare_orders(curves: Mapping[str, Mapping[int, float]]) -> Table:
+    """Return the table of accuracy by order and number of checks, and of what suggestions save."""
+    random, suggested = curves["random"], curves["suggested"]
+    table = Table("order", *map(str, random), title="checks in steps")
+    for order, curve in curves.items():
+        table.add_row(order, *(f"{value:.1f}" for value in curve.values()))
+    needed = (labels_for(suggested, value) for value in np.maximum.accumulate(list(random.values())))
+    table.add_row("as many suggested ones do", *("" if count is None else f"{count:.0f}" for count in needed))
+    return table
+
+
 def main() -> None:
     """Measure, and print tables."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("model", type=Path)
-    parser.add_argument("shops", type=Path, nargs="+")
+    parser.add_argument("pairs", type=Path, nargs="+", metavar="MODEL SHOP")
     parser.add_argument("--home", type=Path, required=True)
-    parser.add_argument("--cache", type=Path, default=Path("adapting-cache"))
+    parser.add_argument("--cache", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--plot", type=Path)
     given = parser.parse_args()
-    bundle = read_bundle(given.model)
-    statistics = read_statistics(bundle)
-    if statistics is None:
-        raise SystemExit("this model has no statistics to adapt from")
-    base, home = Base(statistics, BaseMetric(statistics)), load(bundle, given.home, given.cache)
     console, curves = open_console(), {}
-    for path in given.shops:
-        shop = load(bundle, path, given.cache)
-        table = Table(
-            "method", *map(str, LABELS), "at home", "s", title=f"{path.name}: {len(shop.targets):,} photos"
-        )
-        for name, method in METHODS.items():
-            found = measure(method, shop, home, base, given.seeds)
-            _, at_home, seconds = found[max(found)]
-            cells = [f"{found[count][0]:.1f}" if count in found else "" for count in LABELS]
-            table.add_row(name, *cells, f"{at_home:.1f}", f"{seconds:.2f}")
-        console.print(table)
-        orders = {
+    for model, path in zip(given.pairs[::2], given.pairs[1::2], strict=True):
+        bundle = read_bundle(model)
+        statistics = read_statistics(bundle)
+        if statistics is None:
+            raise SystemExit(f"{model} has no statistics to adapt from")
+        cache = given.cache / bundle.sha256[:12] if given.cache else model.parent / "embeddings"
+        base, home = Base(statistics, BaseMetric(statistics)), load(bundle, given.home, cache)
+        shop = load(bundle, path, cache)
+        console.print(compare_methods(path.name, shop, home, base, given.seeds))
+        curves[path.name] = {
             order: mean_curve(shop, base, given.seeds, suggested=order == "suggested")
             for order in ("random", "suggested")
         }
-        curves[path.name] = orders
-        table = Table("order", *map(str, orders["random"]), title="checks in steps")
-        for order, curve in orders.items():
-            table.add_row(order, *(f"{value:.1f}" for value in curve.values()))
-        console.print(table)
-        for count in (50, 100, 200, 300, 400):
-            if count in orders["random"]:
-                needed = labels_for(orders["suggested"], orders["random"][count])
-                console.print(
-                    f"what {count} random checks give takes {needed or float('nan'):.0f} suggested ones"
-                )
+        console.print(compare_orders(curves[path.name]))
     if given.plot:
         draw(curves, given.plot)
 

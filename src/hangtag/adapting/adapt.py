@@ -1,6 +1,5 @@
 """The stage: a bundle and examples go in; heads that know the shop, and what they are worth, come out."""
 
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -10,14 +9,14 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from hangtag.adapting.examples import Examples, Lesson, group_alike, plan_lesson
+from hangtag.adapting.examples import Examples, Lesson, extend_statistics, group_alike, plan_lesson
 from hangtag.adapting.fitting import HOLD, BaseMetric, Labelled, fit_shift, widen_logits
 from hangtag.adapting.forgetting import ALLOWED_POINTS, HomeCheck
 from hangtag.bundle.card import Card, GoldenCheck, HeadCard
 from hangtag.bundle.file import Bundle, write_model
 from hangtag.bundle.graph import replace_metadata
 from hangtag.bundle.heads import GraphHeads, HeadShift
-from hangtag.bundle.statistics import STATISTICS_KEY, EmbeddingStatistics, read_statistics, render_statistics
+from hangtag.bundle.statistics import STATISTICS_KEY, read_statistics, render_statistics
 from hangtag.domain.errors import BundleError
 from hangtag.imaging.preprocess import prepare_photo
 from hangtag.inference.calibration import fit_temperatures, recalibrate
@@ -41,9 +40,10 @@ DATA_KEY: Final = "adapted"
 LABELLED_KEY: Final = "labelled"
 """The key below it that names the labelled sets which were learnt."""
 
-_FOLDS: Final = ((500, 5), (5000, 3))
-"""With fewer labels than the first number, so many folds; with more than any of these, two."""
-
+_FOLDS: Final = 5
+_FOLDS_OF_MANY: Final = 3
+_MANY: Final = 500
+_VERY_MANY: Final = 4000
 _CALIBRATED_BY: Final = 3000
 _HARDER: Final = 3.0
 _HARDEST: Final = 3.0 * HOLD
@@ -103,7 +103,7 @@ class Adapter:
         self._statistics = statistics
         self._metric = BaseMetric(statistics)
         self._heads = GraphHeads(bundle.model_bytes, self.embedding)
-        self._home = HomeCheck(statistics, self._heads)
+        self._home = HomeCheck(statistics, self._heads, self._metric)
 
     def adapt(
         self,
@@ -124,28 +124,30 @@ class Adapter:
             column: Labelled(rotated, self._logits(examples, column), lesson.targets[column], len(classes))
             for column, classes in lesson.classes.items()
         }
-        fitted = {column: self._fit_held(column, rows) for column, rows in labelled.items()}
-        held_out = self._cross_validate(
-            examples, labelled, {column: hold for column, (_, hold, _) in fitted.items()}
-        )
-        gained = {column for column in lesson.classes if self._is_gain(column, examples, lesson, held_out)}
-        shifts = {column: fitted[column][0] for column in sorted(gained)}
+        embedding = examples.outputs[self.embedding]
+        groups = group_alike(embedding)
+        trials = {
+            column: self._cross_validate(column, rows, embedding, groups) for column, rows in labelled.items()
+        }
+        gained = {column for column, trial in trials.items() if _is_gain(trial, labelled[column])}
+        fitted = {
+            column: self._fit_held(column, labelled[column], trials[column].hold, trials[column].shift)
+            for column in sorted(gained)
+        }
         changed = _with_heads(card, lesson, gained)
-        outputs = {**examples.outputs, **{column: held_out[column] for column in gained}}
-        changed = _calibrate(changed, outputs, lesson, gained, target_accuracy)
-        lost = {column: fitted[column][2] for column in shifts}
+        outputs = {**examples.outputs, **{column: trials[column].logits for column in gained}}
+        judged = _narrow(lesson, trials)
+        changed = _calibrate(changed, outputs, judged, gained, target_accuracy)
+        shifts = {column: shift for column, (shift, *_) in fitted.items()}
+        lost = {column: points for column, (_, points, _) in fitted.items()}
         forgotten = _mean_lost(lost, len(card.heads))
-        columns = dict(self._compare(changed, outputs, examples, lesson, gained))
-        statistics = _with_new_classes(self._statistics, examples.outputs[self.embedding], lesson, gained)
+        columns = {
+            column: replace(result, labels=int((lesson.targets[column] != NO_LABEL).sum()))
+            for column, result in self._compare(changed, outputs, examples, judged, gained)
+        }
+        statistics = extend_statistics(self._statistics, embedding, lesson, gained)
         model = replace_metadata(self._heads.render(shifts), STATISTICS_KEY, render_statistics(statistics))
-        changed = replace(
-            changed,
-            data={
-                **changed.data,
-                DATA_KEY: self._lineage(len(examples), columns, forgotten)
-                | {LABELLED_KEY: list(learnt_from)},
-            },
-        )
+        learnt = self._lineage(len(examples), columns, forgotten) | {LABELLED_KEY: list(learnt_from)}
         today = datetime.now(UTC).date()
         changed = replace(
             changed,
@@ -154,50 +156,49 @@ class Adapter:
             created=today.isoformat(),
             description=f"{card.name} {card.version}, adapted to {len(examples):,} labelled photos.",
             metrics={},
+            data={**changed.data, DATA_KEY: learnt},
         )
         return Adapted(model, changed, columns, forgotten, lesson.left_out, lost, shifts)
 
-    def _fit_held(self, column: str, labelled: Labelled) -> tuple[HeadShift, float, float | None]:
-        """Return the shift of a head, how hard it is held at home so that it loses little there, and what it loses."""
-        hold, known = HOLD, _take(labelled, labelled.targets != NO_LABEL)
+    def _fit_held(
+        self, column: str, labelled: Labelled, hold: float, start: HeadShift | None
+    ) -> tuple[HeadShift, float | None, float]:
+        """Return the shift of a head, what it loses at home, and how hard it is held there so that this is little."""
+        known = _take(labelled, labelled.targets != NO_LABEL)
         while True:
-            shift = fit_shift(self._metric, known, hold)
-            lost = self._home.lost_points(column, shift)
+            start = fit_shift(self._metric, known, hold, start)
+            lost = self._home.lost_points(column, start)
             if lost is None or lost <= ALLOWED_POINTS or hold >= _HARDEST:
-                return shift, hold, lost
+                return start, lost, hold
             hold *= _HARDER
 
-    def _cross_validate(
-        self, examples: Examples, labelled: Mapping[str, Labelled], holds: Mapping[str, float]
-    ) -> dict[str, Floats]:
-        """Return the logits that heads give for photos that they did not learn from, by column."""
-        embedding = examples.outputs[self.embedding]
-        groups = group_alike(embedding)
-        count = next((folds for labels, folds in _FOLDS if len(examples) < labels), 2)
-        folds = (np.random.default_rng(0).permutation(groups.max() + 1) % count)[groups]
-        found = {column: widen_logits(rows.logits, rows.classes) for column, rows in labelled.items()}
-        for fold, (column, rows) in itertools.product(range(count), labelled.items()):
-            tested, learnt = folds == fold, (folds != fold) & (rows.targets != NO_LABEL)
-            if learnt.any():
-                shift = fit_shift(self._metric, _take(rows, learnt), holds[column])
-                found[column][tested] = shift.apply(embedding[tested], rows.logits[tested])
-        return found
+    def _cross_validate(self, column: str, labelled: Labelled, embedding: Floats, groups: Ints) -> "_Trial":
+        """Return what a head gives for photos that it did not learn from.
+
+        With very many labels one part of the photos says enough. How hard to hold the head is found on the first part.
+        """
+        known = labelled.targets != NO_LABEL
+        parts, tested_parts = _count_parts(int(known.sum()))
+        part_of = (np.random.default_rng(0).permutation(groups.max() + 1) % parts)[groups]
+        logits, tested = widen_logits(labelled.logits, labelled.classes), part_of < tested_parts
+        first, hold = None, HOLD
+        for part in range(tested_parts):
+            inside = part_of == part
+            if not (known & ~inside).any():
+                continue
+            learnt = _take(labelled, known & ~inside)
+            if first is None:
+                shift, _, hold = self._fit_held(column, learnt, hold, None)
+                first = shift
+            else:
+                shift = fit_shift(self._metric, learnt, hold)
+            logits[inside] = shift.apply(embedding[inside], labelled.logits[inside])
+        return _Trial(logits, tested, hold, first)
 
     def _logits(self, examples: Examples, column: str) -> Floats:
         if column in self.bundle.card.columns:
             return examples.outputs[column]
         return np.zeros((len(examples), 0), np.float32)
-
-    def _is_gain(
-        self, column: str, examples: Examples, lesson: Lesson, held_out: Mapping[str, Floats]
-    ) -> bool:
-        """Return whether a head is right more often once it has learnt; one with a new class always counts."""
-        logits, targets = self._logits(examples, column), lesson.targets[column]
-        if logits.shape[1] < len(lesson.classes[column]):
-            return True
-        known = targets != NO_LABEL
-        after = (held_out[column].argmax(axis=1) == targets)[known].sum()
-        return bool(after > (logits.argmax(axis=1) == targets)[known].sum())
 
     def _compare(
         self,
@@ -247,6 +248,20 @@ class Adapter:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """The cross-validation of a head.
+
+    `logits` (n, classes) are those of photos that it did not learn from where `tested` (n,), `hold` is how hard it had
+    to be held, and `shift` what it learnt from most of the photos.
+    """
+
+    logits: Floats
+    tested: Bools
+    hold: float
+    shift: HeadShift | None
+
+
 def write_adapted(adapted: Adapted, base: Card, path: Path) -> Card:
     """Write an adapted bundle with new answers to its base's golden photos, atomically; return its card.
 
@@ -270,6 +285,31 @@ def write_adapted(adapted: Adapted, base: Card, path: Path) -> Card:
     card = replace(adapted.card, golden=checks)
     write_model(adapted.model_bytes, card, path)
     return card
+
+
+def _count_parts(labels: int) -> tuple[int, int]:
+    """Return into how many parts photos are divided, and how many of them a head is tested on."""
+    if labels >= _VERY_MANY:
+        return _FOLDS, 1
+    folds = _FOLDS if labels < _MANY else _FOLDS_OF_MANY
+    return folds, folds
+
+
+def _is_gain(trial: _Trial, labelled: Labelled) -> bool:
+    """Return whether a head is right more often once it has learnt; one with a new class always counts."""
+    if labelled.logits.shape[1] < labelled.classes:
+        return True
+    asked = trial.tested & (labelled.targets != NO_LABEL)
+    after = (trial.logits.argmax(axis=1) == labelled.targets)[asked].sum()
+    return bool(after > (labelled.logits.argmax(axis=1) == labelled.targets)[asked].sum())
+
+
+def _narrow(lesson: Lesson, trials: Mapping[str, _Trial]) -> Lesson:
+    """Return the lesson with the labels of the photos alone on which heads were tested."""
+    targets = {
+        column: np.where(trial.tested, lesson.targets[column], NO_LABEL) for column, trial in trials.items()
+    }
+    return replace(lesson, targets=targets)
 
 
 def _take(labelled: Labelled, chosen: Bools) -> Labelled:
@@ -345,22 +385,3 @@ def _draw(
         {name: values[rows] for name, values in outputs.items()},
         {column: values[rows] for column, values in targets.items()},
     )
-
-
-def _with_new_classes(
-    statistics: EmbeddingStatistics, embedding: Floats, lesson: Lesson, gained: set[str]
-) -> EmbeddingStatistics:
-    """Return the statistics with the classes that were learnt: their means, and how many examples they had."""
-    means, counts = dict(statistics.class_means), dict(statistics.counts)
-    for column in gained:
-        known = len(counts.get(column, ()))
-        targets = lesson.targets[column]
-        new = range(known, len(lesson.classes[column]))
-        rows = [embedding[targets == index].mean(axis=0, keepdims=True) for index in new]
-        size = embedding.shape[1]
-        means[column] = np.concatenate([means.get(column, np.empty((0, size), np.float32)), *rows]).astype(
-            np.float32
-        )
-        more = [int((targets == index).sum()) for index in new]
-        counts[column] = np.concatenate([counts.get(column, np.empty(0, np.int64)), np.array(more, np.int64)])
-    return replace(statistics, class_means=means, counts=counts)

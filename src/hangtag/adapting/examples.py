@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from hangtag.bundle.card import Card
+from hangtag.bundle.statistics import EmbeddingStatistics
 from hangtag.domain.errors import UsageError
 from hangtag.domain.taxonomy import Taxonomy
 from hangtag.inference.predictions import NO_LABEL
@@ -112,6 +113,25 @@ def group_alike(embedding: Floats) -> Ints:
     sizes = np.bincount(groups, minlength=len(rows))
     too_large = sizes[groups] > max(_LARGEST_GROUP, _LARGEST_SHARE * len(rows))
     return np.where(too_large, np.arange(len(rows)), groups)
+
+
+def extend_statistics(
+    statistics: EmbeddingStatistics, embedding: Floats, lesson: Lesson, gained: set[str]
+) -> EmbeddingStatistics:
+    """Return the statistics with the classes that were learnt: their means, and how many examples they had."""
+    means, counts = dict(statistics.class_means), dict(statistics.counts)
+    for column in gained:
+        known = len(counts.get(column, ()))
+        targets = lesson.targets[column]
+        new = range(known, len(lesson.classes[column]))
+        rows = [embedding[targets == index].mean(axis=0, keepdims=True) for index in new]
+        size = embedding.shape[1]
+        means[column] = np.concatenate([means.get(column, np.empty((0, size), np.float32)), *rows]).astype(
+            np.float32
+        )
+        more = [int((targets == index).sum()) for index in new]
+        counts[column] = np.concatenate([counts.get(column, np.empty(0, np.int64)), np.array(more, np.int64)])
+    return replace(statistics, class_means=means, counts=counts)
 
 
 def _with_parents(card: Card, examples: Examples) -> dict[str, list[str | None]]:

@@ -27,6 +27,7 @@ HOLD: Final = 0.3
 _RIDGE: Final = 0.3
 _SCALE: Final = 3.0  # the root mean square length of a base photo's embedding, once scaled
 _STEPS: Final = 15
+_MORE_STEPS: Final = 6  # from the shift of almost the same labels on
 _MEMORY: Final = 6
 _CONVERGED: Final = 1e-4
 _TINY: Final = 1e-12
@@ -38,14 +39,16 @@ class BaseMetric:
     """The base photos' mean and covariance, taken apart once: what it costs to shift a head at home."""
 
     def __init__(self, statistics: EmbeddingStatistics) -> None:
-        values, self._axes = np.linalg.eigh(statistics.covariance)
+        values, axes = np.linalg.eigh(statistics.covariance)
+        self.axes: Floats = axes.astype(np.float32)
+        self.variances: Floats = np.maximum(values, 0).astype(np.float32)
         self._scale = np.float32(np.sqrt(max(float(values.sum()), 1e-12)) / _SCALE)
-        self._values = np.maximum(values, 0) / self._scale**2
+        self._values = self.variances / self._scale**2
         self._mean = statistics.mean
 
     def rotate(self, embedding: Floats) -> Floats:
         """Return embeddings (n, d) in the axes of the base photos, around their mean."""
-        rotated: Floats = ((embedding - self._mean) / self._scale) @ self._axes
+        rotated: Floats = ((embedding - self._mean) / self._scale) @ self.axes
         return rotated
 
     def weigh(self, rotated: Floats, strength: float) -> "Weighed":
@@ -56,9 +59,16 @@ class BaseMetric:
 
     def unfold(self, weighed: "Weighed", solution: Floats) -> tuple[Floats, Floats]:
         """Return weights (classes, d) and bias (classes,) on plain embeddings for a solution on weighed features."""
-        weights = (self._axes @ (solution[:-1] / weighed.cost[:, None]) / self._scale).T
+        weights = (self.axes @ (solution[:-1] / weighed.cost[:, None]) / self._scale).T
         bias = solution[-1] * np.float32(weighed.constant) - weights @ self._mean
         return np.ascontiguousarray(weights, np.float32), bias.astype(np.float32)
+
+    def fold(self, weighed: "Weighed", weights: Floats, bias: Floats) -> Floats:
+        """Return the solution on weighed features for weights and bias on plain embeddings: `unfold` backwards."""
+        moved = bias + weights @ self._mean
+        turned = (weights @ self.axes).T * self._scale * weighed.cost[:, None]
+        solution: Floats = np.vstack([turned, moved / weighed.constant]).astype(np.float32)
+        return solution
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +94,30 @@ class Labelled:
     classes: int
 
 
-def fit_shift(metric: BaseMetric, labelled: Labelled, hold: float = HOLD) -> HeadShift:
-    """Return the shift of a head that has learnt labelled photos. `hold` is how much a shift at home costs a label."""
+def fit_shift(
+    metric: BaseMetric, labelled: Labelled, hold: float = HOLD, start: HeadShift | None = None
+) -> HeadShift:
+    """Return the shift of a head that has learnt labelled photos. `hold` is how much a shift at home costs a label.
+
+    `start` is a shift that has learnt most of these photos, or the same, held less: it is taken further in fewer steps.
+    """
     rotated, logits, targets, classes = labelled.rotated, labelled.logits, labelled.targets, labelled.classes
     known = logits.shape[1]
     offset = widen_logits(logits, classes) * np.float32(OFFSET_WEIGHT)
+    behind = np.where(np.arange(classes) < known, 0, new_class_logit(logits)).astype(np.float32)
     playing = np.union1d(np.flatnonzero(_softmax(offset).max(axis=0) > _UNLIKELY), targets)
+    if start is not None:
+        playing = np.union1d(playing, np.flatnonzero(start.weights.any(axis=1)))
     weighed = metric.weigh(rotated, hold * len(targets))
-    found = _minimise(weighed.features, offset[:, playing], np.searchsorted(playing, targets))
+    first = np.zeros((weighed.features.shape[1], len(playing)), np.float32)
+    if start is not None:
+        first = metric.fold(weighed, start.weights[playing], (start.bias - behind)[playing])
+        first *= np.float32(OFFSET_WEIGHT)
+    steps = _STEPS if start is None else _MORE_STEPS
+    found = _minimise(weighed.features, offset[:, playing], np.searchsorted(playing, targets), first, steps)
     part, shift = metric.unfold(weighed, found / np.float32(OFFSET_WEIGHT))
-    weights, bias = np.zeros((classes, rotated.shape[1]), np.float32), np.zeros(classes, np.float32)
-    weights[playing], bias[playing] = part, shift
-    bias[known:] += new_class_logit(logits)
+    weights, bias = np.zeros((classes, rotated.shape[1]), np.float32), behind
+    weights[playing], bias[playing] = part, shift + behind[playing]
     return HeadShift(weights, bias, known)
 
 
@@ -113,7 +135,7 @@ def new_class_logit(logits: Floats) -> np.float32:
     return np.float32(np.median(logits.max(axis=1)) - _NEW_CLASS_BEHIND / OFFSET_WEIGHT)
 
 
-def _minimise(features: Floats, offset: Floats, targets: Ints) -> Floats:
+def _minimise(features: Floats, offset: Floats, targets: Ints, solution: Floats, steps: int) -> Floats:
     """Return the solution (k, classes) of the penalised logistic regression: L-BFGS (Liu, Nocedal 1989)."""
     rows = np.arange(len(targets))
 
@@ -123,11 +145,10 @@ def _minimise(features: Floats, offset: Floats, targets: Ints) -> Floats:
         shares[rows, targets] -= 1
         return float(loss + 0.5 * np.vdot(solution, solution)), features.T @ shares + solution
 
-    solution = np.zeros((features.shape[1], offset.shape[1]), np.float32)
     loss, slope = evaluate(solution)
     first = float(np.linalg.norm(slope))
     past: list[tuple[Floats, Floats]] = []
-    for _ in range(_STEPS):
+    for _ in range(steps):
         if np.linalg.norm(slope) <= _CONVERGED * max(first, 1.0):
             break
         direction = _direction(slope, past)

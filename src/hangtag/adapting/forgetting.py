@@ -1,21 +1,23 @@
 """What a model loses at home when it learns a shop, told by the statistics of the photos that it learned from."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from hangtag.adapting.fitting import BaseMetric
 from hangtag.bundle.heads import GraphHeads, HeadShift
 from hangtag.bundle.statistics import EmbeddingStatistics
 
 ALLOWED_POINTS: Final = 0.3
 """How many points a head may lose at home before it is held harder."""
 
-TOLD_POINTS: Final = 0.1
+TOLD_POINTS: Final = 0.3
 """From which loss on, of the mean of the heads, the user is told.
 
-Real photos lose three to four times as much as drawn embeddings: 0.3 points (`docs/decisions/0020-adapting.md`).
+Drawn embeddings lose 1.3 to 2 times as much as real photos (`docs/decisions/0020-adapting.md`).
 """
 
 _DRAWN: Final = 2000
@@ -40,13 +42,15 @@ class HomeCheck:
     head answers them as it was and as it is. A head that sees more than the embedding cannot answer them.
     """
 
-    def __init__(self, statistics: EmbeddingStatistics, heads: GraphHeads) -> None:
+    def __init__(self, statistics: EmbeddingStatistics, heads: GraphHeads, metric: BaseMetric) -> None:
+        self._metric = metric
         self._statistics = statistics
         self._heads = heads
         self._drawn: dict[str, _Home | None] = {}
-        self._noise = np.random.default_rng(0).standard_normal(
-            (_DRAWN, len(statistics.covariance)), np.float32
-        )
+
+    @cached_property
+    def _noise(self) -> "_Noise":
+        return _Noise(self._metric.variances, self._metric.axes)
 
     def lost_points(self, column: str, shift: HeadShift) -> float | None:
         """Return by how many points a head is right less often at home; None if that cannot be told."""
@@ -69,21 +73,33 @@ class HomeCheck:
             return None
         shares = counts / counts.sum()
         around = means - shares @ means
-        within = self._statistics.covariance - (around * shares[:, None]).T @ around
-        spread = max(float(np.trace(within)) / len(within), 1e-12)
-        root = _root(within, spread)
-        labels = np.random.default_rng(0).choice(len(means), _DRAWN, p=shares)
-        rows = means[labels] + self._noise @ root.T
+        dice = np.random.default_rng(0)
+        labels = dice.choice(len(means), _DRAWN, p=shares)
+        rows = means[labels] + self._noise.within(around * np.sqrt(shares)[:, None])
         return _Home(rows, labels, rows @ linear.weights.T + linear.bias)
 
 
-def _root(covariance: npt.NDArray[np.floating], spread: float) -> Floats:
-    """Return a matrix whose product with its transpose is the covariance, a little of `spread` added until there is."""
-    added = _SMALLEST_SPREAD * spread
-    while True:
-        try:
-            root: Floats = np.linalg.cholesky(covariance + added * np.eye(len(covariance))).astype(np.float32)
-        except np.linalg.LinAlgError:
-            added *= 10
-        else:
-            return root
+class _Noise:
+    """Draws that vary as embeddings do around their classes' means. Columns share what is expensive.
+
+    With the covariance C and the part B'B of it that lies between the classes, C - B'B = S (I - U l U') S, where S is
+    the square root of C, and U and l are the axes of S^-1 B'B S^-1. So draws for a column are those for all embeddings
+    with their parts along a few axes made smaller. An l above 1, which rounding gives, counts as 1.
+    """
+
+    def __init__(self, variances: Floats, axes: Floats) -> None:
+        least = _SMALLEST_SPREAD * max(float(variances.mean()), 1e-12)
+        self._spread = np.sqrt(variances + least).astype(np.float32)
+        self._axes = axes
+        self._drawn = np.random.default_rng(1).standard_normal((_DRAWN, len(variances)), np.float32)
+        self._noise: Floats = (self._drawn * self._spread) @ self._axes.T
+
+    def within(self, between: npt.NDArray[np.floating]) -> Floats:
+        """Return draws (m, d); `between` (classes, d) is B."""
+        whitened = (between @ self._axes / self._spread).astype(np.float32)
+        values, turned = np.linalg.eigh(whitened @ whitened.T)
+        kept = values > 1e-6 * max(float(values[-1]), 1e-12)
+        along = whitened.T @ turned[:, kept] / np.sqrt(values[kept])
+        smaller = 1 - np.sqrt(np.maximum(1 - values[kept], 0))
+        less: Floats = (self._drawn @ along * smaller) @ ((along.T * self._spread) @ self._axes.T)
+        return self._noise - less

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 
+from hangtag.adapting import adapt as stage
 from hangtag.adapting.adapt import DATA_KEY, Adapter, write_adapted
 from hangtag.adapting.examples import FEWEST_OF_NEW, Examples, group_alike, plan_lesson
 from hangtag.adapting.fitting import BaseMetric, Labelled, fit_shift
+from hangtag.adapting.forgetting import _Noise
 from hangtag.bundle.file import read_bundle
 from hangtag.bundle.statistics import EmbeddingStatistics, read_statistics
 from hangtag.domain.errors import BundleError, UsageError
@@ -118,3 +120,46 @@ def test_a_shift_is_cheap_where_base_photos_do_not_vary_and_dear_where_they_do()
     assert (shift.apply(shop, logits).argmax(axis=1) == labels).mean() > 0.95
     moved = np.abs(shift.weights[1] - shift.weights[0])
     assert moved[1] > 10 * moved[0]
+
+
+def test_testing_on_one_part_of_very_many_labels_says_what_all_parts_say(bundle, monkeypatch):
+    examples, *_ = draw_examples(bundle, 600)
+    every = Adapter(bundle).adapt(examples, "shop")
+    monkeypatch.setattr(stage, "_VERY_MANY", 300)
+    some = Adapter(bundle).adapt(examples, "shop")
+    assert set(some.shifts) == set(every.shifts)
+    for column, result in every.columns.items():
+        assert some.columns[column].labels == result.labels
+        assert some.columns[column].after == pytest.approx(result.after, abs=0.04)
+        width = result.interval[1] - result.interval[0]
+        assert some.columns[column].interval[1] - some.columns[column].interval[0] >= width
+    rows = examples.outputs["features"]
+    for column, shift in every.shifts.items():
+        known = examples.outputs.get(column, np.zeros((600, 0), np.float32))
+        alike = shift.apply(rows, known).argmax(1) == some.shifts[column].apply(rows, known).argmax(1)
+        assert alike.mean() > 0.97
+
+
+def test_a_fit_from_an_earlier_one_on_answers_as_one_from_the_start():
+    dice = np.random.default_rng(2)
+    labels = dice.integers(0, 5, 300)
+    rows = (dice.normal(0, 1, (5, 12))[labels] + dice.normal(0, 1, (300, 12))).astype(np.float32)
+    covariance = np.cov(dice.normal(0, 1, (12, 60))).astype(np.float32)
+    metric = BaseMetric(EmbeddingStatistics(100, np.ones(12, np.float32), covariance, {}, {}))
+    logits = dice.normal(0, 1, (300, 4)).astype(np.float32)  # the last class is new
+    learnt = Labelled(metric.rotate(rows), logits, labels, 5)
+    part = Labelled(learnt.rotated[:200], logits[:200], labels[:200], 5)
+    plain = fit_shift(metric, learnt).apply(rows, logits)
+    warm = fit_shift(metric, learnt, start=fit_shift(metric, part)).apply(rows, logits)
+    assert (plain.argmax(axis=1) == warm.argmax(axis=1)).mean() > 0.98
+
+
+def test_embeddings_are_drawn_as_they_vary_within_classes():
+    dice = np.random.default_rng(3)
+    between = dice.normal(0, 0.3, (3, 6)).astype(np.float32)
+    within = np.cov(dice.normal(0, 1, (6, 40))).astype(np.float32)
+    metric = BaseMetric(
+        EmbeddingStatistics(100, np.zeros(6, np.float32), within + between.T @ between, {}, {})
+    )
+    drawn = _Noise(metric.variances, metric.axes).within(between)
+    assert np.abs(np.cov(drawn.T) - within).max() < 0.12 * within.max()
