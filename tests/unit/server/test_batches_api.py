@@ -5,8 +5,10 @@ import errno
 import io
 import json
 import sqlite3
+import threading
 import time
 import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from PIL import Image
@@ -38,6 +40,25 @@ def wait(client, batch):
             return found
         time.sleep(0.05)
     raise AssertionError(found)
+
+
+@pytest.fixture
+def serve_photos():
+    """The address of a server that answers every request with a photo."""
+
+    class Supplier(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(photo())
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Supplier) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 def _full_database():
@@ -251,3 +272,15 @@ def _rotated():
     exif = Image.Exif()
     exif[0x0112] = 6
     return exif
+
+
+def test_addresses_of_a_sheet_are_fetched_when_the_setting_allows_it(open_client, serve_photos):
+    client = open_client(fetch_hosts="127.0.0.1")
+    batch = client.post(f"{API}/batches", json={"name": "Supplier"}).json()["id"]
+    send(client, batch, {"list.csv": f"SKU,Image\nA1,{serve_photos}/1.png\n".encode()})
+    told = client.put(f"{API}/batches/{batch}/sheet", json={}).json()["fetching"]
+    assert (told["is_allowed"], told["to_fetch"], told["hosts"]) == (True, 1, ["127.0.0.1"])
+    done = wait(client, batch)
+    assert (done["state"], done["counts"]["photos"], done["counts"]["failed"]) == ("ready", 1, 0)
+    (product,) = client.get(f"{API}/batches/{batch}/products").json()["items"]
+    assert (product["key"], product["photos"][0]["width"]) == ("A1", Image.open(io.BytesIO(photo())).width)
