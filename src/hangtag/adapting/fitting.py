@@ -48,8 +48,7 @@ class BaseMetric:
 
     def rotate(self, embedding: Floats) -> Floats:
         """Return embeddings (n, d) in the axes of the base photos, around their mean."""
-        rotated: Floats = ((embedding - self._mean) / self._scale) @ self.axes
-        return rotated
+        return (((embedding - self._mean) / self._scale) @ self.axes).astype(np.float32, copy=False)
 
     def weigh(self, rotated: Floats, strength: float) -> "Weighed":
         """Return features for a fit in which a shift at home costs `strength`."""

@@ -76,7 +76,8 @@ class HomeCheck:
         dice = np.random.default_rng(0)
         labels = dice.choice(len(means), _DRAWN, p=shares)
         rows = means[labels] + self._noise.within(around * np.sqrt(shares)[:, None])
-        return _Home(rows, labels, rows @ linear.weights.T + linear.bias)
+        logits = rows @ linear.weights.T + linear.bias
+        return _Home(rows, labels, logits.astype(np.float32, copy=False))
 
 
 class _Noise:
