@@ -378,9 +378,9 @@ def _calibrate(
 def _draw(
     most: int, outputs: Mapping[str, Floats], targets: Mapping[str, Ints]
 ) -> tuple[dict[str, Floats], dict[str, Ints]]:
-    """Return so many rows of all, drawn: a temperature is one number, and thousands of photos tell no more of it."""
-    size = len(next(iter(outputs.values())))
-    rows = np.sort(np.random.default_rng(0).permutation(size)[:most])
+    """Return so many labelled rows, drawn: a temperature is one number, and thousands of photos tell no more of it."""
+    labelled = np.flatnonzero(np.any([values != NO_LABEL for values in targets.values()], axis=0))
+    rows = np.sort(np.random.default_rng(0).permutation(labelled)[:most])
     return (
         {name: values[rows] for name, values in outputs.items()},
         {column: values[rows] for column, values in targets.items()},
