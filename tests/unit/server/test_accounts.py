@@ -168,12 +168,13 @@ def test_a_token_is_shown_once_and_can_be_revoked(team):
     assert secret not in team.browsers["Rui"].get(f"{API}/tokens").text
     program = team.browser(authorization=f"Bearer {secret}")
     assert program.get(f"{API}/models").status_code == 200
+    revoked_before = len(team.audited("revoke_token"))
     shown = team.browsers["Ada"].get(f"{API}/team/tokens").json()["items"]
     assert next(token for token in shown if token["id"] == number)["last_used"]
     assert team.browsers["Ada"].delete(f"{API}/tokens/{number}").status_code == 404, "it is not her own"
     assert team.browsers["Rui"].delete(f"{API}/tokens/{number}").status_code == 204
     assert program.get(f"{API}/models").status_code == 401
-    assert [event.what for event in team.audited("revoke_token")] == ["revoke_token"]
+    assert len(team.audited("revoke_token")) == revoked_before + 1
 
 
 def test_the_first_start(new_team):
