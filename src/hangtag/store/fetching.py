@@ -6,7 +6,7 @@ forgotten however the process ends, and every address that cannot be fetched kee
 
 import logging
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -189,9 +189,8 @@ class FetchWorker:
             while not self._stopping.is_set():
                 room = 2 * self._policy.connections - len(pending)
                 taken = self.take(room) if room > 0 else []
-                if (
-                    taken and folder is None
-                ):  # from here on no photo is removed that is stored and not yet named
+                if taken and folder is None:
+                    # From here on, no photo is removed that is stored and that no row names yet.
                     folder = stack.enter_context(self._store.folder.receiving())
                 pending |= {threads.submit(self._fetch, photo, folder or Path()) for photo in taken}
                 if not pending:
@@ -277,21 +276,7 @@ def _settle_photos(store: Store, change: Change, found: Sequence[_Fetched]) -> N
     earlier = dict(zip(came, (number for _, number in known), strict=True))
     touched: set[int] = set()
     for fetched in found:
-        values: Mapping[str, Any] = (
-            {"reason": fetched.error.reason.value, "detail": fetched.error.detail}
-            if fetched.error is not None
-            else {
-                "sha256": fetched.kept.sha256,
-                "size_bytes": fetched.size_bytes,
-                "width": fetched.kept.width,
-                "height": fetched.kept.height,
-                "view": find_view(fetched.photo.name),
-                "duplicate_of": earlier[fetched.photo.number],
-                "todo": True,
-            }
-            if fetched.kept is not None
-            else {}
-        )
+        values = _photo_values(fetched, earlier.get(fetched.photo.number))
         awaited = (PhotoRow.number == fetched.photo.number) & PhotoRow.fetch_from.is_not(None)
         touched |= set(
             connection.execute(
@@ -305,6 +290,23 @@ def _settle_photos(store: Store, change: Change, found: Sequence[_Fetched]) -> N
     update_state(connection, change.batch)
     creator = select(BatchRow.created_by).where(BatchRow.number == change.batch)
     store.quotas.check(connection, connection.execute(creator).scalar_one())
+
+
+def _photo_values(fetched: _Fetched, earlier: int | None) -> dict[str, Any]:
+    """Return what a photo's row becomes; `earlier` is the number of the same photo that came before."""
+    if fetched.error is not None:
+        return {"reason": fetched.error.reason.value, "detail": fetched.error.detail}
+    if fetched.kept is None:
+        return {}
+    return {
+        "sha256": fetched.kept.sha256,
+        "size_bytes": fetched.size_bytes,
+        "width": fetched.kept.width,
+        "height": fetched.kept.height,
+        "view": find_view(fetched.photo.name),
+        "duplicate_of": earlier,
+        "todo": True,
+    }
 
 
 def _describe(fetched: _Fetched) -> NewPhoto:
