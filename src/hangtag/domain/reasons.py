@@ -45,5 +45,5 @@ _EXPLANATIONS = {
     Reason.TIMED_OUT: "the server took too long to send the photo",
     Reason.UNREACHABLE: "the server cannot be reached, or the connection broke",
     Reason.REFUSED: "the server refuses access to the photo",
-    Reason.PRIVATE_ADDRESS: "the address is in a private network",
+    Reason.PRIVATE_ADDRESS: "the address is in a private network, or its host is not allowed",
 }

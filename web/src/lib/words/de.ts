@@ -93,7 +93,7 @@ export const de: Messages = {
   'reason.unsupported_format': 'Format wird nicht unterstützt; als JPEG speichern',
   'reason.truncated': 'Datei ist abgeschnitten; noch einmal kopieren',
   'reason.corrupt': 'Datei ist beschädigt',
-  'reason.private_address': 'Adresse liegt in einem privaten Netz',
+  'reason.private_address': 'Adresse ist hier nicht erlaubt',
 
   'catalogue.lead': 'Was in Ihrem Katalog steckt',
   'catalogue.reading': 'Katalog wird gelesen',

@@ -102,7 +102,7 @@ export const en = {
   'reason.unsupported_format': 'format not supported; save it as JPEG',
   'reason.truncated': 'file is cut off; copy it again',
   'reason.corrupt': 'file is damaged',
-  'reason.private_address': 'address is in a private network',
+  'reason.private_address': 'address can’t be fetched from here',
 
   // the catalogue
   'catalogue.lead': 'What your catalogue contains',

@@ -92,7 +92,7 @@ export const es: Messages = {
   'reason.unsupported_format': 'formato no compatible; guárdela como JPEG',
   'reason.truncated': 'archivo incompleto; cópielo de nuevo',
   'reason.corrupt': 'archivo dañado',
-  'reason.private_address': 'la dirección está en una red privada',
+  'reason.private_address': 'la dirección no está permitida aquí',
 
   'catalogue.lead': 'Qué contiene su catálogo',
   'catalogue.reading': 'Leyendo el catálogo',

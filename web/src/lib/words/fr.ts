@@ -92,7 +92,7 @@ export const fr: Messages = {
   'reason.unsupported_format': 'format non pris en charge ; enregistrez-la en JPEG',
   'reason.truncated': 'fichier tronqué ; copiez-le à nouveau',
   'reason.corrupt': 'fichier endommagé',
-  'reason.private_address': 'adresse dans un réseau privé',
+  'reason.private_address': 'adresse non autorisée ici',
 
   'catalogue.lead': 'Ce que contient votre catalogue',
   'catalogue.reading': 'Lecture du catalogue',

@@ -84,6 +84,7 @@ export const batchDe: BatchMessages = {
   'batch.tag.confirm': 'Stimmt alles (Y)',
   'batch.tag.confirm_of': '{name} bestätigen',
   'batch.tag.waiting': 'Wird bestimmt …',
+  'batch.tag.unlabelled': 'Ohne Etikett',
   'batch.why.between': '{first} ({share}) oder {second} ({other})?',
   'batch.why.unsure': 'hangtag erkennt das Merkmal nicht: {name}.',
   'batch.why.photos': {

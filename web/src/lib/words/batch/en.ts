@@ -82,6 +82,7 @@ export const batchEn = {
   'batch.tag.confirm': 'Confirm (Y)',
   'batch.tag.confirm_of': 'Confirm {name}',
   'batch.tag.waiting': 'Labelling…',
+  'batch.tag.unlabelled': 'Not labelled',
   'batch.why.between': '{first} ({share}) or {second} ({other})?',
   'batch.why.unsure': 'hangtag isn’t sure about the {name}.',
   'batch.why.photos': {

@@ -83,6 +83,7 @@ export const batchEs: BatchMessages = {
   'batch.tag.confirm': 'Todo correcto (Y)',
   'batch.tag.confirm_of': 'Confirmar {name}',
   'batch.tag.waiting': 'Etiquetando…',
+  'batch.tag.unlabelled': 'Sin etiqueta',
   'batch.why.between': '¿{first} ({share}) o {second} ({other})?',
   'batch.why.unsure': 'hangtag no lo distingue: {name}.',
   'batch.why.photos': {

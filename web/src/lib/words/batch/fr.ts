@@ -81,6 +81,7 @@ export const batchFr: BatchMessages = {
   'batch.tag.confirm': 'Tout est juste (Y)',
   'batch.tag.confirm_of': 'Confirmer {name}',
   'batch.tag.waiting': 'Étiquetage…',
+  'batch.tag.unlabelled': 'Sans étiquette',
   'batch.why.between': '{first} ({share}) ou {second} ({other}) ?',
   'batch.why.unsure': 'hangtag ne sait pas : {name}.',
   'batch.why.photos': {
