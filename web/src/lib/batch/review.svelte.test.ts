@@ -48,6 +48,20 @@ it('keeps its count although what was checked no longer matches', async () => {
   expect([review.index, review.total, review.product?.id]).toEqual([2, 5, '2']);
 });
 
+it('throws nobody back whose keys were quicker than the list', async () => {
+  const coming = review.begin(desk.show({ state: 'to_check', sort: 'name' }));
+  review.press('g');
+  review.press('2');
+  review.press('Enter');
+  review.press('c');
+  await coming;
+  expect([review.index, review.product?.id, review.field]).toEqual([1, '1', 'baseColour']);
+  await vi.waitFor(() => expect(desk.writes.pending).toBe(0));
+  expect(fake.products_[0]?.label.gender?.value).toBe('Women');
+  await review.begin(desk.show({ state: 'to_check' }));
+  expect([review.index, review.field]).toEqual([0, 'category']);
+});
+
 it('undoes the last decision and shows its product again', async () => {
   review.press('Enter');
   review.press('s');

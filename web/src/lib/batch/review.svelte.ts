@@ -32,6 +32,8 @@ export class Review {
   index = $state(0);
   /** The field that a person chose to look at; else the one in doubt. */
   #field = $state<string>();
+  /** The product that a person went on to while another list was coming. */
+  #wentOnTo: string | undefined;
 
   constructor(
     readonly desk: BatchDesk,
@@ -60,6 +62,21 @@ export class Review {
   });
   /** The products whose photos are worth loading now. */
   readonly next = $derived([1, 2, 3].flatMap((step) => this.sequence.at(this.index + step) ?? []));
+
+  /**
+   * Begins with another list, which is on its way. Keys that come meanwhile are about the old one: who went on there,
+   * or looked at a field, stays where they are.
+   */
+  async begin(loading: Promise<void>): Promise<void> {
+    [this.index, this.#field, this.#wentOnTo] = [0, undefined, undefined];
+    const first = this.product?.id;
+    await loading;
+    const index = this.#wentOnTo === undefined ? 0 : Math.max(0, this.sequence.indexOf(this.#wentOnTo));
+    const stays = this.sequence.at(index)?.id === (this.#wentOnTo ?? first);
+    if (!stays) return this.go(index);
+    this.index = index;
+    await this.sequence.need(index, index + AHEAD);
+  }
 
   async go(index: number): Promise<void> {
     this.index = Math.max(0, Math.min(index, this.total));
@@ -92,15 +109,20 @@ export class Review {
     const { product } = this;
     if (!product) return;
     void this.desk.decide({ confirm: true }, this.target);
-    void this.go(this.index + 1);
+    this.#step(1);
   }
 
   skip(): void {
-    void this.go(this.index + 1);
+    this.#step(1);
   }
 
   back(): void {
-    void this.go(this.index - 1);
+    this.#step(-1);
+  }
+
+  #step(by: number): void {
+    void this.go(this.index + by);
+    this.#wentOnTo = this.product?.id;
   }
 
   /** Says that it is no product, or that it is one after all; then on to the next. */
@@ -108,7 +130,7 @@ export class Review {
     const { product } = this;
     if (!product) return;
     void this.desk.decide({ not_a_product: isNoProduct }, { products: [product.id] });
-    if (isNoProduct) void this.go(this.index + 1);
+    if (isNoProduct) this.#step(1);
   }
 
   /** Takes the last decision back and shows the product that it was about. */

@@ -97,10 +97,7 @@ export class Workbench {
   async arrive(place: Place): Promise<void> {
     const isOther = !isSame(place.query, this.place.query) || this.desk.list.total === undefined;
     this.place = place;
-    if (isOther) {
-      await this.desk.show(place.query);
-      await this.review.go(0);
-    }
+    if (isOther) await this.review.begin(this.desk.show(place.query));
   }
 
   /** Goes to another place. Only a change of the view or of an open product is a step that Back takes back. */
