@@ -143,6 +143,14 @@ def train(
             rich_help_panel=MORE,
         ),
     ] = None,
+    corrections: Annotated[
+        Path | None,
+        typer.Option(
+            help="Labels that people set, in place of the catalogue's: a table from the page, or decisions.",
+            metavar="FILE",
+            rich_help_panel=MORE,
+        ),
+    ] = None,
     without_suspects: Annotated[
         Path | None,
         typer.Option(
@@ -189,6 +197,7 @@ def train(
         negatives=negatives or (),
         teachers=teacher or (),
         without_suspects=without_suspects,
+        corrections=corrections,
         threads=threads,
         tensorboard=tensorboard,
         engine=engine,

@@ -64,7 +64,7 @@ def judge(card: Card, photos: PhotoSet) -> Seen:
 
 def is_own_table(card: Card, photos: PhotoSet) -> bool:
     """Return whether the photos' split table has exactly the rows and labels that the model was trained with."""
-    is_whole = not (_was_limited(card) or _forgot_labels(card))
+    is_whole = not (_was_limited(card) or _has_other_labels(card))
     return _has_same_hash(card, photos) or (_is_same_split(card, photos) and is_whole)
 
 
@@ -77,7 +77,7 @@ def _has_same_hash(card: Card, photos: PhotoSet) -> bool:
 
 def _is_same_split(card: Card, photos: PhotoSet) -> bool:
     """Return whether a run whose rows or labels differ from those of the table was split in the same way."""
-    if not (_joined(card.data) or _was_limited(card) or _forgot_labels(card)):
+    if not (_joined(card.data) or _was_limited(card) or _has_other_labels(card)):
         return False
     return bool(photos.facts) and card.data.get(_SPLIT_FACTS) == photos.facts
 
@@ -89,10 +89,14 @@ def _was_limited(card: Card) -> bool:
     return isinstance(counts, dict) and card.data.get("train_photos") != counts.get(TRAIN)
 
 
-def _forgot_labels(card: Card) -> bool:
-    """Return whether the model was trained without labels that the split table has, since they were suspect."""
-    counts = card.data.get("without_suspects")
-    return isinstance(counts, dict) and any(counts.values())
+def _has_other_labels(card: Card) -> bool:
+    """Return whether the model was trained without labels that the split table has, or with corrected ones."""
+    corrections = card.data.get("corrections")
+    counts = [
+        card.data.get("without_suspects"),
+        corrections.get("labels") if isinstance(corrections, dict) else None,
+    ]
+    return any(isinstance(found, dict) and any(found.values()) for found in counts)
 
 
 def _judge_split(card: Card, photos: PhotoSet) -> Seen:

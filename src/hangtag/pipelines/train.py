@@ -12,6 +12,7 @@ from hangtag.datasets.opening import Catalogue, open_catalogue, open_custom_set
 from hangtag.domain.errors import UsageError
 from hangtag.domain.extras import require_extra
 from hangtag.pipelines.arguments import SILENT, AnyPath, Progress, checked
+from hangtag.pipelines.corrections import correct_labels, keep_facts, read_facts, require_same_corrections
 from hangtag.pipelines.train_bundle import TEACHER, Training, TrainResult, choose_engine, train_with_teacher
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class TrainOptions:
     negatives: Sequence[Path] = ()
     teachers: Sequence[Path] = ()
     without_suspects: Path | None = None
+    corrections: Path | None = None
     figures_of: Path | None = None
     device: Device = "auto"
     threads: int | None = None
@@ -83,6 +85,7 @@ def train(
     columns: Sequence[str] = (),
     resume: bool = False,
     weights: AnyPath | None = None,
+    corrections: AnyPath | None = None,
     device: Device = "auto",
     threads: int | None = None,
     progress: Progress = SILENT,
@@ -92,8 +95,8 @@ def train(
     `recipe` is the name of a recipe that comes with hangtag, or the path of a .toml file. `changes` override its
     values, such as `{"optimisation.epochs": 3}`. The files go to the folder `run` (default: `runs/RECIPE`); `resume`
     continues a training that was stopped there. `limit` is the number of train photos to use, `columns` the columns to
-    train on. `weights` is the file that a pretrained backbone starts from, or "none". `device` defaults to a GPU if
-    there is one. Needs the extra `train`.
+    train on. `weights` is the file that a pretrained backbone starts from, or "none". `corrections` is a file of labels
+    that people set in place of the catalogue's. `device` defaults to a GPU if there is one. Needs the extra `train`.
 
     Raises `UsageError`, `RecipeError`, `CatalogueError` or `TrainingError`, each with a fix.
 
@@ -111,6 +114,7 @@ def train(
         columns=columns,
         resume=resume,
         weights=None if weights is None else str(weights),
+        corrections=_optional_path(corrections),
         device=device,
         threads=threads,
     )
@@ -311,6 +315,9 @@ def _open_data(prepared: _Prepared) -> Iterator[_Data]:
             "joined": list(sets),
             "weights": options.weights and Path(options.weights).name,
         }
+        if corrections := read_facts(table):
+            facts["corrections"] = corrections
+            prepared.progress.say(f"corrected labels: {corrections['labels']}")
         if options.without_suspects is not None:
             table, forgotten = forget_labels(table, read_suspects(options.without_suspects))
             facts["without_suspects"] = forgotten
@@ -343,7 +350,7 @@ def _open_set(name: str, options: TrainOptions) -> Catalogue:
 
 
 def _split(source: Catalogue, prepared: _Prepared) -> "tuple[Recipe, pa.Table]":
-    """Read the split table, or make one in the run's folder; a resumed run reuses its own.
+    """Read the split table, or make one in the run's folder; a resumed run reuses its own. Labels are corrected.
 
     Also returns the recipe, with the columns that the catalogue has.
     """
@@ -353,14 +360,23 @@ def _split(source: Catalogue, prepared: _Prepared) -> "tuple[Recipe, pa.Table]":
     from hangtag.training.joining import fit_recipe
 
     given, folder = prepared.options.split_table, prepared.settings.folder
+    corrections = prepared.options.corrections
     made = folder / "split.parquet"
     if given is None and not (prepared.options.resume and made.exists()):
         clean_catalogue(source, folder)
         cleaned = read_table(folder / "cleaned.parquet")
+        facts = None
+        if corrections is not None:
+            cleaned, facts = correct_labels(cleaned, corrections, source)
         recipe = fit_recipe(prepared.recipe, cleaned, prepared.options.columns)
-        write_split(split_catalogue(cleaned, source, recipe.split), made)
+        table = split_catalogue(cleaned, source, recipe.split)
+        write_split(table if facts is None else keep_facts(table, facts), made)
         return recipe, read_table(made)
     table = read_table(given or made)
+    if corrections is not None and given is None:
+        require_same_corrections(table, corrections)
+    elif corrections is not None:
+        table = keep_facts(*correct_labels(table, corrections, source))
     return fit_recipe(prepared.recipe, table, prepared.options.columns), table
 
 
