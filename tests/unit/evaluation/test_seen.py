@@ -75,8 +75,11 @@ def test_a_limited_run_is_known_by_how_its_table_was_split(joined):
     assert is_own_table(trained_card(sha256="of more rows", joined=["custom"]), photos)
 
 
-def test_a_run_without_suspect_labels_is_known_by_how_its_table_was_split():
-    card = trained_card(sha256="of fewer labels", without_suspects={"baseColour": 3})
+@pytest.mark.parametrize(
+    "facts", [{"without_suspects": {"baseColour": 3}}, {"corrections": {"labels": {"baseColour": 3}}}]
+)
+def test_a_run_with_other_labels_than_its_table_is_known_by_how_that_was_split(facts):
+    card = trained_card(sha256="of other labels", **facts)
     photos = split_photos(split_table(), None, "test")
     assert judge(card, photos).verdict is Verdict.HELD_OUT
     assert not is_own_table(card, photos)  # which of its labels were not learnt is not known
