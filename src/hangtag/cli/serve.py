@@ -18,6 +18,10 @@ def serve(
     catalogue: Annotated[
         Path | None, typer.Option(help="The catalogue that the page shows.  [default: HANGTAG_DATA]")
     ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="Out-of-fold predictions to find the catalogue's suspect labels with."),
+    ] = None,
     model: Annotated[
         str | None, typer.Option("--model", "-m", help="The default model: its name or file.")
     ] = None,
@@ -44,6 +48,7 @@ def serve(
         "port": port,
         "data_folder": data_folder,
         "catalogue": catalogue,
+        "catalogue_labels": labels,
         "model": model,
         "precision": precision,
         "threads": threads,

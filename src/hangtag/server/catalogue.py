@@ -19,7 +19,8 @@ from hangtag.catalogue.describe import describe_catalogue
 from hangtag.catalogue.findings import CheckResult
 from hangtag.datasets.cleaned import read_cleaned
 from hangtag.datasets.opening import Catalogue, open_catalogue
-from hangtag.domain.errors import CatalogueError, TableError
+from hangtag.datasets.out_of_fold import OutOfFold, read_out_of_fold
+from hangtag.domain.errors import CatalogueError, TableError, UsageError
 from hangtag.server.logs import log_event
 from hangtag.server.schemas import (
     CatalogueAbsent,
@@ -64,10 +65,14 @@ class _StoppedError(Exception):
 
 @dataclass
 class ShownCatalogue:
-    """A catalogue and what has been read of it so far. `path` is None if there is none."""
+    """A catalogue and what has been read of it so far. `path` is None if there is none.
+
+    `labels` are out-of-fold predictions that the check compares the labels with.
+    """
 
     path: Path | None
     cache_folder: Path
+    labels: Path | None = None
     statistics: CatalogueStatistics | None = None
     findings: StoredFindings | None = None
     describing: Part = field(default_factory=Part)
@@ -99,16 +104,19 @@ class ShownCatalogue:
         try:
             assert self.path is not None  # noqa: S101 - for the type checker
             source = self.source = open_catalogue(self.path)
-            folder = self.cache_folder / _fingerprint(source)
+            guesses = None if self.labels is None else read_out_of_fold(self.labels)
+            folder = self.cache_folder / _fingerprint(source, self.labels)
             self.statistics = _kept(
                 folder / "statistics.json", CatalogueStatistics, lambda: _describe(source)
             )
             self.describing.state = "ready"
-            self.findings = _kept(folder / "findings.json", StoredFindings, lambda: self._check(source))
+            self.findings = _kept(
+                folder / "findings.json", StoredFindings, lambda: self._check(source, guesses)
+            )
             self.checking.state = "ready"
         except _StoppedError:
             pass
-        except (CatalogueError, TableError) as error:
+        except (CatalogueError, TableError, UsageError) as error:
             self._fail(error.problem)
             log_event(_log, logging.WARNING, "the catalogue cannot be read", problem=str(error))
         except Exception:  # noqa: BLE001 - logged, and the service goes on without
@@ -120,13 +128,15 @@ class ShownCatalogue:
             if part.state == "reading":
                 part.state, part.message = "failed", message
 
-    def _check(self, source: Catalogue) -> StoredFindings:
+    def _check(self, source: Catalogue, guesses: OutOfFold | None) -> StoredFindings:
         def on_progress(done: int, total: int) -> None:
             if self._stopping.is_set():
                 raise _StoppedError
             self.checking.done, self.checking.total = done, total
 
-        return _describe_findings(check_catalogue(source, decode=True, on_progress=on_progress))
+        return _describe_findings(
+            check_catalogue(source, decode=True, guesses=guesses, on_progress=on_progress)
+        )
 
 
 def _describe(source: Catalogue) -> CatalogueStatistics:
@@ -167,12 +177,15 @@ def _kept(path: Path, kind: type[Kept], make: Callable[[], Kept]) -> Kept:
     return made
 
 
-def _fingerprint(source: Catalogue) -> str:
-    """Return a key of the catalogue's current state: its table, its number of photos, and hangtag's version."""
+def _fingerprint(source: Catalogue, labels: Path | None) -> str:
+    """Return a key of what is read: the table, the number of photos, the predictions, and hangtag's version."""
     digest = hashlib.sha256()
     with source.open_table() as table:
         while piece := table.read(_PIECE_BYTES):
             digest.update(piece)
+    if labels is not None:
+        with labels.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
     digest.update(f"{len(source.photo_names())} {__version__}".encode())
     return digest.hexdigest()[:32]
 

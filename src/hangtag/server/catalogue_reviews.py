@@ -14,6 +14,7 @@ from hangtag.domain.columns import ID
 from hangtag.domain.errors import ConflictError, NotStoredError, PhotoError
 from hangtag.server.batch_service import BatchService
 from hangtag.server.catalogue import ShownCatalogue
+from hangtag.server.schemas import CatalogueFinding
 from hangtag.server.settings import Settings
 from hangtag.store.batches import CATALOGUE_REVIEWS
 from hangtag.store.database import writing
@@ -30,7 +31,7 @@ MOST_FINDINGS: Final = 1000
 """A review holds so many findings at most; the next one has the rest once these are corrected."""
 
 _KINDS: Final[Mapping[Finding, tuple[str, ...]]] = {
-    "suspects": ("suspect_label", "twin_labels"),
+    "suspects": ("suspect_label",),
     "duplicates": ("duplicates_disagree", "near_duplicates_disagree"),
     "missing": ("missing_photo",),
 }
@@ -67,7 +68,7 @@ class CatalogueReviews:
             raise NothingFoundError(f"the catalogue is not checked: {self._catalogue.checking.message}")
         wanted = [found for found in findings.findings if found.kind in _KINDS[finding]][:MOST_FINDINGS]
         if not wanted:
-            raise NothingFoundError(f"the check of the catalogue found no {_NAMES[finding].lower()}")
+            raise NothingFoundError(self._explain_nothing(finding))
         photos = dict.fromkeys(found.photo for found in wanted if found.photo)
         ids = {found.id for found in wanted if found.id} | {Path(photo).stem for photo in photos}
         made = self._batches.batches.create(f"{_NAMES[finding]} of {source.name}", None, who)
@@ -81,10 +82,19 @@ class CatalogueReviews:
                 batch = self._store.find_batch(connection, made["id"])
             take_files(self._store, batch, intake)
         self._batches.batches.use_sheet(made["id"], None, None)
+        self._batches.notes.add_found(made["id"], _collect_messages(wanted))
         with writing(self._store.engine) as connection:
             reviews = read_setting(connection, CATALOGUE_REVIEWS)
             write_setting(connection, CATALOGUE_REVIEWS, {**reviews, made["id"]: finding})
         return self._batches.batches.get(made["id"])
+
+    def _explain_nothing(self, finding: Finding) -> str:
+        if finding == "suspects" and self._catalogue.labels is None:
+            return (
+                "no labels were compared: start the service with `--labels out_of_fold.parquet`, "
+                "which `hangtag train --folds 5` writes"
+            )
+        return f"the check of the catalogue found no {_NAMES[finding].lower()}"
 
     def iter_corrected(self, batch_id: str) -> Iterator[bytes]:
         """Return the whole table of the catalogue as CSV, with the labels that people set in a review of it.
@@ -114,6 +124,16 @@ class CatalogueReviews:
                 for product in connection.execute(statement)
                 if product.said
             }
+
+
+def _collect_messages(findings: Sequence[CatalogueFinding]) -> dict[str, list[str]]:
+    """Return what was found, by product."""
+    messages: dict[str, list[str]] = {}
+    for found in findings:
+        key = found.id or (Path(found.photo).stem if found.photo else None)
+        if key:
+            messages.setdefault(key, []).append(found.message)
+    return messages
 
 
 def _take_photo(source: Catalogue, photo: str, path: Path, intake: Intake) -> None:

@@ -42,7 +42,9 @@ class Service:
         self.settings = settings
         self.metrics = metrics
         self.registry = ModelRegistry(settings)
-        self.catalogue = ShownCatalogue(settings.catalogue, settings.data_folder / CATALOGUE_FOLDER)
+        self.catalogue = ShownCatalogue(
+            settings.catalogue, settings.data_folder / CATALOGUE_FOLDER, settings.catalogue_labels
+        )
         self.upload_memory = UploadMemory(settings.max_upload_memory_bytes)
         self.long_work = LongWork()
         self.explaining = ExplanationQueue(settings.decode_limits)

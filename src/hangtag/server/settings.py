@@ -144,6 +144,10 @@ class Settings(BaseSettings):
     catalogue: Path | None = Field(
         default=None, validation_alias="HANGTAG_DATA", description="The catalogue to show on the page."
     )
+    catalogue_labels: Path | None = Field(
+        default=None,
+        description="Out-of-fold predictions to compare the catalogue's labels with, as `hangtag check --labels` does.",
+    )
     split_table: Path | None = Field(
         default=None, description="The catalogue's split table. Examples then come from its test split."
     )

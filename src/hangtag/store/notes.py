@@ -1,6 +1,6 @@
 """Comments on products, and saved views of a page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import delete, func, insert, select, update
@@ -51,6 +51,31 @@ class Notes:
             values = {"product": product, "who": who, "at": now(), "text": text}
             change.connection.execute(insert(CommentRow).values(**values))
         return self.comments(batch_id, product)
+
+    def add_found(self, batch_id: str, messages: Mapping[str, Sequence[str]]) -> None:
+        """Add what hangtag found as comments without an author to products, by their keys."""
+        with self._store.engine.connect() as connection:
+            batch = self._store.find_batch(connection, batch_id)
+        with self._store.changing(batch.number) as change:
+            products = change.connection.execute(
+                select(ProductRow.number, ProductRow.key).where(
+                    ProductRow.batch == batch.number, ~ProductRow.removed
+                )
+            )
+            found = {row.number: messages[row.key] for row in products if row.key in messages}
+            for product, texts in found.items():
+                change.connection.execute(
+                    update(ProductRow)
+                    .where(ProductRow.number == product)
+                    .values(comments=ProductRow.comments + len(texts), revision=change.revision)
+                )
+            rows = [
+                {"product": product, "who": None, "at": now(), "text": text}
+                for product, texts in found.items()
+                for text in texts
+            ]
+            if rows:
+                change.connection.execute(insert(CommentRow), rows)
 
     def views(self, batch_id: str | None) -> list[dict[str, str]]:
         """Return the saved views of a batch, or those that are offered in all."""

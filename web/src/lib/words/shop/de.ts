@@ -165,6 +165,7 @@ export const shopDe: ShopMessages = {
   'agreement.both': 'Beide geprüft',
   'agreement.kappa': 'Kappa',
 
+  'catalogue.review.suspects': 'Verdächtige Bezeichnungen',
   'catalogue.review.duplicates': 'Doppelte, die sich widersprechen',
   'catalogue.review.missing': 'Produkte ohne Foto',
   'catalogue.review.title': 'In Ordnung bringen',

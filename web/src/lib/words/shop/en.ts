@@ -167,6 +167,7 @@ export const shopEn = {
   'agreement.kappa': 'Kappa',
 
   // from the catalogue
+  'catalogue.review.suspects': 'Suspect labels',
   'catalogue.review.duplicates': 'Duplicates that disagree',
   'catalogue.review.missing': 'Products without a photo',
   'catalogue.review.title': 'Fix the catalogue',

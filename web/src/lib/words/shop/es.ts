@@ -168,6 +168,7 @@ export const shopEs: ShopMessages = {
   'agreement.both': 'Revisados por ambos',
   'agreement.kappa': 'Kappa',
 
+  'catalogue.review.suspects': 'Etiquetas sospechosas',
   'catalogue.review.duplicates': 'Duplicados que se contradicen',
   'catalogue.review.missing': 'Productos sin foto',
   'catalogue.review.title': 'Ponerlo en orden',

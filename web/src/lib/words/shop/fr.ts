@@ -174,6 +174,7 @@ export const shopFr: ShopMessages = {
   'agreement.both': 'Vérifiés par les deux',
   'agreement.kappa': 'Kappa',
 
+  'catalogue.review.suspects': 'Libellés suspects',
   'catalogue.review.duplicates': 'Doublons qui se contredisent',
   'catalogue.review.missing': 'Produits sans photo',
   'catalogue.review.title': 'Mettre en ordre',
