@@ -36,7 +36,7 @@ test: $(venv)/.dev ## Run all tests; `make test ARGS="-k split"` runs some.
 	@$(bin)/python -m pytest $(parallel) $(ARGS)
 
 .PHONY: test-fast
-test-fast: $(venv)/.dev ## Run the unit tests that need no torch, Ray or other processes: under a minute.
+test-fast: $(venv)/.dev ## Run the inner loop: unit tests that take milliseconds and start nothing.
 	@$(bin)/python -m pytest $(parallel) --fast tests/unit $(ARGS)
 
 .PHONY: coverage

@@ -13,6 +13,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import make_url
+
+from hangtag.store.database import open_database
 
 FLAGS = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c listen_addresses= -c max_connections=60"
 
@@ -44,6 +47,7 @@ class Server:
         self._user = _find_user()
         if self._user is not None:
             os.chown(self.folder, self._user.pw_uid, self._user.pw_gid)
+        self._migrated = None
         self._run("initdb", "-D", "data", "-U", "hangtag", "--auth=trust", "--no-sync", "-E", "UTF8")
         self.go_on()
 
@@ -72,11 +76,21 @@ class Server:
 
     def make_database(self):
         """Make an empty database and return its URL."""
+        return self._make("template1")
+
+    def copy_migrated(self):
+        """Make a database with the tables of the store, which are migrated once, and return its URL."""
+        if self._migrated is None:
+            self._migrated = self.make_database()
+            open_database(self._migrated).dispose()
+        return self._make(make_url(self._migrated).database)
+
+    def _make(self, template):
         name = f"test_{secrets.token_hex(6)}"
         with psycopg.connect(
             host=str(self.folder), user="hangtag", dbname="postgres", autocommit=True
         ) as own:
-            own.execute(f'CREATE DATABASE "{name}"')
+            own.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return f"postgresql://hangtag@/{name}?host={self.folder}"
 
     def stop(self):

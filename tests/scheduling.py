@@ -3,6 +3,7 @@
 `make test` runs one process for each processor (pytest-xdist) and shuffles the tests (pytest-randomly; the seed is in
 the first lines; `make test ARGS=--randomly-seed=N` repeats that order). What needs minutes starts first, so that no
 process waits for the last one at the end. Tests marked `slow` run where SLOW_TESTS=1, as CI sets it.
+`make test-fast` runs what needs no more than this process and milliseconds.
 """
 
 import os
@@ -10,6 +11,7 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 TESTS = Path(__file__).parent
 WEIGHTS = (
@@ -21,32 +23,45 @@ WEIGHTS = (
     "unit/server",
 )
 """Where the slow tests are, slowest first."""
+INNER_LOOP = TESTS / "unit"
+NOT_INNER = tuple(INNER_LOOP / name for name in ("client", "learning", "networks", "server", "training"))
+"""Folders whose tests start a service, train, or wait for what a store learns."""
 NEEDS_MORE = re.compile(
-    r"^\s*(import|from) (subprocess|tracemalloc|torch|ray|timm|hangtag\.(training|networks)|store_shop|learning_shop)\b"
+    r"^\s*(import|from) (subprocess|tracemalloc|torch|ray|timm|matplotlib|scipy|sklearn|pandas|openpyxl|fastapi"
+    r"|hangtag\.(training|networks|server)|store_shop|learning_shop)\b"
     r"|importorskip\(|pytest\.mark\.(training|real|slow)|sys\.executable",
     re.MULTILINE,
 )
-"""What keeps a file out of the inner loop: other processes, torch, Ray, memory that is traced, the real catalogue."""
+"""What keeps a file out of the inner loop: other processes, the network, memory that is traced, the real catalogue, and
+libraries that take as long to import as a hundred tests to run."""
 NOT_HERE = pytest.mark.skip(reason="takes minutes; SLOW_TESTS=1 runs it, as in CI")
 
 
 def pytest_addoption(parser):
-    parser.addoption(
-        "--fast", action="store_true", help="unit tests without torch, Ray, PostgreSQL, processes"
-    )
+    parser.addoption("--fast", action="store_true", help="the inner loop: unit tests of milliseconds")
+
+
+def pytest_configure(config):
+    """Draw fewer examples in the inner loop. A busy machine is no defect, so nothing has a deadline."""
+    examples = 15 if config.getoption("fast") else 100
+    settings.register_profile("hangtag", deadline=None, max_examples=examples)
+    settings.load_profile("hangtag")
 
 
 def pytest_ignore_collect(collection_path, config):
     """Leave out what `--fast` leaves out before it is imported, since importing torch alone takes seconds."""
-    if not config.getoption("fast") or collection_path.suffix != ".py":
+    if not config.getoption("fast") or collection_path.name == "conftest.py":
         return None
-    if collection_path.name == "conftest.py":
-        return None
-    return True if not is_fast(collection_path) else None
+    if collection_path.is_dir():
+        return True if collection_path in NOT_INNER else None
+    return True if collection_path.suffix == ".py" and not is_fast(collection_path) else None
 
 
 def is_fast(path):
-    return path.is_relative_to(TESTS / "unit") and not NEEDS_MORE.search(path.read_text(encoding="utf-8"))
+    """Tell whether a file of tests belongs to the inner loop."""
+    if not path.is_relative_to(INNER_LOOP) or any(path.is_relative_to(folder) for folder in NOT_INNER):
+        return False
+    return not NEEDS_MORE.search(path.read_text(encoding="utf-8"))
 
 
 @pytest.hookimpl(trylast=True)
@@ -54,7 +69,9 @@ def pytest_collection_modifyitems(config, items):
     """Put the slow files first; within a weight the random order stays. Skip what only CI has the time for."""
     items.sort(key=lambda item: weigh(item.nodeid))
     if config.getoption("fast"):
-        items[:] = [item for item in items if "postgresql" not in item.name]
+        items[:] = [
+            item for item in items if "postgresql" not in item.name and not item.get_closest_marker("costly")
+        ]
     if "SLOW_TESTS" not in os.environ:
         for item in items:
             if item.get_closest_marker("slow"):

@@ -6,31 +6,13 @@ from pathlib import Path
 import pytest
 
 from hangtag.bundle.shipped import SHIPPED_FOLDER
-from hangtag.catalogue.clean import clean_catalogue
-from hangtag.catalogue.split import split_catalogue
-from hangtag.datasets.cleaned import load_cleaned
-from hangtag.datasets.opening import open_catalogue
-from hangtag.datasets.splits import SplitSettings
 from hangtag.domain.columns import LABEL_COLUMNS
-from hangtag.evaluation.evaluate import measure
-from hangtag.evaluation.photo_set import split_photos
-from hangtag.evaluation.precision import compare_precisions, is_free
 from hangtag.imaging.samples import write_sample_photos
 from hangtag.inference.model import load_model
 
 DEFAULT = SHIPPED_FOLDER / "default.onnx"
 MAX_BYTES = 16_000_000
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def real_split(real_catalogue, tmp_path_factory):
-    """The catalogue and its split table, made anew as the model's recipe says."""
-    folder = tmp_path_factory.mktemp("split")
-    settings = SplitSettings(**load_model().card.recipe["split"])
-    with open_catalogue(real_catalogue) as catalogue:
-        clean_catalogue(catalogue, folder)
-        yield catalogue, split_catalogue(load_cleaned(folder), catalogue, settings)
 
 
 def test_it_is_small_and_its_card_says_how_good_it_is():
@@ -88,29 +70,6 @@ def test_it_knows_what_the_drawn_photos_show(tmp_path):
     assert roots["tshirt"] == "Apparel"
     assert roots["shoe"] == "Footwear"
     assert roots["watch"] == "Accessories"
-
-
-@pytest.mark.real
-def test_it_is_at_least_as_good_as_its_card_says(real_split):
-    catalogue, table = real_split
-    model = load_model(precision="fp32")
-    report = measure(model, split_photos(table, catalogue, "validation")).report
-    written = model.card.metrics["validation"]
-    assert report["split"]["counts"] == written["split"]["counts"]
-    for column, figures in written["heads"].items():
-        assert report["heads"][column]["support"] == figures["support"]
-        # These are figures of a twin that did not learn the photos. Another processor may decide close calls otherwise.
-        assert report["heads"][column]["top1_accuracy"] >= figures["top1_accuracy"] - 0.003
-
-
-@pytest.mark.real
-def test_the_arithmetic_that_is_served_answers_as_well_as_the_exact_one(real_split):
-    catalogue, table = real_split
-    exact, served = load_model(precision="fp32"), load_model()
-    costs = compare_precisions(exact, served, table, catalogue, "validation")
-    assert set(costs) == set(LABEL_COLUMNS)
-    assert costs["masterCategory"].support > 1500
-    assert is_free(costs), {column: round(cost.lost_points, 3) for column, cost in costs.items()}
 
 
 @pytest.mark.parametrize("document", ["README.md", "docs/tutorial/first-labels.md"])

@@ -101,3 +101,7 @@ def test_a_team_begins_to_work(service, open_browser, tmp_path):
     written = (tmp_path / "log").read_text()
     assert "user=Rui" in written
     assert not any(word in written for word in (PASSWORD, made["secret"], secret, "guess"))
+    stored = (tmp_path / "data" / "hangtag.db").read_bytes() + (
+        tmp_path / "data" / "hangtag.db-wal"
+    ).read_bytes()
+    assert b"$argon2id$v=19$m=65536,t=3,p=4$" in stored  # what RFC 9106 recommends for little memory

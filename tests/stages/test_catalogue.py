@@ -1,22 +1,14 @@
 """The catalogue stage from end to end: tiny artifacts in, artifacts out, and the real catalogue's figures."""
 
-import hashlib
 import json
 import os
 import subprocess
 import sys
 import zipfile
-from collections import Counter, defaultdict
+from collections import Counter
 
 import pyarrow as pa
-import pytest
 
-from hangtag.catalogue.clean import clean_catalogue
-from hangtag.catalogue.count import count_products
-from hangtag.catalogue.split import split_catalogue
-from hangtag.datasets.cleaned import load_cleaned
-from hangtag.datasets.opening import open_catalogue
-from hangtag.datasets.splits import SplitSettings
 from hangtag.tables.tables import read_table, write_table
 
 
@@ -112,83 +104,3 @@ def test_split_of_nothing_is_wrong_usage(tiny_catalogue, tmp_path):
     done = hangtag("split", "absent.parquet", "--catalogue", tiny_catalogue, folder=tmp_path)
     assert done.returncode == 2
     assert "absent.parquet: there is no such table" in done.stderr
-
-
-@pytest.mark.real
-def test_the_real_table_loses_no_row(real_catalogue, tmp_path):
-    with open_catalogue(real_catalogue) as catalogue:
-        report = clean_catalogue(catalogue, tmp_path)
-    assert (report.lines, report.cleaned, report.rejected, report.blank) == (39_960, 39_959, 0, 0)
-    assert report.repairs == {"spaces": 474, "extra_commas": 18, "bare_quote": 2}
-    assert report.missing == {
-        "usage": 292,
-        "season": 16,
-        "baseColour": 12,
-        "productDisplayName": 6,
-        "year": 1,
-    }
-    digest = hashlib.sha256((tmp_path / "cleaned.csv").read_bytes()).hexdigest()
-    assert digest == "fc7fc95042ba15b0952161df02438c57ef281283b6d4be8e2cb32cdd182e4519", (
-        "not a cell has changed"
-    )
-    rows = {row["id"]: row for row in read_table(tmp_path / "cleaned.csv").to_pylist()}
-    assert rows["7491"]["productDisplayName"] == "Nike Women's EM Tempo 3.5\" Pink Short"
-    assert rows["7497"]["productDisplayName"] == "Nike Women's EM Tempo 3.5\" Purple Short"
-    assert rows["4854"]["productDisplayName"] == "Newfeel Unisex White, Blue and Orange Casual Shoes"
-    assert rows["23127"]["productDisplayName"] == "Converse Unisex Green Live, Life, Laugh Flip Flops"
-    assert sum("," in (row["productDisplayName"] or "") for row in rows.values()) == 18
-
-
-@pytest.mark.real
-def test_the_real_classes_are_counted(real_catalogue):
-    cleaned = load_cleaned(real_catalogue)
-    counts = count_products(cleaned, ["masterCategory"])
-    assert dict(zip(counts["masterCategory"].to_pylist(), counts["count"].to_pylist(), strict=True)) == {
-        "Apparel": 19_217,
-        "Accessories": 10_163,
-        "Footwear": 8_307,
-        "Personal Care": 2_157,
-        "Free Items": 93,
-        "Sporting Goods": 21,
-        "Home": 1,
-    }
-
-
-@pytest.fixture(scope="module")
-def real_split(real_catalogue):
-    with open_catalogue(real_catalogue) as catalogue:
-        return split_catalogue(load_cleaned(real_catalogue), catalogue, SplitSettings())
-
-
-@pytest.mark.real
-def test_the_real_split_meets_its_shares_and_loses_no_product(real_split):
-    counts = Counter(real_split["split"].to_pylist())
-    assert counts.total() == 39_959
-    used = counts.total() - counts["dropped"]
-    assert used == 39_655
-    assert counts["test"] / used == pytest.approx(0.10, abs=0.005)
-    assert counts["validation"] / used == pytest.approx(0.05, abs=0.005)
-    assert Counter(real_split["note"].to_pylist()) == {None: 39_655, "no_photo": 304}
-
-
-@pytest.mark.real
-def test_real_duplicates_are_on_one_side(real_split):
-    sides, sizes = defaultdict(set), Counter()
-    for group, side in zip(real_split["group"].to_pylist(), real_split["split"].to_pylist(), strict=True):
-        sides[group].add(side)
-        sizes[group] += 1
-    assert all(len(found) == 1 for found in sides.values())
-    assert sum(size > 1 for size in sizes.values()) >= 550  # identical photos alone make about as many groups
-    assert max(sizes.values()) < 100  # a giant group would mean that different products are taken for one
-
-
-@pytest.mark.real
-def test_each_frequent_real_class_meets_the_share_of_test(real_split):
-    by_class = defaultdict(Counter)
-    for label, side in zip(
-        real_split["articleType"].to_pylist(), real_split["split"].to_pylist(), strict=True
-    ):
-        by_class[label][side] += side != "dropped"
-    frequent = [sides for sides in by_class.values() if sides.total() >= 100]
-    assert len(frequent) > 50
-    assert all(sides["test"] / sides.total() == pytest.approx(0.10, abs=0.015) for sides in frequent)

@@ -8,10 +8,6 @@ import sys
 
 import pytest
 
-from hangtag.catalogue.describe import describe_catalogue
-from hangtag.datasets.cleaned import read_cleaned
-from hangtag.datasets.opening import open_catalogue, open_custom_set
-
 
 def hangtag(*arguments, folder):
     """Run the command line in a folder, on a terminal wide enough not to wrap."""
@@ -59,44 +55,3 @@ def test_what_is_no_catalogue_is_wrong_usage(tmp_path):
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.fixture(scope="module")
-def real_statistics(real_catalogue):
-    with open_catalogue(real_catalogue) as catalogue:
-        return describe_catalogue(catalogue, read_cleaned(catalogue).table)
-
-
-@pytest.mark.real
-def test_the_real_catalogue_is_counted(real_statistics):
-    assert (real_statistics.products, real_statistics.photos) == (39_959, 39_655)
-    assert (real_statistics.products_without_photo, real_statistics.photos_without_product) == (304, 0)
-    assert {column.name: column.classes for column in real_statistics.columns} == {
-        "masterCategory": 7,
-        "subCategory": 44,
-        "articleType": 142,
-        "gender": 5,
-        "baseColour": 46,
-        "season": 4,
-        "year": 13,
-        "usage": 8,
-        "productDisplayName": real_statistics.column("productDisplayName").classes,
-    }
-    assert dict(real_statistics.column("masterCategory").counts)["Apparel"] == 19_217
-    assert dict(real_statistics.years)["2012"] == 14_688
-    assert real_statistics.photo_sizes.sizes[0][0] == "60x80"
-
-
-@pytest.mark.real
-def test_real_photos_are_missing_among_personal_care(real_statistics):
-    gap = next(gap for gap in real_statistics.gaps if gap.what == "photo")
-    assert (gap.label, gap.missing_in_label, gap.missing) == ("Personal Care", 226, 304)
-
-
-@pytest.mark.real
-def test_the_real_custom_set_is_known_to_the_catalogue(real_catalogue, real_statistics):
-    with open_custom_set(real_catalogue) as catalogue:
-        own = describe_catalogue(catalogue, read_cleaned(catalogue).table)
-    assert (own.products, own.photos, own.products_without_photo) == (20, 20, 0)
-    for level in own.levels:
-        assert dict(own.column(level).counts).keys() <= dict(real_statistics.column(level).counts).keys()

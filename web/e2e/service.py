@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 from figures import make_up_metrics  # noqa: E402
 
-from conftest import build_tiny_catalogue  # noqa: E402 - found only now
+from tiny_catalogue import build_tiny_catalogue  # noqa: E402 - found only now
 
 DOUBT = 6.0
 """What the temperatures of the doubting model are multiplied with."""

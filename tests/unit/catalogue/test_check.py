@@ -331,28 +331,6 @@ def test_after_an_interruption_no_more_photos_are_begun():
     assert len(begun) < len(names) // 2
 
 
-@pytest.mark.real
-def test_the_real_catalogue(real_catalogue):
-    result = check(real_catalogue)
-    summary = {entry.kind: entry for entry in result.summary()}
-    assert (result.rows, result.photos) == (39_959, 39_655)
-    assert {one.photo for one in result.findings if one.kind is FindingKind.BLANK} == {"44998.jpg"}
-    nearly = photos_of(result, FindingKind.NEARLY_BLANK)
-    assert {"52180.jpg", "56212.jpg", "59551.jpg"} <= nearly
-    assert len(nearly) <= 5
-    assert summary[FindingKind.MISSING_PHOTO].count == 304
-    assert (summary[FindingKind.DUPLICATE].groups, summary[FindingKind.DUPLICATE].count) == (536, 1_171)
-    assert {FindingKind.UNDECODABLE, FindingKind.WRONG_FORMAT, FindingKind.PHOTO_WITHOUT_ROW}.isdisjoint(
-        summary
-    )
-    sizes = {one.detail.split(",")[0] for one in found(result, FindingKind.ODD_SIZE)}
-    assert {"225x300", "224x224", "53x80"} <= sizes
-    assert any("articleType" in one.detail for one in found(result, FindingKind.DUPLICATES_DISAGREE))
-    groups = [one.group for one in found(result, FindingKind.NEAR_DUPLICATE)]
-    assert 150 < len(set(groups)) < 300
-    assert max(map(groups.count, set(groups))) < 15
-
-
 def write_catalogue(folder, rows, photos):
     (folder / "images").mkdir(parents=True)
     (folder / "styles.csv").write_text("id,articleType\n" + "\n".join(rows) + "\n", encoding="utf-8")

@@ -117,6 +117,7 @@ def test_a_table_of_a_header_alone_gives_empty_tables(clean, tmp_path):
     assert (table.num_rows, table.num_columns) == (0, 5)
 
 
+@pytest.mark.costly
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(st.text(alphabet=st.sampled_from('a1,"\n\r \xa0é'), max_size=80))
 def test_cleaning_what_is_clean_changes_nothing(clean, tmp_path, body):

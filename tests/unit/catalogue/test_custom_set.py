@@ -56,9 +56,3 @@ def test_what_is_no_catalogue_has_no_custom_set(tmp_path):
         archive.writestr("other.csv", "id")
     with pytest.raises(CatalogueError, match=r"there is no styles\.csv"):
         open_custom_set(tmp_path / "bare.zip")
-
-
-@pytest.mark.real
-def test_the_real_custom_set_has_twenty_photos(real_catalogue):
-    with open_custom_set(real_catalogue) as custom:
-        assert custom.photo_names() == {f"{number}.jpg" for number in range(1, 21)}

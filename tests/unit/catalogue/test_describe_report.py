@@ -36,6 +36,7 @@ def bars(figure, panel=0):
     return {label: length for label, length in zip(labels, lengths, strict=True) if length}
 
 
+@pytest.mark.costly
 def test_everything_is_written(tiny_catalogue, tmp_path):
     steps = []
     main = described(tiny_catalogue, "articleType", "season", "year")
@@ -57,6 +58,7 @@ def test_everything_is_written(tiny_catalogue, tmp_path):
     assert "1 product has no photo." in facts["notable"]
 
 
+@pytest.mark.costly
 def test_the_custom_set_stands_beside_the_catalogue(tiny_catalogue, tmp_path):
     main = described(tiny_catalogue, "masterCategory")
     page = write_description(main, main, tmp_path, lambda _: None)

@@ -7,6 +7,8 @@ from hangtag.cli.main import main
 from hangtag.inference.model import load_model
 from tiny_bundle import build_tiny_card, build_tiny_graph, draw_png
 
+pytestmark = pytest.mark.costly
+
 
 @pytest.fixture
 def run(capsys, monkeypatch, tmp_path):

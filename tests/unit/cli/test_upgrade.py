@@ -9,6 +9,8 @@ from hangtag.store import database
 from hangtag.store.database import list_revisions
 from hangtag.store.folder import FolderClaim
 
+pytestmark = pytest.mark.costly
+
 
 def revision(path):
     with sqlite3.connect(path) as opened:

@@ -8,6 +8,7 @@ from hangtag.bundle.file import write_bundle
 from hangtag.client import Client
 from hangtag.server.app import create_app
 from hangtag.server.settings import Settings
+from migrated import _begin_migrated  # noqa: F401 - a fixture of all tests here
 from tiny_bundle import build_tiny_card, build_tiny_graph, draw_png
 
 

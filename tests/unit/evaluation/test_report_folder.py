@@ -9,6 +9,8 @@ from hangtag.evaluation.photo_set import PhotoSet, split_photos
 from hangtag.evaluation.report_folder import check_report_folder, count_examples, file_names
 from hangtag.evaluation.report_page import FEW_CLASSES, draw_confusions, draw_curves, draw_reliability
 
+pytestmark = pytest.mark.costly
+
 PNG = b"\x89PNG"
 
 

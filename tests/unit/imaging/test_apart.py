@@ -22,6 +22,8 @@ from hangtag.imaging.decode import convert_upright, decode_photo, open_photo
 from hangtag.imaging.quality import inspect_photo
 from hostile_files import encode
 
+pytestmark = pytest.mark.costly
+
 ORIENTATION = 0x0112
 DESCRIPTORS = Path("/proc/self/fd")
 BOMB = hostile_files.progressive_jpeg((4000, 4000), 3000)

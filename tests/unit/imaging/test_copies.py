@@ -150,6 +150,7 @@ def test_what_lies_or_has_other_colours_keeps_its_compressed_pixels_too(name):
     np.testing.assert_array_equal(prepare_photo(copy.data, PREPROCESSING), prepare_photo(data, PREPROCESSING))
 
 
+@pytest.mark.costly
 @pytest.mark.parametrize("name", PLAIN.keys() | IN_NEED.keys() | REMADE.keys())
 def test_what_is_handed_out_is_upright_and_in_srgb(name):
     data = (PLAIN | IN_NEED | REMADE)[name]

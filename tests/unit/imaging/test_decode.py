@@ -124,6 +124,7 @@ def test_too_many_pixels_are_refused_and_the_largest_allowed_are_not():
     assert decode_photo(data, limits=DecodeLimits(max_pixels=5_000)).size == (100, 50)
 
 
+@pytest.mark.costly
 def test_a_small_file_of_enormous_size_is_refused():
     data = encode(Image.new("1", (20_000, 20_000)))
     assert len(data) < 100_000

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from hangtag.datasets.opening import open_catalogue
 from hangtag.domain.flags import Flag
-from hangtag.imaging.preprocess import Preprocessing, decode_for
+from hangtag.imaging.preprocess import Preprocessing
 from hangtag.imaging.samples import load_sample_photos
 from hangtag.imaging.visibility import QUALITY_FLAGS, flag_photos
 
@@ -79,11 +78,3 @@ def test_no_photos_have_no_flags():
 def test_a_photo_has_the_same_flags_alone_and_in_a_batch():
     photos = [*SAMPLES, *[image.filter(ImageFilter.GaussianBlur(12)) for image in SAMPLES]]
     assert flags_of(*photos) == [flags_of(photo)[0] for photo in photos]
-
-
-@pytest.mark.real
-def test_hardly_any_photo_of_the_real_catalogue_is_flagged(real_catalogue):
-    with open_catalogue(real_catalogue) as catalogue:
-        names = sorted(catalogue.photo_names())[::40]
-        images = [decode_for(catalogue.read_photo(name), SMALL) for name in names]
-    assert sum(map(bool, flags_of(*images))) <= 0.01 * len(images)

@@ -18,6 +18,8 @@ from hangtag.inference.model import load_model
 from hangtag.inference.runtime import load_runtime, preferred_precision, read_graph
 from tiny_bundle import HEIGHT, WIDTH, build_tiny_card, build_tiny_graph, draw_pixels
 
+pytestmark = pytest.mark.costly
+
 PHOTOS = 64
 
 

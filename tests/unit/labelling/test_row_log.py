@@ -39,6 +39,7 @@ def test_rows_come_back_in_their_order(tmp_path):
     log.close()
 
 
+@pytest.mark.costly
 def test_a_log_cut_at_any_byte_holds_its_whole_entries_and_goes_on(tmp_path, log):
     content, ends = log
     lengths = {0: 0, 1: 2, 2: 3, 3: 6}

@@ -1,6 +1,8 @@
 """What a command writes is checked before it works: it can be written, and replaces nothing that is needed."""
 
+import contextlib
 import os
+import shutil
 
 import pytest
 
@@ -10,20 +12,31 @@ from hangtag.datasets.folder import CLEANED_FILES
 from hangtag.domain.errors import UsageError
 from hangtag.pipelines.destinations import Destination, check_destinations
 from tiny_bundle import build_tiny_card, build_tiny_graph
+from tiny_catalogue import build_tiny_catalogue
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A folder with a catalogue, what was made from it, and models."""
+    folder = tmp_path_factory.mktemp("prepared")
+    graph = build_tiny_graph()
+    build_tiny_catalogue(folder / "tiny")
+    for name in ("m", "other"):
+        write_bundle(graph, build_tiny_card(graph), folder / f"{name}.onnx")
+    with contextlib.chdir(folder):
+        run("clean", "tiny", "-o", "cleaned")
+        run("split", "cleaned", "--catalogue", "tiny", "-o", "split.parquet", "--min-examples", "2")
+    (folder / "photos.csv").write_text("photo\ntiny/images/1000.jpg\n")
+    return folder
 
 
 @pytest.fixture
-def place(tiny_catalogue, tmp_path, monkeypatch):
-    """Stand next to a catalogue, with what was made from it, a model, and tables that name photos."""
-    monkeypatch.chdir(tiny_catalogue.parent)
-    graph = build_tiny_graph()
-    for name in ("m", "other"):
-        write_bundle(graph, build_tiny_card(graph), tmp_path / f"{name}.onnx")
-    run("clean", "tiny", "-o", "cleaned")
-    run("split", "cleaned", "--catalogue", "tiny", "-o", "split.parquet", "--min-examples", "2")
-    (tmp_path / "photos.csv").write_text("photo\ntiny/images/1000.jpg\n")
+def place(prepared, tmp_path, monkeypatch):
+    """Stand next to a copy of all that, with links to the table that names photos."""
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
     (tmp_path / "hard.csv").hardlink_to(tmp_path / "photos.csv")
     (tmp_path / "soft.csv").symlink_to("photos.csv")
+    monkeypatch.chdir(tmp_path)
     return tmp_path
 
 

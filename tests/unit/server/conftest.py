@@ -3,16 +3,28 @@
 import csv
 import io
 import time
+from functools import partial
 
 import pytest
+from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
 
 from hangtag.bundle.file import write_bundle
+from hangtag.server.access import control
 from hangtag.server.app import create_app
 from hangtag.server.settings import Settings
+from migrated import _begin_migrated  # noqa: F401 - a fixture of all tests here
 from tiny_bundle import build_tiny_card, build_tiny_graph, draw_png
 
 API = "/api/v1"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _hash_at_once():
+    """Hash passwords in a millisecond; tests/stages/test_accounts.py sees that the service itself takes its time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(control, "PasswordHasher", partial(PasswordHasher, time_cost=1, memory_cost=64))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from migrated import _begin_migrated  # noqa: F401 - a fixture of all tests here
 from postgres import get_server, stop_server
 from store_shop import open_shop
 
@@ -14,8 +15,8 @@ def _stop_postgres():
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request):
-    """The URL of an empty database; None for SQLite in the folder of the store."""
-    return None if request.param == "sqlite" else get_server().make_database()
+    """The URL of a database without rows; None for SQLite in the folder of the store."""
+    return None if request.param == "sqlite" else get_server().copy_migrated()
 
 
 @pytest.fixture

@@ -137,6 +137,7 @@ def test_what_another_person_decided_meanwhile_is_a_conflict(shop, batch):
     assert done["changed"] == 1
 
 
+@pytest.mark.costly
 def test_each_person_undoes_their_own_and_never_anothers(shop, batch):
     first, second = ids(shop.list(batch)[:2])
     decide(shop, batch, who="ann", products=(first, second), set={"baseColour": "Blue"})
@@ -234,6 +235,7 @@ def test_a_pasted_column_is_one_decision_and_one_undo(shop, batch):
     assert colours(shop.list(batch)) == before
 
 
+@pytest.mark.costly
 def test_all_that_match_except_some(shop, batch):
     first, *others = [int(product["id"]) for product in shop.list(batch)]
     done = decide(shop, batch, matching=Filter(), excluded=(first,), flags={"retake": True})

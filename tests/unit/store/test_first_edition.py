@@ -9,10 +9,17 @@ from hangtag.domain.errors import UsageError
 from hangtag.domain.taxonomy import Taxonomy
 from hangtag.store.first_edition import adopt_jobs, count_jobs
 from hangtag.store.log import list_decisions
+from postgres import get_server
 from store_shop import HEADS, PATHS, build_card, open_shop
 
 TAXONOMY = Taxonomy(("masterCategory", "articleType"), PATHS)
 GENDERED = build_card(heads=HEADS | {"gender": ("Men", "Women", "Unisex")}, taxonomy=TAXONOMY)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request):
+    """The URL of an empty database; None for SQLite in the folder of the store."""
+    return None if request.param == "sqlite" else get_server().make_database()
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ def ids(shop, batch, wanted=None, **page):
     return [int(product["id"]) for product in found]
 
 
+@pytest.mark.costly
 def test_what_is_kept_in_memory_is_what_is_stored_after_every_change(shop):
     batch, other = shop.make(PHOTOS), shop.make()
     first, second, third, *_ = ids(shop, batch)

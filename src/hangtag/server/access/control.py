@@ -73,7 +73,7 @@ class AccessControl:
         self.session_lasts = timedelta(hours=settings.session_hours)
         self.single_sign_on = SingleSignOn(settings) if settings.oidc_issuer and self.enabled else None
         self._hasher = PasswordHasher()
-        self._decoy = self._hasher.hash("a password that nobody has")
+        self._decoy = self._hasher.hash("a password that nobody has") if self.enabled else ""
         self._hashing = asyncio.Semaphore(_HASHES_AT_ONCE)
         self._by_name = Backoff(_FREE_TRIES)
         self._by_address = Backoff(_FREE_TRIES_OF_ADDRESS)
