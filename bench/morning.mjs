@@ -118,7 +118,7 @@ await dialog.waitFor({ state: 'hidden' });
 tell(`the sheet mapped: ${matched} products matched`, seconds(from));
 
 await view(page, 'Review');
-const place = '.review .count span';
+const place = '.review-view .count span';
 await page.locator(place).first().waitFor();
 from = performance.now();
 const waits = [];

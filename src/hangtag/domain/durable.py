@@ -38,13 +38,18 @@ def replacing(path: Path, workplace: Path | None = None) -> Iterator[Path]:
     temporary = (workplace or path.parent) / f".{path.name}.{secrets.token_hex(4)}.part"
     try:
         yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
+        sync_file(temporary)
         temporary.replace(path)
         sync_folder(path.parent)
     finally:
         with contextlib.suppress(OSError):  # already renamed, or the folder does not exist
             temporary.unlink()
+
+
+def sync_file(path: Path) -> None:
+    """Wait until the bytes of a file are on the disk."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:

@@ -196,7 +196,10 @@ class FetchWorker:
                 if not pending:
                     return
                 done, pending = wait(pending, _COMMIT_S, FIRST_COMPLETED)
-                self._store_all([future.result() for future in done])
+                found = [future.result() for future in done]
+                hashes = [fetched.kept.sha256 for fetched in found if fetched.kept is not None]
+                self._store.folder.settle(folder or Path(), hashes)
+                self._store_all(found)
             for future in pending:
                 future.cancel()
 

@@ -105,6 +105,7 @@ def adopt_jobs(store: Store, find_model: FindModel, say: Callable[[str], None] =
         with store.folder.receiving() as folder:
             intake = Intake(store, folder, max_photos=0)
             content = _read_content(store.engine, job, intake)
+            intake.settle()
             count += _adopt(store, job, content, model)
         say(f"The job {job.title!r} is now a batch of {len(intake.photos):,} photos.")
         shutil.rmtree(store.folder.root / JOBS_FOLDER / job.id, ignore_errors=True)

@@ -10,12 +10,13 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from hangtag.domain.durable import sync_folder
+from hangtag.domain.durable import sync_file, sync_folder
 from hangtag.domain.errors import UsageError
 from hangtag.imaging.budget import DecodeLimits
 from hangtag.imaging.copies import copy_photo
@@ -24,6 +25,8 @@ from hangtag.imaging.thumbnails import MEDIA_TYPE, render_photo
 
 _NAME: Final = re.compile(r"[0-9a-f]{64}")
 _PIECE_BYTES: Final = 1 << 20
+_WAITING: Final = 16
+"""How many threads wait for the disk at once."""
 
 
 class FolderClaim:
@@ -123,18 +126,32 @@ class PhotoFolder:
         return sha256
 
     def keep_photo(self, data: bytes, folder: Path, limits: DecodeLimits) -> "KeptPhoto":
-        """Store a photo by way of a file in the folder of an upload.
+        """Write a photo to the folder of an upload; `settle` brings it to its place.
 
         Raises `PhotoError` for one that cannot be shown, of which nothing is kept.
         """
         sha256 = hashlib.sha256(data).hexdigest()
         copy = copy_photo(data, limits)
-        target = self.path(sha256)
-        if not target.exists():
+        if not self.path(sha256).exists():
             temporary = folder / secrets.token_hex(8)
             temporary.write_bytes(data if self.keep_originals else copy.data)
-            _settle(temporary, target)
+            temporary.replace(folder / sha256)
         return KeptPhoto(sha256, *copy.size)
+
+    def settle(self, folder: Path, hashes: Iterable[str]) -> None:
+        """Bring the photos that were written to the folder of an upload to their places.
+
+        When this returns, the photos are on the disk. Waiting for the disk is nearly all that an upload of small photos
+        costs, and a file system writes down together what several threads wait for.
+        """
+        moved = [(folder / sha256, self.path(sha256)) for sha256 in sorted(set(hashes) - {""})]
+        moved = [(path, target) for path, target in moved if path.exists()]
+        if moved:
+            with ThreadPoolExecutor(_WAITING, "settle") as threads:
+                list(threads.map(sync_file, [path for path, _ in moved]))
+                for path, target in moved:
+                    _rename(path, target)
+                list(threads.map(sync_folder, {target.parent for _, target in moved}))
 
     def read(self, sha256: str, limits: DecodeLimits) -> bytes:
         """Return a photo's bytes. Raises `PhotoError` with the reason if they cannot be read."""
@@ -199,11 +216,14 @@ def _place(folder: Path, sha256: str) -> Path:
 
 def _settle(path: Path, target: Path) -> None:
     """Move a file to its name once its bytes are on the disk, so that who finds the name finds the whole file."""
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
+    sync_file(path)
+    _rename(path, target)
+    sync_folder(target.parent)
+
+
+def _rename(path: Path, target: Path) -> None:
     try:
         path.replace(target)
     except FileNotFoundError:
         target.parent.mkdir(parents=True, exist_ok=True)
         path.replace(target)
-    sync_folder(target.parent)

@@ -102,6 +102,10 @@ class Intake:
         except InvalidFieldsError as error:
             received.problem = error.fields[0].message
 
+    def settle(self) -> None:
+        """Bring the photos to their places in the store; they are on the disk afterwards."""
+        self.store.folder.settle(self.folder, [photo.sha256 for photo in self.photos])
+
     def take_photo(self, name: str, path: Path) -> str | None:
         """Take in the file of a photo, which is gone afterwards. Return why it is too large, None if it is not."""
         size = path.stat().st_size
@@ -196,6 +200,7 @@ def take_files(
     With an `Idempotency-Key` that was seen before, nothing is added, and the first answer is returned again. Raises
     `QuotaError` if there is no room for them; then none is added.
     """
+    intake.settle()
     with store.changing(batch.number) as change:
         known = find_answer(change.connection, key)
         if known is not None:
