@@ -78,9 +78,11 @@ class Base:
         shares = counts / counts.sum()
         around = self.means - shares @ self.means
         within = self.statistics.covariance - (around * shares[:, None]).T @ around
-        size = len(within)
-        values, axes = np.linalg.eigh(0.9 * within + 0.1 * np.trace(within) / size * np.eye(size))
-        whitening: Floats = (axes / np.sqrt(np.maximum(values, 1e-12))).astype(np.float32)
+        values, axes = np.linalg.eigh(within)
+        # The covariance is that of all photos, the part between classes that of photos with a known class alone:
+        # along some axes the difference is below zero, and must not count as no variance at all.
+        values = np.maximum(values, 0)
+        whitening: Floats = (axes / np.sqrt(0.4 * values + 0.6 * values.mean())).astype(np.float32)
         return whitening
 
 

@@ -56,8 +56,10 @@ def walk(url: str, given: dict[str, Any]) -> dict[str, Any]:
         cwd=ROOT / "web",
         stdout=subprocess.PIPE,
         text=True,
-        check=True,
+        check=False,
     )
+    if done.returncode:
+        raise SystemExit("the walk in the browser failed; the picture `failed` shows where")
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 
@@ -70,7 +72,7 @@ def measure(model: str, photos: list[Path], truth: dict[str, str], folder: Path)
     command = [
         sys.executable,
         "-m",
-        "hangtag",
+        "hangtag.cli.main",
         "predict",
         "-",
         "--model",

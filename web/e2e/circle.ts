@@ -40,7 +40,11 @@ const page = await browser.newPage({
   locale: 'en-GB',
   viewport: { width: 1440, height: 1000 },
 });
-page.setDefaultTimeout(120_000);
+page.setDefaultTimeout(60_000);
+page.on('pageerror', (error) => console.error('the page:', error.message));
+page.on('response', (response) => {
+  if (response.status() >= 400) console.error(response.status(), response.url());
+});
 
 function lap(name: string): void {
   const total = Object.values(times).reduce((sum, seconds) => sum + seconds, 0);
@@ -50,6 +54,13 @@ function lap(name: string): void {
 async function shot(name: string): Promise<void> {
   if (given.screens) await page.screenshot({ path: `${given.screens}/${name}.png` });
 }
+
+process.on('uncaughtException', (error) => {
+  void shot('failed').finally(() => {
+    console.error(error);
+    process.exit(1);
+  });
+});
 
 async function ask<Answer>(path: string): Promise<Answer> {
   return (await (await page.request.get(`/api/v1${path}`)).json()) as Answer;
@@ -125,6 +136,14 @@ async function checkNext(batch: string): Promise<number> {
   return done;
 }
 
+async function labelled(batch: string): Promise<void> {
+  for (;;) {
+    const { state, counts } = await ask<{ state: string; counts: { photos: number } }>(`/batches/${batch}`);
+    if (state === 'ready' && counts.photos >= given.photos.length) return;
+    await page.waitForTimeout(500);
+  }
+}
+
 async function settled(batch: string): Promise<void> {
   // Until hangtag has learnt from all of it and the labels have followed.
   for (let quiet = 0; quiet < 4;) {
@@ -154,15 +173,7 @@ await page.goto('/');
 await page.locator('input[type=file]').first().setInputFiles(given.photos);
 await page.waitForURL(/\/batches\/./);
 const batch = new URL(page.url()).pathname.split('/').at(-1) ?? '';
-await page.waitForFunction(
-  async ([id, count]) => {
-    const reply = await fetch(`/api/v1/batches/${String(id)}`);
-    const { state, counts } = (await reply.json()) as { state: string; counts: { labelled: number } };
-    return state === 'ready' && counts.labelled >= Number(count);
-  },
-  [batch, given.photos.length],
-  { timeout: 300_000, polling: 1000 },
-);
+await labelled(batch);
 lap('dropped and labelled');
 const before = await standing(batch);
 await shot('1-dropped');

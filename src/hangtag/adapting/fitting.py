@@ -32,7 +32,8 @@ _MEMORY: Final = 6
 _CONVERGED: Final = 1e-4
 _TINY: Final = 1e-12
 _UNLIKELY: Final = 0.005
-_NEW_CLASS_BEHIND: Final = 3.0  # logits that a class without a past lies behind the best one at first
+_NEW_CLASS_BEHIND: Final = 2.0  # logits that a class without a past lies behind the best one at first
+_NEW_CLASS_WORTH: Final = (2.0, 4.0)  # an example of such a class counts this often, the rarer the more
 
 
 class BaseMetric:
@@ -107,13 +108,15 @@ def fit_shift(
     playing = np.union1d(np.flatnonzero(_softmax(offset).max(axis=0) > _UNLIKELY), targets)
     if start is not None:
         playing = np.union1d(playing, np.flatnonzero(start.weights.any(axis=1)))
-    weighed = metric.weigh(rotated, hold * len(targets))
+    worth = _weigh_examples(targets, known)
+    weighed = metric.weigh(rotated, hold * float(worth.sum()))
     first = np.zeros((weighed.features.shape[1], len(playing)), np.float32)
     if start is not None:
         first = metric.fold(weighed, start.weights[playing], (start.bias - behind)[playing])
         first *= np.float32(OFFSET_WEIGHT)
     steps = _STEPS if start is None else _MORE_STEPS
-    found = _minimise(weighed.features, offset[:, playing], np.searchsorted(playing, targets), first, steps)
+    asked = _Asked(weighed.features, offset[:, playing], np.searchsorted(playing, targets), worth)
+    found = _minimise(asked, first, steps)
     part, shift = metric.unfold(weighed, found / np.float32(OFFSET_WEIGHT))
     weights, bias = np.zeros((classes, rotated.shape[1]), np.float32), behind
     weights[playing], bias[playing] = part, shift + behind[playing]
@@ -134,17 +137,40 @@ def new_class_logit(logits: Floats) -> np.float32:
     return np.float32(np.median(logits.max(axis=1)) - _NEW_CLASS_BEHIND / OFFSET_WEIGHT)
 
 
-def _minimise(features: Floats, offset: Floats, targets: Ints, solution: Floats, steps: int) -> Floats:
-    """Return the solution (k, classes) of the penalised logistic regression: L-BFGS (Liu, Nocedal 1989)."""
-    rows = np.arange(len(targets))
+def _weigh_examples(targets: Ints, known: int) -> Floats:
+    """Return how much each example counts, (n,): those of new classes more, which the known ones would drown."""
+    worth = np.ones(len(targets), np.float32)
+    if known:
+        counts = np.bincount(targets)
+        usual = len(targets) / np.count_nonzero(counts)
+        is_new = targets >= known
+        worth[is_new] = np.clip(usual / counts[targets[is_new]], *_NEW_CLASS_WORTH)
+    return worth
 
-    def evaluate(solution: Floats) -> tuple[float, Floats]:
-        shares = _softmax(offset + features @ solution)
-        loss = -np.log(np.maximum(shares[rows, targets], 1e-30)).sum(dtype=np.float64)
-        shares[rows, targets] -= 1
-        return float(loss + 0.5 * np.vdot(solution, solution)), features.T @ shares + solution
 
-    loss, slope = evaluate(solution)
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A logistic regression: features (n, k), offsets (n, classes), targets (n,), and how much each row counts."""
+
+    features: Floats
+    offset: Floats
+    targets: Ints
+    worth: Floats
+
+    def evaluate(self, solution: Floats) -> tuple[float, Floats]:
+        """Return the penalised loss of a solution (k, classes), and its slope."""
+        rows = np.arange(len(self.targets))
+        shares = _softmax(self.offset + self.features @ solution)
+        likely = np.log(np.maximum(shares[rows, self.targets], 1e-30))
+        shares[rows, self.targets] -= 1
+        shares *= self.worth[:, None]
+        loss = -float(np.dot(likely, self.worth)) + 0.5 * float(np.vdot(solution, solution))
+        return loss, self.features.T @ shares + solution
+
+
+def _minimise(asked: _Asked, solution: Floats, steps: int) -> Floats:
+    """Return the solution (k, classes) of a penalised logistic regression: L-BFGS (Liu, Nocedal 1989)."""
+    loss, slope = asked.evaluate(solution)
     first = float(np.linalg.norm(slope))
     past: list[tuple[Floats, Floats]] = []
     for _ in range(steps):
@@ -154,7 +180,7 @@ def _minimise(features: Floats, offset: Floats, targets: Ints, solution: Floats,
         step, downhill = (1.0 if past else 1.0 / max(1.0, first)), float(np.vdot(slope, direction))
         while True:
             moved = solution + np.float32(step) * direction
-            next_loss, next_slope = evaluate(moved)
+            next_loss, next_slope = asked.evaluate(moved)
             if next_loss <= loss + 1e-4 * step * downhill or step < 1e-6:  # noqa: PLR2004 - Armijo's rule
                 break
             step /= 3

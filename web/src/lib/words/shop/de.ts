@@ -22,6 +22,7 @@ export const shopDe: ShopMessages = {
   'teach.alike': 'Produkte, die genauso aussehen',
   'teach.same': { one: 'Dasselbe für dieses {count}?', other: 'Dasselbe für diese {count}?' },
   'teach.include': 'Dasselbe für {name}',
+  'teach.waiting': 'Was hangtag am meisten beibringt, steht fest, sobald die Fotos beschriftet sind.',
   'teach.done': 'Hier gibt es nichts mehr zu lernen',
   'teach.done.text': 'Weitere Prüfungen in diesem Stapel würden kaum etwas ändern.',
   'keys.alike': 'Mit oder ohne die ähnlichen',

@@ -23,6 +23,7 @@ export const shopEn = {
   'teach.alike': 'Products that look the same',
   'teach.same': { one: 'The same for this {count}?', other: 'The same for these {count}?' },
   'teach.include': 'The same for {name}',
+  'teach.waiting': 'What teaches hangtag most is known once the photos are labelled.',
   'teach.done': 'Nothing left to learn here',
   'teach.done.text': 'More checks in this batch would hardly change what hangtag knows.',
   'keys.alike': 'With or without the look-alikes',

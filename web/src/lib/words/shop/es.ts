@@ -22,6 +22,7 @@ export const shopEs: ShopMessages = {
   'teach.alike': 'Productos que se ven igual',
   'teach.same': { one: '¿Lo mismo para este {count}?', other: '¿Lo mismo para estos {count}?' },
   'teach.include': 'Lo mismo para {name}',
+  'teach.waiting': 'Lo que más enseña a hangtag se sabe cuando las fotos están etiquetadas.',
   'teach.done': 'Aquí ya no hay nada que aprender',
   'teach.done.text': 'Más revisiones en este lote apenas cambiarían nada.',
   'keys.alike': 'Con los parecidos o sin ellos',

@@ -25,6 +25,7 @@ export const shopFr: ShopMessages = {
   'teach.alike': 'Produits qui se ressemblent',
   'teach.same': { one: 'Pareil pour ce {count} ?', other: 'Pareil pour ces {count} ?' },
   'teach.include': 'Pareil pour {name}',
+  'teach.waiting': 'Ce qui apprend le plus à hangtag se sait une fois les photos étiquetées.',
   'teach.done': 'Plus rien à apprendre ici',
   'teach.done.text': 'D’autres vérifications dans ce lot ne changeraient presque rien.',
   'keys.alike': 'Avec ou sans les semblables',
