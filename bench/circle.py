@@ -85,7 +85,7 @@ def measure(model: str, photos: list[Path], truth: dict[str, str], folder: Path)
         subprocess.run(command, stdin=given, stdout=subprocess.DEVNULL, check=True)
     with table.open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines))
-    right: int = sum(row[COLUMN] == truth[Path(row["photo"]).name] for row in rows)
+    right: int = sum(row[COLUMN] == truth[Path(row["path"]).name] for row in rows)
     return right / len(rows)
 
 

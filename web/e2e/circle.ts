@@ -160,6 +160,7 @@ async function makeClass(page: Page): Promise<string> {
   await page.getByRole('combobox').fill(given.created);
   await page.getByRole('option', { name: new RegExp(`^Create “${given.created}” in `) }).click();
   await page.getByRole('combobox').waitFor({ state: 'detached' });
+  await title.first().filter({ hasText: given.created }).waitFor();
   for (const place of [1, 2]) {
     await title.nth(place).click();
     await page.getByRole('combobox').fill(given.created);

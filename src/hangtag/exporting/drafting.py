@@ -1,11 +1,10 @@
 """Drafting a template from an example of the shop's own sheet."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import PurePath
 from typing import Any, Final, NamedTuple
 
-from hangtag.domain.columns import LABEL_COLUMNS
 from hangtag.exporting.products import KEY_NAMES, comparable
 from hangtag.exporting.sheet import find_spelling, guess_language, recognise_columns
 from hangtag.exporting.template import FORMATS, VERSION
@@ -39,13 +38,13 @@ class TemplateDraft(NamedTuple):
     columns: list[MatchedColumn]
 
 
-def draft_template(table: Table, filename: str = "") -> TemplateDraft:
+def draft_template(table: Table, filename: str = "", attributes: Sequence[str] = ()) -> TemplateDraft:
     """Draft a template that writes a table like the example: the same columns, the same order, the same spelling.
 
     Columns that labels fill get them, spelled as the example spells them (`M` for men). All others come from the sheet
-    that is labelled, from the column of the same name.
+    that is labelled, from the column of the same name. `attributes` are the shop's own.
     """
-    targets = recognise_columns(table.header)
+    targets = recognise_columns(table.header, attributes)
     key = _find_key(table)
     targets.pop(-1 if key is None else key, None)
     spelling = find_spelling(table, targets)
@@ -83,9 +82,7 @@ def _source(table: Table, place: int, targets: Mapping[int, str], key: int | Non
     if target is None:
         own = f"sheet:{table.header[place].replace('|', ' ')}"
         return [own, "computed:key"] if place == key else [own]
-    if target in LABEL_COLUMNS:
-        return [f"word:{target}"]
-    return [f"computed:{_COMPUTED[target]}"]
+    return [f"computed:{_COMPUTED[target]}" if target in _COMPUTED else f"word:{target}"]
 
 
 def _spell(words: Words, target: str, spelling: Mapping[str, str]) -> dict[str, str]:

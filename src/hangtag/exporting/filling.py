@@ -11,7 +11,7 @@ from hangtag.domain.errors import PhotoError
 from hangtag.domain.taxonomy import format_path
 from hangtag.exporting.colours import dominant_colours
 from hangtag.exporting.issues import Issue, IssueKind
-from hangtag.exporting.products import Product, comparable
+from hangtag.exporting.products import Product, ProductSource, comparable
 from hangtag.exporting.taxonomy import CategoryMapping, Rule, load_mapping
 from hangtag.exporting.template import ALL, Source, Template, TemplateColumn, make_handle
 from hangtag.exporting.words import FAMILY, Words, capitalise, colour_family, load_words, shopify_colour
@@ -55,19 +55,20 @@ _Getter = Callable[[FilledRow], str]
 class Filler:
     """Fills the rows of a template.
 
-    `titles` are the columns of the shop's sheet by their comparable names, in order. `find_photo`
-    gives the file of a photo by its name, for colours as hex; without it there are none.
+    What a shop calls its classes counts before hangtag's words, and a template's synonyms count before both.
+    `find_photo` gives the file of a photo by its name, for colours as hex; without it there are none.
     """
 
     def __init__(
         self,
         template: Template,
-        titles: Mapping[str, str],
+        products: ProductSource,
         mapping: CategoryMapping | None = None,
         find_photo: FindPhoto | None = None,
     ) -> None:
         self.template = template
-        self.words: Words = load_words(template.language).with_synonyms(template.synonyms)
+        words = load_words(template.language).with_synonyms(products.read_names(template.language))
+        self.words: Words = words.with_synonyms(template.synonyms)
         self.mapping = mapping
         if mapping is None and template.taxonomy:
             self.mapping = load_mapping(template.taxonomy)
@@ -93,7 +94,7 @@ class Filler:
         }
         self._columns = [
             (column, [self._compile(source, column) for source in column.sources])
-            for column in expand_columns(template, titles)
+            for column in expand_columns(template, products.titles, products.attributes)
         ]
 
     @property
@@ -154,7 +155,7 @@ class Filler:
                 label = row.product.labels.get(name, "") if marks else ""
                 if not label:
                     return ""
-            word = capitalise(self.words.name(name, label, plural=plural)) if is_word else label
+            word = self.words.heading(name, label, plural=plural) if is_word else label
             return column.values.get(word, word) + (self.template.mark if is_doubtful else "")
 
         return get
@@ -189,7 +190,7 @@ class Filler:
 
     def _join_path(self, labels: Sequence[str]) -> str:
         named = zip(CATEGORY_COLUMNS, labels, strict=True)
-        words = [capitalise(self.words.name(column, label, plural=True)) for column, label in named if label]
+        words = [self.words.heading(column, label, plural=True) for column, label in named if label]
         names = list(dict.fromkeys(words))
         if not names:
             return ""
@@ -258,19 +259,34 @@ class Filler:
         row.issues.append(Issue(IssueKind.DOUBTFUL, product.line, product.key, "category", path, reason, fix))
 
 
-def expand_columns(template: Template, titles: Mapping[str, str]) -> list[TemplateColumn]:
-    """Return the columns of a template, with those of the shop's sheet in the place of `sheet:*`."""
+def expand_columns(
+    template: Template, titles: Mapping[str, str], attributes: Sequence[str] = ()
+) -> list[TemplateColumn]:
+    """Return the columns of a template.
+
+    Those of the shop's sheet take the place of `sheet:*`, the shop's own `attributes` that of `label:*` or `word:*`. A
+    column of the sheet that is called as such an attribute fills it where there is no label.
+    """
     columns: list[TemplateColumn] = []
     taken = {column.name.casefold() for column in template.columns}
+    named = {source.argument for column in template.columns for source in column.sources}
+    own = [name for name in attributes if name.casefold() not in taken and name not in named]
+    if any(column.every in {"label", "word"} for column in template.columns):
+        taken |= {name.casefold() for name in own}
     for column in template.columns:
-        if not column.is_every_column:
+        if column.every is None:
             columns.append(column)
-            continue
-        columns += [
-            TemplateColumn(title, (Source("sheet", name),))
-            for name, title in titles.items()
-            if title.casefold() not in taken and name != ALL
-        ]
+        elif column.every == "sheet":
+            columns += [
+                TemplateColumn(title, (Source("sheet", name),))
+                for name, title in titles.items()
+                if title.casefold() not in taken and name != ALL
+            ]
+        else:
+            columns += [
+                TemplateColumn(name, (Source(column.every, name), Source("sheet", comparable(name))))
+                for name in own
+            ]
     return columns
 
 

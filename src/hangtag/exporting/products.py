@@ -86,11 +86,16 @@ def comparable(name: str) -> str:
 class ProductSource(Protocol):
     """Where an export's products come from: what messages call it, the columns of the shop's sheet, the products.
 
-    `titles` has the columns by their comparable names, in order.
+    `titles` has the columns by their comparable names, in order. `attributes` are those of the shop's own.
     """
 
     where: object
     titles: Mapping[str, str]
+    attributes: Sequence[str]
+
+    def read_names(self, language: str) -> Mapping[str, Mapping[str, str]]:
+        """Return what the shop calls its classes in a language, by column."""
+        ...
 
     def __iter__(self) -> Iterator[Product]:
         """Iterate the products."""
@@ -130,6 +135,12 @@ class ProductReader:
         self.titles: Mapping[str, str] = {
             name: table.names[place].removesuffix(_GIVEN) for place, name in self._layout.sheet.items()
         }
+        self.attributes: Sequence[str] = [name for name in self._layout.labels if name not in LABEL_COLUMNS]
+
+    def read_names(self, language: str) -> Mapping[str, Mapping[str, str]]:
+        """Return nothing: a table does not say what a shop calls its classes."""
+        del language
+        return {}
 
     @property
     def key(self) -> str | None:
@@ -208,9 +219,10 @@ def join_photos(photos: Sequence[Product]) -> Product:
             joined.sheet.setdefault(name, value)
     if "*" in usable[0].doubts:
         joined.doubts["*"] = usable[0].doubts["*"]
+    attributes = dict.fromkeys((*LABEL_COLUMNS, *(column for photo in usable for column in photo.labels)))
     for columns in (
         CATEGORY_COLUMNS,
-        *((column,) for column in LABEL_COLUMNS if column not in CATEGORY_COLUMNS),
+        *((column,) for column in attributes if column not in CATEGORY_COLUMNS),
     ):
         _choose(joined, usable, columns)
     return joined
@@ -235,12 +247,16 @@ def _choose(joined: Product, photos: Sequence[Product], columns: Sequence[str]) 
 
 def _read_layout(table: Table, key: str | None) -> _Layout:
     names = {name: place for place, name in enumerate(table.names)}
-    own: dict[str, int] = {column: names[column] for column in LABEL_COLUMNS if column in names}
+    columns = (*LABEL_COLUMNS, *find_attributes(table.names))
+    own: dict[str, int] = {column: names[column] for column in columns if column in names}
     if not own:
         fix = f"Name a table that `hangtag predict` wrote. {list_columns(table.names)}"
         raise TableError("the table has no labels", where=table.where, fix=fix)
     sheet = {
-        place: comparable(name.removesuffix(_GIVEN)) for name, place in names.items() if name not in _OWN
+        place: comparable(name.removesuffix(_GIVEN))
+        for name, place in names.items()
+        if name not in _OWN
+        and not any(name in {column, confidence_of(column), candidates_of(column)} for column in own)
     }
     confidences: dict[str, int] = {
         column: names[confidence_of(column)] for column in own if confidence_of(column) in names
@@ -256,6 +272,11 @@ def _read_layout(table: Table, key: str | None) -> _Layout:
         names.get(candidates_of("baseColour")),
         sheet,
     )
+
+
+def find_attributes(names: Sequence[str]) -> list[str]:
+    """Return the shop's own attributes among the columns of a table of labels: those with a confidence beside them."""
+    return [name for name in names if name not in LABEL_COLUMNS and confidence_of(name) in names]
 
 
 def _find_key(table: Table, key: str | None, sheet: Mapping[int, str]) -> int | None:

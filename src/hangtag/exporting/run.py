@@ -111,7 +111,7 @@ def iter_checked(source: ExportSource, template: Template) -> Iterator[FilledRow
 
 
 def _open_filler(source: ExportSource, template: Template) -> Filler:
-    return Filler(template, source.products.titles, source.mapping, source.find_photo)
+    return Filler(template, source.products, source.mapping, source.find_photo)
 
 
 def _iter_checked(products: ProductSource, filler: Filler) -> Iterator[FilledRow]:
@@ -124,7 +124,8 @@ def _iter_checked(products: ProductSource, filler: Filler) -> Iterator[FilledRow
 
 def check_columns(template: Template, products: ProductSource) -> None:
     """Raise `TableError` if the sheet lacks a column without which no row can be exported."""
-    missing = list_missing(expand_columns(template, products.titles), products.titles)
+    columns = expand_columns(template, products.titles, products.attributes)
+    missing = list_missing(columns, products.titles)
     if not missing:
         return
     names = ", ".join(column.name for column in missing[:_SHOWN])

@@ -116,7 +116,16 @@ class SheetResult:
 
 
 class KeyedProducts(Protocol):
-    """Products to be found by a sheet's rows. Their keys are photos' names where there is no column of keys."""
+    """Products to be found by a sheet's rows. Their keys are photos' names where there is no column of keys.
+
+    `attributes` are those of the shop's own.
+    """
+
+    attributes: Sequence[str]
+
+    def read_names(self, language: str) -> Mapping[str, Mapping[str, str]]:
+        """Return what the shop calls its classes in a language, by column."""
+        ...
 
     @property
     def key(self) -> str | None:
@@ -133,6 +142,8 @@ class ProductFinder:
 
     def __init__(self, reader: KeyedProducts) -> None:
         self.products = list(reader)
+        self.attributes = reader.attributes
+        self.read_names = reader.read_names
         self._by_key = {product.key.strip(): product for product in self.products}
         self._matcher = (
             None if reader.key is not None else NameMatcher([product.key for product in self.products])
@@ -159,7 +170,7 @@ def plan_sheet(
     table: Table, finder: ProductFinder, *, key: str | None = None, language: str | None = None
 ) -> SheetPlan:
     """Recognise the columns of a sheet. Raises `TableError` where no key or nothing to fill is found."""
-    columns = recognise_columns(table.header)
+    columns = recognise_columns(table.header, finder.attributes)
     place = table.place(key) if key is not None else _find_key(table, finder)
     columns.pop(place, None)
     if not columns:
@@ -168,11 +179,15 @@ def plan_sheet(
     return SheetPlan(place, columns, language or guess_language(table.header), find_spelling(table, columns))
 
 
-def recognise_columns(header: Sequence[str]) -> dict[int, str]:
-    """Return what fills which column of a header, by position; each thing fills the first column called so."""
+def recognise_columns(header: Sequence[str], attributes: Sequence[str] = ()) -> dict[int, str]:
+    """Return what fills which column of a header, by position; each thing fills the first column called so.
+
+    The shop's own `attributes` fill the columns that are called as they are.
+    """
     known = {comparable(name): target for target, names in _NAMES.items() for name in (*names, target)}
     for _, column, name in iter_names((*CATEGORY_COLUMNS, *ATTRIBUTE_COLUMNS)):
         known.setdefault(comparable(name), column if column != "masterCategory" else _PATH)
+    known |= {comparable(name): name for name in attributes}
     found: dict[int, str] = {}
     for place, name in enumerate(header):
         target = known.get(comparable(name))
@@ -244,7 +259,7 @@ class SheetFiller:
         self._finder = finder
         self._plan = plan
         self._overwrite = overwrite
-        self._words: Words = load_words(plan.language)
+        self._words: Words = load_words(plan.language).with_synonyms(finder.read_names(plan.language))
         names = {table.names[place]: target for place, target in plan.columns.items()}
         self.result = SheetResult(names, plan.language, table.names[plan.key])
 
@@ -282,15 +297,15 @@ class SheetFiller:
         if label is None:
             return ""
         spelled = self._plan.spelling.get(place, {}).get(label)
-        return spelled or capitalise(self._words.name(target, label))
+        return spelled or self._words.heading(target, label)
 
     def _path(self, sure: Mapping[str, str]) -> str:
         names = (
-            self._words.name(column, sure[column], plural=True)
+            self._words.heading(column, sure[column], plural=True)
             for column in CATEGORY_COLUMNS
             if column in sure
         )
-        return " > ".join(dict.fromkeys(map(capitalise, names)))
+        return " > ".join(dict.fromkeys(names))
 
     def _family(self, sure: Mapping[str, str]) -> str:
         family = colour_family(sure.get("baseColour", ""))

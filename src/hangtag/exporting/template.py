@@ -3,7 +3,7 @@
 import json
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
@@ -50,6 +50,9 @@ COMPUTED: Final = (
 
 KINDS: Final = ("label", "word", "sheet", "price", "computed", "text")
 ALL: Final = "*"
+_EVERY: Final = ("sheet", "label", "word")
+"""The kinds of sources that a column can name all of: `sheet:*`, `label:*`, `word:*`."""
+
 _SETTINGS: Final = frozenset(
     ("template", "name", "title", "destination", "format", "language", "rows", "plural", "doubtful", "mark",
      "taxonomy", "countries", "currency", "key", "sure", "synonyms", "columns")
@@ -65,14 +68,15 @@ class Source:
     argument: str
 
     @classmethod
-    def parse(cls, text: str, where: object) -> "Source":
-        """Read a source. Raises `TableError` for what is none."""
+    def parse(cls, text: str, where: object, attributes: Collection[str] | None = ()) -> "Source":
+        """Read a source. `attributes` are the shop's own, None any. Raises `TableError` for what is none."""
         kind, colon, argument = text.partition(":")
         if not colon or kind not in KINDS:
             fix = f"{did_you_mean(kind, KINDS)}Write {', '.join(f'{known}:...' for known in KINDS)}."
             raise TableError(f"{text!r} is not a source of a column", where=where, fix=fix)
-        known = {"label": LABEL_COLUMNS, "word": LABEL_COLUMNS, "computed": COMPUTED}.get(kind)
-        if known is not None and argument not in known:
+        labels = (*LABEL_COLUMNS, *([argument] if attributes is None else attributes))
+        known = {"label": labels, "word": labels, "computed": COMPUTED}.get(kind)
+        if known is not None and argument not in known and not (argument == ALL and kind in _EVERY):
             fix = f"{did_you_mean(argument, known)}There are {', '.join(known)}."
             raise TableError(f"{text!r}: {argument or 'the name'} does not exist", where=where, fix=fix)
         return cls(kind, argument)
@@ -93,9 +97,11 @@ class TemplateColumn:
     required: bool = False
 
     @property
-    def is_every_column(self) -> bool:
-        """Whether the column stands for all those of the shop's sheet."""
-        return any(source == Source("sheet", ALL) for source in self.sources)
+    def every(self) -> str | None:
+        """What the column stands for all of: the columns of the `sheet`, or, as `label` or `word`, own attributes."""
+        return next(
+            (source.kind for source in self.sources if source.argument == ALL and source.kind in _EVERY), None
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +141,11 @@ def list_templates() -> list[str]:
     return sorted(name.removesuffix(".toml") for name in found if name.endswith(".toml"))
 
 
-def load_template(name: str | PathLike[str]) -> Template:
+def load_template(name: str | PathLike[str], attributes: Collection[str] = ()) -> Template:
     """Load a built-in template by its name, or a shop's own from a .toml or .json file.
 
-    Raises `UsageError` for an unknown name, `TableError` for a file that is no template.
+    `attributes` are the shop's own, which its templates may name. Raises `UsageError` for an unknown name, `TableError`
+    for a file that is no template.
     """
     if isinstance(name, str) and name in list_templates():
         return _load_built_in(name)
@@ -146,7 +153,7 @@ def load_template(name: str | PathLike[str]) -> Template:
     if not path.is_file():
         fix = f"{did_you_mean(str(name), list_templates())}There are {', '.join(list_templates())}, or name a file."
         raise UsageError("there is no such template", where=name, fix=fix)
-    return parse_template(path.read_text("utf-8"), path)
+    return parse_template(path.read_text("utf-8"), path, attributes)
 
 
 def read_built_in(name: str) -> dict[str, Any]:
@@ -163,8 +170,11 @@ def _folder() -> Any:  # noqa: ANN401 - `importlib.resources` gives a Traversabl
     return files("hangtag.exporting").joinpath("templates")
 
 
-def parse_template(text: str, where: object) -> Template:
-    """Read a template from TOML, or from JSON where it begins with a brace. Raises `TableError` for what is none."""
+def parse_template(text: str, where: object, attributes: Collection[str] | None = ()) -> Template:
+    """Read a template from TOML, or from JSON where it begins with a brace.
+
+    `attributes` are the shop's own, which it may name, None any. Raises `TableError` for what is no template.
+    """
     try:
         values = json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
     except (ValueError, tomllib.TOMLDecodeError) as error:
@@ -179,19 +189,24 @@ def parse_template(text: str, where: object) -> Template:
             "the template has no columns", where=where, fix="Write [[columns]] with a name and from."
         )
     fields = {name: value for name, value in values.items() if name not in {"template", "columns"}}
-    fields["columns"] = tuple(_parse_column(column, where) for column in columns)
+    fields["columns"] = tuple(_parse_column(column, where, attributes) for column in columns)
     fields["countries"] = tuple(fields.get("countries", ()))
     fields.setdefault("name", Path(str(where)).stem)
     return _checked(Template(**fields), where)
 
 
-def _parse_column(values: Any, where: object) -> TemplateColumn:  # noqa: ANN401 - whatever a file holds
+def _parse_column(
+    values: Any,  # noqa: ANN401 - whatever a file holds
+    where: object,
+    attributes: Collection[str] | None,
+) -> TemplateColumn:
     if not isinstance(values, dict) or not values.get("from"):
         raise TableError(f"a column has no `from`: {values}", where=where)
     _check_names(values, _COLUMN_SETTINGS, where)
     given = values["from"]
     sources = tuple(
-        Source.parse(str(source), where) for source in ([given] if isinstance(given, str) else given)
+        Source.parse(str(source), where, attributes)
+        for source in ([given] if isinstance(given, str) else given)
     )
     name = str(values.get("name", ""))
     column = TemplateColumn(
@@ -201,7 +216,7 @@ def _parse_column(values: Any, where: object) -> TemplateColumn:  # noqa: ANN401
         str(values.get("default", "")),
         bool(values.get("required", False)),
     )
-    if not name and not column.is_every_column:
+    if not name and column.every is None:
         raise TableError(f"a column from {given} has no name", where=where)
     return column
 

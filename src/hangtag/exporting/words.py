@@ -44,6 +44,11 @@ class Words:
         names = self.names.get(column, {}).get(label)
         return label if names is None else names[plural]
 
+    def heading(self, column: str, label: str, *, plural: bool = False) -> str:
+        """Return what a class is called, with a capital; a class without a word stays as the shop wrote it."""
+        known = label in self.names.get(column, {})
+        return capitalise(self.name(column, label, plural=plural)) if known else label
+
     def suggest_title(self, labels: Mapping[str, str]) -> str:
         """Suggest a title from the labels that are known: `Navy women's casual shirt`. Nothing else gets into it."""
         if "articleType" not in labels:

@@ -12,7 +12,7 @@ from hangtag.bundle.shipped import DEFAULT_NAME, find_bundle
 from hangtag.domain.durable import replacing, write_whole
 from hangtag.domain.errors import TableError, UsageError
 from hangtag.exporting.feeds import list_streamed
-from hangtag.exporting.products import SURE, ProductReader
+from hangtag.exporting.products import SURE, ProductReader, find_attributes
 from hangtag.exporting.run import ExportResult, ExportSource, describe_result, export_rows, read_products
 from hangtag.exporting.sheet import ProductFinder, SheetFiller, SheetResult, describe_filling, plan_sheet
 from hangtag.exporting.sheet_file import write_filled
@@ -75,14 +75,14 @@ def export(
     (6, 0)
     """
     source, target = Path(predictions), Path(output)
-    chosen = load_template(template) if isinstance(template, str) else template
+    table, folder = open_table(source), Path() if photos is None else Path(photos)
+    chosen = load_template(template, find_attributes(table.names)) if isinstance(template, str) else template
     chosen = chosen.changed(
         language=language, currency=currency, key=key, sure=sure, format=_format_of(target, chosen)
     )
     checks = list_to_check(target) if to_check is None else Path(to_check)
     _check_files(source, target, checks)
     mapping = None if taxonomy is None else load_mapping(str(taxonomy))
-    table, folder = open_table(source), Path() if photos is None else Path(photos)
     with contextlib.ExitStack() as stack:
         result = export_rows(
             ExportSource(read_products(table, chosen), mapping, lambda name: folder / name),

@@ -10,7 +10,7 @@ from typing import IO, Any, Final, Literal
 
 from sqlalchemy import Connection, select
 
-from hangtag.domain.columns import CATEGORY_COLUMNS
+from hangtag.domain.columns import CATEGORY_COLUMNS, LABEL_COLUMNS
 from hangtag.domain.errors import TableError
 from hangtag.exporting.filling import FilledRow
 from hangtag.exporting.products import SURE, Product, comparable, find_family
@@ -24,6 +24,7 @@ from hangtag.server.shop_documents import invalid_template
 from hangtag.store.index import Filter
 from hangtag.store.products import Products
 from hangtag.store.sheet_files import StoredSheet
+from hangtag.store.shop_classes import ShopClasses
 from hangtag.store.store import iter_parts
 from hangtag.store.tables import ProductRow, SheetRow
 from hangtag.tables.cells import render_value
@@ -47,11 +48,20 @@ class BatchProducts:
         with products.store.engine.connect() as connection:
             self._batch = products.store.find_batch(connection, batch_id)
             self._numbers = products.find_numbers(connection, self._batch, wanted)
+            known = products.store.vocabulary(connection, self._batch.model).columns
+        self.attributes: Sequence[str] = [name for name in known if name not in LABEL_COLUMNS]
         sheet = None if self._batch.sheet is None else StoredSheet.from_json(self._batch.sheet)
         columns = () if sheet is None else sheet.columns
         self.where: object = f"the batch {self._batch.name}"
         self.name: str = self._batch.name
         self.titles: Mapping[str, str] = {comparable(column.name): column.name for column in columns}
+
+    def read_names(self, language: str) -> Mapping[str, Mapping[str, str]]:
+        """Return what the shop calls its classes in a language, by column."""
+        names = ShopClasses(self._products.store).read_names(language)
+        return {
+            column: {label: word for label, word in own.items() if label} for column, own in names.items()
+        }
 
     @property
     def key(self) -> str:

@@ -87,7 +87,7 @@ class BatchService:
         self.batches = Batches(self.products, self._find_model)
         self.decisions = Decisions(self.products)
         self.notes = Notes(self.store)
-        self.documents = ShopDocuments(self.store.engine)
+        self.documents = ShopDocuments(self.store.engine, lambda: self._find_model(None).card.columns)
         self.events = BatchEvents()
         self._quick = ThreadPoolExecutor(_QUICK_UPLOADS, "intake")
         self._slow = ThreadPoolExecutor(_SLOW_UPLOADS, "unpacking")

@@ -1,11 +1,12 @@
 """The templates and mappings of a shop, beside those that come with hangtag: found by name, checked, tried."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from sqlalchemy import Engine
 
+from hangtag.domain.columns import LABEL_COLUMNS
 from hangtag.domain.errors import NotStoredError, TableError, UsageError
 from hangtag.exporting.mappings import (
     MOST_CATEGORIES,
@@ -19,14 +20,26 @@ from hangtag.exporting.template import Template, list_templates, load_template, 
 from hangtag.server.problems import InvalidRequestError
 from hangtag.server.schemas import InvalidValue
 from hangtag.store.documents import Document, Documents
+from hangtag.store.store import read_own_classes
 
 
 class ShopDocuments:
-    """Finds templates and mappings by id or name: the shop's own, and hangtag's. Thread-safe."""
+    """Finds templates and mappings by id or name: the shop's own, and hangtag's. Thread-safe.
 
-    def __init__(self, engine: Engine) -> None:
+    `columns` gives the attributes that the default model knows; templates may name them, and those that the shop made.
+    """
+
+    def __init__(self, engine: Engine, columns: Callable[[], Collection[str]]) -> None:
+        self._engine = engine
+        self._columns = columns
         self.templates = Documents(engine, "template", frozenset(list_templates()))
         self.mappings = Documents(engine, "taxonomy", frozenset(BUILT_IN))
+
+    def list_attributes(self) -> list[str]:
+        """Return the attributes beside hangtag's own that the model or the shop has."""
+        with self._engine.connect() as connection:
+            made = [row.attribute for row in read_own_classes(connection)]
+        return [name for name in dict.fromkeys((*self._columns(), *made)) if name not in LABEL_COLUMNS]
 
     def find_template(self, name: str) -> dict[str, Any]:
         """Return a template as a document. Raises `NotStoredError`."""
@@ -88,11 +101,12 @@ class ShopDocuments:
 
     def _read(self, given: str | Mapping[str, Any]) -> Template:
         if not isinstance(given, str):
-            return parse_template(json.dumps(given), "template")
+            return parse_template(json.dumps(given), "template", self.list_attributes())
         if given in list_templates():
             return load_template(given)
         found = self.templates.get(given)
-        return parse_template(json.dumps({**found.document, "name": found.name}), found.name)
+        document = json.dumps({**found.document, "name": found.name})
+        return parse_template(document, found.name, self.list_attributes())
 
     def _list_names(self, error: NotStoredError) -> str:
         if "no taxonomy" in str(error):
@@ -102,7 +116,7 @@ class ShopDocuments:
 
 def describe_template(name: str, document: Mapping[str, Any], own: Document | None = None) -> dict[str, Any]:
     """Describe a template as lists show it."""
-    template = parse_template(json.dumps({**document, "name": name}), name)
+    template = parse_template(json.dumps({**document, "name": name}), name, None)
     return {
         "id": name if own is None else own.id,
         "name": name,

@@ -1,9 +1,12 @@
 """Learning over HTTP: the circle itself is tested in `tests/unit/learning`, here is what the service adds."""
 
+import csv
+import io
 import time
 
 import pytest
 
+from hangtag.tables.reading import open_table
 from learning_shop import NAMES, encode
 from shop_bundle import draw_shop, write_shop_bundle
 
@@ -130,3 +133,71 @@ def test_the_shop_makes_its_own_classes_and_is_told_what_to_check_next(client, b
     refused = client.post(f"{API}/decisions/import", files={"file": ("x.csv", b"a,b\n1,2\n")}, headers=ANN)
     assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "file")
     assert client.get(f"{API}/decisions/agreement").json() == {"items": []}
+
+
+@pytest.fixture
+def own_labels(client, batch):
+    """What a shop said of a product of the batch: a class and an attribute of its own, with names in German."""
+    for made in (
+        {"path": ["Apparel", "Topwear"], "name": "Kimono"},
+        {"attribute": "sleeve", "values": ["3/4 long", "short"]},
+    ):
+        assert client.post(f"{API}/taxonomy/classes", json=made, headers=ANN).status_code == 201
+    for attribute, name, word in (
+        ("articleType", "Kimono", "Umhang"),
+        ("sleeve", "3/4 long", "dreiviertellang"),
+        ("sleeve", None, "Ärmel"),
+    ):
+        named = {"attribute": attribute, "class": name, "language": "de", "name": word}
+        assert client.put(f"{API}/taxonomy/names", json=named, headers=ANN).is_success
+    product = client.get(f"{API}/batches/{batch}/products").json()["items"][0]
+    said = {"articleType": "Kimono", "sleeve": "3/4 long"}
+    decision = {"products": [product["id"]], "set": said, "confirm": True}
+    assert client.post(f"{API}/batches/{batch}/decisions", json=decision, headers=ANN).is_success
+    return product
+
+
+def export(client, batch, **wanted):
+    answer = client.post(f"{API}/batches/{batch}/exports", json=wanted)
+    assert answer.status_code == 200, answer.text
+    return answer.content
+
+
+def test_classes_and_attributes_of_the_shop_are_in_every_export(client, batch, own_labels):
+    name = own_labels["name"]
+    for format_ in ("csv", "xlsx", "jsonl", "parquet"):
+        table = open_table(export(client, batch, format=format_), f"x.{format_}")
+        row = next(dict(zip(table.names, cells, strict=True)) for _, cells in table if name in cells)
+        assert (row["articleType"], row["sleeve"]) == ("Kimono", "3/4 long")
+
+    def fill(template, **more):
+        rows = csv.DictReader(io.StringIO(export(client, batch, template=template, **more).decode()))
+        return next(row for row in rows if row.get("photos", name) == name)
+
+    row = fill("hangtag")
+    assert (row["articleType"], row["sleeve"]) == ("Kimono", "3/4 long")
+    row = fill("excel", format="csv", language="de")
+    assert (row["Product type"], row["sleeve"]) == ("Umhang", "Dreiviertellang")
+    assert row["Category"].endswith(" > Umhang")
+    row = fill("excel", format="csv", language="fr")
+    assert (row["Product type"], row["sleeve"]) == ("Kimono", "3/4 long")  # as the shop wrote it
+    columns = [{"name": "photos", "from": "computed:photos"}, {"name": "Arm", "from": "word:sleeve"}]
+    own = {"columns": columns, "language": "de", "synonyms": {"sleeve": {"3/4 long": "3/4-Arm"}}}
+    assert fill({"template": 1, "name": "own", **own})["Arm"] == "3/4-Arm"
+    feed = export(client, batch, template="google-supplemental", language="de").decode()
+    assert "> Umhang" in feed
+    assert "> Kimono" not in feed
+
+    sheet = f"SKU,Produktart,Sleeve,Preis\n{name},,,9\n"
+    filled = client.post(
+        f"{API}/batches/{batch}/sheet-fillings", content=sheet.encode(), params={"filename": "own.csv"}
+    )
+    assert filled.text.splitlines()[1] == f"{name},Umhang,Dreiviertellang,9"
+    drafted = client.post(f"{API}/template-drafts", content=sheet.encode(), params={"filename": "own.csv"})
+    assert drafted.json()["document"]["columns"][2]["from"] == ["word:sleeve"]
+
+    document = {"columns": [{"name": "Arm", "from": "label:sleeves"}]}
+    refused = client.post(f"{API}/export-templates", json={"name": "x", "document": document})
+    assert (refused.status_code, "Did you mean sleeve?" in refused.text) == (422, True)
+    listed = client.get(f"{API}/export-templates").json()["choices"]["labels"]
+    assert "sleeve" in listed

@@ -88,7 +88,7 @@ def list_export_templates(service: ServiceDependency) -> ExportTemplates:
     own = [describe_template(found.name, found.document, found) for found in documents.templates.list()]
     built_in = [describe_template(name, read_built_in(name)) for name in list_templates()]
     choices = TemplateChoices(
-        labels=list(LABEL_COLUMNS),
+        labels=[*LABEL_COLUMNS, *documents.list_attributes()],
         computed=list(COMPUTED),
         destinations=list(DESTINATIONS),
         formats=list(FORMATS),
@@ -108,10 +108,14 @@ def add_export_template(new: NewTemplate, service: ServiceDependency, who: Who) 
 
 
 @router.post("/template-drafts", responses=problem_responses(413, 422))
-def draft_export_template(content: Table, filename: Filename = "example.csv") -> TemplateDraft:
+def draft_export_template(
+    content: Table, service: ServiceDependency, filename: Filename = "example.csv"
+) -> TemplateDraft:
     """Make a template of an example of the shop's own sheet: the same columns, matched to what fills them."""
     try:
-        draft = draft_template(open_table(content, filename), filename)
+        draft = draft_template(
+            open_table(content, filename), filename, service.batches.documents.list_attributes()
+        )
     except TableError as error:
         raise invalid_template(str(error)) from None
     columns = [MatchedColumn(**column._asdict()) for column in draft.columns]

@@ -140,21 +140,21 @@ export class Workbench {
     this.focusAsked += 1;
   }
 
-  say(value: string): void {
-    const { editing } = this;
+  say(value: string, editing = this.editing): void {
     const [first] = editing?.products ?? [];
     if (!editing) return;
     const set = first ? this.labelsOf(first, editing.field, value) : this.#labels(editing.field, value);
-    this.leave();
+    if (this.editing === editing) this.leave();
     void this.desk.decide({ set }, editing.target);
   }
 
-  /** Makes a class of the shop's own and sets what is being edited to it. */
+  /** Makes a class of the shop's own and sets what is being edited to it, even if the person has gone on meanwhile. */
   async create(given: NewClass, value: string): Promise<void> {
+    const { editing } = this;
     try {
       await shopService.createClass(given);
       await this.taxonomy.load();
-      this.say(value);
+      this.say(value, editing);
     } catch (error) {
       this.leave();
       this.desk.problem = explain(error);
