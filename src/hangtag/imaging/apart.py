@@ -14,12 +14,12 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from PIL import Image
 
@@ -52,13 +52,22 @@ ROOM_BYTES: Final = 256 << 20
 
 _JPEG_BYTES: Final = 3
 _OTHER_BYTES: Final = 8
-_WEBP_BYTES: Final = 16
+_WEBP_BYTES: Final = 12
 """What a pixel takes while it is decoded and handed over."""
 
 _UNKNOWN_BYTES: Final = 64 << 20
+_SMALL_SHARE: Final = 1 / 16
+"""What takes no more than this of all room waits for none."""
+
+_AT_ONCE: Final = {"MALLOC_MMAP_THRESHOLD_": "1048576", "MALLOC_TRIM_THRESHOLD_": "1048576"}
+"""Has the C library give memory back as soon as it is free. Otherwise a process keeps much of what it ever needed."""
+
 _KEPT_BYTES: Final = 4 << 20
 _ANSWER_BYTES: Final = 4096
 _BROKEN: Final = "the decoder crashed"
+
+
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +95,14 @@ class StoredPhoto:
 
 
 @dataclass(frozen=True, slots=True)
+class PhotoCopy:
+    """A copy to be kept, and the (width, height) of the photo."""
+
+    data: bytes
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
 class DecodedPhoto:
     """An upright RGB image, what its file holds, and the (width, height) that it would have in full."""
 
@@ -100,6 +117,14 @@ def decode_apart(data: bytes, request: DecodeRequest) -> DecodedPhoto:
     Raises `PhotoError` with the reason why the bytes cannot be shown.
     """
     return _open_decoders().decode(data, request)
+
+
+def copy_apart(data: bytes, limits: DecodeLimits, *, is_upright: bool = False) -> PhotoCopy:
+    """Do as `copies.copy_photo` in another process, which is killed when it exceeds the limits. Raises as that does.
+
+    With `is_upright`, the copy is upright and in sRGB.
+    """
+    return _open_decoders().copy(data, limits, is_upright=is_upright)
 
 
 def close_decoders() -> None:
@@ -124,6 +149,9 @@ class Room:
     @contextmanager
     def hold(self, wanted: int) -> Iterator[None]:
         """Wait until there is so much, and hold it in the block."""
+        if wanted <= self._most * _SMALL_SHARE:
+            yield
+            return
         wanted = min(wanted, self._most)
         with self._turn, self._changed:
             self._changed.wait_for(lambda: self._left >= wanted)
@@ -150,21 +178,12 @@ class Decoders:
 
     def decode(self, data: bytes, request: DecodeRequest) -> DecodedPhoto:
         """Do as `decode_apart`; wait while all processes are at work, or need the memory."""
-        with self._room.hold(estimate_memory(data)), self._free:
-            decoder = self._take()
-            self._busy.add(decoder)
-            try:
-                decoded = decoder.decode(data, request)
-            except PhotoError:
-                self._give_back(decoder)
-                raise
-            except BaseException:
-                decoder.kill()
-                raise
-            finally:
-                self._busy.discard(decoder)
-            self._give_back(decoder)
-            return decoded
+        return self._ask(data, asdict(request), _read_decoded)
+
+    def copy(self, data: bytes, limits: DecodeLimits, *, is_upright: bool = False) -> PhotoCopy:
+        """Do as `copy_apart`; wait while all processes are at work, or need the memory."""
+        question = {"limits": asdict(limits), "is_copied": True, "is_upright": is_upright}
+        return self._ask(data, question, _read_copy)
 
     @property
     def idle_ids(self) -> list[int]:
@@ -180,6 +199,25 @@ class Decoders:
         """End the processes that are idle."""
         while self._idle:
             self._idle.pop().end()
+
+    def _ask(
+        self, data: bytes, question: dict[str, Any], read: Callable[[int, dict[str, Any]], _Answer]
+    ) -> _Answer:
+        with self._room.hold(estimate_memory(data)), self._free:
+            decoder = self._take()
+            self._busy.add(decoder)
+            try:
+                found = decoder.ask(data, question, read)
+            except PhotoError:
+                self._give_back(decoder)
+                raise
+            except BaseException:
+                decoder.kill()
+                raise
+            finally:
+                self._busy.discard(decoder)
+            self._give_back(decoder)
+            return found
 
     def _take(self) -> "_Decoder":
         with suppress(IndexError):
@@ -207,24 +245,26 @@ class _Decoder:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             pass_fds=(self._given, self._shown),
-            env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+            env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"} | _AT_ONCE,
             bufsize=0,
             process_group=0,  # Ctrl-C is for the process that asks; a session would share the processors anew
         )
         self.id = self._process.pid
         self.is_alive = True
 
-    def decode(self, data: bytes, request: DecodeRequest) -> DecodedPhoto:
+    def ask(
+        self, data: bytes, question: dict[str, Any], read: Callable[[int, dict[str, Any]], _Answer]
+    ) -> _Answer:
+        """Ask for something of a photo; `read` makes it of the descriptor of what is shown, and of the answer."""
         self._asked += 1
-        _write(self._given, data)
-        question = asdict(request) | {"id": self._asked, "bytes": len(data)}
+        write_shared(self._given, data)
+        question |= {"id": self._asked, "bytes": len(data)}
+        steps = 2 if "is_copied" in question else 1
         try:
-            answer = self._ask(question, WAIT_FACTOR * request.limits.max_seconds + _GRACE_S)
+            answer = self._ask(question, steps * WAIT_FACTOR * question["limits"]["max_seconds"] + _GRACE_S)
             if "reason" in answer:
                 raise PhotoError(Reason(answer["reason"]), answer["detail"])
-            width, height = answer["size"]
-            image = _read_image(self._shown, (width, height))
-            return DecodedPhoto(image, StoredPhoto(**answer["stored"]), tuple(answer["whole"]))
+            return read(self._shown, answer)
         finally:
             if self.is_alive:
                 _shrink(self._given)
@@ -324,13 +364,25 @@ def _shrink(descriptor: int) -> None:
         os.truncate(descriptor, 0)
 
 
-def _write(descriptor: int, data: bytes) -> None:
+def write_shared(descriptor: int, data: bytes) -> None:
+    """Write all bytes into a file, from its start on."""
     rest, position = memoryview(data), 0
     while rest:
         count = os.pwrite(descriptor, rest, position)
         rest, position = rest[count:], position + count
 
 
-def _read_image(descriptor: int, size: tuple[int, int]) -> Image.Image:
+def _read_decoded(shown: int, answer: dict[str, Any]) -> DecodedPhoto:
+    width, height = answer["size"]
+    image = read_image(shown, (width, height))
+    return DecodedPhoto(image, StoredPhoto(**answer["stored"]), tuple(answer["whole"]))
+
+
+def _read_copy(shown: int, answer: dict[str, Any]) -> PhotoCopy:
+    return PhotoCopy(os.pread(shown, answer["copied"], 0), tuple(answer["whole"]))
+
+
+def read_image(descriptor: int, size: tuple[int, int]) -> Image.Image:
+    """Return the RGB image of a (width, height) whose pixels are in a file."""
     with mmap.mmap(descriptor, 3 * size[0] * size[1], access=mmap.ACCESS_READ) as pixels:
         return Image.frombytes("RGB", size, pixels)  # type: ignore[arg-type]  # any buffer will do

@@ -21,7 +21,7 @@ class DecodeLimits:
     max_pixels: int = 50_000_000
     max_frames: int = 60
     max_seconds: float = 2.0
-    max_memory_bytes: int = 355_000_000
+    max_memory_bytes: int = 300_000_000
     min_side: int = 8
     here_pixels: int | None = None
 

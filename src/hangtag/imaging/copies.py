@@ -8,16 +8,17 @@ are kept as they are wherever that is possible.
 import io
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from PIL import Image
 
-from hangtag.imaging.apart import DecodeRequest, decode_apart
+from hangtag.imaging.apart import PhotoCopy, copy_apart
 from hangtag.imaging.budget import DecodeLimits
 from hangtag.imaging.colour import keeps_numbers
 from hangtag.imaging.cost import weigh_photo
 from hangtag.imaging.decode import LYING, convert_upright, open_photo, read_orientation
+from hangtag.imaging.oddities import lift_metadata
 from hangtag.imaging.stripping import strip_jpeg, strip_png, strip_webp
 
 MOST_PIXELS: Final = 16_000_000
@@ -29,41 +30,34 @@ _LOSSLESS_PIXELS: Final = 4_000_000
 _QUALITY: Final = 95
 _PNG_LEVEL: Final = 4
 
+_PNG: Final = b"\x89PNG"
 _STRIPPERS: Final[Mapping[bytes, Callable[..., bytes | None]]] = {
     b"\xff\xd8\xff": strip_jpeg,
-    b"\x89PNG": strip_png,
+    _PNG: strip_png,
     b"RIFF": strip_webp,
 }
 _remaking = threading.Lock()
 """One photo at a time: each takes as much memory as its pixels."""
 
 
-@dataclass(frozen=True, slots=True)
-class PhotoCopy:
-    """A copy to be kept, and the (width, height) of the photo."""
-
-    data: bytes
-    size: tuple[int, int]
-
-
 def copy_photo(data: bytes, limits: DecodeLimits) -> PhotoCopy:
     """Return a copy of a photo without metadata.
 
     Of a JPEG, PNG or WebP, the compressed pixels are kept as they are, with the orientation and the colours that they
-    need. Everything else is decoded and made anew, upright and in sRGB. Raises `PhotoError` with the reason why the
-    bytes cannot be shown.
+    need. Everything else is decoded and made anew, upright and in sRGB. Photos whose marks do not prove that they are
+    cheap are read and copied in another process. Raises `PhotoError` with the reason why the bytes cannot be shown.
     """
     limits = replace(limits, min_side=1)  # that such a photo shows too little is for who labels it to say
-    strip = next((strip for start, strip in _STRIPPERS.items() if data.startswith(start)), None)
-    if strip is not None:
-        weigh_photo(data, limits)
-        with open_photo(data, limits) as photo:
-            size, turn, with_colours = photo.size, read_orientation(photo), not keeps_numbers(photo)
-        stripped = strip(data, turn, with_colours=with_colours)
-        if stripped is not None:
-            return PhotoCopy(stripped, size[::-1] if turn >= LYING else size)
-    with _remaking:
-        return _remake(*_decode(data, limits), limits.max_bytes)
+    if weigh_photo(data, replace(limits, here_pixels=None)):
+        kept = keep_pixels(data, limits)
+        if kept is not None:
+            if data.startswith(_PNG):  # its parts need not show that it is damaged
+                with open_photo(data, limits) as photo:
+                    photo.load()
+            return kept
+    if not weigh_photo(data, limits):
+        return copy_apart(data, limits)
+    return _remake_here(data, limits)
 
 
 def show_upright(data: bytes, limits: DecodeLimits) -> bytes:
@@ -71,16 +65,31 @@ def show_upright(data: bytes, limits: DecodeLimits) -> bytes:
 
     Raises `PhotoError` with the reason why the bytes cannot be shown.
     """
-    copy = copy_photo(data, limits)
-    with open_photo(copy.data, replace(limits, min_side=1)) as photo:
-        is_plain = read_orientation(photo) == 1 and keeps_numbers(photo)
-    if is_plain:
-        return copy.data
-    with _remaking:
-        return _remake(*_decode(copy.data, limits), limits.max_bytes).data
+    limits = replace(limits, min_side=1)
+    if not weigh_photo(data, limits):
+        return copy_apart(data, limits, is_upright=True).data
+    kept = keep_pixels(data, limits, is_upright=True)
+    return (kept or _remake_here(data, limits)).data
 
 
-def _remake(image: Image.Image, size: tuple[int, int], most_bytes: int) -> PhotoCopy:
+def keep_pixels(data: bytes, limits: DecodeLimits, *, is_upright: bool = False) -> PhotoCopy | None:
+    """Return a copy of a photo whose compressed pixels stay as they are; None where it has to be made anew.
+
+    With `is_upright`, that is so of all photos that lie or have other colours than sRGB's.
+    """
+    strip = next((strip for start, strip in _STRIPPERS.items() if data.startswith(start)), None)
+    if strip is None:
+        return None
+    with open_photo(lift_metadata(data), limits) as photo:
+        size, turn, with_colours = photo.size, read_orientation(photo), not keeps_numbers(photo)
+    if is_upright and (turn != 1 or with_colours):
+        return None
+    stripped = strip(data, turn, with_colours=with_colours)
+    return None if stripped is None else PhotoCopy(stripped, size[::-1] if turn >= LYING else size)
+
+
+def remake_photo(image: Image.Image, size: tuple[int, int], most_bytes: int) -> PhotoCopy:
+    """Return a copy that is made anew of an upright RGB image, of a photo of (width, height) in full."""
     image.info.clear()  # or the PNG would have the profile of sRGB
     file = io.BytesIO()
     if size[0] * size[1] <= _LOSSLESS_PIXELS:
@@ -92,11 +101,7 @@ def _remake(image: Image.Image, size: tuple[int, int], most_bytes: int) -> Photo
     return PhotoCopy(file.getvalue(), size)
 
 
-def _decode(data: bytes, limits: DecodeLimits) -> tuple[Image.Image, tuple[int, int]]:
-    """Return the upright RGB image, at most `MOST_PIXELS`, and its (width, height) in full."""
-    if not weigh_photo(data, limits):
-        decoded = decode_apart(data, DecodeRequest(limits, most_pixels=MOST_PIXELS))
-        return decoded.image, decoded.size
-    with open_photo(data, limits) as photo:
+def _remake_here(data: bytes, limits: DecodeLimits) -> PhotoCopy:
+    with _remaking, open_photo(data, limits) as photo:
         image = convert_upright(photo)
-        return image, image.size
+        return remake_photo(image, image.size, limits.max_bytes)

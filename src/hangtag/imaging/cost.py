@@ -39,8 +39,8 @@ _SHORTEST_HEADER: Final = 30
 """No photo is shorter; the size of each kind but JPEG stands within so many bytes."""
 
 _VP8_MARK: Final = b"\x9d\x01\x2a"
-_WEBP_BYTES_PER_PIXEL: Final = 16
-"""Two canvases, a copy of what is shown, and the image."""
+_WEBP_BYTES_PER_PIXEL: Final = 12
+"""Two canvases and a copy of what is shown. The image is made when the canvases are gone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,10 @@ LYING: Final = 5
 """From this EXIF orientation on, a photo lies on its side."""
 
 _ORIENTATION: Final = 0x0112
+_MOST_SHOWN_PIXELS: Final = 16_000_000
+_OVERSIZE: Final = 3
+"""How many times the pixels of `at_least` are enough: its sides are at most halved then."""
+
 _READ_AT_A_TIME: Final = 1 << 18
 
 
@@ -109,7 +113,8 @@ def decode_photo(
     if plain is not None:
         return plain
     if not weigh_photo(data, limits):
-        return decode_apart(data, DecodeRequest(limits, at_least)).image
+        most = None if at_least is None else max(_MOST_SHOWN_PIXELS, _OVERSIZE * at_least[0] * at_least[1])
+        return decode_apart(data, DecodeRequest(limits, at_least, most_pixels=most)).image
     with open_photo(data, limits) as image:
         if at_least is not None and image.format in JPEG_FORMATS:
             image.draft(None, drafted_size(image.size, at_least))
@@ -182,7 +187,7 @@ def _turn_upright(image: Image.Image) -> None:
 def read_orientation(image: Image.Image) -> int:
     """Return the EXIF orientation of an image, 1 to 8; 1 where there is none that can be read."""
     try:
-        turn = image.getexif().get(_ORIENTATION, 1)
+        turn = Image.Image.getexif(image).get(_ORIENTATION, 1)  # that of PNGs would decode the pixels
     except MemoryError:
         raise
     except Exception:  # noqa: BLE001 - a broken EXIF block says nothing about the pixels

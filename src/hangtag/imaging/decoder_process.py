@@ -24,10 +24,11 @@ from PIL import AvifImagePlugin, Image, ImageCms, TiffImagePlugin, WebPImagePlug
 
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
-from hangtag.imaging.apart import WAIT_FACTOR, StoredPhoto
+from hangtag.imaging.apart import WAIT_FACTOR, PhotoCopy, StoredPhoto, read_image, write_shared
 from hangtag.imaging.boxes import load_heic
 from hangtag.imaging.budget import DecodeLimits
 from hangtag.imaging.colour import find_white, to_rgb
+from hangtag.imaging.copies import MOST_PIXELS, keep_pixels, remake_photo
 from hangtag.imaging.decode import JPEG_FORMATS, LYING, drafted_size, open_photo, read_orientation
 
 LOADED: Final = (AvifImagePlugin, ImageCms, TiffImagePlugin, WebPImagePlugin)
@@ -42,6 +43,7 @@ _REDUCING_GAP: Final = 3
 
 _NICE: Final = 10
 _TOLD_BYTES: Final = 65_536
+_TOO_LARGE: Final = {"reason": Reason.TOO_EXPENSIVE, "detail": "decoding the photo takes too much memory"}
 _TIME_IS_UP: Final = frozenset({signal.SIGPROF, signal.SIGALRM, signal.SIGXCPU})
 
 Pixels = npt.NDArray[np.uint8]
@@ -75,7 +77,10 @@ def _work(given: int, shown: int, working_on: mmap.mmap) -> None:
         working_on[:8] = request["id"].to_bytes(8, "little")
         limits = DecodeLimits(**request["limits"])
         _set_limits(limits, request["bytes"])
-        answer = _decode(given, shown, request, limits)
+        with mmap.mmap(given, request["bytes"], access=mmap.ACCESS_READ) as file:
+            data = file[:]
+        answer = (_copy if "is_copied" in request else _decode)(data, shown, request, limits)
+        del data
         _lift_limits()
         working_on[:8] = bytes(8)
         _answer({"id": request["id"]} | answer)
@@ -90,7 +95,7 @@ def _describe_death(status: int) -> dict[str, str]:
     if number in _TIME_IS_UP:
         return {"reason": Reason.TOO_EXPENSIVE, "detail": "decoding the photo takes too long"}
     if number == signal.SIGKILL:  # by the system, when memory runs out
-        return {"reason": Reason.TOO_EXPENSIVE, "detail": "decoding the photo takes too much memory"}
+        return _TOO_LARGE
     return {"reason": Reason.CORRUPT, "detail": "the decoder crashed"}
 
 
@@ -123,20 +128,42 @@ def _used_bytes() -> int:
         return 1 << 40
 
 
-def _decode(given: int, shown: int, request: dict[str, Any], limits: DecodeLimits) -> dict[str, Any]:
+def _copy(data: bytes, shown: int, request: dict[str, Any], limits: DecodeLimits) -> dict[str, Any]:
     try:
-        with mmap.mmap(given, request["bytes"], access=mmap.ACCESS_READ) as file:
-            data = file[:]
+        copy = keep_pixels(data, limits, is_upright=request["is_upright"])
+        if copy is None:
+            copy = _remake(data, shown, limits)
+    except PhotoError as error:
+        return {"reason": error.reason, "detail": error.detail[:500]}
+    except MemoryError:
+        return _TOO_LARGE
+    write_shared(shown, copy.data)
+    return {"copied": len(copy.data), "whole": copy.size}
+
+
+def _remake(data: bytes, shown: int, limits: DecodeLimits) -> PhotoCopy:
+    with open_photo(data, limits) as photo:
+        size = _show(photo, shown, {"at_least": None, "most_pixels": MOST_PIXELS})
+        whole = _whole_size(photo)
+        photo.close()  # its pixels take more than the image
+    image = read_image(shown, size)
+    os.truncate(shown, 0)
+    _set_limits(limits, len(data))  # another step begins
+    return remake_photo(image, whole, limits.max_bytes)
+
+
+def _decode(data: bytes, shown: int, request: dict[str, Any], limits: DecodeLimits) -> dict[str, Any]:
+    try:
         with open_photo(data, limits) as photo:
             stored = StoredPhoto(str(photo.format), photo.mode, photo.has_transparency_data)
             size = _show(photo, shown, request)
-            whole = photo.size[::-1] if read_orientation(photo) >= LYING else photo.size
+            whole = _whole_size(photo)
             if request["is_inspected"] and photo.format not in JPEG_FORMATS:
                 stored = StoredPhoto(stored.format, stored.mode, stored.is_transparent, _count_frames(photo))
     except PhotoError as error:
         return {"reason": error.reason, "detail": error.detail[:500]}
     except MemoryError:
-        return {"reason": Reason.TOO_EXPENSIVE, "detail": "decoding the photo takes too much memory"}
+        return _TOO_LARGE
     return {"size": size, "whole": whole, "stored": asdict(stored)}
 
 
@@ -145,7 +172,7 @@ def _show(photo: Image.Image, shown: int, request: dict[str, Any]) -> tuple[int,
     at_least = request["at_least"]
     if at_least is not None and photo.format in JPEG_FORMATS:
         photo.draft(None, drafted_size(photo.size, at_least))
-    photo.load()
+    _load(photo)
     factor = _reducing_factor(photo.size, at_least)
     if request["most_pixels"] is not None:
         factor = max(factor, math.ceil(math.sqrt(photo.width * photo.height / request["most_pixels"])))
@@ -159,6 +186,28 @@ def _show(photo: Image.Image, shown: int, request: dict[str, Any]) -> tuple[int,
         _convert_strips(photo, factor, _as_stored(upright, turn))
         del upright
     return width, height
+
+
+def _load(photo: Image.Image) -> None:
+    """Decode a photo's pixels. Pillow keeps a WebP's canvases, twice the image, while it makes the image."""
+    if not isinstance(photo, WebPImagePlugin.WebPImageFile):
+        photo.load()
+        return
+    prepare = photo.load_prepare
+
+    def let_go() -> None:
+        photo._decoder = None  # noqa: SLF001 - nothing else ends it
+        prepare()
+
+    photo.load_prepare = let_go  # type: ignore[method-assign]
+    try:
+        photo.load()
+    finally:
+        del photo.load_prepare  # or the photo would hold itself
+
+
+def _whole_size(photo: Image.Image) -> tuple[int, int]:
+    return photo.size[::-1] if read_orientation(photo) >= LYING else photo.size
 
 
 def _convert_strips(photo: Image.Image, factor: int, target: Pixels) -> None:

@@ -11,6 +11,8 @@ METADATA_LIMIT: Final = 1 << 20
 """So many bytes may the texts of a PNG unpack to, and so many its profile: what Pillow refuses the whole photo for."""
 
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
+_NO_PIXELS: Final = b"\0\0\0\0IDAT5\xaf\x06\x1e"
+_FRAMES: Final = frozenset({b"acTL", b"fcTL", b"fdAT"})
 _CHUNK_FRAME: Final = 12
 """The bytes of a chunk next to its data: length, type, checksum."""
 
@@ -52,6 +54,24 @@ def drop_odd_metadata(data: bytes) -> bytes:
         kept.append(data[start:position])
         start = end
     return b"".join([*kept, data[start:]]) if kept else data
+
+
+def lift_metadata(data: bytes) -> bytes:
+    """Return a PNG without its pixels, so that all that it says stands in its header. Other files come as they are."""
+    if not data.startswith(_PNG):
+        return data
+    kept, pixels, position = [_PNG], [], len(_PNG)
+    while position + _CHUNK_FRAME <= len(data):
+        end = position + _CHUNK_FRAME + int.from_bytes(data[position : position + 4], "big")
+        kind = data[position + 4 : position + 8]
+        if kind == b"IEND":
+            break
+        if kind == b"IDAT":
+            pixels = [_NO_PIXELS]
+        elif kind not in _FRAMES:
+            kept.append(data[position:end])
+        position = end
+    return b"".join([*kept, *pixels])
 
 
 def lacks_end_mark(data: bytes) -> bool:

@@ -205,6 +205,33 @@ def test_errors_that_are_kept_keep_no_bytes():
     assert kept.reason is Reason.CORRUPT
 
 
+def read_memory(id_):
+    """Return how many bytes the processes of a decoder have for themselves."""
+    children = Path(f"/proc/{id_}/task/{id_}/children").read_text().split()
+    rolled = [Path(f"/proc/{process}/smaps_rollup").read_text() for process in [id_, *children]]
+    return sum(1024 * int(text.partition("Pss_Anon:")[2].split()[0]) for text in rolled)
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="this system does not say so")
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(hostile_files.png((4000, 4000), colour=6, depth=16), id="png"),
+        pytest.param(encode(Image.new("RGB", (3000, 3000)), "WEBP"), id="webp"),
+    ],
+)
+def test_an_idle_decoder_keeps_no_memory_of_a_large_photo(decoders, data):
+    decoders.decode(encode(photo(), "BMP"), DecodeRequest())
+    before = read_memory(decoders.idle_ids[0])
+    decoders.decode(data, DecodeRequest(at_least=(120, 160)))
+    assert read_memory(decoders.idle_ids[0]) - before < 20_000_000
+
+
+def test_a_webp_of_24_megapixels_needs_no_more_than_a_photo_may():
+    data = hostile_files.webp_of_one_colour((4900, 4900))
+    assert min(decode_photo(data, at_least=(120, 160)).size) > 120
+
+
 def test_photos_that_need_much_memory_wait_for_room():
     room, order = Room(100), []
 
@@ -227,6 +254,9 @@ def test_photos_that_need_much_memory_wait_for_room():
         thread.join()
     take("c", 100, second)
     assert order == ["a", "b", "c"]
+    with room.hold(100):
+        take("small", 6, second)  # waits for no room
+    assert order[-1] == "small"
 
 
 def test_a_webp_needs_more_memory_than_a_jpeg():

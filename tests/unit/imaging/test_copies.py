@@ -13,10 +13,12 @@ from hangtag.imaging.budget import DEFAULT_LIMITS, DecodeLimits
 from hangtag.imaging.copies import copy_photo, show_upright
 from hangtag.imaging.decode import decode_photo
 from hangtag.imaging.preprocess import Preprocessing, prepare_photo
-from hostile_files import animated, encode, jpeg_segment, png_chunk
+from hangtag.imaging.thumbnails import render_photo
+from hostile_files import animated, encode, jpeg_segment, png, png_chunk
 from icc_profiles import ADOBE, PROPHOTO
 
 SECRET = b"taken at home"
+PEAK = Path("/proc/self/status")
 PREPROCESSING = Preprocessing(112, 112, 60, 80)
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
@@ -107,6 +109,11 @@ REMADE = {
 }
 
 
+def read_peak():
+    """Return the most memory of this process, in KiB, since it was last forgotten."""
+    return int(PEAK.read_text().partition("VmHWM:")[2].split()[0])
+
+
 def reason_of(data, limits=DEFAULT_LIMITS):
     with pytest.raises(PhotoError) as caught:
         copy_photo(data, limits)
@@ -179,6 +186,42 @@ def test_a_copy_is_never_larger_than_a_photo_may_be():
     data = encode(photo((400, 500)), "TIFF", compression="tiff_lzw")
     limits = DecodeLimits(max_bytes=len(data) + 1)
     assert len(copy_photo(data, DecodeLimits(max_bytes=len(data))).data) <= limits.max_bytes
+
+
+@pytest.mark.skipif(not PEAK.exists(), reason="this system does not say what a process took at most")
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(png((7000, 7000)), id="png"),
+        pytest.param(encode(Image.new("RGB", (7000, 5000)), "TIFF", compression="tiff_lzw"), id="tiff"),
+        pytest.param(encode(Image.new("RGB", (5000, 4500)), "JPEG", progressive=True)[:-2], id="no end"),
+    ],
+)
+@pytest.mark.parametrize("copy", [copy_photo, show_upright])
+def test_a_large_photo_is_copied_without_its_pixels_coming_here(data, copy):
+    decode_photo(encode(photo(), "BMP"))  # what has to be loaded is
+    PEAK.with_name("clear_refs").write_text("5")
+    before = read_peak()
+    copy(data, DEFAULT_LIMITS)
+    assert read_peak() - before < 12_000  # KiB
+
+
+@pytest.mark.skipif(not PEAK.exists(), reason="this system does not say what a process took at most")
+def test_a_large_photo_is_shown_without_all_its_pixels_coming_here():
+    data = png((7000, 7000))
+    PEAK.with_name("clear_refs").write_text("5")
+    before = read_peak()
+    shown, _ = render_photo(data, None, DEFAULT_LIMITS)
+    assert read_peak() - before < 120_000  # KiB
+    assert decode_photo(shown).size == (2048, 2048)
+
+
+def test_what_a_png_says_behind_its_pixels_counts():
+    data = encode(photo(), exif=told(6))
+    start = data.index(b"eXIf") - 4
+    end = start + 12 + int.from_bytes(data[start : start + 4], "big")
+    behind = data[:start] + data[end:-12] + data[start:end] + data[-12:]
+    assert copy_photo(behind, DEFAULT_LIMITS).size == (320, 240)
 
 
 def test_a_copy_of_a_photo_that_is_cut_off_has_its_reason():
