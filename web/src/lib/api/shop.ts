@@ -142,7 +142,7 @@ export interface Imported {
 }
 
 export type CheckFormat = 'csv' | 'label-studio';
-export type CatalogueFinding = 'duplicates' | 'missing';
+export type CatalogueFinding = 'suspects' | 'duplicates' | 'missing';
 
 const model = (id: string, rest = '') => `/shop/models/${encodeURIComponent(id)}${rest}`;
 const post = { method: 'POST' };
