@@ -1,6 +1,7 @@
 """Copies that are kept show the same pixels, and say nothing else."""
 
 import io
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +25,15 @@ SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 def photo(size=(240, 320), mode="RGB"):
+    return _draw(size).convert(mode)
+
+
+@cache
+def _draw(size):
     rows, columns = np.mgrid[0 : size[1], 0 : size[0]]
     base = np.stack([rows * 255 // size[1], columns * 255 // size[0], (rows + columns) % 256], axis=-1)
     noise = np.random.default_rng(5).integers(0, 20, base.shape)
-    return Image.fromarray((base + noise).clip(0, 255).astype(np.uint8)).convert(mode)
+    return Image.fromarray((base + noise).clip(0, 255).astype(np.uint8))
 
 
 def told(turn=1):
