@@ -26,19 +26,20 @@ _COMPLETION: Final = "_HANGTAG_COMPLETE"
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command: its name and what it does.
+    """A command: its name, what it does, and the module of `hangtag.cli` that holds it.
 
-    Its function, or its own `typer.Typer` where it has subcommands, carries the command's name and lies in
-    `hangtag.cli.<name>`.
+    Its function, or its own `typer.Typer` where it has subcommands, carries the command's name.
     """
 
     name: str
     summary: str
+    module: str = ""
+    """Empty if the module carries the command's name, too."""
 
     def load(self) -> Callable[..., Any] | typer.Typer:
         """Import the command's module, which may take a moment, and return its function or subcommands."""
         found: Callable[..., Any] | typer.Typer = getattr(
-            import_module(f"hangtag.cli.{self.name}"), self.name
+            import_module(f"hangtag.cli.{self.module or self.name}"), self.name
         )
         return found
 
@@ -46,27 +47,27 @@ class Command:
 COMMANDS: Final = (
     Command("predict", "Label photos in files, folders, archives and tables."),
     Command("export", "Export labels to shop systems, feeds or your own sheet."),
-    Command("taxonomy", "Show, check or draft the mapping to a shop's categories."),
-    Command("serve", "Serve the page and the HTTP API."),
+    Command("taxonomy", "Show, check or draft the mapping to a shop's categories.", "export"),
+    Command("serve", "Serve the page and the HTTP API.", "service"),
     Command("models", "List the models, or show the card of one."),
-    Command("clean", "Repair a catalogue's table without losing a row."),
+    Command("clean", "Repair a catalogue's table without losing a row.", "catalogue"),
     Command("check", "Find what is wrong with a catalogue and its photos."),
-    Command("count", "Count products by one column or several."),
-    Command("describe", "Show what is in a catalogue, as a page with plots."),
+    Command("count", "Count products by one column or several.", "catalogue"),
+    Command("describe", "Show what is in a catalogue, as a page with plots.", "catalogue"),
     Command("custom", "Make a labelled set of your own photos."),
-    Command("split", "Split a cleaned table into train, validation and test."),
+    Command("split", "Split a cleaned table into train, validation and test.", "catalogue"),
     Command("train", "Train a model from a recipe."),
     Command("adapt", "Adapt a model to your shop with a few dozen labels."),
     Command("evaluate", "Measure models on labelled photos."),
-    Command("quantise", "Make the int8 form of a model."),
-    Command("bench", "Find the fastest way to label on this machine."),
-    Command("users", "Manage the people who may use the service."),
-    Command("tokens", "Manage API tokens of the service."),
-    Command("upgrade", "Migrate the database of an older version."),
-    Command("doctor", "Check this installation: what is wrong, and how to fix it."),
-    Command("backup", "Write all batches and their photos to one file."),
-    Command("restore", "Restore a backup into an empty data folder or database."),
-    Command("samples", "Write the sample photos that come with hangtag."),
+    Command("quantise", "Make the int8 form of a model.", "precision"),
+    Command("bench", "Find the fastest way to label on this machine.", "precision"),
+    Command("users", "Manage the people who may use the service.", "accounts"),
+    Command("tokens", "Manage API tokens of the service.", "accounts"),
+    Command("upgrade", "Migrate the database of an older version.", "service"),
+    Command("doctor", "Check this installation: what is wrong, and how to fix it.", "service"),
+    Command("backup", "Write all batches and their photos to one file.", "service"),
+    Command("restore", "Restore a backup into an empty data folder or database.", "service"),
+    Command("samples", "Write the sample photos that come with hangtag.", "predict"),
 )
 
 

@@ -1,4 +1,4 @@
-"""The command `hangtag predict`."""
+"""The commands `hangtag predict` and `samples`, which writes photos to try it on."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
@@ -242,3 +242,18 @@ class _TerminalView:
         from hangtag.labelling.progress import show_progress
 
         return show_progress(self.messages, walk.count, finished)
+
+
+def samples(
+    folder: Annotated[Path, typer.Argument(help="Where to write the photos; created if it does not exist.")],
+) -> None:
+    """Write the sample photos that come with hangtag.
+
+    Use them to try `hangtag predict` on a machine without photos.
+    """
+    from hangtag.imaging.samples import write_sample_photos
+    from hangtag.pipelines.destinations import Destination, check_destinations
+
+    check_destinations([Destination("folder", folder, is_folder=True)], [])
+    paths = write_sample_photos(folder)
+    typer.echo(f"{len(paths)} sample photos written to {folder}")

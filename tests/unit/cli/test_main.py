@@ -28,7 +28,7 @@ def replace_samples(monkeypatch):
     """Give the command `samples` another body."""
 
     def replace(body):
-        monkeypatch.setitem(sys.modules, "hangtag.cli.samples", SimpleNamespace(samples=body))
+        monkeypatch.setitem(sys.modules, "hangtag.cli.predict", SimpleNamespace(samples=body))
 
     return replace
 
@@ -83,7 +83,7 @@ def test_a_message_that_names_parameters_names_their_options_here(capsys, replac
     ],
 )
 def test_a_command_has_the_defaults_of_its_function(command, pipeline, name):
-    options = signature(getattr(import_module(f"hangtag.cli.{command}"), command)).parameters
+    options = signature(next(known for known in COMMANDS if known.name == command).load()).parameters
     parameters = signature(getattr(import_module(pipeline), name)).parameters
     shared = [
         parameter
