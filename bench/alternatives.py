@@ -32,15 +32,14 @@ from PIL import Image
 from rich.table import Table
 
 from hangtag.bundle.card import Card
-from hangtag.bundle.file import read_bundle
-from hangtag.bundle.shipped import find_bundle
+from hangtag.bundle.file import find_bundle, read_bundle
 from hangtag.cli.console import open_console
 from hangtag.domain.errors import UsageError
 from hangtag.imaging.preprocess import Preprocessing, prepare_photo
 from hangtag.inference.model import load_model
 from hangtag.inference.runtime import count_usable_cpus, load_runtime
 from hangtag.labelling.inputs import PhotoFile, PhotoWalk
-from hangtag.labelling.trial import label_all
+from hangtag.pipelines.bench import label_all
 
 Floats = npt.NDArray[np.float32]
 Answer = Callable[[npt.NDArray[Any]], object]

@@ -26,8 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hangtag import load_model
-from hangtag.bundle.file import Bundle, read_bundle
-from hangtag.bundle.shipped import find_bundle
+from hangtag.bundle.file import Bundle, find_bundle, read_bundle
 from hangtag.imaging.samples import write_sample_photos
 from hangtag.inference.engine import BATCH_SIZE
 from hangtag.inference.measured import EngineSetting

@@ -22,10 +22,9 @@ from pyarrow.csv import read_csv
 from pyarrow.json import read_json
 from python_calamine import CalamineWorkbook
 
-from hangtag.bundle.file import read_card
-from hangtag.bundle.shipped import find_bundle
+from hangtag.bundle.file import find_bundle, read_card
 from hangtag.imaging.samples import load_sample_photos
-from hangtag.labelling.layout import Layout
+from hangtag.labelling.outputs import Layout
 from hangtag.labelling.part_folder import iter_log
 from hangtag.tables.parquet import ArrowRows
 

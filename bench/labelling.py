@@ -44,7 +44,7 @@ from hangtag.labelling.job import open_job
 from hangtag.labelling.outputs import Output
 from hangtag.labelling.plan import Fingerprint, Plan
 from hangtag.labelling.run import Labeller
-from hangtag.labelling.trial import decode_all, label_all, read_all, run_engine
+from hangtag.pipelines.bench import decode_all, label_all, read_all, run_engine
 
 LARGE: Final = (1200, 1600)
 WHOLE: Final = ("label", "predict")

@@ -21,8 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hangtag.bundle.card import Card
-from hangtag.bundle.file import read_bundle
-from hangtag.bundle.shipped import find_bundle
+from hangtag.bundle.file import find_bundle, read_bundle
 from hangtag.imaging.preprocess import prepare_photo
 from hangtag.inference import runtime
 from hangtag.inference.engine import Engine

@@ -17,7 +17,7 @@ from typing import Any
 import numpy.typing as npt
 import ray
 
-from hangtag.bundle.shipped import DEFAULT_NAME, find_bundle
+from hangtag.bundle.file import DEFAULT_NAME, find_bundle
 from hangtag.labelling.cluster.handing import hand_over
 from hangtag.labelling.cluster.pool import CHUNK_PHOTOS
 from hangtag.labelling.cluster.worker import LabellingWorker, ModelFiles, Refusal, WorkPlan

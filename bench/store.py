@@ -18,8 +18,7 @@ from typing import Any, Final
 import numpy as np
 from sqlalchemy import insert, select
 
-from hangtag.bundle.file import read_card
-from hangtag.bundle.shipped import find_bundle
+from hangtag.bundle.file import find_bundle, read_card
 from hangtag.imaging.budget import DEFAULT_LIMITS
 from hangtag.inference.predictions import category_levels
 from hangtag.store.batches import Batches

@@ -19,8 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hangtag.labelling.job import open_job
-from hangtag.labelling.layout import Layout
-from hangtag.labelling.outputs import Output
+from hangtag.labelling.outputs import Layout, Output
 from hangtag.labelling.part_folder import RowLog
 from hangtag.labelling.plan import Fingerprint, Plan, Start
 

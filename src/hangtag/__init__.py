@@ -24,8 +24,7 @@ if TYPE_CHECKING:
         TrainingError,
         UsageError,
     )
-    from hangtag.domain.flags import Flag
-    from hangtag.domain.prediction import Failure, Label, Outcome, Prediction
+    from hangtag.domain.prediction import Failure, Flag, Label, Outcome, Prediction
     from hangtag.domain.reasons import Reason
     from hangtag.exporting.run import ExportResult
     from hangtag.inference.model import Model, load_model
@@ -94,8 +93,7 @@ _NAMES_BY_MODULE: Final = {
         "TrainingError",
         "UsageError",
     ),
-    "domain.flags": ("Flag",),
-    "domain.prediction": ("Failure", "Label", "Outcome", "Prediction"),
+    "domain.prediction": ("Failure", "Flag", "Label", "Outcome", "Prediction"),
     "domain.reasons": ("Reason",),
     "inference.model": ("Model", "load_model"),
     "inference.predictions": ("Predictions",),

@@ -6,8 +6,7 @@ import pytest
 from onnx import numpy_helper
 from PIL import Image
 
-from hangtag.bundle.file import read_bundle, write_bundle
-from hangtag.bundle.shipped import SHIPPED_FOLDER
+from hangtag.bundle.file import SHIPPED_FOLDER, read_bundle, write_bundle
 from hangtag.imaging.samples import load_sample_photos
 from hangtag.inference.explaining.explainer import Explainer, Method
 from hangtag.inference.model import load_model

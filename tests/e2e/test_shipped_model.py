@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hangtag.bundle.shipped import SHIPPED_FOLDER
+from hangtag.bundle.file import SHIPPED_FOLDER
 from hangtag.domain.columns import LABEL_COLUMNS
 from hangtag.imaging.samples import write_sample_photos
 from hangtag.inference.model import load_model

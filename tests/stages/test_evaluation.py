@@ -105,7 +105,7 @@ def test_a_card_takes_the_figures_of_its_own_validation_split_and_none_of_its_tr
 def test_a_model_that_comes_with_hangtag_is_not_changed(
     capsys, own_bundle, tiny_catalogue, split_table, monkeypatch
 ):
-    monkeypatch.setattr("hangtag.bundle.shipped.SHIPPED_FOLDER", own_bundle.parent)
+    monkeypatch.setattr("hangtag.bundle.file.SHIPPED_FOLDER", own_bundle.parent)
     before = own_bundle.read_bytes()
     for called in ("own", own_bundle):
         status, _, err = evaluate(capsys, called, tiny_catalogue, split_table, "--write-card")

@@ -8,8 +8,7 @@ import pytest
 
 from hangtag.catalogue import check
 from hangtag.catalogue.clean import clean_catalogue
-from hangtag.catalogue.count import count_products
-from hangtag.catalogue.describe import describe_catalogue
+from hangtag.catalogue.describe import count_products, describe_catalogue
 from hangtag.catalogue.findings import FindingKind
 from hangtag.catalogue.split import split_catalogue
 from hangtag.datasets.cleaned import load_cleaned, read_cleaned

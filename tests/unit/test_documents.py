@@ -9,8 +9,7 @@ from pathlib import Path
 import typer.main
 
 from hangtag import __version__
-from hangtag.bundle.file import read_card
-from hangtag.bundle.shipped import DEFAULT_NAME, SHIPPED_FOLDER
+from hangtag.bundle.file import DEFAULT_NAME, SHIPPED_FOLDER, read_card
 from hangtag.cli.main import COMMANDS, build_app
 
 ROOT = Path(__file__).parents[2]

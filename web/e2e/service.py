@@ -14,7 +14,7 @@ from pathlib import Path
 
 from hangtag.bundle.card import HeadCard
 from hangtag.bundle.file import read_card, replace_card
-from hangtag.bundle.shipped import find_bundle
+from hangtag.bundle.file import find_bundle
 from hangtag.domain.columns import CATEGORY_COLUMNS
 from hangtag.server.run import build_settings, run_server
 

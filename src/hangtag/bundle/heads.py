@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from hangtag.bundle.graph import FLOAT32
-from hangtag.bundle.wire import (
+from hangtag.bundle.graph import (
+    FLOAT32,
     Field,
     encode_content,
     encode_number,

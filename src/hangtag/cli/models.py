@@ -126,7 +126,7 @@ def list_models(
     """
     if context.invoked_subcommand is not None:
         return
-    from hangtag.bundle.shipped import list_bundles
+    from hangtag.bundle.file import list_bundles
 
     described = [_describe(path) for path in list_bundles()]
     if as_json:
@@ -145,8 +145,7 @@ def show_model(
 ) -> None:
     """Show the card of a model: what it predicts, how well, and what it was trained on."""
     from hangtag.bundle.card_json import card_values
-    from hangtag.bundle.file import read_bundle
-    from hangtag.bundle.shipped import find_bundle
+    from hangtag.bundle.file import find_bundle, read_bundle
 
     path = find_bundle(name)
     bundle = read_bundle(path)
@@ -165,8 +164,7 @@ def write_model_card(
     name: Annotated[str, typer.Argument(help="A model's name, or its file.", metavar="MODEL")],
 ) -> None:
     """Print the model card of a model as Markdown: use, data, figures, limits and cost."""
-    from hangtag.bundle.file import read_card
-    from hangtag.bundle.shipped import find_bundle
+    from hangtag.bundle.file import find_bundle, read_card
     from hangtag.evaluation.model_card import render_model_card
 
     path = find_bundle(name)

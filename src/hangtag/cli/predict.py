@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from hangtag.labelling.inputs.photo import PhotoInput
-    from hangtag.labelling.layout import Layout
-    from hangtag.labelling.outputs import Output
+    from hangtag.labelling.outputs import Layout, Output
     from hangtag.labelling.plan import Start
     from hangtag.labelling.run import OnProgress
     from hangtag.tables.writing import TableWriter
@@ -239,7 +238,7 @@ class _TerminalView:
 
         if not self.messages.is_terminal:
             return contextlib.nullcontext(ProgressLines(self.messages, finished))
-        from hangtag.labelling.progress import show_progress
+        from hangtag.labelling.terminal import show_progress
 
         return show_progress(self.messages, walk.count, finished)
 
@@ -252,7 +251,7 @@ def samples(
     Use them to try `hangtag predict` on a machine without photos.
     """
     from hangtag.imaging.samples import write_sample_photos
-    from hangtag.pipelines.destinations import Destination, check_destinations
+    from hangtag.pipelines.arguments import Destination, check_destinations
 
     check_destinations([Destination("folder", folder, is_folder=True)], [])
     paths = write_sample_photos(folder)

@@ -29,8 +29,7 @@ from hangtag.client.values import (
 )
 from hangtag.client.webhooks import sign_webhook, verify_webhook
 from hangtag.domain.errors import ServiceError
-from hangtag.domain.flags import Flag
-from hangtag.domain.prediction import Label
+from hangtag.domain.prediction import Flag, Label
 
 __all__ = [
     "Attribute",

@@ -7,8 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from hangtag.domain.flags import Flag
-from hangtag.domain.prediction import Label
+from hangtag.domain.prediction import Flag, Label
 from hangtag.domain.reasons import Reason
 
 

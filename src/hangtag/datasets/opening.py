@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO, Final, Self
 
-from hangtag.datasets.class_folders import ClassFolders
-from hangtag.datasets.fashion_mnist import FashionMnist, holds_idx_files
 from hangtag.datasets.folder import (
     CLEANED_FILES,
     CUSTOM_MARK,
@@ -23,6 +21,7 @@ from hangtag.datasets.folder import (
     several_tables,
 )
 from hangtag.datasets.interface import Catalogue
+from hangtag.datasets.layouts import ClassFolders, FashionMnist, holds_idx_files
 from hangtag.datasets.mapped import MAPPING_NAME, MappedCatalogue, read_mapping
 from hangtag.domain.errors import CatalogueError
 

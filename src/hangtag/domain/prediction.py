@@ -2,9 +2,33 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
-from hangtag.domain.flags import Flag
 from hangtag.domain.reasons import Reason
+
+
+class Flag(StrEnum):
+    """Why a label should be checked. The value is the stable code; `explanation` is for people."""
+
+    NOT_A_PRODUCT = "not_a_product"
+    BLANK = "blank"
+    TOO_SMALL = "too_small"
+    TOO_DARK = "too_dark"
+    BLURRED = "blurred"
+
+    @property
+    def explanation(self) -> str:
+        """One short sentence for people."""
+        return _EXPLANATIONS[self]
+
+
+_EXPLANATIONS = {
+    Flag.NOT_A_PRODUCT: "the photo does not look like a fashion product",
+    Flag.BLANK: "the photo shows nothing",
+    Flag.TOO_SMALL: "the photo is too small for the detail that the model needs",
+    Flag.TOO_DARK: "the photo is too dark",
+    Flag.BLURRED: "the photo is blurred",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,8 @@
-"""A model's predictions for labelled photos, with the true labels."""
+"""What models say of a set of photos: of all of them, and of a sample that a report shows."""
 
+import io
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
@@ -12,10 +14,13 @@ from hangtag.bundle.card import HeadCard
 from hangtag.datasets.opening import Catalogue
 from hangtag.datasets.parallel import OnProgress, silent
 from hangtag.datasets.splits import PHOTO_COLUMN
+from hangtag.domain.errors import PhotoError
+from hangtag.domain.prediction import Prediction
 from hangtag.domain.reasons import Reason
 from hangtag.evaluation.metrics import Bools, Ints
 from hangtag.evaluation.photo_set import PhotoSet
 from hangtag.imaging.budget import DecodeLimits
+from hangtag.imaging.decode import decode_photo
 from hangtag.inference.predicting import DecodeSettings, Predictor, predict_photos
 from hangtag.inference.predictions import Predictions
 from hangtag.inference.probabilities import PredictionBuilder
@@ -95,3 +100,81 @@ class _CataloguePhoto:
     def read(self, limits: DecodeLimits) -> bytes:
         del limits  # the catalogue keeps its own, and the decoder looks at them again
         return self.catalogue.read_photo(self.name)
+
+
+THUMBNAIL_BOX: Final = (120, 160)
+"""The box in pixels (width, height) that a thumbnail fits into: twice what a report shows, for sharp screens."""
+
+_QUALITY: Final = 88
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model said to a photo: a label and its confidence (0 to 1), or the reason why there is none."""
+
+    label: str | None
+    confidence: float | None
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SamplePhoto:
+    """A photo with its true labels by column (None if it has none) and the answers by model and column."""
+
+    origin: str
+    name: str
+    truth: Mapping[str, str | None]
+    answers: Mapping[str, Mapping[str, Answer]]
+    thumbnail: bytes | None
+
+
+def answer_sample(
+    models: Mapping[str, Predictor], sets: Sequence[PhotoSet], threads: int = 2
+) -> list[SamplePhoto]:
+    """Let every model answer the photos of the sets; a photo that cannot be read stays, with the reason."""
+    return [photo for photos in sets for photo in _answer_set(models, photos, threads)]
+
+
+def draw_thumbnail(data: bytes) -> bytes:
+    """Return a photo as a JPEG that fits into the box; one that does already is not enlarged.
+
+    Raises `PhotoError` if the photo cannot be decoded.
+    """
+    image = decode_photo(data, at_least=THUMBNAIL_BOX)
+    image.thumbnail(THUMBNAIL_BOX)
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=_QUALITY)
+    return file.getvalue()
+
+
+def _answer_set(models: Mapping[str, Predictor], photos: PhotoSet, threads: int) -> list[SamplePhoto]:
+    answers = {name: _answer_all(model, photos, threads) for name, model in models.items()}
+    return [
+        SamplePhoto(
+            origin=photos.name,
+            name=row[PHOTO_COLUMN],
+            truth=row,
+            answers={name: given[position] for name, given in answers.items()},
+            thumbnail=_thumbnail(photos, row[PHOTO_COLUMN]),
+        )
+        for position, row in enumerate(photos.rows.to_pylist())
+    ]
+
+
+def _answer_all(model: Predictor, photos: PhotoSet, threads: int) -> list[dict[str, Answer]]:
+    """Return the answers of one model to each photo by column."""
+    found = answer_photos(model, photos, threads)
+    answered = found.predictions.rows(1)
+    return [
+        {column: Answer(label.value, label.confidence) for column, (label,) in row.candidates.items()}
+        if reason is None and isinstance(row := next(answered), Prediction)
+        else dict.fromkeys(model.card.columns, Answer(None, None, reason))
+        for reason in found.reasons
+    ]
+
+
+def _thumbnail(photos: PhotoSet, name: str) -> bytes | None:
+    try:
+        return draw_thumbnail(photos.catalogue.read_photo(name))
+    except PhotoError:
+        return None

@@ -13,6 +13,7 @@ from hangtag.datasets.parallel import OnProgress, silent
 from hangtag.datasets.splits import SPLIT_COLUMN, TRAIN
 from hangtag.domain.durable import write_whole
 from hangtag.domain.errors import UsageError
+from hangtag.evaluation.answers import answer_sample
 from hangtag.evaluation.comparison import compare_models, read_duel
 from hangtag.evaluation.curves import read_training
 from hangtag.evaluation.evaluate import Measurement
@@ -27,7 +28,6 @@ from hangtag.evaluation.report_page import (
     draw_coverage,
     draw_reliability,
 )
-from hangtag.evaluation.sample import answer_sample
 from hangtag.evaluation.seen import is_own_table, judge
 from hangtag.evaluation.workbook import write_workbook
 from hangtag.inference.predicting import Predictor

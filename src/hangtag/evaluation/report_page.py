@@ -8,6 +8,7 @@ import numpy as np
 
 from hangtag.datasets.opening import Catalogue
 from hangtag.domain.errors import PhotoError
+from hangtag.evaluation.answers import draw_thumbnail
 from hangtag.evaluation.comparison import Duel, read_duel
 from hangtag.evaluation.curves import ACCURACIES, LOSSES, Epochs, curve, read_training
 from hangtag.evaluation.evaluate import Measurement
@@ -25,7 +26,6 @@ from hangtag.evaluation.reading import (
     read_overview,
     row_shares,
 )
-from hangtag.evaluation.sample import draw_thumbnail
 from hangtag.reports.figures import heat_map, line_chart, png_bytes, reliability_diagram
 from hangtag.reports.page import Page, Share
 

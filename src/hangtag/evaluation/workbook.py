@@ -14,7 +14,7 @@ import xlsxwriter
 from PIL import Image
 from xlsxwriter.utility import xl_col_to_name
 
-from hangtag.evaluation.sample import Answer, SamplePhoto
+from hangtag.evaluation.answers import Answer, SamplePhoto
 from hangtag.tables.tables import whole_file
 
 HEADINGS: Final = ("photo", "name", "from", "true label")

@@ -3,19 +3,43 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from hangtag.domain.columns import CATEGORY_COLUMNS
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.taxonomy import format_path
 from hangtag.exporting.colours import dominant_colours
-from hangtag.exporting.issues import Issue, IssueKind
 from hangtag.exporting.products import Product, ProductSource, comparable
 from hangtag.exporting.taxonomy import CategoryMapping, Rule, load_mapping
 from hangtag.exporting.template import ALL, Source, Template, TemplateColumn, make_handle
 from hangtag.exporting.words import FAMILY, Words, capitalise, colour_family, load_words, shopify_colour
 from hangtag.imaging.decode import decode_photo, read_photo_bytes
+
+
+class IssueKind(StrEnum):
+    """How bad it is. The value is the stable code."""
+
+    ERROR = "error"
+    """The destination would refuse the row, so it is left out."""
+    DOUBTFUL = "doubtful"
+    """A value that the model is not sure of, or a category that is not mapped."""
+    WARNING = "warning"
+    """The destination takes the row, but advises against it."""
+
+
+class Issue(NamedTuple):
+    """One thing to check: where it is, what it is, why, and how to fix it."""
+
+    kind: IssueKind
+    line: int
+    key: str
+    column: str
+    value: str
+    reason: str
+    fix: str
+
 
 _AGE_GROUPS: Final[Mapping[str, str]] = {
     "Men": "adult", "Women": "adult", "Unisex": "adult", "Boys": "kids", "Girls": "kids",

@@ -4,8 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from hangtag.exporting.filling import FilledRow
-from hangtag.exporting.issues import IssueKind
+from hangtag.exporting.filling import FilledRow, IssueKind
 from hangtag.exporting.template import Template
 
 _Problem = tuple[IssueKind, str, str]

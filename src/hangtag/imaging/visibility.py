@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from hangtag.domain.flags import Flag
+from hangtag.domain.prediction import Flag
 from hangtag.imaging.preprocess import Box, Pixels, Preprocessing
 
 Flagged = npt.NDArray[np.bool_]

@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hangtag.bundle.card import Card
-from hangtag.bundle.file import read_bundle
-from hangtag.bundle.shipped import DEFAULT_NAME, find_bundle
+from hangtag.bundle.file import DEFAULT_NAME, find_bundle, read_bundle
 from hangtag.domain.errors import UsageError
 from hangtag.imaging.batches import PhotoSource
 from hangtag.imaging.budget import DEFAULT_LIMITS

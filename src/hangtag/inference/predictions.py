@@ -11,8 +11,7 @@ import numpy.typing as npt
 
 from hangtag.domain.columns import CATEGORY_COLUMNS
 from hangtag.domain.errors import PhotoError, UsageError
-from hangtag.domain.flags import Flag
-from hangtag.domain.prediction import Failure, Label, Outcome, Prediction
+from hangtag.domain.prediction import Failure, Flag, Label, Outcome, Prediction
 from hangtag.imaging.visibility import QUALITY_FLAGS
 
 if TYPE_CHECKING:

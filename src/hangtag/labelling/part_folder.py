@@ -30,7 +30,7 @@ from hangtag.domain.columns import FAILED, MODEL, PATH, STATUS
 from hangtag.domain.durable import replacing, sync_folder
 from hangtag.domain.errors import UsageError
 from hangtag.labelling.finished import FinishedPhotos, keys_of
-from hangtag.labelling.layout import Layout
+from hangtag.labelling.outputs import Layout
 from hangtag.labelling.plan import ROWS_A_PART
 from hangtag.tables.parquet import ArrowRows, ParquetWriter
 from hangtag.tables.writing import Rows

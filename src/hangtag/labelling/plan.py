@@ -17,8 +17,7 @@ from hangtag.bundle.card_json import card_values
 from hangtag.domain.durable import replacing
 from hangtag.domain.errors import UsageError
 from hangtag.inference.model import Model
-from hangtag.labelling.layout import Layout
-from hangtag.labelling.outputs import Output
+from hangtag.labelling.outputs import Layout, Output
 from hangtag.tables.cells import TEXT_KINDS
 
 

@@ -12,7 +12,7 @@ from hangtag.inference.predicting import DecodeSettings, Predictor, predict_phot
 from hangtag.inference.predictions import Predictions
 from hangtag.labelling.inputs.photo import InputPhoto, PhotoInput
 from hangtag.labelling.inputs.prefetch import FetchingAhead
-from hangtag.labelling.layout import Layout, build_rows
+from hangtag.labelling.outputs import Layout, build_rows
 from hangtag.labelling.summary import Summary
 from hangtag.tables.cells import Kind
 from hangtag.tables.writing import TableWriter

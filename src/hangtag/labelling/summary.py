@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from hangtag.domain.columns import ANSWER_LEVEL, CATEGORY_COLUMNS, FLAGS, MODEL, REASON, STATUS, confidence_of
-from hangtag.domain.flags import Flag
+from hangtag.domain.prediction import Flag
 from hangtag.domain.reasons import Reason
-from hangtag.labelling.layout import Layout
+from hangtag.labelling.outputs import Layout
 from hangtag.tables.cells import Cell
 from hangtag.tables.writing import Rows
 

@@ -3,11 +3,14 @@
 The progress bar is elsewhere (`progress`), since its library takes longer to import than a photo to label.
 """
 
+import contextlib
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -25,7 +28,8 @@ from hangtag.domain.columns import (
 from hangtag.domain.reasons import Reason
 from hangtag.domain.taxonomy import format_path
 from hangtag.domain.text import printable, render_count
-from hangtag.labelling.layout import Layout
+from hangtag.labelling.outputs import Layout
+from hangtag.labelling.run import OnProgress
 from hangtag.labelling.summary import BANDS, Summary
 from hangtag.tables.cells import Cell
 from hangtag.tables.writing import Rows, join_names
@@ -233,3 +237,46 @@ class ProgressLines:
 def render_share(failed: int, done: int) -> str:
     """Return `0.25% failed`, or nothing if nothing has."""
     return f"{failed / done:.2%} failed" if failed else ""
+
+
+@contextlib.contextmanager
+def show_progress(
+    console: Console, count: Callable[[], int | None], finished: int = 0
+) -> Iterator[OnProgress]:
+    """Show a bar while the block runs, and give it the function to call with the photos just done.
+
+    `finished` photos were done before. `count` is called during the work, so the time left appears as soon as the
+    number of photos is known.
+    """
+    columns = (BarColumn(), MofNCompleteColumn(), _ImagesPerSecond(), _ShareFailed(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("photos", total=None, completed=finished, failed=0, done=0)
+        counting = threading.Thread(
+            target=lambda: progress.update(task, total=count()), name="count", daemon=True
+        )
+        counting.start()
+        total_failed = total_done = 0
+
+        def on_progress(done: int, failed: int) -> None:
+            nonlocal total_failed, total_done
+            total_failed += failed
+            total_done += done
+            progress.update(task, advance=done, failed=total_failed, done=total_done)
+
+        yield on_progress
+
+
+class _ImagesPerSecond(ProgressColumn):
+    """The speed over the last while."""
+
+    def render(self, task: Task) -> Text:
+        """Return the speed as text."""
+        return Text("" if task.speed is None else f"{task.speed:,.0f} images/s", style="dim")
+
+
+class _ShareFailed(ProgressColumn):
+    """How many of the photos of this run failed."""
+
+    def render(self, task: Task) -> Text:
+        """Return the share as text."""
+        return Text(render_share(task.fields["failed"], task.fields["done"]), style="red")

@@ -12,7 +12,7 @@ from sqlalchemy import Row as DatabaseRow
 from hangtag.adapting.effort import estimate_labels, measure_accuracy
 from hangtag.adapting.examples import FEWEST_LABELS
 from hangtag.domain.errors import ConflictError, InvalidField, InvalidFieldsError, NotStoredError
-from hangtag.domain.flags import Flag
+from hangtag.domain.prediction import Flag
 from hangtag.learning.checks import find_new_checks, read_control, take_checked
 from hangtag.learning.learner import Wish
 from hangtag.learning.settings import LearningSettings, add_wish, read_settings, write_settings

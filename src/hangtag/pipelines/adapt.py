@@ -15,8 +15,7 @@ from hangtag.adapting.decisions import is_decisions, merge_decisions, read_decis
 from hangtag.adapting.examples import Examples
 from hangtag.adapting.forgetting import TOLD_POINTS
 from hangtag.bundle.card import Card
-from hangtag.bundle.file import read_bundle
-from hangtag.bundle.shipped import DEFAULT_NAME, find_bundle
+from hangtag.bundle.file import DEFAULT_NAME, find_bundle, read_bundle
 from hangtag.datasets.opening import Catalogue, list_table_files, open_catalogue
 from hangtag.datasets.splits import PHOTO_COLUMN
 from hangtag.domain.errors import UsageError
@@ -26,8 +25,7 @@ from hangtag.imaging.budget import DecodeLimits
 from hangtag.inference.engine import Engine
 from hangtag.inference.predicting import DecodeSettings, Outputs, predict_photos
 from hangtag.labelling.inputs import InputSettings, open_inputs
-from hangtag.pipelines.arguments import SILENT, AnyPath, Progress, checked
-from hangtag.pipelines.destinations import Destination, check_destinations
+from hangtag.pipelines.arguments import SILENT, AnyPath, Destination, Progress, check_destinations, checked
 from hangtag.tables.reading import is_table_name, open_table
 
 _CORRECTED = "corrected"

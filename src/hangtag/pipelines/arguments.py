@@ -5,12 +5,18 @@ An argument of the wrong type is a `UsageError` that names it, never a bare `Typ
 
 import functools
 import inspect
+import os
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
 from os import PathLike
+from pathlib import Path
 from typing import Any, Final, Literal, ParamSpec, Protocol, TypeVar, Union, get_args, get_origin
 
+from hangtag.bundle.file import SUFFIX
 from hangtag.domain.errors import UsageError
+from hangtag.imaging.decode import PHOTO_SUFFIXES
 
 AnyPath = str | PathLike[str]
 """A path, as text or as an object."""
@@ -110,3 +116,130 @@ SILENT: Final[Progress] = _Silent()
 def follow(progress: Progress, task: str) -> Callable[[int, int], None]:
     """Return the function that a stage calls with the number of steps done and the total."""
     return lambda done, total: progress.advance(task, done, total)
+
+
+_ARCHIVE_SUFFIXES: Final = frozenset({".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz"})
+_NEVER_WRITTEN: Final = {
+    **dict.fromkeys(PHOTO_SUFFIXES, "a photo"),
+    **dict.fromkeys(_ARCHIVE_SUFFIXES, "an archive"),
+}
+"""Kinds of files that no command replaces: they are originals, whether they are inputs or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A file or folder that a command will write, and the `parameter` that names it.
+
+    `files` are the names of the files that the command always writes to a folder. `makes_folder`: the command creates
+    the folder of the file. `is_model`: the file is a bundle, so it may replace one.
+    """
+
+    parameter: str
+    path: Path
+    is_folder: bool = False
+    files: tuple[str, ...] = ()
+    makes_folder: bool = False
+    is_model: bool = False
+
+    @property
+    def written(self) -> list[Path]:
+        """The paths that must not be inputs: the files if they are known, since a folder may hold both."""
+        return [self.path / name for name in self.files] or [self.path]
+
+
+def check_destinations(destinations: Sequence[Destination], inputs: Iterable[Path]) -> None:
+    """Raise `UsageError` if one cannot be written, or would replace an input or another destination.
+
+    `inputs` are all files that the command reads, including models. They need not exist.
+    """
+    read = list(inputs)
+    for destination in destinations:
+        _check_usable(destination)
+        _check_kind(destination)
+        for path in destination.written:
+            _check_not_read(destination, path, read)
+    for first, second in combinations(destinations, 2):
+        _check_apart(first, second)
+
+
+def _check_usable(destination: Destination) -> None:
+    if destination.is_folder:
+        _check_folder(destination)
+        return
+    fix = f"Choose another `{destination.parameter}`."
+    if destination.path.is_dir():
+        raise UsageError("this is a folder, and a file should be written", where=destination.path, fix=fix)
+    if destination.path.exists() and not destination.path.is_file():
+        raise UsageError("this is not a regular file", where=destination.path, fix=fix)
+    if destination.makes_folder:
+        _check_writable(destination, _find_nearest(destination, destination.path.parent))
+        return
+    if not destination.path.parent.is_dir():
+        problem = f"there is no such folder for {destination.path.name}"
+        raise UsageError(
+            problem,
+            where=destination.path.parent,
+            fix=f"Make it, or choose another `{destination.parameter}`.",
+        )
+    _check_writable(destination, destination.path.parent)
+
+
+def _check_folder(destination: Destination) -> None:
+    """Check that a folder can be created, with its parents, in the nearest parent that exists."""
+    _check_writable(destination, _find_nearest(destination, destination.path))
+    for name in destination.files:
+        if (destination.path / name).is_dir():
+            problem = "this is a folder, and a file should be written"
+            raise UsageError(
+                problem, where=destination.path / name, fix=f"Choose another `{destination.parameter}`."
+            )
+
+
+def _find_nearest(destination: Destination, folder: Path) -> Path:
+    """Return the folder, or its nearest parent that exists."""
+    nearest = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+    if not nearest.is_dir():
+        problem = "this is a file, and a folder should be written"
+        raise UsageError(problem, where=nearest, fix=f"Choose another `{destination.parameter}`.")
+    return nearest
+
+
+def _check_writable(destination: Destination, folder: Path) -> None:
+    if not os.access(folder, os.W_OK | os.X_OK):
+        problem = "this folder cannot be written to"
+        raise UsageError(problem, where=folder, fix=f"Choose another `{destination.parameter}`.")
+
+
+def _check_kind(destination: Destination) -> None:
+    if destination.is_folder or not destination.path.exists():
+        return
+    suffix = destination.path.suffix.lower()
+    kind = "a model" if suffix == SUFFIX and not destination.is_model else _NEVER_WRITTEN.get(suffix)
+    if kind is not None:
+        problem = f"this is {kind}, which `{destination.parameter}` does not replace"
+        raise UsageError(problem, where=destination.path, fix=f"Choose another `{destination.parameter}`.")
+
+
+def _check_not_read(destination: Destination, path: Path, inputs: Iterable[Path]) -> None:
+    if any(_is_same(path, source) for source in inputs):
+        problem = f"the command reads this, and `{destination.parameter}` would replace it"
+        raise UsageError(problem, where=path, fix=f"Choose another `{destination.parameter}`.")
+
+
+def _check_apart(first: Destination, second: Destination) -> None:
+    for path in _all_names(first):
+        if any(_is_same(path, other) for other in _all_names(second)):
+            both = " and ".join(dict.fromkeys((f"`{first.parameter}`", f"`{second.parameter}`")))
+            raise UsageError(f"{both} would write this twice", where=path, fix="Choose another name.")
+
+
+def _all_names(destination: Destination) -> Iterator[Path]:
+    yield destination.path
+    yield from (destination.path / name for name in destination.files)
+
+
+def _is_same(first: Path, second: Path) -> bool:
+    """Return whether two paths are the same file; paths that do not exist are compared by name."""
+    if first.exists() and second.exists():
+        return first.samefile(second)
+    return first.resolve() == second.resolve()

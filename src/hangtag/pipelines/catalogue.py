@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from hangtag.catalogue.check import check_catalogue
 from hangtag.catalogue.clean import CleanReport, clean_catalogue
-from hangtag.catalogue.count import count_products, cross_table
+from hangtag.catalogue.describe import count_products, cross_table
 from hangtag.catalogue.findings import FINDINGS_CSV, FINDINGS_JSON, CheckResult, write_findings
 from hangtag.catalogue.split import SplitReport, split_catalogue, split_report_path, split_tables, write_split
 from hangtag.catalogue.suspects import SUSPECTS_CSV, write_suspects
@@ -22,8 +22,15 @@ from hangtag.datasets.prints import fingerprint_catalogue
 from hangtag.datasets.splits import SplitSettings
 from hangtag.domain.errors import UsageError
 from hangtag.domain.extras import require_extra
-from hangtag.pipelines.arguments import SILENT, AnyPath, Progress, checked, follow
-from hangtag.pipelines.destinations import Destination, check_destinations
+from hangtag.pipelines.arguments import (
+    SILENT,
+    AnyPath,
+    Destination,
+    Progress,
+    check_destinations,
+    checked,
+    follow,
+)
 from hangtag.tables.tables import REPORT_SUFFIXES, need_table_name, write_json, write_report
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from hangtag.bundle.file import read_card
-from hangtag.bundle.shipped import DEFAULT_NAME, find_bundle
+from hangtag.bundle.file import DEFAULT_NAME, find_bundle, read_card
 from hangtag.catalogue.custom import (
     Labelling,
     Labels,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from hangtag import __version__
-from hangtag.bundle.shipped import DEFAULT_NAME, FOLDERS_VARIABLE, find_bundle, list_bundles
+from hangtag.bundle.file import DEFAULT_NAME, FOLDERS_VARIABLE, find_bundle, list_bundles
 from hangtag.domain.errors import HangtagError
 from hangtag.domain.text import render_count
 

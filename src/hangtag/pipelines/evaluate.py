@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from hangtag.bundle.file import replace_card
-from hangtag.bundle.shipped import find_bundle, is_shipped
+from hangtag.bundle.file import find_bundle, is_shipped, replace_card
 from hangtag.datasets.opening import list_table_files
 from hangtag.datasets.splits import VALIDATION
 from hangtag.domain.errors import UsageError
@@ -18,8 +17,15 @@ from hangtag.evaluation.report import add_to_card
 from hangtag.evaluation.seen import Verdict, judge
 from hangtag.inference.model import Model, load_model
 from hangtag.inference.runtime import count_usable_cpus
-from hangtag.pipelines.arguments import SILENT, AnyPath, Progress, checked, follow
-from hangtag.pipelines.destinations import Destination, check_destinations
+from hangtag.pipelines.arguments import (
+    SILENT,
+    AnyPath,
+    Destination,
+    Progress,
+    check_destinations,
+    checked,
+    follow,
+)
 from hangtag.tables.tables import write_json
 
 if TYPE_CHECKING:

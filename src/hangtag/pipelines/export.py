@@ -7,13 +7,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
 
-from hangtag.bundle.file import read_card
-from hangtag.bundle.shipped import DEFAULT_NAME, find_bundle
+from hangtag.bundle.file import DEFAULT_NAME, find_bundle, read_card
 from hangtag.domain.durable import replacing, write_whole
 from hangtag.domain.errors import TableError, UsageError
-from hangtag.exporting.feeds import list_streamed
 from hangtag.exporting.products import SURE, ProductReader, find_attributes
-from hangtag.exporting.run import ExportResult, ExportSource, describe_result, export_rows, read_products
+from hangtag.exporting.run import (
+    ExportResult,
+    ExportSource,
+    describe_result,
+    export_rows,
+    list_streamed,
+    read_products,
+)
 from hangtag.exporting.sheet import ProductFinder, SheetFiller, SheetResult, describe_filling, plan_sheet
 from hangtag.exporting.sheet_file import write_filled
 from hangtag.exporting.taxonomy import (
@@ -24,8 +29,7 @@ from hangtag.exporting.taxonomy import (
     load_mapping,
 )
 from hangtag.exporting.template import FORMATS, Template, load_template
-from hangtag.pipelines.arguments import AnyPath, checked
-from hangtag.pipelines.destinations import Destination, check_destinations
+from hangtag.pipelines.arguments import AnyPath, Destination, check_destinations, checked
 from hangtag.tables.reading import open_table
 
 __all__ = [

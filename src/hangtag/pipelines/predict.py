@@ -10,7 +10,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
-from hangtag.bundle.shipped import DEFAULT_NAME, find_bundle
+from hangtag.bundle.file import DEFAULT_NAME, find_bundle
 from hangtag.domain.durable import replacing
 from hangtag.domain.errors import UsageError
 from hangtag.inference.model import Model, load_model
@@ -19,13 +19,11 @@ from hangtag.inference.runtime import count_usable_cpus
 from hangtag.labelling.cluster.pool import ClusterSettings
 from hangtag.labelling.inputs import InputSettings, PhotoInput, open_inputs
 from hangtag.labelling.inputs.opening import STANDARD_INPUT
-from hangtag.labelling.layout import Layout
-from hangtag.labelling.outputs import Output, open_table
+from hangtag.labelling.outputs import Layout, Output, open_table
 from hangtag.labelling.plan import ROWS_A_PART, Fingerprint, Plan, Start
 from hangtag.labelling.run import Labeller, OnProgress, Pipeline, ignore_progress
 from hangtag.labelling.summary import Summary
-from hangtag.pipelines.arguments import checked
-from hangtag.pipelines.destinations import Destination, check_destinations
+from hangtag.pipelines.arguments import Destination, check_destinations, checked
 from hangtag.tables.writing import TableWriter
 
 if TYPE_CHECKING:

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hangtag.bundle.card import REFERENCE_PRECISION
-from hangtag.bundle.file import Bundle, read_bundle, read_card
+from hangtag.bundle.file import Bundle, find_bundle, read_bundle, read_card
 from hangtag.bundle.quantised import graph_sha256, is_quantised, quantised_path, read_quantisation
-from hangtag.bundle.shipped import find_bundle
 from hangtag.datasets.opening import Catalogue, list_table_files, open_catalogue
 from hangtag.domain.errors import BundleError, UsageError
 from hangtag.domain.extras import require_extra
@@ -17,8 +16,7 @@ from hangtag.evaluation.photo_set import split_photos
 from hangtag.evaluation.precision import PrecisionCost, compare_precisions, is_worth_its_speed
 from hangtag.inference.measured import forms_file, remember_form
 from hangtag.inference.model import load_model
-from hangtag.pipelines.arguments import AnyPath, checked
-from hangtag.pipelines.destinations import Destination, check_destinations
+from hangtag.pipelines.arguments import AnyPath, Destination, check_destinations, checked
 from hangtag.tables.tables import read_table
 
 if TYPE_CHECKING:

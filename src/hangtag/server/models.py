@@ -17,8 +17,7 @@ from typing import Final
 import numpy as np
 
 from hangtag.bundle.card import Card
-from hangtag.bundle.file import read_card
-from hangtag.bundle.shipped import FOLDERS_VARIABLE, find_bundle, list_bundles
+from hangtag.bundle.file import FOLDERS_VARIABLE, find_bundle, list_bundles, read_card
 from hangtag.domain.errors import BundleError, HangtagError
 from hangtag.inference.model import Model, load_model
 from hangtag.server.problems import ModelNotFoundError

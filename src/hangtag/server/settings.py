@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from hangtag.bundle.shipped import DEFAULT_NAME
+from hangtag.bundle.file import DEFAULT_NAME
 from hangtag.domain.roles import Role
 from hangtag.imaging.budget import DEFAULT_LIMITS, DecodeLimits
 from hangtag.inference.engine import Precision

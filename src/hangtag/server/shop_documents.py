@@ -8,14 +8,16 @@ from sqlalchemy import Engine
 
 from hangtag.domain.columns import LABEL_COLUMNS
 from hangtag.domain.errors import NotStoredError, TableError, UsageError
-from hangtag.exporting.mappings import (
+from hangtag.exporting.taxonomy import (
+    BUILT_IN,
     MOST_CATEGORIES,
     MOST_RULES,
+    CategoryMapping,
     describe_rules,
     list_categories,
+    load_mapping,
     parse_mapping,
 )
-from hangtag.exporting.taxonomy import BUILT_IN, CategoryMapping, load_mapping
 from hangtag.exporting.template import Template, list_templates, load_template, parse_template, read_built_in
 from hangtag.server.problems import InvalidRequestError
 from hangtag.server.schemas import InvalidValue

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, insert, select, update
 from sqlalchemy import Row as DatabaseRow
 
 from hangtag.domain.errors import InvalidField, InvalidFieldsError
-from hangtag.domain.flags import Flag
+from hangtag.domain.prediction import Flag
 from hangtag.store.index import Filter
 from hangtag.store.log import (
     Entry,

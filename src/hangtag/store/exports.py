@@ -20,7 +20,7 @@ from hangtag.domain.columns import (
     confidence_of,
 )
 from hangtag.domain.errors import InvalidField, InvalidFieldsError
-from hangtag.domain.flags import Flag
+from hangtag.domain.prediction import Flag
 from hangtag.domain.taxonomy import format_path
 from hangtag.inference.predictions import category_levels
 from hangtag.store.index import Filter

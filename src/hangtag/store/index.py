@@ -14,7 +14,7 @@ import numpy.typing as npt
 from sqlalchemy import Connection, select
 
 from hangtag.domain.errors import InvalidField, InvalidFieldsError
-from hangtag.domain.flags import Flag
+from hangtag.domain.prediction import Flag
 from hangtag.store.tables import BatchRow, ProductRow
 
 STATES: Final = ("to_check", "checked", "corrected")

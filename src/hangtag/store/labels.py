@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hangtag.bundle.card import Card
-from hangtag.domain.flags import Flag
+from hangtag.domain.prediction import Flag
 from hangtag.imaging.visibility import Flagged
 from hangtag.inference.predictions import FLAGS, Floats, Predictions
 from hangtag.inference.probabilities import PredictionBuilder

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy import Row as DatabaseRow
 
 from hangtag.domain.errors import NotStoredError
-from hangtag.domain.flags import Flag
+from hangtag.domain.prediction import Flag
 from hangtag.inference.predictions import Predictions, category_levels
 from hangtag.store.index import BatchIndexes, Filter, UsedIndex
 from hangtag.store.labels import CANDIDATES, Labeller, decode_flags, find_disagreements

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from hangtag.bundle.graph import read_graph, read_metadata, replace_metadata
-from hangtag.bundle.wire import WireError
+from hangtag.bundle.graph import WireError, read_graph, read_metadata, replace_metadata
 from tiny_bundle import build_tiny_graph
 
 KEYS = st.text(min_size=1, max_size=20)

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from hangtag.bundle import shipped
-from hangtag.bundle.shipped import find_bundle, list_bundles
+from hangtag.bundle import file
+from hangtag.bundle.file import find_bundle, list_bundles
 from hangtag.domain.errors import BundleError
 
 
@@ -24,7 +24,7 @@ def folders(tmp_path, monkeypatch):
         path.touch()
     (tmp_path / "first" / "notes.txt").touch()
     (tmp_path / "first" / "folder.onnx").mkdir()
-    monkeypatch.setattr(shipped, "SHIPPED_FOLDER", tmp_path / "shipped")
+    monkeypatch.setattr(file, "SHIPPED_FOLDER", tmp_path / "shipped")
     return {
         "HANGTAG_MODELS": os.pathsep.join([str(tmp_path / "first"), "", str(tmp_path / "second"), "/nowhere"])
     }
@@ -74,6 +74,6 @@ def test_an_unknown_name_proposes_the_close_ones(folders):
 
 
 def test_without_any_model_the_message_says_where_they_are_looked_for(tmp_path, monkeypatch):
-    monkeypatch.setattr(shipped, "SHIPPED_FOLDER", tmp_path)
+    monkeypatch.setattr(file, "SHIPPED_FOLDER", tmp_path)
     with pytest.raises(BundleError, match="HANGTAG_MODELS"):
         find_bundle("default", {})

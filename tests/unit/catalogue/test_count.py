@@ -1,7 +1,7 @@
 import pyarrow as pa
 import pytest
 
-from hangtag.catalogue.count import count_products, cross_table
+from hangtag.catalogue.describe import count_products, cross_table
 from hangtag.domain.errors import UsageError
 
 TABLE = pa.table(

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from hangtag.bundle import shipped
+from hangtag.bundle import file
 from hangtag.bundle.card_json import card_values
 from hangtag.bundle.file import write_bundle
 from hangtag.cli.main import main
@@ -21,7 +21,7 @@ METRICS = {
 @pytest.fixture
 def run(capsys, monkeypatch, tmp_path):
     """Run `hangtag models` where only the bundles in `tmp_path` are known; return status, output and messages."""
-    monkeypatch.setattr(shipped, "SHIPPED_FOLDER", tmp_path / "shipped")
+    monkeypatch.setattr(file, "SHIPPED_FOLDER", tmp_path / "shipped")
     monkeypatch.setenv("HANGTAG_MODELS", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "100")
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from hangtag.datasets.cleaned import load_cleaned
-from hangtag.datasets.fashion_mnist import read_idx
+from hangtag.datasets.layouts import read_idx
 from hangtag.datasets.opening import open_catalogue
 from hangtag.domain.errors import CatalogueError, PhotoError
 

@@ -5,7 +5,7 @@ from hangtag.client.connection import Connection
 from hangtag.domain.errors import UsageError
 from hangtag.domain.network import naming_network_settings
 from hangtag.imaging.fetching import Fetcher
-from hangtag.labelling.inputs.settings import InputSettings
+from hangtag.labelling.inputs.photo import InputSettings
 
 VARIABLES = ("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
 

@@ -6,8 +6,7 @@ from dataclasses import replace
 import pytest
 
 from fakes import build_card
-from hangtag.bundle.file import read_card
-from hangtag.bundle.shipped import find_bundle
+from hangtag.bundle.file import find_bundle, read_card
 from hangtag.evaluation.model_card import render_model_card
 
 PAGE = find_bundle("default").parents[3] / "docs" / "model-card.md"

@@ -10,8 +10,8 @@ from openpyxl import load_workbook
 from fakes import COLOURS, FakeModel, build_card, encode, paint
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
+from hangtag.evaluation.answers import Answer, SamplePhoto, answer_sample
 from hangtag.evaluation.photo_set import PhotoSet, choose_photos
-from hangtag.evaluation.sample import Answer, SamplePhoto, answer_sample
 from hangtag.evaluation.workbook import write_workbook
 
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from hangtag.bundle.file import read_card
-from hangtag.bundle.shipped import find_bundle
+from hangtag.bundle.file import find_bundle, read_card
 from hangtag.domain.columns import CATEGORY_COLUMNS
 from hangtag.domain.errors import TableError, UsageError
 from hangtag.exporting.taxonomy import (

@@ -5,8 +5,7 @@ from importlib.resources import files
 
 import pytest
 
-from hangtag.bundle.file import read_card
-from hangtag.bundle.shipped import find_bundle
+from hangtag.bundle.file import find_bundle, read_card
 from hangtag.domain.errors import UsageError
 from hangtag.exporting.words import LANGUAGES, capitalise, colour_family, load_words, shopify_colour
 

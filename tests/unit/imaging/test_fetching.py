@@ -16,8 +16,8 @@ from hangtag.imaging.batches import PhotoDecoder
 from hangtag.imaging.budget import DecodeLimits
 from hangtag.imaging.fetching import Fetcher, WebPhoto
 from hangtag.labelling.inputs.opening import open_inputs
+from hangtag.labelling.inputs.photo import InputSettings
 from hangtag.labelling.inputs.prefetch import FetchingAhead
-from hangtag.labelling.inputs.settings import InputSettings
 
 
 def local(**options):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from hangtag.domain.flags import Flag
+from hangtag.domain.prediction import Flag
 from hangtag.imaging.preprocess import Preprocessing
 from hangtag.imaging.samples import load_sample_photos
 from hangtag.imaging.visibility import QUALITY_FLAGS, flag_photos

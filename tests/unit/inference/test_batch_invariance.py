@@ -12,8 +12,7 @@ from fakes import answer
 from hangtag.bundle.file import read_bundle, write_bundle
 from hangtag.imaging.preprocess import prepare_photo
 from hangtag.imaging.samples import load_sample_photos
-from hangtag.inference.compiled import CompiledGraph, split_batch
-from hangtag.inference.engine import Engine
+from hangtag.inference.engine import CompiledGraph, Engine, split_batch
 from hangtag.inference.model import load_model
 from hangtag.inference.runtime import load_runtime, preferred_precision, read_graph
 from tiny_bundle import HEIGHT, WIDTH, build_tiny_card, build_tiny_graph, draw_pixels

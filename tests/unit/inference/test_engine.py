@@ -181,8 +181,8 @@ def test_threads_are_pinned_only_where_the_engine_has_all_processors(bundle, thr
         def __getattr__(self, name):
             return getattr(core, name)
 
-    monkeypatch.setattr("hangtag.inference.compiled.load_runtime", Runtime)
-    monkeypatch.setattr("hangtag.inference.compiled.count_usable_cpus", lambda: 4)
+    monkeypatch.setattr("hangtag.inference.engine.load_runtime", Runtime)
+    monkeypatch.setattr("hangtag.inference.engine.count_usable_cpus", lambda: 4)
     Engine(bundle, precision="fp32", threads=threads, batch_size=BATCH).run(draw_pixels(BATCH))
     assert set(seen) == {pinned}
 

@@ -9,7 +9,7 @@ from fakes import answer, encode, paint
 from hangtag.bundle.card import OodDetectorCard
 from hangtag.bundle.file import read_bundle, write_bundle
 from hangtag.domain.errors import BundleError
-from hangtag.domain.flags import Flag
+from hangtag.domain.prediction import Flag
 from hangtag.inference.model import load_model
 from tiny_bundle import TINY_HEADS, build_tiny_card, build_tiny_graph, draw_pixels, draw_png, reference_logits
 

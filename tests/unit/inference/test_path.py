@@ -5,8 +5,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hangtag.bundle.file import read_card
-from hangtag.bundle.shipped import find_bundle
+from hangtag.bundle.file import find_bundle, read_card
 from hangtag.domain.taxonomy import Taxonomy
 from hangtag.inference.probabilities import PathDecoder
 from tiny_bundle import TINY_TAXONOMY, build_tiny_card

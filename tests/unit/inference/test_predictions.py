@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from fakes import build_card, build_path_card, encode, paint, predictions_of
 from hangtag.bundle.card import OodDetectorCard
 from hangtag.domain.errors import PhotoError, UsageError
-from hangtag.domain.flags import Flag
-from hangtag.domain.prediction import Failure, Label, Prediction
+from hangtag.domain.prediction import Failure, Flag, Label, Prediction
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.visibility import QUALITY_FLAGS
 from hangtag.inference.photos import NamedPhoto

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 
 from fakes import build_card
-from hangtag.labelling.layout import Layout
+from hangtag.labelling.outputs import Layout
 from hangtag.labelling.plan import Fingerprint
 
 BEFORE = Fingerprint(

@@ -13,8 +13,7 @@ import pytest
 from fakes import FakeModel, encode, paint
 from hangtag.inference.predicting import predict_photos
 from hangtag.labelling.inputs import InputSettings, open_inputs
-from hangtag.labelling.layout import Layout, build_rows
-from hangtag.labelling.outputs import Output, open_table
+from hangtag.labelling.outputs import Layout, Output, build_rows, open_table
 from hangtag.tables.cells import Kind, as_kind, name_beside
 from hangtag.tables.parquet import ArrowRows
 

@@ -9,8 +9,7 @@ import pytest
 
 from hangtag.domain.errors import UsageError
 from hangtag.labelling.job import open_job
-from hangtag.labelling.layout import Layout
-from hangtag.labelling.outputs import Output
+from hangtag.labelling.outputs import Layout, Output
 from hangtag.labelling.plan import Fingerprint, Plan, Start
 
 LAYOUT = Layout(("articleType",))

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from openpyxl.utils.escape import unescape
 
 from hangtag.domain.errors import UsageError
-from hangtag.domain.flags import Flag
-from hangtag.labelling.layout import Layout
-from hangtag.labelling.outputs import STANDARD_OUTPUT, Output, open_table
+from hangtag.domain.prediction import Flag
+from hangtag.labelling.outputs import STANDARD_OUTPUT, Layout, Output, open_table
 from hangtag.tables import parquet, writing
 from hangtag.tables.cells import TYPED_KINDS, Kind
 from hangtag.tables.writing import CsvWriter

@@ -6,10 +6,10 @@ import pytest
 from fakes import build_card, build_path_card, predictions_of
 from hangtag.domain.columns import LABEL_COLUMNS
 from hangtag.domain.errors import PhotoError
-from hangtag.domain.flags import Flag
+from hangtag.domain.prediction import Flag
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.visibility import QUALITY_FLAGS
-from hangtag.labelling.layout import Layout, build_rows
+from hangtag.labelling.outputs import Layout, build_rows
 from hangtag.tables.cells import Kind
 
 CARD = build_card(heads={"masterCategory": ("Apparel", "Footwear"), "fabric": ("cotton", "wool", "silk")})

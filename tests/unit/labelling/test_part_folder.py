@@ -3,7 +3,7 @@ from itertools import pairwise
 import pyarrow.parquet as pq
 import pytest
 
-from hangtag.labelling.layout import Layout
+from hangtag.labelling.outputs import Layout
 from hangtag.labelling.part_folder import PartFolder, holds_rows, remove_rows
 
 LAYOUT = Layout(("articleType",))

@@ -1,6 +1,6 @@
 import pytest
 
-from hangtag.labelling.layout import Layout
+from hangtag.labelling.outputs import Layout
 from hangtag.labelling.part_folder import RowLog, iter_log
 from hangtag.tables.parquet import ArrowRows
 

@@ -1,8 +1,8 @@
 import pytest
 
-from hangtag.domain.flags import Flag
+from hangtag.domain.prediction import Flag
 from hangtag.domain.reasons import Reason
-from hangtag.labelling.layout import Layout
+from hangtag.labelling.outputs import Layout
 from hangtag.labelling.summary import Summary
 
 LAYOUT = Layout(("masterCategory", "articleType", "usage"), frozenset(["masterCategory", "articleType"]))

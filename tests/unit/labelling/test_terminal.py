@@ -4,12 +4,11 @@ from collections import Counter
 
 from rich.console import Console
 
-from hangtag.domain.flags import Flag
+from hangtag.domain.prediction import Flag
 from hangtag.domain.reasons import Reason
-from hangtag.labelling.layout import Layout
-from hangtag.labelling.progress import show_progress
+from hangtag.labelling.outputs import Layout
 from hangtag.labelling.summary import Summary
-from hangtag.labelling.terminal import ProgressLines, TerminalTable, print_summary
+from hangtag.labelling.terminal import ProgressLines, TerminalTable, print_summary, show_progress
 
 COLUMNS = ("masterCategory", "articleType", "baseColour")
 LAYOUT = Layout(COLUMNS, frozenset(COLUMNS))

@@ -10,7 +10,7 @@ from hangtag.bundle.file import write_bundle
 from hangtag.cli.main import main
 from hangtag.datasets.folder import CLEANED_FILES
 from hangtag.domain.errors import UsageError
-from hangtag.pipelines.destinations import Destination, check_destinations
+from hangtag.pipelines.arguments import Destination, check_destinations
 from tiny_bundle import build_tiny_card, build_tiny_graph
 from tiny_catalogue import build_tiny_catalogue
 

@@ -1,8 +1,7 @@
 import pytest
 from fastapi.testclient import TestClient
 
-from hangtag.bundle.file import write_bundle
-from hangtag.bundle.shipped import SHIPPED_FOLDER
+from hangtag.bundle.file import SHIPPED_FOLDER, write_bundle
 from hangtag.server.app import create_app
 from tiny_bundle import TINY_HEADS, TINY_TAXONOMY, build_tiny_card, build_tiny_graph
 

@@ -9,11 +9,10 @@ from typing import Final
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.budget import DEFAULT_LIMITS, DecodeLimits
+from hangtag.labelling.inputs.archived import TarPhoto, ZipPhoto
 from hangtag.labelling.inputs.photo import Extra, FaultyPhoto, InputPhoto, PhotoFile, no_extra
 from hangtag.labelling.inputs.prefetch import FarPhoto
 from hangtag.labelling.inputs.reference import References
-from hangtag.labelling.inputs.tarred import TarPhoto
-from hangtag.labelling.inputs.zipped import ZipPhoto
 
 CHUNK_BYTES: Final = 16 * 1024 * 1024
 """With so many bytes of photos a chunk is full, too; those that go by their names have none."""

@@ -16,10 +16,10 @@ from hangtag.inference.predicting import DecodeSettings, predict_photos
 from hangtag.inference.predictions import Predictions
 from hangtag.inference.selection import find_form
 from hangtag.labelling.cluster.handing import HandedPhoto, receive
+from hangtag.labelling.inputs.photo import InputSettings
 from hangtag.labelling.inputs.prefetch import FetchingAhead
 from hangtag.labelling.inputs.reference import References
-from hangtag.labelling.inputs.settings import InputSettings
-from hangtag.labelling.layout import Layout
+from hangtag.labelling.outputs import Layout
 from hangtag.labelling.plan import Fingerprint
 
 if TYPE_CHECKING:

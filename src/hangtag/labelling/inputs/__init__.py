@@ -2,8 +2,7 @@
 
 from hangtag.labelling.inputs.folder import PhotoWalk
 from hangtag.labelling.inputs.opening import Inputs, open_inputs
-from hangtag.labelling.inputs.photo import InputPhoto, PhotoFile, PhotoInput
-from hangtag.labelling.inputs.settings import InputSettings
+from hangtag.labelling.inputs.photo import InputPhoto, InputSettings, PhotoFile, PhotoInput
 
 __all__ = [
     "InputPhoto",

@@ -13,9 +13,8 @@ from hangtag.domain.extras import missing_extra
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.budget import DEFAULT_LIMITS, DecodeLimits, too_large
 from hangtag.labelling.inputs.folder import PHOTO_ENDINGS
-from hangtag.labelling.inputs.photo import Extra, FaultyPhoto, InputPhoto, no_extra
+from hangtag.labelling.inputs.photo import Extra, FaultyPhoto, InputPhoto, InputSettings, no_extra
 from hangtag.labelling.inputs.prefetch import AddressedPhoto
-from hangtag.labelling.inputs.settings import InputSettings
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore

@@ -9,13 +9,11 @@ from types import TracebackType
 from typing import BinaryIO, Final, Self
 
 from hangtag.domain.errors import UsageError
+from hangtag.labelling.inputs.archived import TAR_ENDINGS, TarWalk, ZipWalk
 from hangtag.labelling.inputs.folder import FolderWalk, PatternWalk, is_folder, is_pattern
-from hangtag.labelling.inputs.photo import BrokenInput, InputPhoto, PhotoInput
+from hangtag.labelling.inputs.photo import BrokenInput, InputPhoto, InputSettings, PhotoInput
 from hangtag.labelling.inputs.reference import CLOUD_SCHEMES, WEB_SCHEMES, References, scheme_of
-from hangtag.labelling.inputs.settings import InputSettings
 from hangtag.labelling.inputs.table import TableWalk, open_table
-from hangtag.labelling.inputs.tarred import TAR_ENDINGS, TarWalk
-from hangtag.labelling.inputs.zipped import ZipWalk
 from hangtag.tables.cells import Kind
 from hangtag.tables.reading import TABLE_ENDINGS, TABLES_READ
 

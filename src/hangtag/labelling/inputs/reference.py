@@ -7,9 +7,16 @@ from typing import TYPE_CHECKING, Final
 
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
-from hangtag.labelling.inputs.photo import Extra, FaultyPhoto, InputPhoto, PhotoFile, as_utf8, no_extra
+from hangtag.labelling.inputs.photo import (
+    Extra,
+    FaultyPhoto,
+    InputPhoto,
+    InputSettings,
+    PhotoFile,
+    as_utf8,
+    no_extra,
+)
 from hangtag.labelling.inputs.prefetch import AddressedPhoto, ByteStore, FarPhoto, Prefetch
-from hangtag.labelling.inputs.settings import InputSettings
 from hangtag.tables.matching import Likeness, Match, NameMatcher, is_photo_name
 
 if TYPE_CHECKING:

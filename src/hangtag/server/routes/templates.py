@@ -9,14 +9,16 @@ from fastapi.responses import Response, StreamingResponse
 from hangtag.domain.columns import CATEGORY_COLUMNS, LABEL_COLUMNS
 from hangtag.domain.errors import TableError
 from hangtag.exporting.drafting import draft_template
-from hangtag.exporting.mappings import (
+from hangtag.exporting.taxonomy import (
+    BUILT_IN,
+    check_mapping,
     describe_rules,
     draft_rules,
     list_categories,
+    load_mapping,
     read_mapping,
     render_mapping,
 )
-from hangtag.exporting.taxonomy import BUILT_IN, check_mapping, load_mapping
 from hangtag.exporting.template import (
     COMPUTED,
     DESTINATIONS,

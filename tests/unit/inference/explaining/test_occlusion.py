@@ -2,7 +2,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hangtag.inference.explaining.occlusion import render_occlusion
+from hangtag.inference.explaining.explainer import render_occlusion
 
 SIZE = (48, 36)
 TARGET = (slice(8, 20), slice(18, 30))

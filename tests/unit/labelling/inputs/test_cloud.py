@@ -8,8 +8,8 @@ from hangtag.domain.errors import PhotoError, UsageError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.budget import DecodeLimits
 from hangtag.labelling.inputs.opening import open_inputs
+from hangtag.labelling.inputs.photo import InputSettings
 from hangtag.labelling.inputs.prefetch import FetchingAhead
-from hangtag.labelling.inputs.settings import InputSettings
 
 boto3 = pytest.importorskip("boto3")
 pytest.importorskip("obstore")

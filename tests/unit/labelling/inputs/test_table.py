@@ -12,7 +12,7 @@ import xlsxwriter
 from hangtag.domain.errors import HangtagError, PhotoError, UsageError
 from hangtag.domain.reasons import Reason
 from hangtag.labelling.inputs.opening import open_inputs
-from hangtag.labelling.inputs.settings import InputSettings
+from hangtag.labelling.inputs.photo import InputSettings
 from hangtag.labelling.inputs.table import PHOTO_COLUMNS
 from hangtag.tables.cells import Kind, name_columns
 

@@ -14,8 +14,8 @@ import hostile_files
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.budget import DecodeLimits
+from hangtag.labelling.inputs.archived import TAR_ENDINGS, TarWalk
 from hangtag.labelling.inputs.prefetch import ByteStore
-from hangtag.labelling.inputs.tarred import TAR_ENDINGS, TarWalk
 
 MODES = {
     ".tar": "w",

@@ -15,7 +15,7 @@ from hangtag.archives.zips import iter_entries
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.budget import DecodeLimits
-from hangtag.labelling.inputs.zipped import ZipWalk
+from hangtag.labelling.inputs.archived import ZipWalk
 
 SMALL = DecodeLimits(max_bytes=1000)
 
