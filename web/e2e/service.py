@@ -13,8 +13,7 @@ import tempfile
 from pathlib import Path
 
 from hangtag.bundle.card import HeadCard
-from hangtag.bundle.file import read_card, replace_card
-from hangtag.bundle.file import find_bundle
+from hangtag.bundle.file import find_bundle, read_card, replace_card
 from hangtag.domain.columns import CATEGORY_COLUMNS
 from hangtag.server.run import build_settings, run_server
 
