@@ -18,9 +18,8 @@ import numpy.typing as npt
 import ray
 
 from hangtag.bundle.file import DEFAULT_NAME, find_bundle
-from hangtag.labelling.cluster.handing import hand_over
 from hangtag.labelling.cluster.pool import CHUNK_PHOTOS
-from hangtag.labelling.cluster.worker import LabellingWorker, ModelFiles, Refusal, WorkPlan
+from hangtag.labelling.cluster.worker import LabellingWorker, ModelFiles, Refusal, WorkPlan, hand_over
 from hangtag.labelling.inputs import InputSettings, PhotoFile, PhotoWalk
 from hangtag.pipelines.predict import load_models
 

@@ -19,16 +19,17 @@ from hangtag.bundle.heads import GraphHeads, HeadShift
 from hangtag.bundle.statistics import STATISTICS_KEY, read_statistics, render_statistics
 from hangtag.domain.errors import BundleError
 from hangtag.imaging.preprocess import prepare_photo
-from hangtag.inference.calibration import fit_temperatures, recalibrate
-from hangtag.inference.engine import Engine
-from hangtag.inference.predictions import NO_LABEL
-from hangtag.inference.probabilities import PathDecoder, PredictionBuilder
-from hangtag.inference.thresholds import (
+from hangtag.inference.calibration import (
     FEWEST_ANSWERED,
     choose_thresholds,
+    fit_temperatures,
+    recalibrate,
     widen_ood_threshold,
     wilson_interval,
 )
+from hangtag.inference.engine import Engine
+from hangtag.inference.predictions import NO_LABEL
+from hangtag.inference.probabilities import PathDecoder, PredictionBuilder
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]

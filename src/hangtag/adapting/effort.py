@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from hangtag.inference.thresholds import wilson_interval
+from hangtag.inference.calibration import wilson_interval
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]

@@ -24,8 +24,8 @@ from hangtag.evaluation.heads import (
 from hangtag.evaluation.metrics import Bools, Ints, macro_f1, share
 from hangtag.evaluation.photo_set import PhotoSet
 from hangtag.evaluation.seen import judge
+from hangtag.inference.calibration import wilson_interval
 from hangtag.inference.predicting import Predictor
-from hangtag.inference.thresholds import wilson_interval
 from hangtag.tables.tables import need_columns
 
 COMPARED_COLUMN: Final = "gender"

@@ -22,8 +22,8 @@ from hangtag.evaluation.metrics import (
     reliability_bins,
     share,
 )
+from hangtag.inference.calibration import wilson_interval
 from hangtag.inference.predictions import Predictions
-from hangtag.inference.thresholds import wilson_interval
 
 Json = dict[str, Any]
 

@@ -298,8 +298,8 @@ class _Data:
 @contextmanager
 def _open_data(prepared: _Prepared) -> Iterator[_Data]:
     """Open the catalogue and the joined sets, and make or read the split table."""
+    from hangtag.training.joining import forget_labels, read_suspects
     from hangtag.training.rows import limit_rows
-    from hangtag.training.suspects import forget_labels, read_suspects
 
     options = prepared.options
     prepared.settings.folder.mkdir(parents=True, exist_ok=True)

@@ -92,8 +92,8 @@ class Training:
         """Load the photos with their labels and soft targets; return them with the facts about them for the card."""
         from hangtag.training.data import load_everything, load_training_data
         from hangtag.training.loop import describe_classes
-        from hangtag.training.names import teach_by_names
         from hangtag.training.rows import learn_everything
+        from hangtag.training.soft_targets import teach_by_names
 
         recipe, folder = self.recipe, self.settings.folder
         if self.twin is None:
@@ -108,7 +108,7 @@ class Training:
         if recipe.distillation:
             from hangtag.bundle.card import REFERENCE_PRECISION
             from hangtag.inference.model import load_model
-            from hangtag.training.teachers import describe_teacher, teach_by_models
+            from hangtag.training.soft_targets import describe_teacher, teach_by_models
 
             teachers = [load_model(path, precision=REFERENCE_PRECISION) for path in self.teachers]
             data = teach_by_models(data, table, source, teachers, folder / "pixels")

@@ -12,10 +12,8 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from hangtag import __version__
 from hangtag.server.access.authentication import Authentication, authorise
-from hangtag.server.api_page import render_api_page
-from hangtag.server.metrics import Metrics
 from hangtag.server.middleware import BasePath, Observer
-from hangtag.server.openapi import describe_api, find_methods
+from hangtag.server.openapi import describe_api, find_methods, render_api_page
 from hangtag.server.page import Page
 from hangtag.server.problems import MethodNotAllowedError, add_problem_handlers
 from hangtag.server.routes import (
@@ -24,7 +22,6 @@ from hangtag.server.routes import (
     batches,
     catalogue,
     decisions,
-    explanations,
     exports,
     jobs,
     models,
@@ -41,7 +38,7 @@ from hangtag.server.routes import (
 )
 from hangtag.server.service import run_service
 from hangtag.server.settings import Settings
-from hangtag.server.tracing import Tracing, open_tracing
+from hangtag.server.telemetry import Metrics, Tracing, open_tracing
 
 API: Final = "/api/v1"
 _COMPRESSED_FROM_BYTES: Final = 2_000
@@ -77,7 +74,6 @@ def create_app(settings: Settings) -> FastAPI:
     for part in (
         predictions,
         *stored,
-        explanations,
         exports,
         models,
         taxonomy,

@@ -21,13 +21,13 @@ from hangtag.datasets.cleaned import read_cleaned
 from hangtag.datasets.opening import Catalogue, open_catalogue
 from hangtag.datasets.out_of_fold import OutOfFold, read_out_of_fold
 from hangtag.domain.errors import CatalogueError, TableError, UsageError
-from hangtag.server.logs import log_event
 from hangtag.server.schemas import (
     CatalogueAbsent,
     CatalogueFinding,
     CatalogueStatistics,
     FindingKindCount,
 )
+from hangtag.server.telemetry import log_event
 from hangtag.tables.tables import write_json
 
 _log = logging.getLogger(__name__)

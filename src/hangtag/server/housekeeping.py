@@ -12,9 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from hangtag.domain.errors import HangtagError
 from hangtag.server.access.control import AccessControl
-from hangtag.server.logs import log_event
-from hangtag.server.metrics import Metrics
 from hangtag.server.settings import Settings
+from hangtag.server.telemetry import Metrics, log_event
 from hangtag.store.audit import AuditEvent
 from hangtag.store.batches import Batches
 from hangtag.store.keeping import Usage, find_unchanged, measure_usage

@@ -12,8 +12,6 @@ from typing import Final
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hangtag.server.logs import FIELDS, log_event
-from hangtag.server.metrics import Metrics
 from hangtag.server.problems import (
     CrossSiteError,
     WrongHostError,
@@ -23,6 +21,7 @@ from hangtag.server.problems import (
     problem_response,
 )
 from hangtag.server.settings import BASE_PATH, Settings, is_loopback
+from hangtag.server.telemetry import FIELDS, Metrics, log_event
 from hangtag.store.faults import find_fault
 
 _log = logging.getLogger(__name__)

@@ -26,11 +26,11 @@ from hangtag.server.access.authentication import TrustedProxies
 from hangtag.server.access.control import INVITATION_LASTS
 from hangtag.server.app import create_app
 from hangtag.server.connections import GuardedProtocol, OpenConnections, most_connections
-from hangtag.server.logs import set_up_logs
 from hangtag.server.middleware import HostCheck, find_allowed_hosts
 from hangtag.server.problems import invalid_value
 from hangtag.server.service import find_service
 from hangtag.server.settings import Settings, is_loopback
+from hangtag.server.telemetry import set_up_logs
 from hangtag.store.database import DATABASE_NAME
 
 _NOT_FOR_OTHERS: Final = 0o077

@@ -22,9 +22,9 @@ from hangtag.server.examples import ExampleFinder
 from hangtag.server.explanations import ExplanationQueue
 from hangtag.server.health import Health
 from hangtag.server.housekeeping import Housekeeper
-from hangtag.server.metrics import Metrics
 from hangtag.server.models import ModelRegistry
 from hangtag.server.settings import Settings
+from hangtag.server.telemetry import Metrics
 from hangtag.server.turns import LongWork
 from hangtag.server.upload_memory import UploadMemory, trim_memory
 

@@ -26,10 +26,9 @@ from hangtag.bundle.statistics import EmbeddingStatistics, write_statistics
 from hangtag.domain.errors import TrainingError
 from hangtag.imaging.preprocess import Pixels, prepare_photo
 from hangtag.imaging.samples import load_sample_photos
-from hangtag.inference.calibration import calibrate
+from hangtag.inference.calibration import calibrate, choose_thresholds, widen_ood_threshold
 from hangtag.inference.engine import Engine
 from hangtag.inference.probabilities import PredictionBuilder
-from hangtag.inference.thresholds import choose_thresholds, widen_ood_threshold
 from hangtag.networks.multihead import ServedNetwork
 from hangtag.training.checkpoint import History
 from hangtag.training.data import OOD_OUTPUT, UNKNOWN, TrainingData

@@ -44,7 +44,7 @@ from hangtag.domain.errors import TrainingError
 from hangtag.inference.model import Model, load_model
 from hangtag.tables.tables import need_columns
 from hangtag.training.recipe import Recipe
-from hangtag.training.teachers import align_classes, answer_photos
+from hangtag.training.soft_targets import align_classes, answer_photos
 
 OUT_OF_FOLD: Final = "out_of_fold.parquet"
 NOT_IN_FOLDS: Final = "not_in_folds"

@@ -15,7 +15,7 @@ from hangtag.evaluation.metrics import (
     reliability_bins,
     share,
 )
-from hangtag.inference.thresholds import wilson_interval
+from hangtag.inference.calibration import wilson_interval
 
 pairs = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=60)
 

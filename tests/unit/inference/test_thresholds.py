@@ -5,8 +5,7 @@ import pytest
 
 from fakes import build_card, predictions_of
 from hangtag.bundle.card import OodDetectorCard
-from hangtag.inference.predictions import NO_LABEL
-from hangtag.inference.thresholds import (
+from hangtag.inference.calibration import (
     FEWEST_ANSWERED,
     LOWEST_THRESHOLD,
     choose_ood_threshold,
@@ -16,6 +15,7 @@ from hangtag.inference.thresholds import (
     lower_bound,
     widen_ood_threshold,
 )
+from hangtag.inference.predictions import NO_LABEL
 
 
 def draw(photos, random):

@@ -13,9 +13,9 @@ from hangtag.server.access.authentication import TrustedProxies
 from hangtag.server.access.control import INVITATION_LASTS
 from hangtag.server.access.policy import RULES
 from hangtag.server.app import create_app
-from hangtag.server.logs import FIELDS
 from hangtag.server.middleware import HostCheck, find_allowed_hosts
 from hangtag.server.settings import Settings
+from hangtag.server.telemetry import FIELDS
 from hangtag.store.accounts import TOKEN_PREFIX
 from hangtag.store.audit import AuditEvent
 from tiny_bundle import draw_png

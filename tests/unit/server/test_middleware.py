@@ -7,10 +7,9 @@ from fastapi.testclient import TestClient
 from starlette.responses import StreamingResponse
 
 from hangtag.domain.errors import CatalogueError
-from hangtag.server.logs import FIELDS, JsonFormatter, TextFormatter, log_event
-from hangtag.server.metrics import Metrics
 from hangtag.server.middleware import PROTECTION, Observer
 from hangtag.server.problems import add_problem_handlers
+from hangtag.server.telemetry import FIELDS, JsonFormatter, Metrics, TextFormatter, log_event
 from tiny_bundle import draw_png
 
 PREDICTIONS = "/api/v1/predictions"

@@ -14,12 +14,12 @@ from fastapi.testclient import TestClient
 from hangtag import __version__
 from hangtag.domain.errors import BundleError, UsageError
 from hangtag.server.app import create_app
-from hangtag.server.metrics import Metrics
 from hangtag.server.middleware import HostCheck, find_allowed_hosts
 from hangtag.server.openapi import render_document
 from hangtag.server.run import build_settings as build_from_options
 from hangtag.server.service import Service, find_service
 from hangtag.server.settings import Settings
+from hangtag.server.telemetry import Metrics
 from tiny_bundle import draw_png
 
 ROOT = Path(__file__).parents[3]

@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from hangtag.domain.errors import UsageError
 from hangtag.server.app import create_app
-from hangtag.server.tracing import Tracing, open_tracing
+from hangtag.server.telemetry import Tracing, open_tracing
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 

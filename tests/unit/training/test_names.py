@@ -8,7 +8,7 @@ from hangtag.domain.errors import CatalogueError
 from hangtag.domain.taxonomy import Taxonomy
 from hangtag.training.data import UNKNOWN, Samples, TrainingData
 from hangtag.training.losses import Losses, soft_name
-from hangtag.training.names import read_names, teach_by_names
+from hangtag.training.soft_targets import read_names, teach_by_names
 
 CLASSES = {"baseColour": ("Blue", "Red"), "articleType": ("Shirts", "Shoes", "Socks")}
 COUNTS = {column: len(names) for column, names in CLASSES.items()}

@@ -2,7 +2,7 @@ import pyarrow as pa
 import pytest
 
 from hangtag.domain.errors import CatalogueError
-from hangtag.training.suspects import SuspectLabel, forget_labels, read_suspects
+from hangtag.training.joining import SuspectLabel, forget_labels, read_suspects
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from hangtag.domain.errors import RecipeError, TrainingError
 from hangtag.inference.model import load_model
 from hangtag.training.data import load_training_data
 from hangtag.training.recipe import find_recipe, read_recipe
-from hangtag.training.teachers import teach_by_models
+from hangtag.training.soft_targets import teach_by_models
 from tiny_bundle import build_tiny_card, build_tiny_graph
 
 

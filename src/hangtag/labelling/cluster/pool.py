@@ -9,8 +9,7 @@ from typing import Any, Final, Protocol
 from hangtag.domain.errors import UsageError
 from hangtag.domain.reasons import Reason
 from hangtag.inference.predictions import Predictions
-from hangtag.labelling.cluster.handing import Chunk, HandedPhoto, iter_chunks
-from hangtag.labelling.cluster.worker import Identity, Refusal
+from hangtag.labelling.cluster.worker import Chunk, HandedPhoto, Identity, Refusal, iter_chunks
 from hangtag.labelling.inputs.photo import InputPhoto
 
 CHUNK_PHOTOS: Final = 1024

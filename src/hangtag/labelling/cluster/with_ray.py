@@ -16,7 +16,7 @@ from hangtag.labelling.cluster.worker import LabellingWorker, WorkPlan
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from hangtag.labelling.cluster.handing import HandedPhoto
+    from hangtag.labelling.cluster.worker import HandedPhoto
 
 MOST_CPUS: Final = 4
 """How many processors a worker takes unless told otherwise: Python's lock is no bottleneck for so few."""

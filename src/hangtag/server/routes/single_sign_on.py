@@ -8,10 +8,10 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse
 
 from hangtag.server.access.oidc import ATTEMPT_LASTS_S, Attempt
-from hangtag.server.logs import log_event
 from hangtag.server.middleware import BASE_PATH_SCOPE, find_address
 from hangtag.server.problems import ForbiddenError, NotFoundError, SignOnError, problem_responses
 from hangtag.server.routes.accounts import Access, set_session_cookie
+from hangtag.server.telemetry import log_event
 
 router = APIRouter(tags=["accounts"])
 _log = logging.getLogger(__name__)

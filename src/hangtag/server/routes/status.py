@@ -7,10 +7,10 @@ from fastapi.responses import Response
 
 from hangtag import __version__
 from hangtag.domain.errors import HangtagError
-from hangtag.server.metrics import MEDIA_TYPE
 from hangtag.server.problems import RequestError, ShuttingDownError, problem_responses
 from hangtag.server.schemas import Health, Limits, Status, Storage
 from hangtag.server.service import ServiceDependency
+from hangtag.server.telemetry import MEDIA_TYPE
 
 router = APIRouter(tags=["service"])
 health_router = APIRouter(tags=["service"])

@@ -7,8 +7,8 @@ import pytest
 
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
-from hangtag.labelling.cluster import handing
-from hangtag.labelling.cluster.handing import iter_chunks, receive
+from hangtag.labelling.cluster import worker
+from hangtag.labelling.cluster.worker import iter_chunks, receive
 from hangtag.labelling.inputs import InputSettings, open_inputs
 from hangtag.labelling.inputs.prefetch import FarPhoto
 from hangtag.labelling.inputs.reference import References
@@ -80,7 +80,7 @@ def test_only_a_packed_tar_sends_bytes(tmp_path):
 def test_a_chunk_is_full_with_so_many_photos_or_bytes(tmp_path, monkeypatch):
     write_tar(tmp_path / "photos.tar.gz")
     assert [len(sent) for sent in travel([tmp_path / "photos.tar.gz"] * 2, 3)] == [3, 1]
-    monkeypatch.setattr(handing, "CHUNK_BYTES", 11)
+    monkeypatch.setattr(worker, "CHUNK_BYTES", 11)
     assert [len(sent) for sent in travel([tmp_path / "photos.tar.gz"] * 2, 3)] == [2, 2]
 
 

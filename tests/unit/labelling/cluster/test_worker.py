@@ -10,8 +10,14 @@ from hangtag.domain.reasons import Reason
 from hangtag.inference.model import load_model
 from hangtag.inference.predicting import DecodeSettings, predict_photos
 from hangtag.inference.predictions import Predictions
-from hangtag.labelling.cluster.handing import iter_chunks
-from hangtag.labelling.cluster.worker import Identity, LabellingWorker, ModelFiles, Refusal, WorkPlan
+from hangtag.labelling.cluster.worker import (
+    Identity,
+    LabellingWorker,
+    ModelFiles,
+    Refusal,
+    WorkPlan,
+    iter_chunks,
+)
 from hangtag.labelling.inputs import InputSettings, PhotoFile
 from tiny_bundle import build_tiny_card, build_tiny_graph, draw_png
 

@@ -1,16 +1,21 @@
-"""Soft targets from products' names, which exist during training but not at prediction time.
+"""Soft targets: what products' names and trained models say of the train photos, added before the loop begins.
 
 A name such as `Acme Men Navy Blue Shirt` often says more than a thumbnail shows, and contradicts a mistake in the label
 column. A small text model reads the names of the train split. Its out-of-fold predictions become soft targets in
 addition to the labels: generalised distillation of privileged information (Lopez-Paz et al. 2016, "Unifying
 distillation and privileged information"). The text model is a bag of hashed words and word pairs
 (Joulin et al. 2017, "Bag of tricks for efficient text classification").
+
+A teacher, which is larger or trained differently, knows which classes are similar, and softens wrong labels (Hinton et
+al. 2015, "Distilling the knowledge in a neural network"). Several teachers are averaged. Each sees a photo once,
+without augmentation, with its own preprocessing; the student learns this prediction for every variant of the photo.
 """
 
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -21,16 +26,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hangtag.datasets.splits import SPLIT_COLUMN, TRAIN
+from hangtag.datasets.opening import Catalogue
+from hangtag.datasets.splits import PHOTO_COLUMN, SPLIT_COLUMN, TRAIN
 from hangtag.domain.columns import NAME
+from hangtag.domain.errors import TrainingError
+from hangtag.inference.model import Model
+from hangtag.inference.predictions import Predictions
+from hangtag.inference.probabilities import PredictionBuilder
 from hangtag.tables.tables import need_columns
-from hangtag.training.data import UNKNOWN, TrainingData
+from hangtag.training.data import UNKNOWN, TrainingData, load_pixels
 
 _FOLDS: Final = 5
 _BUCKETS: Final = 1 << 17
 _SIZE: Final = 64
 _EPOCHS: Final = 6
-_BATCH: Final = 128
+_NAMES_AT_A_TIME: Final = 128
 _LEARNING_RATE: Final = 5e-3
 
 Targets = Mapping[str, npt.NDArray[np.int64]]
@@ -107,8 +117,8 @@ def _train_reader(
     )
     for _ in range(_EPOCHS):
         order = rows[torch.randperm(len(rows)).numpy()]
-        for start in range(0, len(order), _BATCH):
-            chosen = order[start : start + _BATCH]
+        for start in range(0, len(order), _NAMES_AT_A_TIME):
+            chosen = order[start : start + _NAMES_AT_A_TIME]
             logits = reader(*_join_bags(bags, chosen))
             losses = [
                 functional.cross_entropy(logits[column], wanted, ignore_index=UNKNOWN)
@@ -137,3 +147,65 @@ def _join_bags(bags: Sequence[npt.NDArray[np.int64]], rows: npt.NDArray[np.int64
     chosen = [bags[row] for row in rows]
     starts = np.cumsum([0, *(len(bag) for bag in chosen[:-1])])
     return torch.from_numpy(np.concatenate(chosen)), torch.from_numpy(starts)
+
+
+_BLOCK: Final = 256
+
+Probabilities = Mapping[str, npt.NDArray[np.float32]]
+"""By column, (N, classes)."""
+
+
+def teach_by_models(
+    data: TrainingData, table: pa.Table, catalogue: Catalogue, teachers: Sequence[Model], cache_folder: Path
+) -> TrainingData:
+    """Return the data with the mean answer of the teachers to its train photos as soft targets.
+
+    `table` is the split table that the data was loaded from. A class that a teacher does not know has no probability.
+    Raises `TrainingError` for a teacher that answers none of the columns.
+    """
+    photos = table.filter(pc.equal(table.column(SPLIT_COLUMN), TRAIN)).column(PHOTO_COLUMN).to_pylist()
+    answers: dict[str, list[npt.NDArray[np.float32]]] = {}
+    for teacher in teachers:
+        columns = [column for column in data.classes if column in teacher.card.columns]
+        if not columns:
+            raise TrainingError(
+                f"the teacher {teacher.card.name} answers none of {', '.join(data.classes)}",
+                where="`teacher`",
+                fix=f"It answers {', '.join(teacher.card.columns)}.",
+            )
+        cache = cache_folder / f"by-{teacher.sha256[:12]}.npy"
+        probabilities = answer_photos(teacher, photos, catalogue, cache)
+        for column in columns:
+            known = teacher.card.head(column).classes
+            aligned = align_classes(probabilities[column], known, data.classes[column])
+            answers.setdefault(column, []).append(np.nan_to_num(aligned))
+    soft = {column: np.mean(rows, axis=0).astype(np.float16) for column, rows in answers.items()}
+    taught_by = tuple(teacher.sha256 for teacher in teachers)
+    return replace(data, train=replace(data.train, soft=soft), taught_by=taught_by)
+
+
+def describe_teacher(teacher: Model) -> dict[str, Any]:
+    """Return what the student's card says of a teacher: its name, its file, the seconds of its training and before."""
+    card = teacher.card
+    seconds = sum(row.get("seconds", 0) for row in card.history)
+    before = sum(earlier["seconds"] for earlier in card.data.get("teachers", ()))
+    return {"name": card.name, "sha256": teacher.sha256, "seconds": round(seconds + before, 1)}
+
+
+def answer_photos(model: Model, photos: Sequence[str], catalogue: Catalogue, cache: Path) -> Probabilities:
+    """Return the probabilities of every head of a model for photos, whose pixels are kept in `cache`."""
+    pixels = load_pixels(photos, catalogue, model.card.preprocessing, cache)
+    batches = (np.array(pixels[start : start + _BLOCK]) for start in range(0, len(pixels), _BLOCK))
+    builder = PredictionBuilder(model.card)
+    return Predictions.concat([builder.build(outputs) for outputs in model.iter_run(batches)]).probabilities
+
+
+def align_classes(
+    probabilities: npt.NDArray[np.float32], known: Sequence[str], classes: Sequence[str]
+) -> npt.NDArray[np.float32]:
+    """Return the probabilities (N, known) in the order of `classes`; NaN for a class that is not known."""
+    aligned = np.full((len(probabilities), len(classes)), np.nan, np.float32)
+    for index, label in enumerate(classes):
+        if label in known:
+            aligned[:, index] = probabilities[:, known.index(label)]
+    return aligned
