@@ -48,6 +48,7 @@ EXTRAS = {
         "torch",
     ),
     "heic": ("pi_heif",),
+    "sign": ("cryptography",),
     "cloud": ("obstore",),
     "quantise": ("nncf", "onnxruntime"),
     "ray": ("ray",),

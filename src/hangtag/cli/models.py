@@ -171,6 +171,52 @@ def write_model_card(
     typer.echo(render_model_card(read_card(path), path.stat().st_size), nl=False)
 
 
+@models.command("sign")
+def sign_model(
+    name: Annotated[str, typer.Argument(help="A model's file, or its name.", metavar="MODEL")],
+    key: Annotated[
+        Path,
+        typer.Option("--key", "-k", help="Sign with this secret key, as `hangtag models key` makes one."),
+    ],
+) -> None:
+    """Sign a model, so that others can tell that it is yours. The signature is written next to it."""
+    from hangtag.bundle.file import find_bundle, read_bundle
+    from hangtag.bundle.signatures import sign_bundle
+
+    bundle = read_bundle(find_bundle(name))
+    typer.echo(sign_bundle(bundle.path, bundle.model_bytes, key))
+
+
+@models.command("verify")
+def verify_model(
+    name: Annotated[str, typer.Argument(help="A model's file, or its name.", metavar="MODEL")],
+    keys: Annotated[
+        str, typer.Option("--key", "-k", help="The public key, or its file. Default: HANGTAG_TRUSTED_KEYS.")
+    ] = "",
+) -> None:
+    """Verify that a model is whole and signed with one of the trusted keys."""
+    from hangtag.bundle.file import find_bundle, read_bundle
+    from hangtag.bundle.signatures import TrustedKeys, read_keys, verify_bundle
+    from hangtag.domain.errors import UsageError
+
+    trusted = read_keys(keys) if keys else TrustedKeys.of().keys
+    if not trusted:
+        raise UsageError("there is no key to verify with", fix="Pass --key, or set HANGTAG_TRUSTED_KEYS.")
+    bundle = read_bundle(find_bundle(name))
+    comment = verify_bundle(bundle.path, bundle.model_bytes, trusted)
+    typer.echo(f"{bundle.path} is signed: {comment}".replace("\t", ", "))
+
+
+@models.command("key")
+def make_model_key(
+    path: Annotated[Path, typer.Argument(help="Write the secret key here.", metavar="FILE")],
+) -> None:
+    """Make a key to sign models with. The public key is written next to it and printed."""
+    from hangtag.bundle.signatures import make_key
+
+    typer.echo(make_key(path))
+
+
 models.command("versions")(list_versions)
 models.command("promote")(promote)
 models.command("rollback")(roll_back)

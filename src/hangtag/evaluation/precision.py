@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from hangtag.bundle.card import REFERENCE_PRECISION
+from hangtag.bundle.signatures import OWN
 from hangtag.datasets.opening import Catalogue
 from hangtag.domain.columns import CATEGORY_COLUMNS
 from hangtag.domain.errors import BundleError
@@ -108,9 +109,9 @@ def allow_precisions(
     bf16 is listed where it is free. Where the processor has none, or a golden photo is answered too differently in
     it, nothing is compared. Raises as `split_photos` does.
     """
-    exact = load_model(bundle, precision=REFERENCE_PRECISION)
+    exact = load_model(bundle, precision=REFERENCE_PRECISION, trusted=OWN)
     try:
-        fast = load_model(bundle, precision="bf16")
+        fast = load_model(bundle, precision="bf16", trusted=OWN)
     except BundleError:
         return (REFERENCE_PRECISION,), {}
     if fast.engine.precision == REFERENCE_PRECISION:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from hangtag.bundle.card import Card
+from hangtag.bundle.card import QUANTISED_PRECISION, Card
 from hangtag.bundle.file import DEFAULT_NAME, find_bundle, read_bundle
+from hangtag.bundle.signatures import TrustedKeys
 from hangtag.domain.errors import UsageError
 from hangtag.imaging.batches import PhotoSource
 from hangtag.imaging.budget import DEFAULT_LIMITS
@@ -20,7 +21,7 @@ from hangtag.inference.photos import GivenPhoto, GivenPhotos, iter_photos
 from hangtag.inference.predicting import DecodeSettings, Outputs, predict_photos
 from hangtag.inference.predictions import Floats, Predictions
 from hangtag.inference.probabilities import PredictionBuilder
-from hangtag.inference.selection import select_engine
+from hangtag.inference.selection import find_form, select_engine
 
 if TYPE_CHECKING:
     from hangtag.inference.explaining.explainer import Explanation
@@ -144,6 +145,7 @@ def load_model(
     precision: Precision = "auto",
     threads: int | None = None,
     verify: bool = True,
+    trusted: TrustedKeys | None = None,
 ) -> Model:
     """Load a model by its name or by the path of its bundle.
 
@@ -151,6 +153,7 @@ def load_model(
     it was run. Only precisions that the card lists as being as accurate as float32 are considered, and the golden check
     must pass; otherwise the model runs in float32. `int8` needs the model's int8 form next to the bundle. `threads`
     defaults to the processors that this process may use. `verify=False` skips the golden check.
+    Where there are `trusted` keys, by default those of `HANGTAG_TRUSTED_KEYS`, a bundle needs the signature of one.
 
     Raises `BundleError` if there is no such bundle or it cannot be trusted, and `UsageError` for a precision that the
     model does not have.
@@ -158,4 +161,8 @@ def load_model(
     >>> load_model("default", precision="fp32")                   # doctest: +SKIP
     """
     bundle = read_bundle(find_bundle(name_or_path))
+    keys = TrustedKeys.of() if trusted is None else trusted
+    keys.check(bundle.path, bundle.model_bytes)
+    if keys.keys and precision in ("auto", QUANTISED_PRECISION) and (form := find_form(bundle)) is not None:
+        keys.check(form.path, form.model_bytes)
     return Model(select_engine(bundle, precision, threads, verify=verify), bundle.sha256)

@@ -16,6 +16,7 @@ from hangtag.adapting.examples import Examples
 from hangtag.adapting.forgetting import TOLD_POINTS
 from hangtag.bundle.card import Card
 from hangtag.bundle.file import DEFAULT_NAME, find_bundle, read_bundle
+from hangtag.bundle.signatures import TrustedKeys
 from hangtag.datasets.opening import Catalogue, list_table_files, open_catalogue
 from hangtag.datasets.splits import PHOTO_COLUMN
 from hangtag.domain.errors import UsageError
@@ -148,6 +149,7 @@ def adapt(
     read = [base, *(file for given in paths for file in list_table_files(given))]
     check_destinations([Destination("--output", path, makes_folder=True, is_model=True)], read)
     bundle = read_bundle(base)
+    TrustedKeys.of().check(bundle.path, bundle.model_bytes)
     adapter = Adapter(bundle)
     wanted = tuple(dict.fromkeys([*bundle.card.columns, *columns]))
     engine = Engine(bundle, precision="fp32", threads=threads)

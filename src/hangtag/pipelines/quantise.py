@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from hangtag.bundle.card import REFERENCE_PRECISION
 from hangtag.bundle.file import Bundle, find_bundle, read_bundle, read_card
 from hangtag.bundle.quantised import graph_sha256, is_quantised, quantised_path, read_quantisation
+from hangtag.bundle.signatures import OWN
 from hangtag.datasets.opening import Catalogue, list_table_files, open_catalogue
 from hangtag.domain.errors import BundleError, UsageError
 from hangtag.domain.extras import require_extra
@@ -68,7 +69,10 @@ def quantise(
         table = read_table(Path(split_table))
         pixels = _read_pixels(bundle, _draw_train_photos(table, source, photos, seed), source)
         write_quantised_bundle(bundle, pixels, path, EXACT_CONVOLUTIONS if exact is None else exact)
-        reference, quantised = load_model(bundle.path, precision=REFERENCE_PRECISION), load_model(path)
+        reference, quantised = (
+            load_model(bundle.path, precision=REFERENCE_PRECISION),
+            load_model(path, trusted=OWN),
+        )
         costs = compare_precisions(reference, quantised, table, source, "validation")
     allowed = is_worth_its_speed(costs)
     allow(path, {column: cost.to_json() for column, cost in costs.items()}, allowed=allowed)

@@ -48,9 +48,10 @@ class TrainResult:
 
     def load(self) -> "Model":
         """Load the model that was trained."""
+        from hangtag.bundle.signatures import OWN
         from hangtag.inference.model import load_model
 
-        return load_model(self.bundle)
+        return load_model(self.bundle, trusted=OWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,13 +217,14 @@ def measure_bundle(bundle: Path, table: "pa.Table", source: "Catalogue") -> Trai
     """
     from hangtag.bundle.card import REFERENCE_PRECISION
     from hangtag.bundle.file import replace_card
+    from hangtag.bundle.signatures import OWN
     from hangtag.evaluation.evaluate import measure
     from hangtag.evaluation.precision import allow_precisions
     from hangtag.evaluation.report import add_to_card
     from hangtag.inference.model import load_model
     from hangtag.training.rows import own_rows
 
-    model = load_model(bundle, precision=REFERENCE_PRECISION)
+    model = load_model(bundle, precision=REFERENCE_PRECISION, trusted=OWN)
     card, reports = model.card, []
     for photos in _unlearnt(table, source):
         reports.append(measure(model, photos).report)

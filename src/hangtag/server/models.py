@@ -18,6 +18,7 @@ import numpy as np
 
 from hangtag.bundle.card import Card
 from hangtag.bundle.file import FOLDERS_VARIABLE, find_bundle, list_bundles, read_card
+from hangtag.bundle.signatures import OWN, TrustedKeys
 from hangtag.domain.errors import BundleError, HangtagError
 from hangtag.inference.model import Model, load_model
 from hangtag.server.problems import ModelNotFoundError
@@ -60,6 +61,7 @@ class ModelRegistry:
         self._default_path = find_bundle(settings.model, self._environment)
         self._precision = settings.precision
         self._threads = settings.threads
+        self._trusted = TrustedKeys.parse(settings.trusted_keys)
         self._cards: dict[_Stamp, RegisteredModel] = {}
         self._models: dict[_Stamp, Model] = {}
         self._broken: dict[_Stamp, str] = {}
@@ -133,7 +135,12 @@ class ModelRegistry:
             try:
                 registered = self.card(id_)
                 stamp = _stamp(registered.path)
-                model = load_model(registered.path, precision=self._precision, threads=self._threads)
+                model = load_model(
+                    registered.path,
+                    precision=self._precision,
+                    threads=self._threads,
+                    trusted=self.trusted(registered.path),
+                )
             except (HangtagError, OSError) as error:
                 if old is None or path is None:
                     raise
@@ -143,6 +150,10 @@ class ModelRegistry:
                 del self._models[old]
             self._models[stamp] = model
             return model
+
+    def trusted(self, path: Path) -> TrustedKeys:
+        """Return the keys of which one must have signed a bundle: none for those that the service itself adapted."""
+        return OWN if path in self._shop_paths.values() else self._trusted
 
     async def get(self, id_: str | None = None) -> Model:
         """Return a model as `load` does, without blocking the event loop."""
@@ -246,7 +257,10 @@ class BackgroundModels:
 
     def _start(self, registered: RegisteredModel) -> Model:
         model = load_model(
-            registered.path, precision=self._settings.precision, threads=self._settings.threads
+            registered.path,
+            precision=self._settings.precision,
+            threads=self._settings.threads,
+            trusted=self._registry.trusted(registered.path),
         )
         size = model.card.preprocessing
         # The engine starts its threads with the first full batch.

@@ -11,6 +11,8 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator, model_vali
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from hangtag.bundle.file import DEFAULT_NAME
+from hangtag.bundle.signatures import TrustedKeys
+from hangtag.domain.errors import UsageError
 from hangtag.domain.roles import Role
 from hangtag.imaging.budget import DEFAULT_LIMITS, DecodeLimits
 from hangtag.inference.engine import Precision
@@ -152,6 +154,10 @@ class Settings(BaseSettings):
         default=None, description="The catalogue's split table. Examples then come from its test split."
     )
     models: str = Field(default="", description="Folders with more bundles, separated as in PATH.")
+    trusted_keys: str = Field(
+        default="",
+        description="Public keys of minisign. If set, only bundles signed with one of them are used.",
+    )
     model: str = Field(default=DEFAULT_NAME, description="The default model.")
     page_folder: Path = Field(default=Path(__file__).parent / "page", description="The built page.")
 
@@ -267,6 +273,15 @@ class Settings(BaseSettings):
         is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
         if value and (not is_safe or parts.query or parts.fragment):
             raise ValueError("it must be an address that begins with https://")
+        return value
+
+    @field_validator("trusted_keys")
+    @classmethod
+    def _check_keys(cls, value: str) -> str:
+        try:
+            TrustedKeys.parse(value)
+        except UsageError as error:
+            raise ValueError(error.problem) from None
         return value
 
     @field_validator("oidc_roles")

@@ -12,6 +12,7 @@ from hangtag import __version__
 from hangtag.bundle.card import QUANTISED_PRECISION
 from hangtag.bundle.file import read_bundle
 from hangtag.bundle.quantised import quantised_path
+from hangtag.bundle.signatures import OWN
 from hangtag.domain.errors import HangtagError, PhotoError, UsageError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.budget import DEFAULT_LIMITS, DecodeLimits
@@ -152,7 +153,7 @@ class ModelFiles:
             for name, data in self.files.items():
                 Path(folder, name).write_bytes(data)
             path = Path(folder, next(iter(self.files)))
-            return load_model(path, precision=cast("Precision", self.precision), threads=threads)
+            return load_model(path, precision=cast("Precision", self.precision), threads=threads, trusted=OWN)
 
 
 @dataclass(frozen=True, slots=True)
