@@ -12,9 +12,8 @@ from hangtag.catalogue.check_rows import Rows, iter_row_findings, read_rows
 from hangtag.catalogue.findings import CheckResult, ColumnNoise, Finding, FindingKind
 from hangtag.catalogue.noise_ceiling import NoiseCeiling, measure_noise_ceilings
 from hangtag.catalogue.suspects import MIN_EXAMPLES, find_suspects
-from hangtag.datasets.interface import Catalogue
+from hangtag.datasets.interface import Catalogue, OnProgress, for_each_photo, silent
 from hangtag.datasets.out_of_fold import OutOfFold
-from hangtag.datasets.parallel import OnProgress, for_each_photo, silent
 from hangtag.domain.errors import PhotoError
 from hangtag.imaging import fingerprint, quality
 from hangtag.imaging.budget import DEFAULT_LIMITS

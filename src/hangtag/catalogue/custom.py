@@ -21,7 +21,7 @@ from hangtag.datasets.folder import (
     count_endings,
     custom_photos,
 )
-from hangtag.datasets.parallel import OnProgress, for_each_photo, silent
+from hangtag.datasets.interface import OnProgress, for_each_photo, silent
 from hangtag.domain.columns import CATALOGUE_COLUMNS, CATEGORY_COLUMNS, ID, LABEL_COLUMNS, NAME, YEAR
 from hangtag.domain.errors import CatalogueError, PhotoError, UsageError
 from hangtag.domain.taxonomy import format_path

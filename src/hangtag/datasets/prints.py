@@ -9,8 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet
 from PIL import Image
 
-from hangtag.datasets.interface import Catalogue
-from hangtag.datasets.parallel import OnProgress, for_each_photo, silent
+from hangtag.datasets.interface import Catalogue, OnProgress, for_each_photo, silent
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.decode import decode_photo

@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from hangtag.bundle.card import HeadCard
+from hangtag.datasets.interface import OnProgress, silent
 from hangtag.datasets.opening import Catalogue
-from hangtag.datasets.parallel import OnProgress, silent
 from hangtag.datasets.splits import PHOTO_COLUMN
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.prediction import Prediction

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hangtag.bundle.card import Card
-from hangtag.datasets.parallel import OnProgress, silent
+from hangtag.datasets.interface import OnProgress, silent
 from hangtag.datasets.splits import GROUP_COLUMN, SPLIT_COLUMN, TRAIN
 from hangtag.evaluation.answers import PhotoAnswers, Truth, answer_photos, read_truth
 from hangtag.evaluation.heads import (

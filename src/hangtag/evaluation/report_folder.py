@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hangtag.bundle.card import Card
-from hangtag.datasets.parallel import OnProgress, silent
+from hangtag.datasets.interface import OnProgress, silent
 from hangtag.datasets.splits import SPLIT_COLUMN, TRAIN
 from hangtag.domain.durable import write_whole
 from hangtag.domain.errors import UsageError

@@ -128,7 +128,7 @@ class Predictions:
 
     def _repr_html_(self) -> str:
         """Return a table of the first photos with their labels, for a notebook."""
-        from hangtag.inference.preview import render_table  # noqa: PLC0415 - only notebooks need it
+        from hangtag.inference.frames import render_table  # noqa: PLC0415 - only notebooks need it
 
         return render_table(self)
 

@@ -2,23 +2,145 @@
 
 import contextlib
 import time
+from bisect import bisect_right
+from collections import Counter, defaultdict
 from collections.abc import Callable, Generator, Iterable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
 
 from hangtag.bundle.card import Card
+from hangtag.domain.columns import ANSWER_LEVEL, CATEGORY_COLUMNS, FLAGS, MODEL, REASON, STATUS, confidence_of
 from hangtag.domain.errors import UsageError
+from hangtag.domain.prediction import Flag
+from hangtag.domain.reasons import Reason
 from hangtag.inference.predicting import DecodeSettings, Predictor, predict_photos
 from hangtag.inference.predictions import Predictions
 from hangtag.labelling.inputs.photo import InputPhoto, PhotoInput
 from hangtag.labelling.inputs.prefetch import FetchingAhead
 from hangtag.labelling.outputs import Layout, build_rows
-from hangtag.labelling.summary import Summary
-from hangtag.tables.cells import Kind
-from hangtag.tables.writing import TableWriter
+from hangtag.tables.cells import Cell, Kind
+from hangtag.tables.writing import Rows, TableWriter
 
 if TYPE_CHECKING:
     from hangtag.labelling.job import Job
+
+BANDS: Final = (0.0, 0.5, 0.7, 0.9)
+"""Where each band of confidence begins; it ends where the next begins, and the last at 1."""
+
+
+@dataclass
+class Summary:
+    """Counts over the rows of a table.
+
+    `photos_before` of the photos were finished by an earlier run. `labels` counts by model and column, and `bands`
+    by model how many photos lie in each of `BANDS` with the deepest label of their category path. `answers` counts by
+    model the levels that the answers end at (None for an empty answer), `flags` by model the flags.
+    """
+
+    layout: Layout
+    photos: int = 0
+    photos_before: int = 0
+    reasons: Counter[Reason] = field(default_factory=Counter)
+    labels: dict[str, dict[str, Counter[str]]] = field(default_factory=dict)
+    bands: dict[str, list[int]] = field(default_factory=dict)
+    answers: dict[str, Counter[str | None]] = field(default_factory=dict)
+    flags: dict[str, Counter[Flag]] = field(default_factory=dict)
+    other_files: int = 0
+    seconds: float = 0.0
+
+    @property
+    def failed(self) -> int:
+        """How many photos have no label."""
+        return self.reasons.total()
+
+    @property
+    def labelled(self) -> int:
+        """How many photos have their labels."""
+        return self.photos - self.failed
+
+    @property
+    def images_per_second(self) -> float:
+        """Photos of this run a second, failed ones included, from the first file read to the last row written."""
+        return (self.photos - self.photos_before) / self.seconds if self.seconds else 0.0
+
+    @property
+    def categories(self) -> dict[str, Counter[str]]:
+        """The labels that each model gave at its highest category level, or, without one, in its first column."""
+        order = dict.fromkeys((*CATEGORY_COLUMNS, *self.layout.label_columns))
+        return {
+            model: next((labels[column] for column in order if labels.get(column)), Counter())
+            for model, labels in self.labels.items()
+        }
+
+    @property
+    def deepest_column(self) -> str:
+        """The column whose confidence is counted: the deepest category level, or, without one, the first column."""
+        levels = [column for column in CATEGORY_COLUMNS if column in self.layout.answered]
+        return levels[-1] if levels else self._answered[0]
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that rows have to have to be counted."""
+        model = [MODEL] if self.layout.compares_models else []
+        confidence = confidence_of(self.deepest_column)
+        return [*model, STATUS, REASON, *self._answered, confidence, ANSWER_LEVEL, FLAGS]
+
+    def add(self, rows: Rows) -> None:
+        """Count rows. Those of one photo, which are as many as there are models, come together."""
+        models = len(self.layout.models)
+        self.photos += len(rows[STATUS]) // models
+        self.reasons.update(Reason(str(reason)) for reason in rows[REASON][::models] if reason is not None)
+        for position, model in enumerate(self.layout.models):
+            labels = self.labels.setdefault(model, defaultdict(Counter))
+            for column in self._answered:
+                labels[column].update(_present(rows[column][position::models]))
+            bands = self.bands.setdefault(model, [0] * len(BANDS))
+            for confidence in rows[confidence_of(self.deepest_column)][position::models]:
+                if isinstance(confidence, float):
+                    bands[bisect_right(BANDS, confidence) - 1] += 1
+            self._count_answers(model, {name: rows[name][position::models] for name in (ANSWER_LEVEL, FLAGS)})
+
+    def _count_answers(self, model: str, rows: Rows) -> None:
+        answers, flags = self.answers.setdefault(model, Counter()), self.flags.setdefault(model, Counter())
+        for level, found in zip(rows[ANSWER_LEVEL], rows[FLAGS], strict=True):
+            if isinstance(found, tuple):  # a photo without a label has no flags, not even none
+                answers[None if level is None else str(level)] += 1
+                flags.update(map(Flag, found))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all counts as JSON values."""
+        return {
+            "photos": self.photos,
+            "photos_before": self.photos_before,
+            "labelled": self.labelled,
+            "failed": self.failed,
+            "reasons": {reason.value: count for reason, count in self.reasons.most_common()},
+            "other_files": self.other_files,
+            "seconds": round(self.seconds, 3),
+            "images_per_second": round(self.images_per_second, 1),
+            "models": {model: self._model_to_json(model) for model in self.labels},
+        }
+
+    def _model_to_json(self, model: str) -> dict[str, Any]:
+        bands = zip(BANDS, (*BANDS[1:], 1.0), self.bands[model], strict=True)
+        return {
+            "labels": {column: dict(counts.most_common()) for column, counts in self.labels[model].items()},
+            "answers": {level or "none": count for level, count in self.answers[model].most_common()},
+            "flags": {flag.value: count for flag, count in self.flags[model].most_common()},
+            "confidence": {
+                "column": self.deepest_column,
+                "bands": [{"from": low, "to": high, "photos": count} for low, high, count in bands],
+            },
+        }
+
+    @property
+    def _answered(self) -> list[str]:
+        return [column for column in self.layout.label_columns if column in self.layout.answered]
+
+
+def _present(cells: list[Cell]) -> list[str]:
+    return [str(cell) for cell in cells if cell is not None]
+
 
 OnProgress = Callable[[int, int], None]
 """Called with the number of photos just done, and how many of them failed."""

@@ -29,8 +29,7 @@ from hangtag.domain.reasons import Reason
 from hangtag.domain.taxonomy import format_path
 from hangtag.domain.text import printable, render_count
 from hangtag.labelling.outputs import Layout
-from hangtag.labelling.run import OnProgress
-from hangtag.labelling.summary import BANDS, Summary
+from hangtag.labelling.run import BANDS, OnProgress, Summary
 from hangtag.tables.cells import Cell
 from hangtag.tables.writing import Rows, join_names
 

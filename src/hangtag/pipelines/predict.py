@@ -21,8 +21,7 @@ from hangtag.labelling.inputs import InputSettings, PhotoInput, open_inputs
 from hangtag.labelling.inputs.opening import STANDARD_INPUT
 from hangtag.labelling.outputs import Layout, Output, open_table
 from hangtag.labelling.plan import ROWS_A_PART, Fingerprint, Plan, Start
-from hangtag.labelling.run import Labeller, OnProgress, Pipeline, ignore_progress
-from hangtag.labelling.summary import Summary
+from hangtag.labelling.run import Labeller, OnProgress, Pipeline, Summary, ignore_progress
 from hangtag.pipelines.arguments import Destination, check_destinations, checked
 from hangtag.tables.writing import TableWriter
 

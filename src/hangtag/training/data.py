@@ -18,8 +18,8 @@ from rich.console import Console
 from rich.progress import track
 
 from hangtag.bundle.card import Card, SourceCard
+from hangtag.datasets.interface import for_each_photo
 from hangtag.datasets.opening import Catalogue
-from hangtag.datasets.parallel import for_each_photo
 from hangtag.datasets.splits import data_fingerprint
 from hangtag.domain.columns import CATEGORY_COLUMNS
 from hangtag.domain.errors import PhotoError, TrainingError

@@ -10,8 +10,8 @@ from PIL import Image
 from hangtag.catalogue.check import check_catalogue
 from hangtag.catalogue.findings import SUSPECT_COLUMNS, FindingKind, Severity, write_findings
 from hangtag.datasets.folder import FolderCatalogue
+from hangtag.datasets.interface import PHOTOS_AT_ONCE, for_each_photo
 from hangtag.datasets.opening import open_catalogue
-from hangtag.datasets.parallel import PHOTOS_AT_ONCE, for_each_photo
 from hangtag.domain.errors import CatalogueError, PhotoError
 from hangtag.domain.reasons import Reason
 

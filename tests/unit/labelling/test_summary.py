@@ -3,7 +3,7 @@ import pytest
 from hangtag.domain.prediction import Flag
 from hangtag.domain.reasons import Reason
 from hangtag.labelling.outputs import Layout
-from hangtag.labelling.summary import Summary
+from hangtag.labelling.run import Summary
 
 LAYOUT = Layout(("masterCategory", "articleType", "usage"), frozenset(["masterCategory", "articleType"]))
 ROWS = {

@@ -7,7 +7,7 @@ from rich.console import Console
 from hangtag.domain.prediction import Flag
 from hangtag.domain.reasons import Reason
 from hangtag.labelling.outputs import Layout
-from hangtag.labelling.summary import Summary
+from hangtag.labelling.run import Summary
 from hangtag.labelling.terminal import ProgressLines, TerminalTable, print_summary, show_progress
 
 COLUMNS = ("masterCategory", "articleType", "baseColour")

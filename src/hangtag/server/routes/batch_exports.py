@@ -13,10 +13,10 @@ from hangtag.server.batch_exports import BatchProducts, check_export, write_expo
 from hangtag.server.problems import InvalidRequestError, problem_responses
 from hangtag.server.product_schemas import Product, ProductFilter
 from hangtag.server.routes.batches import BatchId, Once, Who, json_response
+from hangtag.server.routes.exports import MEDIA_TYPES, table_response
 from hangtag.server.routes.products import to_filter
 from hangtag.server.schemas import InvalidValue, Schema
 from hangtag.server.service import Service, ServiceDependency
-from hangtag.server.table_files import MEDIA_TYPES, table_response
 from hangtag.server.uploads import JsonRoute
 from hangtag.store.changes import Cursor, read_changes
 from hangtag.store.exports import export_batch

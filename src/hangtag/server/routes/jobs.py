@@ -10,8 +10,8 @@ from hangtag.server.batch_schemas import Job
 from hangtag.server.batch_uploads import BatchFilesForm
 from hangtag.server.problems import ShuttingDownError, problem_responses
 from hangtag.server.routes.batches import Who, json_response
+from hangtag.server.routes.exports import MEDIA_TYPES, TableFormat, table_response
 from hangtag.server.service import ServiceDependency
-from hangtag.server.table_files import MEDIA_TYPES, TableFormat, table_response
 from hangtag.server.uploads import JsonRoute, describe_body
 from hangtag.store.exports import export_batch
 from hangtag.store.index import Filter
