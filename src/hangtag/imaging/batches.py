@@ -9,10 +9,12 @@ from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.budget import DEFAULT_LIMITS, DecodeLimits
+from hangtag.imaging.fingerprint import APPEARANCE_BYTES, appearance_of
 from hangtag.imaging.preprocess import Pixels, Preprocessing, decode_for
 from hangtag.imaging.visibility import Flagged, flag_photos
 
@@ -39,13 +41,15 @@ class DecodedBatch:
 
     `pixels` holds, for each preprocessing, the photos that could be decoded: uint8 of shape
     (n, height, width, 3). `quality` holds their flags, bool of shape (n, flags), in the order of
-    `imaging.visibility.QUALITY_FLAGS`.
+    `imaging.visibility.QUALITY_FLAGS`. `appearances` holds what near duplicates are found by, uint8 of shape
+    (n, `APPEARANCE_BYTES`), if that was asked for.
     """
 
     names: tuple[str, ...]
     errors: tuple[PhotoError | None, ...]
     pixels: Mapping[Preprocessing, npt.NDArray[np.uint8]]
     quality: Mapping[Preprocessing, Flagged]
+    appearances: npt.NDArray[np.uint8] | None = None
 
     @property
     def reasons(self) -> tuple[Reason | None, ...]:
@@ -72,7 +76,8 @@ class PhotoDecoder:
     Of several `threads` one is the caller's: it decodes when it would otherwise wait for a batch. So on two processors
     a single thread decodes next to the network, and no two quarrel over Python's lock where decoding is a small part.
 
-    `give_up` is called when the batches end early, before the threads are waited for: it ends waits for photos.
+    `give_up` is called when the batches end early, before the threads are waited for: it ends waits for photos. With
+    `appearances`, batches also hold what near duplicates are found by.
     """
 
     preprocessings: frozenset[Preprocessing]
@@ -80,6 +85,7 @@ class PhotoDecoder:
     threads: int
     limits: DecodeLimits = DEFAULT_LIMITS
     give_up: Callable[[], None] = _do_nothing
+    appearances: bool = False
 
     def iter_batches(self, photos: Iterable[PhotoSource]) -> Generator[DecodedBatch]:
         """Yield the photos batch by batch. A photo that cannot be decoded costs its batch nothing."""
@@ -106,34 +112,38 @@ class PhotoDecoder:
             for chosen in self.preprocessings
         }
         sizes: list[dict[Preprocessing, tuple[int, int]]] = []
+        appearances: list[bytes] = []
         errors: list[PhotoError | None] = []
         for photo in photos:
             try:
-                sizes.append(
-                    self._decode_one(photo, {chosen: rows[len(sizes)] for chosen, rows in places.items()})
-                )
+                rows = {chosen: places_of_all[len(sizes)] for chosen, places_of_all in places.items()}
+                images = self._decode_one(photo, rows)
             except PhotoError as error:
                 errors.append(error.without_frames())
             else:
+                sizes.append({chosen: image.size for chosen, image in images.items()})
+                if self.appearances:
+                    appearances.append(appearance_of(next(iter(images.values()))))
                 errors.append(None)
         pixels = {chosen: rows[: len(sizes)] for chosen, rows in places.items()}
         quality = {
             chosen: flag_photos(pixels[chosen], [of_photo[chosen] for of_photo in sizes], chosen)
             for chosen in self.preprocessings
         }
-        return DecodedBatch(tuple(photo.name for photo in photos), tuple(errors), pixels, quality)
+        found = np.frombuffer(b"".join(appearances), np.uint8).reshape(-1, APPEARANCE_BYTES)
+        names = tuple(photo.name for photo in photos)
+        return DecodedBatch(names, tuple(errors), pixels, quality, found if self.appearances else None)
 
     def _decode_one(
         self, photo: PhotoSource, places: Mapping[Preprocessing, Pixels]
-    ) -> dict[Preprocessing, tuple[int, int]]:
-        """Write a photo's pixels into their places; return its (width, height) as decoded for each preprocessing."""
+    ) -> dict[Preprocessing, Image.Image]:
+        """Write a photo's pixels into their places; return it as decoded for each preprocessing."""
         data = photo.read(self.limits)
-        sizes = {}
+        images = {}
         for chosen, place in places.items():
-            image = decode_for(data, chosen, self.limits)
-            chosen.apply_into(image, place)
-            sizes[chosen] = image.size
-        return sizes
+            images[chosen] = decode_for(data, chosen, self.limits)
+            chosen.apply_into(images[chosen], place)
+        return images
 
     def _take_first(self, pending: deque[_Task]) -> DecodedBatch:
         """Return the oldest batch; while it is not ready, decode what no thread has begun."""

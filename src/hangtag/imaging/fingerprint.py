@@ -50,12 +50,16 @@ _THUMBNAIL: Final = (15, 20)
 _ROWS_AT_ONCE: Final = 64
 _SIEVED_AT_ONCE: Final = 65_536
 _PAIRS_AT_ONCE: Final = 4096
+_KNOWN_AT_ONCE: Final = 8192
 
 _SIEVE_WORDS: Final = (
     2,
     4,
     6,
 )  # 64-bit words of the hash that see the middle of the photo, where the product is
+
+CODE_BYTES: Final = 2 * _GRID * _GRID // 8
+APPEARANCE_BYTES: Final = CODE_BYTES + 3 * _THUMBNAIL[0] * _THUMBNAIL[1]
 
 _Pairs = npt.NDArray[np.int64]
 
@@ -77,8 +81,17 @@ def fingerprint_photo(image: Image.Image) -> Fingerprint:
     """Take the fingerprint of a decoded photo; a mode other than RGB is converted."""
     rgb = image.convert("RGB")
     digest = hashlib.sha256(b"%dx%d " % rgb.size + rgb.tobytes()).hexdigest()
-    thumbnail = rgb.resize(_THUMBNAIL, Image.Resampling.BILINEAR).tobytes()
-    return Fingerprint(digest, _difference_hash(rgb), thumbnail)
+    return Fingerprint(digest, _difference_hash(rgb), _thumbnail(rgb))
+
+
+def appearance_of(image: Image.Image) -> bytes:
+    """Return the `code` and the `thumbnail` of a decoded photo in one: `APPEARANCE_BYTES` bytes."""
+    rgb = image.convert("RGB")
+    return _difference_hash(rgb) + _thumbnail(rgb)
+
+
+def _thumbnail(rgb: Image.Image) -> bytes:
+    return rgb.resize(_THUMBNAIL, Image.Resampling.BILINEAR).tobytes()
 
 
 def _difference_hash(rgb: Image.Image) -> bytes:
@@ -142,6 +155,30 @@ def _iter_candidates(codes: npt.NDArray[np.uint64], brightness: npt.NDArray[np.f
             agree = np.bitwise_count(codes[first] ^ codes[second]).sum(axis=1) <= MAX_BITS
             agree &= (first < second) & (second < ends[first])
             yield order[np.stack([first[agree], second[agree]], axis=1)]
+
+
+def find_candidates(codes: npt.NDArray[np.uint8], known: npt.NDArray[np.uint8]) -> _Pairs:
+    """Return the pairs (position in `codes`, position in `known`) whose difference hashes agree, int64 of shape (p, 2).
+
+    Both hold a photo's `code` in each row. Whether a pair shows the same picture, `are_near` tells.
+    """
+    own, others = codes.view(np.uint64), known.view(np.uint64)
+    found = [np.zeros((0, 2), np.int64)]
+    for start in range(0, len(others), _KNOWN_AT_ONCE):
+        part = others[start : start + _KNOWN_AT_ONCE]
+        differing = np.zeros((len(own), len(part)), np.uint8)  # three words differ in 192 bits at most
+        for word in _SIEVE_WORDS:
+            differing += np.bitwise_count(own[:, word, None] ^ part[None, :, word])
+        pairs = np.argwhere(differing <= MAX_BITS)
+        bits = np.bitwise_count(own[pairs[:, 0]] ^ part[pairs[:, 1]]).sum(axis=1)
+        found.append(pairs[bits <= MAX_BITS] + (0, start))
+    return np.concatenate(found)
+
+
+def are_near(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    """Tell which pairs of thumbnails, uint8 of shape (n, values), show the same picture."""
+    means = [thumbnails.mean(axis=1, dtype=np.float32) for thumbnails in (first, second)]
+    return _are_near(first, second) & (np.abs(means[0] - means[1]) <= MAX_BRIGHTNESS_DIFFERENCE)
 
 
 def _are_near(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:

@@ -82,11 +82,15 @@ class NoPrefetch:
 
 @dataclass(frozen=True, slots=True)
 class DecodeSettings:
-    """How photos are decoded: on how many threads (None: all processors), how many at a time, within which limits."""
+    """How photos are decoded: on how many threads (None: all processors), how many at a time, within which limits.
+
+    With `appearances`, the predictions also hold what near duplicates are found by.
+    """
 
     threads: int | None = None
     batch_size: int = BATCH_SIZE
     limits: DecodeLimits = field(default_factory=DecodeLimits.from_environment)
+    appearances: bool = False
 
 
 def predict_photos(
@@ -120,7 +124,12 @@ def _iter_batches(
     preprocessings = frozenset(model.card.preprocessing for model in models)
     threads = settings.threads or count_usable_cpus()
     decoder = PhotoDecoder(
-        preprocessings, settings.batch_size, threads, settings.limits, give_up=prefetcher.give_up
+        preprocessings,
+        settings.batch_size,
+        threads,
+        settings.limits,
+        give_up=prefetcher.give_up,
+        appearances=settings.appearances,
     )
     extras: deque[Extra] = deque()
     decoded = decoder.iter_batches(_set_aside(prefetcher.start(photos), extras))
@@ -143,7 +152,10 @@ def _iter_built(model: Predictor, batches: Iterator[DecodedBatch]) -> Iterator[P
     own, fed = tee(batches)
     outputs = model.iter_run(batch.pixels[preprocessing] for batch in fed)
     for batch, found in zip(own, outputs, strict=True):
-        yield builder.build(found, batch.quality[preprocessing]).place(batch.names, batch.errors)
+        predictions = builder.build(found, batch.quality[preprocessing])
+        if batch.appearances is not None:
+            predictions = replace(predictions, appearance=batch.appearances)
+        yield predictions.place(batch.names, batch.errors)
 
 
 def _set_aside(photos: Iterable[Photo], extras: deque[Extra]) -> Iterator[Photo]:

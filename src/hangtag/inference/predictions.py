@@ -52,6 +52,7 @@ class Predictions:
     * `flagged`, bool (n, flags): what is wrong with each photo, in the order of `FLAGS`.
     * `ood_score`, float32 (n,): how little each photo looks like a product; None for a model without a detector.
     * `embedding`, float32 (n, features): the embedding of each photo; None for a model without embeddings.
+    * `appearance`, uint8 (n, bytes): what near duplicates of each photo are found by; None if it was not asked for.
     * `logits`: the outputs of the heads, float32 (n, classes) by column, to combine the labels of several photos;
       empty if they were not kept.
     * `extra`: the extra columns of each photo, such as the row of a table; empty if there are none.
@@ -68,6 +69,7 @@ class Predictions:
     details: tuple[str | None, ...]
     ood_score: Floats | None = None
     embedding: Floats | None = None
+    appearance: npt.NDArray[np.uint8] | None = None
     logits: Mapping[str, Floats] = field(default_factory=dict)
     extra: tuple[Mapping[str, object], ...] = ()
     photos: tuple[PhotoSource, ...] = ()
@@ -283,7 +285,7 @@ def _arrays_of(predictions: Predictions) -> dict[tuple[str, str], _Array]:
         arrays["label_indices", column] = predictions.label_indices[column]
     for column, values in predictions.logits.items():
         arrays["logits", column] = values
-    for name in ("confident_depth", "flagged", "ood_score", "embedding"):
+    for name in ("confident_depth", "flagged", "ood_score", "embedding", "appearance"):
         found = getattr(predictions, name)
         if found is not None:
             arrays[name, ""] = found
@@ -299,6 +301,7 @@ def _with_arrays(predictions: Predictions, arrays: Mapping[tuple[str, str], _Arr
         flagged=arrays["flagged", ""],
         ood_score=arrays.get(("ood_score", "")),
         embedding=arrays.get(("embedding", "")),
+        appearance=arrays.get(("appearance", "")),
         logits={column: arrays["logits", column] for column in predictions.logits},
     )
 

@@ -37,6 +37,7 @@ class Photo(Schema):
     flags: list[str]
     error: PhotoError | None
     duplicate_of: Duplicate | None
+    is_near_duplicate: bool
     disagrees: list[str]
     waiting: bool
 

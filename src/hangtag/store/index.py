@@ -24,7 +24,7 @@ _READ: Final = (
     ProductRow.number, ProductRow.batch, ProductRow.position, ProductRow.key, ProductRow.name, ProductRow.removed,
     ProductRow.state, ProductRow.needs, ProductRow.why, ProductRow.labels, ProductRow.confidence,
     ProductRow.overruled, ProductRow.marks, ProductRow.assigned_to, ProductRow.updated_by, ProductRow.search,
-    ProductRow.predicted, ProductRow.version, ProductRow.duplicate,
+    ProductRow.predicted, ProductRow.version, ProductRow.duplicate, ProductRow.near_duplicate,
 )  # fmt: skip
 _EMPTY: Final = -1
 _TENTHS: Final = 10
@@ -144,6 +144,8 @@ class BatchIndex:
         flags -= {name for name, is_set in row.marks.items() if not is_set}
         if row.duplicate:
             flags.add("duplicate")
+        if row.near_duplicate:
+            flags.add("near_duplicate")
         if row.why in {"no_photo", "unreadable"}:
             flags.add(row.why)
         flags.discard(Flag.NOT_A_PRODUCT.value)

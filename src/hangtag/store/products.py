@@ -264,6 +264,7 @@ def _describe_attribute(
 def _describe_photo(
     photo: DatabaseRow[Any], disagrees: list[str], duplicates: Mapping[int, dict[str, Any]]
 ) -> dict[str, Any]:
+    earlier = photo.duplicate_of or photo.near_duplicate_of
     error = None if photo.reason is None else {"reason": photo.reason, "message": photo.detail or ""}
     return {
         "id": str(photo.number),
@@ -273,7 +274,8 @@ def _describe_photo(
         "height": photo.height,
         "flags": decode_flags(photo.flags or 0),
         "error": error,
-        "duplicate_of": duplicates.get(photo.duplicate_of) if photo.duplicate_of is not None else None,
+        "duplicate_of": None if earlier is None else duplicates.get(earlier),
+        "is_near_duplicate": photo.duplicate_of is None and photo.near_duplicate_of is not None,
         "disagrees": disagrees,
         "waiting": photo.todo or photo.fetch_from is not None,
     }
@@ -283,9 +285,8 @@ def _read_duplicates(
     connection: Connection, photos: Mapping[int, Sequence[DatabaseRow[Any]]]
 ) -> dict[int, dict[str, Any]]:
     """Return where the photos are that others are duplicates of, by number."""
-    wanted = {
-        photo.duplicate_of for own in photos.values() for photo in own if photo.duplicate_of is not None
-    }
+    earlier = (photo.duplicate_of or photo.near_duplicate_of for own in photos.values() for photo in own)
+    wanted = {number for number in earlier if number is not None}
     found: dict[int, dict[str, Any]] = {}
     for part in iter_parts(sorted(wanted)):
         statement = (

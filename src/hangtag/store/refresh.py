@@ -164,11 +164,16 @@ def _describe(
     standing = find_standing(product, levels, _find_trouble(photos))
     words = [product["key"] or "", product["name"], *(photo.name for photo in photos)]
     words += [str(label) for label in standing.labels.values()]
+    is_duplicate = bool(photos) and all(photo.duplicate_of is not None for photo in photos)
+    is_near = bool(photos) and all(
+        (photo.duplicate_of or photo.near_duplicate_of) is not None for photo in photos
+    )
     return {
         "b_number": product["number"],
         "predicted": product["predicted"],
         "labels": standing.labels,
-        "duplicate": bool(photos) and all(photo.duplicate_of is not None for photo in photos),
+        "duplicate": is_duplicate,
+        "near_duplicate": is_near and not is_duplicate,
         "state": standing.state,
         "needs": standing.needs,
         "why": standing.why,

@@ -104,6 +104,7 @@ def new_product(change: Change, position: int, name: str) -> dict[str, Any]:
         "assigned_to": None,
         "removed": False,
         "duplicate": False,
+        "near_duplicate": False,
         "state": "to_check",
         "needs": None,
         "why": None,

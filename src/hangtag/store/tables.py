@@ -91,7 +91,8 @@ class ProductRow(Base):
     `key` is its SKU, `row` the position of its row in the batch's table, `known` the labels that the table states.
     `predicted` is the model's answer (`labels.Predicted`), `said` what people set or confirmed by attribute,
     `overruled` whether a person said that it is a product (False) or none (True). A `removed` product was deleted and
-    can come back. `duplicate` says that all its photos came before, in this batch or another one.
+    can come back. `duplicate` says that all its photos came before, in this batch or another one, `near_duplicate` that
+    all of them did, or show the same picture as one that came before.
     """
 
     __tablename__ = "products"
@@ -115,6 +116,7 @@ class ProductRow(Base):
     assigned_to: Mapped[str | None] = mapped_column(Text)
     removed: Mapped[bool] = mapped_column(Boolean)
     duplicate: Mapped[bool] = mapped_column(Boolean, server_default=false())
+    near_duplicate: Mapped[bool] = mapped_column(Boolean, server_default=false())
     state: Mapped[str] = mapped_column(String(16))
     needs: Mapped[str | None] = mapped_column(Text)
     why: Mapped[str | None] = mapped_column(String(32))
@@ -164,6 +166,7 @@ class PhotoRow(Base):
     reason: Mapped[str | None] = mapped_column(String(32))
     detail: Mapped[str | None] = mapped_column(Text)
     duplicate_of: Mapped[int | None] = mapped_column(Number)
+    near_duplicate_of: Mapped[int | None] = mapped_column(Number)
     address: Mapped[str | None] = mapped_column(Text)
     fetch_from: Mapped[datetime | None] = mapped_column(UtcTime)
 
@@ -188,6 +191,17 @@ class EmbeddingRow(Base):
     photo: Mapped[int] = mapped_column(ForeignKey("photos.number", ondelete="CASCADE"), primary_key=True)
     model: Mapped[int] = mapped_column(ForeignKey("models.number"), primary_key=True)
     vector: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class AppearanceRow(Base):
+    """How a photo looks, to find its near duplicates: the `code` and the `thumbnail` of `imaging.fingerprint`."""
+
+    __tablename__ = "appearances"
+
+    number: Mapped[int] = mapped_column(Number, primary_key=True)
+    photo: Mapped[int] = mapped_column(ForeignKey("photos.number", ondelete="CASCADE"), unique=True)
+    code: Mapped[bytes] = mapped_column(LargeBinary)
+    thumbnail: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class DecisionRow(Base):

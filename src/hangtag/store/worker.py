@@ -13,6 +13,7 @@ from itertools import islice, tee
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -27,6 +28,7 @@ from hangtag.store.derived import derive_answers
 from hangtag.store.faults import FaultError, find_fault
 from hangtag.store.folder import PhotoFolder
 from hangtag.store.labels import Labeller
+from hangtag.store.near_duplicates import NearDuplicates
 from hangtag.store.refresh import refresh_products, update_state
 from hangtag.store.store import Change, Store
 from hangtag.store.tables import BatchRow, EmbeddingRow, ModelRow, PhotoRow, PredictionRow
@@ -93,6 +95,7 @@ class LabellingWorker:
         self._load = load
         self._lease_s = lease_s
         self._claims = Claims(store, lease_s)
+        self._near_duplicates = NearDuplicates()
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="labelling", daemon=True)
@@ -189,7 +192,9 @@ class LabellingWorker:
 
     def _label_many(self, task: _Task) -> None:
         taken, given = tee(self._iter_waiting(task.claim.batch))
-        settings = DecodeSettings(threads=1, batch_size=BATCH_PHOTOS, limits=self._store.limits)
+        settings = DecodeSettings(
+            threads=1, batch_size=BATCH_PHOTOS, limits=self._store.limits, appearances=True
+        )
         gathered: list[tuple[list[WaitingPhoto], Predictions]] = []
         since = time.monotonic()
         with suppress(_StoppedError), closing(predict_photos(given, [task.model], settings)) as batches:
@@ -215,7 +220,7 @@ class LabellingWorker:
         It is over when the suspect has its answer, or when those are through that may have been in hand.
         """
         claim = task.claim
-        settings = DecodeSettings(threads=1, batch_size=1, limits=self._store.limits)
+        settings = DecodeSettings(threads=1, batch_size=1, limits=self._store.limits, appearances=True)
         for photo in islice(self._iter_waiting(claim.batch), _CAREFUL_PHOTOS):
             self._claims.note(claim.batch, photo.number)
             if self._stopping.is_set():
@@ -301,6 +306,7 @@ class LabellingWorker:
                 derive_answers(
                     self._store, change.connection, present.model, [photo.number for photo in photos]
                 )
+            self._near_duplicates.keep(change, _appearances_of(gathered))
             refresh_products(self._store, change, touched)
             update_state(change.connection, batch)
         return True
@@ -310,6 +316,19 @@ class LabellingWorker:
             change.connection.execute(
                 update(BatchRow).where(BatchRow.number == batch).values(state="failed", message=message)
             )
+
+
+def _appearances_of(
+    gathered: list[tuple[list[WaitingPhoto], Predictions]],
+) -> dict[int, npt.NDArray[np.uint8]]:
+    """Return how the photos look that could be decoded, by number."""
+    return {
+        photo.number: found.appearance[place]
+        for photos, found in gathered
+        if found.appearance is not None
+        for place, photo in enumerate(photos)
+        if found.reasons[place] is None
+    }
 
 
 def _insert_answers(

@@ -70,6 +70,8 @@ export interface BatchPhoto {
   flags: string[];
   error: { reason: string; message: string } | null;
   duplicate_of: { batch: string; product: string; photo: string } | null;
+  /** Whether it is another file that shows the same picture as that. */
+  is_near_duplicate: boolean;
   /** The attributes that this photo alone would have had differently. */
   disagrees: string[];
 }

@@ -3648,6 +3648,8 @@ export interface components {
             flags: string[];
             error: components["schemas"]["PhotoError"] | null;
             duplicate_of: components["schemas"]["Duplicate"] | null;
+            /** Is Near Duplicate */
+            is_near_duplicate: boolean;
             /** Disagrees */
             disagrees: string[];
             /** Waiting */

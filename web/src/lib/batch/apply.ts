@@ -51,15 +51,15 @@ export function isLabelled(product: Product): boolean {
 /** All flags of a product and of its photos. */
 export function flagsOf(product: Product): string[] {
   const ofPhotos = product.photos.flatMap(({ flags }) => flags);
-  const duplicate = isDuplicate(product) ? ['duplicate'] : [];
-  return [...new Set([...product.flags, ...ofPhotos, ...duplicate])].filter(
+  return [...new Set([...product.flags, ...ofPhotos, ...repetitionOf(product)])].filter(
     (flag) => flag !== 'not_a_product',
   );
 }
 
-/** Whether all photos of a product came before. */
-function isDuplicate({ photos }: Product): boolean {
-  return photos.length > 0 && photos.every(({ duplicate_of }) => duplicate_of !== null);
+/** What a product is whose photos all came before, or show the same picture as one that did. */
+function repetitionOf({ photos }: Product): string[] {
+  if (photos.length === 0 || photos.some(({ duplicate_of }) => duplicate_of === null)) return [];
+  return photos.some(({ is_near_duplicate }) => is_near_duplicate) ? ['near_duplicate'] : ['duplicate'];
 }
 
 function isFlagged(product: Product, flag: string): boolean {

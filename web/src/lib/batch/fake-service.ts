@@ -58,6 +58,7 @@ export function product(id: string, said: Labels = SHIRT, more: Partial<Product>
         flags: [],
         error: null,
         duplicate_of: null,
+        is_near_duplicate: false,
         disagrees: [],
       },
     ],

@@ -81,6 +81,10 @@ export const de: Messages = {
   'flag.too_small': 'Zu klein',
   'flag.too_dark': 'Zu dunkel',
   'flag.blurred': 'Unscharf',
+  'flag.duplicate': 'Doppelt',
+  'flag.near_duplicate': 'Fast gleich',
+  'flag.no_photo': 'Ohne Foto',
+  'flag.unreadable': 'Nicht lesbar',
 
   'reason.not_found': 'Datei nicht gefunden',
   'reason.unreadable': 'Datei ist nicht lesbar',

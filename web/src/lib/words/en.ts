@@ -89,6 +89,10 @@ export const en = {
   'flag.too_small': 'Too small',
   'flag.too_dark': 'Too dark',
   'flag.blurred': 'Blurred',
+  'flag.duplicate': 'Duplicate',
+  'flag.near_duplicate': 'Near-duplicate',
+  'flag.no_photo': 'No photo',
+  'flag.unreadable': 'Cannot be read',
 
   // why a photo has no label, by the API's codes
   'reason.not_found': 'file not found',

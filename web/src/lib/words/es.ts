@@ -80,6 +80,10 @@ export const es: Messages = {
   'flag.too_small': 'Demasiado pequeña',
   'flag.too_dark': 'Demasiado oscura',
   'flag.blurred': 'Borrosa',
+  'flag.duplicate': 'Duplicado',
+  'flag.near_duplicate': 'Casi igual',
+  'flag.no_photo': 'Sin foto',
+  'flag.unreadable': 'Ilegible',
 
   'reason.not_found': 'archivo no encontrado',
   'reason.unreadable': 'no se puede leer el archivo',

@@ -80,6 +80,10 @@ export const fr: Messages = {
   'flag.too_small': 'Trop petite',
   'flag.too_dark': 'Trop sombre',
   'flag.blurred': 'Floue',
+  'flag.duplicate': 'Doublon',
+  'flag.near_duplicate': 'Presque identique',
+  'flag.no_photo': 'Sans photo',
+  'flag.unreadable': 'Illisible',
 
   'reason.not_found': 'fichier introuvable',
   'reason.unreadable': 'fichier illisible',

@@ -101,6 +101,7 @@ export const batchDe: BatchMessages = {
   'batch.is_none': 'Kein Produkt',
   'batch.flagged': 'Vorgemerkt',
   'batch.duplicate': 'Doppelt',
+  'batch.near_duplicate': 'Sieht aus wie ein früheres Foto',
   'batch.comments': { one: '{count} Kommentar', other: '{count} Kommentare' },
   'batch.assigned_to': 'Für {name}',
   'batch.selection': 'Auswahl',
@@ -131,6 +132,10 @@ export const batchDe: BatchMessages = {
   'batch.duplicates': {
     one: '{count} Produkt war schon einmal in hangtag.',
     other: '{count} Produkte waren schon einmal in hangtag.',
+  },
+  'batch.near_duplicates': {
+    one: '{count} Produkt sieht aus wie ein früheres.',
+    other: '{count} Produkte sehen aus wie frühere.',
   },
   'batch.duplicates.show': 'Zeigen',
   'batch.duplicates.skip': 'Herausnehmen',
@@ -191,6 +196,8 @@ export const batchDe: BatchMessages = {
   'review.skip': 'Überspringen',
   'review.other': 'Etwas anderes …',
   'review.photos': 'Fotos',
+  'review.duplicate': 'Dasselbe Foto war schon da',
+  'review.near_duplicate': 'Sieht aus wie dieses frühere Foto',
   'review.disagrees': 'Dieses Foto allein sagt anderes: {names}',
   'review.done': 'Das waren alle',
   'review.done.text': {

@@ -99,6 +99,7 @@ export const batchEn = {
   'batch.is_none': 'Not a product',
   'batch.flagged': 'Flagged',
   'batch.duplicate': 'Duplicate',
+  'batch.near_duplicate': 'Looks like an earlier photo',
   'batch.comments': { one: '{count} comment', other: '{count} comments' },
   'batch.assigned_to': 'For {name}',
   'batch.selection': 'Selection',
@@ -129,6 +130,10 @@ export const batchEn = {
   'batch.duplicates': {
     one: '{count} product has been in hangtag before.',
     other: '{count} products have been in hangtag before.',
+  },
+  'batch.near_duplicates': {
+    one: '{count} product looks like one that came before.',
+    other: '{count} products look like ones that came before.',
   },
   'batch.duplicates.show': 'Show them',
   'batch.duplicates.skip': 'Remove them',
@@ -191,6 +196,8 @@ export const batchEn = {
   'review.skip': 'Skip',
   'review.other': 'Something else…',
   'review.photos': 'Photos',
+  'review.duplicate': 'The same photo came before',
+  'review.near_duplicate': 'Looks like this earlier photo',
   'review.disagrees': 'This photo disagrees: {names}',
   'review.done': 'All done',
   'review.done.text': {

@@ -100,6 +100,7 @@ export const batchEs: BatchMessages = {
   'batch.is_none': 'No es un producto',
   'batch.flagged': 'Marcado',
   'batch.duplicate': 'Duplicado',
+  'batch.near_duplicate': 'Se parece a una foto anterior',
   'batch.comments': { one: '{count} comentario', other: '{count} comentarios' },
   'batch.assigned_to': 'Para {name}',
   'batch.selection': 'Selección',
@@ -133,6 +134,10 @@ export const batchEs: BatchMessages = {
   'batch.duplicates': {
     one: '{count} producto ya estuvo en hangtag.',
     other: '{count} productos ya estuvieron en hangtag.',
+  },
+  'batch.near_duplicates': {
+    one: '{count} producto se parece a uno anterior.',
+    other: '{count} productos se parecen a otros anteriores.',
   },
   'batch.duplicates.show': 'Mostrar',
   'batch.duplicates.skip': 'Quitarlos',
@@ -193,6 +198,8 @@ export const batchEs: BatchMessages = {
   'review.skip': 'Saltar',
   'review.other': 'Otra cosa…',
   'review.photos': 'Fotos',
+  'review.duplicate': 'La misma foto ya estuvo antes',
+  'review.near_duplicate': 'Se parece a esta foto anterior',
   'review.disagrees': 'Esta foto sola dice otra cosa: {names}',
   'review.done': 'Eso es todo',
   'review.done.text': { one: 'Ha visto {count} producto.', other: 'Ha visto {count} productos.' },

@@ -98,6 +98,7 @@ export const batchFr: BatchMessages = {
   'batch.is_none': 'Pas un produit',
   'batch.flagged': 'Signalé',
   'batch.duplicate': 'Doublon',
+  'batch.near_duplicate': 'Ressemble à une photo précédente',
   'batch.comments': { one: '{count} commentaire', other: '{count} commentaires' },
   'batch.assigned_to': 'Pour {name}',
   'batch.selection': 'Sélection',
@@ -134,6 +135,10 @@ export const batchFr: BatchMessages = {
   'batch.duplicates': {
     one: '{count} produit est déjà passé par hangtag.',
     other: '{count} produits sont déjà passés par hangtag.',
+  },
+  'batch.near_duplicates': {
+    one: '{count} produit ressemble à un produit précédent.',
+    other: '{count} produits ressemblent à des produits précédents.',
   },
   'batch.duplicates.show': 'Montrer',
   'batch.duplicates.skip': 'Les retirer',
@@ -194,6 +199,8 @@ export const batchFr: BatchMessages = {
   'review.skip': 'Passer',
   'review.other': 'Autre chose…',
   'review.photos': 'Photos',
+  'review.duplicate': 'La même photo est déjà passée',
+  'review.near_duplicate': 'Ressemble à cette photo précédente',
   'review.disagrees': 'Cette photo seule dit autre chose : {names}',
   'review.done': 'C’était le dernier',
   'review.done.text': { one: 'Vous avez vu {count} produit.', other: 'Vous avez vu {count} produits.' },
