@@ -178,7 +178,7 @@ def find_candidates(codes: npt.NDArray[np.uint8], known: npt.NDArray[np.uint8]) 
 def are_near(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
     """Tell which pairs of thumbnails, uint8 of shape (n, values), show the same picture."""
     means = [thumbnails.mean(axis=1, dtype=np.float32) for thumbnails in (first, second)]
-    return _are_near(first, second) & (np.abs(means[0] - means[1]) <= MAX_BRIGHTNESS_DIFFERENCE)
+    return np.asarray(_are_near(first, second) & (np.abs(means[0] - means[1]) <= MAX_BRIGHTNESS_DIFFERENCE))
 
 
 def _are_near(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:

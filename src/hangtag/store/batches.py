@@ -390,10 +390,9 @@ def _read_names(connection: Connection, batch: int) -> list[str]:
 
 
 def _read_cover(connection: Connection, batch: int) -> list[str]:
-    statement = (
-        select(PhotoRow.number)
-        .where(PhotoRow.batch == batch, PhotoRow.reason.is_(None), PhotoRow.sha256 != "")
-        .order_by(PhotoRow.position)
-        .limit(_COVER_PHOTOS)
-    )
-    return [str(number) for number in connection.execute(statement).scalars()]
+    """Return the first photos that show a front, or of which no view is known; else the first ones."""
+    readable = (PhotoRow.batch == batch, PhotoRow.reason.is_(None), PhotoRow.sha256 != "")
+    statement = select(PhotoRow.number).where(*readable).order_by(PhotoRow.position).limit(_COVER_PHOTOS)
+    fronts = statement.where(PhotoRow.view.is_(None) | (PhotoRow.view == "front"))
+    found = connection.execute(fronts).scalars().all() or connection.execute(statement).scalars().all()
+    return [str(number) for number in found]

@@ -26,6 +26,7 @@ from hangtag.inference.predictions import category_levels
 from hangtag.store.index import Filter
 from hangtag.store.labels import decode_flags
 from hangtag.store.products import Products, read_cells
+from hangtag.store.refresh import IN_ORDER
 from hangtag.store.sheet_files import StoredSheet
 from hangtag.store.tables import PhotoRow, PredictionRow, ProductRow
 from hangtag.tables.cells import Cell, Column, Kind, name_beside, parse_value
@@ -239,7 +240,7 @@ def _read_photos(
         select(*columns)
         .outerjoin(PredictionRow, joined)
         .where(PhotoRow.product.in_(products))
-        .order_by(PhotoRow.product, PhotoRow.position, PhotoRow.number)
+        .order_by(*IN_ORDER)
     )
     found: dict[int, list[DatabaseRow[Any]]] = {}
     for photo in connection.execute(statement):

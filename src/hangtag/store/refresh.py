@@ -6,7 +6,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 import numpy as np
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, case, func, select, update
 from sqlalchemy import Row as DatabaseRow
 
 from hangtag.inference.predictions import category_levels
@@ -19,6 +19,15 @@ _READ: Final = (
     "number", "key", "name", "known", "predicted", "said", "checked", "overruled", "version", "updated_by",
 )  # fmt: skip
 _SEARCHED_CHARACTERS: Final = 2000
+
+_RANKS: Final = {"front": 0, "side": 2, "back": 3, "detail": 4}
+IN_ORDER: Final = (
+    PhotoRow.product,
+    case(_RANKS, value=PhotoRow.view, else_=1),
+    PhotoRow.position,
+    PhotoRow.number,
+)
+"""The order of a product's photos: the front first, the rest as they came."""
 
 
 def refresh_products(store: Store, change: Change, numbers: Iterable[int], who: str | None = None) -> None:
@@ -95,7 +104,7 @@ def read_photos(
         select(*columns)
         .outerjoin(PredictionRow, joined)
         .where(PhotoRow.product.in_(products))
-        .order_by(PhotoRow.product, PhotoRow.position, PhotoRow.number)
+        .order_by(*IN_ORDER)
     )
     rows = connection.execute(statement)
     return {product: list(photos) for product, photos in groupby(rows, attrgetter("product"))}

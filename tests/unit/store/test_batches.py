@@ -178,6 +178,15 @@ def test_grouping_again_keeps_what_people_decided(shop):
         shop.batches.group(batch, "sku", None)
 
 
+def test_the_front_comes_first(shop):
+    batch = shop.make(
+        {"SKU-1_back.png": "Red", "SKU-1_detail.png": ("Red", 1), "SKU-1_front.png": ("Red", 2)}
+    )
+    (product,) = shop.list(batch)
+    assert [photo["view"] for photo in product["photos"]] == ["front", "back", "detail"]
+    assert shop.batches.get(batch)["cover"] == [product["photos"][0]["id"]]
+
+
 def test_duplicates_are_shown_and_can_be_skipped(shop):
     first = shop.make({"a.png": "Red", "b.png": "Green"})
     second = shop.make({"again.png": "Red"})

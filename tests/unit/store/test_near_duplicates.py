@@ -13,7 +13,9 @@ from hangtag.store.decisions import Decision
 def picture(seed):
     """Return a picture with soft structure, as photos have."""
     noise = np.random.default_rng(seed).integers(0, 256, (12, 9, 3), np.uint8)
-    return Image.fromarray(noise).resize((90, 120), Image.Resampling.BICUBIC).filter(ImageFilter.GaussianBlur(1))
+    return (
+        Image.fromarray(noise).resize((90, 120), Image.Resampling.BICUBIC).filter(ImageFilter.GaussianBlur(1))
+    )
 
 
 def save(image, kind="PNG", **options):

@@ -21,5 +21,6 @@ def upgrade() -> None:
         sa.Column("thumbnail", sa.LargeBinary(), nullable=False),
     )
     op.add_column("photos", sa.Column("near_duplicate_of", _NUMBER, nullable=True))
-    column = sa.Column("near_duplicate", sa.Boolean(), nullable=False, server_default=sa.false())
-    op.add_column("products", column)
+    op.add_column(
+        "products", sa.Column("near_duplicate", sa.Boolean(), nullable=False, server_default=sa.false())
+    )
