@@ -27,12 +27,12 @@ import hangtag
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.budget import DEFAULT_LIMITS, DecodeLimits
-from hangtag.imaging.cost import count_pixels
+from hangtag.imaging.cost import count_pixels, has_coefficients
 
 MOST_DECODERS: Final = 4
 """More than this many would only take memory: photos that are decoded apart are few."""
 
-WAIT_FACTOR: Final = 10
+WAIT_FACTOR: Final = 25
 """How much longer than its processor time a decoder may take: other work may have the processors meanwhile."""
 
 _GRACE_S: Final = 5.0
@@ -51,6 +51,7 @@ ROOM_BYTES: Final = 256 << 20
 """How much memory photos that are decoded at the same time may take together, about."""
 
 _JPEG_BYTES: Final = 3
+_PROGRESSIVE_BYTES: Final = 9
 _OTHER_BYTES: Final = 8
 _WEBP_BYTES: Final = 12
 """What a pixel takes while it is decoded and handed over."""
@@ -330,7 +331,7 @@ def estimate_memory(data: bytes) -> int:
     if pixels is None:
         return _UNKNOWN_BYTES + len(data)
     if data.startswith(b"\xff\xd8"):
-        return pixels * _JPEG_BYTES
+        return pixels * (_PROGRESSIVE_BYTES if has_coefficients(data) else _JPEG_BYTES)
     return pixels * (_WEBP_BYTES if data.startswith(b"RIFF") else _OTHER_BYTES)
 
 

@@ -28,6 +28,9 @@ BOXED_FORMATS: Final = frozenset({"AVIF", "HEIF"})
 
 _CONVERTIBLE: Final = frozenset({"L", "RGB", "CMYK"})
 _GREY_AT_A_TIME: Final = 1 << 20
+_SEARCHED: Final = frozenset({"I", "I;16", "F"})
+"""The modes in which Pillow finds the highest level, in a tenth of the time."""
+
 _SRGB_PROFILE: Final = build_profile(Colours()) or b""
 """That of lcms would have it lift the blacks of presses, which browsers do not."""
 
@@ -84,12 +87,20 @@ def find_white(image: Image.Image) -> float | None:
         return None
     # Whole numbers up to 1 are a dark photo, broken ones are the usual way to store floating point.
     ranges = (1.0, 255.0, 65_535.0) if image.mode == "F" else (255.0, 65_535.0)
+    highest = _find_highest(image)
+    return next((white for white in ranges if highest <= white), highest)
+
+
+def _find_highest(image: Image.Image) -> float:
+    if image.mode in _SEARCHED:
+        _, highest = image.getextrema()
+        if isinstance(highest, int | float) and np.isfinite(highest):
+            return float(highest)
     rows = max(1, _GREY_AT_A_TIME // image.width)
-    highest = max(
+    return max(
         float(_levels(image.crop((0, top, image.width, min(top + rows, image.height)))).max())
         for top in range(0, image.height, rows)
     )
-    return next((white for white in ranges if highest <= white), highest)
 
 
 def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
@@ -166,7 +177,7 @@ def _eight_bit(image: Image.Image, white: float) -> Image.Image:
 
 
 def _levels(image: Image.Image) -> npt.NDArray[np.float32]:
-    levels: npt.NDArray[np.float32] = np.nan_to_num(
-        np.asarray(image, dtype=np.float32), posinf=0.0, neginf=0.0
-    )
+    levels: npt.NDArray[np.float32] = np.asarray(image, dtype=np.float32)
+    if image.mode == "F" and not np.isfinite(levels).all():
+        return np.nan_to_num(levels, posinf=0.0, neginf=0.0)
     return levels

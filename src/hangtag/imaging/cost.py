@@ -88,6 +88,12 @@ def count_pixels(data: bytes) -> int | None:
     return None if cost is None else cost.size[0] * cost.size[1]
 
 
+def has_coefficients(data: bytes) -> bool:
+    """Return whether all coefficients of a JPEG are in memory while it is decoded: two bytes for each sample."""
+    cost = _read_cost(data)
+    return cost is not None and cost.memory_bytes > 0
+
+
 def is_cheap(data: bytes) -> bool:
     """Return whether a photo is cheap to decode, as its marks prove, or to refuse; takes next to no time itself."""
     if data.startswith(b"GIF8"):

@@ -262,3 +262,4 @@ def test_photos_that_need_much_memory_wait_for_room():
 def test_a_webp_needs_more_memory_than_a_jpeg():
     jpeg, webp, unknown = (estimate_memory(encode(photo(), kind)) for kind in ("JPEG", "WEBP", "TIFF"))
     assert jpeg < webp < unknown
+    assert estimate_memory(encode(photo(), "JPEG", progressive=True)) == 3 * jpeg
