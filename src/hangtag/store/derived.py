@@ -23,6 +23,8 @@ from hangtag.store.store import Change, Store, iter_parts
 from hangtag.store.tables import BatchRow, EmbeddingRow, ModelRow, PhotoRow, PredictionRow, ProductRow
 
 _KEPT: Final = 4
+_AT_ONCE: Final = 100
+"""So many photos or products are changed in one transaction: some tenths of a second."""
 
 Shifts = Mapping[str, HeadShift]
 
@@ -107,7 +109,9 @@ def follow_shop(store: Store, change: Change) -> int:
 def relabel_batch(store: Store, batch: int) -> dict[str, int] | None:
     """Let a batch have the labels of the version in use; return how many labels changed and products got settled.
 
-    Answers are derived in small transactions first; the labels then change in one. None if there was nothing to do.
+    Answers are derived and labels changed in small transactions, so that a decision never waits long for the database.
+    The last one makes the batch follow; if the process ends before, the next one starts anew. None if there was nothing
+    to do.
     """
     with store.engine.connect() as connection:
         row = connection.execute(select(BatchRow.model).where(BatchRow.number == batch)).first()
@@ -115,13 +119,26 @@ def relabel_batch(store: Store, batch: int) -> dict[str, int] | None:
         if row is None or wanted is None or wanted == row.model:
             return None
         photos = _list_photos(connection, batch)
-    for part in iter_parts(photos):
+        before = _read_standing(connection, batch)
+    for part in iter_parts(photos, _AT_ONCE):
         with writing(store.engine) as connection:
             derive_answers(store, connection, wanted, part)
+    followed: dict[int, int] = {}
+    for part in iter_parts(list(before), _AT_ONCE):
+        with store.changing(batch) as change:
+            own = select(ProductRow.number).where(ProductRow.number.in_(part), ProductRow.batch == batch)
+            there = change.connection.execute(own).scalars().all()
+            refresh_products(store, change, there, model=wanted)
+            followed |= dict.fromkeys(there, change.revision)
     with store.changing(batch) as change:
-        before = _read_standing(change.connection, batch)
         model = follow_shop(store, change)
-        refresh_products(store, change, before)
+        revisions = select(ProductRow.number, ProductRow.revision).where(ProductRow.batch == batch)
+        rest = [
+            row.number
+            for row in change.connection.execute(revisions)
+            if model != wanted or followed.get(row.number) != row.revision
+        ]
+        refresh_products(store, change, rest)
         after = _read_standing(change.connection, batch)
         if store.base_of(change.connection, row.model) != row.model and model != row.model:
             _forget(change.connection, row.model, photos)
@@ -173,7 +190,7 @@ def _find_changes(
     changed = settled = 0
     touched = []
     for number, row in after.items():
-        past = before[number]
+        past = before.get(number, row)
         differ = sum(past.labels.get(name) != label for name, label in row.labels.items())
         is_settled = past.why is not None and row.why is None
         changed, settled = changed + differ, settled + is_settled

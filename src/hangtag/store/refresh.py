@@ -30,14 +30,20 @@ IN_ORDER: Final = (
 """The order of a product's photos: the front first, the rest as they came."""
 
 
-def refresh_products(store: Store, change: Change, numbers: Iterable[int], who: str | None = None) -> None:
+def refresh_products(
+    store: Store, change: Change, numbers: Iterable[int], who: str | None = None, model: int | None = None
+) -> None:
     """Write what follows from the photos, predictions and decisions of some products, as a change of the batch.
 
-    `who` is the person whose decision this is; None for the model.
+    `who` is the person whose decision this is; None for the model. `model` is whose predictions count, if not those of
+    the batch's model.
     """
-    model = change.connection.execute(
-        select(BatchRow.model).where(BatchRow.number == change.batch)
-    ).scalar_one()
+    model = (
+        model
+        or change.connection.execute(
+            select(BatchRow.model).where(BatchRow.number == change.batch)
+        ).scalar_one()
+    )
     labeller = store.labeller(change.connection, model)
     levels = category_levels(labeller.card)
     for part in iter_parts(sorted(set(numbers))):

@@ -12,6 +12,7 @@ from hangtag.store import derived
 from hangtag.store.backup import read_backup, write_backup
 from hangtag.store.batches import BatchChange
 from hangtag.store.labels import Labeller
+from hangtag.store.refresh import refresh_products
 from hangtag.store.shop_models import WorseError
 from hangtag.store.shop_tables import ShopModelRow
 from hangtag.store.tables import BatchRow, PhotoRow, PredictionRow
@@ -216,6 +217,32 @@ def test_a_backup_holds_the_bundles_that_batches_are_labelled_by(shop, tmp_path)
     other.store.engine.dispose()
 
 
+def test_people_decide_while_labels_follow(shop, monkeypatch):
+    batch = shop.draw(60)
+    shop.check(batch, 30)
+    sizes, decided, refresh = [], [], derived.refresh_products
+
+    def note(store, change, numbers, **options):
+        sizes.append(len(list(numbers)))
+        refresh(store, change, numbers, **options)
+
+    def iter_with_a_decision(items, _size=10):
+        for start in range(0, len(items), 10):
+            yield items[start : start + 10]
+            if sizes and not decided:
+                decided.extend(shop.check(batch, 1))
+
+    monkeypatch.setattr(derived, "refresh_products", note)
+    monkeypatch.setattr(derived, "iter_parts", iter_with_a_decision)
+    assert shop.worker.step()
+    assert max(sizes) == 10
+    assert len(sizes) == 7  # six parts, and the product that somebody decided on meanwhile
+    product = shop.products.get(batch, int(decided[0]))
+    assert product["state"] != "to_check"
+    assert product["label"]["articleType"]["value"] == shop.kinds[product["photos"][0]["name"]]
+    assert {found["label"]["articleType"]["made_by"]["id"] for found in shop.list(batch)} == {"tiny-shop-1"}
+
+
 @pytest.mark.parametrize("place", ["keep", "promote", "refresh"])
 def test_a_process_that_ends_in_the_middle_is_taken_up_by_the_next(tmp_path, monkeypatch, place):
     shop = open_tiny_shop(tmp_path)
@@ -223,11 +250,17 @@ def test_a_process_that_ends_in_the_middle_is_taken_up_by_the_next(tmp_path, mon
     checked = shop.check(batch, 25)
     said = {id_: label_of(shop, batch, id_) for id_ in checked}
 
-    def end(*_, **__):
-        raise KeyboardInterrupt
+    calls = []
+
+    def end(*arguments, **options):
+        calls.append(options)
+        if place != "refresh" or len(calls) > 1:
+            raise KeyboardInterrupt
+        refresh_products(*arguments, **options)  # it ends in the middle of a batch
 
     with monkeypatch.context() as patch:
         owner = {"keep": shop.models.folder, "refresh": derived}.get(place, shop.models)
+        patch.setattr(derived, "_AT_ONCE", 10)
         patch.setattr(owner, "refresh_products" if place == "refresh" else place, end)
         with pytest.raises(KeyboardInterrupt):
             shop.worker.step()
