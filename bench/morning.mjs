@@ -42,7 +42,7 @@ async function labelled(page, id, photos) {
   for (;;) {
     const batch = await ask(page, `/batches/${id}`);
     if (batch.counts.photos === photos && batch.state === 'ready') return batch;
-    await page.waitForTimeout(100);
+    await page.waitForTimeout(250);
   }
 }
 

@@ -108,10 +108,10 @@ export class BatchDesk {
     return this.#step('redo');
   }
 
-  /** Takes what somebody else has changed: products that are shown are asked for again. */
-  async changedElsewhere(ids: readonly string[]): Promise<void> {
+  /** Takes what somebody else has changed: products that are shown are asked for again. Events bring the batch itself. */
+  async changedElsewhere(ids: readonly string[], { withBatch = true } = {}): Promise<void> {
     const shown = ids.filter((id) => this.list.indexOf(id) >= 0);
-    await Promise.all([this.#reload(shown), this.loadCounts(), this.#loadBatch()]);
+    await Promise.all([this.#reload(shown), this.loadCounts(), withBatch && this.#loadBatch()]);
   }
 
   /** Takes away what somebody else has deleted or moved. */

@@ -39,6 +39,25 @@ it('shows new products where nothing is filtered', async () => {
   await vi.waitFor(() => expect(desk.list.total).toBe(3));
 });
 
+it('waits for what it has asked for before it asks again', async () => {
+  vi.useFakeTimers();
+  const asked: (() => void)[] = [];
+  vi.spyOn(fake, 'counts').mockImplementation(
+    () => new Promise((_, reject) => asked.push(() => reject(new Error('nothing to count')))),
+  );
+  presence.receive(event(['1'], { 1: 5 }));
+  await vi.advanceTimersByTimeAsync(200);
+  presence.receive(event(['1'], { 1: 6 }));
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(asked).toHaveLength(1);
+  asked[0]?.();
+  await vi.advanceTimersByTimeAsync(500);
+  expect(asked).toHaveLength(1); // it took a second, and rests as long
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(asked).toHaveLength(2);
+  vi.useRealTimers();
+});
+
 it('takes away what somebody else has deleted', () => {
   presence.receive({ ...event([]), removed: ['0'] });
   expect([desk.list.total, desk.list.at(0)?.id]).toEqual([1, '1']);

@@ -16,6 +16,7 @@ export class Presence {
   /** Whether more has changed than an event lists. */
   #isAll = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #isBringing = false;
 
   constructor(
     private readonly desk: BatchDesk,
@@ -41,8 +42,7 @@ export class Presence {
       if (removed.length > 0) this.desk.takenElsewhere(removed);
       for (const id of event.ids) if (this.#isNewer(id, event.versions[id])) this.#changed.add(id);
       this.#isAll ||= event.all;
-      if (this.#changed.size > 0 || this.#isAll)
-        this.#timer ??= setTimeout(() => void this.#bring(), TOGETHER_MS);
+      this.#bringSoon(TOGETHER_MS);
     }
   }
 
@@ -57,6 +57,20 @@ export class Presence {
     return !shown || !isLabelled(shown) || version === undefined || version > shown.version;
   }
 
+  #bringSoon(wait: number): void {
+    if (this.#isBringing || (this.#changed.size === 0 && !this.#isAll)) return;
+    this.#timer ??= setTimeout(() => void this.#bringAll(), wait);
+  }
+
+  /** While a batch is labelled, changes come without end: half of the time belongs to everything else. */
+  async #bringAll(): Promise<void> {
+    this.#timer = undefined;
+    this.#isBringing = true;
+    const from = performance.now();
+    await this.#bring().finally(() => (this.#isBringing = false));
+    this.#bringSoon(Math.max(TOGETHER_MS, performance.now() - from));
+  }
+
   async #bring(): Promise<void> {
     const ids = [...this.#changed];
     const { list } = this.desk;
@@ -65,9 +79,8 @@ export class Presence {
     const before = list.loaded;
     this.#changed = new Set();
     this.#isAll = false;
-    this.#timer = undefined;
     const listed = isOther && !isFiltered(list.query) ? list.refresh() : undefined;
-    await Promise.all([listed, this.desk.changedElsewhere(ids)]);
+    await Promise.all([listed, this.desk.changedElsewhere(ids, { withBatch: false })]);
     this.learning?.compare(before, (id) => list.get(id));
   }
 
