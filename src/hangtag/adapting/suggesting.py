@@ -19,7 +19,7 @@ Ints = npt.NDArray[np.int64]
 
 Why = Literal["kind", "doubt"]
 
-COVERED: Final = 3
+COVERED: Final = 6
 """So many times as many checks as there are kinds of labels are spent on covering kinds of photos."""
 
 _DIMENSIONS: Final = 48
