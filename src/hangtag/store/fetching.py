@@ -57,21 +57,29 @@ class MissingPhotos:
 
     def extend(self, names: list[str], policy: FetchPolicy | None) -> list[str]:
         """Return the names of photos with those that would be fetched."""
-        return names if policy is None else [*names, *self.names]
+        if policy is None:
+            return names
+        _, refused = self._sort_hosts(policy)
+        fetched = [address for address in self.addresses if _host(address) not in refused]
+        return [*names, *map(drop_password, fetched)]
 
     def describe(self, policy: FetchPolicy | None) -> dict[str, Any]:
         """Return how many photos would be fetched from which hosts, and from which they may not be."""
-        hosts = list(dict.fromkeys(_host(address) for address in self.addresses))
-        refused = [host for host in hosts if policy is None or not _is_allowed(policy, host)]
-        allowed = [host for host in hosts if host not in set(refused)]
-        count = sum(_host(address) in set(allowed) for address in self.addresses)
+        allowed, refused = self._sort_hosts(policy)
+        count = sum(_host(address) in allowed for address in self.addresses)
         return {
             "is_allowed": policy is not None,
             "addresses": len(self.addresses),
             "to_fetch": count,
-            "hosts": allowed[:_SHOWN_HOSTS],
-            "refused_hosts": refused[:_SHOWN_HOSTS],
+            "hosts": list(allowed)[:_SHOWN_HOSTS],
+            "refused_hosts": list(refused)[:_SHOWN_HOSTS],
         }
+
+    def _sort_hosts(self, policy: FetchPolicy | None) -> tuple[dict[str, None], dict[str, None]]:
+        """Return the hosts that photos are fetched from, and those they are not, in the order of the sheet."""
+        hosts = dict.fromkeys(_host(address) for address in self.addresses)
+        refused = {host: None for host in hosts if policy is None or not _is_allowed(policy, host)}
+        return {host: None for host in hosts if host not in refused}, refused
 
 
 def find_missing(sheet: SheetRows, mapping: ColumnMapping, names: Collection[str]) -> MissingPhotos:

@@ -118,6 +118,7 @@ def test_a_host_that_is_not_listed_is_named_and_never_asked(shop, supplier):
     batch = drop(shop, make_sheet(supplier.replace("127.0.0.1", "localhost"), "/a/1.png"))
     told = shop.batches.use_sheet(batch, None, MAPPING)
     assert (told["fetching"]["to_fetch"], told["fetching"]["refused_hosts"]) == (0, ["localhost"])
+    assert told["counts"]["without_photo"] == 1
     fetch(shop)
     (product,) = shop.list(batch)
     assert product["photos"][0]["error"]["reason"] == "private_address"
