@@ -163,3 +163,24 @@ def test_embeddings_are_drawn_as_they_vary_within_classes():
     )
     drawn = _Noise(metric.variances, metric.axes).within(between)
     assert np.abs(np.cov(drawn.T) - within).max() < 0.12 * within.max()
+
+
+def test_a_new_class_is_found_after_few_examples_beside_many_others():
+    dice = np.random.default_rng(4)
+    centres = dice.normal(0, 0.75, (5, 20))
+    labels = np.repeat(np.arange(5), [150, 150, 150, 150, 5])  # the last one is new
+    rows = (centres[labels] + dice.normal(0, 2, (605, 20))).astype(np.float32)
+    covariance = np.cov(centres[dice.integers(0, 4, 500)].T + dice.normal(0, 2, (20, 500)))
+    metric = BaseMetric(
+        EmbeddingStatistics(100, np.zeros(20, np.float32), covariance.astype(np.float32), {}, {})
+    )
+
+    def answer_known(rows):
+        return (rows @ centres[:4].T - 0.5 * (centres[:4] ** 2).sum(axis=1)).astype(np.float32)
+
+    shift = fit_shift(metric, Labelled(metric.rotate(rows), answer_known(rows), labels, 5))
+    true = np.repeat(np.arange(5), 400)
+    tested = (centres[true] + dice.normal(0, 2, (2000, 20))).astype(np.float32)
+    right = shift.apply(tested, answer_known(tested)).argmax(axis=1) == true
+    assert right[true == 4].mean() > 0.56
+    assert right[true < 4].mean() > 0.6
