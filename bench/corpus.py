@@ -204,7 +204,9 @@ class Watch:
 
     def now(self) -> float:
         """Return what all processes take together, with what they share once."""
-        return sum(map(read_share, [self._pid, *find_descendants(self._pid)]))
+        own = read_command(self._pid)  # a child that has not yet begun its program shares all memory with it
+        others = [process for process in find_descendants(self._pid) if read_command(process) != own]
+        return sum(map(read_share, [self._pid, *others]))
 
     def stop(self) -> None:
         """End the thread."""
@@ -224,6 +226,14 @@ def find_descendants(pid: int) -> list[int]:
     except OSError:
         return []
     return [*children, *(below for child in children for below in find_descendants(child))]
+
+
+def read_command(pid: int) -> bytes:
+    """Return the command line of a process; none where it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def read_share(pid: int) -> float:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -20,6 +21,7 @@ from hangtag.server.answers import doubt_thresholds
 from hangtag.server.batch_events import BatchEvents
 from hangtag.server.batch_uploads import DecisionsForm, receive_files, receive_form
 from hangtag.server.models import BackgroundModels, ModelRegistry
+from hangtag.server.problems import ShuttingDownError
 from hangtag.server.settings import Settings
 from hangtag.server.shop_documents import ShopDocuments
 from hangtag.server.webhooks import WebhookSender, read_hosts
@@ -30,7 +32,7 @@ from hangtag.store.derived import ShiftReader
 from hangtag.store.fetching import FetchWorker
 from hangtag.store.first_edition import adopt_jobs
 from hangtag.store.folder import FolderClaim, PhotoFolder
-from hangtag.store.intake import Intake, kind_of, take_files
+from hangtag.store.intake import Intake, IntakeStoppedError, kind_of, take_files
 from hangtag.store.keeping import QuotaError, Quotas, Usage
 from hangtag.store.notes import Notes
 from hangtag.store.products import Products
@@ -39,6 +41,7 @@ from hangtag.store.shop_classes import ShopClasses
 from hangtag.store.shop_models import ShopModels
 from hangtag.store.store import FetchPolicy, Store, StoredModel
 from hangtag.store.worker import LabellingWorker
+from hangtag.tables.sandbox import abort_readers
 
 _log: Final = logging.getLogger(__name__)
 _QUICK_UPLOADS: Final = 4
@@ -89,6 +92,7 @@ class BatchService:
         self.notes = Notes(self.store)
         self.documents = ShopDocuments(self.store.engine, lambda: self._find_model(None).card.columns)
         self.events = BatchEvents()
+        self._stopping = threading.Event()
         self._quick = ThreadPoolExecutor(_QUICK_UPLOADS, "intake")
         self._slow = ThreadPoolExecutor(_SLOW_UPLOADS, "unpacking")
         self.webhooks = WebhookSender(self.store.engine, read_hosts(settings.webhook_hosts))
@@ -133,8 +137,10 @@ class BatchService:
         if self._fetching is not None:
             await asyncio.to_thread(self._fetching.stop)
         await asyncio.to_thread(self._worker.stop)
-        self._quick.shutdown(cancel_futures=True)
-        self._slow.shutdown(cancel_futures=True)
+        self._stopping.set()
+        abort_readers()
+        for threads in (self._quick, self._slow):
+            await asyncio.to_thread(threads.shutdown, cancel_futures=True)
         await asyncio.to_thread(self.webhooks.stop)
         await asyncio.to_thread(self._learning.stop)
         self.store.engine.dispose()
@@ -147,7 +153,7 @@ class BatchService:
         fails, as on a full disk, is removed.
         """
         batch = await asyncio.to_thread(self._find_with_room, batch_id)
-        intake = Intake(self.store, Path(), self._settings.max_batch_photos)
+        intake = Intake(self.store, Path(), self._settings.max_batch_photos, stopping=self._stopping)
         try:
             with self.store.folder.receiving() as intake.folder:
                 form = await receive_files(request, intake.folder, self._settings)
@@ -161,6 +167,8 @@ class BatchService:
                 is_quick = all(kind_of(file.path, file.name) == "photo" for file in form.files)
                 threads = self._quick if is_quick else self._slow
                 return await asyncio.get_running_loop().run_in_executor(threads, take)
+        except IntakeStoppedError:
+            raise ShuttingDownError("the service is stopping") from None
         except (OSError, SQLAlchemyError, QuotaError):
             with suppress(SQLAlchemyError):
                 await asyncio.to_thread(remove_unused, self.store, {photo.sha256 for photo in intake.photos})

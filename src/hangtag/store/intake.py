@@ -1,6 +1,7 @@
 """From uploaded files to the photos and products of a batch. Every file gets a result."""
 
 import struct
+import threading
 import zipfile
 from collections import Counter
 from collections.abc import Sequence
@@ -71,6 +72,10 @@ class NewPhoto:
     address: str | None = None
 
 
+class IntakeStoppedError(Exception):
+    """The service stops, and nothing of an upload is taken in."""
+
+
 @dataclass
 class Intake:
     """The files of one upload while they are taken in. `max_photos` is how many a batch takes."""
@@ -81,9 +86,18 @@ class Intake:
     received: list[ReceivedFile] = field(default_factory=list)
     photos: list[NewPhoto] = field(default_factory=list)
     sheets: list[ParsedSheet] = field(default_factory=list)
+    stopping: threading.Event = field(default_factory=threading.Event)
 
     def take(self, file: IncomingFile) -> None:
-        """Take in a file. Its content is in the store, or its problem is told."""
+        """Take in a file. Its content is in the store, or its problem is told.
+
+        Raises `IntakeStoppedError` once `stopping` is set, whatever became of the file.
+        """
+        self._take(file)
+        self._check_stop()
+
+    def _take(self, file: IncomingFile) -> None:
+        self._check_stop()
         name = clean_name(file.name)
         kind = kind_of(file.path, name)
         received = ReceivedFile(name, kind)
@@ -181,7 +195,12 @@ class Intake:
         self.store.folder.keep(path)
         self.sheets.append(parsed)
 
+    def _check_stop(self) -> None:
+        if self.stopping.is_set():
+            raise IntakeStoppedError
+
     def _check_room(self) -> None:
+        self._check_stop()
         if len(self.photos) >= self.max_photos:
             message = f"a batch takes at most {self.max_photos:,} photos"
             raise InvalidFieldsError(InvalidField("files", message))

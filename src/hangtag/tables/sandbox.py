@@ -26,6 +26,9 @@ _SECONDS: Final = 300
 _NICE: Final = 10
 
 
+_running: Final[set["subprocess.Popen[str]"]] = set()
+
+
 class SandboxedTable(NamedTuple):
     """The columns of a table, and its rows as text (an empty text for an empty cell), each with its number.
 
@@ -55,15 +58,10 @@ def read_in_sandbox(path: Path, name: str, sheet: str | None = None) -> Sandboxe
         str(target),
         sheet or "",
     ]
-    try:
-        done = subprocess.run(  # noqa: S603 - our own module; the paths are ours too
-            command, capture_output=True, text=True, errors="replace", timeout=_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise TableError("reading it takes too long", where=name) from None
-    if done.returncode:
-        lines = done.stderr.strip().splitlines()
-        is_expected = done.returncode == 1 and lines
+    status, said = _run(command, name)
+    if status:
+        lines = said.strip().splitlines()
+        is_expected = status == 1 and lines
         problem = lines[-1] if is_expected else "it needs too much memory, or is damaged"
         raise TableError(problem, where=name)
     records = _iter_records(target)
@@ -77,6 +75,30 @@ def _columns(described: list[str]) -> tuple[Column, ...]:
     return tuple(
         Column(name, Kind[kind]) for name, kind in zip(described[:half], described[half:], strict=True)
     )
+
+
+def abort_readers() -> None:
+    """End the processes that read tables: whoever waits for them gets a `TableError`."""
+    for process in list(_running):
+        process.kill()
+
+
+def _run(command: list[str], name: str) -> tuple[int, str]:
+    """Run a command; return its status and what it said. Raises `TableError` if it takes too long."""
+    with subprocess.Popen(  # noqa: S603 - our own module; the paths are ours too
+        command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace"
+    ) as process:
+        _running.add(process)
+        try:
+            _, said = process.communicate(timeout=_SECONDS)
+        except BaseException as error:
+            process.kill()
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise TableError("reading it takes too long", where=name) from None
+            raise
+        finally:
+            _running.discard(process)
+        return process.returncode, said
 
 
 def _iter_records(path: Path) -> Iterator[tuple[int, list[str]]]:

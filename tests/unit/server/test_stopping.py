@@ -1,5 +1,6 @@
 """A service that is told to stop while photos are decoded that take long."""
 
+import gzip
 import http.client
 import os
 import signal
@@ -9,6 +10,7 @@ import sys
 import threading
 import time
 from contextlib import closing, suppress
+from pathlib import Path
 
 from hostile_files import webp_of_one_colour
 
@@ -23,6 +25,29 @@ def build_form(field, count, side=4650):
     head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{field}"; filename='
     parts = [f'{head}"{number}.webp"\r\n\r\n'.encode() + photo + bytes([number]) for number in range(count)]
     return b"\r\n".join([*parts, f"--{BOUNDARY}--\r\n".encode()])
+
+
+SLOW_TABLE = b"\r\n".join(
+    [
+        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="files"; filename="a.csv.gz"\r\n'.encode(),
+        gzip.compress(b"name\n" + b"a\n" * 9_000_000, 1),
+        f"--{BOUNDARY}--\r\n".encode(),
+    ]
+)
+"""A form of a table that takes half a minute to read."""
+
+
+def wait_for_reader(server):
+    """Wait until a table is read, where the system lists a process's children."""
+    tasks, until = Path(f"/proc/{server}/task"), time.monotonic() + 30
+    while time.monotonic() < until:
+        children = [child for task in tasks.glob("*/children") for child in task.read_text().split()]
+        if any(
+            b"hangtag.tables.sandbox" in Path(f"/proc/{child}/cmdline").read_bytes() for child in children
+        ):
+            break
+        time.sleep(0.1)
+    time.sleep(0.5)
 
 
 def send(port, path, body, headers):
@@ -59,15 +84,19 @@ def test_a_stop_waits_for_no_photo_that_takes_long_and_loses_none(models, tmp_pa
             with suppress(OSError, http.client.HTTPException):
                 send(port, "/api/v1/predictions", build_form("photos", 60), FORM)
 
-        asking = [threading.Thread(target=ask) for _ in range(2)]
+        def send_table():
+            with suppress(OSError, http.client.HTTPException):
+                send(port, f"/api/v1/batches/{batch}/files", SLOW_TABLE, FORM)
+
+        asking = [threading.Thread(target=target) for target in (ask, ask, *[send_table] * 4)]
         for thread in asking:
             thread.start()
-        time.sleep(0.5)
+        wait_for_reader(server.pid)
         server.send_signal(signal.SIGTERM)
         begun = time.monotonic()
         assert server.wait(60) == 0
         # Without a limit this takes minutes. The rest of the time is that of a busy machine.
-        assert time.monotonic() - begun < STOP_TIMEOUT_S + 30
+        assert time.monotonic() - begun < STOP_TIMEOUT_S + 20
         for thread in asking:
             thread.join()
     with closing(sqlite3.connect(tmp_path / "hangtag.db")) as database:
