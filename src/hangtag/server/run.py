@@ -84,7 +84,7 @@ async def _serve(settings: Settings, listener: socket.socket, *, open_browser: b
     # The lifespan runs here and not in uvicorn, which would turn its errors into a traceback.
     async with app.router.lifespan_context(app):
         server, address = Server(app, settings), _address(listener)
-        _spare_garbage_collector()
+        spare_garbage_collector()
         with server.capture_signals():  # who reads the address may send a signal at once
             sys.stdout.write(f"hangtag is running at {address}\n{_invite_first(app, settings, address)}")
             sys.stdout.flush()
@@ -93,7 +93,7 @@ async def _serve(settings: Settings, listener: socket.socket, *, open_browser: b
             await server.serve([listener])
 
 
-def _spare_garbage_collector() -> None:
+def spare_garbage_collector() -> None:
     """Let the garbage collector pass over what is loaded: looking at it all holds up every answer for 0.1 seconds."""
     gc.collect()
     gc.freeze()
