@@ -20,6 +20,7 @@ from hangtag.server.uploads import (
     FormLimits,
     FormModel,
     FormReader,
+    Pace,
     check_size,
     validate_form,
 )
@@ -145,6 +146,7 @@ def _read_paths(text: str, count: int) -> list[str]:
 async def _read(request: Request, reader: FormReader[FileWriter], timeout_s: float) -> Form[FileWriter]:
     """Feed the reader on a thread, so that a slow disk does not block the event loop."""
     pieces = request.stream()
+    pace = Pace(asyncio.get_running_loop().time)
     gathered = bytearray()
     while True:
         try:
@@ -152,6 +154,8 @@ async def _read(request: Request, reader: FormReader[FileWriter], timeout_s: flo
                 piece = await anext(pieces, b"")
         except TimeoutError:
             raise UploadStalledError(f"no data arrived for {timeout_s:g} seconds") from None
+        if piece:
+            pace.count(len(piece))
         gathered += piece
         if len(gathered) >= _PIECE_BYTES or not piece:
             await asyncio.to_thread(reader.feed, bytes(gathered))

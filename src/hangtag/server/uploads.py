@@ -192,7 +192,7 @@ async def read_form(
     if declared.isdecimal():
         check_size(int(declared), limits.max_bytes)
     stream = request.stream()
-    pace = _Pace(asyncio.get_running_loop().time)
+    pace = Pace(asyncio.get_running_loop().time)
     while True:
         try:
             async with asyncio.timeout(limits.timeout_s):
@@ -208,7 +208,7 @@ async def read_form(
             await pieces.pause()
 
 
-class _Pace:
+class Pace:
     """Ends very slow uploads, which would hold their memory and connection for hours."""
 
     def __init__(self, clock: Callable[[], float]) -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hangtag.server.batch_uploads import BatchFilesForm, receive_form
 from hangtag.server.problems import (
     ClientLeftError,
     InvalidRequestError,
@@ -16,6 +17,7 @@ from hangtag.server.problems import (
     UnsupportedMediaError,
     UploadStalledError,
 )
+from hangtag.server.settings import Settings
 from hangtag.server.turns import LongWork
 from hangtag.server.upload_memory import UploadMemory
 from hangtag.server.uploads import (
@@ -178,6 +180,14 @@ def test_an_upload_that_drips_is_ended(monkeypatch):
         asyncio.run(
             read_form(FakeRequest([part("a", b"", "b")[:-2], *drips]), LIMITS, open_file, LongWork().begin())
         )
+
+
+def test_an_upload_to_a_batch_that_drips_is_ended(monkeypatch, tmp_path):
+    monkeypatch.setattr("hangtag.server.uploads.PACE_SPAN_S", 0.1)
+    drips = itertools.chain.from_iterable((0.02, b"x") for _ in range(100))
+    request = FakeRequest([part("files", b"", "b.jpg")[:-2], *drips])
+    with pytest.raises(UploadStalledError, match="bytes a second"):
+        asyncio.run(receive_form(request, tmp_path, Settings(), BatchFilesForm))
 
 
 def test_an_upload_that_flows_is_not(monkeypatch):
