@@ -13,6 +13,8 @@ _END: Final = b"\xff\xd9"
 _MARK: Final = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 """The next mark in a scan: not a byte that happens to be 255, a restart or a filling."""
 
+_NO_FILLING: Final = re.compile(rb"[^\xff]")
+
 _SCAN, _JFIF, _EXIF, _ICC, _ADOBE, _LAST, _FILLING = 0xDA, 0xE0, 0xE1, 0xE2, 0xEE, 0xD9, 0xFF
 _NEEDED: Final = frozenset({*range(0xC0, 0xD0), 0xDA, 0xDB, 0xDC, 0xDD, 0xDE, 0xDF}) - {0xC8}
 """Frames, tables, scans and restart intervals."""
@@ -46,7 +48,8 @@ def strip_jpeg(data: bytes, turn: int, *, with_colours: bool) -> bytes | None:
         if mark == _LAST:
             return b"".join([*kept, _END])
         if mark == _FILLING:
-            position += 1
+            filled = _NO_FILLING.search(data, position)
+            position = len(data) if filled is None else filled.start() - 1
             continue
         is_usual = mark in _NEEDED if has_scan else mark in _NEEDED or mark >= _JFIF
         if not is_usual:

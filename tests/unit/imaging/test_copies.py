@@ -74,6 +74,7 @@ PLAIN = {
     "adobe": encode(photo(), "JPEG", subsampling=0, keep_rgb=True, comment=SECRET),
     "mpo": mpo(),
     "no end": encode(photo(), "JPEG", comment=SECRET)[:-2],
+    "filled": b"\xff\xd8" + b"\xff" * 5_000 + encode(photo(), "JPEG", comment=SECRET)[2:],
     "no jfif": b"\xff\xd8" + jpeg_segment(0xE1, SECRET) + encode(photo(), "JPEG")[20:],
     "png": encode(photo(), exif=told(), pnginfo=with_texts(), icc_profile=SRGB),
     "png tail": encode(photo()) + SECRET,
