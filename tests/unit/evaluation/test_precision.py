@@ -40,7 +40,9 @@ def allow(monkeypatch):
     def allow(fast, arithmetic="bf16", table=TABLE):
         fast.engine = SimpleNamespace(precision=arithmetic)
         monkeypatch.setattr(
-            precision, "load_model", lambda _, precision: fast if precision == "bf16" else FakeModel()
+            precision,
+            "load_model",
+            lambda _, precision, **_trusted: fast if precision == "bf16" else FakeModel(),
         )
         return allow_precisions("a bundle", table, PaintedPhotos())
 
@@ -89,7 +91,7 @@ def test_a_processor_without_bf16_allows_none(allow):
 
 
 def test_bf16_that_fails_the_golden_check_is_not_allowed(monkeypatch):
-    def load_model(_, precision):
+    def load_model(_, precision, **_trusted):
         if precision == "bf16":
             raise BundleError("the model fails its golden check in bf16")
         return FakeModel()
