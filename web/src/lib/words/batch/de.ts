@@ -294,6 +294,7 @@ export const batchDe: BatchMessages = {
   'keys.delete': 'Löschen',
   'try.title': 'Ein Foto ausprobieren',
   'try.lead': 'Ein Foto, ein Modell, alle Wahrscheinlichkeiten. Nichts wird gespeichert.',
+  'try.unshown': 'Ihr Browser kann dieses Format nicht zeigen. hangtag kann es lesen.',
   'try.model': 'Modell',
   'try.details': 'Details',
   'probing.asking': 'Das Modell wird gefragt',

@@ -304,6 +304,7 @@ export const batchEn = {
   // one photo
   'try.title': 'Try a photo',
   'try.lead': 'One photo, one model, every probability. Nothing is stored.',
+  'try.unshown': 'Your browser cannot show this format. hangtag can read it.',
   'try.model': 'Model',
   'try.details': 'Details',
   'probing.asking': 'Asking the model',

@@ -293,6 +293,7 @@ export const batchEs: BatchMessages = {
   'keys.delete': 'Eliminar',
   'try.title': 'Probar una foto',
   'try.lead': 'Una foto, un modelo, todas las probabilidades. No se guarda nada.',
+  'try.unshown': 'Su navegador no puede mostrar este formato. hangtag sí puede leerlo.',
   'try.model': 'Modelo',
   'try.details': 'Detalles',
   'probing.asking': 'Preguntando al modelo',

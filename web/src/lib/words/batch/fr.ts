@@ -295,6 +295,7 @@ export const batchFr: BatchMessages = {
   'keys.delete': 'Supprimer',
   'try.title': 'Essayer une photo',
   'try.lead': 'Une photo, un modèle, toutes les probabilités. Rien n’est enregistré.',
+  'try.unshown': 'Votre navigateur ne peut pas afficher ce format. hangtag sait le lire.',
   'try.model': 'Modèle',
   'try.details': 'Détails',
   'probing.asking': 'Le modèle répond',
