@@ -132,7 +132,8 @@ export class FakeService implements Partial<BatchService> {
   }
 
   async get(): Promise<Batch> {
-    return batchOf(this.products_, { name: this.batch.name, sheet: this.batch.sheet });
+    const { name, sheet, state } = this.batch;
+    return batchOf(this.products_, { name, sheet, state });
   }
 
   matching(query: ProductQuery): Product[] {
