@@ -1,5 +1,6 @@
 """The database: SQLite in the data folder, or PostgreSQL by its URL; migrated when it is opened."""
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
@@ -179,13 +180,56 @@ def writing(engine: Engine, wait_ms: int | None = None) -> Iterator[Connection]:
                 plain.connection.driver_connection.execute(_USUAL_WAIT)  # type: ignore[union-attr]
 
 
-_writers: WeakKeyDictionary[Engine, Lock] = WeakKeyDictionary()
+class _Queue:
+    """A lock that is had in the order in which it was asked for.
+
+    With `threading.Lock`, a thread that writes one transaction after the other takes it again and again before those
+    that wait have woken up.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._waiting: deque[Lock] = deque()
+        self._is_held = False
+
+    def acquire(self, timeout: float) -> bool:
+        with self._lock:
+            if not self._is_held:
+                self._is_held = True
+                return True
+            turn = Lock()
+            turn.acquire()
+            self._waiting.append(turn)
+        try:
+            return turn.acquire(timeout=timeout) or self._give_up(turn)
+        except BaseException:  # Ctrl-C
+            if self._give_up(turn):
+                self.release()
+            raise
+
+    def release(self) -> None:
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._is_held = False
+
+    def _give_up(self, turn: Lock) -> bool:
+        """Leave the queue; return whether the turn had come in the meantime."""
+        with self._lock:
+            if turn in self._waiting:
+                self._waiting.remove(turn)
+                return False
+        return True
+
+
+_writers: WeakKeyDictionary[Engine, _Queue] = WeakKeyDictionary()
 
 
 @contextmanager
 def _writing_alone(engine: Engine, wait_ms: int | None) -> Iterator[None]:
     """Let the writers of this process wait for each other here, however long: SQLite's own waiting fails in the end."""
-    lock = _writers.setdefault(engine, Lock())
+    lock = _writers.setdefault(engine, _Queue())
     if not lock.acquire(timeout=-1 if wait_ms is None else wait_ms / 1000):
         raise database_busy()
     try:

@@ -1,4 +1,8 @@
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import groupby
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -122,3 +126,37 @@ def test_the_tables_can_be_made_by_postgresql_too():
         for thing in things
     ]
     assert any("number BIGSERIAL" in statement for statement in statements)
+
+
+def test_writers_of_a_process_take_turns(tmp_path):
+    engine = open_database(sqlite_url(tmp_path / "test.db"))
+    written, stopping = [], threading.Event()
+
+    def write_on():
+        while not stopping.is_set():
+            with writing(engine):
+                time.sleep(0.002)
+                written.append("busy")
+
+    busy = threading.Thread(target=write_on)
+    busy.start()
+    try:
+        for _ in range(20):
+            with writing(engine):
+                written.append("own")
+    finally:
+        stopping.set()
+        busy.join()
+    engine.dispose()
+    assert written.count("own") == 20
+    longest = max(len(list(run)) for kind, run in groupby(written) if kind == "busy")
+    assert longest <= 2  # a writer that never rests does not go before those that wait
+
+
+def test_a_writer_that_gives_up_leaves_the_queue(tmp_path):
+    engine = open_database(sqlite_url(tmp_path / "test.db"))
+    with writing(engine), ThreadPoolExecutor(1) as threads, pytest.raises(StoreError):
+        threads.submit(lambda: writing(engine, wait_ms=10).__enter__()).result()
+    with writing(engine, wait_ms=1000):
+        pass
+    engine.dispose()
