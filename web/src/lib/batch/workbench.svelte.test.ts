@@ -17,22 +17,43 @@ beforeEach(async () => {
   await bench.desk.open({});
 });
 
-it('asks what to check next once the photos are labelled', async () => {
-  const next = vi.spyOn(shopService, 'next').mockResolvedValue({ items: [], left: 0 });
-  fake.batch = { ...fake.batch, state: 'labelling' };
-  await bench.desk.reloadBatch();
-  bench.place = { view: 'teach', query: {}, product: null };
+/** Shows products one after another. */
+function show(view: 'teach' | 'review'): void {
+  bench.place = { view, query: {}, product: null };
   const Page: Component = (...given) => {
     setWorkbench(bench);
     return ReviewView(...given);
   };
   render(Page, { context: new Map() });
+}
+
+it('asks what to check next once the photos are labelled', async () => {
+  const next = vi.spyOn(shopService, 'next').mockResolvedValue({ items: [], left: 0 });
+  fake.batch = { ...fake.batch, state: 'labelling' };
+  await bench.desk.reloadBatch();
+  show('teach');
   await vi.waitFor(() => expect(bench.teaching.isLoaded && bench.teaching.total).toBe(0));
   await screen.findByText(t('teach.waiting'));
   next.mockResolvedValue({ items: [{ product: '1', alike: [], why: 'doubt' }], left: 1 });
   fake.batch = { ...fake.batch, state: 'ready' };
   await bench.desk.reloadBatch();
   await screen.findByText('Product 1');
+});
+
+it('shows what was found about the product in review', async () => {
+  const found = [
+    { id: 'c1', who: null, when: '2026-01-05T10:00:00Z', text: 'gender: Men (4%), rather Women (93%)' },
+  ];
+  const comments = vi.fn(async () => ({ items: found }));
+  Object.assign(fake, { comments });
+  fake.products_ = [product('0', undefined, { comments: 1 }), product('1')];
+  await bench.desk.open({});
+  show('review');
+  await screen.findByText('gender: Men (4%), rather Women (93%)');
+  bench.review.skip();
+  await vi.waitFor(() => expect(screen.queryByText(/rather Women/)).toBeNull());
+  await screen.findByText('Product 1');
+  expect(comments).toHaveBeenCalledOnce();
 });
 
 it('gives a new class to the product that it was made for, though the person has gone on', async () => {
