@@ -8,6 +8,8 @@ import type { Learning } from './learning.svelte.ts';
 
 /** Changes within this time are fetched together, in milliseconds. */
 const TOGETHER_MS = 150;
+/** However long the answers take, no change waits longer than that before it is asked for, in milliseconds. */
+const LONGEST_REST_MS = 800;
 
 /** The other people in a batch: receives their changes, and knows which product each has open. */
 export class Presence {
@@ -67,8 +69,13 @@ export class Presence {
     this.#timer = undefined;
     this.#isBringing = true;
     const from = performance.now();
-    await this.#bring().finally(() => (this.#isBringing = false));
-    this.#bringSoon(Math.max(TOGETHER_MS, performance.now() - from));
+    try {
+      await this.#bring();
+    } finally {
+      this.#isBringing = false;
+      const took = performance.now() - from;
+      this.#bringSoon(Math.min(Math.max(TOGETHER_MS, took), LONGEST_REST_MS));
+    }
   }
 
   async #bring(): Promise<void> {
