@@ -24,9 +24,9 @@ export default defineConfig({
   fullyParallel: true,
   workers: 2,
   forbidOnly: true,
-  timeout: 150_000, // a busy machine is no defect
+  timeout: 90_000, // a busy machine is no defect
   reporter: [['list']],
-  expect: { timeout: 40_000 },
+  expect: { timeout: 20_000 },
   use: {
     ...devices['Desktop Chrome'],
     locale: 'en-GB', // the language of the page follows the browser's

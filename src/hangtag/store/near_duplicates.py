@@ -43,9 +43,8 @@ class NearDuplicates:
         codes, thumbnails = np.ascontiguousarray(looks[:, :CODE_BYTES]), looks[:, CODE_BYTES:]
         numbers = np.array(list(fresh), np.int64)
         pairs = find_candidates(codes, np.concatenate([self._codes, codes]))
-        pairs = pairs[
-            pairs[:, 1] < len(self._codes) + pairs[:, 0]
-        ]  # of two that came together, the first one stays
+        # Of two that came together, the first one stays.
+        pairs = pairs[pairs[:, 1] < len(self._codes) + pairs[:, 0]]
         candidates = np.concatenate([self._photos, numbers])[pairs[:, 1]]
         rows = _read_photos(change.connection, {*candidates.tolist(), *numbers.tolist()})
         known = _read_thumbnails(change.connection, set(candidates.tolist()) & rows.keys() - fresh.keys())
@@ -68,10 +67,10 @@ class NearDuplicates:
             return
         self._last = max(self._last, *(row.number for row in rows))
         photos = np.array([row.photo for row in rows], np.int64)
-        is_new = ~np.isin(photos, self._photos)
         codes = np.frombuffer(b"".join(row.code for row in rows), np.uint8).reshape(-1, CODE_BYTES)
-        self._photos = np.concatenate([self._photos, photos[is_new]])
-        self._codes = np.concatenate([self._codes, codes[is_new]])
+        is_kept = ~np.isin(self._photos, photos)  # SQLite gives the number of a deleted photo to another one
+        self._photos = np.concatenate([self._photos[is_kept], photos])
+        self._codes = np.concatenate([self._codes[is_kept], codes])
 
 
 def _drop_known(connection: Connection, appearances: Mapping[int, Bytes]) -> dict[int, Bytes]:

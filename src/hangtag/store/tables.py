@@ -194,9 +194,13 @@ class EmbeddingRow(Base):
 
 
 class AppearanceRow(Base):
-    """How a photo looks, to find its near duplicates: the `code` and the `thumbnail` of `imaging.fingerprint`."""
+    """How a photo looks, to find its near duplicates: the `code` and the `thumbnail` of `imaging.fingerprint`.
+
+    A `number` is never given twice, so that what is new has a larger one than all that was read before.
+    """
 
     __tablename__ = "appearances"
+    __table_args__ = ({"sqlite_autoincrement": True},)
 
     number: Mapped[int] = mapped_column(Number, primary_key=True)
     photo: Mapped[int] = mapped_column(ForeignKey("photos.number", ondelete="CASCADE"), unique=True)

@@ -8,6 +8,7 @@ from PIL import Image, ImageFilter
 
 from hangtag.store.batches import BatchChange
 from hangtag.store.decisions import Decision
+from hangtag.store.worker import LabellingWorker
 
 
 def picture(seed):
@@ -87,6 +88,21 @@ def test_what_is_deleted_does_not_count(shop, is_deleted):
         gone = Decision(matching=None, products=(int(product["id"]),), delete=True)
         shop.decisions.decide(first, gone, "ann")
     assert near(shop.list(shop.make({"c.jpg": AGAIN}))) == {}
+
+
+def test_a_worker_that_goes_on_after_a_batch_was_deleted_finds_what_came_since(shop):
+    worker = LabellingWorker(shop.store, shop.load)
+
+    def make(files):
+        batch = shop.batches.create("b", None, "ann")["id"]
+        shop.add(batch, files)
+        worker.label_all()
+        return batch
+
+    for gone in [make({"o.png": OTHER}), make({"p.png": save(picture(3))})]:
+        shop.batches.delete(gone)
+    make({"a.png": SHIRT})
+    assert set(near(shop.list(make({"c.jpg": AGAIN})))) == {"c.jpg"}
 
 
 def test_labelling_anew_changes_nothing(shop):

@@ -19,6 +19,7 @@ def upgrade() -> None:
         ),
         sa.Column("code", sa.LargeBinary(), nullable=False),
         sa.Column("thumbnail", sa.LargeBinary(), nullable=False),
+        sqlite_autoincrement=True,
     )
     op.add_column("photos", sa.Column("near_duplicate_of", _NUMBER, nullable=True))
     op.add_column(
