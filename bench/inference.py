@@ -45,14 +45,12 @@ def main() -> None:
     arguments = _parse()
     path = find_bundle(arguments.model)
     bundle = read_bundle(path)
-    size = bundle.card.preprocessing
-    dice = np.random.default_rng(0)
-    pixels = dice.integers(0, 256, (arguments.photos, size.height, size.width, 3), dtype=np.uint8)
+    pixels = _random_pixels(bundle, arguments.photos)
     threads = arguments.threads or count_usable_cpus()
     if arguments.settings:
         works = _settings(bundle, threads)
     elif arguments.beside:
-        works = _models([bundle, read_bundle(find_bundle(arguments.beside))], threads)
+        works = _models([bundle, read_bundle(find_bundle(arguments.beside))], threads, arguments.photos)
     else:
         works = _engines(bundle, threads)
     _print_rates(works, pixels, arguments.rounds, threads)
@@ -87,12 +85,25 @@ def _engines(bundle: Bundle, threads: int) -> dict[str, Work]:
     return works
 
 
-def _models(bundles: Sequence[Bundle], threads: int) -> dict[str, Work]:
-    return {
-        f"{bundle.path}, {precision}": build_engine(form, EngineSetting(precision, threads, BATCH_SIZE)).run
-        for bundle in bundles
-        for precision, form in Forms.of(bundle).offered.items()
-    }
+def _models(bundles: Sequence[Bundle], threads: int, photos: int) -> dict[str, Work]:
+    works: dict[str, Work] = {}
+    for bundle in bundles:
+        pixels = _random_pixels(bundle, photos)
+        for precision, form in Forms.of(bundle).offered.items():
+            engine = build_engine(form, EngineSetting(precision, threads, BATCH_SIZE))
+            works[f"{bundle.path}, {precision}"] = partial(_run_own, engine.run, pixels)
+    return works
+
+
+def _run_own(run: Work, own: Pixels, pixels: Pixels) -> None:
+    """Run as many photos, but of the size that this model takes."""
+    run(own[: len(pixels)])
+
+
+def _random_pixels(bundle: Bundle, photos: int) -> Pixels:
+    size = bundle.card.preprocessing
+    dice = np.random.default_rng(0)
+    return dice.integers(0, 256, (photos, size.height, size.width, 3), dtype=np.uint8)
 
 
 def _onnx_runtime(bundle: Bundle, threads: int, size: int) -> Work:
