@@ -5,6 +5,7 @@ With decoding, each photo must open and show a product, and equal photos must ha
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -115,7 +116,10 @@ def _iter_group_findings(
             yield _about(rows, FindingKind.DUPLICATE, name, f"the same as {_other(name, same)}", number)
         for column, values in _iter_disagreements(same, rows):
             said.add((column, frozenset(values)))
-            yield _about(rows, FindingKind.DUPLICATES_DISAGREE, same[0], _describe(column, values), number)
+            disagree = _about(
+                rows, FindingKind.DUPLICATES_DISAGREE, same[0], _describe(column, values), number
+            )
+            yield replace(disagree, column=column)
     if len(by_pixels) == 1:
         return
     for name in names:
@@ -123,9 +127,10 @@ def _iter_group_findings(
         yield _about(rows, FindingKind.NEAR_DUPLICATE, name, f"nearly the same as {others[0]}", number)
     for column, values in _iter_disagreements(names, rows):
         if (column, frozenset(values)) not in said:
-            yield _about(
+            disagree = _about(
                 rows, FindingKind.NEAR_DUPLICATES_DISAGREE, names[0], _describe(column, values), number
             )
+            yield replace(disagree, column=column)
 
 
 def _iter_disagreements(names: Sequence[str], rows: Rows) -> Iterator[tuple[str, Values]]:

@@ -124,7 +124,8 @@ _PROBABILITIES: Final = ("given_probability", "suggested_probability")
 class Finding:
     """One thing found: where, and what exactly. `group` numbers the duplicates that belong together.
 
-    `suspect` is there for a suspect label only.
+    `column` is the column that it is about, and None if it is about the whole photo or row. `suspect` is there for a
+    suspect label only.
     """
 
     kind: FindingKind
@@ -133,6 +134,7 @@ class Finding:
     photo: str | None = None
     group: int | None = None
     suspect: Suspect | None = None
+    column: str | None = None
 
     @property
     def subject(self) -> str:

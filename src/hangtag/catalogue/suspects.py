@@ -237,7 +237,7 @@ def _about(id_: str, photo: str, suspect: Suspect) -> Finding:
         f"{suspect.column}: {suspect.given} ({suspect.given_probability:.0%}),"
         f" rather {suspect.suggested} ({suspect.suggested_probability:.0%})"
     )
-    return Finding(FindingKind.SUSPECT_LABEL, detail, id_, photo, suspect=suspect)
+    return Finding(FindingKind.SUSPECT_LABEL, detail, id_, photo, suspect=suspect, column=suspect.column)
 
 
 def _rank(finding: Finding) -> int:

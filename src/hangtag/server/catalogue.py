@@ -147,20 +147,24 @@ def _describe(source: Catalogue) -> CatalogueStatistics:
 def _describe_findings(result: CheckResult) -> StoredFindings:
     kinds = [
         FindingKindCount(
-            kind=one.kind.value, severity=one.severity.value, explanation=one.explanation, count=one.count
+            kind=counted.kind.value,
+            severity=counted.severity.value,
+            explanation=counted.explanation,
+            count=counted.count,
         )
-        for one in result.summary()
+        for counted in result.summary()
     ]
     findings = [
         CatalogueFinding(
-            kind=one.kind.value,
-            severity=one.kind.severity.value,
-            message=one.detail,
-            id=one.id,
-            photo=one.photo,
-            group=one.group,
+            kind=found.kind.value,
+            severity=found.kind.severity.value,
+            message=found.detail,
+            id=found.id,
+            photo=found.photo,
+            group=found.group,
+            column=found.column,
         )
-        for one in result.findings
+        for found in result.findings
     ]
     return StoredFindings(kinds=kinds, findings=findings)
 

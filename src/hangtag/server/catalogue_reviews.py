@@ -82,7 +82,7 @@ class CatalogueReviews:
                 batch = self._store.find_batch(connection, made["id"])
             take_files(self._store, batch, intake)
         self._batches.batches.use_sheet(made["id"], None, None)
-        self._batches.notes.add_found(made["id"], _collect_messages(wanted))
+        self._batches.notes.add_findings(made["id"], _group_by_key(wanted))
         with writing(self._store.engine) as connection:
             reviews = read_setting(connection, CATALOGUE_REVIEWS)
             write_setting(connection, CATALOGUE_REVIEWS, {**reviews, made["id"]: finding})
@@ -126,14 +126,14 @@ class CatalogueReviews:
             }
 
 
-def _collect_messages(findings: Sequence[CatalogueFinding]) -> dict[str, list[str]]:
-    """Return what was found, by product."""
-    messages: dict[str, list[str]] = {}
+def _group_by_key(findings: Sequence[CatalogueFinding]) -> dict[str, list[tuple[str, str | None]]]:
+    """Return what was found, by product: the message, and the column that it is about."""
+    grouped: dict[str, list[tuple[str, str | None]]] = {}
     for found in findings:
         key = found.id or (Path(found.photo).stem if found.photo else None)
         if key:
-            messages.setdefault(key, []).append(found.message)
-    return messages
+            grouped.setdefault(key, []).append((found.message, found.column))
+    return grouped
 
 
 def _take_photo(source: Catalogue, photo: str, path: Path, intake: Intake) -> None:

@@ -69,7 +69,15 @@ class Need(Schema):
     """The one thing about a product that a person should check: an attribute, or the whole product."""
 
     attribute: str | None
-    why: Literal["unsure", "photos_disagree", "differs_from_sheet", "not_a_product", "no_photo", "unreadable"]
+    why: Literal[
+        "unsure",
+        "photos_disagree",
+        "differs_from_sheet",
+        "suspected",
+        "not_a_product",
+        "no_photo",
+        "unreadable",
+    ]
 
 
 class NotAProduct(Schema):

@@ -283,7 +283,8 @@ CatalogueView = CatalogueStatistics | CatalogueAbsent
 class CatalogueFinding(Schema):
     """A finding of the check about a row or a photo. Duplicates of each other share a `group`.
 
-    `others` are at most three photos of the same group; the one that the message mentions comes first.
+    `others` are at most three photos of the same group; the one that the message mentions comes first. `column` is
+    null for a finding about the whole row or photo.
     """
 
     kind: str
@@ -293,6 +294,7 @@ class CatalogueFinding(Schema):
     photo: str | None
     group: int | None
     others: list[str] = []
+    column: str | None = None
 
 
 class FindingKindCount(Schema):

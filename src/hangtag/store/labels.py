@@ -193,6 +193,17 @@ def _find_need(
         return (None, trouble) if trouble != "waiting" and not said else (None, None)
     if Flag.NOT_A_PRODUCT in predicted["flags"] and product["overruled"] is None:
         return None, "not_a_product"
+    return _find_doubt(predicted, product, levels)
+
+
+def _find_doubt(
+    predicted: Predicted, product: Mapping[str, Any], levels: Sequence[str]
+) -> tuple[str | None, str | None]:
+    """Return the attribute that is most in doubt, and why; an attribute that a person has set is not."""
+    said: Said = product["said"]
+    suspected: str | None = product["suspected"]
+    if suspected in predicted["values"] and suspected not in said:
+        return suspected, "suspected"
     known: Mapping[str, str] = product["known"] or {}
     for column, value in known.items():
         own = predicted["values"].get(column, [None])[0]

@@ -1,14 +1,18 @@
 """Comments on products, and saved views of a page."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import delete, func, insert, select, update
 
 from hangtag.domain.errors import NotStoredError
 from hangtag.store.database import writing
+from hangtag.store.refresh import refresh_products
 from hangtag.store.store import Store, now
 from hangtag.store.tables import CommentRow, ProductRow, ViewRow
+
+HANGTAG: Final = "hangtag"
+"""The author of what hangtag itself says about a product."""
 
 
 class Notes:
@@ -52,8 +56,8 @@ class Notes:
             change.connection.execute(insert(CommentRow).values(**values))
         return self.comments(batch_id, product)
 
-    def add_found(self, batch_id: str, messages: Mapping[str, Sequence[str]]) -> None:
-        """Add what hangtag found as comments without an author to products, by their keys."""
+    def add_findings(self, batch_id: str, findings: Mapping[str, Sequence[tuple[str, str | None]]]) -> None:
+        """Add findings as comments by hangtag to products, by their keys: the text, and the attribute it suspects."""
         with self._store.engine.connect() as connection:
             batch = self._store.find_batch(connection, batch_id)
         with self._store.changing(batch.number) as change:
@@ -62,20 +66,22 @@ class Notes:
                     ProductRow.batch == batch.number, ~ProductRow.removed
                 )
             )
-            found = {row.number: messages[row.key] for row in products if row.key in messages}
-            for product, texts in found.items():
+            found = {row.number: findings[row.key] for row in products if row.key in findings}
+            for product, own in found.items():
+                suspected = next((attribute for _, attribute in own if attribute), None)
                 change.connection.execute(
                     update(ProductRow)
                     .where(ProductRow.number == product)
-                    .values(comments=ProductRow.comments + len(texts), revision=change.revision)
+                    .values(comments=ProductRow.comments + len(own), suspected=suspected)
                 )
             rows = [
-                {"product": product, "who": None, "at": now(), "text": text}
-                for product, texts in found.items()
-                for text in texts
+                {"product": product, "who": HANGTAG, "at": now(), "text": text}
+                for product, own in found.items()
+                for text, _ in own
             ]
             if rows:
                 change.connection.execute(insert(CommentRow), rows)
+                refresh_products(self._store, change, found)
 
     def views(self, batch_id: str | None) -> list[dict[str, str]]:
         """Return the saved views of a batch, or those that are offered in all."""

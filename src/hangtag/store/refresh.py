@@ -16,7 +16,7 @@ from hangtag.store.tables import BatchRow, PhotoRow, PredictionRow, ProductRow
 
 _PRODUCTS: Final = ProductRow.__table__
 _READ: Final = (
-    "number", "key", "name", "known", "predicted", "said", "checked", "overruled", "version", "updated_by",
+    "number", "key", "name", "known", "predicted", "said", "checked", "overruled", "suspected", "version", "updated_by",
 )  # fmt: skip
 _SEARCHED_CHARACTERS: Final = 2000
 

@@ -105,6 +105,7 @@ def new_product(change: Change, position: int, name: str) -> dict[str, Any]:
         "removed": False,
         "duplicate": False,
         "near_duplicate": False,
+        "suspected": None,
         "state": "to_check",
         "needs": None,
         "why": None,

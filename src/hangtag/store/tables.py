@@ -117,6 +117,7 @@ class ProductRow(Base):
     removed: Mapped[bool] = mapped_column(Boolean)
     duplicate: Mapped[bool] = mapped_column(Boolean, server_default=false())
     near_duplicate: Mapped[bool] = mapped_column(Boolean, server_default=false())
+    suspected: Mapped[str | None] = mapped_column(Text)
     state: Mapped[str] = mapped_column(String(16))
     needs: Mapped[str | None] = mapped_column(Text)
     why: Mapped[str | None] = mapped_column(String(32))

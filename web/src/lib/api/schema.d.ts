@@ -2036,7 +2036,8 @@ export interface components {
          * CatalogueFinding
          * @description A finding of the check about a row or a photo. Duplicates of each other share a `group`.
          *
-         *     `others` are at most three photos of the same group; the one that the message mentions comes first.
+         *     `others` are at most three photos of the same group; the one that the message mentions comes first. `column` is
+         *     null for a finding about the whole row or photo.
          */
         CatalogueFinding: {
             /** Kind */
@@ -2059,6 +2060,8 @@ export interface components {
              * @default []
              */
             others: string[];
+            /** Column */
+            column?: string | null;
         };
         /**
          * CatalogueGap
@@ -3294,7 +3297,7 @@ export interface components {
              * Why
              * @enum {string}
              */
-            why: "unsure" | "photos_disagree" | "differs_from_sheet" | "not_a_product" | "no_photo" | "unreadable";
+            why: "unsure" | "photos_disagree" | "differs_from_sheet" | "suspected" | "not_a_product" | "no_photo" | "unreadable";
         };
         /**
          * NewBatch

@@ -58,6 +58,7 @@ export function whyWords(product: Product): string {
   }
   if (needs.why === 'differs_from_sheet')
     return t('batch.why.sheet', { value: labelName(column, product.known[column] ?? '') });
+  if (needs.why === 'suspected') return t('batch.why.suspected', { name });
   if (needs.why !== 'unsure') return t(`batch.why.${needs.why}`);
   if (!first || !second) return t('batch.why.unsure', { name });
   return t('batch.why.between', {

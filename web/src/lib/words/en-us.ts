@@ -8,6 +8,7 @@ export const enUs: Partial<Messages> = {
   'catalogue.failed': 'The catalog could not be read',
   'catalogue.absent': 'No catalog is loaded',
   'catalogue.sizes.note': 'Width and height in pixels of {photos}, sampled from the catalog.',
+  'batch.why.suspected': 'The {name} in the catalog may be wrong.',
   'finding.greyscale': 'the file has no colors',
   'finding.cmyk': 'the file uses printing colors (CMYK)',
   'facts.licence': 'License',

@@ -92,6 +92,7 @@ export const batchDe: BatchMessages = {
     other: '{count} Fotos widersprechen: {name}.',
   },
   'batch.why.sheet': 'In der Tabelle steht {value}.',
+  'batch.why.suspected': 'Vielleicht falsch im Katalog: {name}.',
   'batch.why.not_a_product': 'Vielleicht ist es kein Produkt.',
   'batch.why.no_photo': 'Es hat kein Foto.',
   'batch.why.unreadable': 'Das Foto lässt sich nicht öffnen.',

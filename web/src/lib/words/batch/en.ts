@@ -90,6 +90,7 @@ export const batchEn = {
     other: '{count} photos disagree about the {name}.',
   },
   'batch.why.sheet': 'The sheet says {value}.',
+  'batch.why.suspected': 'The {name} in the catalogue may be wrong.',
   'batch.why.not_a_product': 'It may not be a product.',
   'batch.why.no_photo': 'It has no photo.',
   'batch.why.unreadable': 'Its photo can’t be opened.',

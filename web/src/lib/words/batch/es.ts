@@ -91,6 +91,7 @@ export const batchEs: BatchMessages = {
     other: '{count} fotos no coinciden: {name}.',
   },
   'batch.why.sheet': 'La tabla dice {value}.',
+  'batch.why.suspected': 'Puede estar mal en el catálogo: {name}.',
   'batch.why.not_a_product': 'Puede que no sea un producto.',
   'batch.why.no_photo': 'No tiene foto.',
   'batch.why.unreadable': 'Su foto no se puede abrir.',

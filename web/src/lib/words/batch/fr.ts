@@ -89,6 +89,7 @@ export const batchFr: BatchMessages = {
     other: '{count} photos ne sont pas d’accord : {name}.',
   },
   'batch.why.sheet': 'Le tableau dit {value}.',
+  'batch.why.suspected': 'Peut-être faux dans le catalogue : {name}.',
   'batch.why.not_a_product': 'Ce n’est peut-être pas un produit.',
   'batch.why.no_photo': 'Il n’a pas de photo.',
   'batch.why.unreadable': 'Sa photo ne s’ouvre pas.',
