@@ -234,8 +234,8 @@ def _current_labels(rows: Rows, column: str) -> Mapping[str, str | None]:
 
 def _about(id_: str, photo: str, suspect: Suspect) -> Finding:
     detail = (
-        f"{suspect.column}: {suspect.given} ({suspect.given_probability:.0%}),"
-        f" rather {suspect.suggested} ({suspect.suggested_probability:.0%})"
+        f"{suspect.column}: labelled {suspect.given} ({suspect.given_probability:.0%}),"
+        f" more likely {suspect.suggested} ({suspect.suggested_probability:.0%})"
     )
     return Finding(FindingKind.SUSPECT_LABEL, detail, id_, photo, suspect=suspect, column=suspect.column)
 

@@ -191,9 +191,9 @@ def _find_need(
         return None, None
     if predicted is None:
         return (None, trouble) if trouble != "waiting" and not said else (None, None)
-    if Flag.NOT_A_PRODUCT in predicted["flags"] and product["overruled"] is None:
-        return None, "not_a_product"
-    return _find_doubt(predicted, product, levels)
+    doubt = _find_doubt(predicted, product, levels)
+    is_flagged = Flag.NOT_A_PRODUCT in predicted["flags"] and product["overruled"] is None
+    return (None, "not_a_product") if is_flagged and doubt[1] != "suspected" else doubt
 
 
 def _find_doubt(

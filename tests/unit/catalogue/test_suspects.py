@@ -67,7 +67,7 @@ def test_suspect_labels_are_findings_the_worst_of_each_column_first(tiny_catalog
     assert (found[0].given_probability, found[0].suggested_probability) == (0.1, 0.9)
     (first, *_) = [one for one in result.findings if one.kind is FindingKind.SUSPECT_LABEL]
     assert (first.id, first.photo) == ("1003", "1003.jpg")
-    assert first.detail == "season: Summer (10%), rather Fall (90%)"
+    assert first.detail == "season: labelled Summer (10%), more likely Fall (90%)"
     assert not result.is_good
 
 

@@ -42,16 +42,16 @@ it('asks what to check next once the photos are labelled', async () => {
 
 it('shows what was found about the product in review', async () => {
   const found = [
-    { id: 'c1', who: null, when: '2026-01-05T10:00:00Z', text: 'gender: Men (4%), rather Women (93%)' },
+    { id: 'c1', who: 'hangtag', when: '2026-01-05T10:00:00Z', text: 'gender: labelled Men (4%), more likely Women (93%)' },
   ];
   const comments = vi.fn(async () => ({ items: found }));
   Object.assign(fake, { comments });
   fake.products_ = [product('0', undefined, { comments: 1 }), product('1')];
   await bench.desk.open({});
   show('review');
-  await screen.findByText('gender: Men (4%), rather Women (93%)');
+  await screen.findByText('gender: labelled Men (4%), more likely Women (93%)');
   bench.review.skip();
-  await vi.waitFor(() => expect(screen.queryByText(/rather Women/)).toBeNull());
+  await vi.waitFor(() => expect(screen.queryByText(/more likely Women/)).toBeNull());
   await screen.findByText('Product 1');
   expect(comments).toHaveBeenCalledOnce();
 });
