@@ -63,7 +63,20 @@ def weigh_photo(data: bytes, limits: DecodeLimits) -> bool:
     Raises `PhotoError` for one that they prove to be beyond the limits. What cannot be understood here is not cheap.
     """
     limits.check_bytes(len(data))
-    cost = _read_cost(data)
+    return _is_cheap(_read_cost(data), limits)
+
+
+def glance_at_photo(data: bytes, limits: DecodeLimits) -> tuple[int | None, bool]:
+    """Return a photo's pixels, as far as its marks say them, and what `weigh_photo` returns. Raises as that does.
+
+    It takes next to no time: the pictures of a GIF, which is never cheap, are not counted.
+    """
+    limits.check_bytes(len(data))
+    cost = _read_quickly(data)
+    return None if cost is None else cost.size[0] * cost.size[1], _is_cheap(cost, limits)
+
+
+def _is_cheap(cost: Cost | None, limits: DecodeLimits) -> bool:
     if cost is None or not all(cost.size):
         return False
     limits.check_size(cost.size)
@@ -83,8 +96,8 @@ def weigh_photo(data: bytes, limits: DecodeLimits) -> bool:
 
 
 def count_pixels(data: bytes) -> int | None:
-    """Return the number of pixels that a JPEG, PNG or WebP says it has, None for other files."""
-    cost = _read_cost(data)
+    """Return the number of pixels that a JPEG, PNG, WebP or GIF says it has, None for other files."""
+    cost = _read_quickly(data)
     return None if cost is None else cost.size[0] * cost.size[1]
 
 
@@ -94,12 +107,9 @@ def has_coefficients(data: bytes) -> bool:
     return cost is not None and cost.memory_bytes > 0
 
 
-def is_cheap(data: bytes) -> bool:
-    """Return whether a photo is cheap to decode, as its marks prove, or to refuse; takes next to no time itself."""
-    if data.startswith(b"GIF8"):
-        return False
-    cost = _read_cost(data)
-    return cost is not None and cost.is_cheap
+def _read_quickly(data: bytes) -> Cost | None:
+    is_gif = data.startswith(b"GIF8") and len(data) >= _SHORTEST_HEADER
+    return Cost(_gif_size(data)) if is_gif else _read_cost(data)
 
 
 def _read_cost(data: bytes) -> Cost | None:
@@ -182,7 +192,6 @@ def _read_webp(data: bytes) -> Cost | None:
 
 def _read_gif(data: bytes) -> Cost | None:
     """Count the pictures of a GIF. It is never cheap: what may stand between them is read byte by byte."""
-    size = data[6] | data[7] << 8, data[8] | data[9] << 8
     position = 13 + (3 << (data[10] & 7) + 1 if data[10] & 0x80 else 0)
     frames, parts = 0, 0
     while position < len(data) and data[position] != ord(";") and parts < _MOST_GIF_PARTS:
@@ -199,4 +208,8 @@ def _read_gif(data: bytes) -> Cost | None:
             parts += 1
         position += 1
         parts += 1
-    return Cost(size, frames=max(1, frames))
+    return Cost(_gif_size(data), frames=max(1, frames))
+
+
+def _gif_size(data: bytes) -> tuple[int, int]:
+    return data[6] | data[7] << 8, data[8] | data[9] << 8

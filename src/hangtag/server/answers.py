@@ -45,6 +45,8 @@ def describe_photos(predictions: Predictions, style: AnswerStyle) -> list[dict[s
 
     They are plain values without validation: validating an object for each label takes as long as the network.
     """
+    if not predictions.is_labelled.any():  # ranking the candidates of none takes as long as those of a few
+        return [_describe_failure(predictions, row) for row in range(len(predictions))]
     columns = [_describe_column(predictions, column, style.top_k) for column in predictions.columns]
     every = [_sort_all(predictions, column) for column in predictions.columns if style.probabilities]
     doubts = [

@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import threading
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -155,7 +156,7 @@ class BatchService:
         batch = await asyncio.to_thread(self._find_with_room, batch_id)
         intake = Intake(self.store, Path(), self._settings.max_batch_photos, stopping=self._stopping)
         try:
-            with self.store.folder.receiving() as intake.folder:
+            async with self._receiving() as intake.folder:
                 form = await receive_files(request, intake.folder, self._settings)
 
                 def take() -> list[dict[str, Any]]:
@@ -176,12 +177,21 @@ class BatchService:
 
     async def import_decisions(self, request: Request, who: str | None) -> dict[str, Any]:
         """Apply the decisions of an uploaded file. Raises the errors of `receive_form`, and `InvalidFieldsError`."""
-        with self.store.folder.receiving() as folder:
+        async with self._receiving() as folder:
             form = await receive_form(request, folder, self._settings, DecisionsForm)
             path = form.file.file.path
             named = path.with_suffix(Path(form.file.file.name).suffix.lower() or ".csv")
             path.rename(named)
             return await asyncio.to_thread(read_upload, named, self.decision_files, who, form.batch or None)
+
+    @asynccontextmanager
+    async def _receiving(self) -> AsyncIterator[Path]:
+        """Give a folder for the files of one upload, without blocking the event loop while large ones are removed."""
+        with ExitStack() as stack:
+            try:
+                yield await asyncio.to_thread(stack.enter_context, self.store.folder.receiving())
+            finally:
+                await asyncio.to_thread(stack.close)
 
     def _find_with_room(self, batch_id: str) -> Any:  # noqa: ANN401 - a row of the database
         """Return a batch that more can be added to, before anything is received."""

@@ -17,7 +17,8 @@ import numpy.typing as npt
 
 from hangtag.domain.errors import PhotoError
 from hangtag.imaging.batches import DecodedBatch, PhotoDecoder, PhotoSource
-from hangtag.imaging.cost import count_pixels, is_cheap
+from hangtag.imaging.budget import DecodeLimits
+from hangtag.imaging.cost import glance_at_photo
 from hangtag.imaging.visibility import Flagged
 from hangtag.inference.predicting import Predictor
 from hangtag.inference.predictions import Predictions
@@ -66,12 +67,16 @@ class BatchSettings:
 
 @dataclass(frozen=True, slots=True)
 class _Weighed:
-    """A photo and what decoding it costs, in pixels. `position` is its place in the request."""
+    """A photo and what decoding it costs, in pixels. `position` is its place in the request.
+
+    A photo with an `error` is beyond the limits, as its marks prove.
+    """
 
     photo: PhotoSource
     position: int
     pixels: int
     is_light: bool
+    error: PhotoError | None = None
 
 
 @dataclass(slots=True)
@@ -98,6 +103,7 @@ class Batcher:
         self.photos_waiting = 0
         self._model = model
         self._builder = PredictionBuilder(model.card)
+        self._nothing = self._builder.build_empty()
         self._settings = settings
         self._decoder = decoder
         self._decoding = decoding
@@ -147,10 +153,11 @@ class Batcher:
 
     async def _predict_chunks(self, photos: Sequence[PhotoSource], pieces: Pieces) -> Predictions:
         flow = Flow()
-        weighed = await _weigh_all(photos, self._decoder.limits.max_pixels, pieces)
-        dear = [photo for photo in weighed if not photo.is_light]
+        weighed = await _weigh_all(photos, self._decoder.limits, pieces)
+        refused = [photo for photo in weighed if photo.error is not None]
+        dear = [photo for photo in weighed if not photo.is_light and photo.error is None]
         chunks = list(_iter_chunks(weighed, min(CHUNK_PHOTOS, self._settings.max_photos)))
-        if not dear and len(chunks) == 1:
+        if not dear and not refused and len(chunks) == 1:
             return await self._predict_chunk(chunks[0], flow)
         pixels = sum(photo.pixels for photo in dear)
         self._check_room(pixels)
@@ -169,8 +176,13 @@ class Batcher:
                 tasks = [group.create_task(predict_in_turn(part)) for part in parts]
         finally:
             self._dear_pixels -= pixels
-        order = np.argsort([photo.position for part in parts for photo in part])
-        return Predictions.concat([task.result() for task in tasks])[order]
+        # However many are refused, they are answered at once.
+        answers = [task.result() for task in tasks]
+        answers.append(
+            self._nothing.place([given.photo.name for given in refused], [given.error for given in refused])
+        )
+        order = np.argsort([photo.position for part in [*parts, refused] for photo in part])
+        return Predictions.concat(answers)[order]
 
     def _check_room(self, pixels: int) -> None:
         """Raise `QueueFullError` where photos that take long to decode wait already, and too many would."""
@@ -189,7 +201,7 @@ class Batcher:
         preprocessing = self._model.card.preprocessing
         pixels, quality = decoded.pixels[preprocessing], decoded.quality[preprocessing]
         if not len(pixels):
-            return self._builder.build_empty().place(decoded.names, decoded.errors)
+            return self._nothing.place(decoded.names, decoded.errors)
         waiting = _Waiting(pixels, quality, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         self._changed.set()
@@ -280,30 +292,26 @@ class Batcher:
         return found
 
 
-async def _weigh_all(photos: Sequence[PhotoSource], most_pixels: int, pieces: Pieces) -> list[_Weighed]:
+async def _weigh_all(photos: Sequence[PhotoSource], limits: DecodeLimits, pieces: Pieces) -> list[_Weighed]:
     """Weigh photos by the marks of their files alone; other work gets its turn in between."""
     weighed: list[_Weighed] = []
     for position, photo in enumerate(photos):
-        pixels, is_light = _weigh(photo, most_pixels)
-        weighed.append(_Weighed(photo, position, pixels, is_light))
+        weighed.append(_weigh(photo, position, limits))
         await pieces.pause()
     return weighed
 
 
-def _weigh(photo: PhotoSource, most_pixels: int) -> tuple[int, bool]:
-    """Return the pixels that a photo is charged, and whether it is quickly decoded or refused."""
+def _weigh(photo: PhotoSource, position: int, limits: DecodeLimits) -> _Weighed:
     if not isinstance(photo, UploadedPhoto):
-        return _SMALLEST_CHARGE, True
+        return _Weighed(photo, position, _SMALLEST_CHARGE, is_light=True)
     try:
-        data = photo.read()
-    except PhotoError:
-        return _SMALLEST_CHARGE, True
-    pixels = count_pixels(data)
+        pixels, is_cheap = glance_at_photo(photo.read(limits), limits)
+    except PhotoError as error:
+        return _Weighed(photo, position, 0, is_light=False, error=error.without_frames())
     if pixels is None:
-        return _UNKNOWN_PIXELS if data else _SMALLEST_CHARGE, not data
-    if pixels > most_pixels:  # it is refused unread
-        return _SMALLEST_CHARGE, True
-    return max(pixels, _SMALLEST_CHARGE), pixels <= SERVED_HERE_PIXELS and is_cheap(data)
+        return _Weighed(photo, position, _UNKNOWN_PIXELS, is_light=False)
+    is_light = is_cheap and pixels <= SERVED_HERE_PIXELS
+    return _Weighed(photo, position, max(pixels, _SMALLEST_CHARGE), is_light)
 
 
 def _iter_chunks(photos: Sequence[_Weighed], size: int) -> Iterator[list[_Weighed]]:

@@ -37,7 +37,7 @@ _NOT_FOR_OTHERS: Final = 0o077
 _SWITCH_S: Final = 0.0002
 """How long a thread that computes keeps others waiting, 25 times less than usual: uploads compute beside answers."""
 
-_COLLECTED_AFTER: Final = (20_000, 10, 50)
+_COLLECTED_AFTER: Final = (2_000, 10, 100)
 """How many new objects, and collections of younger ones, a collection waits for. A photo makes hundreds of objects."""
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)

@@ -9,8 +9,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-_PIECE_S: Final = 0.002
+_PIECE_S: Final = 0.001
 """How long a request may work on the event loop before the others get their turn."""
+
+_REST_S: Final = 0.002
+"""How long the event loop is left to short work after each piece, while several requests have long work."""
 
 
 @dataclass(slots=True)
@@ -70,7 +73,8 @@ class FairTurns:
 class LongWork:
     """Long work on the event loop, done in pieces: one of a single request between any two turns of short work.
 
-    Without it each of many large requests would do a piece before a small one got its turn.
+    Without it each of many large requests would do a piece before a small one got its turn. While there are several,
+    they rest between two pieces: a small request has several steps, and would wait for a piece at each.
     """
 
     def __init__(self) -> None:
@@ -83,7 +87,7 @@ class LongWork:
 
 @dataclass(slots=True)
 class Pieces:
-    """The work of one request, which pauses now and then. What is done within two milliseconds waits for nobody."""
+    """The work of one request, which pauses now and then. What is done within a millisecond waits for nobody."""
 
     _gate: asyncio.Lock
     _since: float = field(default_factory=time.perf_counter)
@@ -92,8 +96,9 @@ class Pieces:
         """Give others their turn, if this work has had the event loop for long."""
         if time.perf_counter() - self._since < _PIECE_S:
             return
+        is_alone = not self._gate.locked()
         async with self._gate:
-            await asyncio.sleep(0)
+            await asyncio.sleep(0 if is_alone else _REST_S)
         self._since = time.perf_counter()
 
     def resume(self) -> None:
