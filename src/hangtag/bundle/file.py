@@ -34,7 +34,7 @@ SHIPPED_FOLDER: Final = Path(__file__).resolve().parent.parent / "bundles"
 def list_bundles(environment: Mapping[str, str] = os.environ) -> list[Path]:
     """Return the bundles that have a name, sorted by it. If two have the same name, the first folder's counts."""
     found: dict[str, Path] = {}
-    for folder in _folders(environment):
+    for folder in bundle_folders(environment):
         for path in sorted(folder.glob(f"*{SUFFIX}")):
             if path.is_file():
                 found.setdefault(path.stem, path)
@@ -79,7 +79,8 @@ def _suggest(name: str, known: list[str]) -> str:
     return f"There are: {', '.join(known)}."
 
 
-def _folders(environment: Mapping[str, str]) -> list[Path]:
+def bundle_folders(environment: Mapping[str, str]) -> list[Path]:
+    """Return the folders in which bundles have names, the first of which counts."""
     own = [Path(folder) for folder in environment.get(FOLDERS_VARIABLE, "").split(os.pathsep) if folder]
     return [*own, SHIPPED_FOLDER]
 

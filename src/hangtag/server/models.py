@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -17,7 +18,7 @@ from typing import Final
 import numpy as np
 
 from hangtag.bundle.card import Card
-from hangtag.bundle.file import FOLDERS_VARIABLE, find_bundle, list_bundles, read_card
+from hangtag.bundle.file import FOLDERS_VARIABLE, bundle_folders, find_bundle, list_bundles, read_card
 from hangtag.bundle.signatures import OWN, TrustedKeys
 from hangtag.domain.errors import BundleError, HangtagError
 from hangtag.inference.model import Model, load_model
@@ -26,6 +27,7 @@ from hangtag.server.settings import Settings
 
 _log = logging.getLogger(__name__)
 _NICENESS: Final = 10
+_SETTLED_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,8 @@ class ModelRegistry:
         self.default_id = self._default_path.stem
         self._shop_paths: dict[str, Path] = {}
         self._in_use: dict[str, str] = {}
+        self._named: dict[str, Path] = {}
+        self._named_at: list[float] = []
 
     def use_shop_models(self, paths: Mapping[str, Path], in_use: Mapping[str, str]) -> None:
         """Offer the shop models at these paths, by id, and use those in `in_use` instead of their base models.
@@ -196,8 +200,18 @@ class ModelRegistry:
         _log.error("%s: %s; going on with the model that was loaded", path, problem)
 
     def _paths(self) -> dict[str, Path]:
-        paths = {path.stem: path for path in list_bundles(self._environment)}
-        return paths | self._shop_paths | {self.default_id: self._default_path}
+        return self._find_named() | self._shop_paths | {self.default_id: self._default_path}
+
+    def _find_named(self) -> dict[str, Path]:
+        """Return the bundles that have a name. Every request asks, so the folders are only listed after a change."""
+        changed = [
+            folder.stat().st_mtime if folder.exists() else 0.0 for folder in bundle_folders(self._environment)
+        ]
+        if changed != self._named_at:
+            self._named = {path.stem: path for path in list_bundles(self._environment)}
+            # Right after a change there may be another one at the same time, as far as the file system counts time.
+            self._named_at = changed if max(changed) < time.time() - _SETTLED_S else []
+        return self._named
 
     def _read(self, id_: str, path: Path) -> RegisteredModel:
         """Return what is known of a file. As long as its model is loaded, so is the card that belongs to it."""

@@ -21,6 +21,7 @@ from hangtag.store.folder import hash_file
 from hangtag.store.grouping import find_view
 from hangtag.store.refresh import count_photos, update_state
 from hangtag.store.regroup import add_sheets, new_product, regroup
+from hangtag.store.rests import Rests
 from hangtag.store.sheet_files import ParsedSheet, SheetFile, parse_sheet
 from hangtag.store.store import Change, Store, find_answer, iter_parts, keep_answer, now
 from hangtag.store.tables import PhotoRow, ProductRow
@@ -147,13 +148,17 @@ class Intake:
             if measure_index(path) > self.max_photos * _INDEX_BYTES_AN_ENTRY:
                 raise InvalidFieldsError(InvalidField("files", "the zip has too many entries"))
             with path.open("rb") as opened:
+                rests = Rests()
                 for entry in iter_entries(opened):
+                    rests.take()
                     name = clean_name(entry.name)
                     membership = sort_member(entry.name)
                     if membership is Membership.PHOTO:
                         self._check_room()
                         self.take_entry(path, name, entry)
                         received.photos += 1
+                        if self.photos[-1].sha256:  # what is kept is worth its time
+                            rests.begin()
                     elif membership is Membership.OTHER and is_table_name(name):
                         problems += self._take_packed_sheet(path, name, entry)
                     elif membership is Membership.OTHER:

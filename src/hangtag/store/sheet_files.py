@@ -1,6 +1,6 @@
 """The tables that come with photos: read in a process of their own, kept as they came, rows in the database."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -8,16 +8,15 @@ from typing import Any, Final
 from sqlalchemy import Connection, delete, insert, select, update
 
 from hangtag.domain.errors import InvalidField, InvalidFieldsError, TableError
+from hangtag.store.rests import Rests
 from hangtag.store.store import Change, Store, iter_parts
 from hangtag.store.tables import BatchRow, SheetRow
 from hangtag.tables.cells import Column, Kind
 from hangtag.tables.matching import has_photo_ending
 from hangtag.tables.reading import iter_padded_rows, open_table
-from hangtag.tables.sandbox import SandboxedTable, read_in_sandbox
+from hangtag.tables.sandbox import SandboxedTable, TableSize, read_in_sandbox
 
-MAX_COLUMNS: Final = 500
-MAX_ROWS: Final = 200_000
-MAX_CELLS: Final = 2_000_000
+MOST: Final = TableSize(columns=500, rows=200_000, cells=2_000_000)
 MAX_CELL_CHARACTERS: Final = 32_767
 """What a cell of Excel holds: more could not be given back."""
 
@@ -111,8 +110,8 @@ def parse_sheet(path: Path, file: SheetFile, sheet: str | None = None) -> Parsed
     Raises `InvalidFieldsError` for what is not a table, and for one with too many rows or columns.
     """
     try:
-        table = _read_text(path, file.name) or read_in_sandbox(path, file.name, sheet)
-        rows = list(_iter_checked(table, file.name))
+        table = _read_text(path, file.name) or read_in_sandbox(path, file.name, MOST, sheet)
+        rows = _read_rows(table)
         columns = _find_header(table.columns, rows)
     except TableError as error:
         message = f"the table {file.name} cannot be read: {error.problem}"
@@ -179,18 +178,15 @@ def _read_text(path: Path, name: str) -> SandboxedTable | None:
     ):  # reading more takes Python's lock from the answers
         return None
     table = open_table(path, name)
-    return SandboxedTable(table.columns, iter_padded_rows(table))
+    return SandboxedTable(table.columns, MOST.iter_within(len(table.columns), iter_padded_rows(table)))
 
 
-def _iter_checked(table: SandboxedTable, name: str) -> Iterator[tuple[int, list[str]]]:
-    if len(table.columns) > MAX_COLUMNS:
-        raise InvalidFieldsError(InvalidField("files", f"{name} has more than {MAX_COLUMNS:,} columns"))
-    for count, (line, cells) in enumerate(table.rows, start=1):
-        if count > MAX_ROWS:
-            raise InvalidFieldsError(InvalidField("files", f"{name} has more than {MAX_ROWS:,} rows"))
-        if count * len(table.columns) > MAX_CELLS:
-            raise InvalidFieldsError(InvalidField("files", f"{name} has more than {MAX_CELLS:,} cells"))
-        yield line, [cell.replace("\0", "")[:MAX_CELL_CHARACTERS] for cell in cells]
+def _read_rows(table: SandboxedTable) -> list[tuple[int, list[str]]]:
+    rows, rests = [], Rests()
+    for line, cells in table.rows:
+        rows.append((line, [cell.replace("\0", "")[:MAX_CELL_CHARACTERS] for cell in cells]))
+        rests.take()
+    return rows
 
 
 def _label(file: SheetFile, sheet: str | None) -> str:

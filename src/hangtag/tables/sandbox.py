@@ -1,4 +1,6 @@
-"""Reads a table of unknown origin in a process of its own: `python -m hangtag.tables.sandbox TABLE NAME RECORDS SHEET`.
+"""Reads a table of unknown origin in a process of its own.
+
+The command is `python -m hangtag.tables.sandbox TABLE NAME RECORDS SHEET COLUMNS ROWS CELLS`.
 
 Memory, time and output are limited, since a workbook of a few bytes can claim a cell a billion rows away, and a small
 file can unpack to an enormous one.
@@ -8,9 +10,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from hangtag.domain.errors import TableError
 from hangtag.tables.cells import Column, Kind, render_value
@@ -26,6 +28,7 @@ _SECONDS: Final = 300
 _NICE: Final = 10
 
 
+_Row = TypeVar("_Row")
 _running: Final[set["subprocess.Popen[str]"]] = set()
 
 
@@ -40,12 +43,35 @@ class SandboxedTable(NamedTuple):
     sheets: tuple[str, ...] = ()
 
 
-def read_in_sandbox(path: Path, name: str, sheet: str | None = None) -> SandboxedTable:
+class TableTooLargeError(TableError):
+    """A table has more columns, rows or cells than it may have."""
+
+
+class TableSize(NamedTuple):
+    """How many columns, rows and cells a table may have."""
+
+    columns: int
+    rows: int
+    cells: int
+
+    def iter_within(self, columns: int, rows: Iterable[_Row]) -> Iterator[_Row]:
+        """Yield the rows of a table of so many columns. Raises `TableTooLargeError` as soon as there are more."""
+        if columns > self.columns:
+            raise TableTooLargeError(f"it has more than {self.columns:,} columns")
+        for count, row in enumerate(rows, start=1):
+            if count > self.rows:
+                raise TableTooLargeError(f"it has more than {self.rows:,} rows")
+            if count * columns > self.cells:
+                raise TableTooLargeError(f"it has more than {self.cells:,} cells")
+            yield row
+
+
+def read_in_sandbox(path: Path, name: str, most: TableSize, sheet: str | None = None) -> SandboxedTable:
     """Read the table at a path, called `name`, in a process of its own; `path` with another ending is written.
 
     Of a workbook it is the first sheet, or the one called `sheet`.
 
-    Raises `TableError` for what is not a table, and what needs too much time or memory.
+    Raises `TableError` for what is not a table or is larger than `most`, and what needs too much time or memory.
     """
     target = path.with_suffix(".records")
     command = [
@@ -57,6 +83,7 @@ def read_in_sandbox(path: Path, name: str, sheet: str | None = None) -> Sandboxe
         name,
         str(target),
         sheet or "",
+        *map(str, most),
     ]
     status, said = _run(command, name)
     if status:
@@ -108,8 +135,8 @@ def _iter_records(path: Path) -> Iterator[tuple[int, list[str]]]:
             yield number, cells
 
 
-def main(source: Path, name: str, target: Path, sheet: str | None) -> None:
-    """Write the columns and rows of a table as JSON Lines; exits with a message if it cannot be read."""
+def main(source: Path, name: str, target: Path, sheet: str | None, most: TableSize) -> None:
+    """Write the columns and rows of a table as JSON Lines; exits with a message if it cannot be read or is too large."""
     os.nice(_NICE)
     limit_process(_MOST_SECONDS, _MOST_BYTES, _MOST_WRITTEN)
     try:
@@ -118,9 +145,11 @@ def main(source: Path, name: str, target: Path, sheet: str | None) -> None:
             file.write(json.dumps([0, table.sheets], ensure_ascii=False) + "\n")
             described = [*table.names, *(column.kind.name for column in table.columns)]
             file.write(json.dumps([0, described]) + "\n")
-            for number, values in table:
+            for number, values in most.iter_within(len(table.columns), table):
                 cells = ["" if value is None else render_value(value) for value in values]
                 file.write(json.dumps([number, cells], ensure_ascii=False) + "\n")
+    except TableTooLargeError as error:
+        sys.exit(error.problem)
     except TableError as error:
         sys.exit(f"{error.problem}. hangtag reads {TABLES_READ}")
     except MemoryError:
@@ -130,4 +159,10 @@ def main(source: Path, name: str, target: Path, sheet: str | None) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), sys.argv[4] or None)
+    main(
+        Path(sys.argv[1]),
+        sys.argv[2],
+        Path(sys.argv[3]),
+        sys.argv[4] or None,
+        TableSize(*map(int, sys.argv[5:])),
+    )

@@ -1,5 +1,6 @@
 import asyncio
 import time
+from asyncio import sleep as real_sleep
 
 from hangtag.server.turns import FairTurns, Flow, LongWork
 
@@ -121,3 +122,34 @@ def test_work_that_is_short_pauses_for_nobody():
         return list(others)
 
     assert asyncio.run(run()) == []
+
+
+def test_several_long_requests_leave_the_event_loop_to_short_ones_between_their_pieces(monkeypatch):
+    rests = []
+
+    async def note(seconds):
+        rests.append(seconds)
+
+    monkeypatch.setattr("hangtag.server.turns.asyncio.sleep", note)
+
+    async def be_long(work, count):
+        pieces = work.begin()
+        for _ in range(count):
+            time.sleep(0.0015)  # noqa: ASYNC251 - work that holds the event loop
+            await pieces.pause()
+
+    async def run():
+        work = LongWork()
+        await be_long(work, 2)
+        alone = rests.copy()
+        await work._gate.acquire()  # noqa: SLF001
+        second = asyncio.create_task(be_long(work, 1))
+        await real_sleep(0.01)
+        work._gate.release()  # noqa: SLF001
+        await second
+        return alone, rests[len(alone) :]
+
+    alone, together = asyncio.run(run())
+    assert alone == [0, 0]
+    assert len(together) == 1
+    assert together[0] > 0

@@ -10,6 +10,7 @@ from hangtag.store.decisions import Decision
 from hangtag.store.folder import FolderClaim
 from hangtag.store.index import Filter
 from hangtag.store.sheets import ColumnMapping
+from hangtag.tables.sandbox import TableSize
 from store_shop import draw
 
 VIEWS = {"1_front.png": "Red", "1_back.png": ("Red", 1), "2_front.png": "Green", "2_back.png": ("Blue", 2)}
@@ -269,7 +270,7 @@ def test_one_folder_has_one_service(tmp_path):
 
 
 def test_a_table_of_too_many_cells_is_refused(shop, monkeypatch):
-    monkeypatch.setattr("hangtag.store.sheet_files.MAX_CELLS", 5)
+    monkeypatch.setattr("hangtag.store.sheet_files.MOST", TableSize(columns=2, rows=9, cells=5))
     batch = shop.batches.create("b", None, "ann")["id"]
     (received,) = shop.add(batch, {"t.csv": b"a,b\n1,2\n3,4\n5,6\n"})
     assert "more than 5 cells" in received["problem"]
