@@ -136,7 +136,7 @@ def _iter_records(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def main(source: Path, name: str, target: Path, sheet: str | None, most: TableSize) -> None:
-    """Write the columns and rows of a table as JSON Lines; exits with a message if it cannot be read or is too large."""
+    """Write the columns and rows of a table as JSON Lines. Exits with a message if it is unreadable or too large."""
     os.nice(_NICE)
     limit_process(_MOST_SECONDS, _MOST_BYTES, _MOST_WRITTEN)
     try:

@@ -11,6 +11,7 @@ from hangtag.inference.photos import NamedPhoto
 from hangtag.server.batching import Batcher, BatchSettings
 from hangtag.server.problems import QueueFullError, ShuttingDownError
 from hangtag.server.upload_memory import UploadedPhoto, UploadMemory
+from hostile_files import webp_of_one_colour
 
 BLUE_TIFF = encode(paint("Blue"), "TIFF")
 RED, GREEN, BLUE = (encode(paint(colour)) for colour in ("Red", "Green", "Blue"))
@@ -247,3 +248,23 @@ def test_large_photos_are_refused_that_would_wait_too_long_at_the_pace_of_the_la
         assert colours(await batcher.predict([uploaded("x", BLUE_TIFF)] * 3)) == ["Blue"] * 3
 
     run_with(FakeModel(), work)
+
+
+def test_photos_beyond_the_limits_are_refused_together_and_never_decoded(monkeypatch):
+    decoded = []
+    decode = PhotoDecoder.decode
+    monkeypatch.setattr(
+        PhotoDecoder, "decode", lambda decoder, chunk: decoded.extend(chunk) or decode(decoder, chunk)
+    )
+    huge = webp_of_one_colour((8000, 8000))
+    given = [uploaded(str(number), huge) for number in range(30)]
+    given[7], given[20] = uploaded("red", RED), uploaded("tiff", BLUE_TIFF)
+
+    async def work(batcher):
+        return await batcher.predict(given)
+
+    answered = run_with(FakeModel(), work)
+    assert [photo.name for photo in decoded] == ["red", "tiff"]
+    assert answered.names == tuple(photo.name for photo in given)
+    assert [answered.labels("baseColour")[place] for place in (7, 20)] == ["Red", "Blue"]
+    assert answered.reasons.count(Reason.TOO_MANY_PIXELS) == 28

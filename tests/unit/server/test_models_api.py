@@ -1,3 +1,5 @@
+import os
+
 import pytest
 from fastapi.testclient import TestClient
 
@@ -130,3 +132,17 @@ def test_the_taxonomy_is_that_of_the_model(client):
     assert found["levels"] == list(TINY_TAXONOMY.levels)
     assert found["paths"] == [list(path) for path in TINY_TAXONOMY.paths]
     assert found["columns"] == {column: list(names) for column, names in TINY_HEADS.items()}
+
+
+def test_folders_of_bundles_are_listed_anew_only_after_a_change(registry, monkeypatch):
+    client, folder = registry
+    listed = []
+    monkeypatch.setattr("hangtag.server.models.list_bundles", lambda _: listed.append(1) or [])
+    os.utime(folder, (1_700_000_000, 1_700_000_000))
+    for _ in range(3):
+        client.get(MODELS)
+    assert len(listed) == 1
+    os.utime(folder)
+    client.get(MODELS)
+    assert len(listed) == 2
+    os.utime(folder, (1_700_000_001, 1_700_000_001))  # the next test looks anew

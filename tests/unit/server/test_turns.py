@@ -2,7 +2,10 @@ import asyncio
 import time
 from asyncio import sleep as real_sleep
 
+import pytest
+
 from hangtag.server.turns import FairTurns, Flow, LongWork
+from hangtag.store.rests import Rests
 
 
 def test_a_small_request_goes_before_what_a_large_one_has_left():
@@ -153,3 +156,18 @@ def test_several_long_requests_leave_the_event_loop_to_short_ones_between_their_
     assert alone == [0, 0]
     assert len(together) == 1
     assert together[0] > 0
+
+
+def test_threads_rest_for_longer_than_they_computed_and_not_after_other_work(monkeypatch):
+    clock, rested = [0.0], []
+    monkeypatch.setattr("hangtag.store.rests.time.thread_time", lambda: clock[0])
+    monkeypatch.setattr("hangtag.store.rests.time.sleep", rested.append)
+    rests = Rests()
+    for _ in range(10):
+        clock[0] += 0.001
+        rests.take()
+    assert sum(rested) == pytest.approx(2 * 0.009)
+    clock[0] += 5
+    rests.begin()
+    rests.take()
+    assert len(rested) == 3
