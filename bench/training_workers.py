@@ -29,6 +29,7 @@ EPOCHS: Final = 3
 def main() -> None:
     """Measure all ways and print a table."""
     arguments = _parse()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the training in its own session ends, too
     processors = count_usable_cpus()
     threads = ["--threads", str(processors)]
     ways: dict[str, tuple[list[str], dict[str, str]]] = {
