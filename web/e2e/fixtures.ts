@@ -35,22 +35,47 @@ export const test = base.extend<Fixtures>({
 });
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+/** The rules that look at colours; all others find the same in either scheme. */
+const RULES_OF_COLOUR = ['color-contrast', 'link-in-text-block'];
 
-/** Fails where axe finds anything against WCAG 2.2 AA or its own good practice. */
-export async function expectAccessible(page: Page): Promise<void> {
+/** A desk, a tablet, a phone. */
+const SIZES = [
+  { width: 1440, height: 900 },
+  { width: 768, height: 1024 },
+  { width: 360, height: 740 },
+];
+
+/**
+ * Fails where axe finds anything against WCAG 2.2 AA or its own good practice, or where the page is wider than its
+ * window: at each size, in light and in dark. The window is then as large as before.
+ */
+export async function expectNoComplaints(page: Page, sizes = SIZES): Promise<void> {
+  const before = page.viewportSize();
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+    for (const size of sizes) {
+      await page.setViewportSize(size);
+      await expectNoSidewaysScroll(page);
+      await expectAccessible(page, colorScheme === 'dark' ? RULES_OF_COLOUR : RULES);
+    }
+  }
+  if (before) await page.setViewportSize(before);
+}
+
+/** Fails where axe finds anything against rules, which are given by name or by tag. */
+export async function expectAccessible(page: Page, rules = RULES): Promise<void> {
   // What fades in has its contrast when it is there; some transitions never end in a browser without a screen.
   await page.evaluate(() => {
     const still = new CSSStyleSheet();
     still.replaceSync('*, ::before, ::after { transition: none !important; animation: none !important }');
     document.adoptedStyleSheets = [...document.adoptedStyleSheets, still];
   });
-  const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
   // The builder would send axe anew for every look, unminified, and sum up in a page of its own.
   await page.evaluate(`globalThis.axe ?? (() => { ${AXE} })()`);
   const { violations } = await new AxeBuilder({ page, axeSource: ';' })
     .setLegacyMode()
-    .options({ preload: false, resultTypes: ['violations'] })
-    .withTags(tags)
+    .options({ preload: false, resultTypes: ['violations'], runOnly: rules })
     .analyze();
   const found = violations.map(
     ({ id, help, nodes }) => `${id}: ${help} (${nodes.map(({ html }) => html).join(' | ')})`,
@@ -59,7 +84,7 @@ export async function expectAccessible(page: Page): Promise<void> {
 }
 
 /** Fails where the page is wider than its window. */
-export async function expectNoSidewaysScroll(page: Page): Promise<void> {
+async function expectNoSidewaysScroll(page: Page): Promise<void> {
   const [content, window] = await page.evaluate(() => [
     document.documentElement.scrollWidth,
     document.documentElement.clientWidth,

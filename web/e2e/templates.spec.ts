@@ -1,24 +1,7 @@
 import { BatchPage } from './batch-page.ts';
-import { expect, expectAccessible, expectNoSidewaysScroll, test } from './fixtures.ts';
-import type { Page } from '@playwright/test';
+import { expect, expectNoComplaints, test } from './fixtures.ts';
 
-const SIZES = [
-  { width: 1440, height: 900 },
-  { width: 360, height: 740 },
-];
 const EXAMPLE = 'Artikelnummer;Farbe;Geschlecht;Preis\n007;Marine;H;9,50\n008;Weiß;D;12,25\n';
-
-/** Fails where axe or the width complains, in both modes, large and small. */
-async function check(page: Page): Promise<void> {
-  for (const colorScheme of ['dark', 'light'] as const)
-    for (const size of SIZES) {
-      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-      await page.setViewportSize(size);
-      await expectNoSidewaysScroll(page);
-      await expectAccessible(page);
-    }
-  await page.setViewportSize({ width: 1440, height: 900 });
-}
 
 test('an example of a sheet becomes a template, and exports a batch after a look at every row', async ({
   page,
@@ -37,7 +20,7 @@ test('an example of a sheet becomes a template, and exports a batch after a look
   await page.getByRole('button', { name: 'Move Farbe neu up' }).click();
   await page.getByText('More about Geschlecht').click();
   await expect(page.getByLabel('Write instead').nth(2)).toHaveValue(/Herren = H/);
-  await test.step('the editor', () => check(page));
+  await test.step('the editor', () => expectNoComplaints(page));
   await page.getByRole('button', { name: 'Save' }).click();
   await expect(page.getByRole('status').filter({ hasText: 'Saved' })).toBeVisible();
   await page.goto(address);
@@ -46,7 +29,7 @@ test('an example of a sheet becomes a template, and exports a batch after a look
   await page.getByRole('combobox', { name: 'Template', exact: true }).selectOption({ label: 'Herbst' });
   await expect(page.getByText('8 products go into the file.')).toBeVisible();
   await expect(page.getByRole('columnheader').filter({ hasText: 'Farbe neu' })).toBeVisible();
-  await test.step('the dialog', () => check(page));
+  await test.step('the dialog', () => expectNoComplaints(page));
   const saved = page.waitForEvent('download');
   await page.getByRole('button', { name: 'Download' }).click();
   expect((await saved).suggestedFilename()).toBe('For the shop Herbst.csv');
@@ -56,7 +39,7 @@ test('categories are pasted, matched by name and mapped by hand', async ({ page 
   test.slow();
   await page.goto('/shop/templates');
   await expect(page.getByRole('button', { name: 'New mapping' })).toBeVisible();
-  await test.step('the lists', () => check(page));
+  await test.step('the lists', () => expectNoComplaints(page));
   await page.getByRole('button', { name: 'New mapping' }).click();
   await page.getByLabel('Name').fill('Our own');
   await page.getByLabel(/Your categories, one a line/).fill('Women > T-shirts\nShoes\nSale');
@@ -65,7 +48,7 @@ test('categories are pasted, matched by name and mapped by hand', async ({ page 
   await page.getByText('Unmapped', { exact: true }).click();
   await page.getByRole('searchbox', { name: 'Search hangtag’s paths' }).fill('sari');
   await page.getByRole('checkbox', { name: 'Saris' }).check();
-  await test.step('something selected', () => check(page));
+  await test.step('something selected', () => expectNoComplaints(page));
   await page.getByRole('searchbox', { name: 'Search categories' }).fill('Saris & more');
   await page.getByRole('button', { name: 'Add “Saris & more”' }).click();
   await expect(page.getByText('Nothing found')).toBeVisible();
@@ -86,7 +69,7 @@ test.describe('an address that is refused', () => {
     await page.getByLabel('Address').fill('https://shop.example/hook');
     await page.getByRole('button', { name: 'Add a webhook' }).click();
     await expect(page.getByText(/^whsec_/)).toBeVisible();
-    await test.step('the secret', () => check(page));
+    await test.step('the secret', () => expectNoComplaints(page));
     page.on('dialog', (dialog) => void dialog.accept());
     await page.getByRole('button', { name: 'Delete' }).click();
     await expect(page.getByText('No webhook yet.')).toBeVisible();
