@@ -272,7 +272,9 @@ def test_an_interrupted_run_leaves_no_table_and_says_how_to_go_on(start, tmp_pat
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     kept, interrupted = err.splitlines()
-    assert re.fullmatch(r"[\d,]+ photos are finished: the same command with --resume labels the others", kept)
+    assert re.fullmatch(
+        r"[\d,]+ photos are finished: run the same command with --resume to label the others", kept
+    )
     assert interrupted == "interrupted"
     assert [path.name for path in tmp_path.glob("*out*")] == [".out.csv.job"]
 

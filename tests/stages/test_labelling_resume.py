@@ -130,7 +130,7 @@ def test_failed_photos_that_were_mended_are_labelled(start, tmp_path, material):
         out = finish(start("labels.csv", "--retry-failed"))
     finally:
         broken.write_bytes(content)
-    assert f"{PHOTOS - 3} of {PHOTOS} photos labelled, 3 not, {PHOTOS - 4} of them before" in out
+    assert f"{PHOTOS - 3} of {PHOTOS} photos labelled, 3 not, {PHOTOS - 4} of them earlier" in out
     rows = [dict(row) for row in read(tmp_path / "labels.csv").elements()]
     assert len(rows) == PHOTOS
     assert [row["status"] for row in rows if row["path"].endswith("0007.png")] == ["labelled"]

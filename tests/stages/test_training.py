@@ -223,7 +223,7 @@ def test_sets_join_with_the_labels_that_they_have_and_photos_of_no_product_make_
     assert {"validation", "test", "people"} <= set(card.metrics)
     assert card.metrics["people"]["seen_in_training"]["verdict"] == "kept_back"
     assert card.ood_detector.output in load_model(bundle).run(np.zeros((3, 32, 32, 3), np.uint8))
-    assert "what was kept back of people" in output
+    assert "what was held out from people" in output
     assert "did not learn from these photos" in " ".join(output.split())
 
 

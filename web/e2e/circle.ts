@@ -197,14 +197,14 @@ const newest = page.locator('.shop-version').first();
 await newest.getByText('Candidate').waitFor();
 await shot('5-candidate');
 await newest.getByRole('button', { name: 'Use this version' }).click();
-const reason = page.getByLabel('Why you use it all the same');
+const reason = page.getByLabel('Why you want to use it anyway');
 const used = newest.getByText('In use');
 await used.or(reason).first().waitFor();
 const refused = await reason.isVisible();
 if (refused) {
   await reason.fill('The new class matters more');
   await shot('6-refused');
-  await page.getByRole('button', { name: 'Use it all the same' }).click();
+  await page.getByRole('button', { name: 'Use it anyway' }).click();
 }
 await used.waitFor();
 lap('promoted');

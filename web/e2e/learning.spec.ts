@@ -33,7 +33,7 @@ test('hangtag learns from checks, says what changed, and takes it back', async (
   await batch.choose('capris');
   await page.keyboard.press('Escape');
   const left = [12, 13].map((place) => batch.tags.nth(place).locator('.title'));
-  await expect(line).toContainText(/Learnt from 1\d checks:/, { timeout: 60_000 });
+  await expect(line).toContainText(/Learned from 1\d checks:/, { timeout: 60_000 });
   await expect(line).toContainText(/[1-9]\d* labels? changed/);
   for (const title of left) await expect(title).toContainText('Capri');
   await expectAccessible(page);
@@ -48,7 +48,7 @@ test('hangtag learns from checks, says what changed, and takes it back', async (
 test('the shop shows its versions; one is used, rolled back and downloaded', async ({ page }) => {
   await page.goto('/shop?part=models');
   await page.getByRole('button', { name: 'Learn now' }).click();
-  await expect(page.getByText('Learning has begun.')).toBeVisible();
+  await expect(page.getByText('Learning started.')).toBeVisible();
   const newest = page.locator('.shop-version').first();
   await expect(newest.getByText('Candidate')).toBeVisible({ timeout: 60_000 });
   await expect(newest).toContainText('Photos of');
@@ -91,7 +91,7 @@ test('checks leave as a file and come back', async ({ page }) => {
       buffer: await readFile(path),
     });
   await expect(page.getByText(/checks? applied|already the same/).first()).toBeVisible();
-  await expect(page.getByRole('heading', { name: 'Do your people agree?' })).toBeVisible();
+  await expect(page.getByRole('heading', { name: 'Do your reviewers agree?' })).toBeVisible();
   await expectAccessible(page);
 });
 

@@ -19,7 +19,7 @@ test('an example of a sheet becomes a template, and exports a batch after a look
   await page.getByRole('textbox', { name: 'Column', exact: true }).nth(1).fill('Farbe neu');
   await page.getByRole('button', { name: 'Move Farbe neu up' }).click();
   await page.getByText('More about Geschlecht').click();
-  await expect(page.getByLabel('Write instead').nth(2)).toHaveValue(/Herren = H/);
+  await expect(page.getByLabel('Replace values').nth(2)).toHaveValue(/Herren = H/);
   await test.step('the editor', () => expectNoComplaints(page));
   await page.getByRole('button', { name: 'Save' }).click();
   await expect(page.getByRole('status').filter({ hasText: 'Saved' })).toBeVisible();
@@ -72,6 +72,6 @@ test.describe('an address that is refused', () => {
     await test.step('the secret', () => expectNoComplaints(page));
     page.on('dialog', (dialog) => void dialog.accept());
     await page.getByRole('button', { name: 'Delete' }).click();
-    await expect(page.getByText('No webhook yet.')).toBeVisible();
+    await expect(page.getByText('No webhooks yet.')).toBeVisible();
   });
 });

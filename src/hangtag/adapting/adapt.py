@@ -96,9 +96,9 @@ class Adapter:
         statistics = read_statistics(bundle)
         if bundle.card.embedding is None or statistics is None:
             raise BundleError(
-                f"{bundle.card.name} cannot be adapted: it holds no {_missing(bundle.card)} of the photos it learnt",
+                f"{bundle.card.name} cannot be adapted: it holds no {_missing(bundle.card)} of its training photos",
                 where=bundle.path,
-                fix="Take the shipped model, or train one with this version of hangtag.",
+                fix="Start from the shipped model, or train one with this version of hangtag.",
             )
         self.bundle = bundle
         self.embedding = bundle.card.embedding.output

@@ -192,7 +192,7 @@ def _read_label_studio(path: Path) -> list[Decision]:
         raise TableError(f"the decisions cannot be read ({error})", where=path) from None
     if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
         raise TableError(
-            "this is no export of Label Studio: it should be a list of tasks",
+            "this is not a Label Studio export, which is a list of tasks",
             where=path,
             fix='Export the project there as "JSON".',
         )
@@ -219,7 +219,7 @@ def _read_task(task: Mapping[str, Any]) -> Iterable[Decision]:
 def _find_photo(data: Mapping[str, Any]) -> str:
     key = next((key for key in _PHOTO_KEYS if key in data), next(iter(data), None))
     if key is None:
-        raise ValueError("its data name no photo")
+        raise ValueError("its data does not name a photo")
     return str(data[key])
 
 

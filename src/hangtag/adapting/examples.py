@@ -87,8 +87,8 @@ def plan_lesson(card: Card, examples: Examples) -> Lesson:
             classes[column], targets[column] = (*known, *new), found
     if not classes:
         raise UsageError(
-            f"no column has {FEWEST_LABELS} labels that a model could learn from",
-            fix="Label more photos; the columns of the labels must be called as those of the model.",
+            f"no column has {FEWEST_LABELS} labels to learn from",
+            fix="Label more photos, and name the columns of labels as the model does.",
         )
     return Lesson(classes, targets, _extend_taxonomy(card, classes, labels), left_out)
 

@@ -184,7 +184,7 @@ class Card:
         for name in ("heads", "history", "golden", "precisions", "sources"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         if self.format != CARD_FORMAT:
-            raise BundleError(f"cards of format {CARD_FORMAT} are written, not {self.format}")
+            raise BundleError(f"cards are written in format {CARD_FORMAT}, not {self.format}")
         if not self.name:
             raise BundleError("the card has no name")
         _check_created(self.created)
@@ -256,7 +256,9 @@ def _check_other_outputs(card: Card) -> None:
         if part is not None and part.output in card.columns:
             raise BundleError(f"the output {part.output!r} of the {what} is that of a head")
     if card.ood_detector and card.embedding and card.ood_detector.output == card.embedding.output:
-        raise BundleError(f"the OOD detector and the embedding have one output, {card.embedding.output!r}")
+        raise BundleError(
+            f"the OOD detector and the embedding have the same output, {card.embedding.output!r}"
+        )
 
 
 def _check_taxonomy(card: Card) -> None:
@@ -272,7 +274,9 @@ def _check_taxonomy(card: Card) -> None:
 def _check_path_weights(card: Card) -> None:
     weighted = {head.column for head in card.heads if head.path_weight is not None}
     if weighted and weighted != set(card.taxonomy.levels) & set(card.columns):
-        raise BundleError(f"not all levels of the path have a path weight, but {', '.join(sorted(weighted))}")
+        raise BundleError(
+            f"only {', '.join(sorted(weighted))} have a path weight; every level of the path needs one"
+        )
 
 
 def _check_golden(check: GoldenCheck, heads: Sequence[HeadCard]) -> None:

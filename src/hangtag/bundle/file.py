@@ -234,7 +234,7 @@ def _located(path: Path) -> Iterator[None]:
     try:
         yield
     except WireError as error:
-        raise BundleError(f"the file is not a whole ONNX model: {error}", where=path) from None
+        raise BundleError(f"the file is not a complete ONNX model: {error}", where=path) from None
     except BundleError as error:
         if error.where is not None:
             raise

@@ -135,7 +135,7 @@ class GraphHeads:
         renamed: dict[str, str] = {}
         for column, shift in shifts.items():
             if shift.known and column not in self._made_by:
-                raise BundleError(f"the model has no head {column!r} that could be changed")
+                raise BundleError(f"the model has no head {column!r} to change")
             linear = self.linear_head(column) if shift.known else None
             if linear is not None:
                 shift = _merge(linear, shift)  # noqa: PLW2901 - the same change, written as one layer

@@ -50,7 +50,7 @@ class PublicKey:
         data = _decode(text)
         if data is None or len(data) != 2 + _ID_BYTES + _PUBLIC_BYTES or not data.startswith(_KEY_KIND):
             raise UsageError(
-                f"{text!r} is not a public key of minisign", fix="It begins with RW and has 56 letters."
+                f"{text!r} is not a minisign public key", fix="It begins with RW and has 56 letters."
             )
         return cls(data[2 : 2 + _ID_BYTES], data[2 + _ID_BYTES :])
 
@@ -105,9 +105,9 @@ def verify_bundle(path: Path, data: bytes, keys: tuple[PublicKey, ...]) -> str:
     signed = _decode(lines[1]) if len(lines) > 1 else None
     whole = _decode(lines[3]) if len(lines) > 3 else None  # noqa: PLR2004 - the fourth line
     if signed is None or whole is None or len(signed) != 2 + _ID_BYTES + _SIGNATURE_BYTES:
-        raise BundleError("the file is not a signature of minisign", where=place)
+        raise BundleError("the file is not a minisign signature", where=place)
     if signed[:2] != _SIGNED_HASH:
-        problem = "the signature is of a kind that minisign made before version 0.8"
+        problem = "the signature has a format from before minisign 0.8"
         raise BundleError(problem, where=place, fix="Sign the model again.")
     key = next((key for key in keys if key.id == signed[2 : 2 + _ID_BYTES]), None)
     if key is None:
@@ -115,12 +115,12 @@ def verify_bundle(path: Path, data: bytes, keys: tuple[PublicKey, ...]) -> str:
     signature, comment = signed[2 + _ID_BYTES :], lines[2].removeprefix(_TRUSTED)
     is_of_file = _verify(key, signature, hashlib.blake2b(data).digest())
     if not is_of_file or not _verify(key, whole, signature + comment.encode()):
-        raise BundleError("the signature is of another file, or was changed", where=path, fix=_ANOTHER)
+        raise BundleError("the signature belongs to another file, or was changed", where=path, fix=_ANOTHER)
     return comment
 
 
-_TRUST_IT: Final = f"If you trust who made it, add the key to {KEYS_VARIABLE}."
-_ANOTHER: Final = "Do not use the model. Get it, and its signature, from who made it."
+_TRUST_IT: Final = f"If you trust its author, add the key to {KEYS_VARIABLE}."
+_ANOTHER: Final = "Do not use the model. Get it and its signature from its author."
 
 
 def sign_bundle(path: Path, data: bytes, key_file: Path) -> Path:
@@ -148,10 +148,10 @@ def sign_bundle(path: Path, data: bytes, key_file: Path) -> Path:
 def make_key(path: Path) -> PublicKey:
     """Write a new secret key without a password, which only its owner may read; return its public key.
 
-    The public key is written next to it, with the ending `.pub`. Raises `UsageError` if there is such a file already.
+    The public key is written next to it, with the ending `.pub`. Raises `UsageError` if this file already exists.
     """
     if path.exists() or path.with_suffix(".pub").exists() or path.suffix == ".pub":
-        raise UsageError("there is such a file already", where=path, fix="Name another file.")
+        raise UsageError("this file already exists", where=path, fix="Name another file.")
     id_, private = os.urandom(_ID_BYTES), _ed25519().Ed25519PrivateKey.generate()
     public = PublicKey(id_, private.public_key().public_bytes_raw())
     secret = private.private_bytes_raw() + public.point
@@ -189,11 +189,11 @@ def _read_secret(path: Path) -> "tuple[bytes, ed25519.Ed25519PrivateKey]":
     data = _decode(lines[1]) if len(lines) > 1 else None
     if data is None or len(data) != _SECRET_BYTES or not data.startswith(_KEY_KIND):
         raise UsageError(
-            "the file is not a secret key of minisign", where=path, fix="`hangtag models key` makes one."
+            "the file is not a minisign secret key", where=path, fix="`hangtag models key` makes one."
         )
     if data[2:4] != _NO_PASSWORD:
         fix = "Sign with minisign itself: minisign -Sm MODEL.onnx."
-        raise UsageError("the key has a password, which hangtag does not ask for", where=path, fix=fix)
+        raise UsageError("the key has a password, which hangtag does not support", where=path, fix=fix)
     id_, seed = data[54:62], data[62 : 62 + _SEED_BYTES]
     return id_, _ed25519().Ed25519PrivateKey.from_private_bytes(seed)
 

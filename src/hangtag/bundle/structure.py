@@ -17,8 +17,8 @@ def check_structure(graph: Graph, card: Card) -> None:
     """Compare a graph with its card.
 
     Raises `BundleError` if the input is not the one that the preprocessing makes, an output is missing or
-    unknown, a head has another number of outputs than classes, weights lie outside of the file, or the nodes stand in
-    no order in which they can be run.
+    unknown, a head has another number of outputs than classes, weights are stored outside the file, or the nodes
+    stand in no order in which they can be run.
     """
     _check_self_contained(graph)
     _check_input(graph, card)
@@ -30,7 +30,7 @@ def _check_self_contained(graph: Graph) -> None:
     """Refuse weights that lie in another file: a model could name any file of the machine that opens it."""
     if graph.outside:
         raise BundleError(
-            f"the weights {graph.outside[0]!r} lie outside of the file",
+            f"the weights {graph.outside[0]!r} are stored outside the file",
             fix="A bundle is one file: export it with all its weights inside.",
         )
 
@@ -38,7 +38,7 @@ def _check_self_contained(graph: Graph) -> None:
 def _check_order(graph: Graph) -> None:
     if graph.functions:
         raise BundleError(
-            "the file defines operators of its own", fix="Export the model with them written out."
+            "the file defines its own operators", fix="Export the model with standard operators only."
         )
     if graph.undefined:
         raise BundleError(f"the graph reads {graph.undefined[0]!r} before it exists")
@@ -47,13 +47,13 @@ def _check_order(graph: Graph) -> None:
 def _check_input(graph: Graph, card: Card) -> None:
     if [port.name for port in graph.inputs] != [INPUT]:
         names = ", ".join(repr(port.name) for port in graph.inputs) or "none"
-        raise BundleError(f"the model should have the one input {INPUT!r}, it has {names}")
+        raise BundleError(f"the model should have one input, {INPUT!r}, but it has {names}")
     found = graph.inputs[0]
     expected = (None, card.preprocessing.height, card.preprocessing.width, 3)
     if (found.kind, found.shape) != (UINT8, expected):
         raise BundleError(
             f"the input {INPUT!r} is {_render(found.kind, found.shape)}, "
-            f"the card's preprocessing makes {_render(UINT8, expected)}"
+            f"but the card's preprocessing makes {_render(UINT8, expected)}"
         )
 
 
@@ -84,7 +84,7 @@ def _check_output(port: Port | None, name: str, described: tuple[str, int]) -> N
     what, width = described
     if port is None:
         raise BundleError(
-            f"the card describes the {what} {name!r}, and the model has no such output",
+            f"the card describes the {what} {name!r}, but the model has no such output",
             fix=f"Export the model again with its {what}, or leave it out of the card.",
         )
     if (port.kind, port.shape) != (FLOAT32, (None, width)):
@@ -96,7 +96,7 @@ def check_class_count(column: str, outputs: int | None, classes: int) -> None:
     """Compare a head's outputs with the classes that its card names. Raises `BundleError` with both numbers."""
     if outputs != classes:
         found = "an unknown number of" if outputs is None else str(outputs)
-        raise BundleError(f"the head {column!r} has {found} outputs, its card names {classes} classes")
+        raise BundleError(f"the head {column!r} has {found} outputs, but {classes} classes in the card")
 
 
 def _render(kind: int, shape: tuple[int | None, ...]) -> str:

@@ -52,7 +52,7 @@ def read_rows(catalogue: Catalogue) -> Rows:
             id_ = str(row.values[id_position])
             if id_ in rows.labels:
                 rows.rejects.append(
-                    Reject(row.line, RejectReason.DUPLICATE_ID, f"the id {id_} comes twice", row.raw)
+                    Reject(row.line, RejectReason.DUPLICATE_ID, f"the id {id_} occurs twice", row.raw)
                 )
                 continue
             labels = tuple(row.values[position] for position in positions)
@@ -78,7 +78,7 @@ def iter_row_findings(rows: Rows) -> Iterator[Finding]:
             yield Finding(FindingKind.SECOND_PHOTO, f"{used} is used", id=owner, photo=name)
     for ending, count in rows.other_files.items():
         counted = render_count(count, f"file {ending}", f"files {ending}")
-        yield Finding(FindingKind.OTHER_FILES, f"{counted} passed over", photo=f"*{ending}")
+        yield Finding(FindingKind.OTHER_FILES, f"{counted} skipped", photo=f"*{ending}")
     yield from iter_twin_labels(rows)
 
 

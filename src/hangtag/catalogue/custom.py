@@ -56,7 +56,7 @@ def list_custom_photos(folder: Path) -> list[str]:
     """
     if (folder / TABLE_NAME).is_file() and not (folder / CUSTOM_PHOTO_FOLDER).is_dir():
         fix = f"Put your own photos into {CUSTOM_PHOTO_FOLDER}/ next to it."
-        raise UsageError(f"the folder holds a catalogue, {TABLE_NAME}", where=folder, fix=fix)
+        raise UsageError(f"the folder is a catalogue: it holds {TABLE_NAME}", where=folder, fix=fix)
     photos = custom_photos(folder)
     names = sorted(photos.names, key=lambda name: (len(product_id(name)), name))
     if not names:
@@ -71,7 +71,7 @@ def _check_ids(photos: PhotoFolder, names: Sequence[str]) -> None:
         id_ = product_id(name)
         if id_ in MISSING:
             raise CatalogueError(
-                f"{name} cannot be an id: {id_!r} means that a value is missing", where=photos.folder
+                f"{name} cannot be used: as an id, {id_!r} stands for a missing value", where=photos.folder
             )
         if id_ in photo_of:
             problem = f"{photo_of[id_]} and {name} would both be the product {id_}"
@@ -96,7 +96,7 @@ def label_by_folders(names: Sequence[str], known: KnownLabels) -> Labelling:
 def describe_doubt(labels: Mapping[str, str], others: Sequence[Sequence[str]]) -> str:
     """Return a sentence on the path chosen for a category, and on the other candidates."""
     taken = format_path([labels[level] for level in CATEGORY_COLUMNS if level in labels])
-    return f"taken as {taken}, and not as {' or '.join(map(format_path, others))}"
+    return f"read as {taken}, not as {' or '.join(map(format_path, others))}"
 
 
 def count_other_files(folder: Path) -> dict[str, int]:
@@ -159,7 +159,7 @@ def label_by_file(path: Path, names: Sequence[str], known: KnownLabels) -> Label
     table = _in_usual_capitals(read_table(path))
     photo_column = next((column for column in PHOTO_COLUMNS if column in table.column_names), None)
     if photo_column is None:
-        fix = f"It is called {', '.join(PHOTO_COLUMNS)}; there are {', '.join(table.column_names)}."
+        fix = f"Call it {' or '.join(PHOTO_COLUMNS)}. The columns are {', '.join(table.column_names)}."
         raise UsageError("the table has no column that names the photos", where=path, fix=fix)
     columns = _find_label_columns(path, table)
     rows = table.select([photo_column, *columns]).to_pylist()
@@ -181,7 +181,7 @@ def _read_row(
 ) -> None:
     written = next(iter(row.values()))
     if name in labelling.labels:
-        labelling.problems[where] = f"{written} comes twice"
+        labelling.problems[where] = f"{written} occurs twice"
     else:
         tidy = {
             column: single_spaced(drop_invisible(restore_text(str(value or ""))))

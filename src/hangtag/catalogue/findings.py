@@ -94,7 +94,7 @@ _MEANINGS: Final[Mapping[FindingKind, _Meaning]] = {
     FindingKind.ODD_SIZE: _Meaning(Severity.INFO, "the photo is not of the usual size"),
     FindingKind.GREYSCALE: _Meaning(Severity.INFO, "the file stores no colours"),
     FindingKind.CMYK: _Meaning(Severity.INFO, "the file stores printing colours"),
-    FindingKind.TRANSPARENT: _Meaning(Severity.INFO, "the file has a transparent layer; it is laid on white"),
+    FindingKind.TRANSPARENT: _Meaning(Severity.INFO, "the file has transparent areas, which become white"),
     FindingKind.SEVERAL_FRAMES: _Meaning(Severity.INFO, "the file holds several pictures; the first is used"),
 }
 

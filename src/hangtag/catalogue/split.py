@@ -123,9 +123,8 @@ def _keep_given(usable: Sequence[Candidate], fractions: Fractions, seed: int) ->
     }
     train = [candidate for candidate in usable if candidate.given == TRAIN]
     if sum(lacking.values()) * len(usable) >= len(train):
-        problem = (
-            f"its train has {len(train)} of {len(usable)} products, too few to draw {' and '.join(lacking)}"
-        )
+        wanted = " and ".join(lacking)
+        problem = f"its train split has {len(train)} of {len(usable)} products, too few to draw {wanted} from"
         raise CatalogueError(f"the catalogue's own split cannot be kept: {problem}")
     for candidate in usable:
         candidate.split = str(candidate.given)

@@ -173,7 +173,7 @@ def find_suspects(guesses: OutOfFold, rows: Rows) -> tuple[list[Finding], list[C
     """
     if not any(id_ in rows.labels for id_ in guesses.ids):
         raise UsageError(
-            "the out-of-fold predictions are of other products: the catalogue has none of their ids",
+            "the out-of-fold predictions are for other products: none of their ids is in the catalogue",
             fix="Use the catalogue that the folds were trained on.",
         )
     findings: list[Finding] = []

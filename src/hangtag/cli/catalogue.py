@@ -164,7 +164,7 @@ def split(
     strategy: Annotated[
         Literal["grouped", "year", "random", "given"],
         typer.Option(
-            help="grouped: keep duplicates in one split; year: test on the newest; random: as others split it; "
+            help="grouped: keep duplicates in one split; year: test on the newest; random: ignore duplicates; "
             "given: keep the catalogue's own column `split`."
         ),
     ] = "grouped",
@@ -249,7 +249,7 @@ def _say_notable(report: "SplitReport") -> list[str]:
     )
     sentences = [duplicates]
     sentences += [
-        f"warning: {name} is empty: too few products, or classes of a single one, which stay in train"
+        f"warning: {name} is empty: too few products, or classes with a single product, which stay in train"
         for name in (TEST, VALIDATION)
         if not report.counts[name]
     ]

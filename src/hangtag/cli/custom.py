@@ -69,7 +69,7 @@ def custom(
         if made.table.name == pipeline.PROPOSALS_NAME:
             replaces = ["--force"] if (folder / CUSTOM_TABLE).exists() else []
             again = shlex.join(["hangtag", "custom", str(folder), "--labels", str(made.table), *replaces])
-            typer.echo(f"Correct the proposals in {made.table}, and pass it back: {again}")
+            typer.echo(f"Correct the proposals in {made.table}, then run: {again}")
         if made.other_files:
             counts = ", ".join(f"{count:,} {ending}" for ending, count in made.other_files.items())
             progress.say(f"skipped files without the extension of a photo: {counts}")

@@ -54,7 +54,7 @@ def list_versions(
     print_rows(
         rows,
         as_json=as_json,
-        nothing="Nothing was learnt yet. Check products in the page of `hangtag serve`.",
+        nothing="Nothing has been learned yet. Check products on the page of `hangtag serve`.",
     )
 
 
@@ -63,7 +63,10 @@ def promote(
     *,
     reason: Annotated[
         str | None,
-        typer.Option(help="Why, if some classes are significantly worse. It is kept.", show_default=False),
+        typer.Option(
+            help="Why you promote it although some classes are worse; stored with the version.",
+            show_default=False,
+        ),
     ] = None,
     data_folder: DataFolder = None,
 ) -> None:

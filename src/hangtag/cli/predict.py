@@ -200,7 +200,7 @@ def _choose_start(output: "Output | None", *, resume: bool, retry_failed: bool, 
     if given and (output is None or output.is_standard_output):
         raise UsageError("this needs an --output that is a file or a folder", where=given[-1])
     if "--restart" in given and len(given) > 1:
-        raise UsageError(f"{given[-1]} and --restart exclude each other", fix="Choose one of them.")
+        raise UsageError(f"{given[-1]} and --restart cannot be used together", fix="Choose one of them.")
     return options[given[0]][1] if given else Start.NEW
 
 

@@ -171,7 +171,7 @@ def train(
     from hangtag.pipelines.train import TrainOptions, run_folds, run_training
 
     if fold is not None and folds is None:
-        raise UsageError("--fold says which of the --folds to train", fix="Add --folds 5.")
+        raise UsageError("--fold needs --folds", fix="Add --folds 5.")
     if on_everything == (figures_of is None):
         raise UsageError(
             "a model that is trained on all photos has none left to be measured on"

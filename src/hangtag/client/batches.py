@@ -230,7 +230,7 @@ class BatchCalls:
                 if batch.is_labelled:
                     return batch
             if timeout_s is not None and time.monotonic() - started > timeout_s:
-                raise ServiceError(f"the batch is not labelled after {timeout_s:g} seconds", where=batch_id)
+                raise ServiceError(f"the batch was not labelled within {timeout_s:g} seconds", where=batch_id)
             time.sleep(_PAUSE_S)
 
     def iter_products(self, batch_id: str, **filters: Any) -> Iterator[Product]:  # noqa: ANN401 - text or number

@@ -55,7 +55,7 @@ class ClassFolders(KeepsNothingOpen):
             )
         columns = self._named_columns or _usual_columns(self._photos.names, depth)
         if depth > len(columns):
-            problem = f"{deepest} lies {depth} folders deep, and {len(columns)} levels have a meaning"
+            problem = f"{deepest} lies {depth} folders deep, but only {len(columns)} levels have a meaning"
             raise CatalogueError(problem, where=self._photos.folder, fix=DESCRIBE_IT)
         return tuple(columns)
 

@@ -175,7 +175,7 @@ def _read_columns(fields: _Fields) -> dict[str, str]:
     """Return the columns, those of the category path among them, whichever way they are given."""
     columns, levels = fields.columns(), fields.texts("levels")
     if len(levels) > len(CATEGORY_COLUMNS):
-        raise fields.error("levels", f"there are {len(levels)}, and hangtag knows {len(CATEGORY_COLUMNS)}")
+        raise fields.error("levels", f"there are {len(levels)}, but hangtag has only {len(CATEGORY_COLUMNS)}")
     category = dict(zip(CATEGORY_COLUMNS[len(CATEGORY_COLUMNS) - len(levels) :], levels, strict=True))
     for column in category:
         if column in columns:

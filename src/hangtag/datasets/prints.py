@@ -53,9 +53,9 @@ def fingerprint_catalogue(
         found = {(seen.size, seen.crc) for seen in prints.values()}
         # Of another catalogue's photo of the same name, or an older one, the contents are the name.
         others = {
-            f"{size}-{crc:08x}" if name in prints else name: one
-            for name, one in remembered.items()
-            for size, crc in [(one.size, one.crc)]
+            f"{size}-{crc:08x}" if name in prints else name: seen
+            for name, seen in remembered.items()
+            for size, crc in [(seen.size, seen.crc)]
             if (size, crc) not in found
         }
         write_prints({**others, **prints}, memory)
@@ -105,8 +105,9 @@ _SCHEMA = pa.schema(
 def write_prints(prints: Mapping[str, PhotoPrint], path: Path) -> None:
     """Write prints as Parquet. Raises `CatalogueError` if the file cannot be written."""
     rows = [
-        {"photo": name, "size": one.size, "crc": one.crc, "reason": one.reason} | _fingerprint_columns(one)
-        for name, one in prints.items()
+        {"photo": name, "size": seen.size, "crc": seen.crc, "reason": seen.reason}
+        | _fingerprint_columns(seen)
+        for name, seen in prints.items()
     ]
     table = pa.Table.from_pylist(rows, _SCHEMA.with_metadata({_PROBE_KEY: _probe()}))
     with whole_file(path) as temporary:

@@ -217,7 +217,7 @@ def assign_by_year(years: Sequence[int | None], fractions: Fractions) -> list[st
     newest_first = sorted(counts, reverse=True)
     if len(newest_first) < len(fractions) + 1:
         raise CatalogueError(
-            f"a split by year needs {len(fractions) + 1} different years, and there are {len(newest_first)}",
+            f"a split by year needs {len(fractions) + 1} different years, but there are {len(newest_first)}",
             fix="Choose another `strategy`.",
         )
     split_of: dict[Hashable, str] = {}

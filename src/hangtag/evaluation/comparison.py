@@ -81,13 +81,13 @@ def read_duel(duel: Duel) -> str:
         f"({percent(duel.second_accuracy)})"
     )
     if not duel.only_first and not duel.only_second:
-        return f"{start} are right for the very same photos."
+        return f"{start} are right for exactly the same photos."
     alone = f"{duel.first} alone is right for {duel.only_first:,} photos, {duel.second} alone for {duel.only_second:,}"
     chance = duel.chance
     if chance < SIGNIFICANT:
         level = "p < 0.001" if chance < 0.001 else f"p = {chance:.3f}"  # noqa: PLR2004 - what readers want to know
         return f"{start} differ by more than chance: {alone} ({level})."
-    return f"{start} cannot be told apart on these photos: {alone} (p = {chance:.2f})."
+    return f"{start} do not differ significantly on these photos: {alone} (p = {chance:.2f})."
 
 
 def _duels(column: str, measurements: Mapping[str, Measurement]) -> Iterator[Duel]:

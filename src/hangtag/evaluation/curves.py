@@ -78,9 +78,7 @@ def _read_losses(history: Epochs) -> Iterator[str]:
             "training longer would change little."
         )
     else:
-        turned = (
-            f"Validation loss turned after epoch {best + 1} of {epochs}, from {lowest:.3f} up to {last:.3f}"
-        )
+        turned = f"Validation loss rose again after epoch {best + 1} of {epochs}, from {lowest:.3f} up to {last:.3f}"
         if train[-1] >= train[best]:
             yield f"{turned}, and training loss did not fall either: the training was unsteady, not overfitted."
             return

@@ -137,7 +137,7 @@ def _elsewhere(card: Card) -> str:
         if head["support"]
     ]
     return (
-        "## Photos from other sources\n\nThe photos of the joined sets that were kept back from training.\n\n"
+        "## Photos from other sources\n\nThe photos of the joined sets that were held out from training.\n\n"
         + _table(("set", "head", "accuracy", "photos"), rows)
     )
 

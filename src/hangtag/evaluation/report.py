@@ -71,7 +71,7 @@ def _headline(report: Report) -> str:
 
 def _describe_split(split: dict[str, Any]) -> str:
     if KEPT_BACK_OF in split:
-        return f"what was kept back of {printable(split[KEPT_BACK_OF])}"
+        return f"what was held out from {printable(split[KEPT_BACK_OF])}"
     if "catalogue" in split:
         rejected = split.get("rejected_lines", 0)
         lines = f"; {rejected:,} of its lines are not products and are not counted" if rejected else ""

@@ -48,17 +48,17 @@ def write_report(
     """
     duels = compare_models(measurements)
     counts = {
-        title: count_examples(one.card, photos)
-        for title, one in measurements.items()
-        if is_own_table(one.card, photos)
+        title: count_examples(measured.card, photos)
+        for title, measured in measurements.items()
+        if is_own_table(measured.card, photos)
     }
     pictures = _write_pictures(measurements, folder, on_progress)
     build_page(Findings(measurements, photos.catalogue, duels, counts, pictures)).write(folder / PAGE)
     write_json(
         {
             "models": {
-                title: {**one.report, "reading": _read(one, counts.get(title, {}))}
-                for title, one in measurements.items()
+                title: {**measured.report, "reading": _read(measured, counts.get(title, {}))}
+                for title, measured in measurements.items()
             },
             "comparison": [
                 {**asdict(duel), "chance": duel.chance, "reading": read_duel(duel)} for duel in duels
@@ -143,12 +143,12 @@ def file_names(titles: Sequence[str]) -> dict[str, str]:
     return names
 
 
-def _read(one: Measurement, counts: TrainingCounts) -> dict[str, Any]:
+def _read(measured: Measurement, counts: TrainingCounts) -> dict[str, Any]:
     return {
-        "overview": read_overview(one.report),
-        "training": read_training(one.card),
+        "overview": read_overview(measured.report),
+        "training": read_training(measured.card),
         "heads": {
-            column: read_head(head, counts.get(column)) for column, head in one.report["heads"].items()
+            column: read_head(head, counts.get(column)) for column, head in measured.report["heads"].items()
         },
     }
 
@@ -156,7 +156,9 @@ def _read(one: Measurement, counts: TrainingCounts) -> dict[str, Any]:
 def _write_pictures(
     measurements: Mapping[str, Measurement], folder: Path, on_progress: OnProgress
 ) -> dict[tuple[str, str], list[Picture]]:
-    todo = [(title, column) for title, one in measurements.items() for column in one.report["heads"]]
+    todo = [
+        (title, column) for title, measured in measurements.items() for column in measured.report["heads"]
+    ]
     titles = file_names(list(measurements))
     columns = file_names(list(dict.fromkeys(column for _, column in todo)))
     pictures: dict[tuple[str, str], list[Picture]] = {}
@@ -178,9 +180,9 @@ def _write_pictures(
                 write_whole(png, folder / f"{name}.png")
             pictures[title, column] = [(png, words) for _, png, words in drawn]
         on_progress(done, len(todo))
-    for title, one in measurements.items():
-        if any(head["support"] for head in one.report["heads"].values()):
-            png = draw_coverage(title, one.report)
+    for title, measured in measurements.items():
+        if any(head["support"] for head in measured.report["heads"].values()):
+            png = draw_coverage(title, measured.report)
             write_whole(png, folder / f"coverage-{titles[title]}.png")
             pictures[title, OF_ALL_HEADS] = [(png, "Accuracy of each head over the share that it answers")]
     return pictures

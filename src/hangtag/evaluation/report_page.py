@@ -138,15 +138,15 @@ class Findings:
 
 def build_page(findings: Findings) -> Page:
     """Build the page: all models first, then each model with its heads."""
-    reports = {title: one.report for title, one in findings.measurements.items()}
+    reports = {title: measured.report for title, measured in findings.measurements.items()}
     first = next(iter(reports.values()))
     name = first["split"]["name"]
     page = Page(f"Evaluation on {name}: {', '.join(reports)}", _lead(reports))
     page.add_section("In short")
-    for title, one in findings.measurements.items():
+    for title, measured in findings.measurements.items():
         if len(reports) > 1:
             page.add_heading(title)
-        page.add_list(read_overview(one.report))
+        page.add_list(read_overview(measured.report))
     page.add_table(*_headline_table(reports))
     page.add_text(
         "The interval is what other photos of the same kind could have given, 95 times of 100 (Wilson). Macro-F1 "
@@ -154,8 +154,8 @@ def build_page(findings: Findings) -> Page:
     )
     if len(reports) > 1:
         _add_comparison(page, reports, findings.duels)
-    for title, one in findings.measurements.items():
-        _add_model(page, title, one, findings)
+    for title, measured in findings.measurements.items():
+        _add_model(page, title, measured, findings)
     return page
 
 
@@ -213,33 +213,33 @@ def _add_comparison(page: Page, reports: Mapping[str, Report], duels: Sequence[D
         page.add_list([read_duel(duel) for duel in duels])
 
 
-def _add_model(page: Page, title: str, one: Measurement, findings: Findings) -> None:
-    page.add_section(f"{title} {one.card.version}" if title == one.card.name else title)
-    page.add_text(one.card.description)
+def _add_model(page: Page, title: str, measured: Measurement, findings: Findings) -> None:
+    page.add_section(f"{title} {measured.card.version}" if title == measured.card.name else title)
+    page.add_text(measured.card.description)
     page.add_heading("Training curves")
-    page.add_list(read_training(one.card))
-    for png, alternative in draw_curves(one.card.history):
+    page.add_list(read_training(measured.card))
+    for png, alternative in draw_curves(measured.card.history):
         page.add_picture(png, alternative)
     page.add_heading("Answers and thresholds")
-    page.add_table(*coverage_table(one.report))
-    if one.report["answers"]:
-        page.add_table(*answers_table(one.report["answers"]))
+    page.add_table(*coverage_table(measured.report))
+    if measured.report["answers"]:
+        page.add_table(*answers_table(measured.report["answers"]))
     for png, alternative in findings.pictures.get((title, OF_ALL_HEADS), ()):
         page.add_picture(png, alternative)
     counts = findings.training_counts.get(title, {})
-    for column, head in one.report["heads"].items():
+    for column, head in measured.report["heads"].items():
         page.add_section(f"{title}: {column}")
         page.add_list(read_head(head, counts.get(column)))
         if not head["support"]:
             continue
         for png, alternative in findings.pictures.get((title, column), ()):
             page.add_picture(png, alternative)
-        _add_confusions(page, column, one, findings.catalogue)
+        _add_confusions(page, column, measured, findings.catalogue)
         page.add_table(*_class_table(head, counts.get(column)), "Each class, the most frequent first.")
 
 
-def _add_confusions(page: Page, column: str, one: Measurement, catalogue: Catalogue) -> None:
-    found = find_confusions(one.report["heads"][column]["confusion"])
+def _add_confusions(page: Page, column: str, measured: Measurement, catalogue: Catalogue) -> None:
+    found = find_confusions(measured.report["heads"][column]["confusion"])
     if not found:
         return
     page.add_table(
@@ -253,16 +253,17 @@ def _add_confusions(page: Page, column: str, one: Measurement, catalogue: Catalo
     for confusion in found[:SHOWN_CONFUSIONS]:
         photos = [
             (thumbnail, f"{wrong.photo}: {wrong.answered}, {percent(wrong.confidence)} confident")
-            for wrong in find_wrong_answers(one, column, confusion)
+            for wrong in find_wrong_answers(measured, column, confusion)
             if (thumbnail := _thumbnail(catalogue, wrong.photo)) is not None
         ]
         page.add_photos(photos, _caption(confusion))
 
 
-def _caption(one: Confusion) -> str:
-    if one.reverse:
-        return f"{one.true} and {one.answered}, taken for each other: the most confident mistakes and their answers"
-    return f"{one.true} answered as {one.answered}: the most confident mistakes"
+def _caption(confusion: Confusion) -> str:
+    if confusion.reverse:
+        pair = f"{confusion.true} and {confusion.answered}"
+        return f"{pair}, confused with each other: the most confident mistakes and their answers"
+    return f"{confusion.true} answered as {confusion.answered}: the most confident mistakes"
 
 
 def _class_table(head: Report, examples: Mapping[str, int] | None) -> tuple[list[str], list[list[Any]]]:

@@ -57,7 +57,7 @@ def judge(card: Card, photos: PhotoSet) -> Seen:
         return Seen(
             Verdict.PERHAPS_TRAINED_ON,
             f"{card.name} was trained on the catalogue that these photos come from: some of them may have been in its "
-            "training, and the figures are flattered by as much.",
+            "training, so the figures may be too high.",
         )
     return Seen(Verdict.UNKNOWN, f"hangtag cannot tell whether {card.name} saw these photos in its training.")
 
@@ -107,7 +107,7 @@ def _judge_split(card: Card, photos: PhotoSet) -> Seen:
         return Seen(
             Verdict.PERHAPS_TRAINED_ON,
             f"The split table is not the one that {card.name} was trained with: some of these photos may have been in "
-            "its training, and the figures are flattered by as much.",
+            "its training, so the figures may be too high.",
         )
     if photos.name == TRAIN:
         reason = (
@@ -115,14 +115,14 @@ def _judge_split(card: Card, photos: PhotoSet) -> Seen:
         )
         return Seen(Verdict.TRAINED_ON, reason)
     if photos.name == VALIDATION:
-        reason = f"The training of {card.name} chose its settings by these photos: the figures are a little flattered."
+        reason = f"{card.name} was tuned on these photos, so the figures are slightly too high."
         return Seen(Verdict.TUNED_ON, reason)
     return Seen(Verdict.HELD_OUT, f"{card.name} never saw these photos in its training.")
 
 
 def _judge_kept_back(card: Card) -> Seen:
     reason = (
-        f"{card.name} did not learn from these photos, which were kept back of a set that it learned from."
+        f"{card.name} did not learn from these photos, which were held out from a set that it learned from."
     )
     if card.ood_detector is not None:
         reason += " The threshold of its OOD detector was chosen with such photos, too, so that it flags few of them."
@@ -131,7 +131,7 @@ def _judge_kept_back(card: Card) -> Seen:
 
 def _judge_custom(card: Card) -> Seen:
     if CUSTOM in _joined(card.data):
-        reason = f"{card.name} was trained on the custom set too: it saw these photos, and the figures are flattered."
+        reason = f"{card.name} was trained on the custom set too: it saw these photos, so the figures are too high."
         return Seen(Verdict.TRAINED_ON, reason)
     if "catalogue" not in card.data:
         reason = f"The card of {card.name} does not say what it was trained on: whether it saw these photos is unknown."

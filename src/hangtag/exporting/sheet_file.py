@@ -81,7 +81,7 @@ def _iter_pieces(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[b
         while piece := file.read(_PIECE_BYTES):
             left -= len(piece)
             if left < 0:
-                raise zipfile.BadZipFile(f"{entry.filename} is larger than it says")
+                raise zipfile.BadZipFile(f"{entry.filename} is larger than its header says")
             yield piece
 
 
@@ -120,7 +120,7 @@ class _RowFiller:
                 self._refuse("a row of the sheet is too large")
         yield _ROW.sub(self._fill_row, rest + decoder.decode(b"", final=True)).encode("utf-8")
         if len(self._done) < len(self._rows):
-            self._refuse("the rows of the sheet are written in another way")
+            self._refuse("the sheet stores its rows in an unsupported way")
 
     def _fill_row(self, row: re.Match[str]) -> str:
         found = _NUMBER.search(row["attributes"])

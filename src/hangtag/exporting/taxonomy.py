@@ -127,7 +127,7 @@ def read_rules(source: Path | bytes, name: str | None = None) -> Iterator[Rule]:
     outcomes = {outcome: find_column(outcome, table.names) for outcome in OUTCOMES}
     if outcomes["id"] is None and outcomes["path"] is None:
         fix = "Give it a column `id`, a column `path`, or both."
-        raise TableError("a mapping needs the category that it maps to", where=table.where, fix=fix)
+        raise TableError("a mapping needs a column of categories", where=table.where, fix=fix)
     conditions: dict[int, str] = {}
     for position, column in enumerate(table.names):
         if position in outcomes.values():
@@ -291,7 +291,7 @@ def parse_mapping(name: str, document: Mapping[str, Any]) -> CategoryMapping:
         first = seen.setdefault(tuple(sorted(labels.items())), line)
         if first != line:
             raise TableError(
-                f"rule {line:,} asks for the same labels as rule {first:,}", where=name, fix="Remove one."
+                f"rule {line:,} has the same labels as rule {first:,}", where=name, fix="Remove one."
             )
         values = {outcome: str(entry.get(outcome) or "").strip() for outcome in OUTCOMES}
         rules.append(Rule(line, labels, make_category(values, line, name)))

@@ -88,7 +88,7 @@ def load_words(language: str) -> Words:
     name = "en-GB" if language == "en" else language
     if name not in LANGUAGES:
         fix = f"{did_you_mean(language, LANGUAGES)}There are {', '.join(LANGUAGES)}."
-        raise UsageError(f"there are no words in {language}", fix=fix)
+        raise UsageError(f"this language is not supported: {language}", fix=fix)
     values = _read(name)
     title = values.pop(_IN_TITLES)
     columns = values.pop(COLUMNS)

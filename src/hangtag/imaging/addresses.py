@@ -54,7 +54,10 @@ class AddressRules:
         """Raise for a private address; None is one that nobody else can know."""
         if self.allow_private or self.hosts or (address is not None and is_public(address)):
             return
-        raise PhotoError(Reason.PRIVATE_ADDRESS, f"{host} is in a private network, which is not fetched from")
+        raise PhotoError(
+            Reason.PRIVATE_ADDRESS,
+            f"{host} is in a private network; photos are fetched from public addresses only",
+        )
 
     def _is_listed(self, name: str) -> bool:
         return any(

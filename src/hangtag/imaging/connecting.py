@@ -40,7 +40,7 @@ class Deadline(threading.local):
             return timeout
         left = self.ends - time.monotonic()
         if left <= 0:
-            raise httpcore.ReadTimeout("the time is up")
+            raise httpcore.ReadTimeout("it took too long")
         return left if timeout is None else min(timeout, left)
 
 

@@ -87,7 +87,7 @@ def _read_file(path: Path, most: int) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise PhotoError(Reason.UNREADABLE, "this is no file, but a folder, a pipe or a device")
+            raise PhotoError(Reason.UNREADABLE, "this is not a file but a folder, a pipe or a device")
         pieces = []
         while most > 0 and (piece := os.read(descriptor, min(most, _READ_AT_A_TIME))):
             pieces.append(piece)

@@ -160,7 +160,7 @@ class Fetcher:
 
     def _pause(self, seconds: float) -> None:
         if seconds > 0 and self._closed.wait(seconds):
-            raise PhotoError(Reason.UNREACHABLE, "the run was ended")
+            raise PhotoError(Reason.UNREACHABLE, "the run was stopped")
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +193,7 @@ def _photo_errors() -> Iterator[None]:
     except (httpx.TimeoutException, httpcore.TimeoutException):
         raise _PassingError(PhotoError(Reason.TIMED_OUT)) from None
     except (httpx.UnsupportedProtocol, httpx.InvalidURL, ValueError) as error:
-        raise PhotoError(Reason.UNREADABLE, f"this is no address that can be fetched ({error})") from None
+        raise PhotoError(Reason.UNREADABLE, f"this address cannot be fetched ({error})") from None
     except httpx.TooManyRedirects:
         raise PhotoError(Reason.UNREACHABLE, "too many redirects") from None
     except (httpx.TransportError, httpx.StreamError) as error:
@@ -221,7 +221,7 @@ def _check_encoding(response: httpx.Response) -> None:
     """Refuse an answer that is packed although nobody asked for that: a few bytes could unpack to gigabytes."""
     encoding = response.headers.get("content-encoding", "identity").strip().casefold()
     if encoding not in ("identity", ""):
-        raise PhotoError(Reason.UNREADABLE, f"the server sends the photo packed ({encoding[:40]})")
+        raise PhotoError(Reason.UNREADABLE, f"the server sent the photo compressed ({encoding[:40]})")
 
 
 def _asked_pause_s(response: httpx.Response) -> float:

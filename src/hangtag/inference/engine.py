@@ -328,7 +328,7 @@ def _require_possible(precision: Precision, bundle: Bundle, *, quantised: bool) 
         return QUANTISED_PRECISION if quantised else precision
     if (precision == QUANTISED_PRECISION) != quantised:
         fix = (
-            "Take the model that it was made from." if quantised else "`hangtag quantise` makes an int8 form."
+            "Use the model that it was made from." if quantised else "`hangtag quantise` makes an int8 form."
         )
         raise UsageError(f"this model cannot compute in {precision}", where=bundle.path, fix=fix)
     return precision

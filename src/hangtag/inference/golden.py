@@ -82,7 +82,7 @@ def _compare(
         if not difference <= tolerance:  # NaN is a failure too
             raise BundleError(
                 f"the model fails its golden check in {engine.precision}: a logit of {column} differs by "
-                f"{difference:.3g} from the one it was made with, at most {tolerance:.3g} is allowed",
+                f"{difference:.3g} from the expected one; at most {tolerance:.3g} is allowed",
                 where=where,
                 fix="The file was changed, or hangtag's preprocessing was: get the bundle again or train it again.",
             )

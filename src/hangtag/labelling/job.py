@@ -114,7 +114,7 @@ def _prepare(plan: Plan) -> Manifest:
     known = has_manifest(plan.folder)
     if plan.output.is_folder and not known and any(_visible(plan.folder)):
         raise UsageError(
-            "this folder holds other files than labels",
+            "this folder holds files that are not labels",
             where=plan.output.path,
             fix="Choose another `output`.",
         )
@@ -139,7 +139,7 @@ def _check_same(plan: Plan, earlier: Manifest) -> None:
         changes.append(f"its photos were {_shorten(earlier.inputs)} and are now {_shorten(plan.inputs)}")
     if changes:
         raise UsageError(
-            f"this job was started with other settings: {'; '.join(changes)}",
+            f"this job was started with different settings: {'; '.join(changes)}",
             where=plan.output.path,
             fix="Use the options that it was started with, start again with `restart`, or choose another `output`.",
         )
@@ -177,5 +177,5 @@ def _lock(folder: Path) -> Callable[[], None]:
         fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(opened)
-        raise UsageError("another process works on this job", where=folder) from None
+        raise UsageError("another process is working on this job", where=folder) from None
     return lambda: os.close(opened)

@@ -198,7 +198,7 @@ class PartFolder:
     def _iter_part(self, path: Path, columns: Sequence[str] | None = None) -> Iterator[Any]:
         with _reading(path), pq.ParquetFile(path) as file:
             if file.schema_arrow.names != self._arrow.schema.names:
-                raise pa.ArrowInvalid("it has other columns")
+                raise pa.ArrowInvalid("its columns differ")
             yield from file.iter_batches(_BATCH_ROWS, columns=columns)
 
     def _of_one_model(self, batch: Any) -> Any:  # noqa: ANN401 - pyarrow has no types

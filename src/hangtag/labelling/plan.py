@@ -80,7 +80,7 @@ class Fingerprint:
                 )
             elif self.precisions[name] != now.precisions[name]:
                 changes.append(
-                    f"model {name} computed in {self.precisions[name]} and would in {now.precisions[name]}"
+                    f"model {name} ran in {self.precisions[name]} and would now run in {now.precisions[name]}"
                 )
         if self.top_k != now.top_k:
             changes.append(f"`top_k` was {self.top_k} and is now {now.top_k}")
@@ -105,7 +105,7 @@ def _describe_columns(before: Mapping[str, str], after: Mapping[str, str]) -> st
     return (
         f"the table has {' and '.join(said)}"
         if said
-        else "the columns of the table have another order or type"
+        else "the columns of the table have a different order or type"
     )
 
 

@@ -78,7 +78,7 @@ class TerminalTable:
         if self._seen > len(self._kept):
             hidden = self._seen - len(self._kept)
             self._console.print(
-                f"… and {hidden:,} more: write them into a table with --output FILE", style="dim"
+                f"… and {hidden:,} more: write them to a table with --output FILE", style="dim"
             )
 
     def discard(self) -> None:
@@ -164,7 +164,7 @@ def _render_answers(summary: Summary, model: str) -> str:
 
 def _headline(summary: Summary) -> Text:
     failed = f", {summary.failed:,} not" if summary.failed else ""
-    failed += f", {summary.photos_before:,} of them before" if summary.photos_before else ""
+    failed += f", {summary.photos_before:,} of them earlier" if summary.photos_before else ""
     speed = f"{summary.seconds:.1f} s, {summary.images_per_second:,.0f} images/s"
     return Text(
         f"{summary.labelled:,} of {render_count(summary.photos, 'photo', 'photos')} labelled{failed} ({speed})",

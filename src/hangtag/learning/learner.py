@@ -47,7 +47,7 @@ class Learner:
         adapter = self._find_adapter(wish.base)
         checks = read_checks(self._store, wish.base)
         if checks.learnt is None:
-            raise ConflictError("nothing was checked yet that a model could learn from")
+            raise ConflictError("there are no checks to learn from yet")
         with self._store.engine.connect() as connection:
             last = select(func.max(ShopModelRow.version)).where(ShopModelRow.base == wish.base)
             version = (connection.execute(last).scalar_one() or 0) + 1

@@ -65,7 +65,7 @@ class Shop:
     def change(self, *, enabled: bool | None = None, learn_after: int | None = None) -> dict[str, Any]:
         """Change the settings. Raises `InvalidFieldsError` for a number of checks that is none."""
         if learn_after is not None and not 1 <= learn_after <= _MOST_CHECKS:
-            raise InvalidFieldsError(InvalidField("learn_after", f"it is 1 to {_MOST_CHECKS:,}"))
+            raise InvalidFieldsError(InvalidField("learn_after", f"it must be 1 to {_MOST_CHECKS:,}"))
         with writing(self._store.engine) as connection:
             settings = read_settings(connection)
             wanted = LearningSettings(
@@ -86,7 +86,7 @@ class Shop:
             checked = _count_checks(self._store, connection)["total"]
             if checked < FEWEST_LABELS:
                 raise TooFewChecksError(
-                    f"{checked} products were checked; a model learns from {FEWEST_LABELS} on",
+                    f"{checked} products have been checked, and learning needs {FEWEST_LABELS}",
                     fix="Check some more products first.",
                 )
             add_wish(connection, Wish(number, name, who))
@@ -109,7 +109,9 @@ class Shop:
         with self._store.engine.connect() as connection:
             last = read_learnt(connection)
         if last is None:
-            raise ConflictError("what was learnt last is no longer in use: there is nothing to undo")
+            raise ConflictError(
+                "the version that was learned last is no longer in use, so there is nothing to undo"
+            )
         base = self.models.get(last["model"])["base"]["id"]
         return self.roll_back(base)
 

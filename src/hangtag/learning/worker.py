@@ -119,9 +119,9 @@ class LearningWorker:
         try:
             return self._learner.learn(wish)
         except HangtagError as error:
-            _log.info("nothing was learnt: %s", error)
+            _log.info("learning failed: %s", error)
         except IntegrityError:
-            _log.info("another service has just learnt the same")
+            _log.info("another service has just learned from the same checks")
         finally:
             self.learning = None
         return None
@@ -165,7 +165,7 @@ class LearningWorker:
             except (NotStoredError, IntegrityError):
                 continue  # it was deleted meanwhile, or another service is at it
             except HangtagError as error:
-                _log.warning("the labels of a batch cannot follow the shop model: %s", error)
+                _log.warning("a batch cannot be relabelled with the shop model: %s", error)
         return done
 
     def _list_outdated(self) -> list[Any]:

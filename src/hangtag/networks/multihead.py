@@ -55,7 +55,7 @@ class HeadedNetwork(nn.Module):
         Raises `RecipeError` for a backbone that shows none, or a column without a head.
         """
         if columns and (self.early is None or not set(columns) <= set(self.heads)):
-            raise RecipeError(f"{', '.join(columns)} cannot be shown early features of this network")
+            raise RecipeError(f"{', '.join(columns)} cannot use early features of this network")
         self._tapped = tuple(columns)
         for column in columns:
             head = self.heads[column]

@@ -113,7 +113,7 @@ def _read_file(file: Path) -> dict[str, Tensor]:
             fix=_READABLE,
         ) from None
     if not tensors or not all(isinstance(tensor, Tensor) for tensor in tensors.values()):
-        raise RecipeError("the file holds something else than tensors by name", where=file, fix=_READABLE)
+        raise RecipeError("the file does not hold named tensors", where=file, fix=_READABLE)
     return tensors
 
 

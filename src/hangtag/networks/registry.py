@@ -110,11 +110,13 @@ def _count_features(module: nn.Module, name: str, size: Size) -> int:
         shape = module.eval()(torch.zeros(1, 3, *size)).shape
     except (AssertionError, RuntimeError) as error:
         raise RecipeError(
-            f"timm's {name} cannot see photos of {size[0]}x{size[1]} ({str(error).splitlines()[0]})",
+            f"timm's {name} cannot process photos of {size[0]}x{size[1]} ({str(error).splitlines()[0]})",
             fix="Change preprocessing.height and width.",
         ) from None
     if len(shape) != 2:  # noqa: PLR2004 - one row of features for each photo
-        raise RecipeError(f"timm's {name} is no classifier: it gives features of the shape {tuple(shape)}")
+        raise RecipeError(
+            f"timm's {name} is not a classifier: it returns features of the shape {tuple(shape)}"
+        )
     return int(shape[1])
 
 

@@ -92,9 +92,9 @@ def require_same_corrections(table: pa.Table, path: Path) -> None:
     facts = read_facts(table)
     if facts is None or facts["sha256"] != _hash(path):
         raise UsageError(
-            "this run was begun with other corrections",
+            "this run was started with different corrections",
             where=path,
-            fix="Resume it without `corrections`, or start anew in another folder.",
+            fix="Resume it without `corrections`, or start again in another folder.",
         )
 
 
@@ -143,7 +143,7 @@ def _find_products(
     known = set(ids)
     stated = {key: labels for key, labels in said.items() if labels}
     if not stated:
-        raise UsageError("the file states no label", where=path)
+        raise UsageError("the file has no labels", where=path)
     found = {key: labels for key, labels in stated.items() if key in known}
     others = [key for key in stated if key not in known]
     if others:

@@ -193,7 +193,7 @@ def _read_labels(
         return labelling
     if labelling.problems:
         problem = f"{len(labelling.problems)} of the labels cannot be used; nothing was written"
-        raise CatalogueError(problem, where=table, fix="Correct them, or answer for them with `ask`.")
+        raise CatalogueError(problem, where=table, fix="Correct them, or enter others with `ask`.")
     if not any(labelling.labels.values()):
         fix = "Sort the photos into folders named after their labels, or use `labels`, `ask` or `propose`."
         raise UsageError("no photo has a label", where=table, fix=fix)

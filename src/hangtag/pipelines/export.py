@@ -163,7 +163,8 @@ def fill_sheet(
     source, own, target = Path(predictions), Path(sheet), Path(output)
     if own.suffix.lower() != target.suffix.lower():
         raise UsageError(
-            f"the sheet is {own.suffix}, the output {target.suffix}", fix=f"Name it ...{own.suffix}."
+            f"the sheet is {own.suffix}, the output {target.suffix}",
+            fix=f"Give it the extension {own.suffix}.",
         )
     check_destinations([Destination("output", target)], [source, own])
     finder = ProductFinder(ProductReader(open_table(source), sure=SURE if sure is None else sure))

@@ -232,7 +232,9 @@ def _label_in_job(
             summary = labeller.resume(walk, job, on_progress)
     except BaseException:
         if job is not None and job.photos:
-            view.say(f"{job.photos:,} photos are finished: the same command with --resume labels the others")
+            view.say(
+                f"{job.photos:,} photos are finished: run the same command with --resume to label the others"
+            )
         raise
     if summary.failed:
         view.say("--retry-failed also retries those that failed")

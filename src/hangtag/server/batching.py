@@ -190,7 +190,7 @@ class Batcher:
         room = min(in_time, DEAR_PIXELS_PER_PLACE * self._settings.queue_photos)
         if pixels and self._dear_pixels and self._dear_pixels + pixels > room:
             raise QueueFullError(
-                f"large photos of {self._dear_pixels // 1_000_000:,} megapixels wait already",
+                f"large photos of {self._dear_pixels // 1_000_000:,} megapixels are already waiting",
                 fix="Try again in a few seconds.",
             )
 

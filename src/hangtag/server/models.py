@@ -175,7 +175,7 @@ class ModelRegistry:
 
     def check_default(self) -> BundleError | None:
         """Return what is wrong with the file of the default model: after a restart there would be no service."""
-        fix = "Put the model's file back. Until then the service goes on with what it has loaded."
+        fix = "Put the model's file back. Until then the service keeps the model that it has loaded."
         stamp = _find_stamp(self._default_path)
         if stamp is None:
             return BundleError(f"the file of the model {self.default_id!r} is missing", fix=fix)
@@ -197,7 +197,7 @@ class ModelRegistry:
         stamp = _find_stamp(path)
         if stamp is not None:
             self._broken[stamp] = problem
-        _log.error("%s: %s; going on with the model that was loaded", path, problem)
+        _log.error("%s: %s; keeping the loaded model", path, problem)
 
     def _paths(self) -> dict[str, Path]:
         return self._find_named() | self._shop_paths | {self.default_id: self._default_path}

@@ -96,8 +96,8 @@ def _describe(address: str, method: str, operation: Json) -> Iterator[str]:
     yield f'<h3 id="{escape(operation["operationId"])}">{_heading(method, address)}</h3>'
     yield f"<p>{escape(operation.get('description', ''))}</p>"
     given = [
-        (one["name"], one["in"], _type_of(one["schema"]), one.get("description", ""))
-        for one in operation.get("parameters", [])
+        (parameter["name"], parameter["in"], _type_of(parameter["schema"]), parameter.get("description", ""))
+        for parameter in operation.get("parameters", [])
     ]
     for kind, content in operation.get("requestBody", {}).get("content", {}).items():
         schema = content["schema"]
@@ -123,8 +123,8 @@ def _describe_value(name: str, schema: Json) -> Iterator[str]:
     if "enum" in schema:
         yield f"<p>{_type_of(schema)}</p>"
     rows = [
-        (field, _type_of(one), one.get("description", ""))
-        for field, one in schema.get("properties", {}).items()
+        (field, _type_of(schema_of), schema_of.get("description", ""))
+        for field, schema_of in schema.get("properties", {}).items()
     ]
     if rows:
         yield from _table(f"The fields of {name}", ("field", "type", "meaning"), rows)
@@ -154,7 +154,7 @@ def _type_of(schema: Json) -> str:
         return f'<a href="#{name}"><code>{name}</code></a>'
     for several in ("anyOf", "oneOf"):
         if several in schema:
-            return " or ".join(_type_of(one) for one in schema[several])
+            return " or ".join(_type_of(choice) for choice in schema[several])
     if "const" in schema or "enum" in schema:
         values = schema.get("enum", [schema.get("const")])
         return " or ".join(f"<code>{escape(json.dumps(value))}</code>" for value in values)

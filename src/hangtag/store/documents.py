@@ -109,7 +109,7 @@ class Documents:
         if not changed:
             by = f" by {known.updated_by}" if known.updated_by else ""
             raise ConflictError(
-                f"{known.name!r} was saved{by} meanwhile", fix="Load it again, then change that."
+                f"{known.name!r} was saved{by} meanwhile", fix="Load it again and repeat the change."
             )
         return self.get(known.id)
 

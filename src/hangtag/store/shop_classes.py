@@ -103,14 +103,14 @@ class ShopClasses:
         with writing(self._store.engine) as connection:
             own = (ShopClassRow.attribute == attribute) & (ShopClassRow.name == name)
             if connection.execute(select(ShopClassRow.number).where(own)).first() is None:
-                raise NotStoredError(f"the shop made no class {name!r} of {attribute}")
+                raise NotStoredError(f"{attribute} has no class {name!r} that the shop added")
             products = _count_products(connection, attribute, name)
             if products:
                 raise ClassInUseError(
                     f"{products:,} products have {name!r}", fix="Assign them another class first."
                 )
             if (attribute, name) in self._find_learnt(connection):
-                raise ClassInUseError(f"the model in use has learnt {name!r}", fix="Roll back first.")
+                raise ClassInUseError(f"the model in use has learned {name!r}", fix="Roll back first.")
             connection.execute(delete(ShopClassRow).where(own))
             _count_up(connection)
 
@@ -197,7 +197,7 @@ def _plan_values(new: NewClass, vocabulary: Vocabulary) -> list[dict[str, Any]]:
 def _clean(field: str, text: str | None) -> str:
     cleaned = " ".join((text or "").split())
     if not cleaned or not cleaned.isprintable() or len(cleaned) > 100:  # noqa: PLR2004 - as the page can show
-        raise InvalidFieldsError(InvalidField(field, "it has 1 to 100 characters that can be printed"))
+        raise InvalidFieldsError(InvalidField(field, "it must have 1 to 100 printable characters"))
     return cleaned
 
 

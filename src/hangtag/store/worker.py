@@ -235,12 +235,14 @@ class LabellingWorker:
 
     def _set_aside(self, claim: Claim) -> bool:
         """Set aside what killed the process too often. Return False if that is the batch."""
-        _log.error("a batch has ended the service %d times; what was in hand is set aside", claim.deaths)
+        _log.error("a batch has crashed the service %d times; its current photos are set aside", claim.deaths)
         if not claim.suspect:
-            times = f"the service ended {claim.deaths} times while it began to label this batch"
-            self._fail(claim.batch, f"{times}, so it was set aside; choose its model again to try once more")
+            times = f"the service crashed {claim.deaths} times when it started to label this batch"
+            self._fail(claim.batch, f"{times}, so labelling was stopped; choose its model again to retry")
             return False
-        detail = f"the service ended {claim.deaths} times while it read this photo, so it was set aside"
+        detail = (
+            f"the service crashed {claim.deaths} times while it read this photo, so the photo was skipped"
+        )
         with self._store.changing(claim.batch) as change:
             photo = (PhotoRow.number == claim.suspect) & (PhotoRow.batch == claim.batch)
             product = change.connection.execute(

@@ -243,7 +243,7 @@ def _open_zip(file: BinaryIO) -> zipfile.ZipFile:
 def _open_part(archive: zipfile.ZipFile, part: str) -> Any:  # noqa: ANN401 - a file that only zipfile names
     entry = archive.getinfo(part)
     if entry.compress_type not in _METHODS or entry.flag_bits & 1:
-        raise zipfile.BadZipFile("it is packed in a way that workbooks are not, or encrypted")
+        raise zipfile.BadZipFile("it is encrypted, or compressed in an unsupported way")
     return archive.open(entry)
 
 

@@ -157,7 +157,7 @@ def _read_header(fields: Sequence[str], where: object) -> tuple[str, ...]:
     if ID not in names or lacks_labels:
         lacking = f"column {ID}" if ID not in names else f"label column ({', '.join(LABEL_COLUMNS)})"
         raise CatalogueError(
-            f"the header has no {lacking}", where=where, fix=f"It reads: {', '.join(names)[:200]}."
+            f"the header has no {lacking}", where=where, fix=f"The header is: {', '.join(names)[:200]}."
         )
     twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice or "" in names:

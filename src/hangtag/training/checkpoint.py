@@ -61,7 +61,7 @@ def require_same_run(state: RunState, recipes: Sequence[str], data: str, path: P
     for what, before, now in (("recipe", state.recipe, recipes), ("data", state.data, [data])):
         if before not in now:
             raise TrainingError(
-                f"the checkpoint was made with another {what}",
+                f"the checkpoint was made with a different {what}",
                 where=path,
                 fix="Leave `resume` out to start again, or choose another folder with `run`.",
             )

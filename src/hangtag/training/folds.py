@@ -179,7 +179,7 @@ def _read_fold(plan: FoldPlan, fold: int, run: Path) -> OutOfFold | None:
     found = read_out_of_fold(path)
     if found.facts.get("sha256") != plan.fingerprint():
         raise TrainingError(
-            "this fold was trained with another recipe or other rows",
+            "this fold was trained with a different recipe or different rows",
             where=path.parent,
             fix="Delete it, or choose another folder with `run`.",
         )

@@ -136,7 +136,7 @@ def _fit(work: Work, plan: WorkerPlan) -> None:
             problem = trainer.fit().return_value
     except TrainingFailedError as error:
         raise TrainingError(
-            f"Ray gave up ({_last_line(error)})",
+            f"Ray stopped the training ({_last_line(error)})",
             where=work.settings.folder,
             fix="Its output above says why. Continue with `resume=True`.",
         ) from None

@@ -239,9 +239,9 @@ def external_in_a_function(model):
 def test_weights_in_another_file_are_refused_wherever_they_are_named(tmp_path, hide):
     model = build_tiny_graph()
     hide(model)
-    with pytest.raises(BundleError, match="lie outside of the file"):
+    with pytest.raises(BundleError, match="are stored outside the file"):
         read_bundle(with_card(tmp_path / "outside.onnx", model))
-    with pytest.raises(BundleError, match="lie outside of the file"):
+    with pytest.raises(BundleError, match="are stored outside the file"):
         write_bundle(model, CARD, tmp_path / "written.onnx")
     assert not (tmp_path / "written.onnx").exists()
 

@@ -77,7 +77,9 @@ def test_a_mapping_says_what_the_folders_mean(write_photos):
 
 def test_folders_without_meaning_are_refused(write_photos):
     folder = write_photos("a/b/c/d/1.jpg", "e/2.jpg")
-    with pytest.raises(CatalogueError, match=r"a/b/c/d/1.jpg lies 4 folders deep, and 3 .*catalogue\.toml"):
+    with pytest.raises(
+        CatalogueError, match=r"a/b/c/d/1.jpg lies 4 folders deep, but only 3 .*catalogue\.toml"
+    ):
         load_cleaned(folder)
 
 

@@ -190,7 +190,7 @@ def test_the_table_may_state_its_separator_or_be_a_workbook(write_mapped):
         (
             BY_PHOTO.replace("[columns]", 'levels = ["a","b","c","d"]\n[columns]'),
             "levels",
-            "4, and hangtag knows 3",
+            "4, but hangtag has only 3",
         ),
         (BY_PHOTO.replace("[columns]\narticleType", "columns"), "columns", "it must be a table"),
     ],

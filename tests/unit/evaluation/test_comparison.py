@@ -60,12 +60,12 @@ def test_models_are_compared_where_they_answer_the_same_column():
 @pytest.mark.parametrize(
     ("counts", "words"),
     [
-        ((0, 0), "are right for the very same photos"),
+        ((0, 0), "are right for exactly the same photos"),
         ((59, 7), "differ by more than chance: A alone is right for 59 photos, B alone for 7 (p < 0.001)"),
         ((15, 4), "differ by more than chance: A alone is right for 15 photos, B alone for 4 (p = 0.019)"),
         (
             (6, 4),
-            "cannot be told apart on these photos: A alone is right for 6 photos, B alone for 4 (p = 0.75)",
+            "do not differ significantly on these photos: A alone is right for 6 photos, B alone for 4 (p = 0.75)",
         ),
     ],
 )

@@ -35,7 +35,7 @@ def trained_card(**data):
     ("split", "verdict", "words"),
     [
         ("test", Verdict.HELD_OUT, "never saw these photos"),
-        ("validation", Verdict.TUNED_ON, "a little flattered"),
+        ("validation", Verdict.TUNED_ON, "slightly too high"),
         ("train", Verdict.TRAINED_ON, "was trained on these photos"),
     ],
 )
@@ -51,7 +51,7 @@ def test_another_table_may_have_been_seen(split):
     found = judge(trained_card(), photos)
     assert found.verdict is Verdict.PERHAPS_TRAINED_ON
     assert "may have been in its training" in found.reason
-    assert "flattered" in found.reason
+    assert "too high" in found.reason
 
 
 def test_a_table_without_the_models_columns_is_not_its_own():

@@ -326,7 +326,7 @@ def test_an_interrupt_ends_the_wait_for_a_photo(shop):
         photo = next(ahead.start(inputs))
         threading.Timer(0.1, ahead.end_waits).start()
         began = time.monotonic()
-        with pytest.raises(PhotoError, match="the run was ended"):
+        with pytest.raises(PhotoError, match="the run was stopped"):
             photo.read()
         assert time.monotonic() - began < PATIENCE_S
         Shop.release.set()

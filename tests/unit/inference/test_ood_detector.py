@@ -67,7 +67,7 @@ def _write_plain(folder):
 
 def test_an_ood_detector_that_the_graph_lacks_is_refused(tmp_path):
     with pytest.raises(
-        BundleError, match="describes the OOD detector 'not_a_product', and the model has no such output"
+        BundleError, match="describes the OOD detector 'not_a_product', but the model has no such output"
     ):
         write_bundle(build_tiny_graph(), CARD, tmp_path / "ood.onnx")
 

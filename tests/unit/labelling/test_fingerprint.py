@@ -37,7 +37,7 @@ BEFORE = Fingerprint(
         ),
         (
             {"columns": dict(reversed(BEFORE.columns.items()))},
-            "the columns of the table have another order or type",
+            "the columns of the table have a different order or type",
         ),
     ],
 )

@@ -182,7 +182,7 @@ def test_two_processes_do_not_work_on_one_job(plan):
     plan.folder.mkdir()
     other = os.open(plan.folder, os.O_RDONLY)
     fcntl.flock(other, fcntl.LOCK_EX)
-    with pytest.raises(UsageError, match="another process works on this job"):
+    with pytest.raises(UsageError, match="another process is working on this job"):
         label(plan, Start.NEW, "abc")
     os.close(other)
     assert label(plan, Start.NEW, "abc") == "abc"
@@ -192,7 +192,7 @@ def test_a_folder_of_other_things_is_left_alone(folder_plan, tmp_path):
     (tmp_path / "labels").mkdir()
     (tmp_path / "labels" / "part-00000.parquet").touch()
     for start in Start:
-        with pytest.raises(UsageError, match="this folder holds other files than labels"):
+        with pytest.raises(UsageError, match="this folder holds files that are not labels"):
             label(folder_plan, start, "abc")
     assert names_in(tmp_path / "labels") == ["part-00000.parquet"]
 
@@ -219,7 +219,7 @@ def test_a_damaged_part_is_named_and_nothing_is_lost(folder_plan):
 def test_a_part_of_something_else_is_no_part_of_the_job(folder_plan):
     label(folder_plan, Start.NEW, "abcd")
     pq.write_table(pa.table({"path": ["a"]}), folder_plan.folder / "part-00001.parquet")
-    with pytest.raises(UsageError, match=r"part-00001.parquet: .* \(it has other columns\)"):
+    with pytest.raises(UsageError, match=r"part-00001.parquet: .* \(its columns differ\)"):
         label(folder_plan, Start.RESUME, "abcd")
     assert label(folder_plan, Start.RESTART, "abcd") == "abcd"
 

@@ -103,7 +103,7 @@ def test_the_summary_says_what_a_run_came_to():
     summary.flags = {"default": Counter({Flag.BLURRED: 4, Flag.NOT_A_PRODUCT: 9})}
     print_summary(console, summary, ["a\x1b.csv: the table cannot be read beyond row 2"])
     assert console.file.getvalue().splitlines() == [
-        "1,193 of 1,200 photos labelled, 7 not, 200 of them before (2.0 s, 500 images/s)",
+        "1,193 of 1,200 photos labelled, 7 not, 200 of them earlier (2.0 s, 500 images/s)",
         "  5 × corrupt: the file is damaged",
         "  2 × empty: the file is empty",
         r"  a\x1b.csv: the table cannot be read beyond row 2",

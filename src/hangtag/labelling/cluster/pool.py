@@ -280,7 +280,7 @@ def _blame(chunk: Chunk, why: str) -> None:
     chunk.losses += 1
     if chunk.losses >= _MOST_LOSSES:
         raise UsageError(
-            f"{_MOST_LOSSES} workers were lost with the same photos ({_last_line(why)})",
+            f"{_MOST_LOSSES} workers were lost while labelling the same photos ({_last_line(why)})",
             where=f"{chunk.photos[0].name} to {chunk.photos[-1].name}",
             fix="Check that the machines have enough memory. Continue with `resume`.",
         )

@@ -179,7 +179,7 @@ class Refusal:
 
     def as_error(self) -> UsageError:
         """Return the error, to be raised where a person reads it."""
-        return UsageError(f"a worker says: {self.problem}", where=self.where, fix=self.fix)
+        return UsageError(f"a worker reported: {self.problem}", where=self.where, fix=self.fix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +202,8 @@ class Identity:
             changes.append(f"this machine has hangtag {self.version} and another one {other.version}")
         if changes:
             raise UsageError(
-                f"a machine of the cluster would give other labels: {'; '.join(changes)}",
-                fix="Choose a `precision` that all machines have, and install the same hangtag on them.",
+                f"a machine of the cluster would give different labels: {'; '.join(changes)}",
+                fix="Choose a `precision` that all machines support, and install the same hangtag on them.",
             )
 
 

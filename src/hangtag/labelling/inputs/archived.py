@@ -160,7 +160,7 @@ class TarWalk:
                 yield from self._walk(stream)
         except (*_DAMAGE, OSError) as error:
             reason = _reason_of(error, has_run_out=stream is not None and stream.has_run_out)
-            yield BrokenInput(self.path, PhotoError(reason, f"the tar cannot be read on ({error})"))
+            yield BrokenInput(self.path, PhotoError(reason, f"the tar cannot be read further ({error})"))
 
     def count(self) -> None:
         """Return None: a tar has no index."""

@@ -165,7 +165,7 @@ class FarPhoto:
             # Not `result` with a timeout: its TimeoutError could as well be that of the fetch.
             if wait([arriving], _LOOKED_UP_S).done:
                 return arriving.result().take()
-        raise PhotoError(Reason.UNREACHABLE, "the run was ended")
+        raise PhotoError(Reason.UNREACHABLE, "the run was stopped")
 
 
 class FetchingAhead:

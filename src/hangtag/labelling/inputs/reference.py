@@ -117,7 +117,9 @@ class References:
         extra = no_extra() if extra is None else extra
         if "\0" in text or len(text) > MOST_CHARACTERS:
             detail = (
-                "no path or address has a zero in it" if "\0" in text else "no path or address is so long"
+                "a path or address cannot contain a null character"
+                if "\0" in text
+                else "the path or address is too long"
             )
             return FaultyPhoto(text[:_SHOWN_CHARACTERS], PhotoError(Reason.UNREADABLE, detail), extra=extra)
         scheme = scheme_of(text)

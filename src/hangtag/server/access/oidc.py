@@ -128,7 +128,7 @@ class SingleSignOn:
     async def finish(self, attempt: Attempt | None, answer: Mapping[str, str], redirect_uri: str) -> Visitor:
         """Return who comes back with an answer of the provider. Raises `SignOnError`."""
         if attempt is None:
-            raise SignOnError("this browser did not begin to sign in, or took too long")
+            raise SignOnError("this browser did not start to sign in here, or took too long")
         if not hmac.compare_digest(answer.get("state", "").encode(), attempt.state.encode()):
             raise SignOnError("the answer belongs to another attempt")
         if answer.get("iss", self._settings.oidc_issuer) != self._settings.oidc_issuer:
@@ -149,7 +149,9 @@ class SingleSignOn:
         claim = self._settings.oidc_name_claim
         name = _find_claim(claims, claim)
         if not isinstance(name, str) or not name.strip():
-            raise SignOnError(f"the provider does not say {claim!r}", fix="Set HANGTAG_OIDC_NAME_CLAIM.")
+            raise SignOnError(
+                f"the provider did not send the claim {claim!r}", fix="Set HANGTAG_OIDC_NAME_CLAIM."
+            )
         if claim == "email" and claims.get("email_verified") in (False, "false"):
             raise SignOnError("the provider has not verified the e-mail address")
         given = _find_claim(claims, self._settings.oidc_role_claim)
@@ -234,7 +236,7 @@ class SingleSignOn:
         _check_address(address)
         more = await _fetch("GET", address, headers={"Authorization": f"Bearer {tokens['access_token']}"})
         if more.get("sub") != claims["sub"]:
-            raise SignOnError("the provider speaks of someone else")
+            raise SignOnError("the provider describes someone else")
         return {**more, **claims}
 
 

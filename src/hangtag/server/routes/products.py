@@ -262,7 +262,7 @@ def _read_decision(new: NewDecision) -> Decision:
         message = "send either products, matching or each"
         raise InvalidRequestError(InvalidValue(field="products", message=message))
     if new.except_ and new.matching is None:
-        raise InvalidRequestError(InvalidValue(field="except", message="it belongs to matching"))
+        raise InvalidRequestError(InvalidValue(field="except", message="it can only be sent with matching"))
     numbers = None if new.products is None else tuple(parse_id(id_, "product") for id_ in new.products)
     return Decision(
         products=numbers,

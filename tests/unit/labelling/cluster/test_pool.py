@@ -126,7 +126,7 @@ def test_workers_that_are_said_are_started_whatever_room_there_is():
 def test_photos_that_take_every_worker_end_the_run_by_name():
     cluster = PlayedCluster(lost_with="/none/25.jpg")
     with pytest.raises(
-        UsageError, match=r"5 workers were lost with the same photos \(the node is gone\)"
+        UsageError, match=r"5 workers were lost while labelling the same photos \(the node is gone\)"
     ) as caught:
         label(cluster)
     assert caught.value.where == "/none/20.jpg to /none/29.jpg"
@@ -149,7 +149,7 @@ def test_workers_that_cannot_start_end_the_run():
 
 def test_what_a_worker_refuses_is_said():
     refusal = Refusal.of(BundleError("the model is broken", where="tiny.onnx", fix="Mend it."))
-    with pytest.raises(UsageError, match=r"tiny\.onnx: a worker says: the model is broken\. Mend it"):
+    with pytest.raises(UsageError, match=r"tiny\.onnx: a worker reported: the model is broken\. Mend it"):
         label(PlayedCluster(identity=refusal))
 
 

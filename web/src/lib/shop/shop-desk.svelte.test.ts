@@ -43,7 +43,7 @@ it('keeps a refusal with the classes that are worse, until a reason is given', a
 
 it('says when the model is used as it came', async () => {
   await desk.rollback('default');
-  expect(desk.said).toBe('The model is in use as it came.');
+  expect(desk.said).toBe('The original model is in use again.');
 });
 
 it('tells the wider side of an interval', () => {

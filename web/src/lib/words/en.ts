@@ -171,7 +171,7 @@ export const en = {
   'finding.odd_size': 'the photo is not the usual size',
   'finding.greyscale': 'the file has no colours',
   'finding.cmyk': 'the file uses printing colours (CMYK)',
-  'finding.transparent': 'the file has a transparent layer; it is laid on white',
+  'finding.transparent': 'the file has transparent areas, which become white',
   'finding.several_frames': 'the file holds several pictures; the first is used',
 
   // charts
@@ -224,10 +224,10 @@ export const en = {
     'Photos from a different source than the training photos: the hardest and fairest test.',
   'split.note.train': 'The model was trained on these photos, so the figures say little.',
   'split.note.grouped':
-    'Copies and near copies of a photo are on the same side of the split, so none of these was seen in training.',
+    'Duplicates and near-duplicates of a photo are in the same split, so none of these photos was seen in training.',
   'split.note.year': 'Its products are from later years than the training products.',
   'split.note.random':
-    'Drawn at random. Near copies of training photos may be among them, which inflates the figures.',
+    'Drawn at random. Near-duplicates of training photos may be among them, which inflates the figures.',
   'split.note.unknown': 'The card does not say how the split was made.',
   'split.note.validation':
     'The checkpoint and the temperatures were chosen on these photos, so the test split is more reliable.',
@@ -302,7 +302,7 @@ export const en = {
   'coverage.answers': 'With a confidence of {threshold} or more it answers {coverage} of the photos.',
   'coverage.accuracy': '{accuracy} of those answers are right.',
   'coverage.target': 'The target is {target}.',
-  'coverage.missed': 'It does not reach the target of {target} often enough to have a threshold.',
+  'coverage.missed': 'No confidence threshold reaches the target of {target}.',
   'reliability.title': 'Is its confidence reliable?',
   'reliability.error':
     'On average, confidence and accuracy differ by {share} (expected calibration error over 15 bins).',
@@ -369,7 +369,7 @@ export const en = {
   'accounts.sign_out': 'Sign out',
   'accounts.name': 'Name',
   'accounts.password': 'Password',
-  'accounts.forgotten': 'Forgotten it? An administrator can send you a new link.',
+  'accounts.forgotten': 'Forgotten your password? An administrator can send you a new link.',
   'accounts.first.title': 'Set up hangtag',
   'accounts.first.wait':
     'Nobody has an account yet. Open the one-time link that hangtag printed when it started.',
@@ -409,7 +409,7 @@ export const en = {
   'accounts.tokens.none': 'No tokens yet. A program needs one to use the API.',
   'accounts.token.add': 'Add token',
   'accounts.token.name': 'What it is for',
-  'accounts.token.days': 'Days it is valid',
+  'accounts.token.days': 'Valid for (days)',
   'accounts.token.scopes': 'What it may do',
   'accounts.token.owner': 'Owner',
   'accounts.token.expires': 'Expires',
