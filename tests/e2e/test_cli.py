@@ -223,7 +223,7 @@ def test_a_format_without_an_output_goes_to_standard_output(run):
         (["photos", "--format", "csv", "--resume"], "this needs an --output that is a file or a folder"),
         (
             ["photos", "-o", "out.csv", "--retry-failed", "--restart"],
-            "--retry-failed and --restart exclude each other",
+            "--retry-failed and --restart cannot be used together",
         ),
         (["photos", "-m", "defualt"], "Did you mean default?"),
         (["photos", "-m", "other", "-m", "other"], "a model is given twice"),

@@ -96,7 +96,7 @@ def test_split_says_that_a_part_is_empty(tiny_catalogue, tmp_path):
     done = hangtag(*split, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     said = " ".join(done.stdout.split())
-    assert "warning: test is empty: too few products, or classes of a single one" in said
+    assert "warning: test is empty: too few products, or classes with a single product" in said
     assert "warning: validation is empty" in said
 
 

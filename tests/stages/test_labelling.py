@@ -74,5 +74,5 @@ def test_a_folder_without_photos_is_refused_and_writes_nothing(model, tmp_path):
         open_table(Output.parse(str(tmp_path / "out.csv")), labeller.layout) as writer,
     ):
         labeller.label(PhotoWalk([tmp_path / "empty"]), writer)
-    assert "one file with other endings" in str(refused.value)
+    assert "one file with other extensions" in str(refused.value)
     assert not (tmp_path / "out.csv").exists()

@@ -141,5 +141,5 @@ def test_a_job_goes_on_from_engine_to_engine_when_its_driver_is_killed(start, tm
         process.kill()
         process.communicate()
     out = finish(start("labels.csv", "--resume"))
-    assert "of them before" in out
+    assert "of them earlier" in out
     assert Counter(read(tmp_path / "labels.csv")) == Counter(expected)

@@ -99,7 +99,7 @@ def test_a_run_that_is_killed_again_and_again_ends_as_if_it_had_not_been(start, 
         time.sleep(dice.uniform(0, usual))
         kill(process)
     out = finish(start(output, "--resume"))
-    assert "of them before" in out
+    assert "of them earlier" in out
     assert read(tmp_path / output) == expected
 
 

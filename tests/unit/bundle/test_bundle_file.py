@@ -75,7 +75,7 @@ def test_a_new_card_replaces_the_old_one_and_nothing_else(path):
 
 def test_a_card_that_does_not_fit_changes_nothing(path):
     before = path.read_bytes()
-    with pytest.raises(BundleError, match="'gender' has 2 outputs, its card names 3 classes"):
+    with pytest.raises(BundleError, match="'gender' has 2 outputs, but 3 classes in the card"):
         replace_card(path, build_tiny_card(classes=TINY_HEADS | {"gender": ("Men", "Women", "Boys")}))
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
@@ -128,7 +128,7 @@ class TestFilesThatAreNoBundles:
     )
     def test_another_kind_of_file(self, read, tmp_path, data):
         (tmp_path / "other.onnx").write_bytes(data)
-        with pytest.raises(BundleError, match="not a whole ONNX model"):
+        with pytest.raises(BundleError, match="not a complete ONNX model"):
             read(tmp_path / "other.onnx")
 
     def test_an_empty_file_has_no_card(self, read, tmp_path):
@@ -289,16 +289,19 @@ def unknown_classes(model):
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        (rename_input, "the one input 'photos', it has 'images'"),
-        (second_input, "the one input 'photos', it has 'photos', 'mask'"),
-        (float_input, r"is float32 \(N, 16, 12, 3\), the card's preprocessing makes uint8 \(N, 16, 12, 3\)"),
+        (rename_input, "one input, 'photos', but it has 'images'"),
+        (second_input, "one input, 'photos', but it has 'photos', 'mask'"),
+        (
+            float_input,
+            r"is float32 \(N, 16, 12, 3\), but the card's preprocessing makes uint8 \(N, 16, 12, 3\)",
+        ),
         (other_size, r"is uint8 \(N, 17, 12, 3\)"),
         (fixed_batch, r"is uint8 \(1, 16, 12, 3\)"),
         (one_output_less, "heads that the model does not have: masterCategory"),
         (one_output_more, "outputs that the card does not describe: features"),
         (double_output, r"'masterCategory' is of the ONNX type 11 \(N, 3\), not float32"),
         (flat_output, r"'masterCategory' is float32 \(N\), not float32 \(N, classes\)"),
-        (unknown_classes, "'masterCategory' has an unknown number of outputs, its card names 3 classes"),
+        (unknown_classes, "'masterCategory' has an unknown number of outputs, but 3 classes in the card"),
     ],
 )
 def test_a_graph_that_contradicts_its_card_is_refused(tmp_path, change, problem):
@@ -359,7 +362,7 @@ def test_operators_that_the_file_defines_itself_are_refused(tmp_path):
     model.functions.append(
         helper.make_function("own", "f", ["x"], ["y"], [node], [helper.make_opsetid("own", 1)])
     )
-    with pytest.raises(BundleError, match="defines operators of its own"):
+    with pytest.raises(BundleError, match="defines its own operators"):
         read_bundle(with_card(tmp_path / "own.onnx", model))
 
 

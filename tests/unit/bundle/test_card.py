@@ -48,7 +48,7 @@ def test_a_head_that_cannot_be_is_refused(values, problem):
         ({"golden_tolerance": 0.0}, "golden tolerance is 0.0"),
         ({"golden_tolerance": float("nan")}, "golden tolerance is nan"),
         ({"golden_tolerance": 2.0}, "golden tolerance is 2.0"),
-        ({"format": 1}, "format 3 are written, not 1"),
+        ({"format": 1}, "written in format 3, not 1"),
         ({"target_accuracy": 0}, "target accuracy is 0"),
         ({"target_accuracy": 1.5}, "target accuracy is 1.5"),
         ({"golden": [GoldenCheck("", {"gender": [1, 2]})]}, "golden answer has the sizes"),

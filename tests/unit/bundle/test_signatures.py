@@ -75,16 +75,16 @@ def test_only_models_of_trusted_keys_load(signed, monkeypatch, tmp_path):
     load_model(unsigned, trusted=OWN)
     TrustedKeys.of().check(find_bundle("default"), b"")  # it comes with hangtag
     monkeypatch.setenv("HANGTAG_TRUSTED_KEYS", "RWx")
-    with pytest.raises(UsageError, match="not a public key"):
+    with pytest.raises(UsageError, match="not a minisign public key"):
         load_model(path)
 
 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "not a signature"),
-        ("a\nb\nc\nd\n", "not a signature"),
-        (SIGNED_BY_MINISIGN.replace("RUQ", "RWQ"), "before version 0.8"),
+        ("", "not a minisign signature"),
+        ("a\nb\nc\nd\n", "not a minisign signature"),
+        (SIGNED_BY_MINISIGN.replace("RUQ", "RWQ"), "before minisign 0.8"),
         (SIGNED_BY_MINISIGN.replace("RUQf", "RUQg"), "not trusted"),
     ],
 )
@@ -103,5 +103,5 @@ def test_a_key_is_never_overwritten_and_one_with_a_password_is_left_to_minisign(
     locked.write_text(f"{lines[0]}\nRWRTY0Iy{lines[1][8:]}\n")
     with pytest.raises(UsageError, match="password"):
         sign_bundle(path, b"", locked)
-    with pytest.raises(UsageError, match="not a secret key"):
+    with pytest.raises(UsageError, match="not a minisign secret key"):
         sign_bundle(path, b"", path.with_name("shop.pub"))

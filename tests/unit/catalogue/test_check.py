@@ -99,7 +99,7 @@ def test_lines_that_are_no_product_are_told_with_their_number(tiny_catalogue):
         table.write("1059,Men,Apparel,Topwear,Shirts,Red,Fall,2011,Casual,once more\n2000,Men\n")
     result = check(tiny_catalogue, decode=False)
     assert [one.detail for one in found(result, FindingKind.REJECTED_ROW)] == [
-        "line 62: the id 1059 comes twice (duplicate_id)",
+        "line 62: the id 1059 occurs twice (duplicate_id)",
         "line 63: it has 2 of 10 fields (too_short)",
     ]
     assert result.rows == 60
@@ -363,8 +363,8 @@ def test_a_row_whose_photo_could_be_one_of_several_says_so(tmp_path):
 def test_files_that_do_not_end_like_a_photo_are_counted(tmp_path):
     folder = write_catalogue(tmp_path / "shop", ["1,Caps"], ["1.jpg", "2.jxl", "3.jxl", "4", ".5.jxl"])
     assert details_of(folder, FindingKind.OTHER_FILES) == [
-        "2 files .jxl passed over",
-        "1 file 4 passed over",
+        "2 files .jxl skipped",
+        "1 file 4 skipped",
     ]
 
 

@@ -50,7 +50,7 @@ def test_without_images_custom_the_photos_lie_in_the_folder(write_photos):
         (["a.txt"], "there are no photos"),
         (["x/a.jpg", "x/a.png"], r"x/a\.jpg and x/a\.png would both be the product x/a\. Rename one"),
         (["a  b.jpg", "a b.jpg"], "would both be the product a b"),
-        (["null.jpg"], "null.jpg cannot be an id"),
+        (["null.jpg"], "null.jpg cannot be used"),
     ],
 )
 def test_photos_that_cannot_all_bear_an_id_are_refused(write_photos, names, problem):
@@ -59,7 +59,7 @@ def test_photos_that_cannot_all_bear_an_id_are_refused(write_photos, names, prob
 
 
 def test_the_photos_of_a_catalogue_are_nobody_s_own(tiny_catalogue):
-    with pytest.raises(UsageError, match=r"holds a catalogue.*into images_custom/"):
+    with pytest.raises(UsageError, match=r"is a catalogue.*into images_custom/"):
         list_custom_photos(tiny_catalogue)
 
 

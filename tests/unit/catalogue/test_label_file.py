@@ -68,21 +68,21 @@ def test_every_row_that_cannot_be_used_is_named(label):
         "row 1 (1.jpg)": "there is no articleType Shrits. Did you mean Shirts?",
         "row 2": "same.jpg; several photos could be meant: Heels/same.jpg, Shirts/same.jpg",
         "row 3": "there is no photo none.jpg",
-        "row 5": "2 comes twice",
+        "row 5": "2 occurs twice",
         "row 6": "there is no photo 2.jpeg; there is Shirts/2.png",
     }
 
 
 def test_a_doubt_is_told(label):
     assert label("file,articleType\n1,Belts\n").doubts == {
-        "row 1 (1)": "taken as Accessories › Belts › Belts, and not as Apparel › Topwear › Belts"
+        "row 1 (1)": "read as Accessories › Belts › Belts, not as Apparel › Topwear › Belts"
     }
 
 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("name,articleType\n", "no column that names the photos. It is called photo, file, path, id"),
+        ("name,articleType\n", "no column that names the photos. Call it photo or file or path or id"),
         ("file,price\n", "no column of labels"),
         ("file,articletyp\n", r"no column of labels. Did you mean articleType\?"),
     ],

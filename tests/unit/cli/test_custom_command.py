@@ -73,7 +73,7 @@ def test_sub_folders_are_labels(custom, write_photos):
 def test_a_doubtful_folder_is_told(custom, write_photos):
     status, _, err = custom(write_photos("Socks/1.png"))
     assert status == 0
-    assert "please check: Socks/: taken as " in err
+    assert "please check: Socks/: read as " in err
 
 
 def test_nothing_is_written_while_a_label_is_wrong(custom, write_photos):

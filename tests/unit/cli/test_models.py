@@ -62,7 +62,7 @@ def test_a_file_that_is_no_bundle_is_listed_with_its_problem(run, card, tmp_path
     (tmp_path / "broken.onnx").write_bytes(b"<html>")
     status, out, _ = run()
     assert status == 0
-    assert "not a whole ONNX model" in " ".join(out.split())
+    assert "not a complete ONNX model" in " ".join(out.split())
     assert "tiny" in out
 
 

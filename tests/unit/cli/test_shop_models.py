@@ -12,7 +12,7 @@ def test_versions_are_listed_promoted_and_rolled_back(call, tmp_path, monkeypatc
     folder = tmp_path / "data"
     folder.mkdir()
     given = ("--data-folder", str(folder))
-    assert "Nothing was learnt yet" in call("models", "versions", *given)[1]
+    assert "Nothing has been learned yet" in call("models", "versions", *given)[1]
     shop = open_tiny_shop(tmp_path, f"sqlite:///{folder / 'hangtag.db'}")
     batch = shop.draw(30)
     shop.check(batch, 20)

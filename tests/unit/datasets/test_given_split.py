@@ -73,7 +73,9 @@ def test_a_name_that_stands_for_no_split_is_refused(split):
     "name_of", [lambda _number: "test", lambda number: "train" if number < 2 else "test"]
 )
 def test_too_small_a_train_to_draw_from_is_refused(split, name_of):
-    with pytest.raises(CatalogueError, match=r"its train has \d of 59 products, too few to draw validation"):
+    with pytest.raises(
+        CatalogueError, match=r"its train split has \d of 59 products, too few to draw validation"
+    ):
         split(name_of)
 
 

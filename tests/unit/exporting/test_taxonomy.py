@@ -103,7 +103,7 @@ def test_a_shops_own_table_has_defaults_at_any_level(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("articleType\nTshirts\n", "needs the category"),
+        ("articleType\nTshirts\n", "needs a column of categories"),
         ("article,path\nTshirts,Shirts\n", "no column article"),
         ("articleType,path,confidence\nTshirts,Shirts,certain\n", "line 2: 'certain' is not a confidence"),
     ],

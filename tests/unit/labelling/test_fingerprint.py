@@ -28,7 +28,7 @@ BEFORE = Fingerprint(
         ),
         (
             {"precisions": {"default": "bf16"}},
-            "model default computed in fp32 and would in bf16",
+            "model default ran in fp32 and would now run in bf16",
         ),
         ({"top_k": 3}, "`top_k` was 1 and is now 3"),
         (

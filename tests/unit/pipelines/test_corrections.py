@@ -88,7 +88,7 @@ def test_of_an_export_of_the_page_only_what_a_person_corrected_counts(correct):
         ("id,gender\n8,Women\n9,Men\n", "none of its 2 products is in the catalogue: 8, 9"),
         ("id,colour\n1000,Red\n", "the catalogue has no column colour"),
         ("name,gender\nShirt,Men\n", "no column says which product"),
-        ("id,gender\n1000,\n", "states no label"),
+        ("id,gender\n1000,\n", "has no labels"),
     ],
 )
 def test_what_cannot_be_applied_is_refused(correct, text, problem):
@@ -134,5 +134,5 @@ def test_a_training_splits_corrected_labels_and_its_card_says_so(
     start("--corrections", str(path))
     path.write_text("id,gender\n1000,Women\n")
     start("--resume", "--corrections", str(path))
-    assert "begun with other corrections" in capsys.readouterr().err
+    assert "started with different corrections" in capsys.readouterr().err
     assert len(seen) == 7

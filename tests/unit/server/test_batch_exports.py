@@ -75,7 +75,7 @@ def test_filters(export, batch):
         ({"template": "/etc/passwd"}, "there is no template"),
         ({"template": "../google"}, "there is no template"),
         ({"template": {"name": "x"}}, "template"),
-        ({"template": "google", "language": "xx"}, "no words in xx"),
+        ({"template": "google", "language": "xx"}, "not supported: xx"),
         ({"template": "google", "currency": "euros"}, "currency"),
         ({"template": "google", "rows": "photo"}, "the template says this"),
         ({"template": "google", "columns": ["sku"]}, "the template says this"),

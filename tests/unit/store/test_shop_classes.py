@@ -52,7 +52,7 @@ def test_a_class_may_bring_a_new_parent_along(shop):
             NewClass("Parka", path=("Apparel", "Topwear")),
             "name the label of each level above it: masterCategory",
         ),
-        (NewClass(" ", path=("Apparel",)), "1 to 100 characters"),
+        (NewClass(" ", path=("Apparel",)), "1 to 100 printable characters"),
         (NewClass("red", attribute="baseColour"), "'red' exists already"),
         (NewClass("x", attribute="sku"), "give the attribute a name"),
         (NewClass("x", attribute="articleType"), "is a level"),

@@ -211,7 +211,7 @@ def test_a_table_without_ids_is_refused():
 
 
 def test_a_table_without_any_label_is_refused():
-    with pytest.raises(CatalogueError, match=r"no label column \(masterCategory, .*It reads: id, price"):
+    with pytest.raises(CatalogueError, match=r"no label column \(masterCategory, .*The header is: id, price"):
         reader_of("", "id,price")
 
 

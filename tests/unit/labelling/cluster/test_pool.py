@@ -159,7 +159,7 @@ def test_what_a_worker_refuses_is_said():
         (replace(EXPECTED, version="2"), "this machine has hangtag 1 and another one 2"),
         (
             replace(EXPECTED, models=replace(EXPECTED.models, precisions={"tiny": "bf16"})),
-            "model tiny computed in fp32 and would in bf16",
+            "model tiny ran in fp32 and would now run in bf16",
         ),
     ],
 )

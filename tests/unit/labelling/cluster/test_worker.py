@@ -64,4 +64,4 @@ def test_a_model_that_cannot_be_loaded_is_refused_in_words(path, model):
     cut = ModelFiles({name: data[:100] for name, data in files.files.items()}, files.precision)
     refusal = LabellingWorker(plan_of(cut), 1).start()
     assert isinstance(refusal, Refusal)
-    assert "a worker says" in str(refusal.as_error())
+    assert "a worker reported" in str(refusal.as_error())
