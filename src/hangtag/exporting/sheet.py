@@ -174,7 +174,8 @@ def plan_sheet(
     place = table.place(key) if key is not None else _find_key(table, finder)
     columns.pop(place, None)
     if not columns:
-        fix = f"Name the columns Colour, Gender, Product type, Category, Season or Occasion. {list_columns(table.names)}"
+        names = "Colour, Gender, Product type, Category, Season or Occasion"
+        fix = f"Name the columns {names}. {list_columns(table.names)}"
         raise TableError("the sheet has no column that labels can fill", where=table.where, fix=fix)
     return SheetPlan(place, columns, language or guess_language(table.header), find_spelling(table, columns))
 

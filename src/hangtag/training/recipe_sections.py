@@ -115,7 +115,7 @@ class AugmentationRecipe(Section):
 
 
 class JoiningRecipe(Section):
-    """How joined sets are used: `validation` is the share of each set that is kept back to measure on.
+    """How joined sets are used: `validation` is the share of each set that is held out to measure on.
 
     An epoch shows each of their photos `repeats` times. From a set with more than `largest` photos, this many are
     drawn; 0 takes all.
