@@ -230,4 +230,5 @@ def _what_was_there(other_files: int) -> str:
     if not other_files:
         return "Pass photos, or folders with photos."
     files = "one file" if other_files == 1 else f"{other_files:,} files"
-    return f"There {'is' if other_files == 1 else 'are'} {files} with other extensions; pass a file by name to try it anyway."
+    there = f"There {'is' if other_files == 1 else 'are'} {files} with other extensions"
+    return f"{there}; pass a file by name to try it anyway."
