@@ -138,7 +138,7 @@ def test_resuming_another_run_is_refused(what, tiny_recipe, tiny_data, run_folde
     own = {"recipe": tiny_recipe.training_fingerprint(), "data": tiny_data.fingerprint}
     state = RunState(**{**own, what: "something else"})
     write_checkpoint(run_folder / "checkpoint.safetensors", state, {"network/x": torch.zeros(1)})
-    with pytest.raises(TrainingError, match=f"another {what}"):
+    with pytest.raises(TrainingError, match=f"different {what}"):
         train(tiny_recipe, tiny_data, RunSettings(run_folder, resume=True), quiet())
 
 
