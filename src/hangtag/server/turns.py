@@ -12,8 +12,11 @@ from typing import Final
 _PIECE_S: Final = 0.001
 """How long a request may work on the event loop before the others get their turn."""
 
-_REST_S: Final = 0.002
-"""How long the event loop is left to short work after each piece, while several requests have long work."""
+_LONG_SHARE: Final = 0.4
+"""How much of the event loop's time long work gets while it goes on."""
+
+_BURST_S: Final = 0.1
+"""For how long it may get all of it: a large request now and then is not held up."""
 
 
 @dataclass(slots=True)
@@ -73,32 +76,41 @@ class FairTurns:
 class LongWork:
     """Long work on the event loop, done in pieces: one of a single request between any two turns of short work.
 
-    Without it each of many large requests would do a piece before a small one got its turn. While there are several,
-    they rest between two pieces: a small request has several steps, and would wait for a piece at each.
+    Without it each of many large requests would do a piece before a small one got its turn. A small request has several
+    steps, and each would still wait for a piece, so that long work gets only its share of the time. The share is kept
+    as in the generic cell rate algorithm (ITU-T I.371): work is due when all before it had its time.
     """
 
     def __init__(self) -> None:
         self._gate = asyncio.Lock()
+        self._due = 0.0
 
     def begin(self) -> "Pieces":
         """Return the pieces of one request's work."""
-        return Pieces(self._gate)
+        return Pieces(self)
+
+    async def wait(self, worked_s: float) -> None:
+        """Wait for the next piece after one that took so long."""
+        now = time.perf_counter()
+        self._due = max(self._due, now - _BURST_S) + worked_s / _LONG_SHARE
+        due = self._due
+        async with self._gate:
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
 
 
 @dataclass(slots=True)
 class Pieces:
     """The work of one request, which pauses now and then. What is done within a millisecond waits for nobody."""
 
-    _gate: asyncio.Lock
+    _work: LongWork
     _since: float = field(default_factory=time.perf_counter)
 
     async def pause(self) -> None:
         """Give others their turn, if this work has had the event loop for long."""
-        if time.perf_counter() - self._since < _PIECE_S:
+        worked = time.perf_counter() - self._since
+        if worked < _PIECE_S:
             return
-        is_alone = not self._gate.locked()
-        async with self._gate:
-            await asyncio.sleep(0 if is_alone else _REST_S)
+        await self._work.wait(worked)
         self._since = time.perf_counter()
 
     def resume(self) -> None:

@@ -1,6 +1,5 @@
 import asyncio
 import time
-from asyncio import sleep as real_sleep
 
 import pytest
 
@@ -127,35 +126,30 @@ def test_work_that_is_short_pauses_for_nobody():
     assert asyncio.run(run()) == []
 
 
-def test_several_long_requests_leave_the_event_loop_to_short_ones_between_their_pieces(monkeypatch):
-    rests = []
+def test_long_work_that_goes_on_gets_only_its_share_of_the_time(monkeypatch):
+    clock, rested = [100.0], []
 
-    async def note(seconds):
-        rests.append(seconds)
+    async def pass_time(seconds):
+        rested.append(seconds)
+        clock[0] += seconds
 
-    monkeypatch.setattr("hangtag.server.turns.asyncio.sleep", note)
+    monkeypatch.setattr("hangtag.server.turns.asyncio.sleep", pass_time)
+    monkeypatch.setattr("hangtag.server.turns.time.perf_counter", lambda: clock[0])
 
-    async def be_long(work, count):
-        pieces = work.begin()
-        for _ in range(count):
-            time.sleep(0.0015)  # noqa: ASYNC251 - work that holds the event loop
+    async def run(count):
+        work = LongWork()
+        requests = [work.begin() for _ in range(2)]
+        for number in range(count):
+            pieces = requests[number % 2]
+            pieces.resume()
+            clock[0] += 0.002
             await pieces.pause()
 
-    async def run():
-        work = LongWork()
-        await be_long(work, 2)
-        alone = rests.copy()
-        await work._gate.acquire()  # noqa: SLF001
-        second = asyncio.create_task(be_long(work, 1))
-        await real_sleep(0.01)
-        work._gate.release()  # noqa: SLF001
-        await second
-        return alone, rests[len(alone) :]
-
-    alone, together = asyncio.run(run())
-    assert alone == [0, 0]
-    assert len(together) == 1
-    assert together[0] > 0
+    asyncio.run(run(20))
+    assert sum(rested) == 0  # a request now and then is not held up
+    rested.clear()
+    asyncio.run(run(1000))
+    assert 1000 * 0.002 / (1000 * 0.002 + sum(rested)) == pytest.approx(0.4, rel=0.05)
 
 
 def test_threads_rest_for_longer_than_they_computed_and_not_after_other_work(monkeypatch):
