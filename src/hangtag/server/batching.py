@@ -40,6 +40,9 @@ DEAR_PIXELS_PER_PLACE: Final = 1_000_000
 LONGEST_WAIT_S: Final = 20.0
 """How long such a photo may have to wait, by the pace of the last ones: longer than that, and clients give up."""
 
+REFUSAL_S: Final = 0.25
+"""How long a refusal of large photos takes: who asks again at once would keep the service busy with reading them."""
+
 _FIRST_PACE: Final = 30_000_000.0
 _OLDER_COUNT: Final = 0.8
 
@@ -160,7 +163,7 @@ class Batcher:
         if not dear and not refused and len(chunks) == 1:
             return await self._predict_chunk(chunks[0], flow)
         pixels = sum(photo.pixels for photo in dear)
-        self._check_room(pixels)
+        await self._check_room(pixels)
         self._dear_pixels += pixels
         # A request has enough chunks in progress to fill a batch, and no more, so that others get their turn.
         ahead = asyncio.Semaphore(max(2, self._settings.max_photos // CHUNK_PHOTOS))
@@ -184,13 +187,15 @@ class Batcher:
         order = np.argsort([photo.position for part in [*parts, refused] for photo in part])
         return Predictions.concat(answers)[order]
 
-    def _check_room(self, pixels: int) -> None:
+    async def _check_room(self, pixels: int) -> None:
         """Raise `QueueFullError` where photos that take long to decode wait already, and too many would."""
         in_time = DEAR_AT_A_TIME * self._dear_done / self._dear_seconds * LONGEST_WAIT_S
         room = min(in_time, DEAR_PIXELS_PER_PLACE * self._settings.queue_photos)
         if pixels and self._dear_pixels and self._dear_pixels + pixels > room:
+            waiting = self._dear_pixels // 1_000_000
+            await asyncio.sleep(REFUSAL_S)
             raise QueueFullError(
-                f"large photos of {self._dear_pixels // 1_000_000:,} megapixels are already waiting",
+                f"large photos of {waiting:,} megapixels are already waiting",
                 fix="Try again in a few seconds.",
             )
 

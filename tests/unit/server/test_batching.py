@@ -1,5 +1,6 @@
 import asyncio
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -8,7 +9,7 @@ from fakes import FakeModel, encode, paint
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.batches import PhotoDecoder
 from hangtag.inference.photos import NamedPhoto
-from hangtag.server.batching import Batcher, BatchSettings
+from hangtag.server.batching import REFUSAL_S, Batcher, BatchSettings
 from hangtag.server.problems import QueueFullError, ShuttingDownError
 from hangtag.server.upload_memory import UploadedPhoto, UploadMemory
 from hostile_files import webp_of_one_colour
@@ -241,8 +242,10 @@ def test_large_photos_are_refused_that_would_wait_too_long_at_the_pace_of_the_la
     async def work(batcher):
         first = asyncio.create_task(batcher.predict([uploaded("a", BLUE_TIFF)] * 3))
         await until(lambda: batcher.photos_waiting)
+        asked = time.monotonic()
         with pytest.raises(QueueFullError):
             await batcher.predict([uploaded("x", BLUE_TIFF)] * 3)
+        assert time.monotonic() - asked >= REFUSAL_S  # so that asking again at once keeps nobody busy
         gate.set()
         await first
         assert colours(await batcher.predict([uploaded("x", BLUE_TIFF)] * 3)) == ["Blue"] * 3
