@@ -20,6 +20,9 @@ CHEAP_PIXELS: Final = 4_000_000
 _CHEAP_PASSES: Final = 16_000_000
 """Scans times pixels of a progressive JPEG: one of 1,000 x 1,500 pixels usually has 10 scans."""
 
+_SCANS_OF_A_PIXEL: Final = 4
+"""How many scans of a progressive JPEG take as long as decoding a usual one."""
+
 _MOST_PASSES: Final = 1_000_000_000
 """Scans times pixels that nobody could decode within the usual time. An honest photo of 50 megapixels has half."""
 
@@ -67,13 +70,17 @@ def weigh_photo(data: bytes, limits: DecodeLimits) -> bool:
 
 
 def glance_at_photo(data: bytes, limits: DecodeLimits) -> tuple[int | None, bool]:
-    """Return a photo's pixels, as far as its marks say them, and what `weigh_photo` returns. Raises as that does.
+    """Return what decoding a photo costs in pixels, as far as its marks say it, and what `weigh_photo` returns.
 
-    It takes next to no time: the pictures of a GIF, which is never cheap, are not counted.
+    The scans of a JPEG add to its pixels. This takes next to no time: the pictures of a GIF, which is never cheap, are
+    not counted. Raises as `weigh_photo` does.
     """
     limits.check_bytes(len(data))
     cost = _read_quickly(data)
-    return None if cost is None else cost.size[0] * cost.size[1], _is_cheap(cost, limits)
+    is_cheap = _is_cheap(cost, limits)
+    if cost is None:
+        return None, is_cheap
+    return cost.size[0] * cost.size[1] * max(1, cost.scans // _SCANS_OF_A_PIXEL), is_cheap
 
 
 def _is_cheap(cost: Cost | None, limits: DecodeLimits) -> bool:

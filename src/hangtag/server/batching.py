@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,7 +42,7 @@ LONGEST_WAIT_S: Final = 20.0
 """How long such a photo may have to wait, by the pace of the last ones: longer than that, and clients give up."""
 
 REFUSAL_S: Final = 0.25
-"""How long a refusal of large photos takes: who asks again at once would keep the service busy with reading them."""
+"""How long a refusal of large photos, or of many, takes: who asks again at once would keep the service reading them."""
 
 _FIRST_PACE: Final = 30_000_000.0
 _OLDER_COUNT: Final = 0.8
@@ -162,6 +163,8 @@ class Batcher:
         chunks = list(_iter_chunks(weighed, min(CHUNK_PHOTOS, self._settings.max_photos)))
         if not dear and not refused and len(chunks) == 1:
             return await self._predict_chunk(chunks[0], flow)
+        if len(refused) > CHUNK_PHOTOS:
+            await asyncio.sleep(REFUSAL_S)
         pixels = sum(photo.pixels for photo in dear)
         await self._check_room(pixels)
         self._dear_pixels += pixels
@@ -177,9 +180,11 @@ class Batcher:
             async with asyncio.TaskGroup() as group:
                 parts = [*chunks, *([photo] for photo in dear)]
                 tasks = [group.create_task(predict_in_turn(part)) for part in parts]
+        except* QueueFullError as late:
+            raise late.exceptions[0] from None
         finally:
             self._dear_pixels -= pixels
-        # However many are refused, they are answered at once.
+        # However many are refused, they are answered together.
         answers = [task.result() for task in tasks]
         answers.append(
             self._nothing.place([given.photo.name for given in refused], [given.error for given in refused])
@@ -217,7 +222,14 @@ class Batcher:
         is_light = chunk[0].is_light
         turns, threads = (self._turns, self._decoding) if is_light else (self._dear_turns, self._dear)
         pixels = sum(photo.pixels for photo in chunk)
-        async with turns.turn(flow, pixels):
+        async with AsyncExitStack() as stack:
+            try:
+                async with asyncio.timeout(None if is_light else LONGEST_WAIT_S):
+                    await stack.enter_async_context(turns.turn(flow, pixels))
+            except TimeoutError:
+                raise QueueFullError(
+                    "large photos take longer than usual", fix="Try again in a few seconds."
+                ) from None
             self._photos_in_decoding += len(chunk) if is_light else 0
             started = time.monotonic()
             try:
@@ -310,13 +322,13 @@ def _weigh(photo: PhotoSource, position: int, limits: DecodeLimits) -> _Weighed:
     if not isinstance(photo, UploadedPhoto):
         return _Weighed(photo, position, _SMALLEST_CHARGE, is_light=True)
     try:
+        # The limits of the service say up to which size a cheap photo is decoded here.
         pixels, is_cheap = glance_at_photo(photo.read(limits), limits)
     except PhotoError as error:
         return _Weighed(photo, position, 0, is_light=False, error=error.without_frames())
     if pixels is None:
         return _Weighed(photo, position, _UNKNOWN_PIXELS, is_light=False)
-    is_light = is_cheap and pixels <= SERVED_HERE_PIXELS
-    return _Weighed(photo, position, max(pixels, _SMALLEST_CHARGE), is_light)
+    return _Weighed(photo, position, max(pixels, _SMALLEST_CHARGE), is_cheap)
 
 
 def _iter_chunks(photos: Sequence[_Weighed], size: int) -> Iterator[list[_Weighed]]:

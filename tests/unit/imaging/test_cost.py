@@ -6,7 +6,7 @@ import hostile_files
 from hangtag.domain.errors import PhotoError, UsageError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.budget import DecodeLimits
-from hangtag.imaging.cost import count_pixels, weigh_photo
+from hangtag.imaging.cost import count_pixels, glance_at_photo, weigh_photo
 from hostile_files import encode
 
 LIMITS = DecodeLimits()
@@ -114,3 +114,14 @@ def test_pixels_are_counted_without_decoding(format_):
 def test_pixels_of_other_files_are_not_known():
     assert count_pixels(encode(photo(), "TIFF")) is None
     assert count_pixels(b"\xff\xd8\xff") is None
+
+
+def test_the_scans_of_a_jpeg_add_to_what_it_costs_and_pictures_of_a_gif_are_not_counted():
+    usual = glance_at_photo(encode(photo((1000, 1500)), "JPEG"), LIMITS)
+    slow = glance_at_photo(hostile_files.progressive_jpeg((1000, 1500), 40), LIMITS)
+    assert usual == (1_500_000, True)
+    assert (slow[0] // usual[0], slow[1]) == (10, False)
+    gif = encode(photo(), "GIF", save_all=True, append_images=[photo().rotate(turn) for turn in (3, 5, 7)])
+    with pytest.raises(PhotoError):
+        weigh_photo(gif, DecodeLimits(max_frames=2))
+    assert glance_at_photo(gif, DecodeLimits(max_frames=2)) == (120 * 160, False)

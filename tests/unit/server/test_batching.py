@@ -271,3 +271,26 @@ def test_photos_beyond_the_limits_are_refused_together_and_never_decoded(monkeyp
     assert answered.names == tuple(photo.name for photo in given)
     assert [answered.labels("baseColour")[place] for place in (7, 20)] == ["Red", "Blue"]
     assert answered.reasons.count(Reason.TOO_MANY_PIXELS) == 28
+
+
+def test_a_large_photo_that_never_gets_its_turn_is_refused(monkeypatch):
+    gate = threading.Event()
+    decode = PhotoDecoder.decode
+
+    def held(decoder, chunk):
+        assert gate.wait(20)
+        return decode(decoder, chunk)
+
+    monkeypatch.setattr(PhotoDecoder, "decode", held)
+
+    async def work(batcher):
+        first = asyncio.create_task(batcher.predict([uploaded("a", BLUE_TIFF)] * 2))
+        await until(lambda: batcher._dear_turns._free == 0)  # noqa: SLF001
+        monkeypatch.setattr("hangtag.server.batching.LONGEST_WAIT_S", 0.1)
+        monkeypatch.setattr(batcher, "_dear_done", 1e12)  # the pace so far promises a turn
+        with pytest.raises(QueueFullError, match="longer than usual"):
+            await batcher.predict([uploaded("b", BLUE_TIFF), uploaded("c", RED)])
+        gate.set()
+        return await first
+
+    assert colours(run_with(FakeModel(), work)) == ["Blue", "Blue"]
