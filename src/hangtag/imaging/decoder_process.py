@@ -41,7 +41,7 @@ _REDUCED_FROM_PIXELS: Final = 4_000_000
 _REDUCING_GAP: Final = 3
 """How much larger than `at_least` a photo stays: what Pillow's own reducing leaves to its better filter."""
 
-_NICE: Final = 10
+_NICE: Final = 5
 _TOLD_BYTES: Final = 65_536
 _TOO_LARGE: Final = {"reason": Reason.TOO_EXPENSIVE, "detail": "decoding the photo takes too much memory"}
 _TIME_IS_UP: Final = frozenset({signal.SIGPROF, signal.SIGALRM, signal.SIGXCPU})
