@@ -32,7 +32,7 @@ from hangtag.imaging.cost import count_pixels, has_coefficients
 MOST_DECODERS: Final = 4
 """More than this many would only take memory: photos that are decoded apart are few."""
 
-WAIT_FACTOR: Final = 25
+WAIT_FACTOR: Final = 15
 """How much longer than its processor time a decoder may take: other work may have the processors meanwhile."""
 
 _GRACE_S: Final = 5.0

@@ -35,11 +35,11 @@ def build_form(field, count, side=4650):
 SLOW_TABLE = b"\r\n".join(
     [
         f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="files"; filename="a.csv.gz"\r\n'.encode(),
-        gzip.compress(b"name\n" + b"a\n" * 9_000_000, 1),
+        gzip.compress(b"name\n" + b"\n" * 20_000_000, 1),
         f"--{BOUNDARY}--\r\n".encode(),
     ]
 )
-"""A form of a table that takes half a minute to read."""
+"""A form of a table of no rows that takes half a minute to read."""
 
 
 def wait_for_reader(server):
@@ -94,8 +94,10 @@ def test_a_stop_waits_for_no_photo_that_takes_long_and_loses_none(models, tmp_pa
     environment |= {"HANGTAG_MODELS": str(models), "HANGTAG_STOP_TIMEOUT_S": str(STOP_TIMEOUT_S)}
     command = [sys.executable, "-m", "hangtag.cli.main", "serve", "--port", "0", "--model", "tiny"]
     command += ["--data-folder", str(tmp_path)]
+    begun = time.monotonic()
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as server:
         port = int(server.stdout.readline().rpartition(":")[2])
+        start_s = time.monotonic() - begun
         batch = send(port, "/api/v1/batches", "{}", {"Content-Type": "application/json"})[1]
         batch = batch.partition('"id":"')[2][:12]
         assert send(port, f"/api/v1/batches/{batch}/files", build_form("files", 1, 40), FORM)[0] == 200
@@ -118,10 +120,8 @@ def test_a_stop_waits_for_no_photo_that_takes_long_and_loses_none(models, tmp_pa
             thread.start()
         wait_for_reader(server.pid)
         server.send_signal(signal.SIGTERM)
-        begun = time.monotonic()
-        assert server.wait(60) == 0
-        # Without a limit this takes minutes. The rest of the time is that of a busy machine.
-        assert time.monotonic() - begun < STOP_TIMEOUT_S + 30
+        # Without a limit this takes minutes. On a busy machine everything takes longer, as the start did.
+        assert server.wait(STOP_TIMEOUT_S + 10 + 5 * start_s) == 0
         for thread in asking:
             thread.join()
     with closing(sqlite3.connect(tmp_path / "hangtag.db")) as database:
