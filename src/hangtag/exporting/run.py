@@ -138,7 +138,7 @@ class ExportSource:
 
 @dataclass(slots=True)
 class ExportResult:
-    """What came of an export: the products written and refused, and what should be checked, by kind and by reason.
+    """The result of an export: the products written and refused, and what should be checked, by kind and by reason.
 
     `uncertain` counts the products written with something doubtful.
     """
