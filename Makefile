@@ -37,7 +37,7 @@ test: $(venv)/.dev ## Run all tests; `make test ARGS="-k split"` runs some.
 
 .PHONY: test-fast
 test-fast: $(venv)/.dev ## Run the inner loop: unit tests that take milliseconds and start nothing.
-	@$(bin)/python -m pytest $(parallel) --fast tests/unit $(ARGS)
+	@$(bin)/python -m pytest $(parallel) --fast -p no:schemathesis tests/unit $(ARGS)
 
 .PHONY: coverage
 coverage: $(venv)/.dev ## Run the unit tests and show which lines they miss: half the time of all tests.

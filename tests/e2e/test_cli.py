@@ -64,6 +64,15 @@ def run(start):
     return run
 
 
+@pytest.fixture
+def run_here(call, models, tmp_path, monkeypatch):
+    """Run the command line in this process, in the test's folder: for what a process of its own cannot change."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HANGTAG_MODELS", str(models))
+    monkeypatch.setenv("COLUMNS", "160")
+    return call
+
+
 def encode(image, kind, **options):
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
@@ -136,9 +145,9 @@ def test_a_photo_gets_the_same_labels_however_it_was_stored(run):
         assert confidences[0] == pytest.approx(confidences[1], abs=0.02)
 
 
-def test_labels_are_those_of_the_python_interface(run, photos, models):
+def test_labels_are_those_of_the_python_interface(run_here, photos, models):
     rows = read_csv(
-        run("predict", "photos/good.jpg", "--output", "-", "--precision", "fp32", "--top-k", 3)[1]
+        run_here("predict", "photos/good.jpg", "--output", "-", "--precision", "fp32", "--top-k", 3)[1]
     )
     model = load_model(models / "default.onnx", precision="fp32")
     (prediction,) = model.predict(photos / "good.jpg").rows(3)
@@ -152,9 +161,9 @@ def test_labels_are_those_of_the_python_interface(run, photos, models):
 
 
 @pytest.mark.usefixtures("photos")
-def test_every_format_holds_the_same_table(run, tmp_path):
+def test_every_format_holds_the_same_table(run_here, tmp_path):
     for ending in ("csv", "xlsx", "jsonl", "parquet"):
-        status, out, _ = run("predict", "photos", "-o", f"out.{ending}", "--precision", "fp32")
+        status, out, _ = run_here("predict", "photos", "-o", f"out.{ending}", "--precision", "fp32")
         assert status == 3
         assert "5 of 8 photos labelled" in out
     with (tmp_path / "out.csv").open(newline="", encoding="utf-8") as file:
@@ -184,16 +193,16 @@ def test_without_an_output_a_table_is_shown(run):
     assert "1 × truncated" in out
 
 
-def test_the_samples_are_all_labelled(run, tmp_path):
-    assert run("samples", "samples")[0] == 0
-    status, out, _ = run("predict", "samples")
+def test_the_samples_are_all_labelled(run_here, tmp_path):
+    assert run_here("samples", "samples")[0] == 0
+    status, out, _ = run_here("predict", "samples")
     assert status == 0
     assert all(path.name in out for path in (tmp_path / "samples").iterdir())
 
 
 @pytest.mark.usefixtures("photos")
-def test_models_are_compared_photo_by_photo(run):
-    status, out, _ = run(
+def test_models_are_compared_photo_by_photo(run_here):
+    status, out, _ = run_here(
         "predict", "photos/good.jpg", "photos/empty.jpg", "-m", "default", "-m", "other", "-o", "-"
     )
     rows = list(csv.DictReader(io.StringIO(out, newline="")))
@@ -236,9 +245,9 @@ def test_a_format_without_an_output_goes_to_standard_output(run):
     ],
 )
 @pytest.mark.usefixtures("photos")
-def test_wrong_usage_is_said_in_a_line_and_labels_nothing(run, tmp_path, arguments, problem):
+def test_wrong_usage_is_said_in_a_line_and_labels_nothing(run_here, tmp_path, arguments, problem):
     (tmp_path / "bare").mkdir()
-    status, out, err = run("predict", *arguments)
+    status, out, err = run_here("predict", *arguments)
     assert (status, out) == (2, "")
     assert problem in err
     assert "Traceback" not in err
