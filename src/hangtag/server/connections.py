@@ -21,6 +21,9 @@ LINGER_S: Final = 0.5
 _KEPT_DESCRIPTORS: Final = 256
 """Descriptors reserved for files, the database and processes."""
 
+_BUSY: Final = object()
+"""What a check sees of a connection with a request. Otherwise it sees the last request that was answered, or None."""
+
 
 class OpenConnections:
     """The connections of a server, up to a limit. At the limit, a new one closes the one idle for longest."""
@@ -33,13 +36,19 @@ class OpenConnections:
     def add(self, connection: "GuardedProtocol") -> bool:
         """Count a connection; return whether there is room for it."""
         self.count += 1
-        if self.count > self._most:
-            if not self.silent:
-                return False
-            longest, _ = self.silent.popitem(last=False)
-            longest.end()
+        if self.count > self._most and not self._end_longest():
+            return False
         self.silent[connection] = None
         return True
+
+    def _end_longest(self) -> bool:
+        """Close the connection that is idle for longest; return whether there was one."""
+        while self.silent:
+            longest, _ = self.silent.popitem(last=False)
+            if not longest.has_request:  # it may have got one since it was last looked at
+                longest.end()
+                return True
+        return False
 
     def remove(self, connection: "GuardedProtocol") -> None:
         """Count a connection that was closed."""
@@ -60,7 +69,7 @@ class GuardedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type, unuse
     def __init__(self, *arguments: Any, connections: OpenConnections, **options: Any) -> None:  # noqa: ANN401 - uvicorn's
         super().__init__(*arguments, **options)
         self._open = connections
-        self._is_silent = False
+        self._seen: object = _BUSY
         self._looking: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:
@@ -83,7 +92,7 @@ class GuardedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type, unuse
 
         A request may be on its way while the service decides to stop. uvicorn would close the connection on it.
         """
-        if self._has_request:
+        if self.has_request:
             super().shutdown()
         else:
             asyncio.get_running_loop().call_later(LINGER_S, super().shutdown)
@@ -93,19 +102,24 @@ class GuardedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type, unuse
         cast("asyncio.Transport", self.transport).abort()
 
     @property
-    def _has_request(self) -> bool:
+    def has_request(self) -> bool:
+        """Whether a request is being answered."""
         return self.cycle is not None and not self.cycle.response_complete
 
     def _look_later(self) -> None:
-        self._looking = asyncio.get_running_loop().call_later(SILENT_S / 2, self._look)
+        self._looking = asyncio.get_running_loop().call_later(SILENT_S / 2, self.look)
 
-    def _look(self) -> None:
-        """Close the connection if it was already idle at the last check."""
-        was_silent, self._is_silent = self._is_silent, not self._has_request
-        if was_silent and self._is_silent:
+    def look(self) -> None:
+        """Close the connection if nothing has happened on it since the last check.
+
+        One that is idle at two checks may have answered many requests between them.
+        """
+        before, self._seen = self._seen, _BUSY if self.has_request else self.cycle
+        is_silent = self._seen is not _BUSY
+        if is_silent and self._seen is before:
             self.end()
             return
-        self._open.mark(self, is_silent=self._is_silent)
+        self._open.mark(self, is_silent=is_silent)
         self._look_later()
 
 

@@ -71,6 +71,37 @@ def test_a_connection_that_says_nothing_is_ended_and_one_that_works_is_not(monke
     asyncio.run(run())
 
 
+def test_a_connection_that_is_idle_at_two_checks_but_not_between_them_stays_open():
+    async def run():
+        async with serve(10) as (port, opened):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            await asyncio.sleep(0.05)
+            (connection,) = opened.silent
+            for _ in range(2):
+                writer.write(REQUEST.replace(b"Connection: close\r\n", b""))
+                assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200")
+                connection.look()
+                assert not connection.transport.is_closing()
+            connection.look()
+            assert connection.transport.is_closing()
+            assert await answer_of(reader, writer) == b""
+
+    asyncio.run(run())
+
+
+def test_room_is_not_made_by_ending_a_connection_with_a_request():
+    async def run():
+        async with serve(1) as (port, opened):
+            working = await asyncio.open_connection("127.0.0.1", port)
+            working[1].write(REQUEST)
+            await asyncio.sleep(0.05)
+            assert opened.silent  # nobody has looked since the request began
+            assert await answer_of(*await asyncio.open_connection("127.0.0.1", port)) == b""
+            assert (await answer_of(*working)).endswith(b"ok")
+
+    asyncio.run(run())
+
+
 def test_too_many_connections_end_the_one_that_was_silent_longest():
     async def run():
         async with serve(3) as (port, _):
