@@ -56,7 +56,8 @@ class RecordReader:
     The delimiter is what Excel's first line `sep=;` states, or else the one of comma, semicolon, tab and bar that the
     header has most of. A cell is quoted when its first and its last character are quotes. Any other quote, such as the
     inch sign in 3.5", is part of the value. A quote that is not closed before a line that is a row by itself is part of
-    the value too. A row with more cells than the header has the rest in its last cell.
+    the value too, unless that line closes it and completes a row that lacks cells. A row with more cells than the
+    header has the rest in its last cell.
 
     `key` is the position of the column that every row fills, if one is known; it helps to tell a row from a further
     line of a quoted cell. `lines` counts all lines read, `blank` those without values, and `joined` the lines that
@@ -123,12 +124,13 @@ class RecordReader:
 
     def _read_record(self, line: Line) -> Record:
         fields = self._splitter.split(line.text, self._width)
-        if fields.is_open and (joined := self._join(line)) is not None:
+        lacks_cells = self._width is not None and len(fields.cells) < self._width
+        if fields.is_open and (joined := self._join(line, lacks_cells=lacks_cells)) is not None:
             return joined
         repairs = (*fields.repairs, Repair.ENCODING) if line.recoded else fields.repairs
         return Record(line.number, fields.cells, repairs, line.text)
 
-    def _join(self, line: Line) -> Record | None:
+    def _join(self, line: Line, *, lacks_cells: bool) -> Record | None:
         """Read on until the quote that a line leaves open is closed; None, and no line read, if it never is."""
         taken: list[Line] = []
         length = len(line.text)
@@ -138,13 +140,15 @@ class RecordReader:
                 break
             taken.append(following)
             length += len(following.text)
-            if self._is_row(following.text):
+            stays_open = _STAYS_OPEN.match(following.text) is not None
+            is_row = self._is_row(following.text)
+            if is_row and (stays_open or not lacks_cells):
                 break
-            if _STAYS_OPEN.match(following.text):
+            if stays_open:
                 continue
             text = "\n".join(part.text for part in (line, *taken))
             fields = self._splitter.split_joined(text, self._width)
-            if fields is None:
+            if fields is None or (is_row and len(fields.cells) != self._width):
                 break
             if not fields.is_open:
                 self.joined += len(taken)

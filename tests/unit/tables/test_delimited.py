@@ -72,6 +72,15 @@ def test_a_row_by_itself_ends_the_search_for_the_quote_that_closes():
     assert [row[0] for row in read(text)[1:]] == ["2.jpg", "3.jpg", "4.jpg"]
 
 
+def test_a_line_that_completes_a_row_and_looks_like_one_is_a_part_of_it():
+    text = 'id,name,photo\n1,"Tee\nred, slim",1.jpg\n2,"Cap\nblue, ""S""",2.jpg\n'
+    expected = [["1", "Tee\nred, slim", "1.jpg"], ["2", 'Cap\nblue, "S"', "2.jpg"]]
+    assert read(text)[1:] == expected
+    reader = reader_of(text)
+    reader.key = 0
+    assert [record.cells for record in reader] == expected
+
+
 def test_a_value_may_have_lines_with_as_many_commas_as_a_row():
     text = 'path,note\n2.jpg,"Puma tee\nblack, large\n"\n3.jpg,x\n'
     assert read(text)[1:] == [["2.jpg", "Puma tee\nblack, large\n"], ["3.jpg", "x"]]
