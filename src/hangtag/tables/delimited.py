@@ -26,6 +26,9 @@ _ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _PHOTO_SEPARATORS: Final = ("|", ";", ",", "\n")
 """What stands between the names of several photos in one cell."""
 
+_LINK_FORMULA: Final = re.compile(r"""\s*'?=\s*(?:HYPERLINK|IMAGE)\(\s*"([^"]+)""", re.IGNORECASE)
+"""A formula that links to a photo, as a spreadsheet exports it when it writes formulas, not their values."""
+
 _PHOTO_ENDINGS: Final = tuple(PHOTO_SUFFIXES)
 
 
@@ -277,6 +280,7 @@ def ends_like_photo(value: object) -> bool:
 def split_photos(text: str) -> list[str]:
     """Return the photos that a cell names: those of a JSON list, or what stands between `|`, `;`, commas or lines.
 
+    A formula such as `=HYPERLINK("https://...", "photo")` names what it links to.
     A comma within a name or an address does not part it: each part has to end like a photo, or to be an address where
     the first one is.
     """
@@ -286,10 +290,12 @@ def split_photos(text: str) -> list[str]:
         except ValueError:
             return [text]
         return [name.strip() for name in listed if isinstance(name, str) and name.strip()]
+    if linked := _LINK_FORMULA.match(text):
+        return [linked[1].strip()]
     for separator in _PHOTO_SEPARATORS:
         if separator in text:
             parts = [part.strip() for part in text.split(separator) if part.strip()]
-            if len(parts) > 1 and _are_photos(parts):
+            if parts and _are_photos(parts):
                 return parts
     return [text]
 

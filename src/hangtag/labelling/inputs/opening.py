@@ -12,7 +12,7 @@ from hangtag.domain.errors import UsageError
 from hangtag.labelling.inputs.archived import TAR_ENDINGS, TarWalk, ZipWalk
 from hangtag.labelling.inputs.folder import FolderWalk, PatternWalk, is_folder, is_pattern
 from hangtag.labelling.inputs.photo import BrokenInput, InputPhoto, InputSettings, PhotoInput
-from hangtag.labelling.inputs.reference import CLOUD_SCHEMES, WEB_SCHEMES, References, scheme_of
+from hangtag.labelling.inputs.reference import CLOUD_SCHEMES, WEB_SCHEMES, References, path_of, scheme_of
 from hangtag.labelling.inputs.table import TableWalk, open_table
 from hangtag.tables.cells import Kind
 from hangtag.tables.reading import TABLE_ENDINGS, TABLES_READ
@@ -147,6 +147,7 @@ def open_inputs(inputs: Sequence[str | Path], settings: InputSettings | None = N
 def _open_part(text: str, references: References) -> PhotoInput:
     if text == STANDARD_INPUT:
         return ListedPhotos(sys.stdin.buffer, references)
+    text = path_of(text)
     scheme = scheme_of(text)
     if scheme is not None:
         return _open_address(text, scheme, references)

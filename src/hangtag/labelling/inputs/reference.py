@@ -4,6 +4,7 @@ import os
 import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote_to_bytes
 
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
@@ -33,6 +34,7 @@ MOST_CHARACTERS: Final = 16_384
 """What a path or an address has at most; the longest that systems and servers take are shorter."""
 
 _SHOWN_CHARACTERS: Final = 200
+_DRIVE: Final = re.compile(r"[A-Za-z]:[/\\]")
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 
 
@@ -40,6 +42,16 @@ def scheme_of(text: str) -> str | None:
     """Return what stands before the `://` of an address, in small letters; None for a path."""
     found = _SCHEME.match(text)
     return found.group(1).lower() if found else None
+
+
+def path_of(text: str) -> str:
+    """Return the path that a `file://` address means; any other text as it is."""
+    if scheme_of(text) != "file":
+        return text
+    host, _, path = os.fsdecode(unquote_to_bytes(text[len("file://") :])).partition("/")
+    if _DRIVE.match(path):
+        return path
+    return f"/{path}" if host.lower() in {"", "localhost"} else f"//{host}/{path}"
 
 
 class FileFinder:
@@ -105,6 +117,7 @@ class References:
 
     def find_all(self, text: str, folder: str, extra: Extra) -> list[InputPhoto]:
         """Return the photos that a row of a table in `folder` names: one, or more where it writes a product's id."""
+        text = path_of(text)
         if scheme_of(text) is not None or "\0" in text or len(text) > MOST_CHARACTERS:
             return [self.find(text, folder, extra)]
         return self._find_files(text, folder, extra, below=True)
@@ -115,6 +128,7 @@ class References:
         Raises `UsageError` if an object store is named and the extra `cloud` is not installed.
         """
         extra = no_extra() if extra is None else extra
+        text = path_of(text)
         if "\0" in text or len(text) > MOST_CHARACTERS:
             detail = (
                 "a path or address cannot contain a null character"

@@ -86,9 +86,9 @@ class TableWalk:
         if not ends_like_photo(text) and scheme_of(text) is None:
             text = self._links.get(row.number, text)
         photos = split_photos(text)
-        if len(photos) < 2 or os.path.exists(os.path.join(folder, text)):  # noqa: PLR2004, PTH110, PTH118 - as above
-            return photos[0] if photos and text.startswith("[") else text
-        self.cells_with_several += 1
+        if photos in ([], [text]) or os.path.exists(os.path.join(folder, text)):  # noqa: PTH110, PTH118 - as above
+            return text
+        self.cells_with_several += len(photos) > 1
         return photos[0]
 
     @property
