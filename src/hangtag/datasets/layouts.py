@@ -45,6 +45,11 @@ class ClassFolders(KeepsNothingOpen):
         self._photos = PhotoFolder(folder, deep=True)
         self._named_columns = columns
 
+    @property
+    def folder(self) -> Path:
+        """The folder around the folders of the classes."""
+        return self._photos.folder
+
     @cached_property
     def _columns(self) -> tuple[str, ...]:
         deepest = max(self._photos.names, key=lambda name: (name.count("/"), name), default="")

@@ -131,7 +131,8 @@ class Destination:
     """A file or folder that a command will write, and the `parameter` that names it.
 
     `files` are the names of the files that the command always writes to a folder. `makes_folder`: the command creates
-    the folder of the file. `is_model`: the file is a bundle, so it may replace one.
+    the folder of the file. `is_model`: the file is a bundle, so it may replace one. `has_pictures`: a later run would
+    take what is written for photos if it lay in a folder of photos.
     """
 
     parameter: str
@@ -140,6 +141,7 @@ class Destination:
     files: tuple[str, ...] = ()
     makes_folder: bool = False
     is_model: bool = False
+    has_pictures: bool = False
 
     @property
     def written(self) -> list[Path]:
@@ -150,7 +152,7 @@ class Destination:
 def check_destinations(destinations: Sequence[Destination], inputs: Iterable[Path]) -> None:
     """Raise `UsageError` if one cannot be written, or would replace an input or another destination.
 
-    `inputs` are all files that the command reads, including models. They need not exist.
+    `inputs` are all files that the command reads, including models, and the folders of photos. They need not exist.
     """
     read = list(inputs)
     for destination in destinations:
@@ -158,6 +160,8 @@ def check_destinations(destinations: Sequence[Destination], inputs: Iterable[Pat
         _check_kind(destination)
         for path in destination.written:
             _check_not_read(destination, path, read)
+        if destination.has_pictures:
+            _check_not_among(destination, read)
     for first, second in combinations(destinations, 2):
         _check_apart(first, second)
 
@@ -224,6 +228,16 @@ def _check_not_read(destination: Destination, path: Path, inputs: Iterable[Path]
     if any(_is_same(path, source) for source in inputs):
         problem = f"the command reads this, and `{destination.parameter}` would replace it"
         raise UsageError(problem, where=path, fix=f"Choose another `{destination.parameter}`.")
+
+
+def _check_not_among(destination: Destination, inputs: Iterable[Path]) -> None:
+    """Raise `UsageError` for pictures in a folder of photos, whose next reader would take them for photos."""
+    folder = destination.path.resolve()
+    around = next((path for path in inputs if path.is_dir() and folder.is_relative_to(path.resolve())), None)
+    if around is not None:
+        problem = f"this is within {around}, and its pictures would be taken for photos there"
+        fix = f"Choose another `{destination.parameter}`."
+        raise UsageError(problem, where=destination.path, fix=fix)
 
 
 def _check_apart(first: Destination, second: Destination) -> None:

@@ -175,7 +175,7 @@ def _check_outputs(options: TableOptions) -> None:
     if options.summary_file is not None:
         destinations.append(Destination("summary_file", options.summary_file))
     if options.explain is not None:
-        destinations.append(Destination("explain", options.explain, is_folder=True))
+        destinations.append(Destination("explain", options.explain, is_folder=True, has_pictures=True))
     read = [Path(text) for text in options.inputs if text != STANDARD_INPUT]
     check_destinations(destinations, [*read, *map(find_bundle, options.models)])
     if options.explain is not None:

@@ -26,6 +26,9 @@ def prepared(tmp_path_factory):
     with contextlib.chdir(folder):
         run("clean", "tiny", "-o", "cleaned")
         run("split", "cleaned", "--catalogue", "tiny", "-o", "split.parquet", "--min-examples", "2")
+    for label in ("Caps", "Shirts"):
+        (folder / "classes" / label).mkdir(parents=True)
+        shutil.copy(folder / "tiny" / "images" / "1000.jpg", folder / "classes" / label)
     (folder / "photos.csv").write_text("photo\ntiny/images/1000.jpg\n")
     return folder
 
@@ -82,6 +85,11 @@ REPLACED = [
 UNUSABLE = [
     ("predict photos.csv -m m.onnx --summary tiny", "tiny: this is a folder"),
     ("predict photos.csv -m m.onnx --summary none/s.json", "none: there is no such folder for s.json"),
+    (
+        "predict tiny/images -m m.onnx --explain tiny/images/maps",
+        "tiny/images/maps: this is within tiny/images, and",
+    ),
+    ("describe classes -o classes/text", "classes/text: this is within classes, and"),
     ("predict photos.csv -m m.onnx --explain photos.csv/maps", "photos.csv: this is a file"),
     (f"evaluate m.onnx {SPLIT} -o tiny", "tiny: this is a folder"),
     (f"evaluate m.onnx {SPLIT} --report photos.csv", "photos.csv: this is a file"),
