@@ -14,6 +14,7 @@ from hangtag.domain.columns import CATEGORY_COLUMNS, ID, LABEL_COLUMNS, NAME, YE
 from hangtag.domain.errors import CatalogueError, PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.domain.text import did_you_mean
+from hangtag.tables.delimited import split_photos
 from hangtag.tables.matching import NameMatcher, is_photo_name, product_id
 from hangtag.tables.reading import iter_text_rows, open_table
 from hangtag.tables.tables import stream_table
@@ -243,7 +244,7 @@ class MappedCatalogue(KeepsNothingOpen):
         return {f"{folder}/{file}": file for file in files.difference(by_id.values())} | listed
 
     def _files_by_id(self, files: Sequence[str]) -> dict[str, str]:
-        """Return the file of each id in the table. Of several rows with one id the first counts."""
+        """Return the file of each id in the table. Of several rows, or several photos in a cell, the first counts."""
         rows = self._iter_rows()
         header = next(rows)
         places = [self._place(header, name) for name in (self._mapping.id, self._mapping.photo)]
@@ -251,8 +252,13 @@ class MappedCatalogue(KeepsNothingOpen):
         for row in rows:
             id_, photo = (_value(row, place) for place in places)
             written.setdefault(id_, photo)
-        matches = NameMatcher(files).match_all(written.values())
-        found = ((id_, matches[photo].photos) for id_, photo in written.items() if id_)
+        first = {photo: next(iter(split_photos(photo)), "") for photo in written.values()}
+        matches = NameMatcher(files).match_all([*written.values(), *first.values()])
+        found = (
+            (id_, matches[photo].photos or matches[first[photo]].photos)
+            for id_, photo in written.items()
+            if id_
+        )
         return {id_: files[photos[0]] for id_, photos in found if photos}
 
     def _iter_rows(self) -> Iterator[Row]:

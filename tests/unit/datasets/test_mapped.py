@@ -219,6 +219,15 @@ def test_an_id_alone_finds_photos_in_folders_below(write_mapped):
         assert check_catalogue(catalogue).findings == []
 
 
+def test_of_several_photos_in_a_cell_the_first_is_the_product_s(write_mapped):
+    table = 'label;sku;file\nShirt;A1;x.jpg|y.jpg\nHat;A2;"=HYPERLINK(""z.jpg"")"\nCap;A3;a|b.jpg\n'
+    folder = write_mapped(BY_BOTH, table, ["pics/x.jpg", "pics/z.jpg", "pics/a|b.jpg"])
+    with open_catalogue(folder) as catalogue:
+        assert check_catalogue(catalogue).findings == []
+        photos = [catalogue.read_photo(f"A{number}.jpg") for number in (1, 2, 3)]
+    assert photos == [b"pics/x.jpg", b"pics/z.jpg", b"pics/a|b.jpg"]
+
+
 def test_the_group_of_a_mapping_is_a_column_of_its_own_name(write_mapped):
     folder = write_mapped('group = "sku"\n' + BY_PHOTO, "sku,file,label\nS1,1.jpg,Caps\n", ["pics/1.jpg"])
     assert load_cleaned(folder).to_pylist() == [
