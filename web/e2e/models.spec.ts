@@ -42,7 +42,7 @@ test('how much a head can answer is read point by point', async ({ page }) => {
   await expect(curve).toHaveAttribute('aria-valuetext', /10: right 98.0%$/);
   await expect(page.getByText(/With a confidence of 80.0% or more it answers/)).toBeVisible();
   await page.getByRole('radio', { name: 'Gender' }).check();
-  await expect(page.getByText(/does not reach the target of 98.0%/)).toBeVisible();
+  await expect(page.getByText(/No confidence threshold reaches the target of 98.0%/)).toBeVisible();
 });
 
 test('on a phone the names of the axes stand apart', async ({ page }) => {

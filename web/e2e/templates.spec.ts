@@ -42,7 +42,7 @@ test('categories are pasted, matched by name and mapped by hand', async ({ page 
   await test.step('the lists', () => expectNoComplaints(page));
   await page.getByRole('button', { name: 'New mapping' }).click();
   await page.getByLabel('Name').fill('Our own');
-  await page.getByLabel(/Your categories, one a line/).fill('Women > T-shirts\nShoes\nSale');
+  await page.getByLabel(/Your categories, one per line/).fill('Women > T-shirts\nShoes\nSale');
   await page.getByRole('button', { name: 'Match by name' }).click();
   await expect(page.getByRole('heading', { name: 'Our own', level: 1 })).toBeVisible();
   await page.getByText('Unmapped', { exact: true }).click();

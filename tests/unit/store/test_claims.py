@@ -75,7 +75,7 @@ def test_photos_that_kill_their_process_are_set_aside_and_all_others_labelled(sh
     failed = {photo["name"]: photo["error"] for photo in photos if photo["error"]}
     assert sorted(failed) == ["40.png", "55.png"]
     assert all(error["reason"] == "too_expensive" for error in failed.values())
-    assert all("set aside" in error["message"] for error in failed.values())
+    assert all("was skipped" in error["message"] for error in failed.values())
     assert not any(photo["waiting"] for photo in photos)
     assert {shop.batches.get(id_)["state"] for id_ in (batch, other)} == {"ready"}
     assert shop.batches.get(other)["counts"]["labelled"] == 1
@@ -87,7 +87,7 @@ def test_a_batch_whose_model_kills_its_process_is_set_aside(shop, url, tmp_path)
     assert count_deaths(tmp_path, url, at_once=True) == MOST_DEATHS
     found = shop.batches.get(batch)
     assert found["state"] == "failed"
-    assert "set aside" in found["message"]
+    assert "labelling was stopped" in found["message"]
 
 
 def test_kills_from_outside_set_nothing_aside(shop):

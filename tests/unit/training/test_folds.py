@@ -132,9 +132,9 @@ def test_a_finished_fold_is_kept_and_one_of_other_rows_is_refused(plan, table, s
     assert finish_fold(plan, 1, tmp_path, source, trainer).ids == first.ids
     assert len(trainer.tables) == 1
     fewer = plan_folds(table.slice(2), plan.recipe, FOLDS)
-    with pytest.raises(TrainingError, match="other rows"):
+    with pytest.raises(TrainingError, match="different rows"):
         finish_fold(fewer, 1, tmp_path, source, trainer)
-    with pytest.raises(TrainingError, match="other rows"):
+    with pytest.raises(TrainingError, match="different rows"):
         join_folds(fewer, tmp_path)
     shutil.rmtree(fold_folder(tmp_path, 1))
     finish_fold(fewer, 1, tmp_path, source, trainer)
