@@ -78,7 +78,13 @@ export interface BatchPhoto {
 
 /** Why a person is needed. */
 export type Why =
-  'unsure' | 'photos_disagree' | 'differs_from_sheet' | 'suspected' | 'not_a_product' | 'no_photo' | 'unreadable';
+  | 'unsure'
+  | 'photos_disagree'
+  | 'differs_from_sheet'
+  | 'suspected'
+  | 'not_a_product'
+  | 'no_photo'
+  | 'unreadable';
 
 export type Cell = string | number | boolean | null;
 

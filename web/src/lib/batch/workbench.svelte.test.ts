@@ -42,7 +42,12 @@ it('asks what to check next once the photos are labelled', async () => {
 
 it('shows what was found about the product in review', async () => {
   const found = [
-    { id: 'c1', who: 'hangtag', when: '2026-01-05T10:00:00Z', text: 'gender: labelled Men (4%), more likely Women (93%)' },
+    {
+      id: 'c1',
+      who: 'hangtag',
+      when: '2026-01-05T10:00:00Z',
+      text: 'gender: labelled Men (4%), more likely Women (93%)',
+    },
   ];
   const comments = vi.fn(async () => ({ items: found }));
   Object.assign(fake, { comments });
