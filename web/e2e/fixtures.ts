@@ -36,8 +36,6 @@ export const test = base.extend<Fixtures>({
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
-/** The rules that look at colours; all others find the same in either scheme. */
-const RULES_OF_COLOUR = ['color-contrast', 'link-in-text-block'];
 
 /** A desk, a tablet, a phone. */
 const SIZES = [
@@ -57,14 +55,14 @@ export async function expectNoComplaints(page: Page, sizes = SIZES): Promise<voi
     for (const size of sizes) {
       await page.setViewportSize(size);
       await expectNoSidewaysScroll(page);
-      await expectAccessible(page, colorScheme === 'dark' ? RULES_OF_COLOUR : RULES);
+      await expectAccessible(page);
     }
   }
   if (before) await page.setViewportSize(before);
 }
 
-/** Fails where axe finds anything against rules, which are given by name or by tag. */
-export async function expectAccessible(page: Page, rules = RULES): Promise<void> {
+/** Fails where axe finds anything. */
+export async function expectAccessible(page: Page): Promise<void> {
   // What fades in has its contrast when it is there; some transitions never end in a browser without a screen.
   await page.evaluate(() => {
     const still = new CSSStyleSheet();
@@ -75,7 +73,7 @@ export async function expectAccessible(page: Page, rules = RULES): Promise<void>
   await page.evaluate(`globalThis.axe ?? (() => { ${AXE} })()`);
   const { violations } = await new AxeBuilder({ page, axeSource: ';' })
     .setLegacyMode()
-    .options({ preload: false, resultTypes: ['violations'], runOnly: rules })
+    .options({ preload: false, resultTypes: ['violations'], runOnly: RULES })
     .analyze();
   const found = violations.map(
     ({ id, help, nodes }) => `${id}: ${help} (${nodes.map(({ html }) => html).join(' | ')})`,

@@ -227,9 +227,8 @@ def test_what_nobody_waits_for_any_more_is_let_go_of():
     assert sum(model.batches) < 100
 
 
-def test_large_photos_are_refused_that_would_wait_too_long_at_the_pace_of_the_last_ones(monkeypatch):
-    monkeypatch.setattr("hangtag.server.batching.LONGEST_WAIT_S", 1.0)
-    monkeypatch.setattr("hangtag.server.batching._FIRST_PACE", 1_000)
+def hold_decoding(monkeypatch):
+    """Let no photo be decoded until the event that this returns is set."""
     gate = threading.Event()
     decode = PhotoDecoder.decode
 
@@ -238,6 +237,13 @@ def test_large_photos_are_refused_that_would_wait_too_long_at_the_pace_of_the_la
         return decode(decoder, chunk)
 
     monkeypatch.setattr(PhotoDecoder, "decode", held)
+    return gate
+
+
+def test_large_photos_are_refused_that_would_wait_too_long_at_the_pace_of_the_last_ones(monkeypatch):
+    monkeypatch.setattr("hangtag.server.batching.LONGEST_WAIT_S", 1.0)
+    monkeypatch.setattr("hangtag.server.batching._FIRST_PACE", 1_000)
+    gate = hold_decoding(monkeypatch)
 
     async def work(batcher):
         first = asyncio.create_task(batcher.predict([uploaded("a", BLUE_TIFF)] * 3))
@@ -274,14 +280,7 @@ def test_photos_beyond_the_limits_are_refused_together_and_never_decoded(monkeyp
 
 
 def test_a_large_photo_that_never_gets_its_turn_is_refused(monkeypatch):
-    gate = threading.Event()
-    decode = PhotoDecoder.decode
-
-    def held(decoder, chunk):
-        assert gate.wait(20)
-        return decode(decoder, chunk)
-
-    monkeypatch.setattr(PhotoDecoder, "decode", held)
+    gate = hold_decoding(monkeypatch)
 
     async def work(batcher):
         first = asyncio.create_task(batcher.predict([uploaded("a", BLUE_TIFF)] * 2))
