@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from matplotlib.ticker import MaxNLocator
+
 from hangtag.bundle.card import Card
 from hangtag.bundle.file import read_card
 from hangtag.reports.figures import SERIES_COLOURS, add_legend, new_figure, quieten, write_png
@@ -26,6 +28,8 @@ def draw(cards: Sequence[Card]) -> None:
                 epochs = [epoch["epoch"] for epoch in card.history]
                 values = [epoch[f"{part}_{quantity}"] for epoch in card.history]
                 axes.plot(epochs, values, color=colour, label=part, marker=".", linewidth=1.5)
+            axes.set_xlim(0.5, len(card.history) + 0.5)
+            axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
             title, y_name = "" if line else card.name, "" if column else name
             quieten(axes, title=title, x_name="epoch" if line else "", y_name=y_name)
     add_legend(figure, rows[0][0])
