@@ -29,7 +29,7 @@ def draw(cards: Sequence[Card]) -> None:
                 values = [epoch[f"{part}_{quantity}"] for epoch in card.history]
                 axes.plot(epochs, values, color=colour, label=part, marker=".", linewidth=1.5)
             axes.set_xlim(0.5, len(card.history) + 0.5)
-            axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+            axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
             title, y_name = "" if line else card.name, "" if column else name
             quieten(axes, title=title, x_name="epoch" if line else "", y_name=y_name)
     add_legend(figure, rows[0][0])
