@@ -1,1 +1,1 @@
-"""Archives of photos: zips, however their names were written, and tars. Nothing is unpacked to disk."""
+"""Archives of photos: tar files, and zips whatever program wrote their names. Nothing is unpacked to disk."""

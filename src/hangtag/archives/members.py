@@ -10,7 +10,7 @@ _MAC_FOLDER: Final = "__MACOSX"
 
 
 class Membership(Enum):
-    """What a member is, by its name: a photo, something else, or nothing that anyone put there on purpose."""
+    """What a member is, judged by its name: a photo, something else, or a file that no person put there."""
 
     PHOTO = auto()
     OTHER = auto()
@@ -18,7 +18,7 @@ class Membership(Enum):
 
 
 def sort_member(name: str) -> Membership:
-    """Say what a member is. Folders, hidden files and what macOS adds are ignored, as they are in a folder."""
+    """Classify a member. Folders, hidden files and files added by macOS are ignored, as in a folder."""
     parts = name.split("/")
     if not parts[-1] or _MAC_FOLDER in parts or any(_is_hidden(part) for part in parts):
         return Membership.IGNORED

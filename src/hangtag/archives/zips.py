@@ -1,4 +1,4 @@
-"""Zips: the index is read entry by entry, and entries are read in place, up to the allowed size.
+"""Reading zips: the index is read entry by entry, and each entry in place, up to the allowed size.
 
 Python's own reader keeps an object for each entry, and does not repair names.
 """
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 LOCAL_MARK: Final = b"PK\x03\x04"
-"""How an entry begins, and a zip that holds something."""
+"""The signature of an entry, and of a non-empty zip."""
 
 _ENTRY: Final = struct.Struct("<4s2B5H3L5H2L")
-"""APPNOTE.TXT 4.3.12, https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT"""
+"""A central directory header: APPNOTE.TXT 4.3.12, https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT"""
 
 _LOCAL_HEAD: Final = struct.Struct("<4s2B4H3L2H")
 _ENTRY_MARK: Final = b"PK\x01\x02"
@@ -41,17 +41,17 @@ _ENCRYPTED: Final = 0x1
 _NAMES_ARE_UTF8: Final = 0x800
 
 _CODE_PAGES: Final = ("cp437", "cp850", "cp1252", "cp866")
-"""The code pages of names written by DOS and Windows, the standard's first. The first that fits is used."""
+"""The code pages of names written by DOS and Windows, the standard's first. Ties go to the first."""
 
 _GROWTH_BYTES: Final = 65_536
-"""How much longer than its content a deflated entry may be: it grows by 5 bytes for each 16 KiB at most."""
+"""How much larger than its content a deflated entry may be: it grows by at most 5 bytes per 16 KiB."""
 
 _PIECE_BYTES: Final = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
 class ZipEntry:
-    """An entry of the index; sizes in bytes. None of it can be trusted. Slashes separate folders."""
+    """An entry of the index, sizes in bytes. None of it can be trusted. Slashes separate folders."""
 
     name: str
     method: int
@@ -64,13 +64,13 @@ class ZipEntry:
 
 
 class NoIndexError(zipfile.BadZipFile):
-    """A zip has no index, which stands at its end."""
+    """A zip has no index, which belongs at its end."""
 
 
 def iter_entries(file: BinaryIO) -> Iterator[ZipEntry]:
-    """Iterate the entries of a zip in the order of its index, a few of them in memory at a time.
+    """Iterate the entries of a zip in index order, with few of them in memory at a time.
 
-    Raises `zipfile.BadZipFile` when it has no index, one that breaks off, or entries that overlap.
+    Raises `zipfile.BadZipFile` if the index is missing or cut off, or if entries overlap.
     """
     reached = 0
     is_checked = False
@@ -85,16 +85,16 @@ def iter_entries(file: BinaryIO) -> Iterator[ZipEntry]:
 def measure_index(path: Path) -> int:
     """Return the size of a zip's index in bytes, without reading it.
 
-    Raises `zipfile.BadZipFile` where there is none, and `OSError` if the file cannot be read.
+    Raises `zipfile.BadZipFile` if there is none, and `OSError` if the file cannot be read.
     """
     with path.open("rb") as file:
         return _find_index(file)[1]
 
 
 def read_entry(path: Path, entry: ZipEntry, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
-    """Return the bytes of an entry, never more than a photo may have, whatever size the zip claims.
+    """Return the bytes of an entry, at most a photo's limit, whatever size the zip claims.
 
-    Each call opens the zip again, which takes microseconds and lets threads read in parallel.
+    Each call reopens the zip, which takes microseconds and lets threads read in parallel.
 
     Raises `PhotoError` if the entry cannot be read.
     """
@@ -121,8 +121,8 @@ def read_entry(path: Path, entry: ZipEntry, limits: DecodeLimits = DEFAULT_LIMIT
 def open_entry(path: Path, entry: ZipEntry) -> BinaryIO:
     """Open an entry as a stream, in bounded memory. The caller closes it.
 
-    Raises `PhotoError` for one that hangtag does not read, and `OSError` and `zipfile.BadZipFile` for a damaged zip;
-    reading raises these and `zlib.error`.
+    Raises `PhotoError` for an unsupported entry, and `OSError` and `zipfile.BadZipFile` for a damaged zip.
+    Reading raises these and `zlib.error`.
     """
     _check_readable(entry)
     file = path.open("rb")
@@ -135,7 +135,7 @@ def open_entry(path: Path, entry: ZipEntry) -> BinaryIO:
 
 
 class _EntryStream(io.RawIOBase):
-    """The content of an entry, whose checksum is compared at its end."""
+    """The content of an entry. Its checksum is verified at the end."""
 
     def __init__(self, file: BinaryIO, entry: ZipEntry) -> None:
         self._file = file
@@ -220,8 +220,8 @@ def _iter_index(file: BinaryIO) -> Iterator[ZipEntry]:
 
 
 def _find_index(file: BinaryIO) -> tuple[int, int, int]:
-    """Return where the index starts, its length, and how far the zip lies behind the start of its file."""
-    # Not another way of finding the index, in which a crafted file could show other entries than everywhere else.
+    """Return the start of the index, its length, and the offset of the zip in the file."""
+    # There is only one way to find the index. With another, a crafted file could show other entries than elsewhere.
     end = zipfile._EndRecData(file)  # type: ignore[attr-defined]  # noqa: SLF001
     if end is None:
         raise NoIndexError("it has no index; it may be cut off")
@@ -235,14 +235,14 @@ def _find_index(file: BinaryIO) -> tuple[int, int, int]:
 
 
 def _end_of(entry: ZipEntry) -> int:
-    """Return where an entry ends at the earliest: names and further fields may make it longer."""
+    """Return the earliest possible end of an entry; its name and extra fields may make it longer."""
     return entry.offset + _LOCAL_HEAD.size + entry.packed_bytes
 
 
 def _check_overlaps(file: BinaryIO) -> None:
-    """Check whether entries overlap, as in zip bombs.
+    """Raise if entries overlap, as in zip bombs.
 
-    Zips whose index is in the order of their entries need not be looked at as a whole.
+    If the index is in the order of the entries, no list of all entries is needed.
     """
     starts, ends = array("Q"), array("Q")
     for entry in _iter_index(file):
@@ -272,7 +272,7 @@ def _build_entry(fields: tuple[int, ...], name: bytes, extra: bytes, shift: int)
 
 
 def _iter_fields(extra: bytes) -> Iterator[tuple[int, bytes]]:
-    """Iterate the further fields of an entry, by their number."""
+    """Iterate the extra fields of an entry, with their ids."""
     rest = memoryview(extra)
     while len(rest) >= struct.calcsize("<HH"):
         kind, length = struct.unpack_from("<HH", rest)
@@ -281,13 +281,13 @@ def _iter_fields(extra: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _widen(wide: bytes, *values: int) -> tuple[int, ...]:
-    """Take the values that do not fit in 32 bits from the field made for them."""
+    """Take the values that do not fit in 32 bits from the ZIP64 field."""
     given = iter(struct.unpack_from(f"<{len(wide) // 8}Q", wide))
     return tuple(next(given, value) if value == _IN_ZIP64 else value for value in values)
 
 
 def _decode_name(name: bytes, flags: int, unicode_path: bytes) -> str:
-    """Decode a name. Many systems write UTF-8 without saying so; Windows has its own slashes and code pages."""
+    """Decode a name. Many systems write UTF-8 without declaring it; Windows uses backslashes and code pages."""
     try:
         text = name.decode("utf-8")
     except UnicodeDecodeError:
@@ -298,13 +298,13 @@ def _decode_name(name: bytes, flags: int, unicode_path: bytes) -> str:
 
 
 def _guess(name: bytes) -> str:
-    """Decode a name in the code page in which it looks most like words."""
+    """Decode a name with the code page that makes it look most like words."""
     texts = [name.decode(page, "replace") for page in _CODE_PAGES]
     return min(texts, key=_oddity)
 
 
 def _oddity(text: str) -> int:
-    """Count what words do not have: signs that are no letters, capitals behind small letters, two scripts."""
+    """Count what words do not contain: symbols, capitals after lower-case letters, two scripts."""
     stem = text.rpartition("/")[2].rpartition(".")[0] or text
     odd = 0
     for before, sign in zip(" " + text, text, strict=False):

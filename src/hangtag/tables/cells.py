@@ -16,13 +16,13 @@ Cell = str | float | dt.date | Candidates | Names | None
 
 
 class Kind(Enum):
-    """What a column holds. A moment is a date with a time, without a time zone."""
+    """The type of a column. A moment is a date with a time, without a time zone."""
 
     TEXT = auto()
     WRITTEN = auto()
-    """Text of a CSV, which may be a number or a date to whoever wrote it."""
+    """Text from a CSV file, which may stand for a number or a date."""
     PATH = auto()
-    """A path or an address of a photo, as text."""
+    """The path or address of a photo, as text."""
     CONFIDENCE = auto()
     CANDIDATES = auto()
     NAMES = auto()
@@ -34,33 +34,33 @@ class Kind(Enum):
 
 
 TYPED_KINDS: Final = frozenset({Kind.INTEGER, Kind.NUMBER, Kind.BOOLEAN, Kind.DATE, Kind.MOMENT})
-"""The kinds of columns whose values are not text in the file they came from."""
+"""The kinds whose values have a type of their own in the file."""
 
 TEXT_KINDS: Final = frozenset({Kind.TEXT, Kind.WRITTEN, Kind.PATH})
 """The kinds of columns that hold text."""
 
 LARGEST_EXACT: Final = 2.0**53
-"""Up to here a float holds every whole number."""
+"""A float holds every whole number up to here exactly."""
 
 
 class Column(NamedTuple):
-    """A column: its name, which no other column of the table has, and what it holds."""
+    """A column: its name, unique in the table, and the kind of its values."""
 
     name: str
     kind: Kind
 
 
 class TableRow(NamedTuple):
-    """A row: the number of its line, row or record in the file, and a value for each column (None: empty)."""
+    """A row: its number in the file (a line, row or record), and a value for each column (None: empty)."""
 
     number: int
     values: tuple[object, ...]
 
 
 def name_beside(names: Iterable[str], taken: Iterable[str], mark: str) -> list[str]:
-    """Return what columns are called beside those that have their names, one by one: `path (given)`.
+    """Return `names`, marked where they collide with a name that is taken: `path (given)`.
 
-    Capital letters make no difference, since they make none in a spreadsheet's formulas or in SQL.
+    Case is ignored, as it is in SQL and in a spreadsheet's formulas.
     """
     used = {name.casefold() for name in taken}
     found = []
@@ -74,7 +74,7 @@ def name_beside(names: Iterable[str], taken: Iterable[str], mark: str) -> list[s
 
 
 def name_columns(header: Iterable[str]) -> tuple[str, ...]:
-    """Return a different name for each column: `name`, `name (2)`; `column 3` for one without a name."""
+    """Return a unique name for each column: `name`, `name (2)`. A column without a name becomes `column 3`."""
     names: list[str] = []
     for position, written in enumerate(header, start=1):
         name = first = written.strip() or f"column {position}"
@@ -87,7 +87,7 @@ def name_columns(header: Iterable[str]) -> tuple[str, ...]:
 
 
 def render_value(value: object) -> str:
-    """Return a value as text: numbers and dates as a spreadsheet shows them in its plainest format."""
+    """Return a value as text: numbers and dates in the plainest format of a spreadsheet."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -100,7 +100,7 @@ def render_value(value: object) -> str:
 
 
 def kind_of(value: object) -> Kind:
-    """Return the kind of column that a value fits into."""
+    """Return the kind of column that can hold a value."""
     if isinstance(value, bool):
         return Kind.BOOLEAN
     if isinstance(value, int):
@@ -113,7 +113,7 @@ def kind_of(value: object) -> Kind:
 
 
 def common_kind(found: set[Kind]) -> Kind:
-    """Return the kind of a column whose values have these kinds; text where they do not fit together."""
+    """Return the kind of a column whose values have these kinds. It is text if they do not fit together."""
     if len(found) == 1:
         return next(iter(found))
     if found == {Kind.INTEGER, Kind.NUMBER}:
@@ -122,9 +122,9 @@ def common_kind(found: set[Kind]) -> Kind:
 
 
 def parse_value(text: str, kind: Kind) -> Cell:
-    """Return the value that `render_value` wrote as text; the text itself in a column of text, None for an empty one.
+    """Parse text that `render_value` wrote. In a column of text it is returned as is; empty text is None.
 
-    Raises `ValueError` for a text that is no such value.
+    Raises `ValueError` for text that is not a value of this kind.
     """
     if not text:
         return None
@@ -140,7 +140,7 @@ def parse_value(text: str, kind: Kind) -> Cell:
 
 
 def as_kind(value: object, kind: Kind) -> Cell:
-    """Return a value as its column holds it; in a column of text everything becomes text."""
+    """Convert a value to the kind of its column. In a column of text, everything becomes text."""
     if value is None:
         return None
     if kind in TEXT_KINDS:

@@ -1,4 +1,4 @@
-"""The records of CSV and its relatives: cells between delimiters, in quotes also over several lines. None is lost."""
+"""Reading the records of CSV and similar files, including quoted cells that span lines. No record is lost."""
 
 import json
 import re
@@ -14,26 +14,26 @@ from hangtag.tables.values import MISSING, Repair, single_spaced
 DELIMITERS: Final = ",;\t|"
 
 MAX_JOINED_LINES: Final = 1000
-"""How many lines further a quote may be closed. One that is never closed would otherwise fill the memory."""
+"""A quote must be closed within this many lines. One that is never closed would otherwise fill the memory."""
 
 _LINES_COMPARED: Final = 20
 _STATED: Final = re.compile(r"sep=(.)", re.IGNORECASE)
-"""The first line with which Excel states the delimiter."""
+"""The line `sep=;` that Excel puts first to declare the delimiter."""
 
 _BODY: Final = r'[^"]*+(?:""[^"]*+)*+'
 _STAYS_OPEN: Final = re.compile(rf"{_BODY}\Z")
 _ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _PHOTO_SEPARATORS: Final = ("|", ";", ",", "\n")
-"""What stands between the names of several photos in one cell."""
+"""The separators between several photos in one cell."""
 
 _LINK_FORMULA: Final = re.compile(r"""\s*'?=\s*(?:HYPERLINK|IMAGE)\(\s*"([^"]+)""", re.IGNORECASE)
-"""A formula that links to a photo, as a spreadsheet exports it when it writes formulas, not their values."""
+"""A formula that links to a photo. Spreadsheets export it if they export formulas instead of values."""
 
 _PHOTO_ENDINGS: Final = tuple(PHOTO_SUFFIXES)
 
 
 class Record(NamedTuple):
-    """A record: the number of its first line, its cells, what was repaired, and its text as it was.
+    """A record: the number of its first line, its cells, what was repaired, and its original text.
 
     `is_cut`: the line is longer than `MAX_LINE_LENGTH`, and the text is only its beginning.
     """
@@ -46,7 +46,7 @@ class Record(NamedTuple):
 
 
 class Fields(NamedTuple):
-    """The cells of a line. `is_open`: the quote that begins a cell is never closed."""
+    """The cells of a line. `is_open`: a cell begins with a quote that is never closed."""
 
     cells: list[str]
     repairs: tuple[Repair, ...]
@@ -54,17 +54,17 @@ class Fields(NamedTuple):
 
 
 class RecordReader:
-    """Iterates the records of a table of text, once; `header` and `delimiter` are known from the start.
+    """Iterates the records of a delimited table, once; `header` and `delimiter` are known from the start.
 
-    The delimiter is what Excel's first line `sep=;` states, or else the one of comma, semicolon, tab and bar that the
-    header has most of. A cell is quoted when its first and its last character are quotes. Any other quote, such as the
-    inch sign in 3.5", is part of the value. A quote that is not closed before a line that is a row by itself is part of
-    the value too, unless that line closes it and completes a row that lacks cells. A row with more cells than the
-    header has the rest in its last cell.
+    The delimiter is the one that Excel declares in a first line `sep=;`, or else whichever of comma, semicolon, tab
+    and bar occurs most often in the header. A cell is quoted if its first and last characters are quotes. Any other
+    quote, such as the inch sign in 3.5", is part of the value. So is a quote that is not closed before a line that is
+    a row by itself, unless that line closes it and completes a row that lacks cells. If a row has more cells than the
+    header, its last cell holds the rest.
 
-    `key` is the position of the column that every row fills, if one is known; it helps to tell a row from a further
-    line of a quoted cell. `lines` counts all lines read, `blank` those without values, and `joined` the lines that
-    belong to a record begun before them. Raises `TableError` for a table without a header.
+    `key` is the position of a column that every row fills, if one is known; it helps to tell a new row from a
+    continued quoted cell. `lines` counts all lines read, `blank` those without values, and `joined` the continuation
+    lines of earlier records. Raises `TableError` for a table without a header.
     """
 
     def __init__(self, lines: Iterable[Line], where: object = None, delimiter: str | None = None) -> None:
@@ -94,7 +94,7 @@ class RecordReader:
 
     @property
     def width(self) -> int:
-        """How many cells a row has at most."""
+        """The largest number of cells in a row."""
         return self._width or 0
 
     @width.setter
@@ -134,7 +134,7 @@ class RecordReader:
         return Record(line.number, fields.cells, repairs, line.text)
 
     def _join(self, line: Line, *, lacks_cells: bool) -> Record | None:
-        """Read on until the quote that a line leaves open is closed; None, and no line read, if it never is."""
+        """Read on until an open quote is closed. If it never is, return None and consume no line."""
         taken: list[Line] = []
         length = len(line.text)
         while len(taken) < MAX_JOINED_LINES and length < MAX_LINE_LENGTH:
@@ -163,7 +163,7 @@ class RecordReader:
         return None
 
     def _is_row(self, text: str) -> bool:
-        """Return whether a line is a row by itself: its key is filled or, where none is known, it names a photo."""
+        """Return whether a line is a row by itself: its key is filled or, if no key is known, it names a photo."""
         if self._width is None or self.key is None:
             cells = self._splitter.split(text).cells
             return self._width in {None, len(cells)} and any(map(ends_like_photo, cells))
@@ -188,7 +188,7 @@ class RecordReader:
 
 
 class Splitter:
-    """Splits lines at any of some delimiters."""
+    """Splits lines at delimiters."""
 
     def __init__(self, delimiters: str) -> None:
         signs = re.escape(delimiters)
@@ -202,7 +202,7 @@ class Splitter:
         self._open = re.compile(rf"{opening}\Z")
 
     def split(self, text: str, width: int | None = None) -> Fields:
-        """Split one line into at most `width` cells, of which the last takes all that remains."""
+        """Split one line into at most `width` cells; the last one holds the rest."""
         if '"' in text or self._single is None:
             return self._split_quoted(text, width)
         if width is None:
@@ -239,9 +239,9 @@ class Splitter:
         return Fields(cells, tuple(repairs), is_open)
 
     def split_joined(self, text: str, width: int | None = None) -> Fields | None:
-        """Split joined lines into at most `width` cells, of which the last takes all that remains.
+        """Split joined lines into at most `width` cells; the last one holds the rest.
 
-        None if a line ends outside of quotes.
+        Returns None if a line ends outside quotes.
         """
         cells: list[str] = []
         last = 0
@@ -260,7 +260,7 @@ class Splitter:
         return Fields(cells, (Repair.EXTRA_COMMAS,), is_open=False)
 
     def _next_cell(self, text: str, start: int) -> tuple[str, bool, int | None]:
-        """Return the cell at `start`, whether it is bare, and where the next one starts (None: nowhere)."""
+        """Return the cell at `start`, whether it is unquoted, and where the next one starts (None: there is none)."""
         if quoted := self._quoted.match(text, start):
             return _unquote(quoted[1]), False, quoted.end() if quoted[2] else None
         found = self._delimiter.search(text, start)
@@ -273,16 +273,16 @@ class Splitter:
 
 
 def ends_like_photo(value: object) -> bool:
-    """Return whether a value, a path or an address, ends as the names of photos do."""
+    """Return whether a path or an address ends like a photo's name."""
     return str(value).strip().partition("?")[0].lower().endswith(_PHOTO_ENDINGS)
 
 
 def split_photos(text: str) -> list[str]:
-    """Return the photos that a cell names: those of a JSON list, or what stands between `|`, `;`, commas or lines.
+    """Return the photos that a cell names, as a JSON list or separated by `|`, `;`, commas or line breaks.
 
-    A formula such as `=HYPERLINK("https://...", "photo")` names what it links to.
-    A comma within a name or an address does not part it: each part has to end like a photo, or to be an address where
-    the first one is.
+    A formula such as `=HYPERLINK("https://...", "photo")` names its link target.
+    A comma inside a name or an address does not separate: each part must end like a photo, or be an address if the
+    first part is one.
     """
     if text.startswith("["):
         try:
@@ -311,5 +311,5 @@ def _unquote(body: str) -> str:
 
 
 def _count_outside_quotes(text: str, sign: str) -> int:
-    """Count a delimiter, except within cells that are quoted."""
+    """Count a delimiter outside quoted cells."""
     return re.sub(rf'(?:^|(?<=[{re.escape(DELIMITERS)}])) *"[^"]*"', "", text).count(sign)

@@ -1,4 +1,4 @@
-"""From a table's bytes to its lines: encoding, byte order mark, line ends. In bounded memory."""
+"""Splitting a table's bytes into lines: encoding, byte order mark, line ends. Uses bounded memory."""
 
 import codecs
 import zipfile
@@ -11,11 +11,11 @@ from hangtag.domain.errors import TableError
 BLOCK_BYTES: Final = 1 << 20
 _LOOKED_AT: Final = 200
 MAX_LINE_LENGTH: Final = 1_000_000
-"""A longer line is cut here, so that a file without line ends cannot fill the memory."""
+"""Longer lines are cut here, so that a file without line ends cannot fill the memory."""
 
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose byte order mark is a prefix of this one
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
@@ -31,9 +31,9 @@ class Line(NamedTuple):
 
 
 def iter_lines(stream: BinaryIO, where: object = None) -> Iterator[Line]:
-    """Iterate the lines of a table, counted from 1. A line feed, a carriage return or both end a line.
+    """Iterate the lines of a table, counted from 1. Lines end in LF, CR or CRLF.
 
-    Raises `TableError` if the stream breaks off.
+    Raises `TableError` if the stream is cut short.
     """
     number = 0
     try:
@@ -47,7 +47,7 @@ def iter_lines(stream: BinaryIO, where: object = None) -> Iterator[Line]:
 
 
 def _iter_utf8(stream: BinaryIO) -> Iterator[bytes]:
-    """Iterate the bytes after a byte order mark; UTF-16 and UTF-32 come out as UTF-8."""
+    """Iterate the bytes after a byte order mark. UTF-16 and UTF-32 are converted to UTF-8."""
     first = stream.read(BLOCK_BYTES)
     mark, encoding = next(
         ((m, e) for m, e in _BYTE_ORDER_MARKS if first.startswith(m)), (b"", guess_encoding(first))
@@ -66,7 +66,7 @@ def _iter_utf8(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def guess_encoding(start: bytes) -> str:
-    """Return the encoding of text without a byte order mark: UTF-16 where every other byte is zero, else UTF-8."""
+    """Guess the encoding of text without a byte order mark: UTF-16 if every other byte is zero, else UTF-8."""
     start = start[:_LOOKED_AT]
     if start[1::2].count(0) * 3 > len(start):
         return "utf-16-le"
@@ -74,11 +74,11 @@ def guess_encoding(start: bytes) -> str:
 
 
 def _iter_blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Iterate blocks of whole lines, joined by line feeds, without the last line feed."""
+    """Iterate blocks of whole lines, joined by line feeds, without the final line feed."""
     carry = held = b""
     for read in chunks:
         chunk = held + read
-        held = b"\r" if chunk.endswith(b"\r") else b""  # its line feed may be the next chunk's first byte
+        held = b"\r" if chunk.endswith(b"\r") else b""  # the next chunk may start with its line feed
         chunk = chunk.removesuffix(held)
         if b"\r" in chunk:
             chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")

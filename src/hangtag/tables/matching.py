@@ -33,32 +33,32 @@ class Likeness(IntEnum):
 
     EXACT = 0
     SPELLING = 1
-    """Equal up to Unicode composition, slashes, spaces and invisible characters."""
+    """Equal except for Unicode composition, slashes, spaces and invisible characters."""
     ENDING = 2
-    """Equal up to the case of the extension, or .jpeg for .jpg."""
+    """Equal except for the case of the extension, or .jpeg instead of .jpg."""
     CAPITALS = 3
     ENCODING = 4
-    """Equal up to percent-encoding and the query of a URL."""
+    """Equal except for percent-encoding and the query of a URL."""
     FOLDER = 5
-    """In a folder below, or written with more folders than there are."""
+    """In a subfolder, or written with more parent folders than exist."""
     NUMBER = 6
-    """Equal up to what spreadsheets do to numbers: `15970.0` is 15970, and leading zeros are lost."""
+    """Equal except for what spreadsheets do to numbers: `15970.0` is 15970, and leading zeros are lost."""
     PREFIX = 7
     """The photo's name begins with the value, such as `SKU-1000_front.jpg`, or its folder has this name."""
     OTHER_FOLDER = 8
-    """The only photo of this name, though the table writes another folder."""
+    """The only photo of this name, although the table names another folder."""
 
 
 _YIELDING: Final = frozenset(
     {Likeness.ENDING, Likeness.CAPITALS, Likeness.NUMBER, Likeness.PREFIX, Likeness.OTHER_FOLDER}
 )
-"""Kinds of match that could be wrong because the right photo is missing; the others are only another spelling."""
+"""Kinds of match that are wrong if the right photo is missing. The others differ only in spelling."""
 
 
 class Match(NamedTuple):
-    """The photos that a value means, by their positions, and how they were found.
+    """The photos that a value refers to, by position, and how they were found.
 
-    If there are none, `candidates` are the names that could have been meant: ambiguous or similar ones.
+    If there are none, `candidates` are the names that may have been meant: ambiguous or similar ones.
     """
 
     photos: tuple[int, ...] = ()
@@ -67,7 +67,7 @@ class Match(NamedTuple):
     is_ambiguous: bool = False
 
     def explain(self) -> str:
-        """Say what else could be meant, in a clause; empty if nothing is alike."""
+        """Name the candidates in a clause; empty if there are none."""
         if not self.candidates:
             return ""
         shown = ", ".join(self.candidates[:SHOWN_CANDIDATES])
@@ -77,26 +77,26 @@ class Match(NamedTuple):
 
 
 def is_photo_name(name: str) -> bool:
-    """Return whether a file is taken for a photo, by its name alone; a name that starts with a dot is hidden."""
+    """Return whether a file name looks like a photo. Names that start with a dot are hidden files."""
     path = PurePosixPath(name)
     return not path.name.startswith(".") and path.suffix.lower() in PHOTO_SUFFIXES
 
 
 def product_id(name: str) -> str:
-    """Return the id of the product that a photo shows: its name without the ending, tidied as the table's values.
+    """Return the id of the product that a photo shows: its name without the extension, tidied like a table's values.
 
-    `15970.jpg` belongs to 15970, and where photos lie in sub-folders `Shirts/7.jpg` belongs to Shirts/7.
+    `15970.jpg` belongs to 15970, and in a catalogue with subfolders `Shirts/7.jpg` belongs to Shirts/7.
     """
     return single_spaced(drop_invisible(_without_ending(name)))
 
 
 def has_photo_ending(written: str) -> bool:
-    """Return whether a value, a path or an address, ends as the names of photos do."""
+    """Return whether a path or an address ends like a photo's name."""
     return any(_without_ending(text) != text for text in (written, _drop_query(written)))
 
 
 class NameMatcher:
-    """Finds photos by how a table writes their names. `names` may come twice; a match then has both positions.
+    """Finds photos by the names that a table uses for them. A name may occur twice; a match then has both positions.
 
     >>> matcher = NameMatcher(["IMG_1.JPG", "shop/SKU-7_front.jpg", "shop/SKU-7_back.jpg"])
     >>> matcher.find("IMG_1.jpg").photos
@@ -114,9 +114,9 @@ class NameMatcher:
         self._loose: dict[str, list[int]] | None = None
 
     def find(self, value: str, weakest: Likeness = Likeness.PREFIX) -> Match:
-        """Return the photos that a value means, with a match no weaker than `weakest`.
+        """Return the photos that a value refers to, matched no more weakly than `weakest`.
 
-        A value with a photo's extension means one photo. One without may mean several: views of a product.
+        A value with a photo's extension refers to one photo. One without may refer to several views of a product.
         """
         written = value.strip()
         if not written:
@@ -142,7 +142,7 @@ class NameMatcher:
         return Match(candidates=self._find_alike(written))
 
     def match_all(self, values: Iterable[str], weakest: Likeness = Likeness.PREFIX) -> dict[str, Match]:
-        """Return the match of each value. A photo goes to the value with the strongest match."""
+        """Return the match of each value. A photo that several values match goes to the strongest match."""
         matches = {value: self.find(value, weakest) for value in dict.fromkeys(values)}
         if all(match.likeness in (None, Likeness.EXACT) for match in matches.values()):
             return matches
@@ -158,7 +158,7 @@ class NameMatcher:
         }
 
     def _yield(self, key: str, match: Match, surest: Mapping[int, Likeness], keys: Collection[str]) -> Match:
-        """Leave out photos that another value matches more strongly, or with a longer prefix."""
+        """Drop photos that another value matches more strongly, or with a longer prefix."""
         kept = tuple(
             photo
             for photo in match.photos
@@ -175,7 +175,7 @@ class NameMatcher:
         return any(base[:end] in keys for end in ends if not base[end : end + 1].isalnum())
 
     def _settle(self, found: Sequence[int], likeness: Likeness, *, is_file: bool) -> Match:
-        """Accept a match, unless it is ambiguous. Photos of a product may differ in their extension."""
+        """Accept a match unless it is ambiguous. Photos of one product may differ in their extension."""
         names = {self.names[position] for position in found}
         if len(names if is_file else {product_id(name) for name in names}) > 1:
             return Match(candidates=tuple(sorted(names)), is_ambiguous=True)
@@ -199,7 +199,7 @@ class NameMatcher:
         return indexes[likeness].get(key, [])
 
     def _find_in_folders(self, key: str, likeness: Likeness, *, is_file: bool) -> list[int]:
-        """Find photos by their file's name, where one of the two paths lies wholly at the end of the other."""
+        """Find photos by file name, where one path is a suffix of the other."""
         folders = key.split("/")[:-1]
         found = []
         for position in self._look_up_base(key, likeness, is_file=is_file):
@@ -222,7 +222,7 @@ class NameMatcher:
         return indexes[likeness].get(key.rpartition("/")[2], [])
 
     def _find_by_prefix(self, written: str) -> list[int]:
-        """Return the photos whose name begins with what is written, or whose folder is called so."""
+        """Return the photos whose name begins with this text, or whose folder has this name."""
         if self._by_prefix is None:
             bases = sorted((_base_key(name), position) for position, name in enumerate(self.names))
             self._by_prefix = [base for base, _ in bases], [position for _, position in bases]
@@ -245,7 +245,7 @@ class NameMatcher:
         return sorted(found or self._by_folder.get(key, []), key=lambda position: self.names[position])
 
     def _find_alike(self, written: str) -> tuple[str, ...]:
-        """Return names with the same letters and digits. They are suggestions only, never matches."""
+        """Return names with the same letters and digits. They are only suggestions, never matches."""
         if self._loose is None:
             loose: defaultdict[str, list[int]] = defaultdict(list)
             for position, name in enumerate(self.names):
@@ -258,9 +258,9 @@ class NameMatcher:
 class ProductPhotos(NamedTuple):
     """Which photos show which products of a catalogue.
 
-    - `photo_of`: the photo that is used of each product
-    - `id_of`: the product of each photo that shows one, used or not
-    - `candidates`: for products without a photo, those that could have been meant
+    - `photo_of`: the photo used for each product
+    - `id_of`: the product that each photo shows, whether the photo is used or not
+    - `candidates`: for products without a photo, the names that may have been meant
     """
 
     photo_of: dict[str, str]
@@ -269,7 +269,7 @@ class ProductPhotos(NamedTuple):
 
 
 def match_products(ids: Iterable[str], names: Collection[str]) -> ProductPhotos:
-    """Find the photos of products by their ids. Of several photos of a product, JPEG is preferred, then by name."""
+    """Find the photos of products by id. Of several photos, JPEG is preferred, then the first by name."""
     ordered = sorted(names, key=lambda name: (not name.lower().endswith((".jpg", ".jpeg")), name))
     matches = NameMatcher(ordered).match_all(ids)
     photo_of: dict[str, str] = {}
@@ -286,7 +286,7 @@ def match_products(ids: Iterable[str], names: Collection[str]) -> ProductPhotos:
 
 
 def _add_unused(id_of: dict[str, str], photo_of: Mapping[str, str], names: Sequence[str]) -> None:
-    """Say of the photos left which product they show too: one that has a surer photo in another folder."""
+    """Add the unused photos that show a product whose better match is in another folder."""
     for name in names:
         if name not in id_of and (base := product_id(name).rpartition("/")[2]) in photo_of:
             id_of[name] = base
@@ -302,7 +302,7 @@ def _iter_keys(written: str, weakest: Likeness) -> Iterator[tuple[Likeness, str]
 
 
 def _iter_folder_keys(written: str, *, is_file: bool) -> Iterator[tuple[Likeness, str]]:
-    """Yield the keys of a path, and that of the number that a spreadsheet may have made of an id."""
+    """Yield the keys of a path, and the key of the number into which a spreadsheet may have turned an id."""
     is_address = _ADDRESS.match(written) is not None
     for text in dict.fromkeys((written, _drop_query(written))):
         key = _encoding_key(text)
@@ -318,7 +318,7 @@ def _unchanged(text: str) -> str:
 
 
 def _tidy_path(text: str) -> str:
-    """Return a path composed, with slashes, without what is before its first name, and with single spaces."""
+    """Normalise a path: composed Unicode, forward slashes, single spaces, no drive, `.` or `..`."""
     text = text.strip()
     if _PLAIN_PATH.fullmatch(text):
         return text
@@ -373,12 +373,12 @@ def _whole_number(key: str) -> str:
 
 
 def _base_key(name: str) -> str:
-    """Return the name of a file alone, without its ending."""
+    """Return a file name without its folders and extension."""
     return _without_ending(_encoding_key(name).rpartition("/")[2])
 
 
 def _prefix_key(value: str) -> str:
-    """Return what the names of a product's photos begin with."""
+    """Return the prefix that the names of a product's photos share."""
     return _whole_number(_encoding_key(value)).rpartition("/")[2]
 
 

@@ -1,7 +1,7 @@
-"""Reads .xlsx and .xlsm as a stream: rows come while the sheet's XML is unpacked, and little of it is in memory.
+"""Reads .xlsx and .xlsm files as a stream: rows are yielded while the sheet's XML is unpacked, in little memory.
 
-Every part of the file can claim or unpack to anything. So bytes, elements, cells and texts are counted while they are
-read, and names, nesting and the zip's index are limited as well.
+Any part of the file may make false claims or unpack to an enormous size. So bytes, elements, cells and texts are
+counted while they are read, and names, nesting and the zip's index are limited as well.
 """
 
 import datetime as dt
@@ -27,7 +27,7 @@ from hangtag.tables.openxml_parts import (
 )
 
 MOST_BYTES: Final = 1 << 30
-"""What all XML that is read may unpack to. Twenty million cells need about as much."""
+"""The limit for all unpacked XML. Twenty million cells need about as much."""
 
 _MOST_INDEX_BYTES: Final = 1 << 20
 _MOST_NAMES: Final = 10_000
@@ -39,7 +39,7 @@ _METHODS: Final = frozenset((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))
 _BOOK: Final = "xl/workbook.xml"
 _DATES: Final = frozenset((*range(14, 23), *range(27, 37), 45, 47, *range(50, 59)))
 _DURATION: Final = 46
-"""The numbers that dates and durations have among the formats that every workbook has."""
+"""The built-in format numbers of dates and durations."""
 
 _NOT_SIGNS: Final = re.compile(r'"[^"]*"|\\.|_.|\*.')
 _ELAPSED: Final = re.compile(r"\[(?:h+|m+|s+)\]", re.IGNORECASE)
@@ -48,17 +48,17 @@ _DATE_SIGN: Final = re.compile(r"[dmyhs]|am/pm", re.IGNORECASE)
 _EPOCH: Final = dt.datetime(1899, 12, 30)  # noqa: DTZ001 - sheets know no time zones
 _EPOCH_1904: Final = dt.datetime(1904, 1, 1)  # noqa: DTZ001 - as above
 _BEFORE_LEAP_DAY: Final = 60
-"""Excel believes that 1900 was a leap year: days before the 60th are one earlier."""
+"""Excel treats 1900 as a leap year, so serial numbers before 60 mean one day earlier."""
 
 _LAST_SERIAL: Final = 2_958_465
-"""31 December 9999."""
+"""The serial number of 31 December 9999."""
 
 Cells = dict[int, object]
-"""The values of a row by column (0 is A), without those that are empty."""
+"""The non-empty values of a row, by column (0 is A)."""
 
 
 class Sheet(NamedTuple):
-    """A sheet of a workbook: its name, its part of the zip, and whether people see it."""
+    """A sheet of a workbook: its name, its part of the zip, and whether it is visible."""
 
     name: str
     part: str
@@ -66,16 +66,16 @@ class Sheet(NamedTuple):
 
 
 def is_open_xml(file: BinaryIO) -> bool:
-    """Return whether a file is a workbook of this form. Raises `TooLargeError` and `zipfile.BadZipFile`."""
+    """Return whether a file is an Open XML workbook. Raises `TooLargeError` and `zipfile.BadZipFile`."""
     with _open_zip(file) as archive:
         return _BOOK in archive.NameToInfo
 
 
 class OpenXmlBook:
-    """A workbook that lies in a file, which is opened anew for each reading.
+    """A workbook in a file, which is reopened for each reading.
 
-    Raises `TooLargeError` for what exceeds a limit, and `zipfile.BadZipFile`, `KeyError` or `expat.ExpatError` for what
-    is no workbook or is damaged; so do the methods.
+    The constructor and the methods raise `TooLargeError` if a limit is exceeded, and `zipfile.BadZipFile`, `KeyError`
+    or `expat.ExpatError` for a file that is damaged or not a workbook.
     """
 
     def __init__(self, opener: Callable[[], BinaryIO]) -> None:
@@ -89,7 +89,7 @@ class OpenXmlBook:
             self._texts = self._read_texts(archive)
 
     def iter_rows(self, sheet: Sheet) -> Iterator[tuple[int, Cells]]:
-        """Iterate the rows of a sheet that hold anything, each with the number that the sheet shows."""
+        """Iterate the non-empty rows of a sheet, each with the row number that the sheet shows."""
         reader = SheetReader(self._column)
         with self._opener() as file, _open_zip(file) as archive:
             for _ in self._parse(archive, sheet.part, reader):
@@ -98,7 +98,7 @@ class OpenXmlBook:
                         yield number, found
 
     def links(self, sheet: Sheet, column: int) -> dict[int, str]:
-        """Return the addresses that cells of a column (0 is A) link to, or show a picture from, by row number."""
+        """Return the link or picture addresses in a column (0 is A), by row number."""
         with self._opener() as file, _open_zip(file) as archive:
             reader = LinkReader(column, self._column, self._read_relations(archive, sheet.part))
             for _ in self._parse(archive, sheet.part, reader):
@@ -129,7 +129,7 @@ class OpenXmlBook:
         return {attributes.get("Id", ""): attributes.get("Target", "") for _, attributes in found}
 
     def _read_styles(self, archive: zipfile.ZipFile) -> list[int]:
-        """Return the built-in format that each style of a cell is as good as; 0 for one of numbers and texts."""
+        """Return the equivalent built-in format of each cell style; 0 for numbers and text."""
         path = "xl/styles.xml"
         if path not in archive.NameToInfo:
             return []
@@ -166,7 +166,7 @@ class OpenXmlBook:
     def _parse(
         self, archive: zipfile.ZipFile, part: str, reader: "Reader", most_bytes: int = MOST_BYTES
     ) -> Iterator[None]:
-        """Feed a part to a reader piece by piece. Reading a part again costs nothing of what may be read in all."""
+        """Feed a part to a reader in chunks. A part that is read again does not count towards the total limit."""
         read = 0
         parser = reader.open()
         with _open_part(archive, part) as file:
@@ -186,7 +186,7 @@ class OpenXmlBook:
             yield
 
     def _column(self, letters: str) -> int:
-        """Return the number of a column by its letters (0 is A)."""
+        """Return the number of a column from its letters (0 is A)."""
         number = self._columns.get(letters)
         if number is None:
             if not (0 < len(letters) < 4 and letters.isascii() and letters.isupper()):  # noqa: PLR2004 - XFD
@@ -215,7 +215,7 @@ class OpenXmlBook:
         return found
 
     def _value(self, cell: Cell) -> object:
-        """Return what a cell holds: a text, a number, a truth, a date, a time or a duration; None for an error."""
+        """Return a cell's value: text, number, boolean, date, time or duration; None for an error."""
         _, type_, written, text = cell
         if type_ == "s":
             return self._texts[int(text)]
@@ -231,7 +231,7 @@ class OpenXmlBook:
 
 
 def _open_zip(file: BinaryIO) -> zipfile.ZipFile:
-    # The index is read whole; of a workbook it has some hundred entries.
+    # The index is read whole: a workbook's has about a hundred entries.
     end = zipfile._EndRecData(file)  # type: ignore[attr-defined]  # noqa: SLF001 - where ZipFile will look, too
     if end is None:
         raise zipfile.BadZipFile("it has no index; it may be cut off")
@@ -248,7 +248,7 @@ def _open_part(archive: zipfile.ZipFile, part: str) -> Any:  # noqa: ANN401 - a 
 
 
 def _find_format(code: str) -> int:
-    """Return the built-in format that a format code is as good as: a date's, a duration's, or 0 for another one."""
+    """Return the equivalent built-in format of a format code: a date's, a duration's, or 0 for any other."""
     section = _NOT_SIGNS.sub("", code).split(";", 1)[0]
     if _ELAPSED.search(section):
         return _DURATION
@@ -256,7 +256,7 @@ def _find_format(code: str) -> int:
 
 
 def _find_date(serial: float, format_: int, epoch: dt.datetime) -> object:
-    """Return the date, time or duration that a number means; the number itself where it means none."""
+    """Return the date, time or duration that a number stands for, or the number itself if it stands for none."""
     if format_ == _DURATION and abs(serial) < dt.timedelta.max.days:
         return dt.timedelta(milliseconds=round(serial * 86_400_000))
     if not 0 <= serial < _LAST_SERIAL + 1:
@@ -292,4 +292,4 @@ ERRORS: Final = (
     RuntimeError,
     NotImplementedError,
 )
-"""What reading a workbook that is damaged or hostile raises."""
+"""The errors that reading a damaged or hostile workbook raises."""

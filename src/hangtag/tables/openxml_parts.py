@@ -1,4 +1,4 @@
-"""What reads the parts of a workbook's XML, element by element, and counts while it reads."""
+"""Readers for the parts of a workbook's XML. They take element by element, and enforce limits on the way."""
 
 import re
 from array import array
@@ -8,21 +8,21 @@ from xml.parsers import expat
 
 MOST_ROWS: Final = 1_048_576
 MOST_COLUMNS: Final = 16_384
-"""Where Excel's sheets end."""
+"""The number of columns in an Excel sheet."""
 
 MOST_CELLS: Final = 20_000_000
 MOST_TEXT_BYTES: Final = 128 << 20
-"""What a workbook's shared texts may take in memory. Each counts once, however many cells show it."""
+"""The memory limit for a workbook's shared texts. Each counts once, however many cells show it."""
 
 MOST_CHARACTERS: Final = 1 << 20
-"""What the text of one cell may have. Excel's own limit is 32,767."""
+"""The length limit for the text of one cell. Excel's own limit is 32,767."""
 
 MOST_ROW_CHARACTERS: Final = 4 << 20
 _MOST_LINK_CHARACTERS: Final = 64 << 20
 _MOST_ELEMENTS: Final = 80_000_000
 _DEEPEST: Final = 64
 _PREFIXED: Final = frozenset(("x:c", "x:v"))
-"""Some programs give every element of a sheet this prefix."""
+"""Some programs use this prefix for every element of a sheet."""
 
 
 _ESCAPED: Final = re.compile(r"_x(?![Dd][89A-Fa-f])([0-9A-Fa-f]{4})_")
@@ -31,15 +31,15 @@ _PLACE: Final = re.compile(r"\$?([A-Z]{1,3})\$?([0-9]{1,7})")
 
 
 class TooLargeError(Exception):
-    """A part of a workbook exceeds a limit; the text says which."""
+    """A part of a workbook exceeds a limit. The message says which."""
 
 
 Cell = tuple[int, str | None, str | None, str]
-"""A cell as it is written: its column (0 is A), type, style and text."""
+"""A cell as stored: its column (0 is A), type, style and text."""
 
 
 class Reader:
-    """What reads the elements of a part; `texts` collects their text."""
+    """Handles the elements of a part; `texts` collects their text."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
@@ -55,17 +55,17 @@ class Reader:
         return parser
 
     def check(self) -> None:
-        """Raise `TooLargeError` for more than anybody has."""
+        """Raise `TooLargeError` if a limit is exceeded."""
         if len(self.texts) > 1 and sum(map(len, self.texts)) > MOST_CHARACTERS:
             raise TooLargeError(f"a cell has more than {MOST_CHARACTERS:,} characters")
         if self._elements > _MOST_ELEMENTS:
             raise TooLargeError(f"its XML has more than {_MOST_ELEMENTS:,} elements")
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
-        """Take an element that begins."""
+        """Handle the start of an element."""
 
     def end(self, name: str) -> None:
-        """Take an element that ends."""
+        """Handle the end of an element."""
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
@@ -90,14 +90,14 @@ class ElementReader(Reader):
         self._wanted = wanted
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
-        """Take an element that begins."""
+        """Handle the start of an element."""
         self.texts.clear()
         if name in self._wanted:
             self.found.append((name, attributes))
 
 
 class TextReader(Reader):
-    """Reads texts that may consist of several runs, without how they are pronounced."""
+    """Reads texts that may consist of several runs, without their phonetic guides."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -106,13 +106,13 @@ class TextReader(Reader):
         self._is_phonetic = False
 
     def start(self, name: str, attributes: dict[str, str]) -> None:  # noqa: ARG002 - as all
-        """Take an element that begins."""
+        """Handle the start of an element."""
         self.texts.clear()
         if name == "rPh":
             self._is_phonetic = True
 
     def end(self, name: str) -> None:
-        """Take an element that ends."""
+        """Handle the end of an element."""
         if name == "t" and not self._is_phonetic:
             self._runs.append("".join(self.texts))
             self._length += len(self._runs[-1])
@@ -123,7 +123,7 @@ class TextReader(Reader):
         self.texts.clear()
 
     def take_text(self) -> str:
-        """Return the text of the runs so far, and begin another one."""
+        """Return the text of the runs so far, and start a new one."""
         text = "".join(self._runs)
         self._runs.clear()
         self._length = 0
@@ -131,7 +131,7 @@ class TextReader(Reader):
 
 
 class Texts(TextReader):
-    """The texts that cells share, one after another in memory."""
+    """The texts that cells share, stored back to back in memory."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -145,7 +145,7 @@ class Texts(TextReader):
         return self._bytes[start : self._ends[number]].decode("utf-8")
 
     def end(self, name: str) -> None:
-        """Take an element that ends."""
+        """Handle the end of an element."""
         super().end(name)
         if name == "si":
             self._bytes += unescape(self.take_text()).encode("utf-8")
@@ -155,7 +155,7 @@ class Texts(TextReader):
 
 
 class SheetReader(TextReader):
-    """Reads the rows of a sheet; `take` gives those that have ended since."""
+    """Reads the rows of a sheet; `take` returns those completed since the last call."""
 
     def __init__(self, find_column: Callable[[str], int]) -> None:
         super().__init__()
@@ -169,12 +169,12 @@ class SheetReader(TextReader):
         self._text = ""
 
     def take(self) -> list[tuple[int, list[Cell]]]:
-        """Return the rows that have ended, and forget them."""
+        """Return the completed rows and forget them."""
         rows, self._rows = self._rows, []
         return rows
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
-        """Take an element that begins, but none of a cell."""
+        """Handle the start of an element that is not part of a cell."""
         if name == "row":
             self._number = int(attributes.get("r", self._number + 1))
             self._column = -1
@@ -183,7 +183,7 @@ class SheetReader(TextReader):
         super().start(name, attributes)
 
     def end(self, name: str) -> None:
-        """Take an element that ends, but none of a cell."""
+        """Handle the end of an element that is not part of a cell."""
         if name == "row" and self._cells:
             self._rows.append((self._number, self._cells))
             self._cells = []
@@ -191,7 +191,7 @@ class SheetReader(TextReader):
         super().end(name)
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
-        # Nearly all elements of a sheet are these two, and there may be millions.
+        # Nearly all elements of a sheet are of these two kinds, and there may be millions.
         if name == "c":
             self._depth += 1
             self._start_cell(attributes)
@@ -239,7 +239,7 @@ class SheetReader(TextReader):
 
 
 class LinkReader(Reader):
-    """Reads the links of one column: those of cells, and those that formulas make."""
+    """Reads the links in one column: links of cells, and links in formulas."""
 
     def __init__(self, column: int, find_column: Callable[[str], int], targets: dict[str, str]) -> None:
         super().__init__()
@@ -251,7 +251,7 @@ class LinkReader(Reader):
         self._left = _MOST_LINK_CHARACTERS
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
-        """Take an element that begins."""
+        """Handle the start of an element."""
         self.texts.clear()
         if name == "c":
             self._place = attributes.get("r", "")
@@ -260,7 +260,7 @@ class LinkReader(Reader):
             self._add(attributes.get("ref", ""), self._targets.get(link, ""))
 
     def end(self, name: str) -> None:
-        """Take an element that ends."""
+        """Handle the end of an element."""
         if name == "f" and (found := _LINK_FORMULA.match("".join(self.texts))):
             self._add(self._place, found[1])
         elif name == "c":
@@ -268,7 +268,7 @@ class LinkReader(Reader):
         self.texts.clear()
 
     def _add(self, place: str, link: str) -> None:
-        """Note the link of a cell `B7`, or of the first cell of a range, if it stands in the column."""
+        """Record the link of a cell such as `B7`, or of the first cell of a range, if it is in the column."""
         found = _PLACE.match(place)
         if link and found is not None and self._find_column(found[1]) == self._column:
             self.links[int(found[2])] = link
@@ -282,5 +282,5 @@ def _refuse_doctype(*_: object) -> None:
 
 
 def unescape(text: str) -> str:
-    """Return a text with the signs for which XML has no place: `_x000D_` means a carriage return."""
+    """Return a text with its escaped characters decoded: `_x000D_` is a carriage return."""
     return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text) if "_x" in text else text

@@ -15,7 +15,7 @@ from hangtag.tables.reading import Opener, Table
 from hangtag.tables.writing import Kinds, Rows
 
 ROWS_PER_GROUP: Final = 32_768
-"""How many rows are buffered before a row group is written: small groups make a table slow to read."""
+"""The number of rows buffered before a row group is written. Small groups make a table slow to read."""
 
 _CANDIDATE: Final = pa.struct([pa.field("label", pa.string()), pa.field("confidence", pa.float32())])
 
@@ -35,7 +35,7 @@ ARROW_TYPES: Final = {
 
 
 class ArrowRows:
-    """Turns rows into record batches and back. No value changes on the way.
+    """Converts rows to record batches and back, without changing any value.
 
     `schema` has a field for each column: text, float32 confidences, lists of codes, candidates as lists of
     (label, confidence).
@@ -72,7 +72,7 @@ class ParquetWriter:
         self.write_batch(self._arrow.pack(rows))
 
     def write_batch(self, batch: Any) -> None:  # noqa: ANN401 - pyarrow has no types
-        """Append a record batch of the same columns."""
+        """Append a record batch with the same columns."""
         self._buffered.append(batch)
         self._buffered_rows += batch.num_rows
         if self._buffered_rows >= ROWS_PER_GROUP:
@@ -84,14 +84,14 @@ class ParquetWriter:
         self._writer.close()
 
     def discard(self) -> None:
-        """Close the writer; its file is not kept."""
+        """Close the writer. Its file is not kept."""
         self._buffered.clear()
         self._writer.close()
 
     def _write_group(self) -> None:
         if self._buffered_rows:
             table = pa.Table.from_batches(self._buffered, self._arrow.schema)
-            self._writer.write_table(table.combine_chunks())  # many small batches are slow to write
+            self._writer.write_table(table.combine_chunks())  # writing many small batches is slow
         self._buffered, self._buffered_rows = [], 0
 
 
@@ -120,16 +120,16 @@ def _cells(column: Any, kind: Kind) -> list[Cell]:  # noqa: ANN401 - as above
 
 
 _ROWS_AT_ONCE: Final = 256
-"""A few, since each may be long, and take no room in the file if all are the same."""
+"""Kept small: each row may be long, and rows that are all the same take no room in the file."""
 
 _BUFFER_BYTES: Final = 1 << 18
 _TEXT_BYTES: Final = 256 << 20
 _MOST_TIMES: Final = 200
-"""How many times its file the text of a table may be, if it is more than that."""
+"""The largest allowed ratio of a table's text to its file size, for tables with more text than `_TEXT_BYTES`."""
 
 
 class ParquetTable(Table):
-    """A Parquet table. Types that no other table knows become text, lists and structs as JSON."""
+    """A Parquet table. Types that other tables lack become text; lists and structs become JSON."""
 
     def __init__(self, opener: Opener, where: object) -> None:
         try:
@@ -160,7 +160,7 @@ class ParquetTable(Table):
             raise TableError(problem, where=self.where) from None
 
     def skim(self) -> None:
-        """Unpack every page once. Raises `MemoryError` for text that is far more than the file."""
+        """Unpack every page once. Raises `MemoryError` if the text is far larger than the file."""
         text_bytes = 0
         try:
             with self._opener() as opened, pq.ParquetFile(opened, buffer_size=_BUFFER_BYTES) as file:
@@ -170,7 +170,7 @@ class ParquetTable(Table):
                     text_bytes += sum(map(_count_text, batch.columns))
                     if text_bytes > most:
                         break
-        except MemoryError:  # an error of Arrow's, too
+        except MemoryError:  # Arrow raises it as well
             raise
         except (pa.ArrowException, OSError) as error:
             raise TableError(f"the table cannot be read ({error})", where=self.where) from None
@@ -178,13 +178,13 @@ class ParquetTable(Table):
             raise MemoryError
 
     def count(self) -> int:
-        """Return how many rows there are, as the table says itself."""
+        """Return the number of rows that the file claims to have."""
         with self._opener() as opened, pq.ParquetFile(opened) as file:
             return int(file.metadata.num_rows)
 
 
 def _count_text(column: Any) -> int:  # noqa: ANN401 - pyarrow has no types
-    """Return how long the texts of a column are together, in bytes."""
+    """Return the total length of a column's texts in bytes."""
     lengths = column.dictionary if pa.types.is_dictionary(column.type) else column
     if not (pa.types.is_string(lengths.type) or pa.types.is_large_string(lengths.type)):
         return 0
@@ -211,10 +211,10 @@ def _kind_of(arrow_type: Any) -> Kind:  # noqa: ANN401 - pyarrow has no types
 
 def _values(column: Any, kind: Kind) -> list[object]:  # noqa: ANN401 - as above
     if pa.types.is_dictionary(column.type):
-        entries = _values(column.dictionary, kind)  # each in memory once, however many rows show it
+        entries = _values(column.dictionary, kind)  # each is in memory once, however many rows show it
         return [None if place is None else entries[place] for place in column.indices.to_pylist()]
     if pa.types.is_timestamp(column.type):
-        column = column.cast(pa.timestamp("us", tz=column.type.tz), safe=False)  # Python knows no nanoseconds
+        column = column.cast(pa.timestamp("us", tz=column.type.tz), safe=False)  # Python has no nanoseconds
     if kind is not Kind.TEXT or pa.types.is_large_string(column.type):
         column = column.cast(ARROW_TYPES[kind], safe=False)
     values: list[object] = column.to_pylist()

@@ -32,7 +32,7 @@ TABLE_ENDINGS: Final = (
     ".csv", ".tsv", ".csv.gz", ".tsv.gz", ".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".parquet", ".pq", ".jsonl",
     ".ndjson", ".jsonl.gz",
 )  # fmt: skip
-"""The endings of the names of tables."""
+"""The file name endings of tables."""
 
 TABLES_READ: Final = (
     "CSV (also with semicolons, tabs or bars, and .csv.gz), Excel (.xlsx, .xls, .ods), Parquet and JSON Lines"
@@ -50,10 +50,10 @@ Opener = Callable[[], BinaryIO]
 
 
 class Table(ABC):
-    """A table: its columns, and its rows, which are read as they are iterated, as often as they are wanted.
+    """A table: its columns and its rows. Rows are read when they are iterated, as often as needed.
 
-    `where` is what messages call it. `header` holds the names of the columns as they are written; in `columns` they
-    differ from each other. `repairs` counts, by what was put right, the rows iterated so far.
+    `where` is the table's name in messages. `header` holds the column names as written; in `columns` they are unique.
+    `repairs` counts the repairs in the rows iterated so far, by kind.
     """
 
     def __init__(self, where: object, header: Sequence[str], kinds: Sequence[Kind]) -> None:
@@ -64,17 +64,17 @@ class Table(ABC):
 
     @property
     def names(self) -> list[str]:
-        """The names of the columns, in their order."""
+        """The names of the columns, in order."""
         return [column.name for column in self.columns]
 
     @property
     def sheets(self) -> list[str]:
-        """The visible sheets of a workbook that hold anything; empty for another table."""
+        """The visible, non-empty sheets of a workbook; empty for other tables."""
         return []
 
     @property
     def notes(self) -> list[str]:
-        """Remarks for a person on the rows iterated so far."""
+        """Remarks on the rows iterated so far, for people."""
         count = self.repairs[Repair.ENCODING]
         if not count:
             return []
@@ -93,23 +93,23 @@ class Table(ABC):
         return found
 
     def links(self, _column: int) -> dict[int, str]:
-        """Return the addresses that the cells of a column link to, by the number of their row."""
+        """Return the addresses that the cells of a column link to, by row number."""
         return {}
 
     @abstractmethod
     def __iter__(self) -> Iterator[TableRow]:
-        """Iterate the rows from the first one; raises `TableError` where the table cannot be read on."""
+        """Iterate the rows from the first one. Raises `TableError` where the table becomes unreadable."""
 
     def count(self) -> int:
-        """Count the rows; raises as iterating them does."""
+        """Count the rows. Raises the same errors as iterating them."""
         return sum(1 for _ in self)
 
     def skim(self) -> None:  # noqa: B027 - opening most tables has read all that is read at once
-        """Read everything as fast as possible, and keep nothing. Raises the errors of iterating the rows."""
+        """Read everything as fast as possible, without keeping it. Raises the same errors as iterating the rows."""
 
 
 def is_table_name(name: str | Path) -> bool:
-    """Return whether a file's name ends as those of tables do."""
+    """Return whether a file name ends like a table's."""
     return os.fspath(name).lower().endswith(TABLE_ENDINGS)
 
 
@@ -120,14 +120,14 @@ def open_table(
     sheet: str | None = None,
     delimiter: str | None = None,
 ) -> Table:
-    """Open a table: a path, its bytes, or a file that can be rewound.
+    """Open a table: a path, bytes, or a seekable file.
 
-    What it is follows from its content; the `name` of what has none is used in messages, and tells JSON Lines from CSV.
-    A workbook's table is its first visible sheet that holds anything, or the one called `sheet`; the `delimiter` of a
-    CSV is found in its header unless it is given. Only the header is read, except of workbooks and JSON Lines, whose
-    columns are known when all rows are.
+    The format is detected from the content. `name` is used in messages if the source has no name, and tells JSON Lines
+    from CSV. A workbook's table is its first visible, non-empty sheet, or the one called `sheet`. The `delimiter` of a
+    CSV file is detected in its header unless it is given. Only the header is read at first, except for workbooks and
+    JSON Lines, whose columns are known only once all rows are read.
 
-    Raises `TableError` that names the forms of tables that are read.
+    Raises `TableError`, which names the supported formats.
     """
     where: object = name or (source if isinstance(source, str | Path) else "the table")
     opener = _opener(source)
@@ -151,7 +151,7 @@ def open_table(
 
 
 def find_column(name: str, names: Sequence[str]) -> int | None:
-    """Return the position of a column, whatever its capitals if it is the only one called so."""
+    """Return the position of a column, ignoring case if only one column matches."""
     if name in names:
         return names.index(name)
     alike = [position for position, other in enumerate(names) if other.casefold() == name.strip().casefold()]
@@ -159,7 +159,7 @@ def find_column(name: str, names: Sequence[str]) -> int | None:
 
 
 def list_columns(names: Sequence[str]) -> str:
-    """Return the sentence that lists the columns of a table, the first twenty of many."""
+    """Return a sentence that lists the columns of a table, up to twenty."""
     more = f" and {len(names) - _SHOWN_COLUMNS} more" if len(names) > _SHOWN_COLUMNS else ""
     shown = [
         name if len(name) <= _SHOWN_NAME else f"{name[:_SHOWN_NAME]}…" for name in names[:_SHOWN_COLUMNS]
@@ -182,7 +182,7 @@ def _opener(source: str | Path | bytes | BinaryIO) -> Opener:
 
 
 class _KeptOpen(io.BufferedIOBase):
-    """A file of the caller's, which reading a table does not close."""
+    """A caller's file, which stays open after a table was read from it."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -204,7 +204,7 @@ class _KeptOpen(io.BufferedIOBase):
 
 
 def _unpack(opener: Opener) -> tuple[Opener, bytes]:
-    """Return how to open what may be compressed, and how it begins."""
+    """Return a function that opens the source, decompressed if needed, and its first bytes."""
     with opener() as file:
         start = file.read(512)
     if not start.startswith(_GZIP):
@@ -223,7 +223,7 @@ def _unpack(opener: Opener) -> tuple[Opener, bytes]:
 
 
 def _refuse(start: bytes, lowered: str, where: object) -> None:
-    """Raise `TableError` for what only looks like a table by its name."""
+    """Raise `TableError` for a file that looks like a table only by its name."""
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if text.startswith(_MARKUP):
         problem = "this is a web page or XML, not a table"
@@ -245,9 +245,9 @@ def _is_binary(start: bytes) -> bool:
 
 
 class DelimitedTable(Table):
-    """CSV and its relatives, read line by line; all values are text.
+    """CSV and similar files, read line by line. All values are text.
 
-    A row that is too short is filled up; one that is too long has its last values joined again.
+    Short rows are padded; in rows that are too long the last values are joined again.
     """
 
     def __init__(self, opener: Opener, where: object, delimiter: str | None = None) -> None:
@@ -274,13 +274,13 @@ class DelimitedTable(Table):
                 )
 
     def iter_records(self) -> Iterator[Record]:
-        """Iterate the rows with their text and what was repaired in each."""
+        """Iterate the rows with their original text and repairs."""
         with self._opener() as file:
             yield from RecordReader(iter_lines(file, self.where), self.where, self._stated)
 
 
 class JsonLinesTable(Table):
-    """JSON Lines: an object a row, the columns in the order in which they first appear."""
+    """JSON Lines: one object per row; columns are in the order in which they first appear."""
 
     def __init__(self, opener: Opener, where: object) -> None:
         self.where = where
@@ -324,15 +324,15 @@ def _flat(value: object) -> object:
 
 
 def iter_padded_rows(table: Table) -> Iterator[tuple[int, list[str]]]:
-    """Iterate the rows of any table as text, each with a cell for each column, with their numbers."""
+    """Iterate the rows of any table as numbered rows of text, padded to one cell per column."""
     for number, values in table:
         yield number, ["" if value is None else render_value(value) for value in values]
 
 
 def iter_text_rows(table: Table) -> Iterator[tuple[int, list[str]]]:
-    """Iterate the rows of any table as text, with their numbers; an empty text for an empty cell.
+    """Iterate the rows of any table as numbered rows of text. An empty cell is an empty text.
 
-    Rows of a CSV that have too few cells or too many keep them as they are.
+    Rows of a CSV file with too few or too many cells are left as they are.
     """
     if isinstance(table, DelimitedTable):
         for record in table.iter_records():

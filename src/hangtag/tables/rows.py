@@ -1,4 +1,4 @@
-"""From records to products: the columns of a catalogue, cleaned values, and reasons for rejected lines."""
+"""Turning records into products: the catalogue's columns, cleaned values, and reasons for rejected lines."""
 
 import unicodedata
 from collections import Counter
@@ -21,10 +21,10 @@ from hangtag.tables.values import (
 )
 
 RAW_LENGTH: Final = 1_000
-"""How many characters of an overlong line the rejects file shows."""
+"""The number of characters of an overlong line that the rejects file shows."""
 
 _USUAL: Final = {name.casefold(): name for name in (*CATALOGUE_COLUMNS, *LABEL_COLUMNS)}
-"""The columns that hangtag knows, by their names in small letters."""
+"""The column names that hangtag knows, by their lower-case form."""
 
 
 class RejectReason(StrEnum):
@@ -39,7 +39,7 @@ class RejectReason(StrEnum):
 
 
 class Row(NamedTuple):
-    """One product: its values in the order of the columns (None: missing), and what was repaired."""
+    """One product: its values in column order (None: missing), and what was repaired."""
 
     line: int
     values: list[str | None]
@@ -57,13 +57,13 @@ class Reject(NamedTuple):
 
 
 class RowReader:
-    """Iterates the rows and rejects of a table; `columns`, and the counts of lines that are neither.
+    """Iterates the rows and rejects of a table, and counts the lines that are neither.
 
-    `blank` counts empty lines (and lines of nothing but commas), `joined` the lines that belong to the row
-    begun before them, `lines` all of them, the header included. `mended` are the columns whose numbers all end in
-    `.0`, which is dropped; `ruined` counts ids that a program seems to have changed and that cannot be mended.
+    `lines` counts all lines including the header, `blank` the lines without values, and `joined` the continuation
+    lines of rows. `mended` are the columns whose numbers all end in `.0`, which is dropped. `ruined` counts ids that
+    a program seems to have changed and that cannot be restored.
 
-    Raises `CatalogueError` if the header has no column of ids, or none of labels.
+    Raises `CatalogueError` if the header has no id column or no label column.
     """
 
     def __init__(self, lines: Iterable[Line], where: object = None, mended: Iterable[str] = ()) -> None:
@@ -78,17 +78,17 @@ class RowReader:
 
     @property
     def lines(self) -> int:
-        """How many lines were read."""
+        """The number of lines read."""
         return self._records.lines
 
     @property
     def blank(self) -> int:
-        """How many of them have no values."""
+        """The number of lines without values."""
         return self._records.blank
 
     @property
     def joined(self) -> int:
-        """How many of them belong to a row begun before them."""
+        """The number of lines that continue a row."""
         return self._records.joined
 
     def __iter__(self) -> Iterator[Row | Reject]:
@@ -150,7 +150,7 @@ def _tidy(fields: Sequence[str], repairs: list[Repair]) -> list[str]:
 
 def _read_header(fields: Sequence[str], where: object) -> tuple[str, ...]:
     names = tuple(single_spaced(drop_invisible(field)) for field in fields)
-    while names and not names[-1]:  # spreadsheets leave empty columns behind
+    while names and not names[-1]:  # spreadsheets leave empty columns at the end
         names = names[:-1]
     names = tuple(_in_usual_capitals(name, names) for name in names)
     lacks_labels = not set(LABEL_COLUMNS).intersection(names)
@@ -167,7 +167,7 @@ def _read_header(fields: Sequence[str], where: object) -> tuple[str, ...]:
 
 
 def _in_usual_capitals(name: str, names: Sequence[str]) -> str:
-    """Return one of hangtag's column names as hangtag writes it, unless another column has that name already."""
+    """Return a known column name in hangtag's spelling, unless another column already has it."""
     usual = _USUAL.get(name.casefold(), name)
     alike = [other for other in names if other.casefold() == name.casefold()]
     return usual if len(alike) == 1 else name

@@ -1,8 +1,8 @@
-"""Reads a table of unknown origin in a process of its own.
+"""Reads an untrusted table in a separate process.
 
 The command is `python -m hangtag.tables.sandbox TABLE NAME RECORDS SHEET COLUMNS ROWS CELLS`.
 
-Memory, time and output are limited, since a workbook of a few bytes can claim a cell a billion rows away, and a small
+Memory, time and output are limited: a workbook of a few bytes can claim a cell a billion rows away, and a small
 file can unpack to an enormous one.
 """
 
@@ -23,7 +23,7 @@ _MOST_BYTES: Final = 176 << 20
 _MOST_WRITTEN: Final = 128 << 20
 _MOST_SECONDS: Final = 60
 _SECONDS: Final = 300
-"""The processors may have much else to do; what counts is the processor time."""
+"""The limit by the clock. It is generous, as the processors may be busy; processor time has its own limit."""
 
 _NICE: Final = 10
 
@@ -33,9 +33,9 @@ _running: Final[set["subprocess.Popen[str]"]] = set()
 
 
 class SandboxedTable(NamedTuple):
-    """The columns of a table, and its rows as text (an empty text for an empty cell), each with its number.
+    """The columns of a table, and its numbered rows as text (an empty text for an empty cell).
 
-    `sheets` are the visible sheets of a workbook that hold anything.
+    `sheets` are the visible, non-empty sheets of a workbook.
     """
 
     columns: tuple[Column, ...]
@@ -44,18 +44,18 @@ class SandboxedTable(NamedTuple):
 
 
 class TableTooLargeError(TableError):
-    """A table has more columns, rows or cells than it may have."""
+    """A table exceeds its limit of columns, rows or cells."""
 
 
 class TableSize(NamedTuple):
-    """How many columns, rows and cells a table may have."""
+    """The limits of a table: columns, rows and cells."""
 
     columns: int
     rows: int
     cells: int
 
     def iter_within(self, columns: int, rows: Iterable[_Row]) -> Iterator[_Row]:
-        """Yield the rows of a table of so many columns. Raises `TableTooLargeError` as soon as there are more."""
+        """Yield the rows of a table with this many columns. Raises `TableTooLargeError` once the limit is exceeded."""
         if columns > self.columns:
             raise TableTooLargeError(f"it has more than {self.columns:,} columns")
         for count, row in enumerate(rows, start=1):
@@ -67,11 +67,11 @@ class TableSize(NamedTuple):
 
 
 def read_in_sandbox(path: Path, name: str, most: TableSize, sheet: str | None = None) -> SandboxedTable:
-    """Read the table at a path, called `name`, in a process of its own; `path` with another ending is written.
+    """Read the table at `path`, called `name`, in a separate process. Writes a file next to `path`.
 
-    Of a workbook it is the first sheet, or the one called `sheet`.
+    For a workbook, the first sheet is read, or the one called `sheet`.
 
-    Raises `TableError` for what is not a table or is larger than `most`, and what needs too much time or memory.
+    Raises `TableError` if it is not a table, is larger than `most`, or takes too much time or memory.
     """
     target = path.with_suffix(".records")
     command = [
@@ -105,13 +105,13 @@ def _columns(described: list[str]) -> tuple[Column, ...]:
 
 
 def abort_readers() -> None:
-    """End the processes that read tables: whoever waits for them gets a `TableError`."""
+    """Stop the processes that read tables. Their callers get a `TableError`."""
     for process in list(_running):
         process.kill()
 
 
 def _run(command: list[str], name: str) -> tuple[int, str]:
-    """Run a command; return its status and what it said. Raises `TableError` if it takes too long."""
+    """Run a command and return its status and output. Raises `TableError` if it takes too long."""
     with subprocess.Popen(  # noqa: S603 - our own module; the paths are ours too
         command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace"
     ) as process:

@@ -1,4 +1,4 @@
-"""Reading and writing the tables that stages hand to each other: CSV or Parquet, all text.
+"""Reading and writing the tables that stages pass to each other: CSV or Parquet, all text.
 
 A file is written whole or not at all.
 """
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Give a path to write a file under, as `replacing` does; the folder is made.
+    """Yield a path to write a file to, as `replacing` does. The folder is created.
 
-    Raises `CatalogueError` if the folder cannot be made or written.
+    Raises `CatalogueError` if the folder cannot be created or written to.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,18 +49,18 @@ def write_json(value: Any, path: Path) -> None:  # noqa: ANN401 - whatever JSON 
 CSV_SUFFIX: Final = ".csv"
 PARQUET_SUFFIXES: Final = frozenset({".parquet", ".pq"})
 REPORT_SUFFIXES: Final = (".xlsx", ".jsonl")
-"""What a table for people may end in besides."""
+"""Further file name endings of tables that people open."""
 
 _REPORT_KINDS: Final = {pa.int64(): Kind.INTEGER, pa.float64(): Kind.NUMBER}
 _ROWS_AT_ONCE: Final = 32_768
 NUMBER_COLUMNS: Final = {"group": pa.int64()}
-"""The columns of a CSV that are not text."""
+"""The columns of a CSV file that are not text."""
 
 
 def read_table(path: Path) -> pa.Table:
-    """Read a table of any form that hangtag reads into memory. Empty cells are missing values.
+    """Read a table of any supported format into memory. Empty cells are missing values.
 
-    Parquet keeps its types and metadata; all columns of other forms are text, but for `NUMBER_COLUMNS`.
+    Parquet keeps its types and metadata. In other formats all columns except `NUMBER_COLUMNS` are text.
 
     Raises `CatalogueError` if the file is absent, and `TableError` if it is not a table.
     """
@@ -92,9 +92,9 @@ def _read_columns(table: Table) -> list[pa.ChunkedArray]:
 
 
 def write_table(table: pa.Table, path: Path) -> None:
-    """Write a table whole or not at all, as Parquet or CSV by the file name; only Parquet keeps the metadata.
+    """Write a table whole or not at all, as Parquet or CSV by the file name. Only Parquet keeps the metadata.
 
-    Raises `CatalogueError` if the file name says neither or the file cannot be written.
+    Raises `CatalogueError` if the file name has another ending or the file cannot be written.
     """
     need_table_name(path)
     with whole_file(path) as temporary:
@@ -125,14 +125,14 @@ def write_report(table: pa.Table, path: Path) -> None:
 
 
 def need_table_name(path: Path, *others: str) -> None:
-    """Raise `CatalogueError` if a file name does not end like a table, or in one of the `others`."""
+    """Raise `CatalogueError` if a file name does not end like a table's, or in one of the `others`."""
     if path.suffix.lower() not in {*PARQUET_SUFFIXES, CSV_SUFFIX, *others}:
         endings = f"{', '.join((CSV_SUFFIX, *others))} or .parquet"
         raise CatalogueError(f"no table ends like this: it is written as {endings}", where=path)
 
 
 def need_columns(table: pa.Table, columns: list[str], where: object) -> None:
-    """Raise `CatalogueError` naming the columns that a table lacks."""
+    """Raise `CatalogueError`, naming the columns, if a table lacks some of them."""
     lacking = [column for column in columns if column not in table.column_names]
     if lacking:
         raise CatalogueError(
@@ -143,7 +143,7 @@ def need_columns(table: pa.Table, columns: list[str], where: object) -> None:
 
 
 def csv_writer(file: IO[str]) -> Any:  # noqa: ANN401 - csv gives its writer type no public name
-    """Return a writer of the one CSV dialect that hangtag writes: quotes where needed, lines end in LF."""
+    """Return a writer for the CSV dialect of hangtag: quotes where needed, lines end in LF."""
     return csv.writer(file, lineterminator="\n")
 
 
@@ -159,7 +159,7 @@ CHUNK_CHARACTERS: Final = 1 << 18
 
 
 def stream_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> BinaryIO:
-    """Return the rows as the bytes of a CSV file, in bounded memory. What the rows raise, reading raises."""
+    """Return the rows as a stream of CSV bytes, in bounded memory. Errors of the rows are raised on reading."""
     return io.BufferedReader(_Chunks(_iter_chunks(header, rows)))
 
 

@@ -1,4 +1,4 @@
-"""Tables on a terminal, in a pipe or in a log: figures are always whole."""
+"""Tables on a terminal, in a pipe or in a log. Numbers are never cut."""
 
 from typing import Final
 
@@ -8,11 +8,11 @@ from rich.table import Column, Table
 from rich.text import Text
 
 _NARROWEST_TEXT: Final = 12
-"""How many characters a column of text keeps at least; what is longer continues on the next line."""
+"""The minimum width of a text column in characters. Longer text wraps."""
 
 
 def figures_table(*headings: str | Text) -> Table:
-    """Return a table whose first column holds names and all others figures, without lines around it."""
+    """Return a borderless table whose first column holds names and the others numbers."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for position, heading in enumerate(headings):
         if position:
@@ -23,13 +23,13 @@ def figures_table(*headings: str | Text) -> Table:
 
 
 def add_figures(table: Table, *headings: str | Text) -> None:
-    """Add columns of figures to a table: they are aligned at their end and never cut."""
+    """Add number columns to a table: right-aligned and never cut."""
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
 
 
 def print_table(console: Console, table: Table) -> None:
-    """Print a table. On a terminal that is too narrow for its figures lines run on, and no figure is cut."""
+    """Print a table. If the terminal is too narrow, lines run on instead of cutting numbers."""
     padding = sum(table.padding[1::2]) + (1 if table.box else 0)
     needed = sum(_least_width(column) + padding for column in table.columns) + (1 if table.box else 0)
     if needed > console.width:

@@ -1,6 +1,6 @@
 """Cleaning one value: stray spaces, invisible characters, markers for missing values, damaged numbers.
 
-Of these numbers, `15970.0` was 15970, and `8.90123E+12` has lost its digits.
+A damaged number such as `15970.0` was 15970; one such as `8.90123E+12` has lost its digits.
 """
 
 import re
@@ -29,13 +29,13 @@ MISSING: Final = frozenset(
 """Markers for missing values."""
 
 _INVISIBLE = re.compile(
-    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f"  # control characters that are no white space
-    "\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]+"  # of no width, or turning the text around
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f"  # control characters other than white space
+    "\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]+"  # zero-width and text direction
 )
 
 
 def is_perhaps_untidy(line: str, delimiter: str = ",") -> bool:
-    """Tell in a few quick looks whether any value of an unquoted line may need tidying; most lines do not."""
+    """Check quickly whether any value of an unquoted line may need tidying; most lines do not."""
     return (
         not (line.isascii() and line.isprintable())
         or "  " in line
@@ -47,7 +47,7 @@ def is_perhaps_untidy(line: str, delimiter: str = ",") -> bool:
 
 
 def drop_invisible(value: str) -> str:
-    """Return a value without NUL and other invisible characters, which many programs cannot handle."""
+    """Return a value without NUL and other invisible characters, which break many programs."""
     return _INVISIBLE.sub("", value)
 
 
@@ -62,10 +62,10 @@ _SCIENTIFIC: Final = re.compile(r"-?[0-9][.,]?[0-9]*[eE]\+?[0-9]+")
 
 @dataclass(frozen=True, slots=True)
 class RuinedNumbers:
-    """How the whole numbers of a column were changed.
+    """How a program changed the whole numbers of a column.
 
-    `is_certain`: every value is written `15970.0`, as pandas writes the whole numbers of a column that has a gap, so
-    the `.0` can be dropped. `example` is the first value that a program seems to have changed.
+    `is_certain`: every value looks like `15970.0`, which pandas writes for whole numbers if the column has a gap, so
+    the `.0` can be dropped. `example` is the first value that seems to be changed.
     """
 
     is_certain: bool = False
@@ -73,7 +73,7 @@ class RuinedNumbers:
 
     @classmethod
     def find(cls, values: Iterable[object]) -> "RuinedNumbers":
-        """Look through the values of a column, no further than needed."""
+        """Search the values of a column, no further than needed."""
         example: str | None = None
         for value in values:
             text = value.strip() if isinstance(value, str) else ""
@@ -86,7 +86,7 @@ class RuinedNumbers:
 
 
 def is_whole_float(text: str) -> bool:
-    """Return whether a text is a whole number written `15970.0`."""
+    """Return whether a text is a whole number written like `15970.0`."""
     return _WHOLE_FLOAT.fullmatch(text) is not None
 
 
@@ -96,10 +96,10 @@ def is_ruined(text: str) -> bool:
 
 
 def drop_zero_fraction(text: str) -> str:
-    """Return a whole number without the `.0` behind it, and any other text as it is."""
+    """Return a whole number without its `.0`, and any other text unchanged."""
     return text.partition(".")[0] if is_whole_float(text) else text
 
 
 def is_scientific(text: str) -> bool:
-    """Return whether a text is a number such as `8.90123E+12`, as spreadsheets show long ids."""
+    """Return whether a text is a number such as `8.90123E+12`, the way spreadsheets show long ids."""
     return _SCIENTIFIC.fullmatch(text) is not None

@@ -1,7 +1,7 @@
-"""Opens a table in a separate process first, before it is opened in this one, if a library trusts what it says.
+"""Opens a table in a separate process first if the library that reads it trusts the file's claims.
 
-An .xls of a few bytes can claim a cell a billion rows away, and a page of Parquet can unpack to gigabytes. Text and
-.xlsx are read as streams, which count what they read, and need no vetting.
+An .xls file of a few bytes can claim a cell a billion rows away, and a page of Parquet can unpack to gigabytes. Text
+and .xlsx are read as streams with limits, and need no vetting.
 """
 
 import mmap
@@ -18,7 +18,7 @@ from hangtag.tables.openxml import ERRORS, is_open_xml
 from hangtag.tables.reading import Table, open_table
 
 MOST_BYTES: Final = 200 << 20
-"""How much memory reading a table may take, beyond the libraries that read it."""
+"""The memory limit for reading a table, on top of the libraries that read it."""
 
 MOST_SECONDS: Final = 60
 _VETTED: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"PAR1")
@@ -26,7 +26,7 @@ _TOO_EXPENSIVE: Final = "reading it takes too much time or memory, or it is dama
 
 
 def vet_table(path: Path, name: object) -> None:
-    """Raise `TableError` for a table, called `name`, that cannot be read with bounded time and memory."""
+    """Raise `TableError` if a table, called `name`, cannot be read in bounded time and memory."""
     try:
         with path.open("rb") as file:
             if not file.read(4).startswith(_VETTED) or _is_streamed(file):
@@ -49,16 +49,16 @@ def vet_table(path: Path, name: object) -> None:
 
 
 _UNREADABLE: Final = 3
-"""How the process ends for what is not a table: the code that opens it says so in more words."""
+"""The exit status for a file that is not a table. The code that opens it afterwards explains why."""
 
 
 _TOO_LONG: Final = 4
 _MOST_CHARACTERS: Final = 1 << 20
-"""What the text of one cell may have. Excel's own limit is 32,767."""
+"""The length limit for the text of one cell. Excel's own limit is 32,767."""
 
 
 def main(path: str, name: str) -> int:
-    """Read a table from beginning to end, and keep nothing of it."""
+    """Read a table to its end without keeping anything."""
     limit_process(MOST_SECONDS, MOST_BYTES, 0)
     with suppress(OSError, TableError):
         table = open_table(path, name)
@@ -68,7 +68,7 @@ def main(path: str, name: str) -> int:
 
 
 def _holds_endless_text(table: "Table") -> bool:
-    """Say whether the name of a column, or a cell of a workbook, is longer than anybody's text."""
+    """Return whether a column name, or a cell of a workbook, exceeds the length limit."""
     texts = chain(table.names, chain.from_iterable(row.values for row in (table if table.sheets else ())))
     return any(isinstance(text, str) and len(text) > _MOST_CHARACTERS for text in texts)
 
@@ -81,10 +81,10 @@ def _is_streamed(file: BinaryIO) -> bool:
 
 
 def limit_process(seconds: int, most_bytes: int, most_written: int) -> None:
-    """Limit this process's processor time, memory and files to what a table may take; load what reads tables first.
+    """Limit this process's processor time, memory and files to what a table may take.
 
-    The libraries map far more memory than they use, and a thread of theirs maps more: so they are loaded before the
-    limit is set, and Arrow gets one thread and the system's own memory.
+    The libraries map far more memory than they use, and each of their threads maps more. So they are loaded before the
+    limit is set, and Arrow gets one thread and the system's allocator.
     """
     import pyarrow as pa  # noqa: PLC0415 - only in a process of its own
     import pyarrow.parquet  # noqa: PLC0415

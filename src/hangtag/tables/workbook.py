@@ -1,4 +1,4 @@
-"""Workbooks: .xlsx and .xlsm as a stream; .xlsb, .xls and .ods, which are opened whole."""
+"""Workbooks: .xlsx and .xlsm are streamed; .xlsb, .xls and .ods are opened whole."""
 
 from collections.abc import Iterator
 from typing import Final, NamedTuple, Protocol, cast
@@ -16,11 +16,11 @@ _FAILURES: Final = (CalamineError, *ERRORS)
 
 
 class WorkbookTable(Table):
-    """One sheet of a workbook; its first row that is not blank is the header.
+    """One sheet of a workbook. Its first non-blank row is the header.
 
-    A column whose cells are all numbers, dates or booleans keeps them as such; every other one is text. Rows bear the
-    numbers that the sheet shows. `sheet` is the sheet's name, `part` its file in the zip (none in other forms), and
-    `first_column` the place of its first column (A: 0).
+    A column whose cells are all numbers, dates or booleans keeps its type; any other column is text. Rows have the
+    numbers that the sheet shows. `sheet` is the sheet's name, `part` its file in the zip (.xlsx and .xlsm only), and
+    `first_column` the position of its first column (A: 0).
     """
 
     def __init__(self, opener: Opener, where: object, sheet: str | None = None) -> None:
@@ -56,16 +56,16 @@ class WorkbookTable(Table):
             raise self._failure(error) from None
 
     def count(self) -> int:
-        """Return how many rows there are, which opening the table has found."""
+        """Return the number of rows, which was counted when the table was opened."""
         return self._rows
 
     @property
     def sheets(self) -> list[str]:
-        """The visible sheets that hold anything."""
+        """The visible, non-empty sheets."""
         return [shown.name for shown in self._shown]
 
     def links(self, column: int) -> dict[int, str]:
-        """Return the addresses that a column's cells link to, or show a picture from, by row number."""
+        """Return the link or picture addresses in a column, by row number."""
         try:
             return self._book.links(self._sheet, self.first_column + column)
         except _FAILURES as error:
@@ -86,7 +86,7 @@ class WorkbookTable(Table):
         return self._book.sheets[names.index(wanted)]
 
     def _look(self) -> "_Found":
-        """Read the sheet once: which columns hold anything, and of what kind it is."""
+        """Read the sheet once to find which columns hold anything, and of what kind."""
         rows = self._book.iter_rows(self._sheet)
         _, header = next(rows, (0, cast("Cells", {})))
         if not header:
@@ -160,4 +160,4 @@ class _WholeBook:
                 yield number, cells
 
     def links(self, _sheet: _WholeSheet, _column: int) -> dict[int, str]:
-        return {}  # they keep their links elsewhere; docs/labelling.md says so
+        return {}  # links in these formats are not read; docs/labelling.md says so

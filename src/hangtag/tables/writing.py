@@ -1,4 +1,4 @@
-"""The writer of tables that people open: CSV, Excel, JSON Lines and Parquet, row by row in bounded memory."""
+"""Writing tables for people: CSV, Excel, JSON Lines and Parquet, row by row in bounded memory."""
 
 import datetime as dt
 import io
@@ -12,16 +12,16 @@ from typing import Any, BinaryIO, Final, Literal, Protocol
 from hangtag.tables.cells import TYPED_KINDS, Candidates, Cell, Kind, render_value
 
 Rows = dict[str, list[Cell]]
-"""Some rows of a table, column by column, all columns of the same length."""
+"""Some rows of a table by column; all columns have the same length."""
 
 Kinds = Mapping[str, Kind]
-"""The columns of a table in their order, and what each of them holds."""
+"""The columns of a table in order, and the kind of each."""
 
 Format = Literal["csv", "xlsx", "jsonl", "parquet"]
 
 FORMATS: Final[tuple[Format, ...]] = ("csv", "xlsx", "jsonl", "parquet")
 STREAMED_FORMATS: Final[frozenset[Format]] = frozenset(("csv", "jsonl"))
-"""The formats whose rows are written as they come, so that a pipe or a response can take them."""
+"""The formats that can be written to a pipe or a response row by row."""
 
 MEDIA_TYPES: Final[Mapping[Format, str]] = {
     "csv": "text/csv; charset=utf-8",
@@ -33,12 +33,12 @@ MEDIA_TYPES: Final[Mapping[Format, str]] = {
 _PIECE_BYTES: Final = 256 * 1024
 _STARTS_A_FORMULA: Final = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - the wide signs start one in East Asian Excel
 _NUMBER: Final = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?|-")
-"""Values that begin like a formula but are not: a number, or a dash for a missing one."""
+"""Values that begin like a formula but are not one: a number, or a dash for a missing value."""
 
 _MANY_TEXTS: Final = 20_000
 _NEEDS_QUOTES: Final = re.compile(
     r'[",;\t\r\n]|^ | $'
-)  # semicolons separate where the comma is the decimal sign
+)  # locales with a decimal comma separate with semicolons
 
 
 class TableWriter(Protocol):
@@ -58,15 +58,15 @@ class TableWriter(Protocol):
 
 
 def open_writer(file: BinaryIO, format_: Format, kinds: Kinds) -> TableWriter:
-    """Return the writer of a format into a file, which stays open.
+    """Return a writer of a format for a file, which stays open.
 
-    Text that a spreadsheet would interpret as a formula is escaped in every format that one opens.
+    Text that a spreadsheet would interpret as a formula is escaped in every format that spreadsheets open.
     """
     return _WRITERS[format_](file, kinds)
 
 
 def render(kinds: Kinds, batches: Iterable[Rows], format_: Format) -> Iterator[bytes]:
-    r"""Yield the file of a table piece by piece: CSV and JSON Lines while the rows come, the others at their end.
+    r"""Yield the table file in chunks: CSV and JSON Lines as the rows arrive, other formats at the end.
 
     >>> b"".join(render({"path": Kind.PATH, "price": Kind.NUMBER}, [{"path": ["a.jpg"], "price": [9.5]}], "csv"))
     b'path,price\na.jpg,9.5\n'
@@ -109,8 +109,8 @@ def _take(piece: io.BytesIO) -> bytes:
 class CsvWriter:
     """Writes rows as CSV: UTF-8, commas, quotes where needed.
 
-    Text that a spreadsheet would interpret as a formula is escaped: a path `=x.jpg` is written `./=x.jpg`, which
-    names the same file; other text gets an apostrophe in front. Numbers stay unchanged.
+    Text that a spreadsheet would interpret as a formula is escaped: a path `=x.jpg` is written as `./=x.jpg`, which
+    names the same file; other text is prefixed with an apostrophe. Numbers stay unchanged.
     """
 
     def __init__(self, file: BinaryIO, kinds: Kinds) -> None:
@@ -125,7 +125,7 @@ class CsvWriter:
         self._write_lines(map(",".join, zip(*columns, strict=True)))
 
     def finish(self) -> None:
-        """Do nothing: every row is written when it comes."""
+        """Do nothing: rows are written at once."""
 
     def discard(self) -> None:
         """Do nothing: nothing is buffered."""
@@ -141,7 +141,7 @@ class CsvWriter:
             return ["" if cell is None else self._typed(cell) for cell in cells]
         if kind is Kind.PATH:
             return ["" if cell is None else _quote(_defuse_path(str(cell))) for cell in cells]
-        if len(self._texts) > _MANY_TEXTS:  # the values of a column may never repeat
+        if len(self._texts) > _MANY_TEXTS:  # a column may never repeat a value
             self._texts = {None: ""}
         for cell in set(cells) - self._texts.keys():
             self._texts[cell] = _quote(_defuse(str(cell)))
@@ -156,7 +156,7 @@ class CsvWriter:
 
 
 class JsonLinesWriter:
-    """Writes rows as JSON objects, all columns in each; confidences have four decimals, candidates are objects."""
+    """Writes rows as JSON objects with all columns; confidences have four decimals, candidates are objects."""
 
     def __init__(self, file: BinaryIO, kinds: Kinds) -> None:
         self._file = file
@@ -170,21 +170,21 @@ class JsonLinesWriter:
         self._file.write(text.encode("utf-8"))
 
     def finish(self) -> None:
-        """Do nothing: every row is written when it comes."""
+        """Do nothing: rows are written at once."""
 
     def discard(self) -> None:
         """Do nothing: nothing is buffered."""
 
 
 def render_candidates(cell: Cell) -> str:
-    r"""Write candidates into one cell: `Tops:0.93|Shirts:0.05`. A label's own `|` and `\` follow a `\`."""
+    r"""Write candidates into one cell: `Tops:0.93|Shirts:0.05`. `|` and `\` in a label are escaped with `\`."""
     candidates: Candidates = cell if isinstance(cell, list) else []
     escaped = ((re.sub(r"([\\|])", r"\\\1", label), confidence) for label, confidence in candidates)
     return "|".join(f"{label}:{confidence:.4f}" for label, confidence in escaped)
 
 
 def join_names(cell: Cell) -> str:
-    """Write several codes into one cell of text: `blank;too_dark`."""
+    """Write several codes into one text cell: `blank;too_dark`."""
     return ";".join(cell) if isinstance(cell, tuple) else ""
 
 
@@ -201,7 +201,7 @@ def _defuse(text: str) -> str:
 
 
 def restore_text(text: str) -> str:
-    """Return a text as it was before it was escaped: without the apostrophe in front of a formula."""
+    """Undo the escaping of a text: drop the apostrophe in front of a formula."""
     original = text.removeprefix("'")
     return original if _defuse(original) == text else text
 
@@ -214,7 +214,7 @@ def _json_value(cell: Cell, kind: Kind) -> Any:  # noqa: ANN401 - any JSON value
     if kind is Kind.CONFIDENCE and isinstance(cell, float):
         return round(cell, 4)
     if isinstance(cell, float) and not math.isfinite(cell):
-        return None  # JSON has no word for it
+        return None  # JSON cannot express it
     if isinstance(cell, dt.date):
         return cell.isoformat()
     if isinstance(cell, tuple):

@@ -1,4 +1,4 @@
-"""Tables as Excel workbooks: text in text cells, numbers and dates as such, a frozen header."""
+"""Writing tables as Excel workbooks: typed text, numbers and dates, and a frozen header."""
 
 import datetime as dt
 import math
@@ -12,11 +12,11 @@ from hangtag.tables.cells import TYPED_KINDS, Cell, Kind, render_value
 from hangtag.tables.writing import Kinds, join_names, render_candidates
 
 ROWS_PER_SHEET: Final = 1_048_576
-"""The largest number of rows in a sheet, including its header; a longer table continues in the next sheet."""
+"""The largest number of rows in a sheet, including the header. A longer table continues in the next sheet."""
 
 _WIDTHS: Final = {Kind.CONFIDENCE: 11, Kind.CANDIDATES: 48, Kind.PATH: 40}
 _WIDTH: Final = 16
-_FIRST_DAY: Final = dt.date(1900, 3, 1)  # Excel believes that 1900 was a leap year
+_FIRST_DAY: Final = dt.date(1900, 3, 1)  # Excel treats 1900 as a leap year
 _LARGEST_EXACT: Final = 10**15
 """Excel keeps 15 digits of a number; longer numbers are written as text."""
 
@@ -28,16 +28,16 @@ _RENDERED: Final = {Kind.CANDIDATES: render_candidates, Kind.NAMES: join_names}
 
 
 class XlsxWriter:
-    """Writes rows as a workbook. Text cells are typed as text: no formula can start in one, even edited.
+    """Writes rows as a workbook. Text cells are typed as text, so that none becomes a formula, even when edited.
 
-    Numbers and ISO dates of a column that came as text from a CSV become numbers and dates, shown with the digits that
-    they were written with; what Excel would change, such as 007 or 8901234567890123, stays text.
+    Numbers and ISO dates in a CSV's text columns become numbers and dates with the digits they were written with.
+    Values that Excel would change, such as 007 or 8901234567890123, stay text.
     """
 
     def __init__(self, file: BinaryIO, kinds: Kinds, rows_per_sheet: int = ROWS_PER_SHEET) -> None:
         self._kinds = kinds
         self._rows_per_sheet = rows_per_sheet
-        # Rows lie in a file until the workbook is put together, and not in memory.
+        # Rows are kept in a file, not in memory, until the workbook is assembled.
         self._folder = tempfile.TemporaryDirectory(prefix="hangtag-")
         options = {"constant_memory": True, "tmpdir": self._folder.name}
         self._workbook = xlsxwriter.Workbook(file, options)
@@ -56,14 +56,14 @@ class XlsxWriter:
             self._next_row += 1
 
     def finish(self) -> None:
-        """Put the workbook together."""
+        """Assemble the workbook."""
         for sheet in self._workbook.worksheets():
             sheet.autofilter(0, 0, max(1, sheet.dim_rowmax or 0), len(self._kinds) - 1)
         self._workbook.close()
         self._folder.cleanup()
 
     def discard(self) -> None:
-        """Drop the rows; the workbook is never put together."""
+        """Drop the rows without assembling a workbook."""
         for sheet in self._workbook.worksheets():
             sheet.row_data_fh.close()
         self._folder.cleanup()
@@ -80,7 +80,7 @@ class XlsxWriter:
         self._sheet.write_string(self._next_row, position, text, self._format("@"))
 
     def _write_typed(self, position: int, cell: Cell) -> bool:
-        """Write a number, a truth or a date as such, if Excel can hold it; tell whether."""
+        """Write a number, a boolean or a date with its type if Excel can hold it. Returns whether it was written."""
         place = (self._next_row, position, cell)
         if isinstance(cell, bool):
             return not self._sheet.write_boolean(*place)
@@ -100,7 +100,7 @@ class XlsxWriter:
         return written and not self._sheet.write_datetime(self._next_row, position, cell, self._format(style))
 
     def _write_written(self, position: int, text: str) -> bool:
-        """Write a number or an ISO date that came as text, if it looks the same afterwards; tell whether."""
+        """Write a number or an ISO date given as text, if it will look the same. Returns whether it was written."""
         if (found := _WRITTEN_NUMBER.fullmatch(text)) and sum(map(str.isdigit, text)) <= _MAX_DIGITS:
             decimals = len(found[1] or "")
             style = self._format(f"0.{'0' * decimals}" if decimals else "0")
