@@ -27,7 +27,7 @@ with atheris.instrument_imports(include=["hangtag", "PIL"]):
     from hangtag.imaging.boxes import is_avif, is_heic, length_of_boxes
     from hangtag.imaging.budget import DecodeLimits
     from hangtag.imaging.copies import copy_photo
-    from hangtag.imaging.cost import weigh_photo
+    from hangtag.imaging.cost import is_cheap_to_decode
     from hangtag.imaging.decode import convert_upright, decode_photo, open_photo
     from hangtag.imaging.samples import read_sample_files
     from hangtag.tables.reading import open_table
@@ -43,7 +43,7 @@ def read_photo(data: bytes) -> None:
         length_of_boxes(data)
         return
     try:
-        weigh_photo(data, LIMITS)
+        is_cheap_to_decode(data, LIMITS)
         with open_photo(data, LIMITS) as photo:
             convert_upright(photo)
     except PhotoError:
@@ -53,7 +53,7 @@ def read_photo(data: bytes) -> None:
 def copy(data: bytes) -> None:
     """Copy a JPEG, PNG or WebP: where it shows anything, the copy shows the same."""
     try:
-        is_cheap = weigh_photo(data, LIMITS)
+        is_cheap = is_cheap_to_decode(data, LIMITS)
         kept = copy_photo(data, LIMITS).data if is_cheap else b""
     except PhotoError:
         return

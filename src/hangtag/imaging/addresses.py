@@ -13,10 +13,10 @@ from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 
 _TRANSLATED: Final = ipaddress.ip_network("64:ff9b::/96")
-"""Addresses of IPv4 behind a translator (RFC 6052): the last 32 bits."""
+"""IPv4 addresses behind a NAT64 translator (RFC 6052): the last 32 bits."""
 
 _TUNNELLED: Final = ipaddress.ip_network("::/96")
-"""Addresses of IPv4 as they were once written in IPv6 (RFC 4291, 2.5.5.1)."""
+"""IPv4 addresses in the deprecated IPv4-compatible form (RFC 4291, 2.5.5.1)."""
 
 _LOCAL_NAMES: Final = ("localhost", ".localhost", ".local", ".internal")
 
@@ -25,9 +25,9 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 @dataclass(frozen=True, slots=True)
 class AddressRules:
-    """What may be fetched from: every public address; with `allow_private`, private ones too.
+    """The addresses that may be fetched from: every public address and, with `allow_private`, private ones too.
 
-    With `hosts`, only these names are, with what stands below those that begin with a dot (`.shop.example`), and their
+    With `hosts`, only these names are allowed, and subdomains of those that begin with a dot (`.shop.example`). Their
     addresses may be private.
     """
 
@@ -35,7 +35,7 @@ class AddressRules:
     hosts: frozenset[str] = frozenset()
 
     def check_host(self, host: str) -> None:
-        """Raise `PhotoError` for a host that may not be fetched from, as far as its name says."""
+        """Raise `PhotoError` if the name of a host alone shows that it may not be fetched from."""
         name = host.rstrip(".").casefold()
         if self.hosts and not self._is_listed(name):
             raise PhotoError(Reason.PRIVATE_ADDRESS, f"{host} is not a host that photos are fetched from")
@@ -46,12 +46,12 @@ class AddressRules:
             self._check(host, with_address)
 
     def check_addresses(self, host: str, addresses: Iterable[Address]) -> None:
-        """Raise `PhotoError` for a host of which one address may not be fetched from."""
+        """Raise `PhotoError` if one of a host's addresses may not be fetched from."""
         for address in addresses:
             self._check(host, address)
 
     def _check(self, host: str, address: Address | None) -> None:
-        """Raise for a private address; None is one that nobody else can know."""
+        """Raise for an address that is private, or unknown (None)."""
         if self.allow_private or self.hosts or (address is not None and is_public(address)):
             return
         raise PhotoError(
@@ -70,9 +70,9 @@ PUBLIC_ONLY: Final = AddressRules()
 
 
 def is_public(address: Address) -> bool:
-    """Return whether everyone can reach an address: it is not of a private network, this machine, a group, or reserved.
+    """Return whether an address is public: not private, loopback, multicast or reserved.
 
-    An address of IPv4 that is packed into one of IPv6 counts as itself.
+    An IPv4 address embedded in an IPv6 address is judged by itself.
     """
     if isinstance(address, ipaddress.IPv6Address):
         packed = _unpack(address)
@@ -84,7 +84,7 @@ def is_public(address: Address) -> bool:
 
 
 def _unpack(address: ipaddress.IPv6Address) -> tuple[ipaddress.IPv4Address, ...] | None:
-    """Return the addresses of IPv4 that one of IPv6 leads to, None if it leads to none."""
+    """Return the IPv4 addresses embedded in an IPv6 address, or None if there are none."""
     if address.ipv4_mapped is not None:
         return (address.ipv4_mapped,)
     if address.sixtofour is not None:
@@ -97,7 +97,7 @@ def _unpack(address: ipaddress.IPv6Address) -> tuple[ipaddress.IPv4Address, ...]
 
 
 def _read_address(host: str) -> Address | None:
-    """Return the address that a host is written as, in all forms that systems accept (`0x7f.1`, `2130706433`)."""
+    """Return the address that a host is written as, in any form that systems accept (`0x7f.1`, `2130706433`)."""
     try:
         return ipaddress.ip_address(host.strip("[]").partition("%")[0])
     except ValueError:

@@ -19,30 +19,30 @@ from hangtag.imaging.preprocess import Pixels, Preprocessing, decode_for
 from hangtag.imaging.visibility import Flagged, flag_photos
 
 BATCHES_AHEAD: Final = 4
-"""How many batches each thread may be ahead of the model: enough that it never waits, few in memory."""
+"""How many batches each thread may be ahead of the model: enough to keep it busy, with few in memory."""
 
 
 class PhotoSource(Protocol):
-    """A photo that can be read: a file, an entry of a catalogue. `read` is called from several threads."""
+    """A photo that can be read, such as a file or an entry of an archive. `read` is called from several threads."""
 
     @property
     def name(self) -> str:
-        """What a table calls this photo."""
+        """The photo's name in tables."""
         ...
 
     def read(self, limits: DecodeLimits) -> bytes:
-        """Return the photo's bytes; raises `PhotoError` with the reason why they cannot be had."""
+        """Return the photo's bytes. Raises `PhotoError` with the reason if they cannot be read."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class DecodedBatch:
-    """Some photos in their order. `errors` says for each why it has no pixels, or is None.
+    """Some photos in order. `errors` has for each the reason why it could not be decoded, or None.
 
     `pixels` holds, for each preprocessing, the photos that could be decoded: uint8 of shape
     (n, height, width, 3). `quality` holds their flags, bool of shape (n, flags), in the order of
-    `imaging.visibility.QUALITY_FLAGS`. `appearances` holds what near duplicates are found by, uint8 of shape
-    (n, `APPEARANCE_BYTES`), if that was asked for.
+    `imaging.visibility.QUALITY_FLAGS`. `appearances` holds their near-duplicate features, uint8 of shape
+    (n, `APPEARANCE_BYTES`), if requested.
     """
 
     names: tuple[str, ...]
@@ -63,7 +63,7 @@ def _do_nothing() -> None:
 
 @dataclass(slots=True)
 class _Task:
-    """Some photos, and the batch that they become."""
+    """Some photos, and the future batch with their pixels."""
 
     photos: list[PhotoSource]
     batch: Future[DecodedBatch]
@@ -71,13 +71,13 @@ class _Task:
 
 @dataclass(frozen=True, slots=True)
 class PhotoDecoder:
-    """Decodes photos for one model or several; each preprocessing is applied once.
+    """Decodes photos for one or more models. Each distinct preprocessing is applied once.
 
-    Of several `threads` one is the caller's: it decodes when it would otherwise wait for a batch. So on two processors
-    a single thread decodes next to the network, and no two quarrel over Python's lock where decoding is a small part.
+    One of the `threads` is the caller's: it decodes whenever it would otherwise wait for a batch. So on two processors
+    a single thread decodes next to the network, and threads do not compete for Python's lock.
 
-    `give_up` is called when the batches end early, before the threads are waited for: it ends waits for photos. With
-    `appearances`, batches also hold what near duplicates are found by.
+    `give_up` is called when the batches end early, before the threads are joined, to end waits for photos. With
+    `appearances`, batches also hold near-duplicate features.
     """
 
     preprocessings: frozenset[Preprocessing]
@@ -88,7 +88,7 @@ class PhotoDecoder:
     appearances: bool = False
 
     def iter_batches(self, photos: Iterable[PhotoSource]) -> Generator[DecodedBatch]:
-        """Yield the photos batch by batch. A photo that cannot be decoded costs its batch nothing."""
+        """Yield the photos batch by batch. A photo that cannot be decoded does not affect the rest of its batch."""
         chunks = _iter_chunks(photos, self.batch_size)
         pool = ThreadPoolExecutor(max(1, self.threads - 1), thread_name_prefix="decode")
         pending: deque[_Task] = deque()
@@ -106,7 +106,7 @@ class PhotoDecoder:
             pool.shutdown(cancel_futures=True)
 
     def decode(self, photos: list[PhotoSource]) -> DecodedBatch:
-        """Decode one batch. Each photo is written where it will stand; a bad one leaves its place to the next."""
+        """Decode one batch straight into its array. A photo that fails leaves its place to the next one."""
         places = {
             chosen: np.empty((len(photos), chosen.height, chosen.width, 3), np.uint8)
             for chosen in self.preprocessings
@@ -137,7 +137,7 @@ class PhotoDecoder:
     def _decode_one(
         self, photo: PhotoSource, places: Mapping[Preprocessing, Pixels]
     ) -> dict[Preprocessing, Image.Image]:
-        """Write a photo's pixels into their places; return it as decoded for each preprocessing."""
+        """Write a photo's pixels into their places. Return the decoded image for each preprocessing."""
         data = photo.read(self.limits)
         images = {}
         for chosen, place in places.items():
@@ -146,7 +146,7 @@ class PhotoDecoder:
         return images
 
     def _take_first(self, pending: deque[_Task]) -> DecodedBatch:
-        """Return the oldest batch; while it is not ready, decode what no thread has begun."""
+        """Return the oldest batch. Until it is ready, decode batches that no thread has begun."""
         while self.threads > 1 and not pending[0].batch.done():
             free = next((task for task in pending if task.batch.cancel()), None)
             if free is None:

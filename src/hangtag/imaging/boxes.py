@@ -1,6 +1,6 @@
-"""Files made of boxes (ISO 23008-12): AVIF, which Pillow decodes, and HEIC, for which another library is needed.
+"""Box-based files (ISO 23008-12): AVIF, which Pillow decodes, and HEIC, which needs another library.
 
-That library is pi-heif, the extra `heic`, or pillow-heif, which also encodes. Both bring libheif and libde265 (LGPL).
+That library is pi-heif, the extra `heic`, or pillow-heif, which also encodes. Both bundle libheif and libde265 (LGPL).
 """
 
 from functools import cache
@@ -25,17 +25,17 @@ _LIBRARIES: Final = ("pi_heif", "pillow_heif")
 
 
 def is_avif(data: bytes) -> bool:
-    """Tell AVIF from the other things that such a file may hold: HEIC, videos."""
+    """Return whether a box-based file is AVIF, and not HEIC or a video."""
     return any(brand in _AVIF_BRANDS for brand in _read_brands(data))
 
 
 def is_heic(data: bytes) -> bool:
-    """Tell HEIC from the other things that such a file may hold: AVIF, videos."""
+    """Return whether a box-based file is HEIC, and not AVIF or a video."""
     return not is_avif(data) and any(brand in _HEIC_BRANDS for brand in _read_brands(data))
 
 
 def length_of_boxes(data: bytes) -> int:
-    """Return the length in bytes that a file's boxes say it has; the decoders have no word for a file cut off."""
+    """Return the file length in bytes that the boxes declare. The decoders do not report a truncated file."""
     end = 0
     while end < len(data):
         end += max(8, _box_size(data, end))
@@ -44,9 +44,9 @@ def length_of_boxes(data: bytes) -> int:
 
 @cache
 def load_heic() -> bool:
-    """Let Pillow decode HEIC; return whether there is a library that can.
+    """Register a HEIC decoder with Pillow. Return whether a library for it is installed.
 
-    It decodes on one thread, and of the pictures that a file may hold only those that are photos.
+    It decodes on one thread, and only the pictures in a file that are photos.
     """
     for name in _LIBRARIES:
         try:
@@ -59,7 +59,7 @@ def load_heic() -> bool:
 
 
 def _read_brands(data: bytes) -> list[bytes]:
-    """Return the names of what may read a file, from its first box."""
+    """Return the brands from a file's first box, which say what can read it."""
     if data[4:8] != b"ftyp":
         return []
     end = min(_box_size(data, 0), _MOST_OF_BRANDS, len(data))

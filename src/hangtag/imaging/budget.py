@@ -1,4 +1,4 @@
-"""The limits of one photo, shared by the command line, the service, thumbnails and explanations."""
+"""The decoding limits for one photo, shared by the command line, the service, thumbnails and explanations."""
 
 import os
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from hangtag.domain.reasons import Reason
 
 @dataclass(frozen=True, slots=True)
 class DecodeLimits:
-    """The limits of a photo. A crafted file can be small on disk and enormous in memory.
+    """The limits for one photo. A crafted file can be small on disk and enormous in memory.
 
-    `max_seconds` are seconds of one processor; on a machine that is busy with other work a photo may take longer.
-    `max_memory_bytes` is what decoding may allocate, next to the file itself. Where a process has to answer others
-    meanwhile, photos larger than `here_pixels` are decoded apart even if they are cheap.
+    `max_seconds` is processor time; on a busy machine a photo may take longer by the clock. `max_memory_bytes` is
+    what decoding may allocate, not counting the file itself. If `here_pixels` is set, photos larger than that are
+    decoded in a separate process even if they are cheap, to keep this one responsive.
     """
 
     max_bytes: int = 25_000_000
@@ -27,10 +27,10 @@ class DecodeLimits:
 
     @classmethod
     def from_environment(cls) -> Self:
-        """Return the limits that the environment sets, by the names of the service's settings.
+        """Return the limits from the environment variables that the service also uses.
 
         These are `HANGTAG_MAX_FILE_BYTES`, `HANGTAG_MAX_PIXELS`, `HANGTAG_MAX_FRAMES`, `HANGTAG_MAX_DECODE_SECONDS` and
-        `HANGTAG_MAX_DECODE_BYTES`. Raises `UsageError` for a value that is no positive number.
+        `HANGTAG_MAX_DECODE_BYTES`. Raises `UsageError` for a value that is not a positive number.
         """
         usual = cls()
         return cls(
@@ -42,7 +42,7 @@ class DecodeLimits:
         )
 
     def check_bytes(self, count: int) -> None:
-        """Raise `PhotoError` for a file of no bytes or of too many."""
+        """Raise `PhotoError` for a file that is empty or too large."""
         if not count:
             raise PhotoError(Reason.EMPTY)
         if count > self.max_bytes:
@@ -65,7 +65,7 @@ DEFAULT_LIMITS: Final = DecodeLimits()
 
 
 def too_large(limits: DecodeLimits) -> PhotoError:
-    """Return the error of a photo with more bytes than a photo may have."""
+    """Return the error for a file over the size limit."""
     return PhotoError(Reason.TOO_MANY_BYTES, f"the file is larger than {limits.max_bytes:,} bytes")
 
 

@@ -15,44 +15,44 @@ if TYPE_CHECKING:
     from PIL.ImageCms import ImageCmsTransform
 
 PAPER: Final = (255, 255, 255)
-"""What shows through transparent pixels: catalogues are shot on white."""
+"""The colour behind transparent pixels: catalogues are shot on white."""
 
 LARGEST_PROFILE: Final = 4 << 20
-"""A profile of more bytes counts as broken. Those of printing presses have up to 3 MB."""
+"""A larger profile is treated as broken. Printing-press profiles have up to 3 MB."""
 
 SAME_COLOURS: Final = 2
-"""A profile whose colours are at most so many levels (of 0 to 255) from sRGB's is taken for it."""
+"""A profile that differs from sRGB by at most this many levels (of 0 to 255) is treated as sRGB."""
 
 BOXED_FORMATS: Final = frozenset({"AVIF", "HEIF"})
-"""Formats whose files are made of boxes (ISO 23008-12), one of them for colours."""
+"""Box-based formats (ISO 23008-12). One of the boxes declares the colours."""
 
 _CONVERTIBLE: Final = frozenset({"L", "RGB", "CMYK"})
 _GREY_AT_A_TIME: Final = 1 << 20
 _SEARCHED: Final = frozenset({"I", "I;16", "F"})
-"""The modes in which Pillow finds the highest level, in a tenth of the time."""
+"""The modes for which Pillow itself can find the highest level, ten times as fast."""
 
 _SRGB_PROFILE: Final = build_profile(Colours()) or b""
-"""That of lcms would have it lift the blacks of presses, which browsers do not."""
+"""With lcms's own sRGB profile, the blacks of printing profiles would be lifted, which browsers do not do."""
 
 _GREYS: Final = frozenset({"1", "L", "LA", "La"})
 _STEPS: Final = (0, 32, 64, 128, 192, 255)
 
 
 def to_rgb(image: Image.Image, white: float | None) -> Image.Image:
-    """Return the RGB image in sRGB of a photo whose pixels are decoded; `white` is its `find_white`.
+    """Convert a decoded image to RGB in sRGB. `white` is the result of `find_white`.
 
-    An image of a part of a photo becomes that part of the photo's.
+    For an image that is a part of a photo, this gives the same part of the converted photo.
     """
     profile = image.info.get("icc_profile")
     if white is not None:
         return to_srgb(_eight_bit(image, white), profile)
-    if image.has_transparency_data:  # an RGB image too, when its file names one colour as clear
-        return _lay_on_paper(image, profile)
+    if image.has_transparency_data:  # RGB images too may declare one colour as transparent
+        return _flatten(image, profile)
     return to_srgb(image.convert("RGB") if image.mode == "P" else image, profile)
 
 
 def declare_colours(image: Image.Image, data: bytes) -> None:
-    """Give an image whose header was read the profile of what its file declares in figures, where that counts."""
+    """Attach an ICC profile to an image whose header was read, if the file declares its colours without one."""
     if image.format == "PNG":
         colours, is_first = read_png_colours(data)
     elif image.format in BOXED_FORMATS:
@@ -68,8 +68,8 @@ def _is_profile(profile: object) -> bool:
     return isinstance(profile, bytes) and profile[36:40] == b"acsp"
 
 
-def keeps_numbers(image: Image.Image) -> bool:
-    """Say whether an image is in sRGB already, so that its numbers stay as they are; its header has to be read."""
+def is_srgb(image: Image.Image) -> bool:
+    """Return whether an image is already in sRGB and needs no conversion. Its header must have been read."""
     profile = image.info.get("icc_profile")
     if not profile or len(profile) > LARGEST_PROFILE:
         return image.mode != "CMYK"
@@ -79,13 +79,13 @@ def keeps_numbers(image: Image.Image) -> bool:
 
 
 def find_white(image: Image.Image) -> float | None:
-    """Return the level that is white in grey of 16 bits, 32 bits or floating point; None for other images.
+    """Return the level of white in a 16-bit, 32-bit or floating-point grey image; None for other images.
 
-    It is the end of the smallest usual range that holds all levels.
+    It is the upper end of the smallest common range that holds all levels.
     """
     if not (image.mode.startswith("I") or image.mode == "F"):
         return None
-    # Whole numbers up to 1 are a dark photo, broken ones are the usual way to store floating point.
+    # Integers up to 1 are a dark photo. Fractions up to 1 are the usual range of floating-point images.
     ranges = (1.0, 255.0, 65_535.0) if image.mode == "F" else (255.0, 65_535.0)
     highest = _find_highest(image)
     return next((white for white in ranges if highest <= white), highest)
@@ -104,10 +104,10 @@ def _find_highest(image: Image.Image) -> float:
 
 
 def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Return the RGB image in sRGB of a photo of 8 bits whose file holds `profile`, an ICC profile, or None.
+    """Convert an 8-bit image with an ICC profile, or None, to RGB in sRGB.
 
-    Without a profile, with a broken one, or with one of another kind of image, the colours count as sRGB. So they do
-    with a profile that is sRGB by another name: its pixels stay unchanged. Grey may have a profile of colours.
+    Colours count as sRGB if the profile is missing, broken or for another kind of image. If the profile is sRGB under
+    another name, the pixels stay unchanged. A grey image may have an RGB profile.
     """
     if profile and len(profile) <= LARGEST_PROFILE and image.mode in _CONVERTIBLE:
         converter = _find_converter(profile, image.mode)
@@ -118,7 +118,7 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
 
 @lru_cache(maxsize=8)
 def _find_converter(profile: bytes, mode: str) -> Callable[[Image.Image], Image.Image] | None:
-    """Return what brings images of a mode from a profile to sRGB; None if nothing has to be or can be done."""
+    """Return a function that converts images from a profile to sRGB; None if that is not needed or not possible."""
     from PIL import ImageCms  # noqa: PLC0415 - few photos have another profile than sRGB
 
     samples = _sample_colours(mode)
@@ -143,26 +143,26 @@ def _find_converter(profile: bytes, mode: str) -> Callable[[Image.Image], Image.
 
 
 def _convert_inks(transform: "ImageCmsTransform", image: Image.Image) -> Image.Image:
-    """Return the RGB image of one in CMYK as Chromium shows it: its black becomes a part of the other three inks."""
+    """Convert a CMYK image to RGB as Chromium does: black is folded into the other three inks."""
     inks = ImageChops.invert(image.convert("RGB"))
     return transform.apply(Image.merge("CMYK", [*inks.split(), Image.new("L", image.size)]))
 
 
 def _look_up(found: Image.Image, image: Image.Image) -> Image.Image:
-    """Return the RGB image of a grey one, `found` being what the 256 greys become: a shortcut of lcms is too coarse."""
+    """Convert a grey image to RGB with a table `found` of the 256 results; lcms's own shortcut is too coarse."""
     return Image.merge("RGB", [image.point(list(channel.tobytes())) for channel in found.split()])
 
 
 def _sample_colours(mode: str) -> Image.Image:
-    """Return an image of one row that holds colours from all over a mode; of greys, all."""
+    """Return a one-row image that samples the colours of a mode; for grey, all levels."""
     channels = len(Image.new(mode, (1, 1)).getbands())
     steps = range(256) if mode == "L" else _STEPS
     grid = np.stack(np.meshgrid(*[steps] * channels), axis=-1).reshape(1, -1, channels).astype(np.uint8)
     return Image.frombytes(mode, (grid.shape[1], 1), grid.tobytes())
 
 
-def _lay_on_paper(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Return the RGB image that a transparent one is on paper, with as few copies as can be: it may be large."""
+def _flatten(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """Composite a transparent image on white. It may be large, so as few copies as possible are made."""
     layer = image if image.mode == "RGBA" else image.convert("RGBA")
     colours = layer
     if profile:

@@ -1,8 +1,7 @@
-"""Connections to addresses that may be fetched from, whose answers come in time.
+"""HTTP connections restricted to allowed addresses, with a deadline for responses.
 
-A name is resolved once, everything it resolves to is checked, and the connection goes to one of these addresses: a name
-that resolves to another address a moment later changes nothing. As this happens for each connection, redirects are
-checked too.
+A name is resolved once, all its addresses are checked, and the connection goes to one of them, so a name that resolves
+differently a moment later changes nothing. This happens for every connection, so redirects are checked too.
 """
 
 import ipaddress
@@ -21,13 +20,13 @@ from hangtag.imaging.addresses import AddressRules
 
 
 class Deadline(threading.local):
-    """When the work of a thread has to be done; for each thread another time."""
+    """A deadline for the current thread. Each thread has its own."""
 
     ends: float | None = None
 
     @contextmanager
     def set(self, seconds: float) -> Iterator[None]:
-        """Give the block so many seconds."""
+        """Set the deadline for the block, in seconds from now."""
         self.ends = time.monotonic() + seconds
         try:
             yield
@@ -35,7 +34,7 @@ class Deadline(threading.local):
             self.ends = None
 
     def shorten(self, timeout: float | None) -> float | None:
-        """Return a time-out in seconds that ends no later. Raises `httpcore.ReadTimeout` where it is past."""
+        """Return a timeout in seconds, cut at the deadline. Raises `httpcore.ReadTimeout` after the deadline."""
         if self.ends is None:
             return timeout
         left = self.ends - time.monotonic()
@@ -45,9 +44,9 @@ class Deadline(threading.local):
 
 
 class CheckedNetwork(httpcore.NetworkBackend):
-    """Connects to what the rules allow, and lets no answer take longer than the deadline, however it drips.
+    """Connects only to allowed addresses, and enforces the deadline however slowly a response arrives.
 
-    Without rules, as for a proxy, every address may be connected to.
+    Without rules, as for a proxy, any address is allowed.
     """
 
     def __init__(self, rules: AddressRules | None, deadline: Deadline) -> None:
@@ -63,7 +62,7 @@ class CheckedNetwork(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        """Connect to an address of a host that was checked."""
+        """Connect to one of a host's addresses, after checking all of them."""
         failure: Exception = httpcore.ConnectError(f"{host} has no address")
         for address in self._resolve(host, port):
             try:
@@ -92,7 +91,7 @@ class CheckedNetwork(httpcore.NetworkBackend):
 
 
 class _TimedStream(httpcore.NetworkStream):
-    """A connection whose every wait ends with the deadline of the thread that waits."""
+    """A connection on which every wait ends at the deadline of the current thread."""
 
     def __init__(self, stream: httpcore.NetworkStream, deadline: Deadline) -> None:
         self._stream = stream
@@ -121,9 +120,9 @@ class _TimedStream(httpcore.NetworkStream):
 
 
 def guard(client: httpx.Client, rules: AddressRules, deadline: Deadline) -> None:
-    """Let a client connect to what the rules allow only, and let no answer take longer than the deadline.
+    """Restrict a client to allowed addresses, and enforce the deadline on all its responses.
 
-    What a proxy is asked for is not looked at here: check the name of the host before each request.
+    Requests through a proxy are not checked here. Check the host's name before each request.
     """
     for opened in (client._transport, *client._mounts.values()):  # noqa: SLF001 - httpx has no other way
         if isinstance(opened, httpx.HTTPTransport):

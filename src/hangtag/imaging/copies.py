@@ -1,8 +1,8 @@
-"""Copies of photos to be kept: without metadata, and with the labels of the files that they were made of.
+"""Copies of photos for storage: without metadata, and with the same labels as the original files.
 
-A file's EXIF says where and by whom a photo was taken, and what stands behind its pixels may be anything. Decoding a
-photo at another size or storing it anew changes pixels by a level or so, which can change a label. So compressed pixels
-are kept as they are wherever that is possible.
+EXIF may say where and by whom a photo was taken, and a file may have anything after its pixels. Decoding a photo at
+another size, or re-encoding it, changes pixels by about a level, which can change a label. So the compressed pixels are
+kept wherever possible.
 """
 
 import io
@@ -15,17 +15,17 @@ from PIL import Image
 
 from hangtag.imaging.apart import PhotoCopy, copy_apart
 from hangtag.imaging.budget import DecodeLimits
-from hangtag.imaging.colour import keeps_numbers
-from hangtag.imaging.cost import weigh_photo
+from hangtag.imaging.colour import is_srgb
+from hangtag.imaging.cost import is_cheap_to_decode
 from hangtag.imaging.decode import LYING, convert_upright, open_photo, read_orientation
-from hangtag.imaging.oddities import lift_metadata
+from hangtag.imaging.oddities import drop_png_pixels
 from hangtag.imaging.stripping import strip_jpeg, strip_png, strip_webp
 
 MOST_PIXELS: Final = 16_000_000
-"""A copy that is made anew has at most so many pixels, and a photo of more half, a third or a quarter of its sides."""
+"""The pixel limit of a re-encoded copy. A larger photo is reduced to a half, a third or a quarter of its sides."""
 
 _LOSSLESS_PIXELS: Final = 4_000_000
-"""Up to this, a copy that is made anew is a PNG."""
+"""Up to this size, a re-encoded copy is a PNG."""
 
 _QUALITY: Final = 95
 _PNG_LEVEL: Final = 4
@@ -37,51 +37,53 @@ _STRIPPERS: Final[Mapping[bytes, Callable[..., bytes | None]]] = {
     b"RIFF": strip_webp,
 }
 _remaking = threading.Lock()
-"""One photo at a time: each takes as much memory as its pixels."""
+"""Re-encodes one photo at a time, since each needs memory for all its pixels."""
 
 
 def copy_photo(data: bytes, limits: DecodeLimits) -> PhotoCopy:
     """Return a copy of a photo without metadata.
 
-    Of a JPEG, PNG or WebP, the compressed pixels are kept as they are, with the orientation and the colours that they
-    need. Everything else is decoded and made anew, upright and in sRGB. Photos whose marks do not prove that they are
-    cheap are read and copied in another process. Raises `PhotoError` with the reason why the bytes cannot be shown.
+    For a JPEG, PNG or WebP, the compressed pixels are kept, with the orientation and colour information that they
+    need. Everything else is decoded and re-encoded, upright and in sRGB. Photos that are not certainly cheap to
+    decode are copied in another process. Raises `PhotoError` with the reason if the photo cannot be decoded.
     """
-    limits = replace(limits, min_side=1)  # that such a photo shows too little is for who labels it to say
-    if weigh_photo(data, replace(limits, here_pixels=None)):
+    limits = replace(
+        limits, min_side=1
+    )  # whoever labels the photo reports that it is too small to show anything
+    if is_cheap_to_decode(data, replace(limits, here_pixels=None)):
         kept = keep_pixels(data, limits)
         if kept is not None:
-            if data.startswith(_PNG):  # its parts need not show that it is damaged
+            if data.startswith(_PNG):  # the chunks of a damaged PNG may look intact
                 with open_photo(data, limits) as photo:
                     photo.load()
             return kept
-    if not weigh_photo(data, limits):
+    if not is_cheap_to_decode(data, limits):
         return copy_apart(data, limits)
     return _remake_here(data, limits)
 
 
-def show_upright(data: bytes, limits: DecodeLimits) -> bytes:
-    """Return a photo as everyone may have it: upright, in sRGB, without metadata; one that is so comes as it is.
+def render_upright(data: bytes, limits: DecodeLimits) -> bytes:
+    """Return a photo for publishing: upright, in sRGB, without metadata. A photo that already is comes back unchanged.
 
-    Raises `PhotoError` with the reason why the bytes cannot be shown.
+    Raises `PhotoError` with the reason if the photo cannot be decoded.
     """
     limits = replace(limits, min_side=1)
-    if not weigh_photo(data, limits):
+    if not is_cheap_to_decode(data, limits):
         return copy_apart(data, limits, is_upright=True).data
     kept = keep_pixels(data, limits, is_upright=True)
     return (kept or _remake_here(data, limits)).data
 
 
 def keep_pixels(data: bytes, limits: DecodeLimits, *, is_upright: bool = False) -> PhotoCopy | None:
-    """Return a copy of a photo whose compressed pixels stay as they are; None where it has to be made anew.
+    """Return a copy with the same compressed pixels, or None if the photo has to be re-encoded.
 
-    With `is_upright`, that is so of all photos that lie or have other colours than sRGB's.
+    With `is_upright`, every photo that is rotated or not in sRGB has to be.
     """
     strip = next((strip for start, strip in _STRIPPERS.items() if data.startswith(start)), None)
     if strip is None:
         return None
-    with open_photo(lift_metadata(data), limits) as photo:
-        size, turn, with_colours = photo.size, read_orientation(photo), not keeps_numbers(photo)
+    with open_photo(drop_png_pixels(data), limits) as photo:
+        size, turn, with_colours = photo.size, read_orientation(photo), not is_srgb(photo)
     if is_upright and (turn != 1 or with_colours):
         return None
     stripped = strip(data, turn, with_colours=with_colours)
@@ -89,8 +91,8 @@ def keep_pixels(data: bytes, limits: DecodeLimits, *, is_upright: bool = False) 
 
 
 def remake_photo(image: Image.Image, size: tuple[int, int], most_bytes: int) -> PhotoCopy:
-    """Return a copy that is made anew of an upright RGB image, of a photo of (width, height) in full."""
-    image.info.clear()  # or the PNG would have the profile of sRGB
+    """Return a re-encoded copy of an upright RGB image from a photo whose full size is (width, height)."""
+    image.info.clear()  # otherwise the PNG would include the sRGB profile
     file = io.BytesIO()
     if size[0] * size[1] <= _LOSSLESS_PIXELS:
         image.save(file, "PNG", compress_level=_PNG_LEVEL)

@@ -12,45 +12,45 @@ from hangtag.domain.reasons import Reason
 from hangtag.imaging.budget import DecodeLimits
 
 CHEAP_JPEG_PIXELS: Final = 16_000_000
-"""Up to this, a JPEG of one scan takes a third of a second at worst, and 64 MB."""
+"""Up to this size, a JPEG with one scan takes at most a third of a second and 64 MB."""
 
 CHEAP_PIXELS: Final = 4_000_000
-"""Up to this, a PNG or WebP takes a third of a second at worst, and 80 MB."""
+"""Up to this size, a PNG or WebP takes at most a third of a second and 80 MB."""
 
 _CHEAP_PASSES: Final = 16_000_000
-"""Scans times pixels of a progressive JPEG: one of 1,000 x 1,500 pixels usually has 10 scans."""
+"""The cheap limit for a progressive JPEG, scans times pixels. One of 1,000 x 1,500 pixels usually has 10 scans."""
 
 _SCANS_OF_A_PIXEL: Final = 4
-"""How many scans of a progressive JPEG take as long as decoding a usual one."""
+"""How many progressive scans take as long as decoding a baseline JPEG."""
 
 _MOST_PASSES: Final = 1_000_000_000
-"""Scans times pixels that nobody could decode within the usual time. An honest photo of 50 megapixels has half."""
+"""Scans times pixels that cannot be decoded within the default time. A real photo of 50 megapixels has half of it."""
 
 _MOST_PARTS: Final = 2_000
-"""So many segments or chunks are looked at; reading each takes longer than looking at it."""
+"""The largest number of segments or chunks to inspect. Decoding one takes longer than inspecting it."""
 
 _MOST_GIF_PARTS: Final = 200_000
-"""As many blocks as a GIF of 50 MB has, written as usual; an unusual one is not read to its end to count pictures."""
+"""The number of blocks in a typical 50 MB GIF. In a GIF with more, the frames are not all counted."""
 
 _SEQUENTIAL: Final = frozenset({0xC0, 0xC1})
 _PROGRESSIVE: Final = 0xC2
 _FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _SCAN: Final = 0xDA
-_SCAN_MARK: Final = b"\xff\xda"
+_SCAN_MARKER: Final = b"\xff\xda"
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 _SHORTEST_HEADER: Final = 30
-"""No photo is shorter; the size of each kind but JPEG stands within so many bytes."""
+"""No photo is shorter. In every format but JPEG, the size is within this many bytes."""
 
-_VP8_MARK: Final = b"\x9d\x01\x2a"
+_VP8_SIGNATURE: Final = b"\x9d\x01\x2a"
 _WEBP_BYTES_PER_PIXEL: Final = 12
-"""Two canvases and a copy of what is shown. The image is made when the canvases are gone."""
+"""Two canvases and a copy of the picture. The image itself is made after the canvases are freed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a file says of itself: (width, height), scans that decoding goes through, pictures, bytes to decode it in.
+    """The decoding cost from a file's header: (width, height), scans, frames, and bytes of memory.
 
-    `is_cheap` is true only where its marks prove that decoding takes a fraction of a second and of the memory.
+    `is_cheap` is true only if the header proves that decoding takes a fraction of a second and little memory.
     """
 
     size: tuple[int, int]
@@ -60,20 +60,20 @@ class Cost:
     is_cheap: bool = False
 
 
-def weigh_photo(data: bytes, limits: DecodeLimits) -> bool:
-    """Return whether a photo is cheap to decode, as its marks prove, and may be decoded here.
+def is_cheap_to_decode(data: bytes, limits: DecodeLimits) -> bool:
+    """Return whether the header proves that a photo is cheap enough to decode in this process.
 
-    Raises `PhotoError` for one that they prove to be beyond the limits. What cannot be understood here is not cheap.
+    Raises `PhotoError` if the header shows that the photo exceeds the limits. Unknown formats are never cheap.
     """
     limits.check_bytes(len(data))
     return _is_cheap(_read_cost(data), limits)
 
 
 def glance_at_photo(data: bytes, limits: DecodeLimits) -> tuple[int | None, bool]:
-    """Return what decoding a photo costs in pixels, as far as its marks say it, and what `weigh_photo` returns.
+    """Estimate from the header what decoding costs, in pixels (None: unknown), and return whether it is cheap.
 
-    The scans of a JPEG add to its pixels. This takes next to no time: the pictures of a GIF, which is never cheap, are
-    not counted. Raises as `weigh_photo` does.
+    Extra scans of a JPEG add to its pixels. This is very fast: GIFs are never cheap, so their frames are not counted.
+    Raises the same errors as `is_cheap_to_decode`.
     """
     limits.check_bytes(len(data))
     cost = _read_quickly(data)
@@ -103,13 +103,13 @@ def _is_cheap(cost: Cost | None, limits: DecodeLimits) -> bool:
 
 
 def count_pixels(data: bytes) -> int | None:
-    """Return the number of pixels that a JPEG, PNG, WebP or GIF says it has, None for other files."""
+    """Return the number of pixels that a JPEG, PNG, WebP or GIF declares; None for other files."""
     cost = _read_quickly(data)
     return None if cost is None else cost.size[0] * cost.size[1]
 
 
 def has_coefficients(data: bytes) -> bool:
-    """Return whether all coefficients of a JPEG are in memory while it is decoded: two bytes for each sample."""
+    """Return whether decoding a JPEG keeps all its coefficients in memory: two bytes per sample."""
     cost = _read_cost(data)
     return cost is not None and cost.memory_bytes > 0
 
@@ -120,7 +120,7 @@ def _read_quickly(data: bytes) -> Cost | None:
 
 
 def _read_cost(data: bytes) -> Cost | None:
-    """Return what a file of a known kind costs, None for others and for one that is cut off in its header."""
+    """Read the cost of a file from its header; None for an unknown format or a truncated header."""
     if len(data) < _SHORTEST_HEADER:
         return None
     try:
@@ -138,18 +138,18 @@ def _read_cost(data: bytes) -> Cost | None:
 
 
 def _read_jpeg(data: bytes) -> Cost | None:
-    """Read the segments in front of a JPEG's first scan, and count the scans of a progressive one."""
+    """Read the segments before a JPEG's first scan, and count the scans of a progressive one."""
     position, kind, frame = 2, 0, b""
     for _ in range(_MOST_PARTS):
-        if data[position] != 0xFF:  # noqa: PLR2004 - what begins every mark
-            return None  # the decoder looks for the next mark, byte by byte
-        mark, end = data[position + 1], position + 2 + (data[position + 2] << 8 | data[position + 3])
-        if mark == _SCAN:
+        if data[position] != 0xFF:  # noqa: PLR2004 - every marker begins with it
+            return None  # the decoder would scan byte by byte for the next marker
+        marker, end = data[position + 1], position + 2 + (data[position + 2] << 8 | data[position + 3])
+        if marker == _SCAN:
             return _cost_of_scans(data, position, kind, frame)
-        if mark in _FRAMES:
+        if marker in _FRAMES:
             if frame:
                 return None
-            kind, frame = mark, data[position + 4 : end]
+            kind, frame = marker, data[position + 4 : end]
         position = end
     return None
 
@@ -158,10 +158,10 @@ def _cost_of_scans(data: bytes, position: int, kind: int, frame: bytes) -> Cost 
     height, width, components = frame[1] << 8 | frame[2], frame[3] << 8 | frame[4], frame[5]
     if (
         kind in _SEQUENTIAL and data[position + 4] == components
-    ):  # all in one scan, however many there seem to be
+    ):  # one scan holds everything; any others are fake
         return Cost((width, height), is_cheap=width * height <= CHEAP_JPEG_PIXELS)
-    # Compressed pixels never hold these two bytes. A small picture among the metadata counts too, which is harmless.
-    scans = data.count(_SCAN_MARK, position)
+    # Compressed pixels never contain these two bytes. Counting a thumbnail in the metadata as well is harmless.
+    scans = data.count(_SCAN_MARKER, position)
     is_cheap = kind == _PROGRESSIVE and scans * width * height <= _CHEAP_PASSES
     return Cost((width, height), scans, memory_bytes=2 * components * width * height, is_cheap=is_cheap)
 
@@ -184,7 +184,7 @@ def _read_webp(data: bytes) -> Cost | None:
     if kind == b"VP8X":
         size = 1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little")
         frames = max(1, data.count(b"ANMF")) if data[20] & 0x02 else 1
-    elif kind == b"VP8 " and data[23:26] == _VP8_MARK:
+    elif kind == b"VP8 " and data[23:26] == _VP8_SIGNATURE:
         frames = 1
         size = (data[26] | data[27] << 8) & 0x3FFF, (data[28] | data[29] << 8) & 0x3FFF
     elif kind == b"VP8L":
@@ -198,7 +198,7 @@ def _read_webp(data: bytes) -> Cost | None:
 
 
 def _read_gif(data: bytes) -> Cost | None:
-    """Count the pictures of a GIF. It is never cheap: what may stand between them is read byte by byte."""
+    """Count the frames of a GIF. It is never cheap: the decoder reads what is between them byte by byte."""
     position = 13 + (3 << (data[10] & 7) + 1 if data[10] & 0x80 else 0)
     frames, parts = 0, 0
     while position < len(data) and data[position] != ord(";") and parts < _MOST_GIF_PARTS:

@@ -1,4 +1,4 @@
-"""Safe decoding: any bytes become an upright RGB image or a `PhotoError` with a reason."""
+"""Safe decoding: any bytes become an upright RGB image, or a `PhotoError` with a reason."""
 
 import errno
 import io
@@ -18,17 +18,17 @@ from hangtag.imaging.apart import DecodeRequest, decode_apart
 from hangtag.imaging.boxes import is_avif, is_heic, length_of_boxes, load_heic
 from hangtag.imaging.budget import DEFAULT_LIMITS, DecodeLimits, too_large
 from hangtag.imaging.colour import declare_colours, find_white, to_rgb
-from hangtag.imaging.cost import weigh_photo
-from hangtag.imaging.oddities import add_end_mark, drop_odd_metadata, lacks_end_mark
+from hangtag.imaging.cost import is_cheap_to_decode
+from hangtag.imaging.oddities import add_end_marker, drop_odd_metadata, lacks_end_marker
 from hangtag.imaging.plain_jpeg import decode_plain_jpeg, plain_size
 
 READABLE_FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-"""The Pillow decoders that may see untrusted bytes; every other one stays shut. HEIC comes with a library's."""
+"""The Pillow decoders allowed to read untrusted bytes. HEIC is added if its library is installed."""
 
 _NO_HEIC: Final = "to read HEIC photos, install hangtag[heic]: pip install 'hangtag[heic]'"
 
 JPEG_FORMATS: Final = frozenset({"JPEG", "MPO"})
-"""What an image from the JPEG decoder calls itself: some phones append a second picture, and it is an MPO then."""
+"""The formats that the JPEG decoder reports. Some phones append a second picture, which makes the file an MPO."""
 
 PHOTO_SUFFIXES: Final = frozenset(
     {
@@ -47,16 +47,16 @@ PHOTO_SUFFIXES: Final = frozenset(
         ".heif",
     }
 )
-"""The file name endings that a folder is searched for."""
+"""The file name endings that identify photos in a folder."""
 
 
 LYING: Final = 5
-"""From this EXIF orientation on, a photo lies on its side."""
+"""From this EXIF orientation on, width and height are swapped."""
 
 _ORIENTATION: Final = 0x0112
 _MOST_SHOWN_PIXELS: Final = 16_000_000
 _OVERSIZE: Final = 3
-"""How many times the pixels of `at_least` are enough: its sides are at most halved then."""
+"""A photo is reduced if it has more than this many times the pixels of `at_least`."""
 
 _READ_AT_A_TIME: Final = 1 << 18
 
@@ -70,7 +70,7 @@ def read_photo_bytes(path: Path, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes
         data = _read_file(path, limits.max_bytes + 1)
     except FileNotFoundError:
         raise PhotoError(Reason.NOT_FOUND) from None
-    except ValueError:  # a NUL, or what the file system's encoding lacks
+    except ValueError:  # a NUL, or a character that the file system cannot encode
         raise PhotoError(Reason.NOT_FOUND, "no file can have such a name") from None
     except OSError as error:
         raise PhotoError(Reason.UNREADABLE, f"the file cannot be read ({error.strerror})") from None
@@ -80,9 +80,9 @@ def read_photo_bytes(path: Path, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes
 
 
 def _read_file(path: Path, most: int) -> bytes:
-    """Return a file's bytes, and of a larger one the first `most`. A pipe, which could keep one waiting, is refused.
+    """Return a file's bytes, cut after `most`. Pipes are refused, since reading one could block.
 
-    Python's own files ask the system twice as much as this: of a small photo, a seventh of all that it costs.
+    Python's file objects make twice as many system calls: for a small photo, a seventh of its total cost.
     """
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
     try:
@@ -102,17 +102,17 @@ def decode_photo(
 ) -> Image.Image:
     """Decode a photo to an upright RGB image.
 
-    EXIF rotation is applied, colours become sRGB, transparency is laid on white. `at_least` is a (width,
-    height) that the image is to be fitted into and need not be larger than: large photos then come at a half, a
-    quarter or less of their size, which is up to twice as fast and takes far less memory.
+    EXIF rotation is applied, colours are converted to sRGB, and transparency becomes white. `at_least` is a (width,
+    height) into which the image will be fitted. Large photos are then decoded at a half, a quarter or less of their
+    size, which is up to twice as fast and takes far less memory.
 
-    A photo that its file's marks prove to be cheap is decoded here, every other one in a process that is killed when
-    it exceeds the limits. Raises `PhotoError` with the reason why the bytes cannot be shown.
+    A photo that is certainly cheap is decoded here, any other in a process that is killed if it exceeds the limits.
+    Raises `PhotoError` with the reason if the photo cannot be decoded.
     """
     plain = _decode_plain(data, at_least, limits)
     if plain is not None:
         return plain
-    if not weigh_photo(data, limits):
+    if not is_cheap_to_decode(data, limits):
         most = None if at_least is None else max(_MOST_SHOWN_PIXELS, _OVERSIZE * at_least[0] * at_least[1])
         return decode_apart(data, DecodeRequest(limits, at_least, most_pixels=most)).image
     with open_photo(data, limits) as image:
@@ -122,7 +122,7 @@ def decode_photo(
 
 
 def _decode_plain(data: bytes, at_least: tuple[int, int] | None, limits: DecodeLimits) -> Image.Image | None:
-    """Decode a photo whose header proves that it is cheap and only has to be decoded; None for any other."""
+    """Decode a photo that is certainly cheap and needs no further processing; None for any other."""
     size = plain_size(data)
     if size is None or len(data) > limits.max_bytes or size[0] * size[1] > limits.max_pixels:
         return None
@@ -133,10 +133,10 @@ def _decode_plain(data: bytes, at_least: tuple[int, int] | None, limits: DecodeL
 
 @contextmanager
 def open_photo(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> Iterator[Image.Image]:
-    """Give a photo as it is stored: its header is read and its size checked, its pixels are not yet decoded.
+    """Open a photo as stored: its header is read and its size checked, but its pixels are not decoded yet.
 
-    Nothing bounds the time that decoding takes inside this block: `decode_photo` and `inspect_photo` see to that.
-    Raises `PhotoError` with the reason why the bytes cannot be shown, also for what fails inside the block.
+    Decoding inside this block has no time limit; `decode_photo` and `inspect_photo` add one. Raises `PhotoError` with
+    the reason if the photo cannot be decoded, also for errors inside the block.
     """
     limits.check_bytes(len(data))
     try:
@@ -151,7 +151,7 @@ def open_photo(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> Iterator[I
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise PhotoError(Reason.TOO_MANY_PIXELS) from None
     except Exception as error:  # noqa: BLE001 - decoders raise anything on hostile bytes, and a photo may not stop a run
-        if _is_lack_of_memory(error):  # the file may be sound: a machine with more memory could tell
+        if _is_lack_of_memory(error):  # more memory might be enough
             raise PhotoError(Reason.TOO_EXPENSIVE, "decoding the photo takes too much memory") from None
         reason = _why_not_decoded(error, data)
         raise PhotoError(reason, f"{reason.explanation} ({error})") from None
@@ -162,13 +162,13 @@ def _open_stored(data: bytes, limits: DecodeLimits) -> Image.Image:
     image = Image.open(io.BytesIO(data), formats=formats)
     limits.check_size(image.size)
     declare_colours(image, data)
-    if image.format in JPEG_FORMATS and lacks_end_mark(data):
-        return Image.open(io.BytesIO(add_end_mark(data)), formats=READABLE_FORMATS)
+    if image.format in JPEG_FORMATS and lacks_end_marker(data):
+        return Image.open(io.BytesIO(add_end_marker(data)), formats=READABLE_FORMATS)
     return image
 
 
 def convert_upright(image: Image.Image) -> Image.Image:
-    """Decode a photo's pixels inside the block of `open_photo`; return the upright RGB image."""
+    """Decode the pixels of a photo inside an `open_photo` block. Return the upright RGB image."""
     image.load()
     _turn_upright(image)
     upright = to_rgb(image, find_white(image))
@@ -185,9 +185,9 @@ def _turn_upright(image: Image.Image) -> None:
 
 
 def read_orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation of an image, 1 to 8; 1 where there is none that can be read."""
+    """Return the EXIF orientation of an image, 1 to 8; 1 if it has none or it is unreadable."""
     try:
-        turn = Image.Image.getexif(image).get(_ORIENTATION, 1)  # that of PNGs would decode the pixels
+        turn = Image.Image.getexif(image).get(_ORIENTATION, 1)  # a PNG's own method would decode the pixels
     except MemoryError:
         raise
     except Exception:  # noqa: BLE001 - a broken EXIF block says nothing about the pixels
@@ -196,14 +196,14 @@ def read_orientation(image: Image.Image) -> int:
 
 
 def drafted_size(size: tuple[int, int], box: tuple[int, int]) -> tuple[int, int]:
-    """Return the size to ask of the JPEG decoder; rotation is not yet known, so the box counts upright and lying."""
+    """Return the size to request from the JPEG decoder. The rotation is not known yet, so both are allowed for."""
     width, height = size
     scale = max(min(across / width, down / height) for across, down in (box, box[::-1]))
     return (max(1, round(width * scale)), max(1, round(height * scale)))
 
 
 def _can_shrink(size: tuple[int, int], box: tuple[int, int]) -> bool:
-    """Say whether the JPEG decoder would give at most half of the size."""
+    """Return whether the JPEG decoder would return at most half the size."""
     width, height = drafted_size(size, box)
     return min(size[0] // width, size[1] // height) > 1
 
@@ -226,7 +226,9 @@ def _why_not_identified(data: bytes) -> Reason:
         or (is_heic(data) and load_heic())
     ):
         return Reason.TRUNCATED
-    if data.startswith(_MAGIC_OF_OTHERS) or data[4:8] == b"ftyp":  # videos, HEIC without its library
+    if (
+        data.startswith(_MAGIC_OF_OTHERS) or data[4:8] == b"ftyp"
+    ):  # videos, and HEIC if its library is missing
         return Reason.UNSUPPORTED_FORMAT
     return Reason.NOT_A_PHOTO
 
@@ -245,16 +247,16 @@ def _why_not_decoded(error: Exception, data: bytes) -> Reason:
 
 
 def _is_webp(data: bytes) -> bool:
-    """Tell WebP from the other things that a RIFF file may hold, such as sound."""
+    """Return whether a RIFF file is a WebP, and not sound, for example."""
     return data.startswith(b"RIFF") and data[8:12] == b"WEBP"[: max(0, len(data) - 8)]
 
 
 def _webp_length(data: bytes) -> int:
-    """Return the length in bytes that a WebP file says it has; its decoder has no word for a file cut off."""
+    """Return the file length in bytes that a WebP declares. Its decoder does not report a truncated file."""
     return int.from_bytes(data[4:8], "little") + 8
 
 
-# Pillow warns on standard error of photos over its own limit, which here become a `PhotoError` or are within ours,
-# and of broken EXIF blocks, which do not matter.
+# Pillow prints warnings for photos over its own size limit, which are refused or allowed by our limit instead,
+# and for broken EXIF blocks, which do not matter.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")

@@ -1,4 +1,4 @@
-"""Fetching photos from `http://` and `https://` addresses, with limits, time-outs and retries."""
+"""Fetching photos from `http://` and `https://` addresses, with limits, timeouts and retries."""
 
 import email.utils
 import random
@@ -26,7 +26,7 @@ _LONGEST_CONNECT_S: Final = 10.0
 _HEADERS: Final = {
     "User-Agent": "hangtag",
     "Accept": "image/*, */*;q=0.5",
-    "Accept-Encoding": "identity",  # photos are compressed already, and nothing can grow on arrival
+    "Accept-Encoding": "identity",  # photos are already compressed, and a response must not grow when unpacked
 }
 _ABSENT: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 _PASSING: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
@@ -38,27 +38,27 @@ class FetchSettings(Protocol):
 
     @property
     def connections(self) -> int:
-        """How many photos are fetched at a time."""
+        """How many photos are fetched at once."""
         ...
 
     @property
     def timeout_s(self) -> float:
-        """How many seconds an attempt may take."""
+        """The timeout of one attempt, in seconds."""
         ...
 
     @property
     def attempts(self) -> int:
-        """How often a photo is asked for, at most."""
+        """The largest number of attempts per photo."""
         ...
 
     @property
     def redirects(self) -> int:
-        """How many redirects are followed."""
+        """The largest number of redirects to follow."""
         ...
 
     @property
     def rules(self) -> AddressRules:
-        """Which addresses may be fetched from."""
+        """The addresses that may be fetched from."""
         ...
 
     @property
@@ -68,7 +68,7 @@ class FetchSettings(Protocol):
 
 
 class _PassingError(Exception):
-    """A failure that may be over when the same is tried again, at the earliest after `pause_s`."""
+    """A temporary failure; a retry may succeed after `pause_s` seconds."""
 
     def __init__(self, error: PhotoError, pause_s: float = 0.0) -> None:
         self.error = error
@@ -77,14 +77,14 @@ class _PassingError(Exception):
 
 
 class Fetcher:
-    """Fetches photos from any number of threads, over connections that are kept. `transport` is httpx's.
+    """Fetches photos from any thread, over kept-alive connections. `transport` is passed to httpx.
 
-    Raises `UsageError` if the environment's proxy or certificate settings cannot be used.
+    Raises `UsageError` if the proxy or certificate settings in the environment are invalid.
     """
 
     def __init__(self, settings: FetchSettings, transport: httpx.BaseTransport | None = None) -> None:
         self._settings = settings
-        self._rests: dict[str, float] = {}
+        self._pauses: dict[str, float] = {}
         self._closed = threading.Event()
         with naming_network_settings():
             self._http = httpx.Client(
@@ -102,24 +102,24 @@ class Fetcher:
         guard(self._http, settings.rules, self._deadline)
 
     def fetch(self, url: str, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
-        """Return what stands at an address.
+        """Return the bytes at an address.
 
-        Raises `PhotoError` with NOT_FOUND, REFUSED, TOO_MANY_BYTES or UNREADABLE at once, with TIMED_OUT or UNREACHABLE
-        when that has not changed after the attempts of the settings.
+        Raises `PhotoError`: at once with NOT_FOUND, REFUSED, TOO_MANY_BYTES or UNREADABLE, and with TIMED_OUT or
+        UNREACHABLE if all attempts fail.
         """
         for attempt in range(self._settings.attempts):
             try:
                 self._wait(_host(url))
                 return self._try(url, limits)
             except _PassingError as failure:
-                self._let_rest(_host(url), failure.pause_s)
+                self._note_pause(_host(url), failure.pause_s)
                 if attempt == self._settings.attempts - 1:
                     raise failure.error from None
                 self._back_off(attempt)
         raise AssertionError("there is at least one attempt")
 
     def close(self) -> None:
-        """End the connections; what is under way fails."""
+        """Close the connections. Requests in progress fail."""
         self._closed.set()
         self._http.close()
 
@@ -143,20 +143,20 @@ class Fetcher:
             return b"".join(pieces)
 
     def _check_request(self, request: httpx.Request) -> None:
-        """Look at each request, redirected ones too. What a proxy is asked for is checked by its name alone."""
+        """Check each request, including redirects. Through a proxy, only the host's name is checked."""
         self._settings.rules.check_host(request.url.host)
 
-    def _let_rest(self, host: str, asked_s: float) -> None:
-        """Remember for how long a host asks to be left alone, by all threads."""
+    def _note_pause(self, host: str, asked_s: float) -> None:
+        """Remember for all threads how long a host asks clients to pause."""
         if asked_s:
-            self._rests[host] = time.monotonic() + asked_s
+            self._pauses[host] = time.monotonic() + asked_s
 
     def _back_off(self, attempt: int) -> None:
-        """Wait longer after each attempt, not all threads for equally long."""
+        """Pause, longer after each attempt, with jitter."""
         self._pause(self._settings.backoff_s * 2**attempt * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
 
     def _wait(self, host: str) -> None:
-        self._pause(self._rests.get(host, 0.0) - time.monotonic())
+        self._pause(self._pauses.get(host, 0.0) - time.monotonic())
 
     def _pause(self, seconds: float) -> None:
         if seconds > 0 and self._closed.wait(seconds):
@@ -173,16 +173,16 @@ class WebPhoto:
 
     @property
     def name(self) -> str:
-        """The address, without the user and password that may stand in it."""
+        """The address without a user name and password."""
         return drop_password(self.url)
 
     def read(self, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
-        """Fetch the photo; raises `PhotoError` with the reason why it cannot be had."""
+        """Fetch the photo. Raises `PhotoError` with the reason if that fails."""
         return self.fetcher.fetch(self.url, limits)
 
 
 def drop_password(address: str) -> str:
-    """Return an address without the user and password that may stand in it."""
+    """Return an address without its user name and password."""
     return _USER_AND_PASSWORD.sub("", address, count=1)
 
 
@@ -218,14 +218,14 @@ def _check_status(response: httpx.Response) -> None:
 
 
 def _check_encoding(response: httpx.Response) -> None:
-    """Refuse an answer that is packed although nobody asked for that: a few bytes could unpack to gigabytes."""
+    """Refuse a compressed response, which was not requested: a few bytes could unpack to gigabytes."""
     encoding = response.headers.get("content-encoding", "identity").strip().casefold()
     if encoding not in ("identity", ""):
         raise PhotoError(Reason.UNREADABLE, f"the server sent the photo compressed ({encoding[:40]})")
 
 
 def _asked_pause_s(response: httpx.Response) -> float:
-    """Return for how many seconds a server asks to be left alone, in a number or by a date (RFC 9110, 10.2.3)."""
+    """Return how many seconds a server asks clients to pause, given as a number or a date (RFC 9110, 10.2.3)."""
     asked = response.headers.get("retry-after", "").strip()
     if asked.isdecimal():
         return min(float(asked), _LONGEST_PAUSE_S)

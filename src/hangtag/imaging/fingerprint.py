@@ -1,17 +1,17 @@
 """Fingerprints: which photos show the same picture, exactly or nearly.
 
 Plain perceptual hashes are too coarse for a shop: product photos are small, on white, and hundreds of
-different black T-shirts share a silhouette, so that a 64-bit hash ties them into one giant group. A near
+different black T-shirts share a silhouette, so a 64-bit hash links them into one giant group. A near
 duplicate therefore has to pass two tests:
 
-1. a difference hash (Krawetz 2013, "Kind of Like That") of 2 x 256 bits, one for each direction on a 16 x 16
-   grid. A step counts only above a few grey levels, so that the noise of JPEG in white paper gives no random
-   bits. This test is cheap and only proposes candidates;
-2. the difference of 15 x 20 colour thumbnails, after the brightness of one is fitted to the other's. The
-   largest cell tells a small print on a large shirt, which a mean would not see; the root mean square, against
-   the photo's own contrast, tells pale things on white apart, such as two pairs of silver earrings.
+1. A difference hash (Krawetz 2013, "Kind of Like That") of 2 x 256 bits, one for each direction on a 16 x 16
+   grid. A step counts only above a few grey levels, so JPEG noise in a white background gives no random
+   bits. This test is cheap and only proposes candidates.
+2. The difference of 15 x 20 colour thumbnails, after the brightness of one is fitted to the other's. The
+   largest cell catches a small print on a large shirt, which a mean would miss. The root mean square, relative
+   to the photo's own contrast, separates pale things on white, such as two pairs of silver earrings.
 
-Both work on smoothed reductions (a triangle filter two cells wide), since plain block means alias when a
+Both use smoothed reductions (a triangle filter two cells wide), since plain block means alias when a
 photo is resized by a tenth.
 
 The thresholds were chosen on a real catalogue of 39,655 photos by looking at pairs of every distance. They
@@ -30,22 +30,22 @@ import numpy.typing as npt
 from PIL import Image
 
 MAX_BITS: Final = 16
-"""Of the 512 bits of the difference hash, how many may differ."""
+"""How many of the 512 bits of the difference hash may differ."""
 
 MAX_CELL_DIFFERENCE: Final = 14.0
-"""How many of 255 levels the worst cell of the thumbnail may differ, once the brightness is fitted."""
+"""How many of 255 levels the worst thumbnail cell may differ, after the brightness is fitted."""
 
 MAX_DIFFERENCE_TO_CONTRAST: Final = 0.12
-"""How large the root mean square difference of the thumbnails may be, against that of one from its mean."""
+"""The largest root mean square difference of the thumbnails, relative to a thumbnail's own standard deviation."""
 
 MAX_BRIGHTNESS_DIFFERENCE: Final = 24.0
-"""How many of 255 levels the mean of two thumbnails may differ."""
+"""How many of 255 levels the means of two thumbnails may differ."""
 
 GAIN_RANGE: Final = (0.9, 1.11)
-"""By which factors the contrast of one photo may be fitted to the other's."""
+"""The range of factors by which the contrast of one photo may be fitted to the other's."""
 
 _GRID: Final = 16
-_STEP: Final = 4  # grey levels; JPEG noise in flat paper stays under it
+_STEP: Final = 4  # grey levels; JPEG noise in flat areas stays below
 _THUMBNAIL: Final = (15, 20)
 _ROWS_AT_ONCE: Final = 64
 _SIEVED_AT_ONCE: Final = 65_536
@@ -56,7 +56,7 @@ _SIEVE_WORDS: Final = (
     2,
     4,
     6,
-)  # 64-bit words of the hash that see the middle of the photo, where the product is
+)  # the hash words that cover the middle of the photo, where the product is
 
 CODE_BYTES: Final = 2 * _GRID * _GRID // 8
 APPEARANCE_BYTES: Final = CODE_BYTES + 3 * _THUMBNAIL[0] * _THUMBNAIL[1]
@@ -66,7 +66,7 @@ _Pairs = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What is kept of a photo to find it again.
+    """What is stored of a photo to recognise it.
 
     `pixels_sha256` is equal for equal decoded pixels and size, whatever the file. `code` is the difference
     hash (64 bytes) and `thumbnail` the 15 x 20 RGB thumbnail (900 bytes), both independent of the photo's size.
@@ -78,14 +78,14 @@ class Fingerprint:
 
 
 def fingerprint_photo(image: Image.Image) -> Fingerprint:
-    """Take the fingerprint of a decoded photo; a mode other than RGB is converted."""
+    """Compute the fingerprint of a decoded photo. Modes other than RGB are converted."""
     rgb = image.convert("RGB")
     digest = hashlib.sha256(b"%dx%d " % rgb.size + rgb.tobytes()).hexdigest()
     return Fingerprint(digest, _difference_hash(rgb), _thumbnail(rgb))
 
 
 def appearance_of(image: Image.Image) -> bytes:
-    """Return the `code` and the `thumbnail` of a decoded photo in one: `APPEARANCE_BYTES` bytes."""
+    """Return the `code` and `thumbnail` of a decoded photo as one array of `APPEARANCE_BYTES` bytes."""
     rgb = image.convert("RGB")
     return _difference_hash(rgb) + _thumbnail(rgb)
 
@@ -103,15 +103,13 @@ def _difference_hash(rgb: Image.Image) -> bytes:
 
 
 def near_duplicate_groups(fingerprints: Sequence[Fingerprint]) -> list[int]:
-    """Return one group number per photo: equal for exact and near duplicates, and for those linked by others.
+    """Return a group number per photo: equal for exact and near duplicates, and for photos linked through others.
 
-    Numbers count from 0 in the order in which the groups first appear. Memory stays a small multiple of the
-    fingerprints': candidates are compared in blocks, and only among photos of about the same brightness.
+    Groups are numbered from 0 in order of first appearance. Memory stays a small multiple of the fingerprints':
+    candidates are compared in blocks, and only among photos of similar brightness.
     """
     distinct = {fingerprint.pixels_sha256: fingerprint for fingerprint in fingerprints}
-    digests = sorted(
-        distinct
-    )  # in one order whatever the photos' is, so that the groups depend on nothing else
+    digests = sorted(distinct)  # a fixed order, so that the groups do not depend on the order of the photos
     roots = _linked([distinct[digest] for digest in digests]).tolist()
     root_of = dict(zip(digests, roots, strict=True))
     numbers: dict[int, int] = {}
@@ -119,7 +117,7 @@ def near_duplicate_groups(fingerprints: Sequence[Fingerprint]) -> list[int]:
 
 
 def _linked(distinct: Sequence[Fingerprint]) -> npt.NDArray[np.int64]:
-    """Return for each photo the smallest position of its connected component."""
+    """Return the smallest position in each photo's connected component."""
     parent = np.arange(len(distinct), dtype=np.int64)
     if len(distinct) < 2:  # noqa: PLR2004 - a pair has two
         return parent
@@ -146,7 +144,7 @@ def _iter_candidates(codes: npt.NDArray[np.uint64], brightness: npt.NDArray[np.f
     for start in range(0, len(order), _ROWS_AT_ONCE):
         stop = min(start + _ROWS_AT_ONCE, len(order))
         end = ends[stop - 1]
-        differing = np.zeros((stop - start, end - start), np.uint8)  # three words differ in 192 bits at most
+        differing = np.zeros((stop - start, end - start), np.uint8)  # three words differ in at most 192 bits
         for word in sieve:
             differing += np.bitwise_count(word[start:stop, None] ^ word[None, start:end])
         sieved = np.argwhere(differing <= MAX_BITS) + start
@@ -160,13 +158,13 @@ def _iter_candidates(codes: npt.NDArray[np.uint64], brightness: npt.NDArray[np.f
 def find_candidates(codes: npt.NDArray[np.uint8], known: npt.NDArray[np.uint8]) -> _Pairs:
     """Return the pairs (position in `codes`, position in `known`) whose difference hashes agree, int64 of shape (p, 2).
 
-    Both hold a photo's `code` in each row. Whether a pair shows the same picture, `are_near` tells.
+    Each row of both arrays is a photo's `code`. `are_near` decides whether a pair shows the same picture.
     """
     own, others = codes.view(np.uint64), known.view(np.uint64)
     found = [np.zeros((0, 2), np.int64)]
     for start in range(0, len(others), _KNOWN_AT_ONCE):
         part = others[start : start + _KNOWN_AT_ONCE]
-        differing = np.zeros((len(own), len(part)), np.uint8)  # three words differ in 192 bits at most
+        differing = np.zeros((len(own), len(part)), np.uint8)  # three words differ in at most 192 bits
         for word in _SIEVE_WORDS:
             differing += np.bitwise_count(own[:, word, None] ^ part[None, :, word])
         pairs = np.argwhere(differing <= MAX_BITS)
@@ -176,13 +174,13 @@ def find_candidates(codes: npt.NDArray[np.uint8], known: npt.NDArray[np.uint8]) 
 
 
 def are_near(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-    """Tell which pairs of thumbnails, uint8 of shape (n, values), show the same picture."""
+    """Return which pairs of thumbnails, uint8 of shape (n, values), show the same picture."""
     means = [thumbnails.mean(axis=1, dtype=np.float32) for thumbnails in (first, second)]
     return np.asarray(_are_near(first, second) & (np.abs(means[0] - means[1]) <= MAX_BRIGHTNESS_DIFFERENCE))
 
 
 def _are_near(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-    """Tell for thumbnails, uint8 of shape (n, values), which pairs differ little at a fitted brightness."""
+    """Return which pairs of thumbnails, uint8 of shape (n, values), differ little at a fitted brightness."""
     left, right = first.astype(np.float32), second.astype(np.float32)
     left -= left.mean(axis=1, keepdims=True)
     right -= right.mean(axis=1, keepdims=True)
@@ -195,7 +193,7 @@ def _are_near(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> np
 
 
 def _join(parent: npt.NDArray[np.int64], pairs: _Pairs) -> npt.NDArray[np.int64]:
-    """Return the parents, each pointing at its root, after the photos of each pair were joined."""
+    """Join the photos of each pair. Return the parents, each pointing at its root."""
     for first, second in pairs.tolist():
         low, high = sorted((_root(parent, first), _root(parent, second)))
         parent[high] = low

@@ -1,4 +1,4 @@
-"""Drawing heat maps on photos, with colours that everyone can tell apart."""
+"""Drawing heat maps on photos, in colours that are also safe for colour-blind readers."""
 
 from functools import cache
 from typing import Final
@@ -10,14 +10,14 @@ from PIL import Image
 from hangtag.imaging.preprocess import Box, Pixels
 
 Heat = npt.NDArray[np.float32]
-"""How much each pixel counted, float32 of shape (height, width), 0 to 1."""
+"""The importance of each pixel, float32 of shape (height, width), 0 to 1."""
 
 SHADES: Final = 256
 _STRENGTH: Final = 0.55
-"""How much of the colour covers the photo: below a half the colours are hard to read, above 0.75 the photo is."""
+"""The opacity of the colours. Below 0.5 they are hard to read; above 0.75 the photo is."""
 
 _PAPER: Final = 0.8
-"""What white becomes under the colours, so that cold places of the usual white background look dark."""
+"""The brightness of white under the colours, so that cold areas of a white background look dark."""
 
 # OKLab colours (lightness, a, b) from cold to hot: indigo, purple, red, orange, pale yellow. Lightness always rises.
 _STOPS: Final = (
@@ -41,10 +41,10 @@ _LINEAR_FROM_LMS: Final = (
 
 
 def render_overlay(image: Image.Image, heat: Heat) -> Image.Image:
-    """Return the photo, in shades of grey, under the colours of its heat.
+    """Return the photo in grey under the colours of its heat map.
 
-    `heat` is of the photo's proportions and of any size. Cold is dark, hot is bright: the photo seems lit where it
-    counted. Grey, since the photo's own colours would be taken for heat.
+    `heat` has the photo's proportions and any size. Cold is dark and hot is bright. The photo is grey because its own
+    colours could be mistaken for heat.
     """
     values = _resize(heat, image.size)
     grey = np.asarray(image.convert("L"), np.float32)[..., None]
@@ -54,9 +54,9 @@ def render_overlay(image: Image.Image, heat: Heat) -> Image.Image:
 
 
 def bring_to_photo(heat: Heat, box: Box, size: tuple[int, int]) -> Heat:
-    """Return the heat of preprocessed pixels as heat of the photo, whose size is (width, height).
+    """Map the heat of preprocessed pixels back to the photo, whose size is (width, height).
 
-    `box` is where the photo stands among the pixels (`Preprocessing.box_of`); what lies on the border is left out.
+    `box` is the photo's place among the pixels (`Preprocessing.box_of`). Heat on the border is left out.
     """
     edges = (box.left, box.top, box.left + box.width, box.top + box.height)
     return _resize(heat, size, edges)
@@ -64,10 +64,10 @@ def bring_to_photo(heat: Heat, box: Box, size: tuple[int, int]) -> Heat:
 
 @cache
 def heat_colours() -> Pixels:
-    """Return the colours of heat, from cold to hot: uint8 of shape (256, 3), RGB.
+    """Return the colours of the heat scale, from cold to hot: uint8 of shape (256, 3), RGB.
 
-    Neighbours are equally far apart in OKLab (Ottosson 2020), so that equal differences of heat look equal, and
-    lightness always rises, so that the order is seen without telling hues apart.
+    Neighbours are equally far apart in OKLab (Ottosson 2020), so equal differences of heat look equal. Lightness always
+    rises, so the order is visible without telling hues apart.
     """
     stops = np.array(_STOPS)
     lengths = np.linalg.norm(np.diff(stops, axis=0), axis=1)

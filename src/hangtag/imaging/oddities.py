@@ -1,4 +1,4 @@
-"""Repairing unusual but complete files, which every viewer shows but the decoder would reject."""
+"""Repairing unusual but complete files that every viewer shows but the decoder would reject."""
 
 import io
 import zlib
@@ -8,22 +8,22 @@ from typing import Final
 from PIL import Image
 
 METADATA_LIMIT: Final = 1 << 20
-"""So many bytes may the texts of a PNG unpack to, and so many its profile: what Pillow refuses the whole photo for."""
+"""How many bytes the texts of a PNG, and its profile, may unpack to. Beyond this Pillow refuses the whole photo."""
 
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 _NO_PIXELS: Final = b"\0\0\0\0IDAT5\xaf\x06\x1e"
 _FRAMES: Final = frozenset({b"acTL", b"fcTL", b"fdAT"})
 _CHUNK_FRAME: Final = 12
-"""The bytes of a chunk next to its data: length, type, checksum."""
+"""The bytes of a chunk besides its data: length, type, checksum."""
 
 _LENGTHS: Final = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"pHYs": 9}
-"""What a chunk has to hold at least."""
+"""The smallest data length of these chunks."""
 
 _CLEAR_COLOUR_BYTES: Final = {0: 2, 2: 6}
-"""The same of the colour that is clear, by colour type: grey, RGB. A palette may have any number."""
+"""The smallest length of the transparent colour, by colour type: grey, RGB. A palette may have any length."""
 
 _LOWER_CASE: Final = 0x20
-"""The bit of a chunk's first letter that says that its pixels can be understood without it."""
+"""The bit in a chunk's first letter that marks the chunk as not needed to decode the pixels."""
 
 _JPEG: Final = b"\xff\xd8"
 _JPEG_SCAN: Final = b"\xff\xda"
@@ -33,11 +33,11 @@ _COMPARED_SIZE: Final = (1000, 1000)
 
 
 def drop_odd_metadata(data: bytes) -> bytes:
-    """Return a PNG without metadata that would cost the photo.
+    """Return a PNG without metadata that would make decoding fail.
 
-    That is what has a wrong checksum, is broken or too short, or unpacks to too much.
+    This removes chunks that have a wrong checksum, are malformed or too short, or unpack to too much.
 
-    Other files, and PNGs that end too early, come back as they are.
+    Other files, and truncated PNGs, are returned unchanged.
     """
     if not data.startswith(_PNG):
         return data
@@ -56,8 +56,8 @@ def drop_odd_metadata(data: bytes) -> bytes:
     return b"".join([*kept, data[start:]]) if kept else data
 
 
-def lift_metadata(data: bytes) -> bytes:
-    """Return a PNG without its pixels, so that all that it says stands in its header. Other files come as they are."""
+def drop_png_pixels(data: bytes) -> bytes:
+    """Return a PNG without its pixels, so that reading its header reads all metadata. Other files are unchanged."""
     if not data.startswith(_PNG):
         return data
     kept, pixels, position = [_PNG], [], len(_PNG)
@@ -74,19 +74,19 @@ def lift_metadata(data: bytes) -> bytes:
     return b"".join([*kept, *pixels])
 
 
-def lacks_end_mark(data: bytes) -> bool:
-    """Return whether a JPEG ends within its last scan: without its end mark, whether or not pixels are missing, too."""
+def lacks_end_marker(data: bytes) -> bool:
+    """Return whether a JPEG ends within its last scan, without an end marker. It may also lack pixels."""
     if data.endswith(_JPEG_END) or not data.startswith(_JPEG):
         return False
     return data.rfind(_JPEG_END) < data.rfind(_JPEG_SCAN)
 
 
-def add_end_mark(data: bytes) -> bytes:
-    """Return a JPEG that `lacks_end_mark` with it; one that lacks pixels, too, comes back as it is.
+def add_end_marker(data: bytes) -> bytes:
+    """Add the end marker to a JPEG that `lacks_end_marker`. One that also lacks pixels is returned unchanged.
 
-    Pixels are missing when it matters what comes after the end. Raises what Pillow raises for broken files.
+    Pixels are missing if the result depends on what follows. Raises Pillow's errors for broken files.
     """
-    pixels = data.rstrip(b"\xff")  # half of an end mark
+    pixels = data.rstrip(b"\xff")  # drop half of an end marker
     shown = [_show(pixels + tail + _JPEG_END) for tail in _TAILS]
     return pixels + _JPEG_END if shown[0] == shown[1] else data
 
@@ -98,7 +98,7 @@ def _show(data: bytes) -> bytes:
 
 
 def _iter_metadata(data: bytes) -> Iterator[tuple[int, int]]:
-    """Yield where each chunk of a PNG begins and ends that its pixels do not need."""
+    """Yield the start and end of each PNG chunk that the pixels do not need."""
     position = len(_PNG)
     while position + _CHUNK_FRAME <= len(data):
         end = position + _CHUNK_FRAME + int.from_bytes(data[position : position + 4], "big")
@@ -110,7 +110,7 @@ def _iter_metadata(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _unpacked_size(kind: bytes, body: bytes, most: int) -> int | None:
-    """Return how many bytes a chunk's data unpack to, None for over `most` or broken ones."""
+    """Return how many bytes a chunk's data unpacks to; None if it is over `most` or broken."""
     packed = _find_packed(kind, body)
     if packed is None:
         return len(body) if len(body) <= most or kind != b"tEXt" else None
@@ -122,7 +122,7 @@ def _unpacked_size(kind: bytes, body: bytes, most: int) -> int | None:
 
 
 def _find_packed(kind: bytes, body: bytes) -> bytes | None:
-    """Return the packed part of a chunk's data, None if nothing is packed."""
+    """Return the compressed part of a chunk's data; None if there is none."""
     _, _, rest = body.partition(b"\0")
     if kind in (b"zTXt", b"iCCP"):
         return rest[1:] if rest[:1] == b"\0" else b"packed in an unknown way"

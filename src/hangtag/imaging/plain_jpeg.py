@@ -1,8 +1,8 @@
 """A fast path for plain JPEGs, the most common photos of a shop: small, baseline, without metadata.
 
-Pillow needs four times as long for one of 60x80, nearly all of it in Python, which no other thread can use meanwhile.
-Here a few bytes of the header prove that a photo is plain and cheap, and libjpeg-turbo decodes it in one call that
-releases Python's lock. Pillow decodes with the same library, so the pixels are the same.
+Pillow takes four times as long for one of 60x80, nearly all of it in Python code that holds the interpreter lock.
+Here a few header bytes prove that a photo is plain and cheap, and libjpeg-turbo decodes it in one call that releases
+the lock. Pillow uses the same library, so the pixels are the same.
 """
 
 from typing import Final
@@ -11,36 +11,36 @@ from PIL import Image
 
 try:
     import simplejpeg
-except ImportError:  # there are no wheels for every platform; Pillow decodes everything
+except ImportError:  # not every platform has wheels; Pillow decodes everything then
     simplejpeg = None  # type: ignore[assignment, unused-ignore]
 
 MOST_PIXELS: Final = 1 << 20
-"""Larger photos go the usual way, where what they cost can be bounded and large ones are decoded at a smaller size."""
+"""Larger photos take the normal path, which bounds their cost and decodes large ones at a reduced size."""
 
-_MARK: Final = 0xFF
+_MARKER: Final = 0xFF
 _IMAGE: Final = 0xD8
 _FRAME: Final = 0xC0
 _SCAN: Final = 0xDA
 _PLAIN_SEGMENTS: Final = frozenset({0xE0, 0xDB, 0xC4, 0xDD, 0xFE})
-"""JFIF, tables, restart interval, comment. EXIF (rotation), profiles, Adobe's colours and so on are not plain."""
+"""JFIF, tables, restart interval, comment. EXIF (rotation), ICC profiles and Adobe's colour marker are not plain."""
 
 _COMPONENTS: Final = (1, 3)
 _BITS: Final = 8
 
 
 def plain_size(data: bytes) -> tuple[int, int] | None:
-    """Return the (width, height) of a plain JPEG, None for every other file.
+    """Return the (width, height) of a plain JPEG; None for any other file.
 
-    Plain is a baseline JPEG of one scan and at most `MOST_PIXELS`, grey or YCbCr, without metadata.
+    A plain JPEG is baseline, has one scan and at most `MOST_PIXELS`, is grey or YCbCr, and has no metadata.
     """
     frame: bytes = b""
     position = 2
     try:
-        if simplejpeg is None or data[0] != _MARK or data[1] != _IMAGE:
+        if simplejpeg is None or data[0] != _MARKER or data[1] != _IMAGE:
             return None
-        while data[position] == _MARK:
+        while data[position] == _MARKER:
             kind, end = data[position + 1], position + 2 + (data[position + 2] << 8 | data[position + 3])
-            if kind == _SCAN:  # all components in one scan, so that nothing is decoded twice
+            if kind == _SCAN:  # one scan holds all components, so nothing is decoded twice
                 return _read_size(frame) if frame and frame[5] == data[position + 4] else None
             if kind == _FRAME and not frame:
                 frame = data[position + 4 : end]
@@ -60,7 +60,7 @@ def _read_size(frame: bytes) -> tuple[int, int] | None:
 
 
 def decode_plain_jpeg(data: bytes) -> Image.Image | None:
-    """Return the RGB image of a JPEG that has a `plain_size`; None when it is damaged."""
+    """Return the RGB image of a JPEG that has a `plain_size`; None if it is damaged."""
     try:
         return Image.fromarray(simplejpeg.decode_jpeg(data))
     except ValueError:

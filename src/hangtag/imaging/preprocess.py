@@ -1,7 +1,7 @@
 """Preprocessing: an RGB image becomes the pixels that a network sees.
 
-It is described by a `Preprocessing`, which travels inside the bundle, so that training, evaluation, the command line
-and the server cannot differ.
+It is described by a `Preprocessing`, which is stored in the bundle, so training, evaluation, the command line and the
+server cannot differ.
 """
 
 from collections.abc import Mapping
@@ -30,13 +30,13 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """How an image is brought to a network's input size. All sizes are pixels.
+    """How an image is brought to a network's input size. All sizes are in pixels.
 
-    The photo is scaled, without changing its proportions, to fit into `width` x `height`, and stands in the middle of
-    its own border colour. Before that, it is reduced to fit into `detail_width` x `detail_height`: a network trained
-    on thumbnails has never seen more detail than they hold, and a sharp photo is foreign to it.
+    The photo is scaled to fit into `width` x `height`, keeping its proportions, and centred on its own border colour.
+    Before that, it is reduced to fit into `detail_width` x `detail_height`: a network trained on thumbnails has never
+    seen more detail, and does worse on sharp photos.
 
-    Raises `ValueError` for sizes that are not positive or a fit that does not exist.
+    Raises `ValueError` for sizes that are not positive, or an unknown fit.
     """
 
     width: int
@@ -47,9 +47,7 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         sizes = (self.width, self.height, self.detail_width, self.detail_height)
-        if any(
-            type(size) is not int or size < 1 for size in sizes
-        ):  # JSON knows true and 112.0 as numbers, too
+        if any(type(size) is not int or size < 1 for size in sizes):  # JSON also allows true and 112.0
             raise ValueError(f"sizes are positive whole numbers: {self}")
         if self.fit not in ("border", "stretch"):
             raise ValueError(f"fit is 'border' or 'stretch', not {self.fit!r}")
@@ -60,7 +58,7 @@ class Preprocessing:
 
     @classmethod
     def from_json(cls, values: Mapping[str, int | str]) -> Self:
-        """Build from `to_json`'s value. Raises `ValueError` if a field is missing, unknown or impossible."""
+        """Build from the result of `to_json`. Raises `ValueError` if a field is missing, unknown or invalid."""
         names = {field.name for field in fields(cls)}
         if set(values) != names:
             raise ValueError(f"preprocessing needs exactly the fields {sorted(names)}, got {sorted(values)}")
@@ -73,7 +71,7 @@ class Preprocessing:
         return pixels
 
     def apply_into(self, image: Image.Image, pixels: Pixels) -> None:
-        """Write what `apply` returns into pixels, uint8 of shape (height, width, 3): a place in a batch, say."""
+        """Write the result of `apply` into `pixels`, uint8 of shape (height, width, 3), such as a place in a batch."""
         image = _reduce(image, (self.detail_width, self.detail_height))
         left, top, width, height = self.box_of(image.size)
         fitted = np.asarray(_resize(image, (width, height)))
@@ -82,7 +80,7 @@ class Preprocessing:
         pixels[top : top + height, left : left + width] = fitted
 
     def box_of(self, size: tuple[int, int]) -> Box:
-        """Return where a photo of a size (width, height) comes to stand among the pixels of `apply`."""
+        """Return where a photo of size (width, height) is placed in the result of `apply`."""
         width, height = _reduced_size(size, (self.detail_width, self.detail_height))
         if self.fit == "stretch" or width * self.height == height * self.width:
             return Box(0, 0, self.width, self.height)
@@ -92,9 +90,9 @@ class Preprocessing:
 
 
 def prepare_photo(data: bytes, preprocessing: Preprocessing, limits: DecodeLimits = DEFAULT_LIMITS) -> Pixels:
-    """Decode a photo's bytes and preprocess it: the one way from a file to a network's input.
+    """Decode a photo's bytes and preprocess it. Every network input is made this way.
 
-    Raises `PhotoError` with the reason why the bytes cannot be shown.
+    Raises `PhotoError` with the reason if the photo cannot be decoded.
     """
     return preprocessing.apply(decode_for(data, preprocessing, limits))
 
@@ -102,11 +100,11 @@ def prepare_photo(data: bytes, preprocessing: Preprocessing, limits: DecodeLimit
 def decode_for(
     data: bytes, preprocessing: Preprocessing, limits: DecodeLimits = DEFAULT_LIMITS
 ) -> Image.Image:
-    """Decode a photo's bytes to the upright RGB image that the preprocessing begins with.
+    """Decode a photo's bytes to the upright RGB image that preprocessing starts from.
 
-    Raises `PhotoError` with the reason why the bytes cannot be shown.
+    Raises `PhotoError` with the reason if the photo cannot be decoded.
     """
-    # Twice the detail leaves the final, better filter enough to work with.
+    # Twice the detail leaves enough for the better filter that follows.
     at_least = (2 * preprocessing.detail_width, 2 * preprocessing.detail_height)
     return decode_photo(data, at_least=at_least, limits=limits)
 

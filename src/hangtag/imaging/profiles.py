@@ -1,7 +1,7 @@
-"""Colours that a file declares by figures instead of an ICC profile: they become one, so that there is one way on.
+"""Colour declarations other than ICC profiles, converted to ICC profiles so that all are handled the same way.
 
-PNGs have the chunks cICP, sRGB, gAMA and cHRM, AVIF and HEIC a box of colours. What counts, and for how much, is what
-Chromium does, because that is how shops see their photos.
+PNG has the chunks cICP, sRGB, gAMA and cHRM; AVIF and HEIC have a colour box. Their precedence follows Chromium, as
+that is how shops see their photos.
 """
 
 import struct
@@ -15,10 +15,10 @@ import numpy.typing as npt
 _Matrix = npt.NDArray[np.float64]
 
 D50: Final = (0.9642, 1.0, 0.8249)
-"""The white that profiles refer to, as XYZ."""
+"""The white point of ICC profiles, as XYZ."""
 
 _BRADFORD: Final = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
-"""From XYZ to the responses of the eye, in which whites are adapted (ICC.1:2022, annex E)."""
+"""The Bradford matrix, from XYZ to cone responses, for chromatic adaptation (ICC.1:2022, annex E)."""
 
 _D65: Final = (0.3127, 0.3290)
 _ILLUMINANT_C: Final = (0.310, 0.316)
@@ -41,16 +41,16 @@ _PRIMARIES: Final = {
 _SRGB_CURVE: Final = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 _TELEVISION: Final = frozenset({1, 6, 14, 15})
 _GAMMAS: Final = {4: 2.2, 5: 2.8, 8: 1.0} | dict.fromkeys(_TELEVISION, 2.4)
-"""By code point of H.273, table 3. Those of television count as what a screen for them shows (ITU-R BT.1886)."""
+"""The gamma by code point of H.273, table 3. Television curves count as their display gamma (ITU-R BT.1886)."""
 
 _SRGB_TRANSFER: Final = 13
 _BOX_OF_CODE_POINTS: Final = b"colrnclx"
 _MOST_OF_BOXES: Final = 1 << 16
-"""The boxes that describe a picture stand within so many bytes."""
+"""How many bytes to search for the boxes that describe a picture."""
 
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 _WHOLE: Final = 100_000
-"""The figures of a PNG are in so many parts of one."""
+"""PNG stores these numbers multiplied by this."""
 
 _GAMMA_OF_SRGB: Final = 45_455
 """1/2.2, which encoders write for sRGB."""
@@ -58,7 +58,7 @@ _GAMMA_OF_SRGB: Final = 45_455
 
 @dataclass(frozen=True, slots=True)
 class Colours:
-    """Where the primaries lie (x and y of white, red, green, blue), and the exponent from numbers to light.
+    """The primaries (x and y of white, red, green, blue), and the gamma exponent.
 
     Without an exponent, the curve is sRGB's.
     """
@@ -68,7 +68,7 @@ class Colours:
 
 
 def read_png_colours(data: bytes) -> tuple[Colours | None, bool]:
-    """Return the colours that a PNG declares in figures, None for sRGB, and whether they outrank an ICC profile."""
+    """Return the colours that a PNG declares (None: sRGB), and whether they take precedence over an ICC profile."""
     chunks = _find_chunks(data)
     if b"cICP" in chunks and len(chunks[b"cICP"]) == 4:  # noqa: PLR2004 - four code points
         primaries, transfer, matrix, is_full = chunks[b"cICP"]
@@ -87,9 +87,9 @@ def read_png_colours(data: bytes) -> tuple[Colours | None, bool]:
 
 
 def read_box_colours(data: bytes) -> Colours | None:
-    """Return the colours that the box of an AVIF or HEIC declares in code points, None for sRGB.
+    """Return the colours that the code points of an AVIF or HEIC declare; None for sRGB.
 
-    Chromium takes the curves of television for sRGB's here.
+    Chromium treats television curves as sRGB's here.
     """
     place = data.find(_BOX_OF_CODE_POINTS, 0, _MOST_OF_BOXES)
     if place < 0:
@@ -100,7 +100,7 @@ def read_box_colours(data: bytes) -> Colours | None:
 
 
 def read_code_points(primaries: int, transfer: int) -> Colours | None:
-    """Return the colours of two code points of ITU-T H.273, None if there is no rule for one of them."""
+    """Return the colours for two code points of ITU-T H.273; None if one of them is not supported."""
     if primaries not in _PRIMARIES or (transfer not in _GAMMAS and transfer != _SRGB_TRANSFER):
         return None
     return Colours(_PRIMARIES[primaries], _GAMMAS.get(transfer))
@@ -108,7 +108,7 @@ def read_code_points(primaries: int, transfer: int) -> Colours | None:
 
 @lru_cache(maxsize=16)
 def build_profile(colours: Colours, *, is_grey: bool = False) -> bytes | None:
-    """Return the ICC profile of colours, or of the greys among them; None for primaries that cannot be."""
+    """Return an RGB or grey ICC profile for these colours; None if the primaries are impossible."""
     curve = _write_curve(colours.gamma)
     if is_grey:
         return _join({b"kTRC": curve}, b"GRAY")
@@ -123,7 +123,7 @@ def build_profile(colours: Colours, *, is_grey: bool = False) -> bytes | None:
 
 
 def _find_chunks(data: bytes) -> dict[bytes, bytes]:
-    """Return the chunks of a PNG in front of its pixels that say something of colours."""
+    """Return the chunks before a PNG's pixels that describe its colours."""
     found: dict[bytes, bytes] = {}
     position = len(_PNG)
     while position + 12 <= len(data):
@@ -137,7 +137,7 @@ def _find_chunks(data: bytes) -> dict[bytes, bytes]:
 
 
 def _adapt_primaries(primaries: tuple[float, ...]) -> _Matrix | None:
-    """Return the XYZ of red, green and blue as columns, as a profile has them: adapted from their white to D50."""
+    """Return the XYZ of red, green and blue as columns, adapted from their white point to D50 as in a profile."""
     xy = np.array(primaries).reshape(4, 2)
     try:
         with np.errstate(all="raise"):
@@ -158,7 +158,7 @@ def _write_curve(gamma: float | None) -> bytes:
 
 
 def _join(tags: dict[bytes, bytes], space: bytes) -> bytes:
-    """Return a profile of version 2 that holds some tags and what every profile has to have."""
+    """Return a version 2 profile with these tags and the required ones."""
     tags = {b"wtpt": b"XYZ \0\0\0\0" + _fixed(*D50)} | tags
     start = 128 + 4 + 12 * len(tags)
     index, body = struct.pack(">I", len(tags)), b""
@@ -171,5 +171,5 @@ def _join(tags: dict[bytes, bytes], space: bytes) -> bytes:
 
 
 def _fixed(*values: float) -> bytes:
-    """Return numbers as a profile has them: in parts of 65,536, 4 bytes each, so that the rest stays aligned."""
+    """Encode numbers as in a profile: multiplied by 65,536, 4 bytes each, which keeps the rest aligned."""
     return b"".join(struct.pack(">i", round(value * 65_536)) for value in values)

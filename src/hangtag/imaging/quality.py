@@ -1,4 +1,4 @@
-"""Properties of a photo: its format and colours, and whether it shows anything."""
+"""Properties of a photo: its format and colours, and whether it is blank."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from PIL import Image
 
 from hangtag.imaging.apart import DecodedPhoto, DecodeRequest, StoredPhoto, decode_apart
 from hangtag.imaging.budget import DEFAULT_LIMITS, DecodeLimits
-from hangtag.imaging.cost import weigh_photo
+from hangtag.imaging.cost import is_cheap_to_decode
 from hangtag.imaging.decode import JPEG_FORMATS, convert_upright, open_photo
 
 BLANK_CONTRAST: Final = 1.0
 """A photo whose `contrast` is below this shows nothing."""
 
 NEARLY_BLANK_CONTRAST: Final = 3.0
-"""Below this a photo hardly shows anything: on white, a pair of ear studs in the palest grey."""
+"""Below this a photo shows almost nothing: a pair of very pale ear studs on white, for example."""
 
 FORMATS_BY_SUFFIX: Final[Mapping[str, frozenset[str]]] = {
     ".jpg": JPEG_FORMATS,
@@ -34,18 +34,18 @@ FORMATS_BY_SUFFIX: Final[Mapping[str, frozenset[str]]] = {
     ".heic": frozenset({"HEIF"}),
     ".heif": frozenset({"HEIF"}),
 }
-"""Which formats may stand behind each file name ending."""
+"""The formats to expect for each file name ending."""
 
 GREY_MODES: Final = frozenset({"1", "L", "LA", "La", "F"})
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoQuality:
-    """What is known of a photo's file and its pixels.
+    """What is known about a photo's file and pixels.
 
-    `format` and `mode` are Pillow's names of what is stored (`JPEG`, `CMYK`); `width` and `height` are pixels
-    of the upright photo; `frames` counts the pictures in the file. `contrast` is the standard deviation of the
-    brightness, 0 to 127.5 levels.
+    `format` and `mode` are Pillow's names for what is stored (`JPEG`, `CMYK`). `width` and `height` are the pixels
+    of the upright photo, and `frames` is the number of pictures in the file. `contrast` is the standard deviation of
+    the brightness, 0 to 127.5 levels.
     """
 
     format: str
@@ -58,7 +58,7 @@ class PhotoQuality:
 
     @property
     def is_grey(self) -> bool:
-        """Whether the file stores no colours; a photo of a grey thing in colour does not count."""
+        """Whether the file stores no colours. A colour photo of a grey thing does not count."""
         return self.mode in GREY_MODES or self.mode.startswith("I")
 
     @property
@@ -68,19 +68,19 @@ class PhotoQuality:
 
     @property
     def is_nearly_blank(self) -> bool:
-        """Whether the photo shows something that can hardly be seen."""
+        """Whether the photo shows almost nothing."""
         return BLANK_CONTRAST <= self.contrast < NEARLY_BLANK_CONTRAST
 
     def fits_name(self, name: str) -> bool:
-        """Return whether the format is one that the file name's ending promises; an unknown one promises none."""
+        """Return whether the format is one to expect for the file name's ending. An unknown ending fits any format."""
         formats = FORMATS_BY_SUFFIX.get(PurePath(name).suffix.lower())
         return formats is None or self.format in formats
 
 
 def inspect_photo(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> tuple[PhotoQuality, Image.Image]:
-    """Decode a photo in full; return what is known of it, and the upright RGB image.
+    """Decode a photo in full. Return its properties and the upright RGB image.
 
-    Raises `PhotoError` with the reason why the bytes cannot be shown.
+    Raises `PhotoError` with the reason if the photo cannot be decoded.
     """
     decoded = _decode_inspected(data, limits)
     stored, upright = decoded.stored, decoded.image
@@ -98,9 +98,9 @@ def inspect_photo(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> tuple[P
 
 
 def _decode_inspected(data: bytes, limits: DecodeLimits) -> DecodedPhoto:
-    if not weigh_photo(data, limits):
+    if not is_cheap_to_decode(data, limits):
         return decode_apart(data, DecodeRequest(limits, is_inspected=True))
-    with open_photo(data, limits) as photo:  # one picture: what holds several is not cheap
+    with open_photo(data, limits) as photo:  # one picture: files with several are not cheap
         stored = StoredPhoto(str(photo.format), photo.mode, photo.has_transparency_data)
         upright = convert_upright(photo)
         return DecodedPhoto(upright, stored, upright.size)

@@ -1,6 +1,6 @@
 """The project's own sample photos: eight drawn product photos of 240x320 pixels on white.
 
-They show what hangtag does on a machine without a catalogue, and a model bundle carries its answers on such photos.
+They show what hangtag does without a catalogue, and a model bundle stores its predictions for such photos.
 """
 
 from pathlib import Path
@@ -23,7 +23,7 @@ def read_sample_files() -> dict[str, bytes]:
 
 
 def write_sample_photos(folder: Path) -> list[Path]:
-    """Write the sample photos as PNG files into a folder, which is made if needed, and return their paths."""
+    """Write the sample photos as PNG files into a folder, which is created if needed, and return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for name, data in read_sample_files().items():

@@ -1,4 +1,4 @@
-"""Photos for the page: upright, in sRGB, without metadata, and never larger than a screen needs."""
+"""Photos for the page: upright, in sRGB, without metadata, and no larger than a screen needs."""
 
 import io
 from typing import Final
@@ -16,10 +16,10 @@ MEDIA_TYPE: Final = "image/jpeg"
 
 
 def render_photo(data: bytes, size: int | None, limits: DecodeLimits) -> tuple[bytes, str]:
-    """Return a photo as a JPEG and its media type, at most `size` pixels long, or `LARGEST`.
+    """Return a photo as a JPEG at most `size` pixels long, or `LARGEST`, and its media type.
 
-    The file itself is never served: it may say where and by whom the photo was taken, and its rotation and colours are
-    left to whoever shows it. Raises `PhotoError` if the bytes are not a photo.
+    The original file is never served: it may say where and by whom the photo was taken, and it leaves rotation and
+    colours to the viewer. Raises `PhotoError` if the bytes are not a photo.
     """
     wanted = min(size or LARGEST, LARGEST)
     image = decode_photo(data, at_least=(wanted, wanted), limits=limits)

@@ -1,4 +1,4 @@
-"""Quality flags of a photo, from its pixels and its size: cheap enough to compute for every photo."""
+"""Quality flags of a photo from its pixels and size, cheap enough to compute for every photo."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -11,53 +11,53 @@ from hangtag.domain.prediction import Flag
 from hangtag.imaging.preprocess import Box, Pixels, Preprocessing
 
 Flagged = npt.NDArray[np.bool_]
-"""Which photos carry which flag: bool of shape (n, flags), in the order of `QUALITY_FLAGS`."""
+"""Which photos have which flags: bool of shape (n, flags), in the order of `QUALITY_FLAGS`."""
 
 _Floats = npt.NDArray[np.float32]
 
 QUALITY_FLAGS: Final = (Flag.BLANK, Flag.TOO_SMALL, Flag.TOO_DARK, Flag.BLURRED)
 
 BLANK_CONTRAST: Final = 3.0
-"""Under this standard deviation of the brightness, in levels of 0 to 255, a photo shows nothing.
+"""A photo is blank if the standard deviation of its brightness (0 to 255 levels) is below this.
 
-Of the 39,655 photos of the catalogue that the project was measured on, 5 are under it (the palest ear studs on white);
-one in two thousand is under 4.5.
+Of the 39,655 photos of the catalogue that the project was measured on, 5 are below it (very pale ear studs on white);
+one in two thousand is below 4.5.
 """
 
 DARK_LEVEL: Final = 75.0
-"""A photo is too dark when two standard deviations above its mean brightness are still under this level.
+"""A photo is too dark if its mean brightness plus two standard deviations is below this level.
 
-No photo of that catalogue is, black shoes included, and none of 255 that people took themselves; those taken at a fifth
-of the light all are, at three tenths 73 % of them.
+This flags no photo of that catalogue, black shoes included, and none of 255 photos taken by ordinary people. With the
+light of those reduced to a fifth it flags all of them, at three tenths 73 %.
 """
 
 SMALL_SCALE: Final = 2.0
-"""A photo is too small when it would have to be enlarged by more than this to hold the detail that is looked at.
+"""A photo is too small if it would have to be enlarged by more than this to reach the model's detail size.
 
-No photo of that catalogue is (they hold 60x80, the smallest 53x80); all are that are reduced to 28x37.
+This flags no photo of that catalogue (they have 60x80 pixels, the smallest 53x80), and every one reduced to 28x37.
 """
 
 BLURRED_SHARPNESS: Final = 1.2
-"""A photo is blurred when its `sharpness`, times the square of its enlargement, is under this.
+"""A photo is blurred if its `sharpness`, times the square of its enlargement, is below this.
 
-27 photos of that catalogue are, and none of the 255 that people took. Blurred by a Gaussian of a sixtieth of the
-photo's width, 99 to 100 % of both are.
+This flags 27 photos of that catalogue, and none of the 255 others. After a Gaussian blur of a sixtieth of the
+photo's width, it flags 99 to 100 % of both.
 """
 
 _EVERY: Final = 2
-"""Of the rows and columns of pixels, every so many are looked at: they say as much as all."""
+"""Only every second row and column of pixels is used, which gives the same result."""
 
 _AT_A_TIME: Final = 8
-"""So many photos are looked at together: fewer calls, and their numbers still stay in the processor's cache."""
+"""How many photos are processed together: fewer calls, and the data still fits into the processor's cache."""
 
 _GREEN: Final = 1
-"""The channel that stands for brightness: the largest part of it, and there without a conversion."""
+"""Green stands in for brightness: it is the largest part of it, and needs no conversion."""
 
 
 def flag_photos(pixels: Pixels, sizes: Sequence[tuple[int, int]], preprocessing: Preprocessing) -> Flagged:
-    """Return the flags of n preprocessed photos, uint8 of shape (n, height, width, 3), n from 0 up.
+    """Return the flags of n preprocessed photos, uint8 of shape (n, height, width, 3), n >= 0.
 
-    `sizes` are their (width, height) as decoded.
+    `sizes` are their decoded (width, height).
     """
     framings = [_frame(size, preprocessing) for size in sizes]
     parts = [slice(start, start + _AT_A_TIME) for start in range(0, len(pixels), _AT_A_TIME)]
@@ -78,7 +78,7 @@ def _flag_some(brightness: Pixels, framings: Sequence["_Framing"]) -> Flagged:
 
 
 class _Framing(NamedTuple):
-    """Where a photo stands among the pixels, how often it lacks the wanted detail, and how often it was enlarged."""
+    """Where a photo is among the pixels, the factor by which it lacks detail, and its enlargement."""
 
     box: Box
     missing: float
@@ -93,7 +93,7 @@ def _frame(size: tuple[int, int], preprocessing: Preprocessing) -> _Framing:
 
 
 def _mean_and_deviation(values: _Floats) -> tuple[_Floats, _Floats]:
-    """Return the mean and the standard deviation of each photo, both of shape (n,). The values are used up."""
+    """Return the mean and the standard deviation of each photo, both of shape (n,). Overwrites the values."""
     flat = values.reshape(len(values), -1)
     mean = flat.mean(axis=1)
     flat -= mean[:, None]
@@ -101,13 +101,13 @@ def _mean_and_deviation(values: _Floats) -> tuple[_Floats, _Floats]:
 
 
 def _sharpness(brightness: Pixels, rows: _Floats, boxes: Sequence[Box]) -> _Floats:
-    """Return how sharp n photos are, shape (n,), from their brightness, uint8 (n, height, width), and its `rows`.
+    """Return the sharpness of n photos, shape (n,), from their brightness, uint8 (n, height, width), and its `rows`.
 
-    That is the energy of the second differences over that of the first: the mean square of the spatial frequencies,
-    weighted by what they add to the edges, so that neither a plain garment nor a faint one counts as blurred. (The
-    energy of the Laplacian alone, the usual measure, depends on both: Pertuz, Puig, Garcia: Analysis of focus measure
-    operators, Pattern Recognition 2013.) `rows` are those rows that are looked at, as numbers to reckon with; `boxes`
-    say where the photos stand; their edges towards the border colour around them do not count.
+    Sharpness is the energy of the second differences divided by that of the first: the mean square of the spatial
+    frequencies, weighted by their contribution to the edges. So neither a plain garment nor a faint one counts as
+    blurred. (The usual measure, the energy of the Laplacian alone, depends on both: Pertuz, Puig, Garcia: Analysis of
+    focus measure operators, Pattern Recognition 2013.) `rows` are the sampled rows as floats. `boxes` are the places
+    of the photos; edges towards the surrounding border colour do not count.
     """
     columns = brightness[:, :, ::_EVERY].astype(np.float32)
     first, second = np.zeros(len(rows), np.float32), np.zeros(len(rows), np.float32)
@@ -121,7 +121,7 @@ def _sharpness(brightness: Pixels, rows: _Floats, boxes: Sequence[Box]) -> _Floa
 
 
 def _differences(values: _Floats, axis: int) -> _Floats:
-    """Return what `np.diff` does, at half its cost for arrays as small as these."""
+    """Do the same as `np.diff`, at half the cost for arrays as small as these."""
     if axis == 1:
         return values[:, 1:] - values[:, :-1]
     return values[:, :, 1:] - values[:, :, :-1]

@@ -11,7 +11,7 @@ from PIL import Image, ImageCms, PngImagePlugin
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.budget import DEFAULT_LIMITS, DecodeLimits
-from hangtag.imaging.copies import copy_photo, show_upright
+from hangtag.imaging.copies import copy_photo, render_upright
 from hangtag.imaging.decode import decode_photo
 from hangtag.imaging.preprocess import Preprocessing, prepare_photo
 from hangtag.imaging.thumbnails import render_photo
@@ -168,7 +168,7 @@ def test_what_lies_or_has_other_colours_keeps_its_compressed_pixels_too(name):
 @pytest.mark.parametrize("name", PLAIN.keys() | IN_NEED.keys() | REMADE.keys())
 def test_what_is_handed_out_is_upright_and_in_srgb(name):
     data = (PLAIN | IN_NEED | REMADE)[name]
-    shown = show_upright(data, DEFAULT_LIMITS)
+    shown = render_upright(data, DEFAULT_LIMITS)
     check_says_nothing(shown)
     np.testing.assert_array_equal(np.asarray(decode_photo(shown)), np.asarray(decode_photo(data)))
 
@@ -204,7 +204,7 @@ def test_a_copy_is_never_larger_than_a_photo_may_be():
         pytest.param(encode(Image.new("RGB", (5000, 4500)), "JPEG", progressive=True)[:-2], id="no end"),
     ],
 )
-@pytest.mark.parametrize("copy", [copy_photo, show_upright])
+@pytest.mark.parametrize("copy", [copy_photo, render_upright])
 def test_a_large_photo_is_copied_without_its_pixels_coming_here(data, copy):
     decode_photo(encode(photo(), "BMP"))  # what has to be loaded is
     PEAK.with_name("clear_refs").write_text("5")

@@ -6,7 +6,7 @@ import hostile_files
 from hangtag.domain.errors import PhotoError, UsageError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.budget import DecodeLimits
-from hangtag.imaging.cost import count_pixels, glance_at_photo, weigh_photo
+from hangtag.imaging.cost import count_pixels, glance_at_photo, is_cheap_to_decode
 from hostile_files import encode
 
 LIMITS = DecodeLimits()
@@ -19,7 +19,7 @@ def photo(size=(120, 160)):
 
 def reason_of(data, **limits):
     with pytest.raises(PhotoError) as caught:
-        weigh_photo(data, DecodeLimits(**limits))
+        is_cheap_to_decode(data, DecodeLimits(**limits))
     return caught.value.reason
 
 
@@ -36,11 +36,11 @@ def reason_of(data, **limits):
     ],
 )
 def test_what_shops_have_is_cheap(format_, options):
-    assert weigh_photo(encode(photo(), format_, **options), LIMITS)
+    assert is_cheap_to_decode(encode(photo(), format_, **options), LIMITS)
 
 
 def test_progressive_photos_of_a_usual_size_are_cheap():
-    assert weigh_photo(encode(photo((1000, 1500)), "JPEG", progressive=True), LIMITS)
+    assert is_cheap_to_decode(encode(photo((1000, 1500)), "JPEG", progressive=True), LIMITS)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_progressive_photos_of_a_usual_size_are_cheap():
     ],
 )
 def test_all_else_is_not(data):
-    assert not weigh_photo(data, LIMITS)
+    assert not is_cheap_to_decode(data, LIMITS)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_what_is_beyond_the_limits_is_refused_by_its_marks_alone(data, reason):
 
 def test_limits_can_be_chosen():
     data = hostile_files.animated("GIF", 10)
-    assert not weigh_photo(data, LIMITS)
+    assert not is_cheap_to_decode(data, LIMITS)
     assert reason_of(data, max_frames=9) is Reason.TOO_EXPENSIVE
     assert reason_of(data, max_bytes=100) is Reason.TOO_MANY_BYTES
     assert reason_of(data, max_pixels=255) is Reason.TOO_MANY_PIXELS
@@ -123,5 +123,5 @@ def test_the_scans_of_a_jpeg_add_to_what_it_costs_and_pictures_of_a_gif_are_not_
     assert (slow[0] // usual[0], slow[1]) == (10, False)
     gif = encode(photo(), "GIF", save_all=True, append_images=[photo().rotate(turn) for turn in (3, 5, 7)])
     with pytest.raises(PhotoError):
-        weigh_photo(gif, DecodeLimits(max_frames=2))
+        is_cheap_to_decode(gif, DecodeLimits(max_frames=2))
     assert glance_at_photo(gif, DecodeLimits(max_frames=2)) == (120 * 160, False)

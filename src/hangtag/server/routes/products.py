@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from sqlalchemy import select
 
 from hangtag.domain.errors import NotStoredError, PhotoError
-from hangtag.imaging.copies import show_upright
+from hangtag.imaging.copies import render_upright
 from hangtag.imaging.thumbnails import render_photo
 from hangtag.server.problems import InvalidRequestError, problem_responses
 from hangtag.server.product_schemas import (
@@ -236,7 +236,7 @@ def download_original(photo_id: PhotoId, service: ServiceDependency) -> Response
     folder, limits = service.batches.store.folder, service.settings.decode_limits
     try:
         data = folder.read(_find_photo(service, photo_id), limits)
-        shown = data if folder.keep_originals else show_upright(data, limits)
+        shown = data if folder.keep_originals else render_upright(data, limits)
     except PhotoError as error:
         raise NotStoredError(f"the photo cannot be read: {error.detail}") from None
     headers = _PHOTO_HEADERS | {"Content-Disposition": "attachment"}
