@@ -1,9 +1,9 @@
 """Calibration on validation: temperatures, path weights, and confidence thresholds for a target accuracy.
 
 A head has a temperature (Guo, Pleiss, Sun, Weinberger: On Calibration of Modern Neural Networks, ICML 2017). The levels
-of the category path are calibrated together: each has a weight in the score of a path, and the weights are those under
-which the true paths are the most likely. Measured on the first shipped model, fitted on one half of validation and
-measured on the other: `docs/training.md`.
+of the category path are calibrated together: each has a weight in the score of a path, and the weights maximise the
+likelihood of the true paths. `docs/training.md` has the results for the first shipped model, fitted on one half of
+validation and measured on the other.
 
 Thresholds follow the rule of selective classification (Geifman, El-Yaniv: Selective Classification for Deep Neural
 Networks, NeurIPS 2017): answer as many photos as possible while the answers reach the target accuracy.
@@ -26,15 +26,15 @@ Targets = Mapping[str, npt.NDArray[np.int64]]
 
 _SEARCHED: Final = (np.log(0.05), np.log(20.0))
 _GOLDEN: Final = (np.sqrt(5) - 1) / 2
-_PRECISE: Final = 1e-5  # of the log of a temperature, or of a weight
+_PRECISE: Final = 1e-5  # in the log of a temperature or a weight
 _MAX_STEPS: Final = 60
 
 FEWEST_PATHS: Final = 100
-"""With fewer photos whose whole path is known, the levels are calibrated each for itself."""
+"""With fewer photos whose whole path is known, each level is calibrated by itself."""
 
 
 def calibrate(card: Card, logits: Logits, targets: Targets) -> Card:
-    """Return the card with temperatures and, where it has a category path, the weights of its levels.
+    """Return the card with fitted temperatures and, if it has a category path, weights of its levels.
 
     `logits` holds float32 (N, classes) by column, `targets` class indices (N,) or `NO_LABEL`.
     """
@@ -45,9 +45,9 @@ def calibrate(card: Card, logits: Logits, targets: Targets) -> Card:
 
 
 def recalibrate(card: Card, logits: Logits, targets: Targets) -> Card:
-    """Return the card with new temperatures; its path weights are all multiplied by one number.
+    """Return the card with new temperatures. All its path weights are multiplied by one number.
 
-    That is what few known paths can tell. Without path weights, the card is calibrated as by `calibrate`.
+    A few known paths are enough to fit that. Without path weights, the card is calibrated as by `calibrate`.
     """
     paths = PathDecoder.from_card(card)
     if set(paths.weights) != set(paths.levels) or not paths.levels:
@@ -68,7 +68,7 @@ def recalibrate(card: Card, logits: Logits, targets: Targets) -> Card:
 
 
 def fit_temperatures(card: Card, logits: Logits, targets: Targets) -> Card:
-    """Return the card with the temperature of each head fitted; the rest stays."""
+    """Return the card with a fitted temperature for each head. The rest is unchanged."""
     heads = [
         replace(head, temperature=fit_temperature(logits[head.column], targets[head.column]))
         for head in card.heads
@@ -77,7 +77,7 @@ def fit_temperatures(card: Card, logits: Logits, targets: Targets) -> Card:
 
 
 def fit_path_weights(paths: PathDecoder, logits: Logits, targets: Targets) -> dict[str, float]:
-    """Return the weights by level under which the known paths are the most likely; none with too few of them."""
+    """Return the weights by level that maximise the likelihood of the known paths; none if there are too few."""
     if not paths.levels:
         return {}
     true_path = _find_paths(paths, targets)
@@ -96,10 +96,10 @@ def fit_path_weights(paths: PathDecoder, logits: Logits, targets: Targets) -> di
 def _minimise_by_newton(
     parts: npt.NDArray[np.float64], rows: npt.NDArray[np.int64], right: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float64]:
-    """Return the logs of the weights under which the right paths are the most likely, shape (levels,).
+    """Return the logs of the weights that maximise the likelihood of the right paths, shape (levels,).
 
-    `parts` holds the logits of each path's label, (levels, n, paths). The loss is convex in the weights; their logs
-    keep them positive. Each step is Newton's, halved until it helps.
+    `parts` holds the logit of each path's label at each level, (levels, n, paths). The loss is convex in the weights;
+    optimising their logs keeps them positive. Each Newton step is halved until it improves the loss.
     """
     log_weights = np.full(len(parts), np.log(0.5))
     loss, shares = _path_loss(parts, log_weights, rows, right)
@@ -134,7 +134,7 @@ def _path_loss(
 
 
 def _find_paths(paths: PathDecoder, targets: Targets) -> npt.NDArray[np.int64]:
-    """Return the index of each photo's path, shape (N,), or `NO_LABEL` where it is not known or does not exist."""
+    """Return the index of each photo's path, shape (N,), or `NO_LABEL` if it is unknown or does not exist."""
     existing = {
         path: index
         for index, path in enumerate(zip(*(c.tolist() for c in paths.levels.values()), strict=True))
@@ -144,9 +144,9 @@ def _find_paths(paths: PathDecoder, targets: Targets) -> npt.NDArray[np.int64]:
 
 
 def fit_temperature(logits: npt.NDArray[np.float32], targets: npt.NDArray[np.int64]) -> float:
-    """Return the temperature under which the known targets are the most likely.
+    """Return the temperature that maximises the likelihood of the known targets.
 
-    `logits` has the shape (N, classes), `targets` (N,) holds class indices or `NO_LABEL`. Without any known target the
+    `logits` has the shape (N, classes), `targets` (N,) holds class indices or `NO_LABEL`. If no target is known, the
     temperature is 1.
     """
     known = targets != NO_LABEL
@@ -162,7 +162,7 @@ def fit_temperature(logits: npt.NDArray[np.float32], targets: npt.NDArray[np.int
 
 
 def _minimise_by_sections(function: Callable[[float], float], low: float, high: float) -> float:
-    """Return where a function with one minimum between two bounds has it: golden-section search."""
+    """Return the minimiser of a unimodal function between two bounds, by golden-section search."""
     left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
     at_left, at_right = function(left), function(right)
     while high - low > _PRECISE:
@@ -187,37 +187,38 @@ Floats = npt.NDArray[np.floating]
 Bools = npt.NDArray[np.bool_]
 
 BOUND_DEVIATIONS: Final = 0.5
-"""How many standard deviations below the accuracy on validation its bound lies.
+"""How many standard deviations the lower bound on the accuracy is below the accuracy measured on validation.
 
-Without a bound, the luckiest of many thresholds is chosen. Measured on the first shipped model (5,947 photos, 40 times
-2,000 of them for choosing and the others for measuring, article type, target 98 %): without one, what was answered
-afterwards was right in 98.0 % on average, but in 15 of 100 cases under 97.5 %; with half a deviation in 98.2 %, never
-under 97.5 %, for 4 points of coverage; with a whole one in 98.4 %, for 9 points.
+Without such a bound, the luckiest of many thresholds is chosen. On the first shipped model (article type, target 98 %,
+5,947 photos, 40 random splits of 2,000 to choose on and the rest to measure on), thresholds without a bound gave
+answers that were 98.0 % right on average, but under 97.5 % in 15 of 100 cases. Half a deviation gave 98.2 %, never
+under 97.5 %, and cost 4 points of coverage; a whole one gave 98.4 % and cost 9 points.
 """
 
 LOWEST_THRESHOLD: Final = 0.5
-"""What is more likely wrong than right is no answer, even where all photos of the validation split would be."""
+"""A label that is more likely wrong than right is not an answer, even if the validation split would allow it."""
 
 _Z_95: Final = 1.959963984540054
-"""The two-sided 95 % point of the normal distribution."""
+"""The 97.5 % quantile of the normal distribution, for two-sided 95 % intervals."""
 
 FEWEST_ANSWERED: Final = 50
 SMALLEST_COVERAGE: Final = 0.25
-"""A threshold that would answer fewer photos, or a smaller share of them, is none: it would be luck, or no help."""
+"""The smallest number and share of photos that a threshold must answer. Below, it would be luck or of little use."""
 
 FEWEST_OF_SET: Final = 100
-"""From how many photos of a set or negatives on they say where an OOD detector's threshold is."""
+"""The smallest number of photos in a set, or of negatives, that is used to choose an OOD threshold."""
 
 FLAGGED_NEGATIVES: Final = 0.95
-"""What share of kept-back negatives is worth flagging: the rest look like products, and so do products abroad."""
+"""The share of held-out negatives worth flagging. The rest look like products, and flagging them would flag products
+of other shops too."""
 
 
 def choose_thresholds(card: Card, predictions: Predictions, targets: Targets, target: float) -> Card:
-    """Return the card with a threshold for each head, so that `target` of what is answered is right.
+    """Return the card with a threshold for each head, chosen so that `target` of the answers are right.
 
-    `predictions` are those of the n photos of validation, `targets` holds the class indices (n,) by column, or
-    `NO_LABEL`, which does not count. A head that does not reach the target often enough has no threshold. The threshold
-    of an OOD detector is chosen too, by the photos of which any label is known.
+    `predictions` are those of the n validation photos, and `targets` holds the class indices (n,) by column, or
+    `NO_LABEL`, which does not count. A head that cannot reach the target gets no threshold. The threshold of an OOD
+    detector is chosen too, on the photos with any known label.
     """
     thresholds = choose_path_thresholds(category_levels(card), predictions, targets, target)
     for column in card.columns:
@@ -235,13 +236,13 @@ def choose_thresholds(card: Card, predictions: Predictions, targets: Targets, ta
 def choose_path_thresholds(
     levels: Sequence[str], predictions: Predictions, targets: Targets, target: float
 ) -> dict[str, float | None]:
-    """Return by level, from the root to the leaf, the threshold under which `target` of the answers are right.
+    """Return the threshold of each level, from the root to the leaf, so that `target` of the answers are right.
 
-    The leaf's threshold is chosen first, then that of each level above it by the photos that no deeper level answers:
-    those are the hard ones, and the answers that end at a level should be right as often as the others. (Measured as
-    above: thresholds chosen level by level, over all photos, gave answers that were right in 97.3 %, those that ended
-    at the root in 92 %; these in 98.3 % and 98.6 %, while 99 % of the photos had an answer.) No level is harder to pass
-    than the one below it.
+    The leaf's threshold is chosen first, then that of each level above it, on the photos that no deeper level answers.
+    These are the hard ones, and answers that end at their level should be right as often as the others. (Measured as
+    above: thresholds chosen level by level over all photos gave answers that were 97.3 % right, and 92 % right if they
+    ended at the root. This method gave 98.3 % and 98.6 %, and an answer for 99 % of the photos.) No level has a higher
+    threshold than the one below it.
     """
     thresholds: dict[str, float | None] = {}
     rest = np.ones(len(predictions), np.bool_)
@@ -261,10 +262,11 @@ def choose_path_thresholds(
 
 
 def choose_threshold(confidence: Floats, hits: Bools, target: float) -> float | None:
-    """Return the lowest confidence from which on `target` of what is answered is right, None if there is none.
+    """Return the lowest confidence at or above which `target` of the answers are right; None if there is none.
 
-    `confidence` and `hits` have the shape (n,). Photos of equal confidence are answered together or not at all. "Right"
-    is meant by the lower bound of the Wilson score interval, so that few photos have to be right more often.
+    `confidence` and `hits` have the shape (n,). Photos of equal confidence are answered together or not at all. The
+    share of right answers is measured by the lower bound of its Wilson score interval, so few photos have to be right
+    more often.
     """
     order = np.argsort(-confidence, kind="stable")
     ordered, right = confidence[order], np.cumsum(hits[order], dtype=np.int64)
@@ -278,7 +280,7 @@ def choose_threshold(confidence: Floats, hits: Bools, target: float) -> float | 
 
 
 def choose_ood_threshold(scores_of_products: Floats, share: float = 0.02) -> float:
-    """Return the score, of shape (n,), that at most `share` of the products are over; `ValueError` without any."""
+    """Return the score that at most `share` of the products, shape (n,), exceed; `ValueError` if there are none."""
     if not len(scores_of_products):
         raise ValueError("an OOD detector's threshold is chosen by photos of products")
     allowed = int(share * len(scores_of_products))
@@ -288,9 +290,9 @@ def choose_ood_threshold(scores_of_products: Floats, share: float = 0.02) -> flo
 def widen_ood_threshold(card: Card, scores_by_set: Sequence[Floats], negatives: Floats | None = None) -> Card:
     """Return the card with an OOD detector that flags products of other sets no more often than the catalogue's own.
 
-    `scores_by_set` holds the detector's scores, of shape (n,), of each set's products; sets of fewer than
-    `FEWEST_OF_SET` photos have no say. A shop that was never learned from scores higher than any of these, so the
-    threshold leaves products all the room in which `FLAGGED_NEGATIVES` of the `negatives` are still flagged.
+    `scores_by_set` holds the detector's scores, of shape (n,), for each set's products. Sets of fewer than
+    `FEWEST_OF_SET` photos are ignored. An unseen shop scores higher than any of these, so the threshold is as high as
+    possible while `FLAGGED_NEGATIVES` of the `negatives` are still flagged.
     """
     if card.ood_detector is None:
         return card
@@ -304,7 +306,7 @@ def widen_ood_threshold(card: Card, scores_by_set: Sequence[Floats], negatives: 
 def lower_bound(
     right: npt.NDArray[np.int64], answered: npt.NDArray[np.int64], deviations: float = BOUND_DEVIATIONS
 ) -> npt.NDArray[np.float64]:
-    """Return the lower ends of the Wilson score intervals of right out of answered (at least 1), shape (n,).
+    """Return the lower bounds of the Wilson score intervals for right out of answered (at least 1), shape (n,).
 
     Wilson: Probable Inference, the Law of Succession, and Statistical Inference, JASA 1927.
     """
@@ -316,12 +318,12 @@ def lower_bound(
 
 
 def wilson_interval(hits: int, support: int) -> tuple[float, float]:
-    """Return the 95 % score interval of a share (Wilson 1927). Of nothing, everything is possible: (0, 1)."""
+    """Return the 95 % score interval of a share (Wilson 1927). Without observations it is (0, 1)."""
     if support == 0:
         return (0.0, 1.0)
     rate, square = hits / support, _Z_95 * _Z_95
     centre = (rate + square / (2 * support)) / (1 + square / support)
     spread = math.sqrt(rate * (1 - rate) / support + square / (4 * support * support))
     half = _Z_95 * spread / (1 + square / support)
-    # At the ends the formula is exact, and rounding is not.
+    # At 0 and 1 the formula is exact, but floating-point rounding is not.
     return (0.0 if hits == 0 else centre - half, 1.0 if hits == support else centre + half)

@@ -1,4 +1,4 @@
-"""The engine: a bundle's graph, run by OpenVINO on the processor. Pixels in, logits out.
+"""The engine: runs a bundle's graph with OpenVINO on the processor. Pixels in, logits out.
 
 Why OpenVINO, and why several compiled graphs of one model: `docs/decisions/0002-inference-engine.md`.
 """
@@ -30,18 +30,18 @@ if TYPE_CHECKING:
     Logits = dict[str, npt.NDArray[np.float32]]
 
 PHOTO_EQUIVALENTS: Final = 0.8
-"""What starting a request costs, in photos: of the default model 4 take 2.7 times as long as 1, and 16 take 9.3."""
+"""The overhead of a request, in photos: with the default model, 4 take 2.7 times as long as 1, and 16 take 9.3."""
 
 AGREEMENT: Final = 1e-5
-"""How far outputs may be apart, relative to the largest, to count as the same: what the order of a float32 sum changes.
+"""How far outputs may differ, relative to the largest, to count as equal: the effect of reordering a float32 sum.
 
-One rounding to bf16 inside a network moves its outputs by a hundred times as much.
+A single rounding to bf16 inside a network changes its outputs a hundred times as much.
 """
 
 
 @dataclass(slots=True)
 class Request:
-    """A request under way. It reads the pixels where they lie, so it holds them until it ends."""
+    """A request in progress. It reads the caller's pixels without copying, so it keeps a reference until it ends."""
 
     graph: CompiledGraph
     running: Any
@@ -60,11 +60,11 @@ class Request:
 
 
 class CompiledGraph:
-    """A model compiled for batches of one size; smaller ones are filled up. Safe to use from several threads.
+    """A model compiled for batches of one size; smaller batches are padded. Safe to use from several threads.
 
     `shape` is that of a batch: (size, height, width, 3).
-    Each request runs on one thread, and there are `threads` of them. So what is computed for a photo depends neither
-    on the number of processors nor on what else runs. Raises `RuntimeError` if OpenVINO cannot compile the graph.
+    Each request runs on one thread, and `threads` requests run at once. So the result for a photo depends neither on
+    the number of processors nor on other work. Raises `RuntimeError` if OpenVINO cannot compile the graph.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class CompiledGraph:
         settings: dict[str, Any] = {
             "NUM_STREAMS": threads,
             "INFERENCE_NUM_THREADS": threads,
-            # Engines that share a machine would all pin their threads to its first processors.
+            # Otherwise several engines on a machine would all pin their threads to the first processors.
             "ENABLE_CPU_PINNING": threads >= count_usable_cpus(),
         }
         if precision_hint is not None:
@@ -92,14 +92,14 @@ class CompiledGraph:
         self.idle: list[Any] = []
 
     def width(self, name: str) -> int | None:
-        """Return how many values an output has for each photo; None if there is no such output or number."""
+        """Return how many values an output has per photo; None if there is no such output or its size is unknown."""
         if name not in self.names:
             return None
         size = self._compiled.output(name).get_partial_shape()[1]
         return int(size.get_length()) if size.is_static else None
 
     def start(self, pixels: Pixels) -> Request:
-        """Begin to answer pixels, uint8 of shape (n, height, width, 3), n from 1 to `size`, without waiting."""
+        """Start a request for pixels, uint8 of shape (n, height, width, 3), n from 1 to `size`, without waiting."""
         try:
             running = self.idle.pop()
         except IndexError:
@@ -109,7 +109,7 @@ class CompiledGraph:
         return Request(self, running, filled, len(pixels))
 
     def answers_like(self, alone: CompiledGraph, photos: Pixels) -> bool:
-        """Return whether this graph gives, for `size` photos together, what `alone` gives for each of them."""
+        """Return whether this graph gives the same outputs for `size` photos together as `alone` for each of them."""
         together = self.start(photos[: self.size]).finish()
         single = [alone.start(photo[None]).finish() for photo in photos[: self.size]]
         return all(
@@ -119,9 +119,9 @@ class CompiledGraph:
 
 
 def split_batch(count: int, sizes: Sequence[int]) -> list[int]:
-    """Return the sizes of the graphs that answer `count` photos, in order, at the least cost.
+    """Return the graph sizes, in order, that process `count` photos at the lowest cost.
 
-    `sizes` are those that there are, ascending from 1; the last graph may be larger than what is left for it.
+    `sizes` are the available ones, ascending from 1. The last graph may be larger than the number of remaining photos.
     """
     largest = sizes[-1]
     parts, rest = [largest] * (count // largest), count % largest
@@ -149,28 +149,28 @@ def _are_same(found: npt.NDArray[np.float32], expected: npt.NDArray[np.float32])
 
 
 Precision = Literal["auto", "fp32", "bf16", "int8"]
-"""`auto` is what is fastest on this processor, `fp32` and `bf16` are number types of the graph, `int8` is that of an
-int8 form, and its only one."""
+"""`auto` is the fastest on this processor; `fp32` and `bf16` are number types of the graph; `int8` is the only
+precision of an int8 form."""
 
 BATCH_SIZE: Final = 16
-"""Measured: larger batches fall out of the processor's cache, smaller ones pay for more calls."""
+"""Chosen by measurement: larger batches do not fit the processor's cache, smaller ones need more calls."""
 
-FEW: Final = 4
-"""What batches too small for `BATCH_SIZE` are split into: eight photos one by one cost twice as much."""
+SMALL_BATCH: Final = 4
+"""The graph size for batches smaller than `BATCH_SIZE`: eight photos one by one take twice as long."""
 
 _HINTS: Final = {"auto": None, "fp32": "f32", "bf16": "bf16", "int8": "f32"}
-"""What the layers compute in whose numbers the graph does not say: in an int8 form, those that are not quantised."""
+"""The number type of layers whose type the graph leaves open. In an int8 form, these are the unquantised layers."""
 
 
 class Engine:
     """Runs a bundle. Safe to use from several threads.
 
-    A photo gets the same logits alone and in any batch: the network's output for a single photo is the reference, and a
-    graph for larger batches is used only if it returned the same on this machine when it was compiled.
+    A photo gets the same logits alone and in any batch. The network's output for a single photo is the reference, and
+    a graph for larger batches is used only if it returned the same when it was compiled on this machine.
 
-    `precision` is `auto`, `fp32` or `bf16`, and for an int8 form `auto` or `int8`; `threads` defaults to the processors
-    that this process may use; `batch_size` is how many photos go through the network at a time, whatever the size of
-    the given batches.
+    `precision` is `auto`, `fp32` or `bf16`, and for an int8 form `auto` or `int8`. `threads` defaults to the
+    processors that this process may use. `batch_size` is how many photos go through the network at once, whatever the
+    size of the given batches.
 
     Raises `UsageError` for an invalid setting and `BundleError` for a graph that OpenVINO cannot run.
     """
@@ -200,27 +200,27 @@ class Engine:
         self._alone = self._compile(1)
         self._graphs = {1: self._alone}
         self._not_compiled = tuple(
-            size for size in (FEW, batch_size) if size == batch_size > 1 or 2 * size <= batch_size
+            size for size in (SMALL_BATCH, batch_size) if size == batch_size > 1 or 2 * size <= batch_size
         )
         self._check_widths(self._alone)
 
     @property
     def precision(self) -> str:
-        """The precision in which the network actually runs on this processor: `fp32`, `bf16`, `fp16` or `int8`."""
+        """The precision that the network actually runs in on this processor: `fp32`, `bf16`, `fp16` or `int8`."""
         if self._quantised:
             return QUANTISED_PRECISION
         return PRECISION_NAMES.get(self._alone.precision, self._alone.precision)
 
     def run(self, pixels: Pixels) -> Logits:
-        """Return the logits by column, float32 (n, classes), of pixels, uint8 (n, height, width, 3), n from 0 up.
+        """Return the logits by column, float32 (n, classes), for pixels, uint8 (n, height, width, 3), n >= 0.
 
-        A model with an OOD detector or an embedding gives these outputs too, under their names, float32 (n, width).
-        Raises `UsageError` for pixels of another shape or type.
+        The outputs of an OOD detector and an embedding are included under their names, float32 (n, width). Raises
+        `UsageError` for pixels of another shape or type.
         """
         return next(self.iter_run([pixels]))
 
     def iter_run(self, batches: Iterable[Pixels]) -> Iterator[Logits]:
-        """Yield the logits of each batch, in order. The next batches are fetched while the network runs."""
+        """Yield the logits of each batch, in order. Later batches are fetched while the network runs."""
         parts_of_batch: deque[int] = deque()
 
         def iter_parts() -> Iterator[tuple[CompiledGraph, Pixels]]:
@@ -242,14 +242,14 @@ class Engine:
         try:
             for graph, pixels in parts:
                 running.append(graph.start(pixels) if len(pixels) else None)
-                if len(running) > self.threads:  # one more than run at a time, so that none waits for us
+                if len(running) > self.threads:  # one more than run at once, so the network never waits
                     yield self._finish(running.popleft())
             while running:
                 yield self._finish(running.popleft())
         finally:
             for request in running:
                 if request is not None:
-                    request.finish()  # it reads memory that is about to be freed
+                    request.finish()  # the pixels that it reads are about to be freed
 
     def _finish(self, request: Request | None) -> Logits:
         if request is None:
@@ -275,7 +275,7 @@ class Engine:
         return parts
 
     def _graphs_for(self, count: int) -> dict[int, CompiledGraph]:
-        """Return the graphs by size that answer `count` photos. The largest that fits is compiled when first wanted."""
+        """Return the graphs, by size, to use for `count` photos. The largest one that fits is compiled on first use."""
         if not any(size <= count for size in self._not_compiled):
             return self._graphs
         with self._lock:
@@ -307,11 +307,11 @@ class Engine:
             raise self._broken("read", error) from error
 
     def copy_graph(self) -> Any:  # noqa: ANN401 - OpenVINO has no types
-        """Return a copy of the graph that is run, for what wants to look inside."""
+        """Return a copy of the graph that runs, for code that inspects its layers."""
         return self._graph.clone()
 
     def _check_widths(self, graph: CompiledGraph) -> None:
-        """Compare the sizes that OpenVINO infers with the card: those that a file declares could be wrong."""
+        """Compare the output sizes that OpenVINO infers with the card. Sizes declared in the file could be wrong."""
         try:
             for head in self.card.heads:
                 check_class_count(head.column, graph.width(head.column), len(head.classes))

@@ -1,4 +1,4 @@
-"""`Predictions` as tables: Arrow, for pandas and polars, and HTML with the photos, for notebooks."""
+"""`Predictions` as tables: Arrow, for pandas and polars, and HTML with photos, for notebooks."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 
 
 def label_kinds(columns: Iterable[str], top_k: int, *, with_model: bool = False) -> dict[str, Kind]:
-    """Return the kind of each column of a table of labels by its name, in the order of the table.
+    """Return the kind of each column of a table of labels by name, in table order.
 
-    With `top_k` over 1, each label has a column of its candidates; `with_model`, a row says which model it is of.
+    With `top_k` over 1, each label has a column of candidates. With `with_model`, a column names the row's model.
     """
     kinds = {PATH: Kind.PATH} | ({MODEL: Kind.TEXT} if with_model else {})
     kinds |= {STATUS: Kind.TEXT, REASON: Kind.TEXT}
@@ -55,7 +55,7 @@ def label_kinds(columns: Iterable[str], top_k: int, *, with_model: bool = False)
 def build_columns(predictions: Predictions, top_k: int) -> Rows:
     """Return the columns of `label_kinds`, each with n values.
 
-    A photo without labels has a reason, and None in every other column but its path and status.
+    A photo without labels has a reason, and None in every column except its path and status.
     """
     columns: Rows = {
         PATH: list(predictions.names),
@@ -76,7 +76,7 @@ def build_columns(predictions: Predictions, top_k: int) -> Rows:
 
 
 def build_table(predictions: Predictions, top_k: int) -> Any:  # noqa: ANN401 - pyarrow has no types
-    """Return a `pyarrow.Table` of the columns that came with the photos, and of the labels behind them."""
+    """Return a `pyarrow.Table` of the photos' extra columns followed by the labels."""
     import pyarrow as pa  # noqa: PLC0415 - labelling a photo does not need Arrow
 
     from hangtag.tables.parquet import ArrowRows  # noqa: PLC0415 - as above
@@ -102,14 +102,14 @@ def _build_candidates(predictions: Predictions, column: str, top_k: int) -> list
 
 
 def _only_labelled(predictions: Predictions, cells: list[Cell]) -> list[Cell]:
-    """Return a column in which a photo without labels has no value."""
+    """Return a column with its values cleared for photos without labels."""
     if not any(predictions.reasons):
         return cells
     return [cell if reason is None else None for cell, reason in zip(cells, predictions.reasons, strict=True)]
 
 
 MOST_ROWS: Final = 20
-"""A notebook keeps what it shows in its file, so a long table is cut."""
+"""Notebook files store what is displayed, so long tables are cut."""
 
 _SIDE: Final = 72
 """The longer side of a picture, in pixels."""
@@ -147,7 +147,7 @@ def _cells(row: Outcome, columns: list[str], has_path: bool) -> str:  # noqa: FB
 def _picture(photo: PhotoSource) -> str:
     try:
         image = decode_photo(photo.read(DEFAULT_LIMITS), at_least=(_SIDE, _SIDE))
-    except (PhotoError, OSError, ValueError):  # what it came from may be closed
+    except (PhotoError, OSError, ValueError):  # the photo's source may be closed
         return ""
     image.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
     file = io.BytesIO()

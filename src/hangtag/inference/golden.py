@@ -1,4 +1,4 @@
-"""The golden check: when a bundle is loaded, it must return the stored logits for its golden photos."""
+"""The golden check: on load, a bundle must reproduce the logits stored for its golden photos."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from hangtag.inference.engine import Engine
 
 REDUCED_TOLERANCE: Final = 0.1
-"""What bf16 may change a logit by, relative to the largest one of its head: its numbers have 8 significant bits, and
-the differences of some fifty layers add up. A wrong class order or preprocessing changes logits by all of their size.
+"""How much bf16 may change a logit, relative to the largest one of its head: it has 8 significant bits, and the
+rounding errors of some fifty layers add up. A wrong class order or preprocessing changes logits far more.
 """
 
 
 def check_golden(engine: Engine, where: object = None) -> None:
-    """Send the card's golden photos the whole way, from the bytes of their files to logits.
+    """Run the card's golden photos through the whole pipeline, from file bytes to logits.
 
-    Raises `BundleError` if a logit differs by more than the card's tolerance, when the OOD detector gives no number,
-    or when the card has no such photos.
+    Raises `BundleError` if a logit differs by more than the card's tolerance, if the OOD detector does not return a
+    number, or if the card has no golden photos.
     """
     card = engine.card
     if not card.golden:
@@ -43,9 +43,9 @@ def check_golden(engine: Engine, where: object = None) -> None:
 
 
 def draw_probes(card: Card, count: int) -> Pixels:
-    """Return photos to compare graphs with, uint8 (count, height, width, 3): the card's golden ones, changed.
+    """Return photos for comparing graphs, uint8 (count, height, width, 3): varied copies of the card's golden photos.
 
-    Where the card has none, or they cannot be decoded, noise stands in for them.
+    If there are none, or they cannot be decoded, noise is used.
     """
     size, dice = card.preprocessing, np.random.default_rng(0)
     try:
@@ -55,7 +55,7 @@ def draw_probes(card: Card, count: int) -> Pixels:
     noise = dice.integers(0, 256, (count, size.height, size.width, 3), dtype=np.uint8)
     for position in range(count if originals else 0):
         shift = position // len(originals)
-        # Moved and mixed with a little noise, so that no two are alike and none is plain.
+        # Shifted and mixed with a little noise, so that no two are alike and none is uniform.
         moved = np.roll(originals[position % len(originals)], (5 * shift, 3 * shift), axis=(0, 1))
         noise[position] = moved if shift == 0 else moved ^ (noise[position] & 15)
     return noise
@@ -79,7 +79,7 @@ def _compare(
         if engine.precision != "fp32":
             tolerance = max(tolerance, REDUCED_TOLERANCE * float(np.abs(expected).max()))
         difference = float(np.abs(found[column] - expected).max())
-        if not difference <= tolerance:  # NaN is a failure too
+        if not difference <= tolerance:  # NaN fails too
             raise BundleError(
                 f"the model fails its golden check in {engine.precision}: a logit of {column} differs by "
                 f"{difference:.3g} from the expected one; at most {tolerance:.3g} is allowed",
@@ -91,9 +91,9 @@ def _compare(
 def _check_ood_detector(
     answers: Mapping[str, npt.NDArray[np.float32]], engine: Engine, where: object
 ) -> None:
-    """Refuse an OOD detector without a number: NaN is over no threshold, so nothing would ever be flagged.
+    """Raise if the OOD detector returns NaN: no threshold would ever flag anything.
 
-    The card has no golden scores of it that it could be compared with.
+    The card has no golden scores to compare it with.
     """
     detector = engine.card.ood_detector
     if detector is not None and not np.isfinite(answers[detector.output]).all():

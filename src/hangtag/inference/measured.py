@@ -1,8 +1,8 @@
 """The fastest precision and thread layout on this machine, and the file that stores them.
 
-`hangtag bench` measures them in turn and keeps the result in a small JSON file of this user. An entry counts for one
-processor, one model and one version of hangtag; for any other there is none. The file holds no more than figures:
-without it everything works as before the first `hangtag bench`.
+`hangtag bench` measures them in turn and stores the result in a small JSON file of this user. An entry is valid for one
+processor, one model and one version of hangtag. The file holds only timings; deleting it restores the behaviour before
+the first `hangtag bench`.
 """
 
 import json
@@ -21,18 +21,18 @@ from hangtag.bundle.card import REFERENCE_PRECISION
 from hangtag.domain.durable import replacing
 from hangtag.inference.runtime import count_usable_cpus, load_runtime
 
-EXACTNESS: Final = (REFERENCE_PRECISION, "bf16", "int8")
-"""The precisions, the most exact one first."""
+PRECISIONS_BY_EXACTNESS: Final = (REFERENCE_PRECISION, "bf16", "int8")
+"""The precisions, most exact first."""
 
-WORTH: Final = 1.03
-"""How many times as fast a setting must be to go before a plainer one: less is what two measurements differ by."""
+MIN_SPEEDUP: Final = 1.03
+"""How many times as fast a setting must be to be preferred over a plainer one. Less is within measurement noise."""
 
 Named = TypeVar("Named")
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class EngineSetting:
-    """What an engine can be told: its precision, its threads, and how many photos it takes at a time."""
+    """The options of an engine: its precision, its threads, and its batch size."""
 
     precision: str
     threads: int
@@ -41,7 +41,7 @@ class EngineSetting:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How fast a setting was on ready pixels."""
+    """The speed of a setting on preprocessed pixels."""
 
     setting: EngineSetting
     images_per_s: float
@@ -50,12 +50,12 @@ class Timing:
 def list_settings(
     precisions: Collection[str], processors: int, batch_sizes: Sequence[int]
 ) -> list[EngineSetting]:
-    """Return what is worth measuring, the plainest first: each precision on all processors and on half of them.
+    """Return the settings worth measuring, plainest first: each precision on all processors and on half of them.
 
-    Half of them is right where two processors are one core. `batch_sizes` begins with the usual one; the others are
-    measured on all processors alone.
+    Half of them is best if two logical processors share a core. `batch_sizes` begins with the default; the others are
+    only measured on all processors.
     """
-    ordered = [precision for precision in EXACTNESS if precision in precisions]
+    ordered = [precision for precision in PRECISIONS_BY_EXACTNESS if precision in precisions]
     halves = [processors, processors // 2] if processors > 1 else [processors]
     usual, *others = batch_sizes
     layouts = [(threads, usual) for threads in halves] + [(processors, size) for size in others]
@@ -63,16 +63,16 @@ def list_settings(
 
 
 def choose_setting(timings: Sequence[Timing], allowed: Collection[str]) -> EngineSetting | None:
-    """Return the fastest setting whose precision is allowed, None when there is none.
+    """Return the fastest setting whose precision is allowed; None if there is none.
 
-    `timings` stand in the order of `list_settings`: a later one must be `WORTH` times as fast as what it replaces, so
-    that chance chooses neither less exact numbers nor an odd layout.
+    `timings` are in the order of `list_settings`. A later one must be `MIN_SPEEDUP` times as fast as the one it
+    replaces, so that noise does not select less exact numbers or an odd layout.
     """
     best: Timing | None = None
     for timing in timings:
         if timing.setting.precision not in allowed:
             continue
-        if best is None or timing.images_per_s >= WORTH * best.images_per_s:
+        if best is None or timing.images_per_s >= MIN_SPEEDUP * best.images_per_s:
             best = timing
     return None if best is None else best.setting
 
@@ -80,9 +80,9 @@ def choose_setting(timings: Sequence[Timing], allowed: Collection[str]) -> Engin
 def time_in_turn(
     works: Mapping[Named, Callable[[], object]], rounds: int, clock: Callable[[], float] = time.perf_counter
 ) -> dict[Named, float]:
-    """Return the median seconds of each work. They run in turn, so that whatever else the machine does slows all alike.
+    """Return the median seconds of each function. They run in turn, so that other load slows all of them alike.
 
-    Each runs once before, uncounted: the first time pays for compilation and caches.
+    Each runs once before timing starts, to compile and to fill caches.
     """
     for work in works.values():
         work()
@@ -96,7 +96,7 @@ def time_in_turn(
 
 
 FILE_VARIABLE: Final = "HANGTAG_BENCH"
-"""The environment variable that names the file; `none` keeps nothing and uses nothing."""
+"""The environment variable that names the file; `none` disables it."""
 
 NO_FILE: Final = "none"
 FORMS_NAME: Final = "int8.json"
@@ -105,7 +105,7 @@ _FORMAT: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What the speed of a model depends on: the processor's name and abilities, how many of them, hangtag's version."""
+    """What a model's speed depends on: the processor's name, features and number, and hangtag's version."""
 
     processor: str
     abilities: tuple[str, ...]
@@ -122,12 +122,12 @@ class Host:
 
 
 Key = tuple[Host, str, str]
-"""What timings count for: a machine, and the SHA-256 of a model's files."""
+"""What timings are valid for: a machine, and the SHA-256 of a model's files."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The timings of one model. `model` and `int8` are the SHA-256 of its files; `int8` is empty without one."""
+    """The timings of one model. `model` and `int8` are the SHA-256 of its files, `int8` empty without an int8 form."""
 
     host: Host
     model: str
@@ -136,12 +136,12 @@ class Measured:
 
     @property
     def key(self) -> Key:
-        """What the timings count for."""
+        """What the timings are valid for."""
         return (self.host, self.model, self.int8)
 
 
 def measurements_file(environment: Mapping[str, str] = os.environ) -> Path | None:
-    """Return where measurements are kept: what `HANGTAG_BENCH` names, or else the user's cache; None for nowhere."""
+    """Return the file of measurements: `HANGTAG_BENCH`, or one in the user's cache folder; None if disabled."""
     named = environment.get(FILE_VARIABLE, "")
     if named:
         return None if named == NO_FILE else Path(named)
@@ -150,17 +150,17 @@ def measurements_file(environment: Mapping[str, str] = os.environ) -> Path | Non
         return Path(cache) / "hangtag" / "bench.json"
     try:
         return Path.home() / ".cache" / "hangtag" / "bench.json"
-    except RuntimeError:  # a user without a home
+    except RuntimeError:  # a user without a home folder
         return None
 
 
 def recall(path: Path, key: Key) -> Measured | None:
-    """Return what was measured of a model on a host, None when nothing was. A broken file holds nothing."""
+    """Return the measurements of a model on a host; None if there are none. A broken file counts as empty."""
     return next((entry for entry in _read(path) if entry.key == key), None)
 
 
 def remember(path: Path, measured: Measured) -> None:
-    """Keep a measurement in place of an older one of the same. The file is whole at every moment.
+    """Store a measurement, replacing an older one for the same key. The file is replaced atomically.
 
     Raises `OSError` if it cannot be written.
     """
@@ -174,13 +174,13 @@ def remember(path: Path, measured: Measured) -> None:
 
 
 def forms_file(environment: Mapping[str, str] = os.environ) -> Path | None:
-    """Return where it is kept where int8 forms lie that are not next to their models: next to the measurements."""
+    """Return the file, next to the measurements, with the paths of int8 forms that are not next to their models."""
     path = measurements_file(environment)
     return None if path is None else path.with_name(FORMS_NAME)
 
 
 def remember_form(path: Path, source_graph: str, form: Path) -> None:
-    """Keep where the int8 form of a graph lies, by the SHA-256 of the graph. Raises `OSError`."""
+    """Store the path of a graph's int8 form, by the SHA-256 of the graph. Raises `OSError`."""
     forms = {**_read_forms(path), source_graph: str(form.resolve())}
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
@@ -188,7 +188,7 @@ def remember_form(path: Path, source_graph: str, form: Path) -> None:
 
 
 def recall_forms(path: Path | None, source_graph: str) -> list[Path]:
-    """Return where the int8 form of a graph was said to lie. A broken file holds nothing."""
+    """Return the stored path of a graph's int8 form. A broken file counts as empty."""
     found = None if path is None else _read_forms(path).get(source_graph)
     return [] if found is None else [Path(found)]
 
@@ -202,7 +202,7 @@ def _read_forms(path: Path) -> dict[str, str]:
 
 
 def forget(path: Path) -> bool:
-    """Remove the file with all measurements; False when there was none."""
+    """Remove the file with all measurements. Returns False if there was none."""
     try:
         path.unlink()
     except FileNotFoundError:

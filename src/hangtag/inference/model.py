@@ -65,8 +65,8 @@ class Model:
         """Return the labels of one photo or of many, in order.
 
         A photo is a path, an http address, bytes, an open binary file, a Pillow image or a uint8 NumPy array of shape
-        (height, width, 3). The path of a folder means all photos in it. A photo that cannot be read keeps its place,
-        with the reason. Raises `UsageError` for anything else.
+        (height, width, 3). The path of a folder stands for all photos in it. A photo that cannot be read keeps its
+        place, with the reason. Raises `UsageError` for anything else.
 
         >>> predictions = model.predict(["shirt.jpg", "shoe.jpg"])    # doctest: +SKIP
         >>> predictions[0]["articleType"]                             # doctest: +SKIP
@@ -110,11 +110,10 @@ class Model:
         columns: Sequence[str] | None = None,
         classes: Mapping[str, str] | None = None,
     ) -> "Explanation":
-        """Return heat maps of one photo: for these columns, which parts support the label.
+        """Return heat maps of one photo, which show the parts that support its labels in these columns.
 
-        The chosen label of each column is explained, or the one in `classes`. Raises
-        `PhotoError` for a photo that cannot be read, and `UsageError` for more than one photo and for a column or
-        label that the model does not know.
+        The chosen label of each column is explained, or the one in `classes`. Raises `PhotoError` for a photo that
+        cannot be read, and `UsageError` for more than one photo and for a column or label that the model does not know.
 
         >>> model.explain("shirt.jpg", ["articleType"]).maps["articleType"].heat.shape    # doctest: +SKIP
         (112, 84)
@@ -149,11 +148,11 @@ def load_model(
 ) -> Model:
     """Load a model by its name or by the path of its bundle.
 
-    With `precision="auto"`, the model runs in the fastest precision, as measured by `hangtag bench` on this machine if
-    it was run. Only precisions that the card lists as being as accurate as float32 are considered, and the golden check
-    must pass; otherwise the model runs in float32. `int8` needs the model's int8 form next to the bundle. `threads`
-    defaults to the processors that this process may use. `verify=False` skips the golden check.
-    Where there are `trusted` keys, by default those of `HANGTAG_TRUSTED_KEYS`, a bundle needs the signature of one.
+    With `precision="auto"`, the model runs in the fastest precision: as measured by `hangtag bench`, if it was run on
+    this machine. Only precisions that the card lists as being as accurate as float32 are considered, and the golden
+    check must pass; otherwise the model runs in float32. `int8` needs the model's int8 form next to the bundle.
+    `threads` defaults to the processors that this process may use. `verify=False` skips the golden check. If there are
+    `trusted` keys, by default those in `HANGTAG_TRUSTED_KEYS`, a bundle must be signed by one of them.
 
     Raises `BundleError` if there is no such bundle or it cannot be trusted, and `UsageError` for a precision that the
     model does not have.

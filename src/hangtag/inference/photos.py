@@ -36,14 +36,14 @@ GivenPhoto = (
 """One photo: a path, http address, bytes, an open file, a Pillow image, an array (height, width, 3), `PhotoSource`."""
 
 GivenPhotos = GivenPhoto | Iterable[GivenPhoto]
-"""One photo or many; a path may also name a folder, which stands for the photos in it and below it."""
+"""One photo or many. The path of a folder stands for all photos in it and its subfolders."""
 
 _FIX: Final = (
     "Pass a path, a folder, an http address, bytes, an open binary file, a Pillow image, a uint8 NumPy array of shape "
     "(height, width, 3), or a list of these."
 )
 _SAVED_AS_IT_IS: Final = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
-"""The modes of Pillow images that a PNG holds without a change."""
+"""The modes of Pillow images that PNG stores unchanged."""
 
 _CHANNELS: Final = (1, 3, 4)
 _DIMENSIONS: Final = (2, 3)
@@ -51,13 +51,13 @@ _DIMENSIONS: Final = (2, 3)
 
 @dataclass(frozen=True, slots=True)
 class NamedPhoto:
-    """A photo and what its prediction calls it."""
+    """A photo with its name in the predictions."""
 
     name: str
     given: Any
 
     def read(self, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
-        """Return the photo as the bytes of a file; raises `PhotoError` with the reason why they cannot be had."""
+        """Return the photo as the bytes of a file. Raises `PhotoError` with the reason if it cannot be read."""
         given = self.given
         if isinstance(given, str | os.PathLike):
             return read_photo_bytes(Path(given), limits)
@@ -69,7 +69,7 @@ class NamedPhoto:
 
 
 def iter_photos(given: object) -> Iterator[PhotoSource]:
-    """Yield the photos, each with a name: that of its file, or `photo 1` and so on.
+    """Yield the photos with their names: the file name, or else `photo 1` and so on.
 
     Raises `UsageError` for a value that is neither a photo nor a collection of photos.
     """
@@ -84,7 +84,7 @@ def iter_photos(given: object) -> Iterator[PhotoSource]:
 
 
 def _expand(photo: object, position: int) -> Iterable[PhotoSource]:
-    """Return the photos that one thing stands for: several where it is the path of a folder."""
+    """Return the photos that a value stands for: several if it is the path of a folder."""
     number = f"photo {position + 1}"
     if isinstance(photo, str | os.PathLike):
         if "://" in str(photo):
@@ -107,7 +107,7 @@ def _expand(photo: object, position: int) -> Iterable[PhotoSource]:
 
 
 def _open_address(address: str) -> PhotoSource:
-    """Return the photo at an http address; it is fetched when it is read."""
+    """Return the photo at an http address. It is fetched when it is read."""
     if not address.lower().startswith(("http://", "https://")):
         raise UsageError(
             "a model reads http addresses only", where=address, fix="Use hangtag.predict(address, model)."
@@ -121,12 +121,12 @@ def _open_address(address: str) -> PhotoSource:
 def _open_fetcher() -> "Fetcher":
     from hangtag.imaging.fetching import Fetcher  # noqa: PLC0415 - as above
 
-    return Fetcher(_Patience())
+    return Fetcher(_FetchSettings())
 
 
 @dataclass(frozen=True, slots=True)
-class _Patience:
-    """How photos at addresses are fetched: the settings of a `Fetcher`."""
+class _FetchSettings:
+    """The settings of the `Fetcher` for photos at addresses."""
 
     connections: int = 16
     timeout_s: float = 30.0
@@ -145,7 +145,7 @@ def _is_one(given: object) -> bool:
 
 
 def _is_source(photo: object) -> bool:
-    """Tell a `PhotoSource` from an open file, which both can be read."""
+    """Distinguish a `PhotoSource` from an open file; both have `read`."""
     return isinstance(photo, NamedPhoto) or (
         callable(getattr(photo, "read", None)) and hasattr(photo, "name") and not hasattr(photo, "seek")
     )
@@ -162,7 +162,7 @@ def _check_array(pixels: npt.NDArray[Any]) -> None:
 
 
 def _encode(image: Image.Image) -> bytes:
-    """Return an image as the bytes of a file without loss, so that it goes the same way as every photo."""
+    """Encode an image losslessly as the bytes of a file, so that it is processed like any other photo."""
     buffer = io.BytesIO()
     try:
         if image.mode == "F":

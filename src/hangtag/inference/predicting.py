@@ -1,4 +1,4 @@
-"""From photos to `Predictions`: decoding photos on several threads while the models run."""
+"""From photos to `Predictions`: photos are decoded on several threads while the models run."""
 
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
@@ -20,13 +20,13 @@ from hangtag.inference.probabilities import PredictionBuilder
 from hangtag.inference.runtime import count_usable_cpus
 
 BATCH_SIZE: Final = 32
-"""How many photos are decoded at a time: two batches of the engine, so that several threads share few photos too."""
+"""How many photos are decoded at a time: two batches of the engine, so that even few photos occupy several threads."""
 
 Outputs = Mapping[str, npt.NDArray[np.float32]]
-"""What a graph gives for n photos: the logits by column, float32 (n, classes), and its other outputs by name."""
+"""A graph's outputs for n photos: the logits by column, float32 (n, classes), and other outputs by name."""
 
 Extra = Mapping[str, object]
-"""The columns that came with a photo: values by name."""
+"""A photo's extra columns: values by name."""
 
 _NO_EXTRA: Final[Extra] = MappingProxyType({})
 
@@ -34,35 +34,35 @@ Photo = TypeVar("Photo", bound=PhotoSource)
 
 
 class Predictor(Protocol):
-    """Runs a model's graph. `Model` and `Engine` do, and a fake in tests."""
+    """Runs a model's graph. `Model` and `Engine` are predictors, and so is a fake in tests."""
 
     @property
     def card(self) -> Card:
-        """Everything that is true about the model."""
+        """The model's card."""
         ...
 
     def run(self, pixels: npt.NDArray[np.uint8]) -> Outputs:
-        """Return the outputs for preprocessed photos, uint8 of shape (n, height, width, 3), n from 0 up."""
+        """Return the outputs for preprocessed photos, uint8 of shape (n, height, width, 3), n >= 0."""
         ...
 
     def iter_run(self, batches: Iterable[npt.NDArray[np.uint8]]) -> Iterator[Outputs]:
-        """Yield the outputs of each batch, in order; the next batches are fetched while the graph runs."""
+        """Yield the outputs of each batch, in order. Later batches are fetched while the graph runs."""
         ...
 
 
 class Prefetcher(Protocol):
-    """Begins to fetch photos that are far away before they are decoded."""
+    """Starts to fetch remote photos before they are decoded."""
 
     def start(self, photos: Iterable[Any]) -> Iterator[PhotoSource]:
-        """Yield the photos, and begin to fetch each one that is far away."""
+        """Yield the photos, and start to fetch each remote one."""
         ...
 
     def end_waits(self) -> None:
-        """Let nobody wait for a photo any more. Called from a signal handler, so it must take no lock."""
+        """End all waits for photos. Called from a signal handler, so it must not take a lock."""
         ...
 
     def give_up(self) -> None:
-        """Fetch nothing more, and let nobody wait."""
+        """Fetch nothing more, and end all waits."""
         ...
 
 
@@ -82,9 +82,9 @@ class NoPrefetch:
 
 @dataclass(frozen=True, slots=True)
 class DecodeSettings:
-    """How photos are decoded: on how many threads (None: all processors), how many at a time, within which limits.
+    """How photos are decoded: the threads (None: all processors), the photos per batch, and the limits.
 
-    With `appearances`, the predictions also hold what near duplicates are found by.
+    With `appearances`, the predictions also hold near-duplicate features.
     """
 
     threads: int | None = None
@@ -101,9 +101,9 @@ def predict_photos(
 ) -> Generator[tuple[Predictions, ...]]:
     """Yield the photos batch by batch, in order: for each batch the `Predictions` of each model.
 
-    Photos that cannot be read or decoded keep their place. What came along with a photo, its attribute `extra`, stays
-    with it. Only a few batches are in memory, however many photos come, and each photo is decoded once for all models
-    with the same preprocessing. Ctrl-C ends the work between two batches.
+    Photos that cannot be read or decoded keep their place. A photo's `extra` columns stay with it. Only a few batches
+    are in memory, however many photos there are, and each photo is decoded once for all models with the same
+    preprocessing. Ctrl-C ends the work between two batches.
     """
     settings, prefetcher = settings or DecodeSettings(), prefetcher or NoPrefetch()
     with (
@@ -132,8 +132,8 @@ def _iter_batches(
         appearances=settings.appearances,
     )
     extras: deque[Extra] = deque()
-    decoded = decoder.iter_batches(_set_aside(prefetcher.start(photos), extras))
-    # Each model takes batches a little ahead of its answers; tee keeps those that not all have taken.
+    decoded = decoder.iter_batches(_collect_extras(prefetcher.start(photos), extras))
+    # Each model reads a few batches ahead of its outputs; tee keeps the batches that some models still need.
     own, *streams = tee(decoded, len(models) + 1)
     answers = [_iter_built(model, stream) for model, stream in zip(models, streams, strict=True)]
     try:
@@ -158,8 +158,8 @@ def _iter_built(model: Predictor, batches: Iterator[DecodedBatch]) -> Iterator[P
         yield predictions.place(batch.names, batch.errors)
 
 
-def _set_aside(photos: Iterable[Photo], extras: deque[Extra]) -> Iterator[Photo]:
-    """Yield photos and keep what came with them, in their order, which is also that of the batches."""
+def _collect_extras(photos: Iterable[Photo], extras: deque[Extra]) -> Iterator[Photo]:
+    """Yield photos and store their extra columns in order, which is also the order of the batches."""
     for photo in photos:
         extras.append(getattr(photo, "extra", _NO_EXTRA))
         yield photo

@@ -48,12 +48,12 @@ class Predictions:
     * `probabilities`: calibrated probabilities by column, float32 (n, classes), in the order of the card's classes.
     * `label_indices`: the index of the chosen class by column, (n,). It is the most probable class, except where the
       category levels would contradict each other.
-    * `confident_depth`, (n,): how many levels of the category path, from the root on, the model is confident of.
+    * `confident_depth`, (n,): the number of category levels, from the root, that the model is confident of.
     * `flagged`, bool (n, flags): what is wrong with each photo, in the order of `FLAGS`.
-    * `ood_score`, float32 (n,): how little each photo looks like a product; None for a model without a detector.
+    * `ood_score`, float32 (n,): how unlike a product each photo is; None for a model without an OOD detector.
     * `embedding`, float32 (n, features): the embedding of each photo; None for a model without embeddings.
-    * `appearance`, uint8 (n, bytes): what near duplicates of each photo are found by; None if it was not asked for.
-    * `logits`: the outputs of the heads, float32 (n, classes) by column, to combine the labels of several photos;
+    * `appearance`, uint8 (n, bytes): the near-duplicate features of each photo; None if not requested.
+    * `logits`: the outputs of the heads, float32 (n, classes) by column, for combining the labels of several photos;
       empty if they were not kept.
     * `extra`: the extra columns of each photo, such as the row of a table; empty if there are none.
     * `photos`: the photos themselves, to show them; empty if they were not kept.
@@ -76,7 +76,7 @@ class Predictions:
 
     @classmethod
     def concat(cls, parts: Sequence[Predictions]) -> Predictions:
-        """Join the predictions of one model. Raises `UsageError` for none, and for those of different models."""
+        """Join the predictions of one model. Raises `UsageError` for an empty list or for different models."""
         if not parts:
             raise UsageError("there are no predictions to join")
         first = parts[0]
@@ -108,7 +108,7 @@ class Predictions:
     def __getitem__(self, index: int | slice | Sequence[int] | Ints | Bools) -> Outcome | Predictions:
         """Return the prediction for one photo, or the `Predictions` for a slice, positions or a mask."""
         if isinstance(index, int | np.integer):
-            position = range(len(self))[index]  # an IndexError as of a list
+            position = range(len(self))[index]  # raises IndexError like a list
             return next(self[position : position + 1].rows())
         chosen = index if isinstance(index, slice) else np.asarray(index)
         positions = np.arange(len(self))[chosen].tolist()
@@ -170,7 +170,7 @@ class Predictions:
     def answers(self) -> list[tuple[str, ...]]:
         """The answer for each photo: its path down to the deepest level that the model is confident of.
 
-        It is empty if no level is. All code that shows, writes or serves an answer uses this.
+        It is empty if no level is confident. All code that shows, writes or serves an answer uses this.
         """
         return [path[:depth] for path, depth in zip(self.paths, self.confident_depth.tolist(), strict=True)]
 
@@ -217,7 +217,7 @@ class Predictions:
                 yield Failure(name, reason, self.details[position] or reason.explanation)
 
     def place(self, names: Sequence[str], errors: Sequence[PhotoError | None]) -> Predictions:
-        """Return the predictions for all photos of a batch, given those for the photos that could be decoded.
+        """Return the predictions for all photos of a batch, given those for the photos that were decoded.
 
         `errors` has for each photo of the batch the reason why it could not be decoded, or None.
         """
@@ -264,7 +264,7 @@ class Predictions:
 
 
 def category_levels(card: Card) -> tuple[str, ...]:
-    """Return the levels of the category path that a model answers, from the root to the leaf."""
+    """Return the category levels that a model predicts, from the root to the leaf."""
     return tuple(column for column in CATEGORY_COLUMNS if column in card.columns)
 
 
@@ -278,7 +278,7 @@ def rank(
 
 
 def _arrays_of(predictions: Predictions) -> dict[tuple[str, str], _Array]:
-    """Return every array by its field and, where there is one for each, its column."""
+    """Return every array by its field and, if the field has one per column, the column."""
     arrays: dict[tuple[str, str], _Array] = {}
     for column in predictions.columns:
         arrays["probabilities", column] = predictions.probabilities[column]
@@ -313,11 +313,11 @@ _EMPTY: Final[Mapping[str, float]] = {
     "ood_score": np.nan,
     "embedding": np.nan,
 }
-"""What stands in the arrays for a photo without labels, where that is not zero."""
+"""The values for a photo without labels in arrays where that is not zero."""
 
 
 def _spread(values: _Array, positions: Ints, length: int, empty: float | None) -> _Array:
-    """Return an array of `length` rows in which `values` stand at their positions."""
+    """Return an array of `length` rows with the values at their positions."""
     spread = np.full((length, *values.shape[1:]), 0 if empty is None else empty, values.dtype)
     spread[positions] = values
     return spread

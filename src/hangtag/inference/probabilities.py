@@ -1,4 +1,4 @@
-"""From logits to `Predictions`: calibrated, and with category levels that never contradict each other."""
+"""From logits to `Predictions`: calibrated, with category levels that never contradict each other."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,17 +14,17 @@ _LEVELS_OF_A_PATH = 2
 
 
 class PredictionBuilder:
-    """Makes `Predictions` from what a model's graph gives: calibrated, and with one consistent category path."""
+    """Builds `Predictions` from a graph's outputs: calibrated, with one consistent category path."""
 
     def __init__(self, card: Card) -> None:
         self.card = card
         self._paths = PathDecoder.from_card(card)
 
     def build(self, outputs: Mapping[str, Floats], quality: Flagged | None = None) -> Predictions:
-        """Return the answers to n photos, which have no names yet: `Predictions.place` gives them.
+        """Return the predictions for n photos, without names; `Predictions.place` adds them.
 
         `outputs` holds the logits by column, float32 (n, classes), and the other outputs of the graph by name;
-        `quality` what is wrong with each photo, bool (n, quality flags), in the order of `QUALITY_FLAGS`.
+        `quality` holds the photos' quality flags, bool (n, quality flags), in the order of `QUALITY_FLAGS`.
         """
         probabilities, chosen = self._decode(outputs)
         columns, detector, embedding = self.card.columns, self.card.ood_detector, self.card.embedding
@@ -51,13 +51,12 @@ class PredictionBuilder:
         return replace(found, confident_depth=find_confident_depth(found))
 
     def combine(self, photos: Predictions, starts: Ints) -> Predictions:
-        """Return the answers to products that are shown by several photos each.
+        """Return the predictions for products that have several photos each.
 
-        `photos` are labelled photos with their logits, those of a product side by side; `starts`, (products,), says
-        where each product's photos begin. A product gets the mean of its photos' logits, which is the geometric mean
-        of their probabilities, and the answer that `build` gives to it: calibration, path and confident depth follow
-        the rules of a photo, and a product of one photo gets the photo's answer. The quality of a product is that of
-        its best photo.
+        `photos` are labelled photos with their logits, grouped by product; `starts`, (products,), is where each
+        product's photos begin. A product gets the mean of its photos' logits, which is the geometric mean of their
+        probabilities. From there `build` applies, as for a photo: calibration, path and confident depth. So a product
+        with one photo has that photo's prediction. The quality of a product is that of its best photo.
         """
         counts = np.diff(starts, append=len(photos))[:, None].astype(np.float32)
 
@@ -76,7 +75,7 @@ class PredictionBuilder:
         return self.build(outputs, np.logical_and.reduceat(photos.flagged[:, 1:], starts, axis=0))
 
     def build_empty(self) -> Predictions:
-        """Return the answers to no photos."""
+        """Return the predictions for no photos."""
         return self.build(
             {name: np.empty((0, width), np.float32) for name, width in self.card.output_widths.items()}
         )
@@ -97,11 +96,11 @@ class PredictionBuilder:
 
 
 def find_confident_depth(found: Predictions) -> Ints:
-    """Return for n photos how many levels of the category path, from the root on, are certain enough, shape (n,).
+    """Return the number of category levels, from the root, that are confident enough for each photo, shape (n,).
 
-    A level counts when its confidence and those of all levels above it reach their thresholds, so that the answer
-    backs off to the deepest level that can be trusted (Deng, Krause, Berg, Fei-Fei: Hedging Your Bets, CVPR 2012). A
-    level without a threshold never counts where the card states a target accuracy, and always where it does not.
+    A level counts if its confidence and those of all levels above it reach their thresholds, so the answer backs off
+    to the deepest trustworthy level (Deng, Krause, Berg, Fei-Fei: Hedging Your Bets, CVPR 2012). A level without a
+    threshold never counts if the card states a target accuracy, and always counts if it does not.
     """
     card = found.card
     is_confident, depth = np.ones(len(found), np.bool_), np.zeros(len(found), np.int64)
@@ -127,10 +126,10 @@ def calibrated_log_probabilities(
 
 @dataclass(frozen=True, slots=True)
 class PathDecoder:
-    """The taxonomy's paths as class indices: for each level that the model answers, an array of shape (paths,).
+    """The taxonomy's paths as class indices: for each category level of the model, an array of shape (paths,).
 
-    `weights` say by level how much its logits count in the score of a path. They are empty for a model whose levels
-    were calibrated each for itself.
+    `weights` are the weights of each level's logits in the score of a path. They are empty for a model whose levels
+    were calibrated separately.
     """
 
     levels: Mapping[str, npt.NDArray[np.int64]]
@@ -143,7 +142,7 @@ class PathDecoder:
 
     @classmethod
     def from_card(cls, card: Card) -> "PathDecoder":
-        """Build from the levels that the model has a head for; of a single one there is nothing to make consistent."""
+        """Build from the levels that the model has a head for. A single level has nothing to be consistent with."""
         answered = [
             (position, level) for position, level in enumerate(card.taxonomy.levels) if level in card.columns
         ]
@@ -163,9 +162,9 @@ class PathDecoder:
     def choose(
         self, log_probabilities: Mapping[str, npt.NDArray[np.float32]]
     ) -> dict[str, npt.NDArray[np.int64]]:
-        """Return the chosen class index by level, each of shape (n,): the path whose labels are together most likely.
+        """Return the chosen class index by level, each of shape (n,): the path whose labels are jointly most likely.
 
-        `log_probabilities` holds an array (n, classes) for each level. Empty when the model has no path to keep.
+        `log_probabilities` holds an array (n, classes) for each level. Empty if the model has fewer than two levels.
         """
         if not self.levels:
             return {}
@@ -178,11 +177,12 @@ class PathDecoder:
     ) -> tuple[dict[str, npt.NDArray[np.float32]], dict[str, npt.NDArray[np.int64]]]:
         """Return by level the probabilities, float32 (n, classes), and the chosen class index, shape (n,).
 
-        The probability of a path is the softmax, over all paths, of the weighted sum of its labels' logits; that of a
-        label is the sum over the paths that hold it. So a label with one parent is never more likely than that parent.
+        The probability of a path is the softmax, over all paths, of the weighted sum of its labels' logits. That of a
+        label is the sum over the paths that contain it, so a label with one parent is never more likely than the
+        parent.
         """
-        # `take` gives rows that lie together for every n; those of `[:, classes]` do for a single photo alone, and are
-        # then added up in another order.
+        # `take` always returns C-contiguous rows. `[:, classes]` does so only for a single photo, and other layouts are
+        # summed in another order.
         scores = sum(
             np.float32(self.weights[level]) * np.take(logits[level], classes, axis=1)
             for level, classes in self.levels.items()
@@ -197,7 +197,7 @@ class PathDecoder:
 
 @dataclass(frozen=True, slots=True)
 class _Groups:
-    """Which paths hold which class of one level: `order` sorts the paths by it, `starts` says where each begins."""
+    """Which paths contain which class of one level: `order` sorts the paths by class, `starts` is where each begins."""
 
     order: Ints
     present: Ints
@@ -209,9 +209,9 @@ class _Groups:
         return cls(order, *np.unique(classes[order], return_index=True))
 
     def add_up(self, shares: Floats, count: int) -> Floats:
-        """Add up the shares (n, paths) of the paths that hold each of `count` classes: (n, classes).
+        """Sum the shares (n, paths) of the paths that contain each of `count` classes: (n, classes).
 
-        A matrix product would give other bits for other n.
+        A matrix product would round differently for other n.
         """
         sums = np.zeros((len(shares), count), np.float32)
         sums[:, self.present] = np.minimum(np.add.reduceat(shares[:, self.order], self.starts, axis=1), 1)

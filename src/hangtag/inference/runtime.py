@@ -1,4 +1,4 @@
-"""OpenVINO, loaded once and without its model converter, and the processors that this process may use."""
+"""OpenVINO, loaded once and without its model converter, and the number of processors available to this process."""
 
 import os
 import sys
@@ -11,14 +11,14 @@ from xml.etree import ElementTree as ET
 import numpy as np
 
 EXACT_CONVOLUTIONS: Final = 3
-"""How many convolutions, counted from the input, stay in float32 where the rest is computed in bf16.
+"""How many convolutions, counted from the input, stay in float32 if the rest runs in bf16.
 
-Nearly all of the error of bf16 begins there. Measured on the shipped model (decision 0002): three convolutions of 49 in
-float32 more than halve the error and cost a few percent of the speed.
+Nearly all of the error of bf16 starts there. On the shipped model (decision 0002), keeping three convolutions of 49 in
+float32 more than halves the error and costs a few percent of the speed.
 """
 
 PRECISION_NAMES: Final = {"f32": "fp32", "bf16": "bf16", "f16": "fp16"}
-"""What hangtag calls OpenVINO's number types."""
+"""OpenVINO's number types, and hangtag's names for them."""
 
 _FLOAT32: Final = "f32"
 _CONVERTER: Final = "openvino.tools.ovc"
@@ -27,10 +27,10 @@ _CONVOLUTIONS: Final = frozenset({"Convolution", "GroupConvolution"})
 
 @cache
 def load_runtime() -> Any:  # noqa: ANN401 - OpenVINO has no types
-    """Return OpenVINO's `Core`, of which one serves all engines.
+    """Return OpenVINO's `Core`, shared by all engines.
 
-    `import openvino` also loads a model converter, which nothing here needs: it takes twice as long as all the rest,
-    and brings a telemetry client into the process. OpenVINO works without its converter, so it is not let in here.
+    `import openvino` also loads a model converter, which hangtag does not use. It doubles the import time and loads a
+    telemetry client. OpenVINO works without it, so its import is blocked here.
     """
     hidden = _CONVERTER not in sys.modules
     if hidden:
@@ -50,10 +50,10 @@ def preferred_precision() -> str:
 
 
 def read_graph(model: bytes, precision_hint: str | None) -> Any:  # noqa: ANN401 - OpenVINO has no types
-    """Return the graph of an ONNX model, ready to be compiled.
+    """Return the graph of an ONNX model, ready to compile.
 
-    `precision_hint` is OpenVINO's name of a number type, or None for what the processor prefers. Unless that is
-    float32, the first convolutions are marked to stay in it. Raises `RuntimeError` for what OpenVINO cannot read.
+    `precision_hint` is OpenVINO's name for a number type, or None for the processor's preference. Unless it is float32,
+    the first convolutions are marked to stay in float32. Raises `RuntimeError` if OpenVINO cannot read the model.
     """
     core = load_runtime()
     graph = core.read_model(model)
@@ -62,9 +62,10 @@ def read_graph(model: bytes, precision_hint: str | None) -> Any:  # noqa: ANN401
 
 
 def keep_first_layers_exact(core: Any, graph: Any) -> Any:  # noqa: ANN401 - OpenVINO has no types
-    """Return the graph with its first convolutions marked to be computed in float32, whatever the rest is.
+    """Return the graph with its first convolutions marked to run in float32, whatever the rest uses.
 
-    OpenVINO takes such a mark only from its own file format, so the graph goes through that: some 40 ms.
+    OpenVINO reads these marks only from its own file format, so the graph is written to it and read back, in about 40
+    ms.
     """
     import openvino  # noqa: PLC0415 - loaded already by whoever has a graph
 
@@ -83,7 +84,9 @@ def _marks(layer: ET.Element) -> ET.Element:
     found = layer.find("rt_info")
     if found is None:
         found = ET.Element("rt_info")
-        layer.insert(1 if layer.find("data") is not None else 0, found)  # the format wants it after the data
+        layer.insert(
+            1 if layer.find("data") is not None else 0, found
+        )  # the format requires it after the data
     return found
 
 
@@ -92,10 +95,10 @@ _OWN_CGROUP: Final = Path("/proc/self/cgroup")
 
 
 def count_usable_cpus(cgroups: Path = _CGROUPS, own_cgroup: Path = _OWN_CGROUP) -> int:
-    """Return how many threads can really run at a time, at least 1.
+    """Return how many threads can really run at once, at least 1.
 
-    `os.cpu_count` names the machine's processors; a container limited to two of 64 that starts 64 threads is
-    stopped by the kernel for most of every tenth of a second.
+    `os.cpu_count` counts the machine's processors. A container limited to two of 64 processors that starts 64 threads
+    is paused by the kernel for most of every tenth of a second.
     """
     quotas = [_read_quota(folder) for folder in _iter_cgroup_folders(cgroups, own_cgroup)]
     limits = [max(1, int(quota)) for quota in quotas if quota is not None]
@@ -109,17 +112,17 @@ def _count_allowed() -> int:
 
 
 def _iter_cgroup_folders(cgroups: Path, own_cgroup: Path) -> list[Path]:
-    """Return the folders that may limit this process: its own groups and those above, of both versions of cgroups."""
+    """Return the cgroup folders (v1 and v2) that may limit this process: its own groups and their parents."""
     folders = []
     for line in _read_text(own_cgroup).splitlines():
         number, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         if number == "0":  # version 2: one tree for everything
             folders += _upwards(cgroups, path)
-        elif "cpu" in controllers.split(","):  # version 1: a tree for each controller, or for a few together
+        elif "cpu" in controllers.split(","):  # version 1: one tree per controller or group of them
             folders += _upwards(cgroups / controllers, path)
             folders += _upwards(cgroups / "cpu", path)
-    # Inside a container the paths are often those of the host, and only the roots can be seen.
+    # Inside a container the paths are often the host's, and only the roots are visible.
     return [*dict.fromkeys([*folders, cgroups, cgroups / "cpu", cgroups / "cpu,cpuacct"])]
 
 
@@ -129,14 +132,14 @@ def _upwards(root: Path, path: str) -> list[Path]:
 
 
 def _read_quota(folder: Path) -> float | None:
-    """Return the processors that a cgroup may use, None when it says nothing or has no limit."""
+    """Return how many processors a cgroup may use; None if it has no limit."""
     words = _read_text(folder / "cpu.max").split() or [
         *_read_text(folder / "cpu.cfs_quota_us").split(),
         *_read_text(folder / "cpu.cfs_period_us").split(),
     ]
     try:
         quota, period = (float(word) for word in words)
-    except ValueError:  # "max", or no such files
+    except ValueError:  # "max", or missing files
         return None
     return quota / period if quota > 0 and period > 0 else None
 

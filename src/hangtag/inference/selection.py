@@ -1,4 +1,4 @@
-"""Choosing the engine of a model: by the requested precision, the card, and the measurements of `hangtag bench`."""
+"""Choosing a model's engine: by the requested precision, the card, and the measurements of `hangtag bench`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,11 +24,11 @@ from hangtag.inference.runtime import count_usable_cpus, preferred_precision
 
 
 def select_engine(bundle: Bundle, precision: Precision, threads: int | None, *, verify: bool) -> Engine:
-    """Return the engine that runs a bundle, golden check passed unless `verify` is off.
+    """Return the engine for a bundle. It has passed the golden check unless `verify` is off.
 
-    `auto` is what `hangtag bench` measured to be the fastest here, among the precisions that the cards allow; without
-    a measurement the one that the processor prefers, if the card allows it; and float32 where either fails.
-    Raises `UsageError` for a precision that the bundle does not have, `BundleError` as `Engine` and `check_golden`.
+    `auto` is the fastest setting that `hangtag bench` measured here, among the precisions that the cards allow. Without
+    a measurement it is the processor's preferred precision, if the card allows it. If either fails, it is float32.
+    Raises `UsageError` for a precision that the bundle does not have, and `BundleError` as `Engine` and `check_golden`.
     """
     if precision == QUANTISED_PRECISION:
         return _build(find_form(bundle) or bundle, _usual(precision, threads), verify=verify)
@@ -42,7 +42,7 @@ def select_engine(bundle: Bundle, precision: Precision, threads: int | None, *, 
 
 
 def find_form(bundle: Bundle) -> Bundle | None:
-    """Return the int8 form of a bundle, next to it or where `hangtag quantise` was told to write; None without one.
+    """Return a bundle's int8 form, found next to it or where `hangtag quantise` wrote it; None if there is none.
 
     Raises `BundleError` for one that cannot be trusted.
     """
@@ -52,7 +52,7 @@ def find_form(bundle: Bundle) -> Bundle | None:
 
 
 def build_engine(bundle: Bundle, setting: EngineSetting) -> Engine:
-    """Return an engine with a setting. Raises as `Engine`."""
+    """Return an engine with a setting. Raises the same errors as `Engine`."""
     precision: Precision = setting.precision  # type: ignore[assignment]  # `Engine` looks at it
     return Engine(bundle, precision=precision, threads=setting.threads, batch_size=setting.batch_size)
 
@@ -63,7 +63,7 @@ def _usual(precision: str, threads: int | None) -> EngineSetting:
 
 @dataclass(frozen=True, slots=True)
 class Forms:
-    """A model's files: its bundle, and the int8 form next to it where there is one."""
+    """A model's files: its bundle, and its int8 form if there is one."""
 
     bundle: Bundle
     quantised: Bundle | None
@@ -75,7 +75,7 @@ class Forms:
 
     @property
     def offered(self) -> dict[str, Bundle]:
-        """What computes the model in each precision that this machine and the files offer, by its name."""
+        """The file that runs the model in each precision available on this machine, by name."""
         if is_quantised(self.bundle.card):
             return {QUANTISED_PRECISION: self.bundle}
         found = {REFERENCE_PRECISION: self.bundle, preferred_precision(): self.bundle}
@@ -83,20 +83,20 @@ class Forms:
 
     @property
     def allowed(self) -> tuple[str, ...]:
-        """The precisions that the cards allow to be chosen without being asked for."""
+        """The precisions that the cards allow `auto` to choose."""
         precisions = tuple(self.bundle.card.precisions)
         if self.quantised is None or not read_quantisation(self.quantised.card).allowed:
             return precisions
         return (*precisions, QUANTISED_PRECISION)
 
     def record(self, timings: Sequence[Timing]) -> Measured:
-        """Return what is kept of timings of this model on this machine."""
+        """Return the record of this model's timings on this machine."""
         int8 = "" if self.quantised is None else self.quantised.sha256
         return Measured(Host.here(), self.bundle.sha256, int8, timings)
 
 
 def _find_measured(bundle: Bundle, threads: int | None, *, verify: bool) -> Engine | None:
-    """Return the engine that was measured to be the fastest here, None without one that can be trusted."""
+    """Return the engine that was measured to be the fastest here; None if there is none that can be trusted."""
     path = measurements_file()
     if path is None or not path.is_file():
         return None
@@ -113,7 +113,7 @@ def _find_measured(bundle: Bundle, threads: int | None, *, verify: bool) -> Engi
 
 
 def _find_preferred(bundle: Bundle, threads: int | None, *, verify: bool) -> Engine | None:
-    """Return the engine in what the processor prefers, unless card, engine or golden check speak against."""
+    """Return the engine in the processor's preferred precision; None if card, engine or golden check rule it out."""
     if set(bundle.card.precisions) == {REFERENCE_PRECISION}:
         return None
     try:

@@ -1,4 +1,4 @@
-"""The photos of a job that already have rows: 8 bytes and a small count for each, however long its name is."""
+"""The photos of a job that already have rows, as 8 bytes and a small count each, however long their names are."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,16 +13,16 @@ from hangtag.labelling.inputs.photo import Extra
 from hangtag.tables.cells import Cell, Kind, as_kind
 
 _KEY: Final = np.dtype("<u8")
-"""With 10 million photos finished and as many to come, the chance that one of these has the key of one of those, and
-would be left out, is 1 in 180,000."""
+"""With 10 million photos finished and as many to come, the chance that two share a key, so that one would be skipped,
+is 1 in 180,000."""
 
 _LINE: Final = re.compile(r":\d+\Z")
-"""Behind its table's name, what a row that names no photo is called by; it changes when the table grows."""
+"""The line number in the name of a row without a photo, after the table's name. It changes if the table grows."""
 
 Keys = npt.NDArray[np.uint64]
 
 GivenColumns = Sequence[tuple[str, Kind]]
-"""The columns that came with the photos, and their kinds, as a `Layout` has them."""
+"""The columns that came with the photos, with their kinds, as in a `Layout`."""
 
 
 class _Named(Protocol):
@@ -37,19 +37,19 @@ Photo = TypeVar("Photo", bound=_Named)
 
 
 def keys_of(names: Iterable[str], given: Iterable[tuple[Cell, ...]] = repeat(())) -> Keys:
-    """Return the keys of photos, uint64: the BLAKE2b hash of 8 bytes, the same on every machine.
+    """Return the keys of photos, uint64: the 8-byte BLAKE2b hash, the same on every machine.
 
-    A photo that a table names is known by its name and by what else its row says: two products may show one photo. It
-    is `given` as the values that came with each photo, in the order of their columns.
+    A photo from a table is identified by its name and the other values of its row, since two products may share one
+    photo. `given` holds the values that came with each photo, in column order.
     """
     return np.frombuffer(b"".join(map(_hash, names, given)), _KEY)
 
 
 class FinishedPhotos:
-    """The finished photos as a sorted array of keys and how often each one was finished.
+    """The finished photos as a sorted array of keys, with how often each was finished.
 
-    A key may come several times, as with a table that has a row twice: each time is a photo of its own. `keys` is
-    sorted in place; `given` are the columns whose values are in them.
+    A key may occur several times, for example if a table repeats a row; each occurrence counts as a photo. `keys` is
+    sorted in place. `given` are the columns whose values are part of the keys.
     """
 
     def __init__(self, keys: Keys, given: GivenColumns = ()) -> None:
@@ -72,21 +72,21 @@ class FinishedPhotos:
                 yield photo
 
     def _values(self, photo: _Named) -> tuple[Cell, ...]:
-        """Return what came with a photo, as it comes back from the rows of a job."""
+        """Return the values that came with a photo as they would be read back from a job's rows."""
         extra = photo.extra if self._given else {}
         return tuple(as_kind(extra.get(name), kind) for name, kind in self._given)
 
 
 def _hash(name: str, given: tuple[Cell, ...]) -> bytes:
     if any(cell is not None for cell in given):
-        name = f"{_LINE.sub('', name)}\0{given!a}"  # not !r, which every version of Python prints its way
+        name = f"{_LINE.sub('', name)}\0{given!a}"  # not !r, whose output depends on Python's version
     return blake2b(name.encode("utf-8"), digest_size=_KEY.itemsize).digest()
 
 
 def _count(keys: Keys) -> tuple[Keys, npt.NDArray[np.unsignedinteger]]:
-    """Return the sorted keys without repetitions, and how often each one is there."""
+    """Return the sorted keys without repetitions, and how often each occurs."""
     keys.sort()
-    if not (keys[1:] == keys[:-1]).any():  # the usual case, without a second array of keys
+    if not (keys[1:] == keys[:-1]).any():  # the common case, without a second array of keys
         return keys, np.ones(len(keys), np.uint8)
     unique, counts = np.unique(keys, return_counts=True)
     return unique, counts.astype(np.min_scalar_type(int(counts.max())))

@@ -37,15 +37,15 @@ class Job:
         return self._parts.photos
 
     def iter_unfinished(self, photos: Iterable[Photo]) -> Iterator[Photo]:
-        """Yield the photos that have no row yet, in their order."""
+        """Yield the photos that have no row yet, in order."""
         return self._parts.read_finished().iter_unfinished(photos)
 
     def iter_rows(self, columns: Sequence[str] | None = None) -> Iterator[Rows]:
-        """Yield the rows of all finished photos, in the order in which they came; some columns of them, or all."""
+        """Yield the rows of all finished photos in the order they were written, with all columns or some."""
         return self._parts.iter_rows(columns)
 
     def write(self, rows: Rows) -> None:
-        """Add rows. Those of one photo come together."""
+        """Add rows. Those of one photo must come together."""
         self._parts.write(rows)
 
     def finish(self) -> None:
@@ -63,8 +63,8 @@ class Job:
             self._remove()
 
     def discard(self) -> None:
-        """Keep the rows for another run, if there are any."""
-        with contextlib.suppress(OSError):  # the disk may be what was wrong
+        """Keep the rows, if there are any, for another run."""
+        with contextlib.suppress(OSError):  # the disk may be the cause of the failure
             self._parts.make_durable()
         self._parts.close()
         if not holds_rows(self._plan.folder):
@@ -88,10 +88,10 @@ class Job:
 
 @contextlib.contextmanager
 def open_job(plan: Plan) -> Iterator[Job]:
-    """Open a job, finish it when the block ends, and keep its rows for another run when the block fails.
+    """Open a job, finish it at the end of the block, or keep its rows for another run if the block fails.
 
-    Raises `UsageError` if another process works on it, when it cannot be resumed as planned, and when it would lose
-    rows of an earlier one.
+    Raises `UsageError` if another process works on it, if it cannot be resumed as planned, and if it would lose
+    the rows of an earlier one.
     """
     folder = plan.folder
     with _claim(folder):
@@ -110,7 +110,7 @@ def open_job(plan: Plan) -> Iterator[Job]:
 
 
 def _prepare(plan: Plan) -> Manifest:
-    """Return what the job is from now on. Where it is not resumed, the rows of an earlier one are removed."""
+    """Return the job's new manifest. If the job is not resumed, the rows of an earlier one are removed."""
     known = has_manifest(plan.folder)
     if plan.output.is_folder and not known and any(_visible(plan.folder)):
         raise UsageError(
@@ -155,7 +155,7 @@ def _visible(folder: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _claim(folder: Path) -> Iterator[None]:
-    """Make a folder, remove it if nothing is left in it, and keep other processes from it meanwhile."""
+    """Create a folder and lock it against other processes. Remove it at the end if it is empty."""
     folder.mkdir(exist_ok=True)
     release = _lock(folder)
     try:
@@ -167,7 +167,7 @@ def _claim(folder: Path) -> Iterator[None]:
 
 
 def _lock(folder: Path) -> Callable[[], None]:
-    """Lock a folder, and return what unlocks it; the kernel does so however this process ends. Not on Windows."""
+    """Lock a folder, except on Windows. Return a function to unlock it; the kernel also does if this process dies."""
     if sys.platform == "win32":
         return lambda: None
     import fcntl  # noqa: PLC0415 - Windows has none

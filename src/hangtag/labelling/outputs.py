@@ -1,4 +1,4 @@
-"""Where a table of labels goes: CSV, XLSX, JSONL or Parquet, a folder of Parquet parts, or standard output."""
+"""The outputs of labelling: CSV, XLSX, JSONL or Parquet, a folder of Parquet parts, or standard output."""
 
 import contextlib
 import sys
@@ -21,10 +21,10 @@ from hangtag.tables.writing import FORMATS, STREAMED_FORMATS, Format, Rows, Tabl
 class Layout:
     """The columns of a table of labels.
 
-    `label_columns` are the usual columns, and any others that a model answers; `answered` are those that some model
-    does answer, the rest stay empty. With several `models`, by name, a row speaks of one photo and one model; with
-    `top_k` over 1 each label has a column of its candidates. `given` are the columns that came with the photos, with
-    their kinds: they stand first, with `(given)` after their names where the table has such a column itself.
+    `label_columns` are the usual columns and any others that a model predicts. `answered` are those that some model
+    predicts; the others stay empty. With several `models`, given by name, each row is for one photo and one model.
+    With `top_k` over 1, each label has a column of candidates. `given` are the columns that came with the photos,
+    with their kinds. They come first, with `(given)` after names that the table has itself.
     """
 
     label_columns: tuple[str, ...] = LABEL_COLUMNS
@@ -37,25 +37,25 @@ class Layout:
     def for_models(
         cls, cards: Mapping[str, Card], top_k: int = 1, given: tuple[tuple[str, Kind], ...] = ()
     ) -> "Layout":
-        """Lay out the columns of a table for these models, given by name, and for what came with the photos."""
+        """Lay out the columns for these models, given by name, and for the columns that came with the photos."""
         answered = dict.fromkeys(column for card in cards.values() for column in card.columns)
         others = tuple(column for column in answered if column not in LABEL_COLUMNS)
         return cls(LABEL_COLUMNS + others, frozenset(answered), tuple(cards), top_k, given)
 
     @property
     def compares_models(self) -> bool:
-        """Whether a row needs to say which model it speaks of."""
+        """Whether rows have to name their model."""
         return len(self.models) > 1
 
     @property
     def kinds(self) -> dict[str, Kind]:
-        """The kind of each column by its name, in the order of the table."""
+        """The kind of each column by name, in table order."""
         names, kinds = self.given_names, dict(self.given)
         return {names[name]: kinds[name] for name in names} | self._own_kinds
 
     @property
     def given_names(self) -> dict[str, str]:
-        """What each column that came with the photos is called in the table, by its own name."""
+        """The name in the table of each column that came with the photos, by its original name."""
         own = [name for name, _ in self.given]
         return dict(zip(own, name_beside(own, self._own_kinds, "given"), strict=True))
 
@@ -65,7 +65,7 @@ class Layout:
 
 
 def build_rows(batch: Sequence[Predictions], layout: Layout) -> Rows:
-    """Return the rows of a batch: for each photo a row for each model, in the order of the layout's models."""
+    """Return the rows of a batch: for each photo one row per model, in the order of the layout's models."""
     tables = [
         _build_rows(predictions, model, layout)
         for predictions, model in zip(batch, layout.models, strict=True)
@@ -79,7 +79,7 @@ def build_rows(batch: Sequence[Predictions], layout: Layout) -> Rows:
 
 
 def _build_rows(predictions: Predictions, model: str, layout: Layout) -> Rows:
-    """Return the rows of one model; columns that it does not answer stay empty."""
+    """Return the rows of one model. Columns that it does not predict stay empty."""
     extra = predictions.extra or ({},) * len(predictions)
     titles = layout.given_names
     given = {
@@ -103,7 +103,7 @@ class Output:
 
     @classmethod
     def choose(cls, name: str | None, chosen: Format | None = None) -> "Output | None":
-        """Return the output for a name and a format, as `parse` does; None, the screen, without either.
+        """Return the output for a name and a format, as `parse` does. Without either, return None: the terminal.
 
         A format without a name means a table on standard output.
         """
@@ -113,10 +113,10 @@ class Output:
 
     @classmethod
     def parse(cls, name: str, chosen: Format | None = None) -> "Output":
-        """Return the output with this name, and check that it can be written, before any photo is labelled.
+        """Return the output with this name. Check that it can be written before any photo is labelled.
 
-        `-` is standard output; a name that ends in `/` is a folder of Parquet parts; the extension of any other name
-        chooses the format, unless one is `chosen`. Raises `UsageError` for what is none of these.
+        `-` is standard output, and a name that ends in `/` is a folder of Parquet parts. For any other name the
+        extension selects the format, unless one is `chosen`. Raises `UsageError` for an invalid name.
         """
         path, is_folder = Path(name), name.endswith(("/", "\\")) and name != "-"
         if path == STANDARD_OUTPUT:
@@ -153,18 +153,18 @@ class Output:
             raise UsageError(
                 "this is a folder", where=self.path, fix=f"Write {self.path}/ to fill it with Parquet parts."
             )
-        is_usual = self.path.is_dir() if self.is_folder else self.path.is_file()  # and no device or pipe
+        is_usual = self.path.is_dir() if self.is_folder else self.path.is_file()  # not a device or a pipe
         if self.path.exists() and not is_usual:
             raise UsageError("this is not a regular file", where=self.path)
 
 
 @contextlib.contextmanager
 def open_table(output: Output, layout: Layout, workplace: Path | None = None) -> Iterator[TableWriter]:
-    """Open the table of an output that is not a folder; standard output is always CSV.
+    """Open the table of an output that is not a folder. Standard output is always CSV.
 
-    The file appears under its name when the block ends. If the block fails or is interrupted, nothing appears and the
+    The file appears under its name when the block ends. If the block fails or is interrupted, nothing appears and an
     earlier file stays. Until then the table is written in the folder `workplace`, which must be on the same file
-    system, or next to its place.
+    system, or next to its final path.
     """
     with contextlib.ExitStack() as stack:
         if output.is_standard_output:

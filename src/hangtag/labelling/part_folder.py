@@ -1,13 +1,13 @@
-"""A folder of finished rows: parts that are complete and never change, and the log of the part that is being filled.
+"""A folder of finished rows: complete parts, which never change, and the log of the part being filled.
 
-`part-00000.parquet`, `part-00001.parquet` … are the parts; `_part-00002.rows` is the log. Nothing else says which
-photos are finished, so nothing can contradict the rows. `docs/how-predict-works.md` describes what happens in which
-order, and why no crash loses or repeats a row.
+`part-00000.parquet`, `part-00001.parquet` … are the parts; `_part-00002.rows` is the log. Which photos are finished is
+recorded nowhere else, so nothing can contradict the rows. `docs/how-predict-works.md` describes the order of steps, and
+why no crash loses or repeats a row.
 
-The log only grows, and after a crash every whole entry can be read. An entry is a record batch: its length and CRC-32
-(4 bytes each, little-endian), then the message that Arrow's own format (IPC) has for it. A process that is killed
-leaves at most one entry that is cut off. A machine that loses its power may also leave a tail of zeros or of old bytes.
-Reading ends at the first entry that is not whole.
+The log only grows, and after a crash every complete entry can be read. An entry is a record batch: its length and
+CRC-32 (4 bytes each, little-endian), then the message in Arrow's IPC format. A process that is killed leaves at most
+one truncated entry. A machine that loses its power may also leave a tail of zeros or of old bytes. Reading ends at the
+first incomplete entry.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ _HEAD: Final = struct.Struct("<II")
 
 
 class RowLog:
-    """A log, open to append. What is not whole at its end is cut off first. `rows` says how many it holds."""
+    """A log, open to append. An incomplete end is cut off first. `rows` is the number of rows in it."""
 
     def __init__(self, path: Path, schema: Any) -> None:  # noqa: ANN401 - pyarrow has no types
         self.path = path
@@ -53,7 +53,7 @@ class RowLog:
         self._file.truncate(whole)
 
     def append(self, batch: Any) -> None:  # noqa: ANN401 - as above
-        """Add a record batch that holds rows. From here on the end of this process cannot lose it."""
+        """Add a record batch that holds rows. After this, the end of the process cannot lose it."""
         message = batch.serialize()
         self._file.write(_HEAD.pack(message.size, zlib.crc32(message)))
         self._file.write(message)
@@ -61,7 +61,7 @@ class RowLog:
         self.rows += batch.num_rows
 
     def make_durable(self) -> None:
-        """Wait until the disk has all of it. From here on the end of the machine cannot lose it."""
+        """Wait until all of it is on the disk. After this, a power failure cannot lose it."""
         if not self._file.closed:
             os.fsync(self._file.fileno())
 
@@ -71,7 +71,7 @@ class RowLog:
 
 
 def iter_log(path: Path, schema: Any) -> Iterator[Any]:  # noqa: ANN401 - as above
-    """Yield the record batches of a log, up to the first that is not whole."""
+    """Yield the record batches of a log, up to the first incomplete one."""
     with path.open("rb") as file:
         yield from _iter_whole(file, schema)
 
@@ -79,7 +79,7 @@ def iter_log(path: Path, schema: Any) -> Iterator[Any]:  # noqa: ANN401 - as abo
 def _iter_whole(file: BinaryIO, schema: Any) -> Iterator[Any]:  # noqa: ANN401 - as above
     while len(head := file.read(_HEAD.size)) == _HEAD.size:
         length, checksum = _HEAD.unpack(head)
-        # A length of zero is a tail of zeros, whose checksum would be right.
+        # A length of zero is a tail of zeros; its checksum would be valid.
         if not length or length > os.fstat(file.fileno()).st_size - file.tell():
             return
         message = file.read(length)
@@ -93,13 +93,13 @@ _BATCH_ROWS: Final = 8192
 
 _PART: Final = re.compile(r"part-(\d{5,})\.parquet")
 _LOG: Final = re.compile(r"_part-(\d{5,})\.rows")
-_UNFINISHED: Final = ".*.part"  # what `replacing` calls a file that is not whole
+_UNFINISHED: Final = ".*.part"  # the names that `replacing` gives to incomplete files
 
 
 class PartFolder:
-    """The rows in a folder, open to write more. Not for two processes at a time.
+    """The rows in a folder, open to write more. Only one process may use it at a time.
 
-    What a crash has left behind is put right when the folder is opened.
+    Opening it repairs what a crash has left behind.
     """
 
     def __init__(self, folder: Path, layout: Layout, rows_a_part: int = ROWS_A_PART) -> None:
@@ -113,7 +113,7 @@ class PartFolder:
 
     @property
     def parts(self) -> list[Path]:
-        """The files of the complete parts, in their order."""
+        """The files of the complete parts, in order."""
         return [path for _, path in sorted(_numbered(self.folder, _PART))]
 
     @property
@@ -123,7 +123,7 @@ class PartFolder:
         return (rows + (self._log.rows if self._log else 0)) // len(self._layout.models)
 
     def write(self, rows: Rows) -> None:
-        """Add rows. Once this returns they survive the end of the process, and a second later that of the machine."""
+        """Add rows. After this, they survive the end of the process and, a second later, a power failure."""
         if self._log is None:
             number = max((number for number, _ in _numbered(self.folder, _PART)), default=-1) + 1
             self._log = RowLog(self.folder / f"_part-{number:05}.rows", self._arrow.schema)
@@ -134,14 +134,14 @@ class PartFolder:
             self.make_durable()
 
     def make_durable(self) -> None:
-        """Wait until the disk has all rows."""
+        """Wait until all rows are on the disk."""
         if self._log is not None:
             with self._pace:
                 self._log.make_durable()
                 sync_folder(self.folder)
 
     def complete_part(self) -> None:
-        """Make a part of the rows in the log, if there are any."""
+        """Turn the rows in the log into a part, if there are any."""
         if self._log is None:
             return
         number = int(_LOG.fullmatch(self._log.path.name)[1])  # type: ignore[index] # we named it
@@ -149,11 +149,11 @@ class PartFolder:
             self.folder / f"part-{number:05}.parquet", iter_log(self._log.path, self._arrow.schema)
         )
         self._log.close()
-        self._log.path.unlink()  # the part is on the disk under its name, so it is what counts from here on
+        self._log.path.unlink()  # the part is on the disk under its name and replaces the log
         self._log = None
 
     def iter_batches(self, columns: Sequence[str] | None = None) -> Iterator[Any]:
-        """Yield all rows as record batches, in the order in which they came; of some `columns`, or of all."""
+        """Yield all rows as record batches in the order they were written, with all columns or some."""
         for path in self.parts:
             yield from self._iter_part(path, columns)
         if self._log is not None:
@@ -178,7 +178,7 @@ class PartFolder:
         return FinishedPhotos(keys, self._layout.given)
 
     def drop_failed(self) -> None:
-        """Drop the rows of photos that failed: these are then no longer finished."""
+        """Drop the rows of failed photos, which are then no longer finished."""
         self.complete_part()
         for path in self.parts:
             statuses = (batch[STATUS] for batch in self._iter_part(path, [STATUS]))
@@ -202,7 +202,7 @@ class PartFolder:
             yield from file.iter_batches(_BATCH_ROWS, columns=columns)
 
     def _of_one_model(self, batch: Any) -> Any:  # noqa: ANN401 - pyarrow has no types
-        """Return one row for each photo, which has one for each model."""
+        """Return one row for each photo. A photo has one row per model."""
         if not self._layout.compares_models:
             return batch
         return batch.filter(pc.equal(batch[MODEL], self._layout.models[0]))
@@ -219,7 +219,7 @@ class PartFolder:
                 raise
 
     def _tidy(self) -> None:
-        """Remove files that were not whole, and a log whose part is; open the log that is continued."""
+        """Remove incomplete files, and a log whose part is complete. Open the log that is continued."""
         for path in self.folder.glob(_UNFINISHED):
             path.unlink()
         complete = {number for number, _ in _numbered(self.folder, _PART)}
@@ -231,7 +231,7 @@ class PartFolder:
 
 
 def holds_rows(folder: Path) -> bool:
-    """Return whether there are rows in a folder."""
+    """Return whether a folder has rows."""
     logs = any(path.stat().st_size for _, path in _numbered(folder, _LOG))
     return logs or any(_numbered(folder, _PART))
 
@@ -245,7 +245,7 @@ def remove_rows(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Add the part's name to the error of a part that cannot be read."""
+    """Add the part's name to the error if a part cannot be read."""
     try:
         yield
     except (pa.ArrowException, OSError) as error:
@@ -257,7 +257,7 @@ def _reading(path: Path) -> Iterator[None]:
 
 
 class _Pace:
-    """Tells when a task is due that should run every second, but take at most a fiftieth of the time."""
+    """Tells when a task is due that should run every second but take at most a fiftieth of the time."""
 
     def __init__(self) -> None:
         self._wait = 1.0
@@ -275,7 +275,7 @@ class _Pace:
 
 
 def _numbered(folder: Path, pattern: re.Pattern[str]) -> Iterator[tuple[int, Path]]:
-    for path in folder.iterdir() if folder.exists() else ():  # a job without rows leaves none
+    for path in folder.iterdir() if folder.exists() else ():  # a job without rows has no folder
         if found := pattern.fullmatch(path.name):
             yield int(found[1]), path
 

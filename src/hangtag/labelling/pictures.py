@@ -1,4 +1,4 @@
-"""Heat maps as files: for each photo one PNG with the photo and its heat maps side by side."""
+"""Heat maps as files: one PNG per photo, with the photo and its heat maps side by side."""
 
 import hashlib
 import os
@@ -20,7 +20,7 @@ from hangtag.imaging.preprocess import prepare_photo
 from hangtag.inference.explaining.explainer import Explainer, Explanation, HeatMap
 
 PANEL: Final = (288, 384)
-"""The width and height, in pixels, that a photo is brought to fit into."""
+"""The width and height, in pixels, into which a photo is fitted."""
 
 _MARGIN: Final = 16
 _LINE: Final = 22
@@ -33,7 +33,7 @@ _SUFFIX: Final = ".png"
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder of pictures; raises `UsageError` if it cannot be, before any photo is labelled."""
+    """Create the folder of pictures. Raises `UsageError` if that fails, before any photo is labelled."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -46,17 +46,17 @@ def write_pictures(
     folder: Path,
     on_progress: Callable[[int, int], None] = lambda _done, _failed: None,
 ) -> None:
-    """Write a picture of each photo into a folder, which exists; a photo that cannot be shown has none.
+    """Write a picture of each photo into an existing folder. Photos that cannot be decoded have none.
 
-    Each appears whole or not at all, and one photo at a time is in memory. `on_progress` is called with how many
-    photos were just done, and how many of them have no picture. Raises `OSError` if a file cannot be written.
+    Each file appears whole or not at all, and one photo at a time is in memory. `on_progress` is called with the
+    number of photos just done, and how many of them have no picture. Raises `OSError` if a file cannot be written.
     """
     for photo in photos:
         try:
             data = photo.read(DEFAULT_LIMITS)
             image = decode_photo(data, at_least=PANEL)
             pixels = prepare_photo(data, explainer.model.card.preprocessing)
-        except PhotoError:  # the table of labels says why
+        except PhotoError:  # the table of labels has the reason
             on_progress(1, 1)
             continue
         picture = render_picture(image, explainer.explain(pixels), printable(photo.name))
@@ -66,10 +66,10 @@ def write_pictures(
 
 
 def name_picture(path: str) -> str:
-    """Return the name of a photo's picture: no two photos share one, whatever folders they lie in.
+    """Return the file name of a photo's picture, unique across folders.
 
-    Everything but letters, digits and `-._` is written as `%` and two digits for each of its bytes, as in a URL. A
-    name that is too long for a file ends in `~` and a fingerprint of the whole.
+    Everything but letters, digits and `-._` is percent-encoded as in a URL. A name that is too long for a file is cut
+    and ends in `~` and a hash of the whole.
     """
     name = quote(os.fsencode(path), safe="").replace("~", "%7E")
     name = f"%2E{name[1:]}" if name.startswith(".") else name  # no hidden files
@@ -103,7 +103,7 @@ def render_picture(image: Image.Image, explanation: Explanation, title: str) -> 
 
 
 def _path_of(photo: PhotoSource) -> str:
-    """Return what tells a photo from all others: its path, which its name may not hold byte for byte."""
+    """Return a photo's unique path. Its name may not have the exact bytes of the path."""
     path = getattr(photo, "path", None)
     return path if isinstance(path, str) else photo.name
 
@@ -115,12 +115,12 @@ def _fit(image: Image.Image) -> Image.Image:
 
 
 def _say(found: HeatMap) -> str:
-    """Return the label and its confidence, of which what is not certain never reads as 100 %."""
+    """Return the label and its confidence. Only certainty is shown as 100 %."""
     return f"{printable(found.label)}  {min(found.confidence, 0.999):.1%}"
 
 
 def _shorten(pen: ImageDraw.ImageDraw, text: str, width: int) -> str:
-    """Return a text that fits; of one that is too long, its end, where names differ."""
+    """Return a text that fits. A text that is too long keeps its end, where names differ."""
     return next((short for short in _iter_shorter(text) if pen.textlength(short, _font()) <= width), "")
 
 

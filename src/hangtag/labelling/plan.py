@@ -1,4 +1,4 @@
-"""The manifest of a job: what it writes and what its predictions depend on, stored as `_job.json` with its rows.
+"""The manifest of a job, stored as `_job.json` with its rows: what it writes and what its predictions depend on.
 
 Rows from different models or settings never mix in one table.
 """
@@ -23,10 +23,10 @@ from hangtag.tables.cells import TEXT_KINDS
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """The models' files by their SHA-256, the precision each really computes in, and the columns of the table.
+    """The SHA-256 of the models' files, the precision that each really uses, and the columns of the table.
 
-    A model's file holds its preprocessing, its thresholds and its taxonomy too. `columns` are the kinds of the
-    columns by name, and `top_k` is how many candidates there are.
+    A model's file includes its preprocessing, thresholds and taxonomy. `columns` are the kinds of the columns by name,
+    and `top_k` is the number of candidates.
     """
 
     models: Mapping[str, str]
@@ -36,7 +36,7 @@ class Fingerprint:
 
     @classmethod
     def of(cls, models: Mapping[str, Model], layout: Layout) -> "Fingerprint":
-        """Return the fingerprint of a job with these models, given by name, that writes this layout."""
+        """Return the fingerprint of a job that writes this layout with these models, given by name."""
         return cls(
             {name: model.sha256 for name, model in models.items()},
             {name: _describe_precision(model) for name, model in models.items()},
@@ -49,7 +49,7 @@ class Fingerprint:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Fingerprint":
-        """Return what `to_json` gave. Raises `TypeError` or `ValueError` for anything else."""
+        """Build from the result of `to_json`. Raises `TypeError` or `ValueError` for anything else."""
         found = cls(**values)
         for texts in (found.models, found.precisions, found.columns):
             if not (isinstance(texts, dict) and all(isinstance(text, str) for text in texts.values())):
@@ -90,7 +90,7 @@ class Fingerprint:
 
 
 def _describe_precision(model: Model) -> str:
-    """Return the precision of a model, and for an int8 form, which is a file of its own, which form it is."""
+    """Return the precision of a model. An int8 form is a file of its own, so it is named as well."""
     precision = model.engine.precision
     if precision != QUANTISED_PRECISION:
         return precision
@@ -116,7 +116,7 @@ _FORMAT: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A job: what its answers depend on, its inputs as they were named, and whether every photo has its rows."""
+    """A job: what its predictions depend on, its inputs as named, and whether every photo has its rows."""
 
     fingerprint: Fingerprint
     inputs: Sequence[str]
@@ -133,21 +133,21 @@ class Manifest:
             "inputs": list(self.inputs),
         }
         with replacing(folder / MANIFEST) as temporary:
-            text = json.dumps(values, indent=2)  # in ASCII: an input's name may not be UTF-8
+            text = json.dumps(values, indent=2)  # ASCII, as an input's name may not be UTF-8
             temporary.write_text(text + "\n", encoding="ascii")
 
     def finish(self, folder: Path) -> None:
-        """Write down that every photo has its rows."""
+        """Record that every photo has its rows."""
         replace(self, is_finished=True).write(folder)
 
 
 def has_manifest(folder: Path) -> bool:
-    """Return whether a folder is that of a job."""
+    """Return whether a folder holds a job."""
     return (folder / MANIFEST).exists()
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Read the manifest of a job's folder. Raises `UsageError` for one that cannot be understood."""
+    """Read the manifest in a job's folder. Raises `UsageError` for an invalid one."""
     try:
         return _from_json(json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
     except (ValueError, KeyError, TypeError) as error:
@@ -201,11 +201,11 @@ class Plan:
 
     @property
     def folder(self) -> Path:
-        """Where the job's rows lie."""
+        """The folder of the job's rows."""
         path = self.output.path.resolve()
         return path if self.output.is_folder else path.with_name(f".{path.name}.job")
 
     @property
     def resumes(self) -> bool:
-        """Whether the rows of an earlier run stay."""
+        """Whether the rows of an earlier run are kept."""
         return self.start in {Start.RESUME, Start.RETRY}

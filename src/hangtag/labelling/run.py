@@ -1,4 +1,4 @@
-"""One run: labels every photo of the inputs, writes its rows, and returns a summary."""
+"""One run: labels every photo of the inputs, writes the rows, and returns a summary."""
 
 import contextlib
 import time
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from hangtag.labelling.job import Job
 
 BANDS: Final = (0.0, 0.5, 0.7, 0.9)
-"""Where each band of confidence begins; it ends where the next begins, and the last at 1."""
+"""The start of each band of confidence. It ends where the next one starts, and the last ends at 1."""
 
 
 @dataclass
 class Summary:
     """Counts over the rows of a table.
 
-    `photos_before` of the photos were finished by an earlier run. `labels` counts by model and column, and `bands`
-    by model how many photos lie in each of `BANDS` with the deepest label of their category path. `answers` counts by
-    model the levels that the answers end at (None for an empty answer), `flags` by model the flags.
+    An earlier run finished `photos_before` of the photos. `labels` counts by model and column. `bands` counts by model
+    the photos in each of `BANDS`, by the confidence of the deepest category level. `answers` counts by model the levels
+    at which answers end (None for an empty answer), and `flags` by model the flags.
     """
 
     layout: Layout
@@ -50,22 +50,22 @@ class Summary:
 
     @property
     def failed(self) -> int:
-        """How many photos have no label."""
+        """How many photos have no labels."""
         return self.reasons.total()
 
     @property
     def labelled(self) -> int:
-        """How many photos have their labels."""
+        """How many photos have labels."""
         return self.photos - self.failed
 
     @property
     def images_per_second(self) -> float:
-        """Photos of this run a second, failed ones included, from the first file read to the last row written."""
+        """The speed of this run, including failed photos, from the first file read to the last row written."""
         return (self.photos - self.photos_before) / self.seconds if self.seconds else 0.0
 
     @property
     def categories(self) -> dict[str, Counter[str]]:
-        """The labels that each model gave at its highest category level, or, without one, in its first column."""
+        """The labels that each model gave at its highest category level, or in its first column if it has no levels."""
         order = dict.fromkeys((*CATEGORY_COLUMNS, *self.layout.label_columns))
         return {
             model: next((labels[column] for column in order if labels.get(column)), Counter())
@@ -74,19 +74,19 @@ class Summary:
 
     @property
     def deepest_column(self) -> str:
-        """The column whose confidence is counted: the deepest category level, or, without one, the first column."""
+        """The column whose confidence is counted: the deepest category level, or the first column without levels."""
         levels = [column for column in CATEGORY_COLUMNS if column in self.layout.answered]
         return levels[-1] if levels else self._answered[0]
 
     @property
     def columns(self) -> list[str]:
-        """The columns that rows have to have to be counted."""
+        """The columns that rows need in order to be counted."""
         model = [MODEL] if self.layout.compares_models else []
         confidence = confidence_of(self.deepest_column)
         return [*model, STATUS, REASON, *self._answered, confidence, ANSWER_LEVEL, FLAGS]
 
     def add(self, rows: Rows) -> None:
-        """Count rows. Those of one photo, which are as many as there are models, come together."""
+        """Count rows. Those of one photo, one per model, must come together."""
         models = len(self.layout.models)
         self.photos += len(rows[STATUS]) // models
         self.reasons.update(Reason(str(reason)) for reason in rows[REASON][::models] if reason is not None)
@@ -103,7 +103,7 @@ class Summary:
     def _count_answers(self, model: str, rows: Rows) -> None:
         answers, flags = self.answers.setdefault(model, Counter()), self.flags.setdefault(model, Counter())
         for level, found in zip(rows[ANSWER_LEVEL], rows[FLAGS], strict=True):
-            if isinstance(found, tuple):  # a photo without a label has no flags, not even none
+            if isinstance(found, tuple):  # without labels there are no flags, not even an empty list
                 answers[None if level is None else str(level)] += 1
                 flags.update(map(Flag, found))
 
@@ -147,7 +147,7 @@ OnProgress = Callable[[int, int], None]
 
 
 Pipeline = Callable[[Iterable[InputPhoto]], Generator[tuple[Predictions, ...]]]
-"""Labels photos batch by batch, in order, as `predict_photos` does; lets go of everything when it is closed."""
+"""Labels photos batch by batch, in order, as `predict_photos` does. Closing it releases its resources."""
 
 
 def ignore_progress(_done: int, _failed: int) -> None:
@@ -156,10 +156,10 @@ def ignore_progress(_done: int, _failed: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Labeller:
-    """Labels photos with one model or several, given by name.
+    """Labels photos with one or more models, given by name.
 
-    `top_k` candidates are written for each label; `threads` decode photos next to the models; `given` are the columns
-    that come with the photos. `pipeline` labels them elsewhere with the same models, None here.
+    `top_k` candidates are written for each label. `threads` threads decode photos. `given` are the columns that come
+    with the photos. `pipeline` labels elsewhere with the same models (None: in this process).
     """
 
     models: Mapping[str, Predictor]
@@ -183,7 +183,7 @@ class Labeller:
     ) -> Summary:
         """Write the rows of all photos of a walk, and return their summary.
 
-        Raises `UsageError` if the inputs hold no photo at all.
+        Raises `UsageError` if the inputs hold no photos.
         """
         summary = Summary(self.layout)
         self._write_rows(walk, writer, on_progress, summary)
@@ -192,7 +192,7 @@ class Labeller:
     def resume(self, walk: PhotoInput, job: "Job", on_progress: OnProgress = ignore_progress) -> Summary:
         """Write the rows of the photos that a job has not finished, and return the summary of all its photos.
 
-        Raises `UsageError` if there is no photo at all, neither in the inputs nor in the job.
+        Raises `UsageError` if there are no photos, neither in the inputs nor in the job.
         """
         summary = Summary(self.layout)
         for rows in job.iter_rows(summary.columns):

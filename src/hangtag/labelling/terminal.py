@@ -1,6 +1,6 @@
-"""The terminal output of a run: lines of progress, a table of the first photos, and the summary.
+"""The terminal output of a run: progress lines, a table of the first photos, and the summary.
 
-The progress bar is elsewhere (`progress`), since its library takes longer to import than a photo to label.
+The library of the progress bar is imported on use, since that takes longer than labelling a photo.
 """
 
 import contextlib
@@ -34,21 +34,21 @@ from hangtag.tables.cells import Cell
 from hangtag.tables.writing import Rows, join_names
 
 SHOWN_ROWS: Final = 100
-"""How many rows are shown; a longer table is for a file, and memory stays flat."""
+"""How many rows are shown. Longer tables belong in a file, and memory stays bounded."""
 
 SHOWN_CATEGORIES: Final = 12
 
 _WIDE: Final = 110
-"""From this many columns on, each attribute has a column of its own."""
+"""From this terminal width on, each attribute has its own column."""
 
 _DOUBTFUL: Final = 0.5
-"""Under this confidence another answer may well be right; it is shown in another colour."""
+"""Below this confidence the label may well be wrong. It is shown in another colour."""
 
 _HEADINGS: Final = {"baseColour": "colour"}
 
 
 class TerminalTable:
-    """Keeps the first rows and prints them as a table when it is finished; a `TableWriter`."""
+    """Keeps the first rows and prints them as a table at the end; a `TableWriter`."""
 
     def __init__(self, console: Console, layout: Layout, rows: int = SHOWN_ROWS) -> None:
         self._console = console
@@ -62,7 +62,7 @@ class TerminalTable:
         self._seen = 0
 
     def write(self, rows: Rows) -> None:
-        """Keep the first rows, count all."""
+        """Keep the first rows, and count all of them."""
         self._seen += len(rows[PATH])
         for position in range(min(len(rows[PATH]), self._limit - len(self._kept))):
             self._kept.append({name: column[position] for name, column in rows.items()})
@@ -115,9 +115,9 @@ class TerminalTable:
 def print_summary(
     console: Console, summary: Summary, damage: Sequence[str] = (), notes: Sequence[str] = ()
 ) -> None:
-    """Print how many photos were labelled, how fast, why others were not, and what was seen.
+    """Print how many photos were labelled, how fast, why others were not, and the labels.
 
-    `damage` says what is wrong with the inputs that could not be read to their end, `notes` how tables were read.
+    `damage` lists inputs that could not be read to their end, `notes` are remarks on how tables were read.
     """
     console.print(_headline(summary))
     for reason, count in summary.reasons.most_common():
@@ -134,7 +134,7 @@ def print_summary(
         shown = [f"{label} {count:,}" for label, count in counts.most_common(SHOWN_CATEGORIES)]
         others = [f"{len(counts) - len(shown)} others"] if len(counts) > len(shown) else []
         console.print(Text(printable(f"  {model}{', '.join(shown + others)}")))
-        if any(summary.bands[name]):  # none where only another model answers the column
+        if any(summary.bands[name]):  # empty if only another model predicts the column
             console.print(Text(printable(f"  {model}{_render_bands(summary, name)}"), style="dim"))
         if (
             set(summary.answers[name]) - {summary.deepest_column}
@@ -173,7 +173,7 @@ def _headline(summary: Summary) -> Text:
 
 
 def _render_category(row: dict[str, Cell]) -> Text:
-    """Return the category path; the part that the model is not confident of is set apart.
+    """Return the category path. The part that the model is not confident of is set apart.
 
     The percentage is that of the least certain level: a path is right at most as often as each of its labels.
     """
@@ -208,7 +208,7 @@ SECONDS_A_LINE: Final = 60.0
 
 
 class ProgressLines:
-    """Prints a line now and then: photos so far, images a second since the last line, the share that failed."""
+    """Prints occasional lines: photos so far, images per second since the last line, and the share that failed."""
 
     def __init__(
         self, console: Console, finished: int = 0, clock: Callable[[], float] = time.monotonic
@@ -220,7 +220,7 @@ class ProgressLines:
         self._line_at = clock()
 
     def __call__(self, done: int, failed: int) -> None:
-        """Count photos just done, and those of them that failed."""
+        """Count the photos just done, and how many of them failed."""
         self._done += done
         self._failed += failed
         self._since_line += done
@@ -234,7 +234,7 @@ class ProgressLines:
 
 
 def render_share(failed: int, done: int) -> str:
-    """Return `0.25% failed`, or nothing if nothing has."""
+    """Return `0.25% failed`, or an empty string if nothing failed."""
     return f"{failed / done:.2%} failed" if failed else ""
 
 
@@ -242,10 +242,10 @@ def render_share(failed: int, done: int) -> str:
 def show_progress(
     console: Console, count: Callable[[], int | None], finished: int = 0
 ) -> Iterator[OnProgress]:
-    """Show a bar while the block runs, and give it the function to call with the photos just done.
+    """Show a progress bar during the block. Yields the function to call with the photos just done.
 
-    `finished` photos were done before. `count` is called during the work, so the time left appears as soon as the
-    number of photos is known.
+    `finished` photos were done before. `count` is called during the work, so the remaining time appears as soon as
+    the number of photos is known.
     """
     columns = (BarColumn(), MofNCompleteColumn(), _ImagesPerSecond(), _ShareFailed(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
@@ -266,7 +266,7 @@ def show_progress(
 
 
 class _ImagesPerSecond(ProgressColumn):
-    """The speed over the last while."""
+    """The recent speed."""
 
     def render(self, task: Task) -> Text:
         """Return the speed as text."""
@@ -274,7 +274,7 @@ class _ImagesPerSecond(ProgressColumn):
 
 
 class _ShareFailed(ProgressColumn):
-    """How many of the photos of this run failed."""
+    """The share of this run's photos that failed."""
 
     def render(self, task: Task) -> Text:
         """Return the share as text."""

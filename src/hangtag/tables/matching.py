@@ -127,18 +127,18 @@ class NameMatcher:
             if not found and not is_file:
                 found = self._look_up(self._stems, likeness, key)
             if found:
-                return self._settle(found, likeness, is_file=is_file)
+                return self._accept(found, likeness, is_file=is_file)
         in_folders = list(_iter_folder_keys(written, is_file=is_file))
         for likeness, key in in_folders:
             found = self._find_in_folders(key, likeness, is_file=is_file) if likeness <= weakest else []
             if found:
-                return self._settle(found, likeness, is_file=is_file)
+                return self._accept(found, likeness, is_file=is_file)
         if weakest >= Likeness.PREFIX and not is_file and (found := self._find_by_prefix(written)):
             return Match(tuple(found), Likeness.PREFIX)
         if weakest >= Likeness.OTHER_FOLDER:
             found = self._look_up_base(in_folders[0][1], in_folders[0][0], is_file=is_file)
             if found:
-                return self._settle(found, Likeness.OTHER_FOLDER, is_file=is_file)
+                return self._accept(found, Likeness.OTHER_FOLDER, is_file=is_file)
         return Match(candidates=self._find_alike(written))
 
     def match_all(self, values: Iterable[str], weakest: Likeness = Likeness.PREFIX) -> dict[str, Match]:
@@ -154,10 +154,13 @@ class NameMatcher:
                 )
         keys = {_prefix_key(value) for value in matches}
         return {
-            value: self._yield(_prefix_key(value), match, surest, keys) for value, match in matches.items()
+            value: self._drop_weaker(_prefix_key(value), match, surest, keys)
+            for value, match in matches.items()
         }
 
-    def _yield(self, key: str, match: Match, surest: Mapping[int, Likeness], keys: Collection[str]) -> Match:
+    def _drop_weaker(
+        self, key: str, match: Match, surest: Mapping[int, Likeness], keys: Collection[str]
+    ) -> Match:
         """Drop photos that another value matches more strongly, or with a longer prefix."""
         kept = tuple(
             photo
@@ -174,7 +177,7 @@ class NameMatcher:
         ends = range(len(key) + 1, len(base) + 1)
         return any(base[:end] in keys for end in ends if not base[end : end + 1].isalnum())
 
-    def _settle(self, found: Sequence[int], likeness: Likeness, *, is_file: bool) -> Match:
+    def _accept(self, found: Sequence[int], likeness: Likeness, *, is_file: bool) -> Match:
         """Accept a match unless it is ambiguous. Photos of one product may differ in their extension."""
         names = {self.names[position] for position in found}
         if len(names if is_file else {product_id(name) for name in names}) > 1:

@@ -1,1 +1,1 @@
-"""Heat maps of predictions, from the bundle alone, for every network that hangtag can run."""
+"""Heat maps of predictions from a bundle, for every network that hangtag can run."""

@@ -1,7 +1,7 @@
-"""Class activation maps: heads on a mean of features say by themselves which part of a photo spoke for a class.
+"""Class activation maps: a linear head on the mean of a feature map shows which part of a photo supports a class.
 
-Which heads these are is found in the graph, and so is where the cells of the feature map look: the centre of each
-one's field of view, in pixels of the input.
+Such heads are found in the graph, and so are the positions of the feature map's cells: the centre of each one's
+receptive field, in input pixels.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,27 +20,28 @@ Weights = npt.NDArray[np.float32]
 """The weights of one head, float32 of shape (classes, channels)."""
 
 _ROUNDABOUT: Final = 12
-"""How many operators may stand between the parts of a head: exporters write one layer in several ways."""
+"""How many operators to follow between the parts of a head: exporters write one layer in several ways."""
 
 _SHIFTS: Final = frozenset({"Add", "Subtract", "Convert", "Reshape", "Squeeze"})
-"""What may follow the product of features and weights."""
+"""Operators that may follow the product of features and weights."""
 
 _SHAPES: Final = frozenset({"Reshape", "Squeeze", "Unsqueeze", "Gather", "Convert"})
-"""What may stand between the mean and the product: it moves numbers and changes none."""
+"""Operators that may come between the mean and the product: they move numbers without changing them."""
 
 
 @dataclass(frozen=True, slots=True)
 class LinearHeads:
-    """A feature map, which is an output inside a graph of shape (n, channels, rows, columns), and heads on its mean."""
+    """A feature map (an output inside a graph, shape (n, channels, rows, columns)) and the linear heads on its mean."""
 
     features: Any
     weights: dict[str, Weights]
 
 
 def find_linear_heads(graph: Any, columns: Sequence[str]) -> LinearHeads | None:  # noqa: ANN401 - OpenVINO has no types
-    """Return those heads that look like a linear layer on the mean of the first such head's feature map, or None.
+    """Return the heads that look like a linear layer on the mean of the first such head's feature map, or None.
 
-    `graph` is an OpenVINO model. That a head looks like one is no proof: its sums have to be compared with its logits.
+    `graph` is an OpenVINO model. The structure is no proof: the weighted sums still have to be compared with the
+    logits.
     """
     found: LinearHeads | None = None
     for result in graph.results:
@@ -57,7 +58,7 @@ def find_linear_heads(graph: Any, columns: Sequence[str]) -> LinearHeads | None:
 
 
 def _trace(logits: Any) -> tuple[Any, Weights] | None:  # noqa: ANN401
-    """Walk from the logits back to the feature map; return it and the weights on the way, or None."""
+    """Follow the graph from the logits back to the feature map. Return the map and the weights, or None."""
     product = _last(_walk(logits, _SHIFTS))
     if product.get_node().get_type_name() != "MatMul":
         return None
@@ -72,7 +73,7 @@ def _trace(logits: Any) -> tuple[Any, Weights] | None:  # noqa: ANN401
 
 
 def _walk(output: Any, through: frozenset[str]) -> Iterator[Any]:  # noqa: ANN401
-    """Yield an output and those that it is made of, back to the first that another operator than these makes."""
+    """Yield an output and its sources, back to the first output of an operator other than these."""
     for _ in range(_ROUNDABOUT):
         yield output
         node = output.get_node()
@@ -96,7 +97,7 @@ def _weights_of(product: Any) -> Weights | None:  # noqa: ANN401
 
 
 def _constant(output: Any) -> Weights | None:  # noqa: ANN401
-    """Return the numbers of a constant, also of one that is stored in half precision; None for what is computed."""
+    """Return the value of a constant, including one stored in half precision; None for a computed value."""
     node = output.get_node()
     if node.get_type_name() == "Convert":
         node = node.input_value(0).get_node()
@@ -123,12 +124,12 @@ Pair = npt.NDArray[np.float64]
 
 
 def locate_cells(features: Any, height: int, width: int) -> tuple[Axis, Axis]:  # noqa: ANN401 - OpenVINO has no types
-    """Return the rows and columns of a feature map: an output of shape (n, channels, rows, columns) inside a graph.
+    """Return the row and column axes of a feature map: an output of shape (n, channels, rows, columns) inside a graph.
 
-    Each layer's kernel, stride and padding move the field of view; composed from the map back to the input of
-    `height` x `width` pixels they give its centre (Araujo, Norris and Sim, "Computing Receptive Fields of
-    Convolutional Neural Networks", Distill 2019). Where something on the way is unknown, the cells are taken to share
-    the input evenly.
+    Each layer's kernel, stride and padding move the receptive field. Composed from the map back to the input of
+    `height` x `width` pixels, they give its centre (Araujo, Norris and Sim, "Computing Receptive Fields of
+    Convolutional Neural Networks", Distill 2019). If an operator on the way is unknown, the cells are assumed to
+    divide the input evenly.
     """
     counts, sizes = _spatial(features), np.array([height, width], float)
     if counts is None:
@@ -154,7 +155,7 @@ def _compose(output: Any, size: tuple[int, int]) -> tuple[Pair, Pair] | None:  #
 
 
 def _step(node: Any) -> tuple[Pair, Pair] | None:  # noqa: ANN401
-    """Return by how much a layer strides and what it adds to a position, None for one that does neither."""
+    """Return a layer's stride and the offset that it adds to a position; None for a layer that has neither."""
     kind, attributes = node.get_type_name(), node.get_attributes()
     if kind == "Pad" and node.input_value(1).get_node().get_type_name() == "Constant":
         return np.ones(2), -np.asarray(node.input_value(1).get_node().data[-2:], float)
@@ -166,7 +167,7 @@ def _step(node: Any) -> tuple[Pair, Pair] | None:  # noqa: ANN401
 
 
 def _like(output: Any) -> Any | None:  # noqa: ANN401
-    """Return what an operator makes its output of cell by cell: its first input of as many rows and columns."""
+    """Return the input that an operator maps cell by cell: the first one with as many rows and columns."""
     inputs = (port.get_source_output() for port in output.get_node().inputs())
     return next((source for source in inputs if _spatial(source) == _spatial(output)), None)
 
@@ -180,11 +181,11 @@ def _spatial(output: Any) -> tuple[int, int] | None:  # noqa: ANN401
 
 _PROBES: Final = 3
 _TOLERANCE: Final = 1e-3
-"""How far a head's sums may be from its logits, relative to the largest: all is computed in float32 here."""
+"""How far a head's sums may differ from its logits, relative to the largest. Everything is float32 here."""
 
 
 class ClassActivation:
-    """The graph of a model, compiled to give its feature map too, and the heads that are linear on the mean of it."""
+    """A model's graph compiled to also return its feature map, and the heads that are linear on its mean."""
 
     def __init__(self, compiled: Any, heads: LinearHeads, views: Views) -> None:  # noqa: ANN401 - OpenVINO has no types
         self._compiled = compiled
@@ -193,9 +194,9 @@ class ClassActivation:
 
     @classmethod
     def of(cls, engine: Engine) -> Self | None:
-        """Compile the graph of an engine; None when no head of it is linear on the mean of a feature map.
+        """Compile the graph of an engine. Returns None if it has no head that is linear on the mean of a feature map.
 
-        That a head is so is found by the structure of the graph, and believed when its sums are its logits.
+        Such heads are found by the graph's structure, and kept only if their sums equal their logits.
         """
         graph = engine.copy_graph()
         heads = find_linear_heads(graph, engine.card.columns)
@@ -207,22 +208,22 @@ class ClassActivation:
         settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": engine.threads}
         compiled = load_runtime().compile_model(graph, "CPU", settings)
         found = cls(compiled, heads, Views(Shifts.of(rows), Shifts.of(columns)))
-        found._drop_others(engine)
+        found._drop_unproven(engine)
         return found if heads.weights else None
 
     @property
     def columns(self) -> frozenset[str]:
-        """The columns whose decisions can be explained so."""
+        """The columns that have activation maps."""
         return frozenset(self._heads.weights)
 
     def render(self, pixels: Pixels, classes: Mapping[str, int]) -> dict[str, Values]:
-        """Return what spoke for these classes, by column: float32 (height, width) of uint8 (height, width, 3).
+        """Return the evidence for these classes by column, float32 (height, width), in uint8 pixels (height, width, 3).
 
-        The evidence of a cell for a class is the sum of its features, weighted as the head weights their mean: these
-        add up to the class's logit (Zhou et al., "Learning Deep Features for Discriminative Localization", CVPR
-        2016), and are what Grad-CAM gives for such a network (Selvaraju et al., ICCV 2017). Since a cell is large,
-        copies of the photo are looked at that are shifted by parts of a cell, and mirrored; their maps, shifted back,
-        lie between each other (shift-and-stitch: Long, Shelhamer and Darrell, CVPR 2015).
+        The evidence of a cell for a class is the sum of its features, weighted like their mean in the head. Over all
+        cells it adds up to the class's logit (Zhou et al., "Learning Deep Features for Discriminative Localization",
+        CVPR 2016), and it equals Grad-CAM for such a network (Selvaraju et al., ICCV 2017). Since cells are large,
+        copies of the photo that are mirrored and shifted by parts of a cell are used too, and their maps interleaved
+        (shift-and-stitch: Long, Shelhamer and Darrell, CVPR 2015).
         """
         weights = np.stack([self._heads.weights[column][index] for column, index in classes.items()])
         evidence = np.zeros((len(classes), *pixels.shape[:2]), np.float32)
@@ -233,7 +234,7 @@ class ClassActivation:
         return dict(zip(classes, evidence, strict=True))
 
     def _run(self, pixels: npt.NDArray[np.uint8]) -> tuple[Values, dict[str, Values]]:
-        """Return the feature map, float32 (n, channels, rows, columns), and the logits by column, of n photos."""
+        """Return the feature map, float32 (n, channels, rows, columns), and the logits by column, for n photos."""
         request = self._compiled.create_infer_request()
         request.infer([pixels])
         outputs = self._compiled.outputs
@@ -247,13 +248,13 @@ class ClassActivation:
         }
         return answers[-1], logits
 
-    def _drop_others(self, engine: Engine) -> None:
-        """Keep the heads whose weighted sums are their logits, save for a number that is the same for all photos."""
+    def _drop_unproven(self, engine: Engine) -> None:
+        """Drop the heads whose weighted sums differ from their logits by more than a constant bias."""
         preprocessing = engine.card.preprocessing
         shape = (_PROBES, preprocessing.height, preprocessing.width, 3)
         features, logits = self._run(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
         means = features.mean(axis=(2, 3))
         for column, found in logits.items():
             offsets = found - means @ self._heads.weights[column].T
-            if not np.ptp(offsets, axis=0).max() <= _TOLERANCE * np.abs(found).max():  # NaN is none either
+            if not np.ptp(offsets, axis=0).max() <= _TOLERANCE * np.abs(found).max():  # also drops NaN
                 del self._heads.weights[column]

@@ -20,18 +20,18 @@ from hangtag.inference.model import Model
 from hangtag.inference.probabilities import PredictionBuilder
 
 COVERS_ALONG: Final = 6
-"""How many covers, side by side, are as long as the photo's shorter side. Measured: `docs/heat-maps.md`."""
+"""How many covers fit along the photo's shorter side. Chosen by measurement: `docs/heat-maps.md`."""
 
 _UNCHANGED: Final = 8
-"""A part that differs from the cover by so little, of 255, loses nothing: the background need not be covered."""
+"""An area this close to the cover's colour (of 255 levels) is not covered, as that would change nothing."""
 
 
 def render_occlusion(engine: Engine, pixels: Pixels, classes: Mapping[str, int]) -> dict[str, Values]:
-    """Return what spoke for these classes, by column: float32 (height, width) of uint8 pixels (height, width, 3).
+    """Return the evidence for these classes, by column: float32 (height, width) for uint8 pixels (height, width, 3).
 
-    A square in the photo's own border colour moves over it in steps of half its side. At its place stands what it
-    costs the class in log odds (Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014;
-    log odds, since a probability close to 1 hides what was lost).
+    A square in the photo's own border colour is moved over it in steps of half its side. The evidence at each place
+    is the loss in the log odds of the class (Zeiler and Fergus, "Visualizing and Understanding Convolutional
+    Networks", ECCV 2014). Log odds are used because a probability close to 1 hides losses.
     """
     height, width = size = pixels.shape[:2]
     side = max(2, round(min(size) / COVERS_ALONG))
@@ -48,7 +48,7 @@ def render_occlusion(engine: Engine, pixels: Pixels, classes: Mapping[str, int])
 
 
 def _centres(length: int, side: int) -> Axis:
-    """Return where the cover's middle stands: from edge to edge, so that those are covered as often as the rest."""
+    """Return the centres of the cover, from edge to edge, so that the edges are covered as often as the middle."""
     count = 1 + max(1, round(length / (side / 2)))
     return Axis(count, 0.0, (length - 1) / (count - 1))
 
@@ -78,7 +78,7 @@ def _window(axis: Axis, position: int, side: int) -> slice:
 
 
 def _log_odds(logits: Values, index: int) -> npt.NDArray[np.float64]:
-    """Return `log(p / (1 - p))` of a class, shape (n,); of a head with one class, its logit."""
+    """Return `log(p / (1 - p))` of a class, shape (n,); for a head with one class, its logit."""
     exact = logits.astype(float)
     others = np.delete(exact, index, axis=1)
     odds = exact[:, index] - np.logaddexp.reduce(others, axis=1) if others.shape[1] else exact[:, index]
@@ -86,11 +86,11 @@ def _log_odds(logits: Values, index: int) -> npt.NDArray[np.float64]:
 
 
 USUAL_COLUMNS: Final = ("masterCategory", "articleType")
-"""The decisions that are explained when nothing else is asked for, of those that a model makes."""
+"""The columns that are explained by default, if the model has them."""
 
 
 class Method(StrEnum):
-    """How a heat map is made. Occlusion is the usual one: `docs/heat-maps.md` has the figures."""
+    """How a heat map is made. Occlusion is the default; `docs/heat-maps.md` compares them."""
 
     OCCLUSION = "occlusion"
     ACTIVATION = "activation"
@@ -98,9 +98,9 @@ class Method(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HeatMap:
-    """The heat map of a label; `heat` is on the preprocessed pixels, float32 (height, width), 0 to 1.
+    """The heat map of a label; `heat` covers the preprocessed pixels, float32 (height, width), 0 to 1.
 
-    The strongest place has 1. If nothing supports the label, all values are 0.
+    The maximum is 1. If nothing supports the label, all values are 0.
     """
 
     column: str
@@ -118,20 +118,20 @@ class Explanation:
     preprocessing: Preprocessing
 
     def heat_of_photo(self, column: str, size: tuple[int, int]) -> Heat:
-        """Return a map on the upright photo of this size (width, height): float32 (height, width), 0 to 1."""
+        """Return a map for the upright photo of size (width, height): float32 (height, width), 0 to 1."""
         return bring_to_photo(self.maps[column].heat, self.preprocessing.box_of(size), size)
 
 
 def usual_columns(card: Card) -> tuple[str, ...]:
-    """Return the columns that are explained when none is named: of a model without the usual ones, its first."""
+    """Return the columns that are explained by default. If a model has none of the usual ones, it is its first."""
     return tuple(column for column in USUAL_COLUMNS if column in card.columns) or card.columns[:1]
 
 
 class Explainer:
-    """Explains a model's decisions. Safe to use from several threads.
+    """Explains a model's predictions. Safe to use from several threads.
 
-    A head that is not one linear layer on the mean of a feature map has no activation map and is explained by
-    occlusion, whatever `method` says; each `HeatMap` names its own. Nothing is compiled before it is needed.
+    Heads without an activation map, those that are not one linear layer on the mean of a feature map, are explained
+    by occlusion, whatever `method` says. Each `HeatMap` names its method. Nothing is compiled before it is needed.
     """
 
     def __init__(self, model: Model, method: Method = Method.OCCLUSION) -> None:
@@ -148,8 +148,8 @@ class Explainer:
     ) -> Explanation:
         """Return the heat maps of a preprocessed photo, uint8 (height, width, 3), for these columns.
 
-        What is explained is the chosen label of each column, or the one that `classes` names for it. Raises
-        `UsageError` for a column or label that the model does not know, and for pixels of another shape or type.
+        The chosen label of each column is explained, or the one in `classes`. Raises `UsageError` for an unknown column
+        or label, and for pixels of another shape or type.
         """
         card, others = self.model.card, classes or {}
         asked = dict.fromkeys([*(usual_columns(card) if columns is None else columns), *others])
@@ -171,7 +171,7 @@ class Explainer:
         return Explanation({column: maps[column] for column in asked}, card.preprocessing)
 
     def _iter_heat(self, pixels: Pixels, indices: Mapping[str, int]) -> Iterator[tuple[str, Method, Heat]]:
-        """Yield the heat of each column's class; the columns of one method share their work."""
+        """Yield the heat map of each column's class. Columns that use the same method are computed together."""
         activation = self._prepare()
         known = frozenset() if activation is None else activation.columns
         active = {column: index for column, index in indices.items() if column in known}
@@ -184,7 +184,7 @@ class Explainer:
                 yield column, Method.OCCLUSION, _scale(evidence)
 
     def _prepare(self) -> ClassActivation | None:
-        """Return what gives activation maps, compiled at the first call; None if there are none."""
+        """Return the activation maps, compiled on the first call; None if the model has none."""
         with self._lock:
             if not self._is_prepared:
                 self._activation = ClassActivation.of(self.model.engine)
@@ -200,7 +200,7 @@ def _find_class(card: Card, column: str, label: str) -> int:
 
 
 def _scale(evidence: Values) -> Heat:
-    """Keep what spoke for the class, and let the strongest place be 1."""
+    """Keep the positive evidence, and scale it so that the maximum is 1."""
     positive = np.maximum(evidence, np.float32(0))
     highest = positive.max()
     return positive / highest if highest > 0 else positive

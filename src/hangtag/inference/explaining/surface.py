@@ -1,4 +1,4 @@
-"""Values on a grid and on all pixels: spread smoothly, also from the maps of several shifted copies of a photo."""
+"""Interpolating values from a grid to pixels, also from the maps of several shifted copies of a photo."""
 
 from dataclasses import dataclass
 from typing import Final, Self
@@ -9,7 +9,7 @@ import numpy.typing as npt
 from hangtag.imaging.preprocess import Pixels, border_colour
 
 Values = npt.NDArray[np.float32]
-"""Values by place, float32 of shape (..., rows, columns) of a grid or (..., height, width) of pixels."""
+"""Values by position, float32 of shape (..., rows, columns) for a grid or (..., height, width) for pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Axis:
     stride: float
 
     def weigh(self, size: int) -> Values:
-        """Return how much each place counts for each of `size` pixels, float32 (size, count): a cubic B-spline."""
+        """Return the weight of each place for each of `size` pixels, float32 (size, count): a cubic B-spline."""
         places = self.first + self.stride * np.arange(self.count)
         pixels = np.clip(np.arange(size), places[0], places[-1])
         away = np.abs(pixels[:, None] - places) / self.stride
@@ -31,20 +31,20 @@ class Axis:
 
 
 def spread(values: Values, rows: Axis, columns: Axis, size: tuple[int, int]) -> Values:
-    """Return values (..., rows, columns) as smooth values of all pixels (..., height, width), size (height, width)."""
+    """Interpolate values (..., rows, columns) smoothly to all pixels (..., height, width), size (height, width)."""
     return np.asarray(rows.weigh(size[0]) @ values @ columns.weigh(size[1]).T, np.float32)
 
 
 MAX_PARTS: Final = 4
-"""Into how many parts a cell is divided along each axis, at most: so many times so many copies are looked at."""
+"""The largest number of parts into which a cell is divided along each axis. There is a copy for each part."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shifts:
-    """By how many pixels copies are shifted along one axis, falling and evenly; `axis` holds the cells of all copies.
+    """The pixels by which copies are shifted along one axis, descending in even steps; `axis` has all copies' cells.
 
-    A cell of a copy that is shifted by `by` looks at what lies `by` pixels before its own place in the photo, so that
-    the cells of all copies lie between each other.
+    A cell in a copy shifted by `by` sees what is `by` pixels before its own position in the photo, so the cells of all
+    copies interleave.
     """
 
     by: tuple[int, ...]
@@ -52,7 +52,7 @@ class Shifts:
 
     @classmethod
     def of(cls, axis: Axis) -> Self:
-        """Divide the cells of an axis into as many equal parts of whole pixels as there may be."""
+        """Divide the cells of an axis into as many equal parts of whole pixels as allowed."""
         stride = max(1, round(axis.stride))
         parts = max(count for count in range(1, MAX_PARTS + 1) if stride % count == 0)
         step = stride // parts
@@ -62,13 +62,13 @@ class Shifts:
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """The copies of a photo that are looked at, shifted along both axes."""
+    """The copies of a photo, shifted along both axes."""
 
     rows: Shifts
     columns: Shifts
 
     def copy(self, pixels: Pixels) -> npt.NDArray[np.uint8]:
-        """Return the copies, uint8 (n, height, width, 3), of uint8 (height, width, 3); behind them is their border."""
+        """Return the copies, uint8 (n, height, width, 3), of uint8 pixels. Gaps are filled with the border colour."""
         height, width = pixels.shape[:2]
         above, left = (max(map(abs, shifts.by)) for shifts in (self.rows, self.columns))
         wide = np.empty((height + 2 * above, width + 2 * left, 3), np.uint8)
@@ -78,7 +78,7 @@ class Views:
         return np.stack([wide[y : y + height, x : x + width] for y, x in corners])
 
     def stitch(self, maps: Values, size: tuple[int, int]) -> Values:
-        """Return one map (..., height, width) from the maps of the copies: float32 (..., n, rows, columns)."""
+        """Combine the maps of the copies, float32 (..., n, rows, columns), into one map (..., height, width)."""
         *others, _, rows, columns = maps.shape
         down, right = len(self.rows.by), len(self.columns.by)
         parts = np.moveaxis(maps.reshape(*others, down, right, rows, columns), (-4, -3), (-3, -1))

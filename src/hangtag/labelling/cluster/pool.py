@@ -13,19 +13,19 @@ from hangtag.labelling.cluster.worker import Chunk, HandedPhoto, Identity, Refus
 from hangtag.labelling.inputs.photo import InputPhoto
 
 CHUNK_PHOTOS: Final = 1024
-"""About a second of work for two processors: enough that handing over costs nothing, little to do again when lost."""
+"""About a second of work for two processors: the transfer costs little, and so does redoing a lost chunk."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterSettings:
-    """Which cluster, how many workers, and what each of them takes of its machine.
+    """The cluster to use, the number of workers, and their resources.
 
-    `address` is that of a running cluster, `auto` for the one that this machine belongs to, None to start one on this
-    machine for the time of the run. `workers` None is as many as there is room for, looked up again as machines come
-    and go. Each worker has `cpus` processors, None for those of the smallest machine and at most 4, and `gpus` GPUs.
-    `chunk` photos are handed over at a time. When no worker has been there for `patience_s` seconds, the run ends.
+    `address` is that of a running cluster, `auto` for the one that this machine belongs to, or None to start one on
+    this machine for the run. If `workers` is None, there are as many as the cluster has room for, updated as machines
+    come and go. Each worker has `cpus` processors (None: those of the smallest machine, at most 4) and `gpus` GPUs.
+    `chunk` photos are sent at a time. The run ends if there is no worker for `patience_s` seconds.
 
-    Raises `UsageError` if a number is too small to mean anything.
+    Raises `UsageError` if a number is too small.
     """
 
     address: str | None = None
@@ -43,53 +43,53 @@ class ClusterSettings:
 
 
 CHUNKS_AHEAD: Final = 2
-"""How many chunks a worker has at a time: when one ends, the next one is there. The first is what it works on."""
+"""How many chunks a worker has at a time: one in progress, and the next ones."""
 
 _CHUNKS_KEPT: Final = 4
-"""How many chunks for each worker may be under way or wait for an earlier one."""
+"""How many chunks per worker may be in progress or waiting for an earlier one."""
 
 _MOST_LOSSES: Final = 5
-"""How many workers may be lost with the same photos: chance takes one or two, photos that kill take all."""
+"""How many workers may be lost with the same photos. Chance takes one or two; photos that crash workers take all."""
 
 _MOST_FAILED_STARTS: Final = 10
 _LOOKED_UP_S: Final = 5.0
-"""How often it is looked up how many workers there is room for."""
+"""How often to check how many workers there is room for."""
 
 
 class WorkerLostError(Exception):
-    """A worker is gone: its process, or its machine."""
+    """A worker is gone: its process or its machine."""
 
 
 class Cluster(Protocol):
-    """What workers are started on. What its workers and tickets are is its own business; a ticket can be hashed."""
+    """Where workers run. Workers and tickets are opaque; tickets must be hashable."""
 
     def count_places(self) -> int:
         """Return how many workers there is room for."""
         ...
 
     def start_worker(self) -> tuple[Any, Any]:
-        """Begin to start a worker; return it and the ticket of its `LabellingWorker.start`."""
+        """Start a worker without waiting. Return it and the ticket of its `LabellingWorker.start`."""
         ...
 
     def hand_over(self, worker: Any, photos: Sequence[HandedPhoto]) -> Any:  # noqa: ANN401 - see above
-        """Give photos to a worker; return the ticket of its `LabellingWorker.label`."""
+        """Send photos to a worker. Return the ticket of its `LabellingWorker.label`."""
         ...
 
     def wait(self, tickets: Sequence[Any], timeout_s: float) -> Sequence[Any]:
-        """Return the tickets that are done, as soon as there is one; none after `timeout_s` seconds."""
+        """Return the finished tickets as soon as there is one, or none after `timeout_s` seconds."""
         ...
 
     def fetch(self, ticket: Any) -> Any:  # noqa: ANN401 - see above
-        """Return what a ticket stands for; raises `WorkerLostError` if its worker is gone."""
+        """Return the result of a ticket. Raises `WorkerLostError` if its worker is gone."""
         ...
 
     def stop(self, worker: Any) -> None:  # noqa: ANN401 - see above
-        """End a worker, dead or alive."""
+        """Stop a worker, dead or alive."""
         ...
 
 
 class ChunkWindow:
-    """The chunks that were taken from an input and not yet passed on: those under way, lost, or waiting for others."""
+    """The chunks taken from an input and not yet passed on: in progress, lost, or waiting for earlier ones."""
 
     def __init__(self, chunks: Iterator[Chunk]) -> None:
         self._chunks = chunks
@@ -100,18 +100,18 @@ class ChunkWindow:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all chunks of the input were passed on; looks for another one when none is kept."""
+        """Whether all chunks of the input were passed on. Reads the next one if the window is empty."""
         if not self._kept and self._next is None:
             self._next = next(self._chunks, None)
         return not self._kept and self._next is None
 
     @property
     def has_ready(self) -> bool:
-        """Whether the first chunk that is kept can be passed on."""
+        """Whether the first chunk in the window can be passed on."""
         return bool(self._kept) and self._kept[0] in self._done
 
     def take(self, most: int) -> Chunk | None:
-        """Return the next chunk to hand out, None when `most` are kept or there is none. Lost ones go first."""
+        """Return the next chunk to send, lost ones first; None if `most` are in the window or the input is empty."""
         if self._lost:
             return self._lost.popleft()
         if len(self._kept) >= most:
@@ -122,17 +122,17 @@ class ChunkWindow:
         return chunk
 
     def give_back(self, chunks: Sequence[Chunk]) -> None:
-        """Take chunks back whose worker was lost."""
+        """Take back the chunks of a lost worker."""
         self._lost.extend(chunks)
 
     def finish(self, chunk: Chunk, answers: Sequence[Predictions]) -> None:
-        """Keep the answers to a chunk until it can be passed on."""
+        """Keep the predictions for a chunk until it can be passed on."""
         self._done[chunk] = answers
 
     def iter_ready(self) -> Iterator[tuple[Predictions, ...]]:
-        """Yield the answers to the first chunks, as far as they are there, with what their rows carry.
+        """Yield the predictions for the first chunks, as far as they are complete, with their rows' extra values.
 
-        Raises `UsageError` for a file that is here and that the worker did not see.
+        Raises `UsageError` for a file that exists here but that the worker could not see.
         """
         while self.has_ready:
             chunk = self._kept.popleft()
@@ -167,7 +167,7 @@ class _Worker:
 
 
 class WorkerPool:
-    """Labels photos on the workers of a cluster. `expected` is what each has to be like, `clock` gives seconds."""
+    """Labels photos on the workers of a cluster. Every worker must match `expected`. `clock` returns seconds."""
 
     def __init__(
         self,
@@ -189,13 +189,13 @@ class WorkerPool:
     def iter_labelled(self, photos: Iterable[InputPhoto]) -> Generator[tuple[Predictions, ...]]:
         """Yield the photos' labels batch by batch, in order, as `predict_photos` does.
 
-        Only a few chunks for each worker are in memory. The photos of a worker that is lost go to others. Raises
-        `UsageError` if workers cannot start or are not as expected, when none is there for too long, when the same
-        photos cost several of them, and when they do not see files that are here.
+        Only a few chunks per worker are in memory. The photos of a lost worker go to others. Raises `UsageError` if
+        workers cannot start or do not match, if there is none for too long, if the same photos crash several of them,
+        and if they do not see files that exist here.
         """
         window = ChunkWindow(iter_chunks(photos, self._settings.chunk))
         while not window.is_complete:
-            self._hire()
+            self._start_workers()
             self._hand_out(window)
             if window.has_ready:
                 yield from window.iter_ready()
@@ -203,8 +203,8 @@ class WorkerPool:
                 for ticket in self._cluster.wait(list(self._tickets), _LOOKED_UP_S):
                     self._receive(ticket, window)
 
-    def _hire(self) -> None:
-        """Start workers where there is room for more, and give up when none has been there for too long."""
+    def _start_workers(self) -> None:
+        """Start workers if there is room. Raise if there has been none for too long."""
         now = self._clock()
         if any(worker.is_ready for worker in self._workers):
             self._ready_at = now
@@ -224,7 +224,7 @@ class WorkerPool:
             self._tickets[ticket] = (worker, None)
 
     def _hand_out(self, window: ChunkWindow) -> None:
-        """Give chunks to the workers that have the fewest, as long as one has room for another."""
+        """Send chunks to the workers that have the fewest, while one has room for another."""
         ready = [worker for worker in self._workers if worker.is_ready]
         while ready:
             worker = min(ready, key=lambda worker: len(worker.chunks))
@@ -237,13 +237,13 @@ class WorkerPool:
             self._tickets[self._cluster.hand_over(worker.handle, chunk.photos)] = (worker, chunk)
 
     def _receive(self, ticket: Any, window: ChunkWindow) -> None:  # noqa: ANN401 - see above
-        if ticket not in self._tickets:  # of a worker that another ticket has shown to be lost
+        if ticket not in self._tickets:  # its worker was lost with another ticket
             return
         worker, chunk = self._tickets.pop(ticket)
         try:
             result = self._cluster.fetch(ticket)
         except WorkerLostError as error:
-            self._lose(worker, window, str(error))
+            self._drop_worker(worker, window, str(error))
             return
         if isinstance(result, Refusal):
             raise result.as_error()
@@ -255,8 +255,8 @@ class WorkerPool:
             worker.chunks.remove(chunk)
             window.finish(chunk, result)
 
-    def _lose(self, worker: _Worker, window: ChunkWindow, why: str) -> None:
-        """Release a worker; another one is started where there is room, and its chunks go to whoever is there."""
+    def _drop_worker(self, worker: _Worker, window: ChunkWindow, why: str) -> None:
+        """Drop a worker. Its chunks go to other workers, and a new one is started if there is room."""
         self._cluster.stop(worker.handle)
         self._workers.remove(worker)
         self._tickets = {ticket: of for ticket, of in self._tickets.items() if of[0] is not worker}
@@ -271,11 +271,11 @@ class WorkerPool:
                     fix="Every machine needs the same Python, hangtag and Ray.",
                 )
         if worker.chunks:
-            _blame(worker.chunks[0], why)
+            _count_loss(worker.chunks[0], why)
         window.give_back(worker.chunks)
 
 
-def _blame(chunk: Chunk, why: str) -> None:
+def _count_loss(chunk: Chunk, why: str) -> None:
     """Count a worker that was lost while it worked on a chunk."""
     chunk.losses += 1
     if chunk.losses >= _MOST_LOSSES:

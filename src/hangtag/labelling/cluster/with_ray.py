@@ -1,4 +1,4 @@
-"""Workers on a Ray cluster. The only module of labelling that imports Ray, and only when a run asks for it."""
+"""Workers on a Ray cluster. The only module of labelling that imports Ray, and only if a run asks for it."""
 
 import logging
 import os
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from hangtag.labelling.cluster.worker import HandedPhoto
 
 MOST_CPUS: Final = 4
-"""How many processors a worker takes unless told otherwise: Python's lock is no bottleneck for so few."""
+"""The default limit of processors per worker. With so few, Python's lock is no bottleneck."""
 
 _QUIET: Final = {
-    "RAY_USAGE_STATS_ENABLED": "0",  # nobody is told that Ray is used
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # how Ray will treat GPUs one day, of which it warns until told
+    "RAY_USAGE_STATS_ENABLED": "0",  # do not report usage
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # opt in to Ray's future treatment of GPUs, which silences a warning
 }
 
 
 class RayCluster:
-    """A `Cluster` of Ray's: connected when made, left with `close`, or used as a context.
+    """A `Cluster` on Ray: connected when constructed, disconnected by `close` or as a context manager.
 
     Raises `UsageError` if the extra `ray` is not installed, no cluster answers, or no machine has room for a worker.
     """
@@ -48,7 +48,7 @@ class RayCluster:
             num_cpus=self.cpus,
             num_gpus=settings.gpus or None,
             max_restarts=0,  # the pool starts another one, wherever there is room
-            max_task_retries=0,  # and gives its photos to those that are there
+            max_task_retries=0,  # the pool sends its photos to other workers
             scheduling_strategy="SPREAD",
         )
 
@@ -61,20 +61,20 @@ class RayCluster:
         self.close()
 
     def count_places(self) -> int:
-        """Return how many workers the machines of the cluster have room for, whoever else is there."""
+        """Return how many workers the machines of the cluster could hold, ignoring other jobs."""
         return sum(self._places_of(resources) for resources in self._machines())
 
     def start_worker(self) -> tuple[Any, Any]:
-        """Begin to start a worker; return it, and the ticket of its `start`."""
+        """Start a worker without waiting. Return it and the ticket of its `start`."""
         worker = self._actor.remote(self._plan, self.cpus)
         return worker, worker.start.remote()
 
     def hand_over(self, worker: Any, photos: "Sequence[HandedPhoto]") -> Any:  # noqa: ANN401 - Ray's own
-        """Give photos to a worker; return the ticket of their answers."""
+        """Send photos to a worker. Return the ticket of their predictions."""
         return worker.label.remote(photos)
 
     def wait(self, tickets: Sequence[Any], timeout_s: float) -> Sequence[Any]:
-        """Return the tickets that are done, as soon as there is one, or none after so many seconds."""
+        """Return the finished tickets as soon as there is one, or none after `timeout_s` seconds."""
         if not tickets:
             time.sleep(timeout_s)
             return []
@@ -84,7 +84,7 @@ class RayCluster:
         return more
 
     def fetch(self, ticket: Any) -> Any:  # noqa: ANN401 - as above
-        """Return what a ticket stands for; raises `WorkerLostError` if its worker is gone."""
+        """Return the result of a ticket. Raises `WorkerLostError` if its worker is gone."""
         errors = self._ray.exceptions
         gone = (
             errors.RayActorError,
@@ -98,11 +98,11 @@ class RayCluster:
             raise WorkerLostError(str(error).strip() or type(error).__name__) from None
 
     def stop(self, worker: Any) -> None:  # noqa: ANN401 - as above
-        """End a worker, dead or alive."""
+        """Stop a worker, dead or alive."""
         self._ray.kill(worker, no_restart=True)
 
     def close(self) -> None:
-        """Leave the cluster, which ends its workers; a cluster that was started here ends too."""
+        """Disconnect from the cluster, which stops its workers. A cluster that was started here is stopped too."""
         self._ray.shutdown()
 
     def _machines(self) -> list[dict[str, float]]:
@@ -131,7 +131,7 @@ class RayCluster:
 
 
 def import_ray() -> "ModuleType":
-    """Return Ray, told to be quiet; raises `UsageError` if the extra `ray` is not installed."""
+    """Return Ray with its logging silenced. Raises `UsageError` if the extra `ray` is not installed."""
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     try:

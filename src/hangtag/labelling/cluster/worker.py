@@ -1,4 +1,4 @@
-"""The worker on another machine: a model, the same pipeline as on one machine, and the photos that it is sent."""
+"""The worker on another machine: a model, the same pipeline as on one machine, and the photos sent to it."""
 
 import os
 import tempfile
@@ -22,7 +22,7 @@ from hangtag.inference.predictions import Predictions
 from hangtag.inference.selection import find_form
 from hangtag.labelling.inputs.archived import TarPhoto, ZipPhoto
 from hangtag.labelling.inputs.photo import Extra, FaultyPhoto, InputPhoto, InputSettings, PhotoFile, no_extra
-from hangtag.labelling.inputs.prefetch import FarPhoto, FetchingAhead
+from hangtag.labelling.inputs.prefetch import FetchingAhead, RemotePhoto
 from hangtag.labelling.inputs.reference import References
 from hangtag.labelling.outputs import Layout
 from hangtag.labelling.plan import Fingerprint
@@ -31,26 +31,26 @@ if TYPE_CHECKING:
     from hangtag.inference.engine import Precision
 
 CHUNK_BYTES: Final = 16 * 1024 * 1024
-"""With so many bytes of photos a chunk is full, too; those that go by their names have none."""
+"""A chunk is also full with this many bytes of photos. Photos sent by name have no bytes."""
 
 _HIDDEN_THERE: Final = frozenset({Reason.NOT_FOUND, Reason.UNREADABLE})
-"""The reasons of a file that one machine has and another has not."""
+"""The reasons that may mean a file exists on another machine only."""
 
 
 @dataclass(frozen=True, slots=True)
 class HandedPhoto:
-    """A photo as it travels: its name, and its file or archive, its address, or its bytes."""
+    """A photo as it is sent: its name, and its file or archive, its address, or its bytes."""
 
     name: str
     source: PhotoFile | ZipPhoto | TarPhoto | str | bytes
 
     @property
     def extra(self) -> Extra:
-        """Nothing: what a row carries along stays where the rows are written."""
+        """Empty: the extra values stay where the rows are written."""
         return no_extra()
 
     def read(self, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
-        """Return the photo's bytes; raises `PhotoError` with the reason why they cannot be had."""
+        """Return the photo's bytes. Raises `PhotoError` with the reason if they cannot be read."""
         if isinstance(self.source, bytes):
             return self.source
         if isinstance(self.source, str):
@@ -58,7 +58,7 @@ class HandedPhoto:
         return self.source.read(limits)
 
     def is_hidden_there(self, reason: Reason | None) -> bool:
-        """Return whether this machine can read what another one could not, for the reason that it gives."""
+        """Return whether this machine can read a photo that another one could not, given the reason it reported."""
         if reason not in _HIDDEN_THERE or isinstance(self.source, str | bytes):
             return False
         try:
@@ -70,7 +70,7 @@ class HandedPhoto:
 
 @dataclass(slots=True, eq=False)
 class Chunk:
-    """Photos that go to one worker together, what their rows carry, and how often a worker was lost with them."""
+    """Photos for one worker, the extra values of their rows, and how often a worker was lost with them."""
 
     photos: tuple[HandedPhoto, ...]
     extra: tuple[Extra, ...]
@@ -78,9 +78,9 @@ class Chunk:
 
 
 def hand_over(photo: InputPhoto) -> HandedPhoto:
-    """Return a photo as it can be sent. Paths become absolute, since another process may stand in another folder."""
+    """Return a photo in a form that can be sent. Paths become absolute, since workers have other working folders."""
     name = photo.name
-    if isinstance(photo, FarPhoto):
+    if isinstance(photo, RemotePhoto):
         return HandedPhoto(name, photo.photo.url)
     if isinstance(photo, PhotoFile):
         return HandedPhoto(name, PhotoFile(_absolute(photo.path), photo.fault, extra={}))
@@ -92,7 +92,7 @@ def hand_over(photo: InputPhoto) -> HandedPhoto:
 
 
 def iter_chunks(photos: Iterable[InputPhoto], size: int) -> Iterator[Chunk]:
-    """Yield photos in chunks: of `size`, or fewer that have `CHUNK_BYTES` bytes."""
+    """Yield photos in chunks of `size`, or fewer if they have `CHUNK_BYTES` bytes."""
     remaining = iter(photos)
     while True:
         handed: list[HandedPhoto] = []
@@ -110,9 +110,9 @@ def iter_chunks(photos: Iterable[InputPhoto], size: int) -> Iterator[Chunk]:
 
 
 def receive(photos: Iterable[HandedPhoto], references: References) -> Iterator[InputPhoto]:
-    """Yield handed photos as an input's; those at addresses can be fetched ahead.
+    """Yield received photos as input photos; remote ones can be prefetched.
 
-    Raises `UsageError` if this machine lacks the extra `cloud` and an object store is named.
+    Raises `UsageError` if this machine lacks the extra `cloud` for a photo in an object store.
     """
     for photo in photos:
         yield references.find(photo.source) if isinstance(photo.source, str) else photo
@@ -131,24 +131,24 @@ def _absolute(path: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
-    """A model as it is sent: its files by their names, the bundle first, and the precision to compute in."""
+    """A model as it is sent: its files by name, the bundle first, and the precision to use."""
 
     files: Mapping[str, bytes]
     precision: str
 
     @classmethod
     def of(cls, path: Path, model: Model) -> "ModelFiles":
-        """Return the files of a model that was loaded from `path`, and the precision that it has here."""
+        """Return the files of a model loaded from `path`, and the precision that it uses here."""
         bundle = read_bundle(path)
         files = {bundle.path.name: bundle.model_bytes}
         if model.engine.precision == QUANTISED_PRECISION and (form := find_form(bundle)) is not None:
             files[quantised_path(bundle.path).name] = (
                 form.model_bytes
-            )  # next to this file, wherever that is on this machine
+            )  # next to this file, wherever it is on this machine
         return cls(files, model.engine.precision)
 
     def load(self, threads: int) -> Model:
-        """Load the model, golden check included; raises as `load_model`."""
+        """Load the model, including the golden check. Raises the same errors as `load_model`."""
         with tempfile.TemporaryDirectory(prefix="hangtag-") as folder:
             for name, data in self.files.items():
                 Path(folder, name).write_bytes(data)
@@ -158,7 +158,7 @@ class ModelFiles:
 
 @dataclass(frozen=True, slots=True)
 class WorkPlan:
-    """What every worker of a run is given: the models by name, and how it finds photos at addresses."""
+    """What every worker of a run gets: the models by name, and how to fetch photos at addresses."""
 
     models: Mapping[str, ModelFiles]
     inputs: InputSettings
@@ -166,7 +166,7 @@ class WorkPlan:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a worker cannot do what it was told: a `HangtagError` as it travels."""
+    """Why a worker cannot do its task: a `HangtagError` in a form that can be sent."""
 
     problem: str
     where: str | None
@@ -178,25 +178,25 @@ class Refusal:
         return cls(error.problem, error.where, error.fix)
 
     def as_error(self) -> UsageError:
-        """Return the error, to be raised where a person reads it."""
+        """Return the error, to be raised in the driver."""
         return UsageError(f"a worker reported: {self.problem}", where=self.where, fix=self.fix)
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What the answers of a process depend on: hangtag's version, and its models whatever table they answer for."""
+    """What a process's predictions depend on: hangtag's version and its models, but not the table's columns."""
 
     version: str
     models: Fingerprint
 
     @classmethod
     def of(cls, models: Mapping[str, Model]) -> "Identity":
-        """Return that of this process with these models, given by name."""
+        """Return the identity of this process with these models, given by name."""
         layout = Layout.for_models({name: model.card for name, model in models.items()})
         return cls(__version__, Fingerprint.of(models, layout))
 
     def check(self, other: "Identity") -> None:
-        """Raise `UsageError` if another process would answer otherwise."""
+        """Raise `UsageError` if another process would give different predictions."""
         changes = self.models.describe_changes(other.models)
         if self.version != other.version:
             changes.append(f"this machine has hangtag {self.version} and another one {other.version}")
@@ -208,9 +208,9 @@ class Identity:
 
 
 class LabellingWorker:
-    """Labels chunks of photos in a process of its own, on `threads` processors.
+    """Labels chunks of photos in its own process, on `threads` processors.
 
-    What a person can do something about comes back as a `Refusal`.
+    Errors that a user can fix are returned as a `Refusal`.
     """
 
     def __init__(self, plan: WorkPlan, threads: int) -> None:
@@ -220,7 +220,7 @@ class LabellingWorker:
         self._models: list[Model] = []
 
     def start(self) -> Identity | Refusal:
-        """Load the models, and return what their answers depend on."""
+        """Load the models. Return what their predictions depend on."""
         try:
             models = {name: files.load(self._threads) for name, files in self._plan.models.items()}
         except HangtagError as error:
@@ -229,9 +229,9 @@ class LabellingWorker:
         return Identity.of(models)
 
     def label(self, photos: Sequence[HandedPhoto]) -> tuple[Predictions, ...] | Refusal:
-        """Return each model's answers to photos, in order.
+        """Return each model's predictions for photos, in order.
 
-        They come without names and without most of the card: whoever handed the photos over knows these.
+        They lack names and most of the card, which the sender already has.
         """
         try:
             found = receive(photos, self._references)

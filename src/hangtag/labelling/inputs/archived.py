@@ -1,4 +1,4 @@
-"""Photos in archives: a zip is read where its photos lie, a tar in one pass. Nothing is unpacked."""
+"""Photos in archives: a zip is read at random positions, a tar in one pass. Nothing is unpacked to disk."""
 
 import bz2
 import gzip
@@ -31,7 +31,7 @@ from hangtag.labelling.inputs.prefetch import ByteStore, KeptBytes
 
 @dataclass(frozen=True, slots=True)
 class ZipPhoto:
-    """A photo in a zip, read by as many threads as want to."""
+    """A photo in a zip. Any number of threads may read at once."""
 
     archive: str
     entry: ZipEntry
@@ -39,19 +39,19 @@ class ZipPhoto:
 
     @property
     def name(self) -> str:
-        """The path of the zip, a slash, and what the zip calls the photo; this is text and never opened as a path."""
+        """The path of the zip, a slash, and the photo's name in the zip. It is only text and never opened as a path."""
         return name_member(self.archive, self.entry.name)
 
     def read(self, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
-        """Return the photo's bytes; raises `PhotoError` with the reason why they cannot be had."""
+        """Return the photo's bytes. Raises `PhotoError` with the reason if they cannot be read."""
         return read_entry(Path(self.archive), self.entry, limits)
 
 
 @dataclass
 class ZipWalk:
-    """The photos of a zip in the order of its index, which is read as they are walked.
+    """The photos of a zip in the order of its index, which is read during the walk.
 
-    A zip whose index is damaged is an entry with a reason, after those that could be found.
+    If the index is damaged, an entry with the reason follows the photos that were found.
     """
 
     path: str
@@ -78,15 +78,15 @@ class ZipWalk:
             yield BrokenInput(self.path, PhotoError(reason, f"the zip cannot be read ({error})"))
 
     def count(self) -> int:
-        """Count the photos; reads the index in a walk of its own."""
+        """Count the photos, in a separate walk through the index."""
         return sum(1 for _ in ZipWalk(self.path))
 
 
 _MAX_HEADER_BYTES: Final = 1 << 20
-"""No honest name or attribute of a member is longer; a crafted one would fill the memory."""
+"""The size limit of a member's header. Longer names or attributes are only in crafted files, to fill the memory."""
 
 _MAX_DICTIONARY_BYTES: Final = 128 << 20
-"""What unpacking an .xz may take: `xz -9` needs half of it."""
+"""The memory limit for unpacking an .xz file; `xz -9` needs half of it."""
 
 _BLOCK: Final = 512
 _PIECE_BYTES: Final = 1 << 20
@@ -96,7 +96,7 @@ _DAMAGE: Final = (tarfile.TarError, EOFError, ValueError, zlib.error, lzma.LZMAE
 
 @dataclass(frozen=True, slots=True)
 class TarPhoto:
-    """A photo in a tar that is not compressed: read where it lies, by as many threads as want to."""
+    """A photo in an uncompressed tar, read in place. Any number of threads may read at once."""
 
     archive: str
     member: str
@@ -106,11 +106,11 @@ class TarPhoto:
 
     @property
     def name(self) -> str:
-        """The path of the tar, a slash, and what the tar calls the photo; this is text and never opened as a path."""
+        """The path of the tar, a slash, and the photo's name in the tar. It is only text and never opened as a path."""
         return name_member(self.archive, self.member)
 
     def read(self, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
-        """Return the photo's bytes; raises `PhotoError` with the reason why they cannot be had."""
+        """Return the photo's bytes. Raises `PhotoError` with the reason if they cannot be read."""
         if self.length > limits.max_bytes:
             raise too_large(limits)
         try:
@@ -126,14 +126,14 @@ class TarPhoto:
 
 @dataclass(frozen=True, slots=True)
 class UnpackedPhoto:
-    """A photo of a compressed tar, which can only be read in its order: its bytes are kept until they are wanted."""
+    """A photo of a compressed tar, which can only be read sequentially. Its bytes are kept until they are read."""
 
     name: str
     kept: KeptBytes
     extra: Extra = field(default_factory=no_extra, kw_only=True, hash=False)
 
     def read(self, _limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
-        """Return the photo's bytes; only once, since they are kept no longer."""
+        """Return the photo's bytes. Works only once, as the bytes are not kept after that."""
         return self.kept.take()
 
 
@@ -141,7 +141,7 @@ class UnpackedPhoto:
 class TarWalk:
     """The photos of a tar in its order. Links, sparse files and devices are entries with a reason.
 
-    A tar that is damaged or cut off is an entry with a reason too, after those that could be found.
+    If the tar is damaged or cut off, an entry with the reason follows the photos that were found.
     """
 
     path: str
@@ -201,7 +201,7 @@ class _Readable(Protocol):
 
 @dataclass
 class _Stream:
-    """What `tarfile` reads from: goes only forwards, and refuses headers that would fill the memory."""
+    """The stream that `tarfile` reads: forward only, and refuses headers that would fill the memory."""
 
     source: _Readable
     is_plain: bool
@@ -221,7 +221,7 @@ class _Stream:
                 raise EOFError("it is cut off")
 
     def read(self, size: int) -> bytes:
-        """Read a header; the last one of a whole tar is a block of zeros."""
+        """Read a header. A complete tar ends with a block of zeros."""
         if size > _MAX_HEADER_BYTES:
             raise tarfile.ReadError(f"a header claims {size:,} bytes")
         data = self.read_data(size)
@@ -229,7 +229,7 @@ class _Stream:
         return data
 
     def read_data(self, size: int) -> bytes:
-        """Read so many bytes, or fewer at the end."""
+        """Read `size` bytes, or fewer at the end."""
         pieces = []
         while size > 0 and (piece := self.source.read(min(_PIECE_BYTES, size))):
             pieces.append(piece)
@@ -243,14 +243,12 @@ class _Stream:
 
 
 def _reason_of(error: Exception, *, has_run_out: bool) -> Reason:
-    """Return what is wrong with a tar that could not be read on."""
-    if isinstance(error, OSError) and error.errno:  # decompressors give no number
+    """Return what is wrong with a tar that could not be read to its end."""
+    if isinstance(error, OSError) and error.errno:  # errors of decompressors have no errno
         return Reason.UNREADABLE
     if isinstance(error, lzma.LZMAError) and "limit" in str(error):
         return Reason.TOO_EXPENSIVE
-    is_cut_off = (
-        has_run_out or isinstance(error, EOFError) or "Truncated" in str(error)
-    )  # what zstd says of it
+    is_cut_off = has_run_out or isinstance(error, EOFError) or "Truncated" in str(error)  # zstd's message
     return Reason.TRUNCATED if is_cut_off else Reason.CORRUPT
 
 
@@ -273,7 +271,7 @@ def _open_xz(path: str) -> _Readable:
 
 
 class _XzFile:
-    """An .xz file, which may claim a dictionary of 4 GiB; Python's own reader makes one of any size."""
+    """An .xz file with bounded memory. A file may claim a dictionary of 4 GiB, which Python's own reader allocates."""
 
     def __init__(self, path: str) -> None:
         self._file = Path(path).open("rb")  # noqa: SIM115 - closed by `close`
@@ -282,7 +280,7 @@ class _XzFile:
 
     def read(self, size: int, /) -> bytes:
         while True:
-            if self._unpacker.eof:  # several streams may follow each other, with zeros between them
+            if self._unpacker.eof:  # several streams may follow each other, padded with zeros
                 self._rest = (self._unpacker.unused_data or self._file.read(_PIECE_BYTES)).lstrip(b"\0")
                 if not self._rest:
                     return b""
@@ -316,7 +314,7 @@ _COMPRESSED: Final[Mapping[str, Callable[[str], _Readable]]] = {
 }
 
 TAR_ENDINGS: Final = (".tar", *_COMPRESSED)
-"""The file name endings that a tar is told by."""
+"""The file name endings of tars."""
 
 
 def _open_stream(path: str) -> _Stream:

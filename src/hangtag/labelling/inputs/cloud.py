@@ -1,4 +1,4 @@
-"""Photos in object stores: `s3://`, `gs://` and `az://`, one or all below a prefix. Needs the extra `cloud`."""
+"""Photos in object stores: `s3://`, `gs://` and `az://`, one object or a prefix. Needs the extra `cloud`."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ _CREDENTIALS: Final = (
 
 
 class Stores:
-    """The buckets and containers of a run, opened when they are first needed. Safe to use from any thread.
+    """The buckets and containers of a run, opened on first use. Thread-safe.
 
     Raises `UsageError` if the extra `cloud` is not installed.
     """
@@ -43,9 +43,9 @@ class Stores:
         self._lock = Lock()
 
     def split(self, url: str) -> tuple["ObjectStore", str]:
-        """Return the store of an address and the key in it.
+        """Split an address into its store and key.
 
-        Raises `UsageError` if the address names no bucket or the settings of the environment make no sense.
+        Raises `UsageError` if the address names no bucket or the environment's settings are invalid.
         """
         scheme, _, rest = url.partition("://")
         bucket, _, key = rest.partition("/")
@@ -87,7 +87,7 @@ class Stores:
 
 @dataclass(frozen=True, slots=True)
 class CloudPhoto:
-    """An object that is a photo; `url` is its whole address."""
+    """An object that is a photo; `url` is its full address."""
 
     url: str
     stores: Stores
@@ -99,7 +99,7 @@ class CloudPhoto:
         return self.url
 
     def read(self, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
-        """Fetch the object; raises `PhotoError` with the reason why it cannot be had."""
+        """Fetch the object. Raises `PhotoError` with the reason if that fails."""
         from obstore import get  # noqa: PLC0415 - an extra
         from obstore.exceptions import BaseError  # noqa: PLC0415 - as above
 
@@ -117,16 +117,16 @@ class CloudPhoto:
 
 @dataclass
 class CloudWalk:
-    """The photos below a prefix, in the order of their keys, listed as they are walked.
+    """The photos below a prefix, in key order, listed during the walk.
 
-    `far` makes of each a photo that can be fetched ahead.
+    `make_remote` turns each into a photo that can be prefetched.
 
-    Raises `UsageError` if the store cannot be listed, or breaks off.
+    Raises `UsageError` if the store cannot be listed, or the listing breaks off.
     """
 
     url: str
     stores: Stores
-    far: Callable[[AddressedPhoto], InputPhoto]
+    make_remote: Callable[[AddressedPhoto], InputPhoto]
     other_files: int = field(default=0, init=False)
 
     def __iter__(self) -> Iterator[InputPhoto]:
@@ -157,12 +157,12 @@ class CloudWalk:
             for found in chunk:
                 membership = sort_member(found["path"].removeprefix(prefix))
                 if membership is Membership.PHOTO:
-                    yield self.far(CloudPhoto(f"{root}/{found['path']}", self.stores))
+                    yield self.make_remote(CloudPhoto(f"{root}/{found['path']}", self.stores))
                 self.other_files += membership is Membership.OTHER
 
 
 def is_object(url: str) -> bool:
-    """Return whether an address names one photo; any other is a prefix, as a folder is."""
+    """Return whether an address names one photo. Any other address is a prefix, like a folder."""
     return url.lower().endswith(PHOTO_ENDINGS)
 
 
@@ -182,5 +182,5 @@ def _photo_error(error: Exception) -> PhotoError:
 
 
 def _first_line(error: Exception) -> str:
-    """Return what an error says without the pages of its inner causes."""
+    """Return the first line of an error, without the pages of its inner causes."""
     return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,4 +1,4 @@
-"""Photos in folders, and of patterns such as `photos/**/*.jpg`: walked by name, one folder at a time."""
+"""Photos in folders and from patterns such as `photos/**/*.jpg`, walked in name order, one folder at a time."""
 
 import fnmatch
 import os
@@ -19,14 +19,14 @@ _WILD: Final = re.compile(r"[*?\[]")
 
 
 class Pattern(Protocol):
-    """What of a folder is asked for."""
+    """Which files of a folder are wanted."""
 
     def enter(self, folder: str) -> "Pattern | None":
-        """Return what is asked for in a sub-folder, None when it need not be looked into."""
+        """Return the pattern for a subfolder; None if it need not be searched."""
         ...
 
     def accepts(self, file: str) -> bool:
-        """Return whether the file with this name is asked for."""
+        """Return whether a file with this name is wanted."""
         ...
 
 
@@ -45,10 +45,10 @@ EVERYTHING: Final[Pattern] = _Everything()
 
 @dataclass(frozen=True, slots=True)
 class PathPattern:
-    """A pattern's parts, and how far they may have been matched on the way to this folder.
+    """The parts of a pattern, and how many of them may be matched by the path to this folder.
 
-    `*`, `?` and `[abc]` stand for something within one name, and for no dot at its start; the part `**` for any number
-    of folders. `reached` are the positions of the parts that may come next: several, since `**` may end or go on.
+    `*`, `?` and `[abc]` match within one name, but not a dot at its start. The part `**` matches any number of folders.
+    `reached` are the positions of the parts that may come next: several, since `**` may end or continue.
     """
 
     parts: tuple[str, ...]
@@ -56,7 +56,7 @@ class PathPattern:
 
     @classmethod
     def from_text(cls, text: str) -> "PathPattern":
-        """Read the parts of a pattern that come after its folder. With a slash at its end it asks for all below."""
+        """Parse the parts of a pattern after its folder. A pattern that ends with a slash matches everything below."""
         text = text.replace(os.sep, "/")
         parts = [part for part in text.split("/") if part not in ("", ".")]
         if text.endswith("/"):
@@ -66,7 +66,7 @@ class PathPattern:
         return cls(tuple(parts), _with_open_ends(parts, {0}))
 
     def enter(self, folder: str) -> "PathPattern | None":
-        """Return what is asked for in a sub-folder, None when it need not be looked into."""
+        """Return the pattern for a subfolder; None if it need not be searched."""
         last = len(self.parts) - 1
         onwards = {
             position if self.parts[position] == _ANY_DEPTH else position + 1
@@ -76,17 +76,17 @@ class PathPattern:
         return PathPattern(self.parts, _with_open_ends(self.parts, onwards)) if onwards else None
 
     def accepts(self, file: str) -> bool:
-        """Return whether the file with this name is asked for."""
+        """Return whether a file with this name is wanted."""
         return len(self.parts) - 1 in self.reached and _fits(self.parts[-1], file)
 
 
 def is_pattern(text: str) -> bool:
-    """Return whether a name has signs that stand for others."""
+    """Return whether a name contains wildcards."""
     return _WILD.search(text) is not None
 
 
 def split_pattern(text: str) -> tuple[str, PathPattern]:
-    """Return the folder that a pattern starts from (empty for the current one), and what it asks for in there."""
+    """Split a pattern into its starting folder (empty for the current one) and the pattern within it."""
     folder, rest = "", text
     while not is_pattern(head := rest.partition("/")[0]) and "/" in rest:
         folder = f"{folder}{head}/"
@@ -95,7 +95,7 @@ def split_pattern(text: str) -> tuple[str, PathPattern]:
 
 
 def _with_open_ends(parts: tuple[str, ...] | list[str], positions: set[int]) -> frozenset[int]:
-    """Add the positions behind every `**` that may stand for no folder at all."""
+    """Add the positions after every `**`, which may match no folder at all."""
     found = set(positions)
     for position, part in enumerate(parts):
         if position in found and part == _ANY_DEPTH:
@@ -123,11 +123,11 @@ _SPECIAL: Final = "s"
 
 @dataclass
 class FolderWalk:
-    """The photos in a folder and its sub-folders that a pattern accepts, each folder in the order of its names.
+    """The photos in a folder and its subfolders that match a pattern, each folder in name order.
 
-    Names that start with a dot are passed over unless the pattern asks for them, and files that do not end like a
-    photo are counted in `other_files`. A folder that cannot be opened is an entry with a reason. Only the names of one
-    folder, and of those around it, are in memory at a time.
+    Names that start with a dot are skipped unless the pattern asks for them. Files without a photo's ending are counted
+    in `other_files`. A folder that cannot be opened is an entry with a reason. Only the names in one folder and its
+    parents are in memory at a time.
     """
 
     folder: str
@@ -139,13 +139,13 @@ class FolderWalk:
         return self._walk(self.folder, self.pattern, frozenset())
 
     def count(self) -> int:
-        """Count the photos without opening any, in a walk of its own."""
+        """Count the photos in a separate walk, without opening any."""
         return sum(1 for _ in FolderWalk(self.folder, self.pattern))
 
     def _walk(self, folder: str, pattern: Pattern, above: frozenset[tuple[int, int]]) -> Iterator[PhotoFile]:
         try:
             identity = _identity(folder)
-            if identity in above:  # a link to a folder above itself would never end
+            if identity in above:  # following a link to a parent folder would never end
                 return
             entries = sorted(self._list(folder, pattern))
         except OSError:
@@ -170,13 +170,13 @@ class FolderWalk:
                 elif not name.lower().endswith(PHOTO_ENDINGS):
                     self.other_files += 1
                 elif not entry.is_file(follow_symlinks=False) and _is_special(entry.path):
-                    yield name, _SPECIAL  # opening a pipe or a device could wait for ever
+                    yield name, _SPECIAL  # opening a pipe or a device could block forever
                 else:
                     yield name, _PHOTO
 
 
 class PatternWalk:
-    """The photos that a pattern matches. One without a match is a file that is not there, as in a shell."""
+    """The photos that match a pattern. A pattern without a match is a missing file, as in a shell."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -192,17 +192,17 @@ class PatternWalk:
 
     @property
     def other_files(self) -> int:
-        """How many files match and do not end like a photo."""
+        """How many matching files do not end like a photo."""
         return self._walk.other_files
 
     def count(self) -> int:
-        """Count the photos without opening any, in a walk of its own."""
+        """Count the photos in a separate walk, without opening any."""
         return self._walk.count()
 
 
 @dataclass
 class PhotoWalk:
-    """The photos of files and folders. A named file is always a photo to label, whatever its name.
+    """The photos of files and folders. A file that is named is always labelled, whatever its ending.
 
     Raises `UsageError` if there is no input at all.
     """
@@ -225,22 +225,22 @@ class PhotoWalk:
             self.other_files += walk.other_files
 
     def count(self) -> int:
-        """Count the photos without opening any, in a walk of its own."""
+        """Count the photos in a separate walk, without opening any."""
         return sum(1 for _ in PhotoWalk(self.inputs))
 
 
 def is_folder(path: str | Path) -> bool:
-    """Return whether a path is a folder; `Path.is_dir` raises where a folder above may not be entered."""
+    """Return whether a path is a folder. `Path.is_dir` raises if a parent folder is not accessible."""
     return os.path.isdir(path)  # noqa: PTH112 - see above
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """Return whether an entry is a folder or leads to one; `DirEntry.is_dir` alone raises at a link to itself."""
+    """Return whether an entry is a folder or links to one. `DirEntry.is_dir` alone raises for a link to itself."""
     return is_folder(entry.path) if entry.is_symlink() else entry.is_dir()
 
 
 def _is_special(path: str) -> bool:
-    """Return whether a path leads to something that is neither a file nor nothing."""
+    """Return whether a path exists but is not a file, such as a pipe or a device."""
     return os.path.exists(path) and not os.path.isfile(path)  # noqa: PTH110, PTH113 - as in the walk
 
 

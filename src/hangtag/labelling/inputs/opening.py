@@ -1,4 +1,4 @@
-"""From the inputs that a person gives to photos: files, folders, patterns, archives, tables, addresses."""
+"""Opening the user's inputs as photos: files, folders, patterns, archives, tables, addresses."""
 
 import os
 import sys
@@ -20,7 +20,7 @@ from hangtag.tables.reading import TABLE_ENDINGS, TABLES_READ
 
 @dataclass
 class NamedPhoto:
-    """A photo that was named by itself, whatever it is called."""
+    """A single photo that the user named."""
 
     text: str
     references: References
@@ -36,7 +36,7 @@ class NamedPhoto:
 
 @dataclass
 class ListedPhotos:
-    """Photos whose names come from a stream, one on a line; they can be walked once."""
+    """Photos whose names come from a stream, one per line. They can be walked once."""
 
     stream: BinaryIO
     references: References
@@ -49,7 +49,7 @@ class ListedPhotos:
                 yield self.references.find(os.fsdecode(name))
 
     def count(self) -> None:
-        """Return None: to count them would be to take them."""
+        """Return None: counting would consume the stream."""
 
 
 STANDARD_INPUT: Final = "-"
@@ -59,7 +59,7 @@ _OTHER_TABLES: Final = (
     ".json", ".xml", ".html", ".htm", ".numbers", ".gsheet", ".dbf", ".mdb", ".accdb", ".sqlite", ".db", ".feather",
     ".arrow", ".orc", ".avro", ".csv.bz2", ".csv.xz", ".csv.zst", ".doc", ".docx", ".pdf", ".ppt", ".pptx",
 )  # fmt: skip
-"""What tables are called that hangtag does not read, so that none is taken for a damaged photo."""
+"""The endings of tables that hangtag does not read. They are listed so that none is taken for a damaged photo."""
 
 _KINDS: Final = (
     "Name photos, folders, patterns, zips, tars, tables, or addresses with http, https, s3, gs or az."
@@ -67,10 +67,10 @@ _KINDS: Final = (
 
 
 class Inputs:
-    """The photos of all inputs, one input after the other; to be closed, or used as a context.
+    """The photos of all inputs, one input after the other. Close it, or use it as a context manager.
 
-    Every input has an order that is the same in every run: folders that of their names, archives and tables their own,
-    stores that of their keys. `columns` are those that tables bring along, with their kinds.
+    The order of every input is the same in every run: folders in name order, archives and tables in their own order,
+    stores in key order. `columns` are the extra columns of tables, with their kinds.
     """
 
     def __init__(self, parts: Sequence[PhotoInput], references: References) -> None:
@@ -100,21 +100,21 @@ class Inputs:
 
     @property
     def damage(self) -> Sequence[str]:
-        """What is wrong with the inputs walked so far that could not be read to their end, each with its name."""
+        """Inputs walked so far that could not be read to their end: each with its name and what is wrong."""
         return self._damage
 
     @property
     def notes(self) -> list[str]:
-        """What a person should know of the tables walked so far: how they were read, and what was passed over."""
+        """Remarks on the tables walked so far: how they were read, and what was skipped."""
         return [note for part in self._parts if isinstance(part, TableWalk) for note in part.notes]
 
     @property
     def other_files(self) -> int:
-        """How many files were passed over in the inputs walked so far, since they do not end like a photo."""
+        """How many files in the inputs walked so far were skipped because they do not end like a photo."""
         return self._other_files
 
     def count(self) -> int | None:
-        """Count the photos without opening any, None if that cannot be known beforehand."""
+        """Count the photos without opening any; None if that is not possible beforehand."""
         total = 0
         for part in self._parts:
             counted = part.count()
@@ -124,15 +124,15 @@ class Inputs:
         return total
 
     def close(self) -> None:
-        """End connections, and remove what was kept for photos that nobody read."""
+        """Close connections, and delete the bytes of photos that nobody read."""
         self._references.close()
 
 
 def open_inputs(inputs: Sequence[str | Path], settings: InputSettings | None = None) -> Inputs:
-    """Open what was named. Only the headers of tables are read; everything else when its turn comes.
+    """Open the named inputs. Only the headers of tables are read at once, everything else during the walk.
 
-    Raises `UsageError` if nothing is named, a table cannot be read or names no photos, or an address is of a kind
-    that hangtag does not know.
+    Raises `UsageError` if nothing is named, a table cannot be read or names no photos, or the kind of an address is
+    unknown.
     """
     if not inputs:
         raise UsageError("there is nothing to label", fix=_KINDS)
@@ -189,14 +189,14 @@ def _open_address(text: str, scheme: str, references: References) -> PhotoInput:
         return NamedPhoto(text, references)
     from hangtag.labelling.inputs.cloud import CloudWalk, is_object  # noqa: PLC0415 - an extra
 
-    references.stores.split(text)  # complains now, not when half of the photos are labelled
+    references.stores.split(text)  # raises now, not after half of the photos
     if is_object(text):
         return NamedPhoto(text, references)
-    return CloudWalk(text, references.stores, references.far)
+    return CloudWalk(text, references.stores, references.make_remote)
 
 
 def _join_columns(tables: Iterable[TableWalk]) -> tuple[tuple[str, Kind], ...]:
-    """Return the columns of all tables; one that stands in several as different kinds is text."""
+    """Return the columns of all tables. If tables disagree on the kind of a column, it is text."""
     kinds: dict[str, Kind] = {}
     for table in tables:
         for name, kind in table.table.columns:

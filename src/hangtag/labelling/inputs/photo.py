@@ -1,4 +1,4 @@
-"""The interface between inputs and the rest: a photo with a name, its bytes, and extra values for its row."""
+"""The interface of inputs: a photo with a name, its bytes, and extra values for its row."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -18,12 +18,12 @@ from hangtag.imaging.decode import read_photo_bytes
 class InputSettings:
     """How photos are found in tables and fetched from servers and stores.
 
-    `photo_column` names the column of tables, None to find it by its name. `connections` photos are fetched at a time;
-    each of `attempts` may take `timeout_s` seconds and follow `redirects`. After the first failure it waits half to all
-    of `backoff_s` seconds, and twice as long after each further one. Addresses in private networks are not fetched from
-    unless `rules` allow it.
+    `photo_column` names the photo column of tables (None: find it by its name). `connections` photos are fetched at a
+    time. Each of `attempts` may take `timeout_s` seconds and follow `redirects`. The pause after the first failure is
+    half to all of `backoff_s` seconds, and doubles after each further one. Addresses in private networks are refused
+    unless `rules` allow them.
 
-    Raises `UsageError` if a number is too small to mean anything.
+    Raises `UsageError` if a number is too small.
     """
 
     photo_column: str | None = None
@@ -41,13 +41,13 @@ class InputSettings:
 
 
 Extra = Mapping[str, object]
-"""What a row of a given table says of its photo: values by the name of their column in the table of labels."""
+"""The other values of a photo's row in a given table, by column name in the table of labels."""
 
 _NOTHING: Final[Extra] = MappingProxyType({})
 
 
 def no_extra() -> Extra:
-    """Return the values of a photo that no table names."""
+    """Return the extra values of a photo that is not from a table."""
     return _NOTHING
 
 
@@ -56,34 +56,34 @@ class InputPhoto(Protocol):
 
     @property
     def name(self) -> str:
-        """What a table calls this photo; the same for the same photo in every run."""
+        """The photo's name in tables. It is the same in every run."""
         ...
 
     @property
     def extra(self) -> Extra:
-        """The values that go into this photo's row as they are."""
+        """Values that go into this photo's row unchanged."""
         ...
 
     def read(self, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
-        """Return the photo's bytes; raises `PhotoError` with the reason why they cannot be had."""
+        """Return the photo's bytes. Raises `PhotoError` with the reason if they cannot be read."""
         ...
 
 
 class PhotoInput(Protocol):
-    """Photos to walk, in an order that is the same as long as the photos are.
+    """Photos to walk, in an order that stays the same as long as the photos do.
 
-    `other_files` is how many files were passed over, as far as the walk has come.
+    `other_files` is how many files were skipped so far.
     """
 
     @property
     def other_files(self) -> int:
-        """How many files were passed over so far, since they do not end like a photo."""
+        """How many files were skipped so far because they do not end like a photo."""
         ...
 
     def __iter__(self) -> Iterator[InputPhoto]: ...
 
     def count(self) -> int | None:
-        """Count the photos without opening any, None if that cannot be known before they have been walked."""
+        """Count the photos without opening any; None if that is only known after the walk."""
         ...
 
 
@@ -93,13 +93,13 @@ def as_utf8(path: str) -> str:
 
 
 def name_member(archive: str, member: str) -> str:
-    """Return what a table calls a member: the archive's name, a slash, the member's."""
+    """Return the name of a member in tables: the archive's name, a slash, the member's."""
     return as_utf8(f"{archive}/{member.removeprefix('./')}")
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoFile:
-    """A photo to label. `fault` is the reason, known before it is opened, why that cannot be."""
+    """A photo to label. `fault` is set if it is already known that it cannot be opened, and why."""
 
     path: str
     fault: Reason | None = None
@@ -107,11 +107,11 @@ class PhotoFile:
 
     @property
     def name(self) -> str:
-        r"""What tables call this photo: its path. Bytes that are not UTF-8 are written as `\xe9`."""
+        r"""The photo's name in tables: its path. Bytes that are not UTF-8 are written as `\xe9`."""
         return as_utf8(self.path)
 
     def read(self, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
-        """Return the file's bytes; raises `PhotoError` with the reason why they cannot be had."""
+        """Return the file's bytes. Raises `PhotoError` with the reason if they cannot be read."""
         if self.fault is not None:
             raise PhotoError(self.fault)
         return read_photo_bytes(Path(self.path), limits)
@@ -119,7 +119,7 @@ class PhotoFile:
 
 @dataclass(frozen=True, slots=True)
 class FaultyPhoto:
-    """A photo that is named and cannot be had, for a reason known at once."""
+    """A named photo that cannot be read, for a reason that is already known."""
 
     path: str
     error: PhotoError
@@ -127,7 +127,7 @@ class FaultyPhoto:
 
     @property
     def name(self) -> str:
-        """What tables call this photo: what it was called."""
+        """The photo's name in tables, as given."""
         return as_utf8(self.path)
 
     def read(self, _limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
@@ -137,4 +137,4 @@ class FaultyPhoto:
 
 @dataclass(frozen=True, slots=True)
 class BrokenInput(FaultyPhoto):
-    """An input that cannot be read, or not to its end: the entry behind those of it that could be."""
+    """An input that cannot be read, or not to its end. This entry follows those that could be read."""

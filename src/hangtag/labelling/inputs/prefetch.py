@@ -1,6 +1,6 @@
-"""Fetching remote photos ahead, with more threads than decode, since they mostly wait.
+"""Prefetching remote photos on more threads than decode, since these mostly wait.
 
-What was read ahead waits for a decoder, some of it in memory and the rest in files.
+Fetched photos wait for a decoder, some of them in memory and the rest in files.
 """
 
 import threading
@@ -22,7 +22,7 @@ MEMORY_BYTES: Final = 64 * 1024 * 1024
 
 @dataclass(slots=True)
 class KeptBytes:
-    """The bytes of one photo, to be taken once; they go when this does."""
+    """The bytes of one photo, to be taken once. They are freed with this object."""
 
     store: "ByteStore"
     length: int
@@ -30,14 +30,14 @@ class KeptBytes:
     file: Path | None = None
 
     def __del__(self) -> None:
-        """Make room when nobody took the bytes, as when a photo is labelled already and is passed over."""
+        """Free bytes that nobody took, for example of a photo that was already labelled."""
         if self.file is not None:
             self.file.unlink(missing_ok=True)
         elif self.data is not None:
             self.store.release(self.length)
 
     def take(self) -> bytes:
-        """Return the bytes and make room for others."""
+        """Return the bytes and free their room."""
         if self.file is not None:
             data = self.file.read_bytes()
             self.file.unlink()
@@ -52,9 +52,9 @@ class KeptBytes:
 
 @dataclass
 class ByteStore:
-    """Keeps bytes until they are taken: the first `memory_bytes` in memory, what comes on top in temporary files.
+    """Keeps bytes until they are taken: the first `memory_bytes` in memory, the rest in temporary files.
 
-    Nobody ever waits for room, so that readers and decoders cannot block each other. Safe to use from any thread.
+    Nothing ever waits for room, so fetching and decoding cannot block each other. Thread-safe.
     """
 
     memory_bytes: int = MEMORY_BYTES
@@ -63,10 +63,10 @@ class ByteStore:
     _folder: TemporaryDirectory[str] | None = field(default=None, init=False)
     _lock: threading.RLock = field(
         default_factory=threading.RLock, init=False
-    )  # freeing may happen while keeping
+    )  # garbage collection may free bytes while others are stored
 
     def keep(self, data: bytes) -> KeptBytes:
-        """Keep bytes; raises `UsageError` if there is no room for them."""
+        """Store bytes. Raises `UsageError` if the disk is full."""
         with self._lock:
             if self._used + len(data) <= self.memory_bytes:
                 self._used += len(data)
@@ -82,12 +82,12 @@ class ByteStore:
         return KeptBytes(self, len(data), file=file)
 
     def release(self, length: int) -> None:
-        """Say that so many bytes are no longer kept in memory."""
+        """Record that this many bytes are no longer in memory."""
         with self._lock:
             self._used -= length
 
     def close(self) -> None:
-        """Remove the files of bytes that nobody took."""
+        """Delete the files of bytes that nobody took."""
         with self._lock:
             if self._folder is not None:
                 self._folder.cleanup()
@@ -95,11 +95,11 @@ class ByteStore:
 
 
 _LOOKED_UP_S: Final = 0.5
-"""How often whoever waits for a photo checks whether the run still runs."""
+"""How often a thread that waits for a photo checks whether the run was stopped."""
 
 
 class Prefetch:
-    """Fetches photos on `connections` threads; what has arrived waits in `store`."""
+    """Fetches photos on `connections` threads; they wait in `store`."""
 
     def __init__(self, connections: int, store: ByteStore, limits: DecodeLimits = DEFAULT_LIMITS) -> None:
         self._store = store
@@ -108,16 +108,16 @@ class Prefetch:
         self._pool = ThreadPoolExecutor(connections, thread_name_prefix="fetch")
 
     def start(self, photo: InputPhoto) -> Future[KeptBytes]:
-        """Begin to fetch a photo."""
+        """Start to fetch a photo."""
         return self._pool.submit(self._fetch, photo)
 
     def give_up(self) -> None:
-        """Fetch nothing more, and end all waits for what has not arrived."""
+        """Fetch nothing more, and end all waits for photos that have not arrived."""
         self.has_ended = True
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def close(self) -> None:
-        """Fetch nothing more, and wait for what is under way."""
+        """Fetch nothing more, and wait for requests in progress."""
         self.give_up()
         self._pool.shutdown()
 
@@ -126,17 +126,17 @@ class Prefetch:
 
 
 class AddressedPhoto(InputPhoto, Protocol):
-    """A photo that is far away; `url` leads to it from every machine."""
+    """A remote photo; `url` works from every machine."""
 
     @property
     def url(self) -> str:
-        """The whole address, also what is not shown of it."""
+        """The full address, including parts that are not shown."""
         ...
 
 
 @dataclass(slots=True)
-class FarPhoto:
-    """A photo that can begin to be fetched before it is read."""
+class RemotePhoto:
+    """A photo whose fetching can start before it is read."""
 
     photo: AddressedPhoto
     prefetch: Prefetch
@@ -149,48 +149,48 @@ class FarPhoto:
 
     @property
     def extra(self) -> Extra:
-        """What the photo carries."""
+        """The photo's extra values."""
         return self.photo.extra
 
     def start(self) -> None:
-        """Begin to fetch the photo."""
+        """Start to fetch the photo."""
         self._arriving = self.prefetch.start(self.photo)
 
     def read(self, limits: DecodeLimits = DEFAULT_LIMITS) -> bytes:
-        """Return the photo's bytes when they have come; raises `PhotoError` with the reason why they did not."""
+        """Return the photo's bytes once they arrive. Raises `PhotoError` with the reason if they do not."""
         if self._arriving is None:
             return self.photo.read(limits)
         arriving, self._arriving = self._arriving, None
         while not self.prefetch.has_ended:
-            # Not `result` with a timeout: its TimeoutError could as well be that of the fetch.
+            # Not `result` with a timeout: its TimeoutError could not be told from one of the fetch.
             if wait([arriving], _LOOKED_UP_S).done:
                 return arriving.result().take()
         raise PhotoError(Reason.UNREACHABLE, "the run was stopped")
 
 
 class FetchingAhead:
-    """Begins to fetch the photos of a walk that are far away.
+    """Prefetches the remote photos of a walk.
 
-    How far ahead it gets is up to whoever takes them: a decoder takes so many batches and no more.
+    The consumer decides how far ahead it gets: a decoder takes a limited number of batches.
     """
 
     def __init__(self) -> None:
         self._prefetch: Prefetch | None = None
 
     def start(self, photos: Iterable[InputPhoto]) -> Iterator[InputPhoto]:
-        """Yield photos, and begin to fetch each that is far away."""
+        """Yield photos, and start to fetch each remote one."""
         for photo in photos:
-            if isinstance(photo, FarPhoto):
+            if isinstance(photo, RemotePhoto):
                 self._prefetch = photo.prefetch
                 photo.start()
             yield photo
 
     def end_waits(self) -> None:
-        """Let nobody wait for a photo any more. This takes no lock, so that a signal may call it."""
+        """End all waits for photos. Takes no lock, so a signal handler may call it."""
         if self._prefetch is not None:
             self._prefetch.has_ended = True
 
     def give_up(self) -> None:
-        """Fetch nothing more, and let nobody wait; the photos of a walk share their threads."""
+        """Fetch nothing more, and end all waits."""
         if self._prefetch is not None:
             self._prefetch.give_up()

@@ -1,4 +1,4 @@
-"""Resolving a name in a table or a list: a file, an address on a server, or an object in a store."""
+"""Resolving a name in a table or a list to a file, a URL, or an object in a store."""
 
 import os
 import re
@@ -17,7 +17,7 @@ from hangtag.labelling.inputs.photo import (
     as_utf8,
     no_extra,
 )
-from hangtag.labelling.inputs.prefetch import AddressedPhoto, ByteStore, FarPhoto, Prefetch
+from hangtag.labelling.inputs.prefetch import AddressedPhoto, ByteStore, Prefetch, RemotePhoto
 from hangtag.tables.matching import Likeness, Match, NameMatcher, is_photo_name
 
 if TYPE_CHECKING:
@@ -28,10 +28,10 @@ WEB_SCHEMES: Final = ("http", "https")
 CLOUD_SCHEMES: Final = ("s3", "gs", "az")
 
 MOST_FILES: Final = 500_000
-"""From how many photos a table's photo is chosen, where it is not at the path that the table writes."""
+"""The most photos to search for a table's photo that is not at the path in the table."""
 
 MOST_CHARACTERS: Final = 16_384
-"""What a path or an address has at most; the longest that systems and servers take are shorter."""
+"""The length limit of a path or an address; systems and servers accept less."""
 
 _SHOWN_CHARACTERS: Final = 200
 _DRIVE: Final = re.compile(r"[A-Za-z]:[/\\]")
@@ -39,13 +39,13 @@ _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 
 
 def scheme_of(text: str) -> str | None:
-    """Return what stands before the `://` of an address, in small letters; None for a path."""
+    """Return the scheme of an address in lower case; None for a path."""
     found = _SCHEME.match(text)
     return found.group(1).lower() if found else None
 
 
 def path_of(text: str) -> str:
-    """Return the path that a `file://` address means; any other text as it is."""
+    """Return the path of a `file://` address; any other text unchanged."""
     if scheme_of(text) != "file":
         return text
     host, _, path = os.fsdecode(unquote_to_bytes(text[len("file://") :])).partition("/")
@@ -55,9 +55,9 @@ def path_of(text: str) -> str:
 
 
 class FileFinder:
-    """Finds files by how a table or a list writes their paths, where there is no file of exactly that path.
+    """Finds files by the paths in a table or a list, if there is no file at exactly that path.
 
-    Folders are listed when they are first needed. Below a folder with more than `MOST_FILES` photos nothing is sought.
+    Folders are listed on first use. A folder with more than `MOST_FILES` photos is not searched.
     """
 
     def __init__(self) -> None:
@@ -65,9 +65,9 @@ class FileFinder:
         self._below: dict[str, NameMatcher] = {}
 
     def find(self, text: str, folder: str, *, below: bool) -> tuple[list[str], Match]:
-        """Return the paths of the files that are meant, and how they were found.
+        """Return the paths of the matching files, and how they were found.
 
-        They are sought in the folder that the text leads to and, with `below`, everywhere below `folder`.
+        The search covers the folder that the text names and, with `below`, everything below `folder`.
         """
         written = os.path.normpath(os.path.join(folder, text.replace("\\", "/")))  # noqa: PTH118 - as in the walk
         head, base = os.path.split(written)
@@ -91,7 +91,7 @@ def _list_photos(folder: str) -> list[str]:
 
 
 def _list_photos_below(folder: str) -> list[str]:
-    """Return the photos below a folder by their paths from there; none where there are too many to choose from."""
+    """Return the relative paths of the photos below a folder; none if there are too many."""
     found: list[str] = []
     root = folder or os.curdir
     for path, folders, files in os.walk(root):
@@ -107,7 +107,7 @@ def _list_photos_below(folder: str) -> list[str]:
 class References:
     """Finds photos by their names.
 
-    Connections are opened when the first photo needs them, and closed by `close`.
+    Connections are opened for the first photo that needs them, and closed by `close`.
     """
 
     def __init__(self, settings: InputSettings) -> None:
@@ -116,16 +116,16 @@ class References:
         self._files = FileFinder()
 
     def find_all(self, text: str, folder: str, extra: Extra) -> list[InputPhoto]:
-        """Return the photos that a row of a table in `folder` names: one, or more where it writes a product's id."""
+        """Return the photos that a row of a table in `folder` names: one, or several if it has a product's id."""
         text = path_of(text)
         if scheme_of(text) is not None or "\0" in text or len(text) > MOST_CHARACTERS:
             return [self.find(text, folder, extra)]
         return self._find_files(text, folder, extra, below=True)
 
     def find(self, text: str, folder: str = "", extra: Extra | None = None) -> InputPhoto:
-        """Return the photo of a name; relative paths start from `folder`.
+        """Return the photo with a name. Relative paths start from `folder`.
 
-        Raises `UsageError` if an object store is named and the extra `cloud` is not installed.
+        Raises `UsageError` for an object store if the extra `cloud` is not installed.
         """
         extra = no_extra() if extra is None else extra
         text = path_of(text)
@@ -143,11 +143,11 @@ class References:
         if scheme in WEB_SCHEMES:
             from hangtag.imaging.fetching import WebPhoto  # noqa: PLC0415 - httpx takes long to import
 
-            return self.far(WebPhoto(text, self.fetcher, extra=extra))
+            return self.make_remote(WebPhoto(text, self.fetcher, extra=extra))
         if scheme in CLOUD_SCHEMES:
             from hangtag.labelling.inputs.cloud import CloudPhoto  # noqa: PLC0415 - an extra
 
-            return self.far(CloudPhoto(text, self.stores, extra=extra))
+            return self.make_remote(CloudPhoto(text, self.stores, extra=extra))
         fault = PhotoError(Reason.UNREADABLE, f"hangtag does not read addresses that start with {scheme}://")
         return FaultyPhoto(text, fault, extra=extra)
 
@@ -161,12 +161,12 @@ class References:
             return [FaultyPhoto(path, fault, extra=extra)]
         return [PhotoFile(file, extra=extra) for file in found or [path]]
 
-    def far(self, photo: AddressedPhoto) -> FarPhoto:
-        """Return a photo that is far away as one that can be fetched ahead."""
-        return FarPhoto(photo, self._prefetch)
+    def make_remote(self, photo: AddressedPhoto) -> RemotePhoto:
+        """Return a remote photo as one that can be prefetched."""
+        return RemotePhoto(photo, self._prefetch)
 
     def close(self) -> None:
-        """End what is under way, and remove what was kept."""
+        """Stop requests in progress, and delete stored bytes."""
         if "fetcher" in vars(self):
             self.fetcher.close()
         if "_prefetch" in vars(self):
@@ -175,14 +175,14 @@ class References:
 
     @cached_property
     def fetcher(self) -> "Fetcher":
-        """What fetches from servers."""
+        """The client for servers."""
         from hangtag.imaging.fetching import Fetcher  # noqa: PLC0415 - as above
 
         return Fetcher(self.settings)
 
     @cached_property
     def stores(self) -> "Stores":
-        """The object stores of this run; raises `UsageError` without the extra `cloud`."""
+        """The object stores of this run. Raises `UsageError` without the extra `cloud`."""
         from hangtag.labelling.inputs.cloud import Stores  # noqa: PLC0415 - as above
 
         return Stores(self.settings)

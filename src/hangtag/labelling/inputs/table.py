@@ -1,4 +1,4 @@
-"""Photos listed in a table: the column of their paths or addresses, and its other values as extra columns."""
+"""Photos listed in a table: the column with their paths or addresses, and the others as extra columns."""
 
 import os
 import re
@@ -23,7 +23,7 @@ PHOTO_COLUMNS: Final = (
     "imagename", "img", "picture", "photourl", "imageurl", "imagelink", "imagesrc", "url", "uri", "src", "link",
     "mainimage", "mainimageurl", "featuredimage", "photos", "images", "imageurls", "pictures", "additionalimagelink",
 )  # fmt: skip
-"""The names that tell the column of photos, the likeliest first; case, spaces and signs do not matter."""
+"""Names of photo columns, the likeliest first. Case, spaces and punctuation are ignored."""
 
 _ROWS_COMPARED: Final = 100
 
@@ -32,9 +32,9 @@ _ROWS_COMPARED: Final = 100
 class TableWalk:
     """The photos of a table, row by row. `photo` is the position of the column that names them.
 
-    Relative paths start from the table's folder. Of several photos in a cell the first is taken, and counted in
-    `cells_with_several`. A cell that shows a text and links to an address means the address. A row that names no photo
-    is an entry with a reason, and so is a table that cannot be read to its end, after the rows before.
+    Relative paths start from the table's folder. If a cell names several photos, the first is used and the cell is
+    counted in `cells_with_several`. If a cell links to an address, the address is used. A row that names no photo
+    is an entry with a reason, and so is the end of a table that cannot be read any further.
     """
 
     path: str
@@ -65,7 +65,7 @@ class TableWalk:
                 yield FaultyPhoto(f"{self.path}:{row.number}", fault, extra=extra)
 
     def count(self) -> int | None:
-        """Count the rows, None if they cannot be read to the end."""
+        """Count the rows; None if they cannot be read to the end."""
         try:
             return self.table.count()
         except TableError:
@@ -73,14 +73,14 @@ class TableWalk:
 
     @property
     def notes(self) -> list[str]:
-        """What a person should know of the rows walked so far."""
+        """Remarks on the rows walked so far."""
         several = self.cells_with_several
         cells = "1 cell names" if several == 1 else f"{several:,} cells name"
         more = [f"{self.path}: {cells} several photos; the first of each is labelled"] if several else []
         return [*self.table.notes, *more]
 
     def _reference(self, row: TableRow, folder: str) -> str:
-        """Return the path or address that a row means; empty if it names none."""
+        """Return the path or address in a row; empty if it names none."""
         value = row.values[self.photo]
         text = "" if value is None else str(value).strip()
         if not ends_like_photo(text) and scheme_of(text) is None:
@@ -112,10 +112,10 @@ def open_table(path: str, references: References) -> TableWalk:
 
 
 def find_photo_column(table: Table, wanted: str | None) -> int:
-    """Return the position of the column that names the photos: the wanted one, or the likeliest by its name.
+    """Return the position of the photo column: the wanted one, or the likeliest by its name.
 
-    Of several that are called so, it is the one with most photos in the first hundred rows. Raises `UsageError` when
-    there is none, naming those that there are.
+    If several have the same name, it is the one with most photos in the first hundred rows. Raises `UsageError`,
+    listing the columns, if there is none.
     """
     names = table.names
     if wanted is not None:
@@ -141,7 +141,7 @@ def find_photo_column(table: Table, wanted: str | None) -> int:
 
 
 def _count_photos(rows: Sequence[TableRow], position: int) -> int:
-    """Weigh how many cells of a column name photos: an ending counts twice as much as an address alone."""
+    """Score how many cells of a column name photos: a photo's ending counts twice as much as just an address."""
     texts = [str(row.values[position] or "").strip() for row in rows]
     named = [ends_like_photo((split_photos(text) or [""])[0]) if text else False for text in texts]
     return sum(

@@ -10,7 +10,7 @@ from hangtag.domain.reasons import Reason
 from hangtag.labelling.cluster import worker
 from hangtag.labelling.cluster.worker import iter_chunks, receive
 from hangtag.labelling.inputs import InputSettings, open_inputs
-from hangtag.labelling.inputs.prefetch import FarPhoto
+from hangtag.labelling.inputs.prefetch import RemotePhoto
 from hangtag.labelling.inputs.reference import References
 
 PHOTOS = {"a.jpg": b"first", "b.jpg": b"second"}
@@ -98,7 +98,7 @@ def test_a_fault_arrives_as_it_was(tmp_path):
 def test_an_address_is_fetched_where_it_arrives_and_shows_no_password():
     (sent,) = travel(["https://me:secret@shop.example/1.jpg"])
     (arrived,) = receive(sent, References(InputSettings()))
-    assert isinstance(arrived, FarPhoto)
+    assert isinstance(arrived, RemotePhoto)
     assert arrived.photo.url == "https://me:secret@shop.example/1.jpg"
     assert arrived.name == sent[0].name == "https://shop.example/1.jpg"
 

@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from hangtag.labelling.inputs.prefetch import ByteStore, FarPhoto, Prefetch
+from hangtag.labelling.inputs.prefetch import ByteStore, Prefetch, RemotePhoto
 
 PATIENCE_S = 20
 
@@ -19,7 +19,7 @@ class Unreachable:
 
 def test_a_fetch_that_timed_out_ends_the_wait_for_its_photo():
     prefetch = Prefetch(1, ByteStore())
-    photo = FarPhoto(Unreachable(), prefetch)
+    photo = RemotePhoto(Unreachable(), prefetch)
     photo.start()
     never_ends = threading.Timer(PATIENCE_S, prefetch.give_up)
     never_ends.start()
