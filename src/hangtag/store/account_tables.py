@@ -1,4 +1,4 @@
-"""The tables of people, their sessions and tokens, and of the audit log. Secrets are stored as hashes only."""
+"""The tables of people, their sessions and tokens, and of the audit log. Only hashes of secrets are stored."""
 
 from datetime import datetime
 
@@ -7,14 +7,14 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from hangtag.store.database import Base, UtcTime
 
-Number = BigInteger().with_variant(Integer, "sqlite")  # only an INTEGER counts up by itself there
+Number = BigInteger().with_variant(Integer, "sqlite")  # SQLite auto-increments only INTEGER columns
 _HASH: int = 64
 
 
 class AccountRow(Base):
-    """A person. `key` is the name without case: no two people differ in that alone. `source` is how they sign in.
+    """A person. `key` is the name without case, so no two names differ only in case. `source` is how they sign in.
 
-    `subject` is who they are for their OpenID provider, whatever they are called there: the hash of issuer and subject.
+    `subject` identifies them at their OpenID provider, whatever their name there: the hash of issuer and subject.
     """
 
     __tablename__ = "accounts"
@@ -33,7 +33,7 @@ class AccountRow(Base):
 
 
 class InvitationRow(Base):
-    """A one-time link, by which a person chooses a password. Without an account it is the link of the first start."""
+    """A one-time link with which a person chooses a password. Without an account, it is the first-start link."""
 
     __tablename__ = "invitations"
 
@@ -56,7 +56,7 @@ class SessionRow(Base):
 
 
 class TokenRow(Base):
-    """A token of a person for programs. `actions` are separated by spaces; `hint` is the beginning of the secret."""
+    """A person's token for programs. `actions` are separated by spaces; `hint` is the beginning of the secret."""
 
     __tablename__ = "tokens"
 
@@ -72,7 +72,7 @@ class TokenRow(Base):
 
 
 class AuditRow(Base):
-    """Something that someone did. Names are copied: the log outlives the people in it."""
+    """Something that someone did. Names are copied, as entries outlive the people in them."""
 
     __tablename__ = "audit"
 

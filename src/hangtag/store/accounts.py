@@ -1,4 +1,4 @@
-"""People and the ways in which they sign in: passwords, one-time links, sessions and tokens."""
+"""People and how they sign in: passwords, one-time links, sessions and tokens."""
 
 import hashlib
 import secrets
@@ -17,16 +17,16 @@ from hangtag.store.account_tables import AccountRow, InvitationRow, SessionRow, 
 from hangtag.store.database import writing
 
 Source = Literal["password", "proxy", "oidc"]
-"""How a person signs in: here, at a proxy that is trusted, or at an OpenID provider."""
+"""How a person signs in: with a password here, through a trusted proxy, or at an OpenID provider."""
 
 LONGEST_NAME: Final = 100
 TOKEN_PREFIX: Final = "hangtag_"  # noqa: S105 - not a secret, but how each begins
-"""How every token begins, so that scanners of code find one that was committed."""
+"""The prefix of every token, so that secret scanners find tokens that were committed."""
 
 _SECRET_BYTES: Final = 32
 _HINT_LENGTH: Final = len(TOKEN_PREFIX) + 6
 _SEEN_EVERY: Final = timedelta(minutes=1)
-"""How exactly it is known when a session or token was last used."""
+"""How often the last use of a session or token is updated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Account:
     password: str | None
     """The hash of the password; None until one is chosen."""
     subject: str | None = None
-    """Who this is for the OpenID provider (`hash_subject`)."""
+    """The person's identity at the OpenID provider (`hash_subject`)."""
 
     @property
     def actions(self) -> frozenset[Action]:
@@ -93,29 +93,29 @@ class Accounts:
             return not connection.execute(select(exists().select_from(AccountRow))).scalar()
 
     def find(self, name: str) -> Account | None:
-        """Return the person of a name, in any case; None without one."""
+        """Return the person with a name, ignoring case; None if there is none."""
         with self.engine.connect() as connection:
             row = connection.execute(_select_accounts().where(AccountRow.key == _key(name))).first()
         return None if row is None else _account(row)
 
     def find_subject(self, subject: str) -> Account | None:
-        """Return the person who is this for the OpenID provider; None without one."""
+        """Return the person with this identity at the OpenID provider; None if there is none."""
         with self.engine.connect() as connection:
             row = connection.execute(_select_accounts().where(AccountRow.subject == subject)).first()
         return None if row is None else _account(row)
 
     def find_number(self, number: int) -> Account | None:
-        """Return the person of a number; None without one."""
+        """Return the person with a number; None if there is none."""
         with self.engine.connect() as connection:
             return _find_number(connection, number)
 
     def add(self, name: str, role: Role, source: Source = "password", subject: str | None = None) -> Account:
-        """Add a person. Raises `AccountError` for a name that is taken or cannot be one."""
+        """Add a person. Raises `AccountError` for a name that is taken or invalid."""
         with writing(self.engine) as connection:
             return self._add(connection, name, role, source, subject)
 
     def recognise(self, number: int, subject: str) -> Account | None:
-        """Remember who a person is for the OpenID provider; None if they were someone else there before."""
+        """Store a person's identity at the OpenID provider. Returns None if they already have another one."""
         with writing(self.engine) as connection:
             unknown = (AccountRow.number == number) & AccountRow.subject.is_(None)
             connection.execute(update(AccountRow).where(unknown).values(subject=subject))
@@ -123,9 +123,9 @@ class Accounts:
         return account if account is not None and account.subject == subject else None
 
     def change(self, number: int, *, role: Role | None = None, disabled: bool | None = None) -> Account:
-        """Give a person another role, or let nobody in by this account any more.
+        """Change a person's role, or disable or enable the account.
 
-        Raises `AccountError` if the person does not exist, or nobody could administer the service afterwards.
+        Raises `AccountError` if the person does not exist, or if nobody could administer the service afterwards.
         """
         values: dict[str, Any] = {} if role is None else {"role": role.value}
         values |= {} if disabled is None else {"disabled": disabled}
@@ -138,7 +138,7 @@ class Accounts:
             return _require(_find_number(connection, number))
 
     def remove(self, number: int) -> None:
-        """Remove a person with all sessions and tokens; what they decided keeps their name. Raises as `change`."""
+        """Remove a person with all sessions and tokens. Their decisions keep their name. Raises as `change`."""
         with writing(self.engine) as connection, _keeping_an_administrator(connection):
             _require(_find_number(connection, number))
             connection.execute(delete(AccountRow).where(AccountRow.number == number))
@@ -155,8 +155,8 @@ class Accounts:
     def invite(self, number: int | None, lasts: timedelta) -> str:
         """Return the secret of a new one-time link, which replaces older ones.
 
-        Without a person it is the link of the first start, which makes an administrator. Raises `AccountError` for a
-        person who signs in elsewhere.
+        Without a person it is the first-start link, which creates an administrator. Raises `AccountError` for a person
+        who signs in elsewhere.
         """
         secret = secrets.token_urlsafe(_SECRET_BYTES)
         own = InvitationRow.account.is_(None) if number is None else InvitationRow.account == number
@@ -170,14 +170,14 @@ class Accounts:
         return secret
 
     def find_invited(self, secret: str) -> tuple[bool, Account | None]:
-        """Return whether a one-time link is valid, and whose it is; nobody's for that of the first start."""
+        """Return whether a one-time link is valid, and the person it is for (None for the first-start link)."""
         with self.engine.connect() as connection:
             return self._find_invited(connection, secret)
 
     def accept(self, secret: str, name: str, hashed: str) -> Account | None:
-        """Use a one-time link: set the person's password, which ends all sessions; None if the link is not valid.
+        """Use a one-time link: set the person's password and end all sessions. Returns None if the link is invalid.
 
-        The link of the first start adds an administrator of this name, if there is nobody yet. Raises as `add`.
+        The first-start link adds an administrator with this name if there are no accounts yet. Raises as `add`.
         """
         with writing(self.engine) as connection:
             valid, account = self._find_invited(connection, secret)
@@ -194,7 +194,7 @@ class Accounts:
             return _find_number(connection, number)
 
     def start_session(self, number: int, address: str, lasts: timedelta) -> str:
-        """Return the secret of a new session of a person, and forget expired ones."""
+        """Return the secret of a new session of a person, and remove expired ones."""
         secret, now = secrets.token_urlsafe(_SECRET_BYTES), self._clock()
         values = {"hash": _hash(secret), "account": number, "address": address}
         values |= {"created": now, "last_used": now, "expires": now + lasts}
@@ -207,9 +207,9 @@ class Accounts:
     def find_session(
         self, secret: str, lasts: timedelta, longest_elsewhere: timedelta | None = None
     ) -> Account | None:
-        """Return who is signed in by a session, which then lasts as long again; None if it is over.
+        """Return the person of a session and extend it; None if it has expired.
 
-        With `longest_elsewhere`, whoever signs in elsewhere has to do so again after that time, used or not.
+        With `longest_elsewhere`, people who sign in elsewhere have to do so again after that time, even if active.
         """
         now, hashed = self._clock(), _hash(secret)
         statement = _select_accounts(SessionRow.last_used, SessionRow.created.label("session_created")).join(
@@ -232,7 +232,7 @@ class Accounts:
         return _account(row)
 
     def forget_expired(self) -> None:
-        """Remove the sessions, one-time links and tokens that are over."""
+        """Remove expired sessions, one-time links and tokens."""
         now = self._clock()
         with writing(self.engine) as connection:
             for row in (SessionRow, InvitationRow, TokenRow):
@@ -246,9 +246,9 @@ class Accounts:
     def add_token(
         self, owner: Account, name: str, scopes: Collection[Action], lasts: timedelta | None = None
     ) -> tuple[Token, str]:
-        """Add a token of a person and return it with its secret, which is not stored and never shown again.
+        """Add a token of a person. Return it with its secret, which is not stored and never shown again.
 
-        Raises `AccountError` for scopes that the person does not have, or none.
+        Raises `AccountError` if there are no scopes, or the person does not have all of them.
         """
         allowed = frozenset(scopes) & owner.actions & frozenset(TOKEN_SCOPES)
         if not allowed or allowed != frozenset(scopes):
@@ -274,7 +274,7 @@ class Accounts:
             return [_token(row) for row in connection.execute(statement)]
 
     def find_token(self, secret: str) -> Token | None:
-        """Return the token of a secret; None if it is unknown, revoked or expired, or its owner may not come in."""
+        """Return the token with a secret; None if it is unknown, revoked or expired, or its owner is disabled."""
         now = self._clock()
         with self.engine.connect() as connection:
             row = connection.execute(_select_tokens().where(TokenRow.hash == _hash(secret))).first()
@@ -287,7 +287,7 @@ class Accounts:
         return _token(row)
 
     def revoke_token(self, number: int) -> None:
-        """Remove a token: it is refused from now on."""
+        """Remove a token. It is refused from now on."""
         with writing(self.engine) as connection:
             connection.execute(delete(TokenRow).where(TokenRow.number == number))
 
@@ -313,7 +313,7 @@ class Accounts:
 
 
 def hash_subject(issuer: str, subject: str) -> str:
-    """Return what is stored of who someone is for an OpenID provider."""
+    """Return the hash that identifies a person at an OpenID provider."""
     return _hash(f"{issuer} {subject}")
 
 

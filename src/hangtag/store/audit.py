@@ -13,8 +13,8 @@ from hangtag.store.database import writing
 class AuditEvent:
     """Something that someone did.
 
-    `who` is None for someone who did not sign in; `via` is password, session, token and its name, proxy or
-    command. `what` is an operation of the API, or of the command line. `target` is whom or what it was done to.
+    `who` is None if they did not sign in; `via` is password, session, token and its name, proxy or command. `what` is
+    an operation of the API or of the command line. `target` is the person or thing that was affected.
     """
 
     what: str
@@ -27,7 +27,7 @@ class AuditEvent:
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """An event with its number and its moment."""
+    """An event with its number and time."""
 
     number: int
     at: datetime
@@ -57,7 +57,7 @@ class AuditLog:
     def entries(
         self, *, who: str | None = None, what: str | None = None, before: int | None = None, limit: int = 100
     ) -> tuple[list[AuditEntry], int]:
-        """Return entries, the newest first, and how many there are: of a person or an operation, before a number."""
+        """Return entries, the newest first, and their total: of a person or an operation, before an entry's number."""
         conditions = [AuditRow.who == who] if who else []
         conditions += [AuditRow.what == what] if what else []
         page = select(*AuditRow.__table__.columns).where(*conditions).order_by(AuditRow.number.desc())
@@ -70,7 +70,7 @@ class AuditLog:
         return [AuditEntry(row.number, row.at, _event(row._mapping)) for row in rows], total  # noqa: SLF001 - its API
 
     def purge(self, kept: timedelta) -> None:
-        """Remove what is older than this."""
+        """Remove entries that are older than this."""
         with writing(self._engine) as connection:
             connection.execute(delete(AuditRow).where(AuditRow.at < datetime.now(UTC) - kept))
 

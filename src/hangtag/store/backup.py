@@ -1,7 +1,7 @@
-"""Backups: all tables and photos of a store in one tar file, from either database and into either.
+"""Backups: all tables and photos of a store in one tar file. Works across both databases.
 
-The tar begins with a manifest, then holds a file of JSON Lines for each table and the photos under their hashes. It is
-the state at one moment; a service may go on working meanwhile.
+The tar begins with a manifest, followed by a JSON Lines file for each table and the photos, named by their hashes. It
+is a snapshot of one moment, and the service may keep running meanwhile.
 """
 
 import base64
@@ -42,7 +42,7 @@ from hangtag.store.shop_models import MODELS, BundleFolder
 MANIFEST: Final = "hangtag-backup.json"
 _FORMAT: Final = 1
 _DIGEST: Final = "HANGTAG.sha256"
-"""The header of a photo's member that holds the SHA-256 of what is kept. In older backups the name is that."""
+"""The tar header with the SHA-256 of a stored photo. In older backups, the member's name is that hash."""
 
 _ROWS_AT_A_TIME: Final = 1000
 _VERSION_TABLE: Final = "alembic_version"
@@ -50,14 +50,14 @@ _VERSION_TABLE: Final = "alembic_version"
 
 @dataclass(frozen=True, slots=True)
 class BackupSummary:
-    """What a backup holds: rows by table, and photos."""
+    """The contents of a backup: rows by table, and photos."""
 
     rows: Mapping[str, int]
     photos: int
 
 
 def write_backup(engine: Engine, folder: PhotoFolder, path: Path) -> BackupSummary:
-    """Write all that a store holds to a tar file, whole or not at all. Raises `OSError` if it cannot be written."""
+    """Write everything in a store to a tar file, whole or not at all. Raises `OSError` if it cannot be written."""
     with (
         replacing(path) as temporary,
         engine.connect().execution_options(**_snapshot(engine)) as connection,
@@ -87,10 +87,10 @@ def write_backup(engine: Engine, folder: PhotoFolder, path: Path) -> BackupSumma
 
 
 def read_backup(path: Path, engine: Engine, folder: PhotoFolder) -> BackupSummary:
-    """Put a backup into an empty database and folder, and bring it to the schema of this version.
+    """Restore a backup into an empty database and folder, and migrate it to this version's schema.
 
-    Every photo is compared with its digest. Raises `StoreError` for a file that is no backup, one of a newer version,
-    one that is damaged, and for a database that holds something; the database is then as it was.
+    Every photo is checked against its digest. Raises `StoreError` if the file is not a backup, is damaged or from a
+    newer version, or if the database is not empty. The database is then unchanged.
     """
     try:
         with tarfile.open(path) as archive, closing(_Members(archive)) as members:
@@ -110,13 +110,13 @@ def read_backup(path: Path, engine: Engine, folder: PhotoFolder) -> BackupSummar
 
 
 def _open_private(path: Path) -> tarfile.TarFile:
-    """Open a new tar file that nobody else can read: it holds what hides passwords, and a shop's photos."""
+    """Create a new tar file that only this user can read: it has password hashes and a shop's photos."""
     path.touch(mode=PRIVATE_FILE)
     return tarfile.open(path, "w")
 
 
 class _Members:
-    """The members of a backup, read in their order."""
+    """The members of a backup, read in order."""
 
     def __init__(self, archive: tarfile.TarFile) -> None:
         self._archive = archive
@@ -175,12 +175,12 @@ class _Members:
 
 
 def _snapshot(engine: Engine) -> dict[str, str]:
-    """Return the options of a connection that sees one moment."""
+    """Return the connection options for a consistent snapshot."""
     return {"isolation_level": "REPEATABLE READ"} if engine.dialect.name == "postgresql" else {}
 
 
 def _reflect(connection: Connection) -> list[Table]:
-    """Return the tables as they are, those that others refer to first."""
+    """Return the tables as they are, ordered by their foreign keys."""
     metadata = MetaData()
     metadata.reflect(connection)
     tables = [table for table in metadata.sorted_tables if table.name != _VERSION_TABLE]
@@ -188,7 +188,7 @@ def _reflect(connection: Connection) -> list[Table]:
         if isinstance(column.type, JSON):
             column.type = JSON(
                 none_as_null=True
-            )  # nothing is NULL, as the store has it, not the JSON text `null`
+            )  # store None as NULL, like the store does, not as the JSON text `null`
     return tables
 
 
@@ -225,7 +225,7 @@ def _unpack(value: Any, table: Table, name: str, *, is_sqlite: bool) -> Any:  # 
 
 
 def _add_photo(archive: tarfile.TarFile, path: Path, sha256: str) -> None:
-    """Add a photo under the hash of the file that came; that of its copy tells later whether it is still whole."""
+    """Add a photo, named by the hash of the original file. The digest of its stored copy verifies it on restore."""
     info = archive.gettarinfo(path, f"photos/{sha256}")
     info.pax_headers = {_DIGEST: hash_file(path)}
     with path.open("rb") as file:
@@ -244,7 +244,7 @@ def _add_file(archive: tarfile.TarFile, name: str, lines: Iterable[str]) -> None
 
 
 def _make_schema(connection: Connection, revision: str, path: Path) -> None:
-    """Make the tables of a revision in an empty database; raises `StoreError` for one that holds something."""
+    """Create the tables of a revision in an empty database. Raises `StoreError` if it is not empty."""
     if any(_count(connection, table) for table in _reflect(connection)):
         fix = "Restore into an empty data folder or database."
         raise StoreError("the database is not empty", where=path, fix=fix)
@@ -276,7 +276,7 @@ def _fill(connection: Connection, members: _Members, table: Table) -> int:
 
 
 def _count_on(connection: Connection) -> None:
-    """Let the numbers of new rows follow those that were restored; SQLite does so by itself."""
+    """Continue the numbering of new rows after the restored ones; SQLite does so by itself."""
     if connection.dialect.name != "postgresql":
         return
     for table in _reflect(connection):

@@ -33,7 +33,7 @@ from hangtag.store.tables import (
 )
 
 CATALOGUE_REVIEWS: Final = "catalogue_reviews"
-"""The setting of the shop that names the batches made of the catalogue's findings."""
+"""The shop setting with the batches made from the catalogue's findings."""
 
 _COVER_PHOTOS: Final = 4
 _PREVIEWED_ROWS: Final = 20
@@ -41,14 +41,14 @@ _SAMPLES: Final = 3
 _NAME_CHARACTERS: Final = 200
 
 FindModel = Callable[[str | None], StoredModel]
-"""Gives the model with an id, the default one without; raises where there is none."""
+"""Returns the model with an id, or the default model for None. Raises if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchChange:
-    """What to change of a batch. `fields` are columns of its row; `model` is the id of another model.
+    """What to change about a batch. `fields` are columns of its row; `model` is the id of another model.
 
-    `labelling` stops the labelling of its photos, or lets it go on.
+    `labelling` stops or resumes the labelling of its photos.
     """
 
     fields: Mapping[str, Any]
@@ -67,7 +67,7 @@ class Batches:
     def create(
         self, name: str | None, model: str | None, who: str | None, key: str | None = None
     ) -> dict[str, Any]:
-        """Make an empty batch. With an `Idempotency-Key` that was seen before it is the batch of then."""
+        """Create an empty batch. A repeated `Idempotency-Key` returns the batch created before."""
         chosen = self._find_model(model)
         with writing(self._store.engine) as connection:
             known = find_answer(connection, key)
@@ -87,7 +87,7 @@ class Batches:
             return self._describe(connection, self._store.find_batch(connection, batch_id))
 
     def page(self, *, archived: bool, text: str, page: tuple[int, int]) -> tuple[list[dict[str, Any]], int]:
-        """Return a page (offset, limit) of the batches, those that changed last first, and how many there are."""
+        """Return a page (offset, limit) of the batches, most recently changed first, and their total."""
         offset, limit = page
         wanted = [BatchRow.archived == archived]
         if text:
@@ -119,13 +119,13 @@ class Batches:
         return self.get(batch_id)
 
     def delete(self, batch_id: str) -> None:
-        """Delete a batch with its products, and the photos that no other batch has. Works on a full disk, too."""
+        """Delete a batch with its products, and the photos that are in no other batch. Works on a full disk, too."""
         batch = self._find(batch_id)
         delete_batch(self._store, batch)
         self._store.on_change(batch.number)
 
     def duplicate(self, batch_id: str, who: str | None) -> dict[str, Any]:
-        """Make a batch of the same photos and sheet, without the decisions; its photos are labelled anew.
+        """Create a batch with the same photos and sheet but no decisions. Its photos are labelled again.
 
         Raises `QuotaError` if there is no room for it.
         """
@@ -144,9 +144,9 @@ class Batches:
     def describe_sheet(
         self, batch_id: str, sheet: str | None = None, mapping: ColumnMapping | None = None
     ) -> dict[str, Any]:
-        """Return how a batch's sheet is understood, or would be with another sheet or mapping.
+        """Return how a batch's sheet is interpreted, or would be with another sheet or mapping.
 
-        Raises `NotStoredError` for a batch without a sheet.
+        Raises `NotStoredError` if the batch has no sheet.
         """
         batch = self._find(batch_id)
         with self._store.engine.connect() as connection:
@@ -171,7 +171,7 @@ class Batches:
         return described | {"fetching": missing.describe(self._store.fetching)}
 
     def use_sheet(self, batch_id: str, sheet: str | None, mapping: ColumnMapping | None) -> dict[str, Any]:
-        """Use a sheet with a mapping: products form by it. Without a mapping, the one that is proposed is used."""
+        """Use a sheet with a mapping to form products. Without a mapping, the proposed one is used."""
         described = self.describe_sheet(batch_id, sheet, mapping)
         chosen = ColumnMapping.from_json(described["mapping"])
         batch = self._find(batch_id)
@@ -198,7 +198,7 @@ class Batches:
         return described
 
     def list_groupings(self, batch_id: str) -> list[dict[str, Any]]:
-        """Return the ways in which the photos of a batch could become products, the likeliest first."""
+        """Return the ways to group a batch's photos into products, most likely first."""
         batch = self._find(batch_id)
         with self._store.engine.connect() as connection:
             names = _read_names(connection, batch.number)
@@ -211,7 +211,7 @@ class Batches:
         return found
 
     def group(self, batch_id: str, by: By, pattern: str | None) -> dict[str, Any]:
-        """Group the photos of a batch in another way; raises `InvalidFieldsError` for a pattern that is none."""
+        """Group the photos of a batch in another way. Raises `InvalidFieldsError` for an invalid pattern."""
         batch = self._find(batch_id)
         if by == "sku" and batch.sheet is None:
             raise InvalidFieldsError(InvalidField("by", "the batch has no sheet to take SKUs from"))
@@ -236,7 +236,7 @@ class Batches:
         return stored
 
     def _set_model(self, change: Change, batch: DatabaseRow[Any], model: StoredModel) -> None:
-        """Let a batch be labelled by a model, or by the version of it that has learnt the shop."""
+        """Set the model that labels a batch. If a shop model adapted from it is in use, that one labels."""
         connection = change.connection
         base = self._store.base_of(connection, self._store.keep_model(connection, model))
         answered = select(PredictionRow.photo).where(PredictionRow.model == base)
@@ -250,7 +250,7 @@ class Batches:
         update_state(connection, batch.number, resume=True)
 
     def _describe_progress(self, connection: Connection, batch: DatabaseRow[Any]) -> dict[str, Any] | None:
-        """Return what is left to label of a batch, None if nothing is."""
+        """Return how much of a batch is left to label; None if nothing is."""
         waiting, to_fetch = (0, 0) if batch.state == "ready" else count_waiting(connection, batch.number)
         if not waiting:
             return None
@@ -292,7 +292,7 @@ class Batches:
 
 
 def insert_batch(store: Store, connection: Connection, model: StoredModel, values: Mapping[str, Any]) -> int:
-    """Insert an empty batch with an id, a name and other values of its row; return its number."""
+    """Insert an empty batch with an id, a name and other values of its row. Return its number."""
     moment = now()
     base = store.base_of(connection, store.keep_model(connection, model))
     usual = {
@@ -316,7 +316,7 @@ def _rest_or_resume(connection: Connection, batch: int, *, is_labelling: bool) -
 
 
 def _copy_content(change: Change, source: DatabaseRow[Any]) -> None:
-    """Copy the photos and the sheet of a batch; how they are grouped follows."""
+    """Copy the photos and the sheet of a batch. They are grouped afterwards."""
     connection = change.connection
     values = {"sheet": source.sheet, "grouping": source.grouping}
     connection.execute(update(BatchRow).where(BatchRow.number == change.batch).values(**values))
@@ -379,7 +379,7 @@ def _describe_sheet(
 
 
 def _read_names(connection: Connection, batch: int) -> list[str]:
-    """Return the names of the photos that are grouped automatically, in their order."""
+    """Return the names of the photos that are grouped automatically, in order."""
     statement = (
         select(PhotoRow.name)
         .join(ProductRow, ProductRow.number == PhotoRow.product)
@@ -390,7 +390,7 @@ def _read_names(connection: Connection, batch: int) -> list[str]:
 
 
 def _read_cover(connection: Connection, batch: int) -> list[str]:
-    """Return the first photos that show a front, or of which no view is known; else the first ones."""
+    """Return the first photos that show a front or have no known view, or else simply the first photos."""
     readable = (PhotoRow.batch == batch, PhotoRow.reason.is_(None), PhotoRow.sha256 != "")
     statement = select(PhotoRow.number).where(*readable).order_by(PhotoRow.position).limit(_COVER_PHOTOS)
     fronts = statement.where(PhotoRow.view.is_(None) | (PhotoRow.view == "front"))

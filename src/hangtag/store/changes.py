@@ -1,4 +1,4 @@
-"""What changed in a batch since a cursor, for systems that keep a copy of its products."""
+"""Changes of a batch since a cursor, for systems that keep a copy of its products."""
 
 import re
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ _CURSOR: Final = re.compile(r"(\d{1,18})-(\d{1,18})-(\d{1,18})", re.ASCII)
 
 
 class Cursor(NamedTuple):
-    """How far a reader is: the last rebuilding of the batch that it knows, and the last product, by its revision."""
+    """A reader's position: the last rebuild of the batch that it knows, and the last product, by its revision."""
 
     rebuilt: int
     revision: int
@@ -24,7 +24,7 @@ class Cursor(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a cursor that an answer held. Raises `InvalidFieldsError`."""
+        """Parse a cursor from an earlier response. Raises `InvalidFieldsError`."""
         match = _CURSOR.fullmatch(text)
         if match is None:
             raise InvalidFieldsError(InvalidField("cursor", "send the cursor of an earlier answer"))
@@ -38,8 +38,8 @@ class Cursor(NamedTuple):
 class Changes:
     """Products that changed, in the order of their last changes, and those that were deleted.
 
-    `is_reset` says that these are the first ones of all products: those that the reader has are out of date, as when
-    products were merged. `has_more` says that there are more after the cursor now.
+    `is_reset`: these are the first of all products, and the reader's copy is out of date, for example because products
+    were merged. `has_more`: there are more after the cursor right now.
     """
 
     products: list[dict[str, Any]]
@@ -50,7 +50,7 @@ class Changes:
 
 
 def read_changes(products: Products, batch_id: str, cursor: Cursor | None, limit: int) -> Changes:
-    """Return what changed in a batch since a cursor; without one, all products. Raises `NotStoredError`."""
+    """Return the changes of a batch since a cursor; without one, all products. Raises `NotStoredError`."""
     with products.store.engine.connect() as connection:
         batch = products.store.find_batch(connection, batch_id)
         is_reset = cursor is None or cursor.rebuilt != batch.rebuilt or cursor.revision > batch.revision
@@ -67,7 +67,7 @@ def read_changes(products: Products, batch_id: str, cursor: Cursor | None, limit
 def read_changed(
     connection: Connection, batch: int, since: Cursor, limit: int
 ) -> Sequence[DatabaseRow[int, int, bool]]:
-    """Return the number, revision and `removed` of the products of a batch that changed since a cursor, in order."""
+    """Return the number, revision and `removed` of a batch's products that changed since a cursor, in order."""
     later = or_(
         ProductRow.revision > since.revision,
         and_(ProductRow.revision == since.revision, ProductRow.number > since.product),

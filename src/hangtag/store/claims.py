@@ -1,10 +1,11 @@
-"""Who labels which batch, and what a process had in hand when it died.
+"""Which service labels which batch, and what a process was working on when it died.
 
-Several services share a PostgreSQL: each labels the batches that it holds, and a batch whose holder has not been heard
-of for a while goes to the next one. A SQLite file has one service, so any other holder is one that ended.
+Several services can share a PostgreSQL database. Each labels the batches that it has claimed, and a batch whose claim
+is not renewed for a while goes to another service. A SQLite file has one service, so any other claim is from a process
+that has ended.
 
-A claim that its holder did not give back is the trace of a death. After one, photos are labelled one by one and noted
-before they are touched, so that the second death says which photo it was. The third sets it aside.
+A claim that was not released means that the process died. After one death, photos are labelled one by one and recorded
+before they are touched, so the second death shows which photo caused it. The third sets that photo aside.
 """
 
 import secrets
@@ -36,20 +37,20 @@ from hangtag.store.store import Store, now
 from hangtag.store.tables import BatchRow, Number, PhotoRow
 
 LEASE_S: Final = 30.0
-"""How long a batch stays with a holder of whom nothing is heard."""
+"""How long a claim is valid without being renewed."""
 
 MOST_DEATHS: Final = 3
 SEVERAL: Final = 0
-"""What is in hand while photos are labelled many at a time. A photo's number is never this."""
+"""The value of `in_hand` while many photos are labelled at once. A photo's number is never this."""
 
 _HAS_WORK: Final = exists().where(PhotoRow.todo, PhotoRow.batch == BatchRow.number)
-"""Whether there is a photo to label: a batch may be waiting for photos that are being fetched."""
+"""Whether there is a photo to label: a batch may also wait for photos that are being fetched."""
 
 
 class ClaimRow(Base):
-    """The claim of a process on a batch. `in_hand` is a photo's number, `SEVERAL`, or None while the model is loaded.
+    """The claim of a process on a batch. `in_hand` is a photo's number, `SEVERAL`, or None while the model loads.
 
-    `deaths` counts those whose trace was `suspect`, which is what `in_hand` was.
+    `deaths` counts the deaths at which `in_hand` was `suspect`.
     """
 
     __tablename__ = "claims"
@@ -64,7 +65,7 @@ class ClaimRow(Base):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A batch that this process labels, by its number and its model's, and what was in hand at how many deaths."""
+    """A batch claimed by this process: its number, its model's number, and what was in hand at how many deaths."""
 
     batch: int
     model: int
@@ -78,7 +79,7 @@ class Claim:
 
     @property
     def is_poison(self) -> bool:
-        """Whether the suspect should be set aside: a photo, or the whole batch where no photo was in hand."""
+        """Whether the suspect should be set aside: a photo, or the whole batch if no photo was in hand."""
         return self.deaths >= MOST_DEATHS
 
 
@@ -92,7 +93,7 @@ class Claims:
         self.is_shared = store.engine.dialect.name != "sqlite"
 
     def take(self) -> Claim | None:
-        """Claim the batch to label next and return it, None if there is none: the one touched last is looked at."""
+        """Claim the batch to label next and return it; None if there is none. The one changed last comes first."""
         waiting = (
             select(BatchRow.number, BatchRow.model)
             .outerjoin(ClaimRow, ClaimRow.batch == BatchRow.number)
@@ -100,7 +101,7 @@ class Claims:
             .order_by(BatchRow.archived, BatchRow.updated.desc())
             .limit(1)
         )
-        with self._engine.connect() as connection:  # most calls find nothing, and need no lock for it
+        with self._engine.connect() as connection:  # most calls find nothing and need no lock
             if connection.execute(waiting).first() is None:
                 return None
         with writing(self._engine) as connection:
@@ -108,27 +109,27 @@ class Claims:
             return None if found is None else self._claim(connection, found.number, found.model)
 
     def note(self, batch: int, in_hand: int | None) -> None:
-        """Note what is in hand from now on, before it is touched."""
+        """Record what is in hand from now on, before it is touched."""
         with writing(self._engine) as connection:
             self._update(connection, batch, in_hand=in_hand)
 
     def renew(self, connection: Connection, batch: int) -> bool:
-        """Keep a batch for longer, in a transaction. Return False if it went to another process meanwhile."""
+        """Extend the claim on a batch within a transaction. Returns False if another process has claimed it."""
         return self._update(connection, batch) > 0
 
     def renew_all(self) -> None:
-        """Keep all batches of this process for longer."""
+        """Extend all claims of this process."""
         with writing(self._engine) as connection:
             own = ClaimRow.holder == self._holder
             connection.execute(update(ClaimRow).where(own).values(expires=self._moment(self._lease)))
 
     def clear(self, batch: int) -> None:
-        """Forget the deaths of a batch: what was suspected is labelled, or set aside."""
+        """Forget the deaths of a batch: the suspect is labelled, or set aside."""
         with writing(self._engine) as connection:
             self._update(connection, batch, deaths=0, suspect=None, in_hand=SEVERAL)
 
     def release(self, batch: int) -> None:
-        """Give a batch back."""
+        """Release a batch."""
         with writing(self._engine) as connection:
             own = (ClaimRow.batch == batch) & (ClaimRow.holder == self._holder)
             connection.execute(delete(ClaimRow).where(own))
@@ -154,7 +155,7 @@ class Claims:
             return None
         suspect, deaths = found.suspect, found.deaths
         if found.holder != self._holder:
-            # Of several that were suspected, one may now be known. Anything else that differs is a new suspect.
+            # The suspect may now be narrowed down from several photos to one. Any other difference is a new suspect.
             is_known = suspect == SEVERAL and found.in_hand is not None
             deaths = deaths + 1 if suspect == found.in_hand or is_known else 1
             suspect = found.in_hand
@@ -168,7 +169,7 @@ class Claims:
         return connection.execute(update(ClaimRow).where(own).values(**values_and_lease)).rowcount
 
     def _moment(self, later: timedelta) -> Any:  # noqa: ANN401 - an expression or a value
-        """Return a moment from now by the clock of the database, which all its services share."""
+        """Return a time relative to now by the database's clock, which all services share."""
         if not self.is_shared:
             return now() + later
         return func.clock_timestamp(type_=DateTime(timezone=True)) + literal(later, Interval)

@@ -1,4 +1,4 @@
-"""The database: SQLite in the data folder, or PostgreSQL by its URL; migrated when it is opened."""
+"""The database: SQLite in the data folder, or PostgreSQL by URL. It is migrated when it is opened."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -44,30 +44,30 @@ _POSTGRES_NAMES: Final = ("postgres", "postgresql")
 _USUAL_WAIT: Final = "PRAGMA busy_timeout = 15000"
 PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",  # readers never wait for a writer
-    "PRAGMA synchronous = NORMAL",  # with WAL, a crash of the process loses nothing
+    "PRAGMA synchronous = NORMAL",  # in WAL mode, a crash of the process loses nothing
     "PRAGMA foreign_keys = ON",
     _USUAL_WAIT,
 )
 
 
 class Base(DeclarativeBase):
-    """The tables of the service."""
+    """The base class of the service's tables."""
 
-    __table__: ClassVar[Table]  # each is a table, never a join or another query
+    __table__: ClassVar[Table]  # always a table, never a join or another query
 
 
 class UtcTime(TypeDecorator[datetime]):
-    """A moment in time. SQLite has no time zones, so it is stored and read as UTC."""
+    """A point in time. SQLite has no time zones, so it is stored and read as UTC."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Return the moment in UTC."""
+        """Return the time in UTC."""
         return None if value is None else value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Return the moment with its time zone."""
+        """Return the time with its time zone."""
         return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
 
 
@@ -79,7 +79,7 @@ def sqlite_url(path: Path) -> URL:
 def open_database(url: str | URL) -> Engine:
     """Return an engine for the database at an SQLAlchemy URL, with migrated tables.
 
-    Raises `StoreError` if the database cannot be reached, and `UsageError` for a URL that is none.
+    Raises `StoreError` if the database cannot be reached, and `UsageError` for an invalid URL.
     """
     engine = connect_database(url)
     try:
@@ -96,9 +96,9 @@ def open_database(url: str | URL) -> Engine:
 
 
 class _FileGuard:
-    """Refuses to go on with a SQLite file that is no longer the one that was opened.
+    """Refuses to use a SQLite file that was replaced or removed since it was opened.
 
-    What is written to a removed file is gone when the process ends, although every commit succeeds.
+    Data written to a removed file is lost when the process ends, although every commit succeeds.
     """
 
     def __init__(self, path: Path) -> None:
@@ -106,7 +106,7 @@ class _FileGuard:
         self._identity = _identify(path)
 
     def watch(self, engine: Engine) -> None:
-        """Look before every transaction, and before a connection would make an empty file."""
+        """Check before every transaction, and before a connection would create an empty file."""
         event.listen(engine, "begin", self._check, insert=True)
         event.listen(engine, "do_connect", self._check, insert=True)
 
@@ -116,7 +116,7 @@ class _FileGuard:
 
 
 def _identify(path: Path) -> tuple[int, int] | None:
-    """Return what tells a file from another one at the same path; None if there is none."""
+    """Return what identifies the file at a path; None if there is none."""
     try:
         found = path.stat()
     except OSError:
@@ -125,15 +125,15 @@ def _identify(path: Path) -> tuple[int, int] | None:
 
 
 def connect_database(url: str | URL) -> Engine:
-    """Return an engine for the database at an SQLAlchemy URL, as it is; raises `UsageError` for a URL that is none."""
+    """Return an engine for an SQLAlchemy URL, without migrating. Raises `UsageError` for an invalid URL."""
     chosen = parse_url(url)
     engine = create_engine(
         chosen,
-        pool_pre_ping=chosen.get_backend_name() != "sqlite",  # a restarted server costs no request an error
+        pool_pre_ping=chosen.get_backend_name() != "sqlite",  # survive restarts of the server
         pool_size=8,
         max_overflow=32,
         json_serializer=_write_json,
-        json_deserializer=from_json,  # twice as fast as json.loads, noticeable for a page of results
+        json_deserializer=from_json,  # twice as fast as json.loads, which matters for a page of results
     )
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_connection)
@@ -142,7 +142,7 @@ def connect_database(url: str | URL) -> Engine:
 
 
 def parse_url(url: str | URL) -> URL:
-    """Return the URL of a database, with the driver that hangtag uses. Raises `UsageError` for what is no URL."""
+    """Parse a database URL, and set the driver that hangtag uses. Raises `UsageError` for an invalid URL."""
     try:
         chosen = make_url(url)
     except ArgumentError:
@@ -155,15 +155,15 @@ def parse_url(url: str | URL) -> URL:
 
 
 def find_url(given: str, folder: Path) -> str | URL:
-    """Return the URL that was given, else that of the SQLite file in a data folder."""
+    """Return the given URL, or else that of the SQLite file in a data folder."""
     return given or sqlite_url(folder / DATABASE_NAME)
 
 
 @contextmanager
 def writing(engine: Engine, wait_ms: int | None = None) -> Iterator[Connection]:
-    """Give a write transaction. It waits for other writers at its start, and cannot fail because of them later.
+    """Begin a write transaction. It waits for other writers at its start, so it cannot conflict with them later.
 
-    `wait_ms` is how long it waits for others, if not as long as usual.
+    `wait_ms` is how long it waits, instead of the default.
     """
     is_sqlite = engine.dialect.name == "sqlite"
     with _writing_alone(engine, wait_ms) if is_sqlite else nullcontext(), engine.connect() as plain:
@@ -181,10 +181,10 @@ def writing(engine: Engine, wait_ms: int | None = None) -> Iterator[Connection]:
 
 
 class _Queue:
-    """A lock that is had in the order in which it was asked for.
+    """A fair lock: threads get it in the order in which they asked.
 
-    With `threading.Lock`, a thread that writes one transaction after the other takes it again and again before those
-    that wait have woken up.
+    With `threading.Lock`, a thread that writes one transaction after another keeps taking it before the waiting
+    threads wake up.
     """
 
     def __init__(self) -> None:
@@ -201,9 +201,9 @@ class _Queue:
             turn.acquire()
             self._waiting.append(turn)
         try:
-            return turn.acquire(timeout=timeout) or self._give_up(turn)
+            return turn.acquire(timeout=timeout) or self._leave(turn)
         except BaseException:  # Ctrl-C
-            if self._give_up(turn):
+            if self._leave(turn):
                 self.release()
             raise
 
@@ -214,8 +214,8 @@ class _Queue:
             else:
                 self._is_held = False
 
-    def _give_up(self, turn: Lock) -> bool:
-        """Leave the queue; return whether the turn had come in the meantime."""
+    def _leave(self, turn: Lock) -> bool:
+        """Leave the queue. Return whether the turn had come in the meantime."""
         with self._lock:
             if turn in self._waiting:
                 self._waiting.remove(turn)
@@ -228,7 +228,7 @@ _writers: WeakKeyDictionary[Engine, _Queue] = WeakKeyDictionary()
 
 @contextmanager
 def _writing_alone(engine: Engine, wait_ms: int | None) -> Iterator[None]:
-    """Let the writers of this process wait for each other here, however long: SQLite's own waiting fails in the end."""
+    """Let this process's writers queue here for as long as needed. SQLite's own waiting eventually fails."""
     lock = _writers.setdefault(engine, _Queue())
     if not lock.acquire(timeout=-1 if wait_ms is None else wait_ms / 1000):
         raise database_busy()
@@ -242,25 +242,25 @@ def migrate(engine: Engine) -> None:
     """Migrate the tables to the current schema."""
     config = alembic_config()
     with writing(engine) as connection:
-        if engine.dialect.name == "postgresql":  # of two services that start at once, one waits
+        if engine.dialect.name == "postgresql":  # if two services start at once, one waits
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
 
 def read_revision(engine: Engine) -> str | None:
-    """Return the revision of the schema of a database; None for an empty one."""
+    """Return the schema revision of a database; None for an empty one."""
     with engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
 
 def list_revisions() -> list[str]:
-    """Return the revisions of the schema that this version knows, the newest first."""
+    """Return the schema revisions that this version knows, the newest first."""
     return [script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()]
 
 
 def alembic_config() -> Config:
-    """Return the configuration by which Alembic finds the migrations; it still needs a connection."""
+    """Return Alembic's configuration, with the path of the migrations; it still needs a connection."""
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     return config
@@ -271,12 +271,12 @@ def _write_json(value: object) -> str:
 
 
 def _prepare_connection(connection: Any, _record: object) -> None:  # noqa: ANN401 - any driver's connection
-    connection.isolation_level = None  # sqlite3 would begin its own transactions, too late
+    connection.isolation_level = None  # sqlite3 would also begin transactions itself, too late
     for pragma in PRAGMAS:
         connection.execute(pragma)
 
 
 def _begin(connection: Connection) -> None:
-    # A transaction that reads first and writes later fails if another one has written in between.
+    # A transaction that reads before it writes fails if another one has written in between.
     writes = connection.get_execution_options().get(_WRITES)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,6 +1,6 @@
-"""Decisions on products: on one or thousands at once, logged with the values before and after, with undo and redo.
+"""Decisions on one or many products: logged with the values before and after, with undo and redo.
 
-The log is append-only. What can be undone follows from it: an undo is a decision of its own that reverts another one.
+The log is append-only, and undo works from it: an undo is itself a decision, which reverts another one.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,7 +34,7 @@ _COLUMNS: Final = ProductRow.__table__.columns
 
 
 class Unset:
-    """The value of a field that a decision does not touch; None may mean something."""
+    """The value of a field that a decision does not touch, since None is a valid value."""
 
 
 UNSET: Final = Unset()
@@ -42,12 +42,12 @@ UNSET: Final = Unset()
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a person decides about products: of these numbers, or of all that a filter wants but those of `excluded`.
+    """A person's decision about products: those with given numbers, or all that match a filter except `excluded`.
 
-    `each` gives labels that differ from product to product, by its number; then no others are meant. `set` gives labels
-    by attribute (None: the model's again), `confirm` says that labels are right (all, or those of some attributes),
-    `overrule` that it is not a product (True), that it is one (False), or what the model says (None). `versions` are
-    those that the person saw, by product.
+    `each` sets labels that differ from product to product, by number; no other products are changed then. `set` sets
+    labels by attribute (None: the model's label again). `confirm` confirms labels (all, or those of some attributes).
+    `overrule` says that it is not a product (True), that it is one (False), or withdraws the decision (None).
+    `versions` are the versions that the person saw, by product.
     """
 
     products: tuple[int, ...] | None = None
@@ -65,7 +65,7 @@ class Decision:
 
     @property
     def kind(self) -> str:
-        """What the decision is called in the log."""
+        """The kind of the decision in the log."""
         if self.delete:
             return "delete"
         if self.move_to is not None:
@@ -80,7 +80,7 @@ class Decision:
 
 
 class Decisions:
-    """Takes, undoes and redoes decisions."""
+    """Makes, undoes and redoes decisions."""
 
     def __init__(self, products: Products) -> None:
         self._products = products
@@ -89,16 +89,16 @@ class Decisions:
     def decide(
         self, batch_id: str, decision: Decision, who: str | None, key: str | None = None
     ) -> dict[str, Any]:
-        """Take a decision, and return its id, how many products it changed, and those that others decided meanwhile.
+        """Make a decision. Return its id, the number of changed products, and the conflicts with other people.
 
-        Raises `NotStoredError` for a batch that does not exist and `InvalidFieldsError` for labels that do not.
+        Raises `NotStoredError` for an unknown batch and `InvalidFieldsError` for unknown labels.
         """
         with self._store.engine.connect() as connection:
             batch = self._store.find_batch(connection, batch_id)
             others = []
             if decision.move_to is not None:
                 others = [self._store.find_batch(connection, decision.move_to)]
-            # Before the transaction: an index may only see what is committed.
+            # Before the transaction: an index may only see committed data.
             numbers = self._find_numbers(connection, batch, decision)
         with self._store.changing(batch.number, *(other.number for other in others)) as change:
             known = find_answer(change.connection, key)
@@ -114,7 +114,7 @@ class Decisions:
         return self._with_products(batch_id, response, [number for number, _, _ in planner.changes])
 
     def merge(self, batch_id: str, numbers: Sequence[int], who: str | None) -> dict[str, Any]:
-        """Make one product of several: the first one keeps its SKU and name and gets all photos."""
+        """Merge several products into the first one, which keeps its SKU and name and gets all photos."""
         with self._store.engine.connect() as connection:
             batch = self._store.find_batch(connection, batch_id)
         if len(set(numbers)) < 2:  # noqa: PLR2004 - one alone cannot be merged
@@ -135,7 +135,7 @@ class Decisions:
         return self._with_products(batch_id, response | {"conflicts": []}, kept)
 
     def split(self, batch_id: str, number: int, photos: Sequence[int], who: str | None) -> dict[str, Any]:
-        """Make a product of its own of some photos of a product."""
+        """Move some photos of a product into a new product."""
         with self._store.engine.connect() as connection:
             batch = self._store.find_batch(connection, batch_id)
         with self._store.changing(batch.number) as change:
@@ -155,11 +155,11 @@ class Decisions:
         return self._with_products(batch_id, response | {"conflicts": []}, [number, made])
 
     def undo(self, batch_id: str, who: str | None) -> dict[str, Any]:
-        """Undo this person's last decision in a batch that is not undone; raises `ConflictError` if there is none."""
+        """Undo this person's last decision in a batch that is not undone. Raises `ConflictError` if there is none."""
         return self._turn(batch_id, who, "undo")
 
     def redo(self, batch_id: str, who: str | None) -> dict[str, Any]:
-        """Redo what this person undid last; raises `ConflictError` if there is nothing."""
+        """Redo what this person undid last. Raises `ConflictError` if there is nothing to redo."""
         return self._turn(batch_id, who, "redo")
 
     def _turn(self, batch_id: str, who: str | None, kind: str) -> dict[str, Any]:
@@ -168,7 +168,9 @@ class Decisions:
             target = find_target(connection, batch.number, who, kind)
             others = find_other_batches(connection, target, batch.number)
         with self._store.changing(batch.number, *others) as change:
-            target = find_target(change.connection, batch.number, who, kind)  # somebody may have been faster
+            target = find_target(
+                change.connection, batch.number, who, kind
+            )  # another request may have been faster
             rows = change.connection.execute(
                 select(ChangeRow.product, ChangeRow.before, ChangeRow.after).where(
                     ChangeRow.decision == target
@@ -202,7 +204,7 @@ class Decisions:
 
 
 class Planner:
-    """Finds out what a decision changes of each product."""
+    """Works out how a decision changes each product."""
 
     def __init__(
         self, decision: Decision, vocabulary: Vocabulary, who: str | None, target: int | None
@@ -215,9 +217,9 @@ class Planner:
         self._target = target
 
     def plan(self, row: DatabaseRow[Any]) -> None:
-        """Plan the change of one product, or note that another person decided it meanwhile."""
+        """Plan the change of one product, or record a conflict if another person has changed it."""
         wanted = self._find_labels(row)
-        rival = self._find_rival(row, wanted)
+        rival = self._find_conflict(row, wanted)
         if rival is not None:
             self.conflicts.append({"product": str(row.number), "by": rival["by"], "value": rival["value"]})
             return
@@ -248,9 +250,9 @@ class Planner:
         return found
 
     def _entry(self, row: DatabaseRow[Any], name: str, value: str | None) -> dict[str, Any] | None:
-        """Return how a label is kept that a person said: as confirmed where the model says so too.
+        """Return how a person's label is stored: as confirmed if the model says so too.
 
-        Someone who says the same as another person is kept beside them: that is how agreement is measured.
+        If another person said the same, both names are kept, so that agreement can be measured.
         """
         if value is None:
             return None
@@ -263,8 +265,10 @@ class Planner:
             return {**known, "agreed": [*agreed, self._who]} if is_another else dict(known)
         return {"value": value, "state": state, "by": self._who, "version": row.version + 1}
 
-    def _find_rival(self, row: DatabaseRow[Any], wanted: Mapping[str, str | None]) -> dict[str, Any] | None:
-        """Return what another person said of an attribute since this one looked, if it is something else."""
+    def _find_conflict(
+        self, row: DatabaseRow[Any], wanted: Mapping[str, str | None]
+    ) -> dict[str, Any] | None:
+        """Return a different label that another person set for an attribute since this person looked."""
         seen = self._decision.versions.get(row.number)
         if seen is None:
             return None
@@ -276,7 +280,7 @@ class Planner:
         return None
 
     def _gives_category(self, row: DatabaseRow[Any]) -> bool:
-        """Whether the decision sets a category: who gives one says that it is a product."""
+        """Whether the decision sets a category, which implies that it is a product."""
         wanted = {**self._decision.set, **self._decision.each.get(row.number, {})}
         return any(wanted.get(level) is not None for level in self._vocabulary.taxonomy.levels)
 
@@ -300,7 +304,7 @@ class Planner:
 
 
 def _is_no_product(row: DatabaseRow[Any]) -> bool:
-    """Whether a product counts as none, as a person said or else the model."""
+    """Whether a person, or else the model, says that it is not a product."""
     if row.overruled is not None:
         return bool(row.overruled)
     return row.predicted is not None and Flag.NOT_A_PRODUCT in row.predicted["flags"]
@@ -313,7 +317,7 @@ def _is_same(entry: Mapping[str, Any] | None, known: Mapping[str, Any] | None) -
 
 
 def read_products(connection: Connection, numbers: Sequence[int], batch: int) -> Iterable[DatabaseRow[Any]]:
-    """Yield the rows of products of a batch, in the order of their numbers; deleted ones are left out."""
+    """Yield the rows of a batch's products in the order of their numbers, without deleted ones."""
     for part in iter_parts(numbers):
         yield from connection.execute(
             select(*_COLUMNS)
@@ -335,13 +339,13 @@ def _read_photo_numbers(connection: Connection, products: Sequence[int]) -> dict
 
 
 def _bind_photos(connection: Connection, photos: Sequence[int]) -> None:
-    """Keep photos in the products that a person chose for them when others are grouped again."""
+    """Pin photos to the products that a person chose, so that regrouping does not move them."""
     for part in iter_parts(photos):
         connection.execute(update(PhotoRow).where(PhotoRow.number.in_(part)).values(by_hand=True))
 
 
 def _copy_product(change: Change, number: int, photo: int) -> int:
-    """Make a product beside another one, named after a photo, and return its number."""
+    """Create a product next to another one, named after a photo. Return its number."""
     place = select(ProductRow.position).where(ProductRow.number == number)
     position = change.connection.execute(place).scalar_one()
     name = change.connection.execute(select(PhotoRow.name).where(PhotoRow.number == photo)).scalar_one()

@@ -1,7 +1,7 @@
-"""What shop models say of photos: derived from what their base gave for them, so that no photo is decoded again.
+"""Predictions of shop models, derived from those of their base model, so that no photo is decoded again.
 
-A shop model is its base with a linear shift of some heads. The logits and the embedding of the base are stored for each
-photo; those of a shop model follow from them.
+A shop model is its base with a linear shift of some heads. The base's logits and embedding are stored for each photo,
+and the shop model's logits follow from them.
 """
 
 import threading
@@ -24,13 +24,13 @@ from hangtag.store.tables import BatchRow, EmbeddingRow, ModelRow, PhotoRow, Pre
 
 _KEPT: Final = 4
 _AT_ONCE: Final = 100
-"""So many photos or products are changed in one transaction: some tenths of a second."""
+"""How many photos or products are changed in one transaction: it takes some tenths of a second."""
 
 Shifts = Mapping[str, HeadShift]
 
 
 class ShiftReader:
-    """Reads what shop models add to the outputs of their bases. Thread-safe. `find_base(id)` gives a base's bundle."""
+    """Reads the shifts of shop models relative to their bases. Thread-safe. `find_base(id)` returns a base's bundle."""
 
     def __init__(self, folder: BundleFolder, find_base: Callable[[str], Path]) -> None:
         self._folder = folder
@@ -39,7 +39,7 @@ class ShiftReader:
         self._lock = threading.Lock()
 
     def read(self, connection: Connection, model: int, columns: Sequence[str]) -> Shifts:
-        """Return the shifts of a shop model by column, given its number and its columns. Raises `BundleError`."""
+        """Return the shifts of a shop model by column, given its number and columns. Raises `BundleError`."""
         with self._lock:
             if model not in self._known:
                 row = connection.execute(
@@ -56,7 +56,7 @@ class ShiftReader:
 
 
 def derive_answers(store: Store, connection: Connection, model: int, photos: Iterable[int]) -> None:
-    """Store what a shop model says of those of the photos that its base has answered, and it has not."""
+    """Store a shop model's predictions for those photos that have its base's predictions but not its own."""
     base = store.base_of(connection, model)
     if base == model:
         return
@@ -76,7 +76,7 @@ def derive_answers(store: Store, connection: Connection, model: int, photos: Ite
 def shift_outputs(
     columns: Sequence[str], outputs: Mapping[str, Floats], embedding: Floats, shifts: Shifts
 ) -> dict[str, Floats]:
-    """Return the outputs of a shop model with these columns, given those of its base and embeddings (n, d)."""
+    """Return the outputs of a shop model with these columns, given its base's outputs and embeddings (n, d)."""
     found = dict(outputs)
     nothing = np.zeros((len(embedding), 0), np.float32)
     for column in columns:
@@ -86,15 +86,15 @@ def shift_outputs(
 
 
 def read_vectors(rows: Sequence[DatabaseRow[Any]]) -> Floats:
-    """Return the embeddings (n, d) of rows that have a `vector`."""
+    """Return the embeddings (n, d) of rows with a `vector`."""
     joined = b"".join(row.vector for row in rows)
     return np.frombuffer(joined, "<f2").reshape(len(rows), -1).astype(np.float32)
 
 
 def follow_shop(store: Store, change: Change) -> int:
-    """Let a batch be labelled by the version of its model that is in use, with the answers that can be derived.
+    """Switch a batch to the version of its model that is in use, and derive predictions where possible.
 
-    Return its number. Products are not refreshed.
+    Returns the version's number. Products are not refreshed.
     """
     present = change.connection.execute(
         select(BatchRow.model).where(BatchRow.number == change.batch)
@@ -107,11 +107,11 @@ def follow_shop(store: Store, change: Change) -> int:
 
 
 def relabel_batch(store: Store, batch: int) -> dict[str, int] | None:
-    """Let a batch have the labels of the version in use; return how many labels changed and products got settled.
+    """Give a batch the labels of the version in use. Returns how many labels changed and products were settled.
 
-    Answers are derived and labels changed in small transactions, so that a decision never waits long for the database.
-    The last one makes the batch follow; if the process ends before, the next one starts anew. None if there was nothing
-    to do.
+    Predictions are derived and labels changed in small transactions, so that decisions never wait long for the
+    database. The last transaction switches the batch; if the process ends before, the next one starts over. Returns
+    None if there was nothing to do.
     """
     with store.engine.connect() as connection:
         row = connection.execute(select(BatchRow.model).where(BatchRow.number == batch)).first()
@@ -148,7 +148,7 @@ def relabel_batch(store: Store, batch: int) -> dict[str, int] | None:
 
 
 def _forget(connection: Connection, model: int, photos: Sequence[int]) -> None:
-    """Remove the answers of a version that labels no more: they can be derived again."""
+    """Remove the predictions of a version that is no longer in use. They can be derived again."""
     for part in iter_parts(photos):
         connection.execute(
             delete(PredictionRow).where(PredictionRow.model == model, PredictionRow.photo.in_(part))
@@ -186,7 +186,7 @@ def _read_standing(connection: Connection, batch: int) -> dict[int, DatabaseRow[
 def _find_changes(
     before: Mapping[int, DatabaseRow[Any]], after: Mapping[int, DatabaseRow[Any]]
 ) -> tuple[dict[str, int], list[int]]:
-    """Return how many labels changed and products got settled, and which products that were."""
+    """Return how many labels changed and products were settled, and which products those are."""
     changed = settled = 0
     touched = []
     for number, row in after.items():

@@ -34,7 +34,7 @@ class Document:
 class Documents:
     """Reads and writes the documents of one kind. Thread-safe.
 
-    `reserved` are names that hangtag's own have: they always mean those.
+    `reserved` are the names of hangtag's own documents, which cannot be taken.
     """
 
     def __init__(self, engine: Engine, kind: Kind, reserved: frozenset[str]) -> None:
@@ -50,7 +50,7 @@ class Documents:
             return [_read(row) for row in connection.execute(statement)]
 
     def find(self, id_or_name: str) -> Document | None:
-        """Return the document of an id or a name, in any case; None without one."""
+        """Return the document with an id or a name, ignoring case; None if there is none."""
         given = (DocumentRow.id == id_or_name) | (DocumentRow.key == _key(id_or_name))
         statement = select(*self._columns).where(DocumentRow.kind == self._kind, given)
         with self._engine.connect() as connection:
@@ -58,14 +58,14 @@ class Documents:
         return None if row is None else _read(row)
 
     def get(self, id_: str) -> Document:
-        """Return the document of an id or a name; raises `NotStoredError`."""
+        """Return the document with an id or a name. Raises `NotStoredError`."""
         found = self.find(id_)
         if found is None:
             raise NotStoredError(f"there is no {self._kind} {id_!r}")
         return found
 
     def add(self, name: str, document: Mapping[str, Any], who: str | None) -> Document:
-        """Save a new document. Raises `InvalidFieldsError` for a name that is taken or cannot be one."""
+        """Save a new document. Raises `InvalidFieldsError` for a name that is taken or invalid."""
         chosen = self._check(name)
         values = {
             "id": new_id(),
@@ -89,7 +89,7 @@ class Documents:
     def change(
         self, id_: str, changes: tuple[str, Mapping[str, Any]], version: int, who: str | None
     ) -> Document:
-        """Save another name and document. Raises `ConflictError` if someone saved it since that version."""
+        """Save a new name and content. Raises `ConflictError` if someone saved it since that version."""
         name, document = changes
         known, chosen = self.get(id_), self._check(name)
         values = {
@@ -114,13 +114,13 @@ class Documents:
         return self.get(known.id)
 
     def remove(self, id_: str) -> None:
-        """Delete a document; raises `NotStoredError`."""
+        """Delete a document. Raises `NotStoredError`."""
         known = self.get(id_)
         with writing(self._engine) as connection:
             connection.execute(delete(DocumentRow).where(DocumentRow.id == known.id))
 
     def free_name(self, wanted: str) -> str:
-        """Return a name that is not taken: the one that is wanted, or with a number behind it."""
+        """Return a free name: the wanted one, with a number added if it is taken."""
         taken = {_key(document.name) for document in self.list()} | self._reserved
         names = (wanted, *(f"{wanted} {number}" for number in range(2, MOST_DOCUMENTS + 3)))
         return next(name for name in names if _key(name) not in taken)

@@ -1,4 +1,4 @@
-"""The tables of what leaves for shops: saved templates and mappings, and webhooks with what should be sent to them."""
+"""The tables for exports: saved templates and mappings, and webhooks with their queued messages."""
 
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from hangtag.store.tables import Json, Number
 
 
 class DocumentRow(Base):
-    """A saved template or mapping. `key` is its name without case: no two of a kind differ in that alone."""
+    """A saved template or mapping. `key` is its name without case: names of one kind never differ only in case."""
 
     __tablename__ = "shop_documents"
     __table_args__ = (UniqueConstraint("kind", "key", name="shop_documents_by_name"),)
@@ -28,10 +28,10 @@ class DocumentRow(Base):
 
 
 class WebhookRow(Base):
-    """An address that is told of changes. The secret is kept as it is, since every message is signed with it.
+    """An address that is notified of changes. The secret is stored in plain text, as every message is signed with it.
 
-    `disabled` says why nothing is sent any more. `previous` is the secret before the present one, which signs too until
-    `previous_until`.
+    `disabled` is the reason why nothing is sent any more. `previous` is the previous secret, which is also used to
+    sign until `previous_until`.
     """
 
     __tablename__ = "webhooks"
@@ -50,9 +50,9 @@ class WebhookRow(Base):
 
 
 class WebhookBatchRow(Base):
-    """How far a webhook has been told of a batch: the cursor of the last product, and the batch's state.
+    """How much of a batch a webhook has been told: the cursor of the last product, and the batch's state.
 
-    It refers to the batch by its id alone, so that it outlives the batch and its deletion can be told.
+    It refers to the batch only by its id, so it outlives the batch and can report its deletion.
     """
 
     __tablename__ = "webhook_batches"
@@ -66,9 +66,9 @@ class WebhookBatchRow(Base):
 
 
 class DeliveryRow(Base):
-    """A message to a webhook: `waiting`, `delivered` or `failed`. `due` is when it is tried next.
+    """A message to a webhook: `waiting`, `delivered` or `failed`. `due` is the time of the next attempt.
 
-    `leased` is until when one process has it in hand; afterwards another may take it.
+    `leased` is until when a process has it; afterwards another one may take it.
     """
 
     __tablename__ = "webhook_deliveries"

@@ -47,7 +47,7 @@ _ROWS_AT_A_TIME: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class ExportedTable:
-    """A table to write: its name, its columns, and its rows, some at a time."""
+    """A table to write: its name, its columns, and its rows in batches."""
 
     name: str
     kinds: dict[str, Kind]
@@ -61,10 +61,10 @@ def export_batch(
     rows: RowKind = "product",
     columns: Sequence[str] | None = None,
 ) -> ExportedTable:
-    """Return the products of a batch that a filter wants as a table; `columns` chooses some and their order.
+    """Return the products of a batch that match a filter as a table. `columns` selects columns and their order.
 
-    A column of the sheet is called `NAME (sheet)` where hangtag's own has that name. Raises `NotStoredError` for a
-    batch that does not exist, and `InvalidFieldsError` for columns that do not.
+    A column of the sheet is called `NAME (sheet)` if hangtag's own column has that name. Raises `NotStoredError` for
+    an unknown batch, and `InvalidFieldsError` for unknown columns.
     """
     store = products.store
     with store.engine.connect() as connection:
@@ -107,7 +107,7 @@ class _Builder:
 
     @property
     def kinds(self) -> dict[str, Kind]:
-        """The columns in their order, and what each holds: those of the sheet, then hangtag's own."""
+        """The columns in order with their kinds: those of the sheet, then hangtag's own."""
         kinds = (column.kind for column in self._sheet)
         return dict(zip(self._sheet_names, kinds, strict=True)) | self._own
 
@@ -185,7 +185,7 @@ class _Builder:
         return values
 
     def _find_answer(self, product: DatabaseRow[Any]) -> list[str]:
-        """Return the category path as far as the model is confident of it or a person said it."""
+        """Return the category path, as far as the model is confident of it or a person set it."""
         path = [product.labels[level] for level in self._levels if level in product.labels]
         depth = product.predicted["depth"] if product.predicted else 0
         while depth < len(path) and self._levels[depth] in product.said:
@@ -202,7 +202,7 @@ class _Builder:
 
 
 def _find_label(product: DatabaseRow[Any], column: str) -> tuple[Cell, Cell]:
-    """Return the label that counts and the model's confidence in it; it has none in what a person said instead."""
+    """Return the current label and the model's confidence in it, which is None if a person set another label."""
     value = product.labels.get(column)
     own = product.predicted["values"].get(column) if product.predicted else None
     return value, own[1] if own is not None and own[0] == value else None

@@ -1,6 +1,6 @@
-"""What can befall the database and the disk while the service runs, as errors that say what to do.
+"""Faults of the database and the disk while the service runs, as errors that say what to do.
 
-Nothing that was acknowledged is lost by any of them: an answer is sent after the commit only.
+None of them loses anything that was acknowledged: responses are sent only after the commit.
 """
 
 import errno
@@ -16,31 +16,31 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from hangtag.domain.errors import HangtagError, StoreError
 
 RESERVE_BYTES: Final = 8 << 20
-"""What is kept free for deleting: a database has to write before it can remove."""
+"""The disk space reserved for deleting: a database has to write before it can remove."""
 
 
 class FaultError(StoreError):
-    """The store cannot work for now. `retry_after_s` is when to try again, None if someone has to act first."""
+    """The store cannot work right now. `retry_after_s` is when to try again, None if someone has to act first."""
 
     retry_after_s: ClassVar[int | None] = 5
 
 
 class DiskFullError(FaultError):
-    """There is no room left. Deleting still works."""
+    """The disk is full. Deleting still works."""
 
     code = "disk_full"
     retry_after_s = None
 
 
 class DatabaseBusyError(FaultError):
-    """Something else holds the database for too long."""
+    """Something else has locked the database for too long."""
 
     code = "database_busy"
     retry_after_s = 1
 
 
 class DatabaseGoneError(FaultError):
-    """The database cannot be reached, or its file is no longer there."""
+    """The database cannot be reached, or its file is gone."""
 
     code = "database_unavailable"
 
@@ -71,11 +71,11 @@ _POSTGRES_BUSY: Final = frozenset({"40001", "40P01", "55P03", "57014"})
 _POSTGRES_GONE: Final = ("08", "53", "57P", "58")
 _POSTGRES_DAMAGED: Final = ("XX001", "XX002")
 _PRIMARY: Final = 0xFF
-"""SQLite's extended codes have the plain code in their lowest byte."""
+"""SQLite's extended error codes have the primary code in their lowest byte."""
 
 
 def find_fault(error: BaseException) -> FaultError | None:
-    """Return the error to show for a fault of the database or the disk; None for a bug."""
+    """Return the error to report for a fault of the database or the disk; None if it is a bug."""
     if isinstance(error, FaultError):
         return error
     if isinstance(error, PoolTimeoutError):
@@ -86,7 +86,7 @@ def find_fault(error: BaseException) -> FaultError | None:
 
 
 def database_gone(detail: str) -> DatabaseGoneError:
-    """Return the error of a database that cannot be reached."""
+    """Return the error for a database that cannot be reached."""
     return DatabaseGoneError(
         f"the database cannot be reached ({detail})",
         fix="Start the database again. No confirmed change is lost, and the service reconnects by itself.",
@@ -94,7 +94,7 @@ def database_gone(detail: str) -> DatabaseGoneError:
 
 
 def file_replaced() -> DatabaseGoneError:
-    """Return the error of a SQLite file that was removed or replaced under a running service."""
+    """Return the error for a SQLite file that was removed or replaced while the service runs."""
     return DatabaseGoneError(
         "the file of the database was removed or replaced",
         fix="Put the file back, or restart the service to use another one.",
@@ -102,7 +102,7 @@ def file_replaced() -> DatabaseGoneError:
 
 
 def database_damaged() -> DatabaseDamagedError:
-    """Return the error of a database that holds nonsense."""
+    """Return the error for a corrupt database."""
     return DatabaseDamagedError(
         "the database is damaged",
         fix="Stop the service and run `hangtag doctor`. `hangtag restore` restores a backup.",
@@ -110,7 +110,7 @@ def database_damaged() -> DatabaseDamagedError:
 
 
 def disk_full() -> DiskFullError:
-    """Return the error of a full disk."""
+    """Return the error for a full disk."""
     return DiskFullError(
         "the disk of the service is full",
         fix="Delete batches, which works even on a full disk, or free some space.",
@@ -118,7 +118,7 @@ def disk_full() -> DiskFullError:
 
 
 def folder_fault(detail: str) -> FolderFaultError:
-    """Return the error of a data folder that refuses to be used."""
+    """Return the error for a data folder that cannot be used."""
     return FolderFaultError(
         f"the data folder cannot be used ({detail})",
         fix="Mount it writable, and make the service's user its owner.",
@@ -126,7 +126,7 @@ def folder_fault(detail: str) -> FolderFaultError:
 
 
 def database_busy() -> DatabaseBusyError:
-    """Return the error of a database that something else holds."""
+    """Return the error for a database that something else has locked."""
     return DatabaseBusyError(
         "another program is locking the database",
         fix="Try again. If it persists, find the program that locks the database.",
@@ -138,7 +138,7 @@ def _find_database_fault(error: DBAPIError) -> FaultError | None:
     if code is not None:
         return _find_sqlite_fault(code & _PRIMARY, str(error.orig))
     state = getattr(error.orig, "sqlstate", None)
-    if state is None:  # the driver itself lost the connection, or could not make one
+    if state is None:  # the driver lost the connection, or could not open one
         is_lost = error.connection_invalidated or type(error.orig).__name__ == "OperationalError"
         return database_gone(_first_line(error)) if is_lost else None
     if state == _POSTGRES_FULL:
@@ -182,14 +182,14 @@ def _first_line(error: SQLAlchemyError) -> str:
 
 
 class Reserve:
-    """A file that keeps some room on the disk, which is given back when something has to be deleted on a full one."""
+    """A file that reserves disk space. It is released when something has to be deleted on a full disk."""
 
     def __init__(self, path: Path, size: int = RESERVE_BYTES) -> None:
         self._path = path
         self._size = size
 
     def fill(self) -> None:
-        """Take the room, as far as there is any; on a full disk there is none, and nothing is said."""
+        """Reserve the space, as far as there is any. On a full disk this silently does nothing."""
         with suppress(OSError):
             if self._path.exists() and self._path.stat().st_size == self._size:
                 return
@@ -201,5 +201,5 @@ class Reserve:
                 raise
 
     def release(self) -> None:
-        """Give the room back."""
+        """Release the space."""
         self._path.unlink(missing_ok=True)

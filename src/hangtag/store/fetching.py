@@ -1,7 +1,7 @@
-"""Photos that a sheet names by addresses: which are missing, and the fetching of them in the background.
+"""Photos that a sheet names by address: which are missing, and fetching them in the background.
 
-Each address is a photo without content from the moment that a person confirms the sheet's columns, so that nothing is
-forgotten however the process ends, and every address that cannot be fetched keeps its reason.
+Once a person confirms the sheet's columns, each address is stored as a photo without content. So nothing is forgotten
+however the process ends, and every address that cannot be fetched keeps its reason.
 """
 
 import logging
@@ -34,7 +34,7 @@ from hangtag.store.tables import BatchRow, PhotoRow
 from hangtag.tables.matching import Likeness, NameMatcher
 
 _LEASE: Final = timedelta(minutes=10)
-"""How long a photo that is being fetched is left alone by other services, and after a crash of this one."""
+"""How long other services leave a photo alone while it is fetched, and this one after a crash."""
 
 _LOOK_S: Final = 2.0
 _COMMIT_S: Final = 0.5
@@ -46,17 +46,17 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class MissingPhotos:
-    """The addresses that a sheet names and of whose photos none is there, each once."""
+    """The addresses in a sheet whose photos are missing, each once."""
 
     addresses: tuple[str, ...]
 
     @property
     def names(self) -> list[str]:
-        """The names that the photos get: their addresses, which the sheet's cells match exactly."""
+        """The names of the photos: their addresses, which match the sheet's cells exactly."""
         return [drop_password(address) for address in self.addresses]
 
     def extend(self, names: list[str], policy: FetchPolicy | None) -> list[str]:
-        """Return the names of photos with those that would be fetched."""
+        """Return the names of photos, followed by those that would be fetched."""
         if policy is None:
             return names
         _, refused = self._sort_hosts(policy)
@@ -64,7 +64,7 @@ class MissingPhotos:
         return [*names, *map(drop_password, fetched)]
 
     def describe(self, policy: FetchPolicy | None) -> dict[str, Any]:
-        """Return how many photos would be fetched from which hosts, and from which they may not be."""
+        """Return how many photos would be fetched from which hosts, and which hosts are not allowed."""
         allowed, refused = self._sort_hosts(policy)
         count = sum(_host(address) in allowed for address in self.addresses)
         return {
@@ -76,16 +76,16 @@ class MissingPhotos:
         }
 
     def _sort_hosts(self, policy: FetchPolicy | None) -> tuple[dict[str, None], dict[str, None]]:
-        """Return the hosts that photos are fetched from, and those they are not, in the order of the sheet."""
+        """Return the allowed and the refused hosts, in the order of the sheet."""
         hosts = dict.fromkeys(_host(address) for address in self.addresses)
         refused = {host: None for host in hosts if policy is None or not _is_allowed(policy, host)}
         return {host: None for host in hosts if host not in refused}, refused
 
 
 def find_missing(sheet: SheetRows, mapping: ColumnMapping, names: Collection[str]) -> MissingPhotos:
-    """Return the addresses of a sheet whose photos were neither uploaded nor listed to be fetched.
+    """Return the addresses of a sheet whose photos were neither uploaded nor scheduled for fetching.
 
-    An uploaded photo is the one of an address that ends with its name.
+    An uploaded photo belongs to an address that ends with its name.
     """
     known = set(names)
     matcher = NameMatcher([name for name in known if "://" not in name])
@@ -105,10 +105,10 @@ def find_missing(sheet: SheetRows, mapping: ColumnMapping, names: Collection[str
 
 
 def plan_fetching(store: Store, change: Change, sheet: SheetRows, mapping: ColumnMapping) -> None:
-    """List the photos that a batch's sheet names by addresses, to be fetched from now on.
+    """Schedule the photos that a batch's sheet names by address for fetching.
 
-    What was listed before and did not come is tried again, or forgotten if the sheet does not name it any more. Raises
-    `InvalidFieldsError` for more photos than a batch takes.
+    Photos that were scheduled before and failed are tried again, or dropped if the sheet no longer names them. Raises
+    `InvalidFieldsError` if a batch would have too many photos.
     """
     if store.fetching is None:
         return
@@ -134,7 +134,7 @@ def plan_fetching(store: Store, change: Change, sheet: SheetRows, mapping: Colum
 
 
 def _retry(change: Change, numbers: Sequence[int]) -> set[int]:
-    """Let photos be fetched from now on, and return the products that they show."""
+    """Schedule photos for fetching now. Return the products that they show."""
     touched: set[int] = set()
     for part in iter_parts(numbers):
         again = update(PhotoRow).where(PhotoRow.number.in_(part), PhotoRow.sha256 == "")
@@ -145,7 +145,7 @@ def _retry(change: Change, numbers: Sequence[int]) -> set[int]:
 
 @dataclass(frozen=True, slots=True)
 class _Fetched:
-    """A photo that came, or why it did not."""
+    """A fetched photo, or why it could not be fetched."""
 
     photo: DatabaseRow[Any]
     kept: KeptPhoto | None
@@ -154,7 +154,7 @@ class _Fetched:
 
 
 class FetchWorker:
-    """Fetches the photos that batches wait for, several at a time, in threads of its own."""
+    """Fetches photos for batches, several at a time, on its own threads."""
 
     def __init__(self, store: Store, policy: FetchPolicy) -> None:
         self._store = store
@@ -165,7 +165,7 @@ class FetchWorker:
         self._thread = threading.Thread(target=self._run, name="fetching", daemon=True)
 
     def start(self) -> None:
-        """Start the thread. What a process before this one had in hand is fetched again, if nobody else can have it."""
+        """Start the thread. With SQLite, photos that an earlier process was fetching are fetched again."""
         if self._store.engine.dialect.name == "sqlite":
             with writing(self._store.engine) as connection:
                 waiting = PhotoRow.fetch_from > now()
@@ -177,19 +177,19 @@ class FetchWorker:
         self._wake.set()
 
     def begin_stop(self) -> None:
-        """Begin no further photo, and give up those that are on their way."""
+        """Begin no further photo, and abort the requests in progress."""
         self._stopping.set()
         self._wake.set()
         self._fetcher.close()
 
     def stop(self) -> None:
-        """End the thread. What did not come is fetched after the next start."""
+        """End the thread. The remaining photos are fetched after the next start."""
         self.begin_stop()
         if self._thread.is_alive():
             self._thread.join()
 
     def fetch_all(self) -> None:
-        """Fetch all that waits, in the caller's thread and its helpers."""
+        """Fetch all waiting photos, on the caller's thread and its helpers."""
         with ExitStack() as stack:
             threads = stack.enter_context(ThreadPoolExecutor(self._policy.connections, "fetch"))
             folder: Path | None = None
@@ -198,7 +198,7 @@ class FetchWorker:
                 room = 2 * self._policy.connections - len(pending)
                 taken = self.take(room) if room > 0 else []
                 if taken and folder is None:
-                    # From here on, no photo is removed that is stored and that no row names yet.
+                    # From here on, no stored photo is removed that has no row yet.
                     folder = stack.enter_context(self._store.folder.receiving())
                 pending |= {threads.submit(self._fetch, photo, folder or Path()) for photo in taken}
                 if not pending:
@@ -225,7 +225,7 @@ class FetchWorker:
                 self._wake.wait(None if self._store.engine.dialect.name == "sqlite" else _LOOK_S)
 
     def take(self, count: int) -> Sequence[DatabaseRow[Any]]:
-        """Return photos to fetch next, which nobody else takes for a while."""
+        """Return photos to fetch next. Nobody else takes them for a while."""
         columns: tuple[Any, ...] = (PhotoRow.number, PhotoRow.batch, PhotoRow.name, PhotoRow.address)
         waiting = (
             select(*columns)
@@ -234,7 +234,7 @@ class FetchWorker:
             .order_by(PhotoRow.batch.desc(), PhotoRow.position)
             .limit(count)
         )
-        with self._store.engine.connect() as connection:  # most calls find nothing, and need no lock for it
+        with self._store.engine.connect() as connection:  # most calls find nothing and need no lock
             if connection.execute(waiting).first() is None:
                 return []
         with writing(self._store.engine) as connection:
@@ -256,7 +256,7 @@ class FetchWorker:
             return _Fetched(photo, None, error=wrong)
 
     def _store_all(self, found: Sequence[_Fetched]) -> None:
-        """Store what came, a transaction for each batch; what a stop broke off stays to be fetched."""
+        """Store the results, one transaction per batch. Fetches aborted by a stop remain scheduled."""
         if self._stopping.is_set():
             found = [fetched for fetched in found if fetched.kept is not None]
         by_batch: dict[int, list[_Fetched]] = {}
@@ -269,18 +269,18 @@ class FetchWorker:
             except NotStoredError:
                 _log.info("a batch was deleted while its photos were fetched")
             except QuotaError as error:
-                self._rest(batch, error, [fetched.photo.number for fetched in own])
+                self._pause(batch, error, [fetched.photo.number for fetched in own])
 
-    def _rest(self, batch: int, error: QuotaError, numbers: Sequence[int]) -> None:
-        """Let a batch rest until there is room and somebody resumes it. What came is fetched again then."""
+    def _pause(self, batch: int, error: QuotaError, numbers: Sequence[int]) -> None:
+        """Pause a batch until there is room and someone resumes it. Its photos are fetched again then."""
         with self._store.changing(batch) as change:
             _retry(change, numbers)
-            rests = {"state": "failed", "message": error.problem}
-            change.connection.execute(update(BatchRow).where(BatchRow.number == batch).values(**rests))
+            paused = {"state": "failed", "message": error.problem}
+            change.connection.execute(update(BatchRow).where(BatchRow.number == batch).values(**paused))
 
 
 def _settle_photos(store: Store, change: Change, found: Sequence[_Fetched]) -> None:
-    """Store for photos of a batch what came of them. Raises `QuotaError` if there is no room."""
+    """Store the results for photos of a batch. Raises `QuotaError` if there is no room."""
     connection = change.connection
     came = {fetched.photo.number: fetched for fetched in found if fetched.kept is not None}
     known = find_duplicates(connection, [_describe(fetched) for fetched in came.values()])
@@ -304,7 +304,7 @@ def _settle_photos(store: Store, change: Change, found: Sequence[_Fetched]) -> N
 
 
 def _photo_values(fetched: _Fetched, earlier: int | None) -> dict[str, Any]:
-    """Return what a photo's row becomes; `earlier` is the number of the same photo that came before."""
+    """Return the new values of a photo's row; `earlier` is the number of an identical photo that came before."""
     if fetched.error is not None:
         return {"reason": fetched.error.reason.value, "detail": fetched.error.detail}
     if fetched.kept is None:

@@ -1,7 +1,7 @@
-"""The jobs of the first edition become batches, once: their photos, tables and corrections, labelled anew.
+"""Converting the jobs of hangtag 0.1 to batches, once: their photos, tables and corrections. Photos are labelled again.
 
-A job is one transaction, which begins by deleting it, so that nothing is lost and nothing comes twice wherever the
-process ends. Its tables and folder go when no job is left.
+Each job is one transaction, which begins by deleting it, so nothing is lost or converted twice wherever the process
+ends. The tables and folder of jobs are removed when no job is left.
 """
 
 import csv
@@ -86,16 +86,16 @@ _LABELS: Final = Table("job_labels", _OLD, Column("job", ForeignKey("job_results
 _UNSENT: Final = "the photo was lost before hangtag made a batch of this job"
 
 Decided = Mapping[str, tuple[str, str]]
-"""The labels that a person set or confirmed, by column, and which of both it was."""
+"""The labels that a person set or confirmed, by column, with which of the two it was."""
 
 Said = tuple[int, Decided]
-"""A photo by its place in the batch, and what a person had said of it."""
+"""A photo by its position in the batch, and a person's labels for it."""
 
 
 def adopt_jobs(store: Store, find_model: FindModel, say: Callable[[str], None] = lambda _said: None) -> int:
-    """Make a batch of each job of the first edition, with the id of the job; return how many there were.
+    """Convert each job to a batch with the same id. Return the number of jobs.
 
-    A batch is labelled by the job's model, or by the default one where that is gone. `say` is told each.
+    A batch is labelled by the job's model, or by the default one if that is gone. `say` is called with each result.
     """
     if not inspect(store.engine).has_table(_JOBS.name):
         return 0
@@ -122,13 +122,13 @@ def _read_next(engine: Engine) -> DatabaseRow[Any] | None:
 def _choose_model(find_model: FindModel, job: DatabaseRow[Any]) -> StoredModel:
     try:
         return find_model(job.model_id)
-    except HangtagError:  # a model that is not there any more
+    except HangtagError:  # the model no longer exists
         return find_model(None)
 
 
 @dataclass
 class _Content:
-    """What a job holds: photos in their order, the rows of its table, and what people had said."""
+    """The contents of a job: photos in order, the rows of its table, and people's labels."""
 
     photos: list[NewPhoto]
     sheet: ParsedSheet | None = None
@@ -136,9 +136,9 @@ class _Content:
 
 
 def _read_content(engine: Engine, job: DatabaseRow[Any], intake: Intake) -> _Content:
-    """Take the photos of a job into the store, each once, and return them with its table and corrections.
+    """Take the photos of a job into the store, each once. Return them with its table and corrections.
 
-    The job's own files stay, until it is a batch.
+    The job's own files stay until the batch exists.
     """
     with engine.connect() as connection:
         rows = connection.execute(
@@ -164,7 +164,7 @@ def _read_content(engine: Engine, job: DatabaseRow[Any], intake: Intake) -> _Con
 
 
 def _read_decided(connection: Connection, job: int) -> dict[int, Decided]:
-    """Return what people had said of photos, by position: a label that the model had given, too, was confirmed."""
+    """Return people's labels by photo position. A label that equals the model's was confirmed."""
     statement = select(_RESULTS.c.position, _RESULTS.c.corrections, _RESULTS.c.answer).where(
         _RESULTS.c.job == job, _RESULTS.c.corrections.is_not(None)
     )
@@ -180,7 +180,7 @@ def _read_decided(connection: Connection, job: int) -> dict[int, Decided]:
 
 
 class _JobReader:
-    """Takes the photos of a job into the store, from its uploaded files and from entries of its zips."""
+    """Takes the photos of a job into the store, from its uploaded files and the entries of its zips."""
 
     def __init__(self, intake: Intake, folder: Path) -> None:
         self._intake = intake
@@ -188,7 +188,7 @@ class _JobReader:
         self._zips: dict[int, list[ZipEntry]] = {}
 
     def take(self, name: str, upload: int, entry: int | None) -> None:
-        """Take a photo; one that cannot be read any more has a reason."""
+        """Take a photo. One that can no longer be read gets a reason."""
         path = self._folder / f"{upload:06}"
         try:
             if entry is None:
@@ -200,7 +200,7 @@ class _JobReader:
             self._intake.photos.append(lost)
 
     def _link(self, path: Path) -> Path:
-        """Return a file of the same content that may be moved."""
+        """Return a copy of a file that may be moved: a hard link if possible."""
         link = self._intake.folder / path.name
         try:
             os.link(path, link)
@@ -218,7 +218,7 @@ class _JobReader:
 
 
 def _keep_table(intake: Intake, columns: Sequence[Any], lines: Sequence[list[str]]) -> ParsedSheet:
-    """Keep the table of a job as a CSV, and return its columns with the types that they came with."""
+    """Store the table of a job as CSV. Return its columns with their types."""
     known = tuple(
         SheetColumn(column, Kind.WRITTEN)
         if isinstance(column, str)
@@ -235,7 +235,7 @@ def _keep_table(intake: Intake, columns: Sequence[Any], lines: Sequence[list[str
 
 
 def _adopt(store: Store, job: DatabaseRow[Any], content: _Content, model: StoredModel) -> bool:
-    """Put a batch in the place of a job. Return False if another service has done it meanwhile."""
+    """Replace a job by a batch. Returns False if another service has already done it."""
     with writing(store.engine) as connection:
         if not connection.execute(delete(_JOBS).where(_JOBS.c.number == job.number)).rowcount:
             return False
@@ -265,7 +265,7 @@ def _adopt(store: Store, job: DatabaseRow[Any], content: _Content, model: Stored
 def _iter_decisions(
     connection: Connection, batch: int, said: Sequence[Said]
 ) -> Iterator[list[ProductChange]]:
-    """Yield the corrections as decisions on products: one decision, and more where photos of a product had several."""
+    """Yield the corrections as decisions on products: one, or more if photos of one product had several."""
     numbers = connection.execute(
         select(PhotoRow.product).where(PhotoRow.batch == batch).order_by(PhotoRow.position, PhotoRow.number)
     ).scalars()
@@ -300,7 +300,7 @@ def _iter_changes(connection: Connection, said: Mapping[int, Decided]) -> Iterat
 
 
 def count_jobs(engine: Engine) -> int:
-    """Return how many jobs of the first edition a database holds."""
+    """Return how many jobs of hangtag 0.1 a database has."""
     if not inspect(engine).has_table(_JOBS.name):
         return 0
     with engine.connect() as connection:

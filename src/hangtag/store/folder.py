@@ -1,6 +1,6 @@
-"""The photos of the store: copies named by the SHA-256 of the files that came, and thumbnails that are made once.
+"""The photo files of the store: copies named by the SHA-256 of the original files, and cached thumbnails.
 
-A client's file name never becomes a path. The same photo in two batches is one file.
+A client's file name never becomes a path. A photo in two batches is stored once.
 """
 
 import fcntl
@@ -30,7 +30,7 @@ _WAITING: Final = 16
 
 
 class FolderClaim:
-    """A lock on a data folder. With SQLite a folder has one service; those that share a PostgreSQL may share it, too.
+    """A lock on a data folder. With SQLite a folder has one service; services that share PostgreSQL may share it.
 
     The kernel releases it however the process ends. Creates the folder. Raises `UsageError` if another process has
     the lock, or the folder is not writable.
@@ -59,7 +59,7 @@ def _unusable(problem: str, folder: Path) -> UsageError:
 
 @dataclass(frozen=True, slots=True)
 class KeptPhoto:
-    """A photo of the store: the hash of the file that came, and its width and height in pixels as it stands upright."""
+    """A photo of the store: the hash of the original file, and the width and height of the upright photo in pixels."""
 
     sha256: str
     width: int
@@ -69,8 +69,8 @@ class KeptPhoto:
 class PhotoFolder:
     """The photos, thumbnails and unfinished uploads in a data folder.
 
-    Safe to use from several threads, and from several processes: those that receive hold a lock that those that
-    remove ask for. With `keep_originals`, photos are kept as they come; otherwise a copy of each is.
+    Safe to use from several threads and processes: uploads hold a shared lock, which removal waits for. With
+    `keep_originals`, photos are stored unchanged; otherwise as a copy.
     """
 
     def __init__(self, root: Path, *, keep_originals: bool = False) -> None:
@@ -81,12 +81,12 @@ class PhotoFolder:
         self.incoming = root / "incoming"
 
     def path(self, sha256: str) -> Path:
-        """Return where the photo with a hash lies, or would lie."""
+        """Return the path of the photo with a hash, whether it exists or not."""
         return _place(self.photos, sha256)
 
     @contextmanager
     def receiving(self) -> Iterator[Path]:
-        """Give a folder for the files of one upload; it is removed in the end. No photo is removed meanwhile."""
+        """Yield a folder for the files of one upload, and remove it at the end. No photo is removed meanwhile."""
         folder = self.incoming / secrets.token_hex(8)
         with self._lock(fcntl.LOCK_SH):
             try:
@@ -97,7 +97,7 @@ class PhotoFolder:
 
     @contextmanager
     def clearing(self) -> Iterator[bool]:
-        """Return whether photos may be removed in the block: not while an upload might be about to use them again."""
+        """Yield whether photos may be removed in the block: not during an upload, which might reuse them."""
         with self._lock(fcntl.LOCK_EX | fcntl.LOCK_NB) as is_alone:
             yield is_alone
 
@@ -116,7 +116,7 @@ class PhotoFolder:
             os.close(file)
 
     def keep(self, path: Path, sha256: str | None = None) -> str:
-        """Take over a file of an upload, and return its hash or the one it is to be found by. It is gone afterwards."""
+        """Move an uploaded file into the store. Return its hash, or the hash to store it under."""
         sha256 = sha256 or hash_file(path)
         target = self.path(sha256)
         if target.exists():
@@ -126,9 +126,9 @@ class PhotoFolder:
         return sha256
 
     def keep_photo(self, data: bytes, folder: Path, limits: DecodeLimits) -> "KeptPhoto":
-        """Write a photo to the folder of an upload; `settle` brings it to its place.
+        """Write a photo to the folder of an upload; `settle` moves it to its place.
 
-        Raises `PhotoError` for one that cannot be shown, of which nothing is kept.
+        Raises `PhotoError`, and stores nothing, if the photo cannot be decoded.
         """
         sha256 = hashlib.sha256(data).hexdigest()
         copy = copy_photo(data, limits)
@@ -139,10 +139,10 @@ class PhotoFolder:
         return KeptPhoto(sha256, *copy.size)
 
     def settle(self, folder: Path, hashes: Iterable[str]) -> None:
-        """Bring the photos that were written to the folder of an upload to their places.
+        """Move the photos that were written to the folder of an upload to their places.
 
-        When this returns, the photos are on the disk. Waiting for the disk is nearly all that an upload of small photos
-        costs, and a file system writes down together what several threads wait for.
+        Afterwards the photos are on the disk. Waiting for the disk is nearly the whole cost of uploading small photos,
+        and file systems combine the writes of several waiting threads.
         """
         moved = [(folder / sha256, self.path(sha256)) for sha256 in sorted(set(hashes) - {""})]
         moved = [(path, target) for path, target in moved if path.exists()]
@@ -158,9 +158,9 @@ class PhotoFolder:
         return read_photo_bytes(self.path(sha256), limits)
 
     def render(self, sha256: str, size: int, limits: DecodeLimits) -> tuple[bytes, str]:
-        """Return a thumbnail and its media type; it is made at the first call.
+        """Return a thumbnail and its media type. It is rendered on the first call.
 
-        Raises `PhotoError` for what is not a photo.
+        Raises `PhotoError` if the file is not a photo.
         """
         kept = _place(self.thumbnails / str(size), sha256)
         try:
@@ -169,25 +169,25 @@ class PhotoFolder:
             data, media_type = render_photo(self.read(sha256, limits), size, limits)
         temporary = kept.with_name(f".{secrets.token_hex(4)}")
         kept.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(data)  # losing one to a power failure costs only the time to make it again
+        temporary.write_bytes(data)  # a power failure costs only the time to render it again
         temporary.replace(kept)
         return data, media_type
 
     def is_readable(self) -> bool:
-        """Return whether there are photos that can be read: a disk that is gone leaves an empty folder, or none."""
+        """Return whether photos can be read. If a disk is gone, its mount point is empty or missing."""
         try:
             return any(self.photos.iterdir())
         except OSError:
             return False
 
     def clear_incoming(self) -> None:
-        """Remove what unfinished uploads left behind, unless something is uploaded at this moment."""
+        """Remove leftovers of unfinished uploads, unless an upload is in progress."""
         with self.clearing() as may_remove:
             if may_remove:
                 shutil.rmtree(self.incoming, ignore_errors=True)
 
     def remove(self, hashes: Iterable[str]) -> None:
-        """Remove photos that no batch has any more, with their thumbnails."""
+        """Remove photos that are in no batch any more, with their thumbnails."""
         sizes = [folder for folder in self.thumbnails.glob("*") if folder.is_dir()]
         for sha256 in hashes:
             for folder in (self.photos, *sizes):
@@ -215,7 +215,7 @@ def _place(folder: Path, sha256: str) -> Path:
 
 
 def _settle(path: Path, target: Path) -> None:
-    """Move a file to its name once its bytes are on the disk, so that who finds the name finds the whole file."""
+    """Rename a file once its bytes are on the disk, so that a file with this name is always complete."""
     sync_file(path)
     _rename(path, target)
     sync_folder(target.parent)

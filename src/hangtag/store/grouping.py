@@ -1,4 +1,4 @@
-"""Grouping photos into products, with their views: by names, by folders, or by a sheet."""
+"""Grouping photos into products, with their views: by name, by folder, or by a sheet."""
 
 import re
 from collections import Counter, defaultdict
@@ -28,7 +28,7 @@ _VIEW_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
         "texture",
     ),
 }
-"""How names say what a photo shows, in English, German, French and Spanish."""
+"""The words in file names that state a view, in English, German, French and Spanish."""
 
 _VIEW_OF: Final = {word: view for view, words in _VIEW_WORDS.items() for word in words}
 _SEPARATOR: Final = r"[_\-. ]+"
@@ -52,7 +52,7 @@ _SHOWN_EXAMPLES: Final = 3
 
 @dataclass(slots=True)
 class Group:
-    """The photos of one product, by their positions; its SKU, and the position of its row in the sheet."""
+    """The photos of one product, by position; its SKU, and the position of its row in the sheet."""
 
     key: str | None
     name: str
@@ -61,7 +61,7 @@ class Group:
 
 
 def find_view(name: str) -> str | None:
-    """Return the view that the name of a photo states: `front`, `back`, `side` or `detail`.
+    """Return the view that a photo's name states: `front`, `back`, `side` or `detail`.
 
     >>> find_view("SKU-1000_front.jpg"), find_view("shirt.jpg")
     ('front', None)
@@ -72,11 +72,10 @@ def find_view(name: str) -> str | None:
 
 
 def group_photos(names: Sequence[str], by: By, pattern: str | None = None) -> list[Group]:
-    """Return the products that photos make by their names alone, in the order of their first photos.
+    """Group photos into products by their names alone, in the order of their first photos.
 
-    A `pattern` such as `{key}_{view}` says how names are built; a separator in it stands for any of `_`, `-`, `.` and
-    a space. A name that it does not fit is a product of its own. Raises `InvalidFieldsError` for a pattern that has no
-    `{key}`.
+    A `pattern` such as `{key}_{view}` describes the names; a separator in it matches any of `_`, `-`, `.` and space. A
+    name that does not match is a product by itself. Raises `InvalidFieldsError` for a pattern without `{key}`.
     """
     if by == "photo":
         return [Group(None, _file_name(name), [position]) for position, name in enumerate(names)]
@@ -97,7 +96,7 @@ def group_photos(names: Sequence[str], by: By, pattern: str | None = None) -> li
 
 
 def propose_groupings(names: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the ways in which these photos could become products, the likeliest first."""
+    """Return the ways to group these photos into products, most likely first."""
     options: list[tuple[By, str | None]] = [
         ("name", BY_VIEW),
         ("name", BY_NUMBER),
@@ -108,7 +107,7 @@ def propose_groupings(names: Sequence[str]) -> list[dict[str, Any]]:
     for by, pattern in options:
         groups = group_photos(names, by, pattern)
         if by != "photo" and len(groups) == len(names):
-            continue  # it joins nothing
+            continue  # it groups nothing
         found.append((_is_likely(groups, by, pattern), by, pattern, groups))
     found.sort(key=lambda option: not option[0])
     return [
@@ -123,13 +122,13 @@ def propose_groupings(names: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def propose_grouping(names: Sequence[str]) -> tuple[By, str | None]:
-    """Return the likeliest way in which these photos become products."""
+    """Return the most likely way to group these photos into products."""
     proposals = propose_groupings(names)
     return (proposals[0]["by"], proposals[0]["pattern"]) if proposals else ("photo", None)
 
 
 def _is_likely(groups: Sequence[Group], by: By, pattern: str | None) -> bool:
-    """Return whether a way of grouping is more than chance: several photos a product, and not one series of all."""
+    """Return whether a grouping is plausible: several photos per product, but not all in one series."""
     if by == "photo":
         return True
     sizes = [len(group.photos) for group in groups]
@@ -172,7 +171,7 @@ def _file_name(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """A product that is there already: its number, SKU, and the positions of its photos."""
+    """An existing product: its number, SKU, and the positions of its photos."""
 
     number: int
     key: str | None
@@ -180,10 +179,10 @@ class Present:
 
 
 def reuse_products(groups: Sequence[Group], present: Sequence[Present]) -> list[int | None]:
-    """Return for each group the product that it continues, None for a new one.
+    """Return for each group the existing product that it continues; None for a new one.
 
-    A product goes to the group with its SKU, else to the one that has most of its photos, so that what people decided
-    stays where it belongs.
+    A product goes to the group with its SKU, or else to the one with most of its photos, so that decisions stay with
+    their product.
     """
     by_key = {product.key: product for product in present if product.key is not None}
     owner = {photo: product for product in present for photo in product.photos}

@@ -1,6 +1,6 @@
-"""Lists, counts and filters of a batch, column by column in memory, kept in step with the database by its revisions.
+"""In-memory column indexes for the lists, counts and filters of a batch, updated from the database by revision.
 
-A batch of 100,000 products is some 20 MB here. What changed since the last look is read by an index; nothing else is.
+A batch of 100,000 products takes about 20 MB. Only what changed since the last look is read.
 """
 
 import threading
@@ -29,7 +29,7 @@ _READ: Final = (
 _EMPTY: Final = -1
 _TENTHS: Final = 10
 _ROUNDING: Final = 1e-6
-"""What a confidence loses at most as float32: 0.7 still belongs to the tenth that begins there."""
+"""The largest rounding error of a confidence as float32, so that 0.7 counts as 0.7 to 0.8."""
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -37,10 +37,10 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which products are wanted. Fields that are None, and empty ones, leave out nothing.
+    """A filter of products. Fields that are None or empty do not filter.
 
-    `path` is the beginning of a category path, `below` a confidence, `needs` an attribute, a reason or `any`,
-    `text` is looked for in SKU, name, file names and labels.
+    `path` is the beginning of a category path, `below` a confidence, and `needs` an attribute, a reason or `any`.
+    `text` is searched for in SKU, name, file names and labels.
     """
 
     state: str | None = None
@@ -83,7 +83,7 @@ class _Values:
 
 
 class BatchIndex:
-    """The products of one batch at one revision, by column. Not thread-safe: `BatchIndexes` takes care of that."""
+    """The products of one batch at one revision, by column. Not thread-safe; `BatchIndexes` is."""
 
     def __init__(self, levels: Sequence[str], attributes: Sequence[str]) -> None:
         self.revision = -1
@@ -109,7 +109,7 @@ class BatchIndex:
         self._ranks: dict[str, Ints] = {}
 
     def update(self, rows: Sequence[Any], batch: int) -> None:
-        """Take in products that changed."""
+        """Update products that changed."""
         self._grow(len(self._rows) + len(rows))
         for row in rows:
             place = self._rows.get(row.number)
@@ -172,7 +172,7 @@ class BatchIndex:
         self._capacity = capacity
 
     def find(self, wanted: Filter) -> Mask:
-        """Return which rows a filter wants."""
+        """Return the rows that match a filter."""
         found = self.present.copy()
         if wanted.ids is not None:
             found &= np.isin(self.number, np.array(wanted.ids, np.int64))
@@ -195,7 +195,7 @@ class BatchIndex:
         return found
 
     def sort(self, found: Mask, by: str, *, descending: bool) -> Ints:
-        """Return the places of the rows that were found, in an order; equal ones in that of the batch."""
+        """Return the positions of the rows in sorted order. Ties keep the order of the batch."""
         places = np.flatnonzero(found)
         places = places[np.lexsort((self.number[places], self.position[places]))]
         if by == "added":
@@ -214,7 +214,7 @@ class BatchIndex:
         return places[np.argsort(-keys if descending else keys, kind="stable")]
 
     def count(self, found: Mask) -> dict[str, Any]:
-        """Return how many of the rows that were found have which state, path, value, flag and person."""
+        """Count the rows by state, path, value, flag and person."""
         paths: dict[str, int] = {}
         answered = [self.attributes[level] for level in self.levels]
         if answered:
@@ -248,19 +248,19 @@ class BatchIndex:
         return counts
 
     def _count_answers(self, found: Mask) -> dict[str, int]:
-        """Return at which level of the category the model's confident answers end, by the level's name."""
+        """Return at which category level the model's confident answers end, by the level's name."""
         counts = np.bincount(self.depth[found & self.is_labelled], minlength=len(self.levels) + 1).tolist()
         return {
             level: count for level, count in zip(("", *self.levels), counts, strict=False) if count and level
         }
 
     def find_unreadable(self, found: Mask) -> list[int]:
-        """Return the numbers of the products that were found and of which no photo can be read."""
+        """Return the numbers of those products of which no photo can be read."""
         numbers: list[int] = self.number[self.coded["why"].find("unreadable") & found].tolist()
         return numbers
 
     def summarise(self) -> dict[str, int]:
-        """Return the counts that a list of batches shows."""
+        """Return the counts for a list of batches."""
         found = self.present
         states = self.coded["state"].count(found)
         is_failed = (self.coded["why"].find("no_photo") | self.coded["why"].find("unreadable")) & found
@@ -273,7 +273,7 @@ class BatchIndex:
         }
 
     def _rank_texts(self, by: str) -> Ints:
-        """Return the rank of each row by its name or SKU, whatever its capitals."""
+        """Return the rank of each row by its name or SKU, ignoring case."""
         if by not in self._ranks:
             texts = [text.casefold() for text in (self.names if by == "name" else self.keys)]
             self._ranks[by] = np.unique(np.array(texts), return_inverse=True)[1].reshape(-1)
@@ -300,7 +300,7 @@ class BatchIndex:
 
 
 def _count_first(codes: Ints, found: Mask) -> Iterator[tuple[int, int]]:
-    """Iterate the distinct codes of some rows: the place of one row with each, and how many there are."""
+    """Iterate the distinct codes of some rows: the position of one row with each, and how often each occurs."""
     places = np.flatnonzero(found)
     if len(places):
         _, first, counts = np.unique(codes[places], return_index=True, return_counts=True)
@@ -308,7 +308,7 @@ def _count_first(codes: Ints, found: Mask) -> Iterator[tuple[int, int]]:
 
 
 class BatchIndexes:
-    """The indexes of the batches that were looked at last. Thread-safe."""
+    """The indexes of the batches that were used last. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -317,7 +317,7 @@ class BatchIndexes:
     def using(
         self, connection: Connection, batch: int, levels: Sequence[str], attributes: Sequence[str]
     ) -> "UsedIndex":
-        """Give the index of a batch, brought up to date when the block begins, to this thread alone."""
+        """Yield the updated index of a batch, for exclusive use by this thread."""
         with self._lock:
             known = self._indexes.get(batch)
             if known is None or set(known[1].attributes) != set(attributes):

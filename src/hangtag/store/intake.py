@@ -1,4 +1,4 @@
-"""From uploaded files to the photos and products of a batch. Every file gets a result."""
+"""Turning uploaded files into the photos and products of a batch. Every file gets a result."""
 
 import struct
 import threading
@@ -21,10 +21,10 @@ from hangtag.store.folder import hash_file
 from hangtag.store.grouping import find_view
 from hangtag.store.refresh import count_photos, update_state
 from hangtag.store.regroup import add_sheets, new_product, regroup
-from hangtag.store.rests import Rests
 from hangtag.store.sheet_files import ParsedSheet, SheetFile, parse_sheet
 from hangtag.store.store import Change, Store, find_answer, iter_parts, keep_answer, now
 from hangtag.store.tables import PhotoRow, ProductRow
+from hangtag.store.throttle import Throttle
 from hangtag.tables.reading import is_table_name
 
 Kind = Literal["photo", "zip", "sheet", "other"]
@@ -34,12 +34,12 @@ MAX_SHEET_BYTES: Final = 32 * 1024 * 1024
 _NAME_CHARACTERS: Final = 1000
 _SHOWN_NAMES: Final = 5
 _INDEX_BYTES_AN_ENTRY: Final = 46 + 2 * _NAME_CHARACTERS
-"""What the index of a zip says of an entry: 46 bytes and its name, twice where another system's spelling is added."""
+"""The size of a zip's index per entry: 46 bytes and its name, twice if another system's spelling is included."""
 
 
 @dataclass(frozen=True, slots=True)
 class IncomingFile:
-    """A file of an upload: where it lies, and the path and name that the client gives it."""
+    """An uploaded file: its path on disk, and the client's path and name for it."""
 
     path: Path
     name: str
@@ -61,7 +61,7 @@ class ReceivedFile:
 
 @dataclass(frozen=True, slots=True)
 class NewPhoto:
-    """A photo whose content lies in the store. Without a hash it is still to be fetched, or could not be read."""
+    """A photo whose content is in the store. Without a hash it is still to be fetched, or could not be read."""
 
     name: str
     sha256: str
@@ -74,12 +74,12 @@ class NewPhoto:
 
 
 class IntakeStoppedError(Exception):
-    """The service stops, and nothing of an upload is taken in."""
+    """The service is stopping, and none of the upload is accepted."""
 
 
 @dataclass
 class Intake:
-    """The files of one upload while they are taken in. `max_photos` is how many a batch takes."""
+    """The files of one upload during processing. `max_photos` is how many photos a batch may have."""
 
     store: Store
     folder: Path
@@ -90,9 +90,9 @@ class Intake:
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def take(self, file: IncomingFile) -> None:
-        """Take in a file. Its content is in the store, or its problem is told.
+        """Process a file: store its content, or record what is wrong with it.
 
-        Raises `IntakeStoppedError` once `stopping` is set, whatever became of the file.
+        Raises `IntakeStoppedError` once `stopping` is set, whatever happened to the file.
         """
         self._take(file)
         self._check_stop()
@@ -118,11 +118,11 @@ class Intake:
             received.problem = error.fields[0].message
 
     def settle(self) -> None:
-        """Bring the photos to their places in the store; they are on the disk afterwards."""
+        """Move the photos to their places in the store. They are on the disk afterwards."""
         self.store.folder.settle(self.folder, [photo.sha256 for photo in self.photos])
 
     def take_photo(self, name: str, path: Path) -> str | None:
-        """Take in the file of a photo, which is gone afterwards. Return why it is too large, None if it is not."""
+        """Move the file of a photo into the store. Return why it is too large, or None."""
         size = path.stat().st_size
         if size > self.store.limits.max_bytes:
             error = too_large(self.store.limits)
@@ -131,7 +131,7 @@ class Intake:
         return self._keep(name, path.read_bytes())
 
     def _keep(self, name: str, data: bytes) -> str | None:
-        """Store a photo; return why it cannot be shown, if so. Nothing is kept of it then."""
+        """Store a photo. Return why it cannot be decoded, or None. A photo that cannot be decoded is not stored."""
         try:
             kept = self.store.folder.keep_photo(data, self.folder, self.store.limits)
         except PhotoError as error:
@@ -148,17 +148,17 @@ class Intake:
             if measure_index(path) > self.max_photos * _INDEX_BYTES_AN_ENTRY:
                 raise InvalidFieldsError(InvalidField("files", "the zip has too many entries"))
             with path.open("rb") as opened:
-                rests = Rests()
+                throttle = Throttle()
                 for entry in iter_entries(opened):
-                    rests.take()
+                    throttle.pause()
                     name = clean_name(entry.name)
                     membership = sort_member(entry.name)
                     if membership is Membership.PHOTO:
                         self._check_room()
                         self.take_entry(path, name, entry)
                         received.photos += 1
-                        if self.photos[-1].sha256:  # what is kept is worth its time
-                            rests.begin()
+                        if self.photos[-1].sha256:  # only stored photos are worth the processor time
+                            throttle.restart()
                     elif membership is Membership.OTHER and is_table_name(name):
                         problems += self._take_packed_sheet(path, name, entry)
                     elif membership is Membership.OTHER:
@@ -170,7 +170,7 @@ class Intake:
         received.problem = "; ".join(problems) or None
 
     def _take_packed_sheet(self, path: Path, name: str, entry: ZipEntry) -> list[str]:
-        """Take in a table in a zip, and return what is wrong with it: the photos next to it are not to blame."""
+        """Process a table in a zip. Return what is wrong with it; the photos next to it are still stored."""
         try:
             data = read_entry(path, entry, DecodeLimits(max_bytes=MAX_SHEET_BYTES))
             target = self.folder / f"sheet-{len(self.sheets)}"
@@ -183,7 +183,7 @@ class Intake:
         return []
 
     def take_entry(self, path: Path, name: str, entry: ZipEntry) -> None:
-        """Take in a photo in a zip."""
+        """Process a photo in a zip."""
         try:
             data = read_entry(path, entry, self.store.limits)
         except PhotoError as error:
@@ -219,10 +219,10 @@ def take_files(
     *,
     skip_duplicates: bool = False,
 ) -> list[dict[str, Any]]:
-    """Add the files that were taken in to a batch, in one transaction, and return what became of each.
+    """Add the processed files to a batch in one transaction. Return the result for each.
 
-    With an `Idempotency-Key` that was seen before, nothing is added, and the first answer is returned again. Raises
-    `QuotaError` if there is no room for them; then none is added.
+    A repeated `Idempotency-Key` adds nothing and returns the first response again. Raises `QuotaError`, and adds
+    nothing, if there is no room.
     """
     intake.settle()
     with store.changing(batch.number) as change:
@@ -257,7 +257,7 @@ def _describe_others(names: Sequence[str]) -> str:
 
 
 def clean_name(name: str) -> str:
-    """Return the name that a client gives a file, as it is shown and matched: a path with slashes, no way out of it."""
+    """Clean a client's file name for display and matching: a relative path with slashes and without `..`."""
     text = printable(name.replace("\\", "/").replace("\0", ""))
     parts = [part for part in text.split("/") if part not in ("", ".", "..")]
     return "/".join(parts)[-_NAME_CHARACTERS:] or "photo"
@@ -271,7 +271,7 @@ def _check_size(connection: Connection, batch: int, intake: Intake) -> None:
 
 
 def insert_photos(change: Change, photos: Sequence[tuple[NewPhoto, int | None]]) -> None:
-    """Add photos, each as a product of its own for now: `regroup` joins them."""
+    """Add photos, each as a product by itself for now; `regroup` joins them."""
     last = select(func.max(PhotoRow.position)).where(PhotoRow.batch == change.batch)
     start = (change.connection.execute(last).scalar_one() or 0) + 1
     for part in iter_parts(list(enumerate(photos, start))):
@@ -305,7 +305,7 @@ def insert_photos(change: Change, photos: Sequence[tuple[NewPhoto, int | None]])
 
 
 def _mark_repeated(change: Change, hashes: Sequence[str]) -> None:
-    """Note of photos that came several times at once which one was the first."""
+    """Mark photos that came several times at once as duplicates of the first one."""
     repeated = [sha256 for sha256, count in Counter(hashes).items() if sha256 and count > 1]
     for part in iter_parts(repeated):
         own = (PhotoRow.batch == change.batch, PhotoRow.sha256.in_(part))
@@ -320,7 +320,7 @@ def _mark_repeated(change: Change, hashes: Sequence[str]) -> None:
 
 
 def _drop_duplicates(photos: Sequence[tuple[NewPhoto, int | None]]) -> list[tuple[NewPhoto, int | None]]:
-    """Return those photos that did not come before, and of several that are the same the first one."""
+    """Drop photos that already exist and, of several identical ones, all but the first."""
     fresh: dict[str, NewPhoto] = {}
     for place, (photo, known) in enumerate(photos):
         if known is None:
@@ -329,7 +329,7 @@ def _drop_duplicates(photos: Sequence[tuple[NewPhoto, int | None]]) -> list[tupl
 
 
 def find_duplicates(connection: Connection, photos: Sequence[NewPhoto]) -> list[tuple[NewPhoto, int | None]]:
-    """Return the photos with the number of the first photo of the same content that is there already."""
+    """Return the photos with the number of the first existing photo that has the same content."""
     first: dict[str, int] = {}
     for part in iter_parts(sorted({photo.sha256 for photo in photos if photo.sha256})):
         statement = (
@@ -343,7 +343,7 @@ def find_duplicates(connection: Connection, photos: Sequence[NewPhoto]) -> list[
 
 
 def kind_of(path: Path, name: str) -> Kind:
-    """Return what a file is by its name and first bytes. What looks like nothing else is taken for a photo."""
+    """Return the kind of a file by its name and first bytes. Anything unrecognised is treated as a photo."""
     if is_table_name(name):
         return "sheet"
     with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""How much a store may hold: quotas for the whole store and for the batches that one person made."""
+"""Storage quotas, for the whole store and for each person's batches."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +17,7 @@ class QuotaError(StoreError):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What is stored. The same photo in two batches counts twice."""
+    """What is stored. A photo in two batches counts twice."""
 
     photo_bytes: int = 0
     products: int = 0
@@ -25,7 +25,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Quotas:
-    """The most that may be stored, in all and in the batches that one person made; None for no limit."""
+    """The storage limits, in total and per person; None for no limit."""
 
     photo_bytes: int | None = None
     products: int | None = None
@@ -33,7 +33,7 @@ class Quotas:
     products_per_person: int | None = None
 
     def check(self, connection: Connection, person: str | None, adding: Usage | None = None) -> None:
-        """Raise `QuotaError` if there is too much, after what was added in this transaction, or with `adding`."""
+        """Raise `QuotaError` if a limit is exceeded after this transaction's additions, or would be with `adding`."""
         more = adding or Usage()
         own = BatchRow.created_by.is_(None) if person is None else BatchRow.created_by == person
         for condition, limits, whose in (
@@ -55,7 +55,7 @@ class Quotas:
 
 
 def measure_usage(connection: Connection, *conditions: ColumnElement[bool]) -> Usage:
-    """Return what the batches that meet conditions on their row hold."""
+    """Return the usage of the batches whose rows meet the conditions."""
     size = select(func.coalesce(func.sum(PhotoRow.size_bytes), 0))
     count = select(func.count()).select_from(ProductRow).where(~ProductRow.removed)
     if conditions:
@@ -65,7 +65,7 @@ def measure_usage(connection: Connection, *conditions: ColumnElement[bool]) -> U
 
 
 def find_unchanged(connection: Connection, before: datetime) -> list[str]:
-    """Return the ids of the batches that nobody has changed since a moment, those that rest longest first."""
+    """Return the ids of the batches that nobody has changed since a moment, longest unchanged first."""
     unchanged = select(BatchRow.id).where(BatchRow.updated < before).order_by(BatchRow.updated)
     return list(connection.execute(unchanged).scalars())
 

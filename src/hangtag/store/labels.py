@@ -1,4 +1,4 @@
-"""From what a model gave for photos to the labels of products, and from those and people's decisions to their state."""
+"""From model outputs for photos to the labels of products, and from labels and decisions to their state."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ from hangtag.inference.probabilities import PredictionBuilder
 from hangtag.store.vocabulary import Vocabulary
 
 CANDIDATES: Final = 9
-"""How many candidates an attribute shows: as many as there are keys from 1 to 9."""
+"""How many candidates of an attribute are shown: one for each of the keys 1 to 9."""
 
 DISAGREES_FROM: Final = 0.5
-"""A photo disagrees with its product when its own answer differs and is at least this confident."""
+"""A photo disagrees with its product if its own label differs and has at least this confidence."""
 
 _DIGITS: Final = 5
 _BITS: Final[Mapping[Flag, int]] = {
@@ -29,17 +29,17 @@ _BITS: Final[Mapping[Flag, int]] = {
     Flag.TOO_DARK: 8,
     Flag.BLURRED: 16,
 }
-"""The flags of a photo as they are stored: what a bit means never changes."""
+"""The bits of a photo's stored flags. The meaning of a bit must never change."""
 
 Said = Mapping[str, Mapping[str, Any]]
-"""What people said, by attribute: `{"value", "state": "confirmed" | "corrected", "by", "at"}`."""
+"""People's labels by attribute: `{"value", "state": "confirmed" | "corrected", "by", "at"}`."""
 
 
 class Predicted(TypedDict):
-    """A product's answer as it is stored: value and confidence by attribute, and what is doubtful about it.
+    """A product's prediction as stored: value and confidence by attribute, and what is doubtful about it.
 
-    `depth` counts the levels of the path that the model is confident of, `doubtful` names the attributes below their
-    thresholds, `split` those on which the photos disagree, `flags` what is wrong with all its photos.
+    `depth` counts the levels of the path that the model is confident of, `doubtful` lists the attributes below their
+    thresholds, `split` those on which the photos disagree, and `flags` what is wrong with all its photos.
     """
 
     values: dict[str, list[Any]]
@@ -50,7 +50,7 @@ class Predicted(TypedDict):
 
 
 class PhotoAnswer(TypedDict):
-    """What a model gave for a photo, as it is stored."""
+    """A model's outputs for a photo as stored."""
 
     logits: bytes
     ood_score: float | None
@@ -59,14 +59,14 @@ class PhotoAnswer(TypedDict):
 
 @dataclass(frozen=True)
 class Labeller:
-    """The rules by which one model's outputs become labels. `thresholds` are confidences by attribute."""
+    """Turns one model's outputs into labels. `thresholds` are confidences by attribute."""
 
     card: Card
     thresholds: Mapping[str, float]
 
     @cached_property
     def builder(self) -> PredictionBuilder:
-        """What turns logits into labels, for photos and products alike."""
+        """The builder of predictions, for photos and products alike."""
         return PredictionBuilder(self.card)
 
     @cached_property
@@ -75,7 +75,7 @@ class Labeller:
         return Vocabulary.from_card(self.card)
 
     def pack(self, found: Predictions) -> list[PhotoAnswer | None]:
-        """Return what is stored of photos; None for one without labels."""
+        """Return what is stored for each photo; None for one without labels."""
         rows = np.concatenate([found.logits[column] for column in self.card.columns], axis=1)
         bits = found.flagged @ np.array([_BITS[flag] for flag in FLAGS], np.int64)
         scores = None if found.ood_score is None else found.ood_score.tolist()
@@ -113,7 +113,7 @@ class Labeller:
         return outputs, (bits & np.array([_BITS[flag] for flag in FLAGS[1:]], np.int64)) > 0
 
     def combine(self, photos: Predictions, starts: npt.NDArray[np.int64]) -> list[Predicted]:
-        """Return the answers of products, whose photos lie side by side and begin at `starts`."""
+        """Return the predictions of products, whose photos are grouped by product and begin at `starts`."""
         found = self.builder.combine(photos, starts)
         split = find_disagreements(photos, found, starts)
         columns = found.columns
@@ -141,7 +141,7 @@ class Labeller:
 def find_disagreements(
     photos: Predictions, products: Predictions, starts: npt.NDArray[np.int64]
 ) -> dict[str, npt.NDArray[np.bool_]]:
-    """Return by column which photos confidently say something else than their product, bool (photos,)."""
+    """Return by column which photos confidently disagree with their product, bool (photos,)."""
     owner = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(photos)))
     return {
         column: (photos.label_indices[column] != products.label_indices[column][owner])
@@ -152,7 +152,7 @@ def find_disagreements(
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a product stands: the label that counts, its state, and what about it needs a person."""
+    """The state of a product: its current label, its state, and what a person should check about it."""
 
     labels: dict[str, Any]
     state: str
@@ -162,9 +162,9 @@ class Standing:
 
 
 def find_standing(product: Mapping[str, Any], levels: Sequence[str], trouble: str | None) -> Standing:
-    """Return where a product stands, given its fields as they are stored and the levels of its category path.
+    """Return the state of a product, given its stored fields and the levels of its category path.
 
-    `trouble` says why it has no answer: `no_photo`, `unreadable`, `waiting`, or None.
+    `trouble` is why it has no prediction: `no_photo`, `unreadable`, `waiting`, or None.
     """
     predicted: Predicted | None = product["predicted"]
     said: Said = product["said"]
@@ -184,7 +184,7 @@ def find_standing(product: Mapping[str, Any], levels: Sequence[str], trouble: st
 def _find_need(
     product: Mapping[str, Any], levels: Sequence[str], trouble: str | None
 ) -> tuple[str | None, str | None]:
-    """Return the one thing about a product that a person should look at, as attribute and reason."""
+    """Return the one thing about a product that a person should check, as attribute and reason."""
     predicted: Predicted | None = product["predicted"]
     said: Said = product["said"]
     if product["checked"]:
@@ -199,7 +199,7 @@ def _find_need(
 def _find_doubt(
     predicted: Predicted, product: Mapping[str, Any], levels: Sequence[str]
 ) -> tuple[str | None, str | None]:
-    """Return the attribute that is most in doubt, and why; an attribute that a person has set is not."""
+    """Return the most doubtful attribute, and why. Attributes that a person has set do not count."""
     said: Said = product["said"]
     suspected: str | None = product["suspected"]
     if suspected in predicted["values"] and suspected not in said:
@@ -218,9 +218,9 @@ def _find_doubt(
 
 
 def decode_flags(bits: int) -> list[str]:
-    """Return the codes of a photo's flags as they are stored."""
+    """Return the codes of a photo's stored flags."""
     return [flag.value for flag, bit in _BITS.items() if bits & bit]
 
 
 FindThresholds = Callable[[Card], Mapping[str, float]]
-"""Gives by column the confidence under which an answer is doubtful."""
+"""Returns by column the confidence below which a label is doubtful."""

@@ -16,7 +16,7 @@ from hangtag.store.store import Change, Store, iter_parts, now
 from hangtag.store.tables import BatchRow, ChangeRow, DecisionRow, PhotoRow, PredictionRow, ProductRow
 
 _READ_BACK: Final = 5000
-"""How many decisions of a person are looked through for what can be undone."""
+"""How many decisions of a person are searched for one to undo."""
 
 _COLUMNS: Final = ProductRow.__table__.columns
 
@@ -24,7 +24,7 @@ Partial = dict[str, Any]
 """Some of the fields that people decide on, with their values."""
 
 ProductChange = tuple[int, Partial, Partial]
-"""What changes of a product: its number, and the fields before and after."""
+"""The change of a product: its number, and the fields before and after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Entry:
 
 
 def append(store: Store, change: Change, changes: Sequence[ProductChange], entry: Entry) -> dict[str, Any]:
-    """Append a decision to the log and do it."""
+    """Append a decision to the log and apply it."""
     values = {
         "batch": change.batch,
         "kind": entry.kind,
@@ -62,7 +62,7 @@ def append(store: Store, change: Change, changes: Sequence[ProductChange], entry
 
 
 def present_entry(row: DatabaseRow[Any], name: str) -> dict[str, Any]:
-    """Return what counts for an attribute now; a label of the model is noted as `predicted`."""
+    """Return the current entry for an attribute. The model's label has the state `predicted`."""
     entry = row.said.get(name)
     return (
         dict(entry)
@@ -107,7 +107,7 @@ def _apply(store: Store, change: Change, changes: Sequence[ProductChange], who: 
 
 
 def _move_photos(store: Store, change: Change, numbers: Sequence[int], who: str | None) -> None:
-    """Let the photos of products follow them into another batch, whose model may have to label them first."""
+    """Move the photos of products to their new batch, whose model may have to label them first."""
     model = change.connection.execute(
         select(BatchRow.model).where(BatchRow.number == change.batch)
     ).scalar_one()
@@ -130,7 +130,7 @@ def _move_photos(store: Store, change: Change, numbers: Sequence[int], who: str 
 def keep_possible(
     connection: Connection, changes: Sequence[ProductChange]
 ) -> tuple[list[ProductChange], list[dict[str, Any]]]:
-    """Return the changes of products that are still as they were left, and the conflicts of the others."""
+    """Return the changes whose products still have the expected values, and the conflicts of the others."""
     possible, conflicts = [], []
     present: dict[int, DatabaseRow[Any]] = {}
     for part in iter_parts([number for number, _, _ in changes]):
@@ -149,7 +149,7 @@ def keep_possible(
 
 
 def _find_changed(row: DatabaseRow[Any], expected: Partial) -> str | None:
-    """Return what a product has instead of the values that are expected; None if it has them."""
+    """Return what a product has instead of the expected values; None if it has them."""
     for name, entry in expected.get("attributes", {}).items():
         present = present_entry(row, name)
         wanted = entry or {"value": None, "state": "predicted"}
@@ -203,9 +203,9 @@ def find_other_batches(connection: Connection, decision: int, batch: int) -> set
 def list_decisions(
     store: Store, batch_id: str, product: int | None, page: tuple[int, int]
 ) -> tuple[list[dict[str, Any]], int]:
-    """Return a page (offset, limit) of the log of a batch, the newest first, and how many decisions there are.
+    """Return a page (offset, limit) of the log of a batch, newest first, and the total number of decisions.
 
-    Of one `product`, each comes with what it changed.
+    For one `product`, each comes with what it changed.
     """
     offset, limit = page
     with store.engine.connect() as connection:

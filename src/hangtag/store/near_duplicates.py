@@ -1,7 +1,7 @@
-"""Near duplicates: photos that show the same picture as one that came before, in a file of its own.
+"""Near duplicates: photos that show the same picture as an earlier one, in another file.
 
-The difference hashes of all photos are in memory, 72 bytes for each. They propose candidates; whether two photos show
-the same picture, their thumbnails tell, which are read for the few that are left.
+The difference hashes of all photos are in memory, 72 bytes each. They propose candidates. Thumbnails, which are read
+only for the candidates, decide whether two photos show the same picture.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,13 +17,13 @@ from hangtag.store.store import Change, iter_parts
 from hangtag.store.tables import AppearanceRow, PhotoRow, ProductRow
 
 _OVERLAP: Final = 1000
-"""So many of the last rows are read again: a transaction of another service may have ended later than one after it."""
+"""How many of the last rows are read again: another service may commit transactions out of order."""
 
 Bytes = npt.NDArray[np.uint8]
 
 
 class NearDuplicates:
-    """Finds them for one thread. What other services add to the store is read before each search."""
+    """Finds near duplicates, for one thread. What other services added is read before each search."""
 
     def __init__(self) -> None:
         self._last = 0
@@ -31,9 +31,9 @@ class NearDuplicates:
         self._codes = np.zeros((0, CODE_BYTES), np.uint8)
 
     def keep(self, change: Change, appearances: Mapping[int, Bytes]) -> None:
-        """Store how photos of a batch look, by number, and of which earlier ones they are near duplicates.
+        """Store the near-duplicate features of a batch's photos, by number, and which earlier photos they repeat.
 
-        A photo whose appearance is known was compared when it first came, and is left as it is.
+        Photos whose features are already stored were compared before, and are left unchanged.
         """
         self._read_new(change.connection)
         fresh = _drop_known(change.connection, appearances)
@@ -43,7 +43,7 @@ class NearDuplicates:
         codes, thumbnails = np.ascontiguousarray(looks[:, :CODE_BYTES]), looks[:, CODE_BYTES:]
         numbers = np.array(list(fresh), np.int64)
         pairs = find_candidates(codes, np.concatenate([self._codes, codes]))
-        # Of two that came together, the first one stays.
+        # Of two that came together, the first one is the original.
         pairs = pairs[pairs[:, 1] < len(self._codes) + pairs[:, 0]]
         candidates = np.concatenate([self._photos, numbers])[pairs[:, 1]]
         rows = _read_photos(change.connection, {*candidates.tolist(), *numbers.tolist()})
@@ -68,7 +68,7 @@ class NearDuplicates:
         self._last = max(self._last, *(row.number for row in rows))
         photos = np.array([row.photo for row in rows], np.int64)
         codes = np.frombuffer(b"".join(row.code for row in rows), np.uint8).reshape(-1, CODE_BYTES)
-        is_kept = ~np.isin(self._photos, photos)  # SQLite gives the number of a deleted photo to another one
+        is_kept = ~np.isin(self._photos, photos)  # SQLite reuses the numbers of deleted photos
         self._photos = np.concatenate([self._photos[is_kept], photos])
         self._codes = np.concatenate([self._codes[is_kept], codes])
 
@@ -83,7 +83,7 @@ def _drop_known(connection: Connection, appearances: Mapping[int, Bytes]) -> dic
 
 
 def _read_photos(connection: Connection, numbers: set[int]) -> dict[int, DatabaseRow[Any]]:
-    """Return the photos that are still there, by number."""
+    """Return the photos that still exist, by number."""
     found: dict[int, DatabaseRow[Any]] = {}
     for part in iter_parts(sorted(numbers)):
         statement = (
@@ -104,10 +104,10 @@ def _read_thumbnails(connection: Connection, numbers: set[int]) -> dict[int, Byt
 
 
 def _may_repeat(rows: Mapping[int, DatabaseRow[Any]], number: int, candidate: int, own: set[str]) -> bool:
-    """Return whether a photo counts as a repetition of an earlier one, if they look the same.
+    """Return whether a photo counts as a near duplicate of an earlier one, if they look the same.
 
-    The same file is an exact duplicate, or belongs to a copy of a batch on purpose: then what the batch itself has
-    does not count in others, either.
+    An identical file is an exact duplicate, or belongs to a deliberate copy of a batch. Photos of other batches do not
+    count either if this batch has them too.
     """
     photo, earlier = rows.get(number), rows.get(candidate)
     if photo is None or earlier is None or photo.duplicate_of is not None or photo.sha256 == earlier.sha256:

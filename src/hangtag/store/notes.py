@@ -12,7 +12,7 @@ from hangtag.store.store import Store, now
 from hangtag.store.tables import CommentRow, ProductRow, ViewRow
 
 HANGTAG: Final = "hangtag"
-"""The author of what hangtag itself says about a product."""
+"""The author of hangtag's own comments."""
 
 
 class Notes:
@@ -57,7 +57,7 @@ class Notes:
         return self.comments(batch_id, product)
 
     def add_findings(self, batch_id: str, findings: Mapping[str, Sequence[tuple[str, str | None]]]) -> None:
-        """Add findings as comments by hangtag to products, by their keys: the text, and the attribute it suspects."""
+        """Add findings as comments by hangtag to products, by key: the text, and the attribute that may be wrong."""
         with self._store.engine.connect() as connection:
             batch = self._store.find_batch(connection, batch_id)
         with self._store.changing(batch.number) as change:
@@ -84,7 +84,7 @@ class Notes:
                 refresh_products(self._store, change, found)
 
     def views(self, batch_id: str | None) -> list[dict[str, str]]:
-        """Return the saved views of a batch, or those that are offered in all."""
+        """Return the saved views of a batch, or those that every batch has."""
         with self._store.engine.connect() as connection:
             number = None if batch_id is None else self._store.find_batch(connection, batch_id).number
             own = ViewRow.batch.is_(None) if number is None else ViewRow.batch == number
@@ -92,7 +92,7 @@ class Notes:
             return [{"name": name, "query": query} for name, query in connection.execute(statement)]
 
     def set_views(self, batch_id: str | None, views: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
-        """Replace the saved views (name, query) of a batch, or those that are offered in all."""
+        """Replace the saved views (name, query) of a batch, or those that every batch has."""
         with self._store.engine.connect() as connection:
             number = None if batch_id is None else self._store.find_batch(connection, batch_id).number
         own = ViewRow.batch.is_(None) if number is None else ViewRow.batch == number

@@ -1,8 +1,8 @@
-"""The messages of webhooks: made of what changed, sent by one process at a time, tried again until they arrive.
+"""The messages of webhooks: derived from changes, sent by one process at a time, retried until they arrive.
 
-Nothing has to be written down when a batch changes: every change raises the batch's revision, and each webhook
-remembers up to which it was told. What is missing becomes a message in the same transaction in which the webhook's
-place moves on. So a process may end at any moment; no change is lost, and none is told by two messages.
+Changes of a batch need no extra record: every change raises the batch's revision, and each webhook stores the revision
+it was told last. The rest becomes a message in the transaction that moves the webhook's position. So a process may end
+at any moment; no change is lost, and none is in two messages.
 """
 
 import json
@@ -26,16 +26,16 @@ READY: Final = "batch.ready"
 DELETED: Final = "batch.deleted"
 TEST: Final = "test"
 EVENTS: Final = (CHANGED, READY, DELETED)
-"""What a webhook can be told of; `test` goes to any."""
+"""The events that a webhook can subscribe to. `test` is sent to any."""
 
 PRODUCTS_A_MESSAGE: Final = 100
 KEPT: Final = timedelta(days=30)
-"""How long the log of deliveries goes back."""
+"""How long the log of deliveries is kept."""
 
 _LEASE: Final = timedelta(seconds=45)
 _BACK_OFF_S: Final = (5, 30, 120, 600, 3_600, 3 * 3_600, 6 * 3_600, 12 * 3_600, 24 * 3_600)
 ATTEMPTS: Final = len(_BACK_OFF_S) + 1
-"""How often a message is sent at most: within two days."""
+"""The largest number of attempts to send a message, over two days."""
 
 _OTHERS_WAIT_S: Final = 60
 _LARGEST: Final = 2**62
@@ -44,7 +44,7 @@ _WEBHOOKS: Final = WebhookRow.__table__.columns
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message that should be sent now: the delivery it belongs to, where it goes, and the secrets that sign it."""
+    """A message to send now: its delivery, its address, and the secrets that sign it."""
 
     number: int
     id: str
@@ -57,9 +57,9 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of sending a message: the status of the answer, or why there was none.
+    """The result of sending a message: the status of the response, or why there was none.
 
-    `pause_s` is for how long the receiver asks to be left alone. With `is_gone` it does not want any more.
+    `pause_s` is how long the receiver asks to wait. `is_gone`: it wants no more messages.
     """
 
     status: int | None
@@ -70,9 +70,9 @@ class Outcome:
 
 
 class Outbox:
-    """Makes messages of what changed, and gives them out to be sent. Thread-safe; services may share a database.
+    """Creates messages from changes, and leases them for sending. Thread-safe; services may share a database.
 
-    `jitter` spreads retries: it is given the seconds of a pause and returns those that are waited.
+    `jitter` spreads retries: it takes the seconds of a pause and returns the seconds to wait.
     """
 
     def __init__(self, engine: Engine, jitter: Callable[[float], float] = lambda seconds: seconds) -> None:
@@ -80,17 +80,17 @@ class Outbox:
         self._jitter = jitter
 
     def collect(self) -> int:
-        """Make messages of what webhooks have not been told of, and return how many."""
+        """Create messages for changes that webhooks have not been told, and return how many."""
         made = 0
         with self._engine.connect() as connection:
             behind = _find_behind(connection)
         for webhook, batch in behind:
             with writing(self._engine) as connection:
-                made += self._tell(connection, webhook, batch)
+                made += self._write_messages(connection, webhook, batch)
         return made
 
-    def _tell(self, connection: Connection, number: int, batch_id: str) -> int:
-        """Make the messages about a batch. The webhook's row is locked: another service waits, then finds nothing."""
+    def _write_messages(self, connection: Connection, number: int, batch_id: str) -> int:
+        """Create the messages about a batch. The webhook's row is locked, so that no other service creates them too."""
         wanted = select(*_WEBHOOKS).where(WebhookRow.number == number).with_for_update()
         webhook = connection.execute(wanted).first()
         if webhook is None or webhook.disabled:
@@ -120,7 +120,7 @@ class Outbox:
         return made
 
     def list_due(self) -> list[int]:
-        """Return the numbers of the webhooks that have a message to be sent now."""
+        """Return the numbers of the webhooks that have a message due."""
         statement = (
             select(DeliveryRow.webhook)
             .join(WebhookRow, WebhookRow.number == DeliveryRow.webhook)
@@ -131,7 +131,7 @@ class Outbox:
             return list(connection.execute(statement).scalars())
 
     def lease(self, webhook: int) -> Message | None:
-        """Take the next message of a webhook in hand, so that no other process sends it; None if there is none."""
+        """Lease the next message of a webhook, so that no other process sends it; None if there is none."""
         with writing(self._engine) as connection:
             found = connection.execute(
                 select(DeliveryRow.number, DeliveryRow.id, DeliveryRow.payload, DeliveryRow.attempts)
@@ -149,7 +149,7 @@ class Outbox:
         return Message(found.number, found.id, webhook, target.url, keys, found.payload, found.attempts + 1)
 
     def record(self, message: Message, outcome: Outcome) -> bool:
-        """Write down what came of a message, and when it is tried again. Return whether it arrived."""
+        """Record the outcome of a message, and when it is tried again. Return whether it arrived."""
         arrived = outcome.problem is None
         values: dict[str, Any] = {
             "leased": None,
@@ -169,13 +169,13 @@ class Outbox:
             )
             if arrived:
                 return True
-            self._let_wait(connection, message, pause)
+            self._delay_others(connection, message, pause)
             if is_last:
                 _turn_off(connection, message, outcome)
         return False
 
     def remove_old(self) -> None:
-        """Forget the deliveries that the log does not go back to."""
+        """Remove deliveries that are older than the log goes back."""
         old = (DeliveryRow.state != "waiting") & (DeliveryRow.created < now() - KEPT)
         with writing(self._engine) as connection:
             connection.execute(delete(DeliveryRow).where(old))
@@ -183,8 +183,8 @@ class Outbox:
     def _pause(self, attempt: int) -> float:
         return self._jitter(_BACK_OFF_S[min(attempt, len(_BACK_OFF_S)) - 1])
 
-    def _let_wait(self, connection: Connection, message: Message, pause: timedelta) -> None:
-        """Let the other messages to the same address wait a while, too: it most likely does not answer at all."""
+    def _delay_others(self, connection: Connection, message: Message, pause: timedelta) -> None:
+        """Delay the other messages to the same address too, as it is most likely not responding at all."""
         until = now() + min(pause, timedelta(seconds=_OTHERS_WAIT_S))
         others = (
             (DeliveryRow.webhook == message.webhook)
@@ -206,7 +206,7 @@ def _previous(webhook: DatabaseRow[Any]) -> list[str]:
 
 
 def _turn_off(connection: Connection, message: Message, outcome: Outcome) -> None:
-    """Send nothing more to an address that is gone, or that took no message for as long as one was tried."""
+    """Disable a webhook that is gone, or that accepted no message while one was retried to the end."""
     created = select(DeliveryRow.created).where(DeliveryRow.number == message.number).scalar_subquery()
     newer = select(DeliveryRow.number).where(
         DeliveryRow.webhook == message.webhook, DeliveryRow.state == "delivered", DeliveryRow.tried > created
@@ -219,12 +219,12 @@ def _turn_off(connection: Connection, message: Message, outcome: Outcome) -> Non
 
 
 def _find_behind(connection: Connection) -> list[tuple[int, str]]:
-    """Return the webhooks and batches of which something has not been told; deleted batches, too."""
+    """Return the webhooks and batches with untold changes, including deleted batches."""
     same = (WebhookBatchRow.webhook == WebhookRow.number) & (WebhookBatchRow.batch == BatchRow.id)
     behind = or_(
         WebhookBatchRow.batch.is_(None),
         WebhookBatchRow.revision < BatchRow.revision,
-        WebhookBatchRow.product < _LARGEST,  # there was more to tell than one message holds
+        WebhookBatchRow.product < _LARGEST,  # there was more than fits into one message
         WebhookBatchRow.state != BatchRow.state,
     )
     there = (
@@ -246,7 +246,7 @@ def _find_behind(connection: Connection) -> list[tuple[int, str]]:
 def _read_news(
     connection: Connection, batch: DatabaseRow[Any], since: Cursor | None
 ) -> tuple[dict[str, Any] | None, Cursor | None]:
-    """Return what a message tells of a batch, and the cursor to go on from where there is more to tell."""
+    """Return the content of a message about a batch, and the cursor to continue from if there is more."""
     is_reset = since is None or since.rebuilt != batch.rebuilt
     start = Cursor(batch.rebuilt, 0, 0) if since is None or is_reset else since
     changed = read_changed(connection, batch.number, start, PRODUCTS_A_MESSAGE + 1)
@@ -311,7 +311,7 @@ def move(
     cursor: Cursor | None,
     told: DatabaseRow[Any] | None = None,
 ) -> None:
-    """Remember up to where a webhook was told of a batch: a cursor, or all that there is."""
+    """Store how much of a batch a webhook was told: up to a cursor, or everything."""
     reached = cursor or Cursor(batch.rebuilt, batch.revision, _LARGEST)
     state = batch.state if cursor is None else "" if told is None else told.state
     values = {**reached._asdict(), "state": state}
@@ -321,7 +321,7 @@ def move(
 
 
 def enqueue(connection: Connection, webhook: int, event: str, data: dict[str, Any]) -> str:
-    """Put a message into the queue, and return its id."""
+    """Queue a message, and return its id."""
     at = now()
     message = f"msg_{uuid4().hex}"
     payload = {"type": event, "timestamp": at.isoformat(), "data": data}

@@ -1,4 +1,4 @@
-"""Products as people and programs see them: found, counted, and described with their photos and labels."""
+"""Products for people and programs: found, counted, and described with their photos and labels."""
 
 import datetime as dt
 from collections import Counter
@@ -26,7 +26,7 @@ LARGEST_NUMBER: Final = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Which part of the products is wanted, in which order."""
+    """Which part of the products to return, and in which order."""
 
     offset: int = 0
     limit: int = 60
@@ -42,7 +42,7 @@ class Products:
         self._indexes = BatchIndexes()
 
     def page(self, batch_id: str, wanted: Filter, page: Page) -> tuple[list[dict[str, Any]], int]:
-        """Return a page of the products that a filter wants, and how many there are."""
+        """Return a page of the products that match a filter, and their total."""
         with self.store.engine.connect() as connection:
             batch = self.store.find_batch(connection, batch_id)
             with self._index(connection, batch) as index:
@@ -53,7 +53,7 @@ class Products:
             return self.describe(connection, batch, numbers), total
 
     def count(self, batch_id: str, wanted: Filter) -> dict[str, Any]:
-        """Return the counts of the products that a filter wants."""
+        """Return the counts of the products that match a filter."""
         with self.store.engine.connect() as connection:
             batch = self.store.find_batch(connection, batch_id)
             with self._index(connection, batch) as index:
@@ -62,19 +62,19 @@ class Products:
             return counts | {"reasons": _count_reasons(connection, unreadable)}
 
     def find_numbers(self, connection: Connection, batch: DatabaseRow[Any], wanted: Filter) -> list[int]:
-        """Return the numbers of the products that a filter wants, in the order of the batch."""
+        """Return the numbers of the products that match a filter, in the order of the batch."""
         with self._index(connection, batch) as index:
             found = index.find(wanted)
             numbers: list[int] = index.number[index.sort(found, "added", descending=False)].tolist()
             return numbers
 
     def summarise(self, connection: Connection, batch: DatabaseRow[Any]) -> dict[str, int]:
-        """Return the counts that a list of batches shows, without that of the photos."""
+        """Return the counts for a list of batches, except that of the photos."""
         with self._index(connection, batch) as index:
             return index.summarise()
 
     def get(self, batch_id: str, product: int) -> dict[str, Any]:
-        """Return a product; raises `NotStoredError`."""
+        """Return a product. Raises `NotStoredError`."""
         with self.store.engine.connect() as connection:
             batch = self.store.find_batch(connection, batch_id)
             found = self.describe(connection, batch, [product])
@@ -83,9 +83,9 @@ class Products:
         return found[0]
 
     def similar(self, batch_id: str, product: int, limit: int) -> list[dict[str, Any]]:
-        """Return the products of a batch that look most like one, by the cosine of their embeddings.
+        """Return the products of a batch that look most like one, by the cosine similarity of their embeddings.
 
-        Empty when the model has no embeddings, or the product has none.
+        Empty if the model or the product has no embeddings.
         """
         with self.store.engine.connect() as connection:
             batch = self.store.find_batch(connection, batch_id)
@@ -110,7 +110,7 @@ class Products:
     def describe(
         self, connection: Connection, batch: DatabaseRow[Any], numbers: Sequence[int]
     ) -> list[dict[str, Any]]:
-        """Return products as the API shows them, in the order of their numbers; deleted ones are left out."""
+        """Return products as the API shows them, in the order of their numbers, without deleted ones."""
         labeller = self.store.labeller(connection, batch.model)
         model = select(ModelRow.id, ModelRow.name, ModelRow.version).where(ModelRow.number == batch.model)
         made_by = connection.execute(model).one()._asdict()
@@ -146,7 +146,7 @@ class Products:
 
 
 def _count_reasons(connection: Connection, products: Sequence[int]) -> dict[str, int]:
-    """Return why the photos of products cannot be read, and how many of each."""
+    """Return why photos of products cannot be read, and how many for each reason."""
     counts = Counter[str]()
     for part in iter_parts(products):
         wanted = (PhotoRow.product.in_(part), PhotoRow.reason.is_not(None))
@@ -157,7 +157,7 @@ def _count_reasons(connection: Connection, products: Sequence[int]) -> dict[str,
 
 
 class _Answers:
-    """What the model says about the products of a page: candidates by product, disagreements by photo."""
+    """The model's predictions for the products of a page: candidates by product, disagreements by photo."""
 
     def __init__(self, labeller: Labeller, photos: Mapping[int, Sequence[DatabaseRow[Any]]]) -> None:
         self.candidates: dict[int, dict[str, list[dict[str, Any]]]] = {}
@@ -284,7 +284,7 @@ def _describe_photo(
 def _read_duplicates(
     connection: Connection, photos: Mapping[int, Sequence[DatabaseRow[Any]]]
 ) -> dict[int, dict[str, Any]]:
-    """Return where the photos are that others are duplicates of, by number."""
+    """Return where the originals of duplicate photos are, by number."""
     earlier = (photo.duplicate_of or photo.near_duplicate_of for own in photos.values() for photo in own)
     wanted = {number for number in earlier if number is not None}
     found: dict[int, dict[str, Any]] = {}
@@ -313,7 +313,7 @@ def read_cells(
 def read_embeddings(
     connection: Connection, batch: int, base: int
 ) -> tuple[list[int], np.ndarray[Any, np.dtype[np.float32]]]:
-    """Return the products of a batch and their embeddings: the mean of their photos' ones, of length 1."""
+    """Return the products of a batch and their embeddings: the normalised mean of their photos' embeddings."""
     statement = (
         select(PhotoRow.product, EmbeddingRow.vector)
         .join(EmbeddingRow, EmbeddingRow.photo == PhotoRow.number)
@@ -335,7 +335,7 @@ def read_embeddings(
 
 
 def parse_id(text: str, what: str) -> int:
-    """Return the number that an id of the API is; raises `NotStoredError`."""
+    """Return the number in an id of the API. Raises `NotStoredError`."""
     if text.isascii() and text.isdecimal() and int(text) <= LARGEST_NUMBER:
         return int(text)
     raise NotStoredError(f"there is no {what} {text!r}")

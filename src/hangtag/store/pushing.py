@@ -1,4 +1,4 @@
-"""Labels from a shop's own system: taken by SKU, never against what a person said meanwhile."""
+"""Labels from a shop's own system, matched by SKU. They never overwrite a person's newer decision."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ from hangtag.store.vocabulary import Vocabulary
 
 MOST_PUSHED: Final = 1000
 SYSTEM: Final = "system"
-"""Who says what is pushed."""
+"""The author of pushed labels."""
 
 
 @dataclass(frozen=True, slots=True)
 class PushedLabels:
-    """The labels that a system has for a product, found by its id or its SKU; None takes a label back.
+    """The system's labels for a product, found by its id or its SKU; None takes a label back.
 
-    `version` is that of the product which the system saw. Without one, nothing that a person said is changed.
+    `version` is that of the product which the system saw. Without one, no decision of a person is changed.
     """
 
     labels: Mapping[str, str | None]
@@ -36,13 +36,13 @@ class PushedLabels:
 def push_labels(
     store: Store, batch_id: str, pushed: Sequence[PushedLabels], who: str | None, once: str | None = None
 ) -> dict[str, Any]:
-    """Set labels of many products in one decision, and say for each what came of it.
+    """Set labels of many products in one decision. Return the outcome for each.
 
-    Outcomes are `changed`, `unchanged`, `conflict` (a person said something else since that version), `refused` (there
+    Outcomes are `changed`, `unchanged`, `conflict` (a person decided otherwise since that version), `refused` (there
     is no such label) and `unknown` (there is no such product). `once` is an `Idempotency-Key`. Raises `NotStoredError`.
 
-    What is pushed is kept as said by the system of a person, not by the person: what the same person says in the page
-    is protected from it, too.
+    Pushed labels are stored as decisions by a person's system, not by the person, so that the same person's decisions
+    on the page are protected from them, too.
     """
     pusher = SYSTEM if who is None else f"{who} ({SYSTEM})"
     if len(pushed) > MOST_PUSHED:
@@ -83,7 +83,7 @@ def _plan(
     vocabulary: Vocabulary,
     who: str | None,
 ) -> tuple[dict[str, Any], list[ProductChange]]:
-    """Return what comes of one item, and the changes that it makes."""
+    """Return the outcome of one item, and its changes."""
     result: dict[str, Any] = {
         "product": item.product if row is None else str(row.number),
         "key": item.key if row is None else row.key,
@@ -110,7 +110,7 @@ def _plan(
 
 
 def _find_numbers(connection: Connection, batch: int, pushed: Sequence[PushedLabels]) -> list[int | None]:
-    """Return the numbers of the products that items mean; None for one that means none, or more than one."""
+    """Return the numbers of the products that items refer to; None if there is none, or more than one."""
     keys = list({item.key for item in pushed if item.product is None and item.key})
     by_key: dict[str, list[int]] = {}
     for part in iter_parts(keys):

@@ -1,4 +1,4 @@
-"""The derived columns of products, which follow from photos, predictions and decisions; written only here."""
+"""The derived columns of products, which follow from photos, predictions and decisions. Written only here."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
@@ -27,16 +27,16 @@ IN_ORDER: Final = (
     PhotoRow.position,
     PhotoRow.number,
 )
-"""The order of a product's photos: the front first, the rest as they came."""
+"""The order of a product's photos: the front first, the rest in the order they came."""
 
 
 def refresh_products(
     store: Store, change: Change, numbers: Iterable[int], who: str | None = None, model: int | None = None
 ) -> None:
-    """Write what follows from the photos, predictions and decisions of some products, as a change of the batch.
+    """Update the columns that are derived from photos, predictions and decisions for some products of a batch.
 
-    `who` is the person whose decision this is; None for the model. `model` is whose predictions count, if not those of
-    the batch's model.
+    `who` is the person who decided, None for the model. `model` is whose predictions to use, by default those of the
+    batch's model.
     """
     model = (
         model
@@ -63,7 +63,7 @@ def refresh_products(
 def restate_products(
     store: Store, change: Change, products: Sequence[Mapping[str, Any]], who: str | None
 ) -> None:
-    """Write the decided fields of products that were changed, and the state that follows, without their photos.
+    """Write the decided fields of changed products, and the state that follows, without reading their photos.
 
     `products` are whole rows as `decisions` reads them, with the new values.
     """
@@ -102,7 +102,7 @@ def restate_products(
 def read_photos(
     connection: Connection, products: Sequence[int], model: int
 ) -> dict[int, list[DatabaseRow[Any]]]:
-    """Return the photos of products with what a model gave for them, in their order, by the product's number."""
+    """Return the photos of products with a model's outputs for them, in order, by the product's number."""
     joined = (PredictionRow.photo == PhotoRow.number) & (PredictionRow.model == model)
     columns: list[Any] = [*PhotoRow.__table__.columns]
     columns += [PredictionRow.logits, PredictionRow.ood_score, PredictionRow.flags]
@@ -117,8 +117,8 @@ def read_photos(
 
 
 def update_state(connection: Connection, batch: int, *, resume: bool = False) -> str:
-    """Set whether a batch is being labelled or ready, and return that. One that was stopped rests until `resume`."""
-    waits = (PhotoRow.todo, PhotoRow.fetch_from.is_not(None))  # a statement for each: their indexes differ
+    """Set whether a batch is being labelled or ready, and return it. A stopped batch stays stopped until `resume`."""
+    waits = (PhotoRow.todo, PhotoRow.fetch_from.is_not(None))  # one statement each, as their indexes differ
     is_done = all(
         connection.execute(select(PhotoRow.number).where(wait, PhotoRow.batch == batch).limit(1)).first()
         is None
@@ -138,7 +138,7 @@ def count_photos(connection: Connection, batch: int) -> int:
 
 
 def count_waiting(connection: Connection, batch: int) -> tuple[int, int]:
-    """Return how many photos of a batch have no answer yet, and how many of them are still to be fetched."""
+    """Return how many photos of a batch have no prediction yet, and how many of these are still to be fetched."""
     todo, fetched = (
         int(
             connection.execute(
@@ -151,19 +151,19 @@ def count_waiting(connection: Connection, batch: int) -> tuple[int, int]:
 
 
 def answered(photos: Iterable[DatabaseRow[Any]]) -> Iterator[DatabaseRow[Any]]:
-    """Iterate the photos that the model has answered."""
+    """Iterate the photos that have a prediction."""
     return (photo for photo in photos if photo.logits is not None)
 
 
 def unpack_photos(labeller: Labeller, photos: Sequence[DatabaseRow[Any]]) -> Any:  # noqa: ANN401 - Predictions
-    """Return the predictions of photos that the model has answered."""
+    """Return the predictions of photos that have one."""
     return labeller.unpack(
         [{"logits": photo.logits, "ood_score": photo.ood_score, "flags": photo.flags} for photo in photos]
     )
 
 
 def _combine(labeller: Labeller, photos: Mapping[int, Sequence[DatabaseRow[Any]]]) -> dict[int, Predicted]:
-    """Return the answers of the products that have an answered photo, by their numbers."""
+    """Return the predictions of products that have a labelled photo, by number."""
     labelled = {number: found for number, own in photos.items() if (found := list(answered(own)))}
     if not labelled:
         return {}

@@ -27,11 +27,11 @@ from hangtag.store.store import Change, Store, iter_parts, now
 from hangtag.store.tables import BatchRow, CommentRow, PhotoRow, ProductRow
 
 AUTOMATIC: Final[dict[str, Any]] = {"by": "photo", "pattern": None, "is_chosen": False}
-"""How the photos of a new batch are grouped: as their names propose, until a person chooses."""
+"""How the photos of a new batch are grouped: as their names suggest, until a person chooses."""
 
 
 def add_sheets(change: Change, parsed: Sequence[ParsedSheet]) -> None:
-    """Add tables to a batch. The first one is used, until a person chooses another."""
+    """Add tables to a batch. The first one is used until a person chooses another."""
     present = read_sheet(change.connection, change.batch)
     known = () if present is None else present.files
     seen = {file.sha256 for file in known}
@@ -56,7 +56,7 @@ def add_sheets(change: Change, parsed: Sequence[ParsedSheet]) -> None:
 
 
 def regroup(store: Store, change: Change) -> None:
-    """Form the products of a batch from its photos and its sheet. What people decided stays with its product.
+    """Group the photos of a batch into products, by its sheet if it has one. Decisions stay with their product.
 
     Photos that were merged or split by hand stay where they are.
     """
@@ -76,12 +76,12 @@ def regroup(store: Store, change: Change) -> None:
     heirs = _move_photos(change, photos, groups, numbers)
     touched |= set(heirs.values())
     gone = {product.number for product in present} - set(numbers)
-    _give_up(change, gone, heirs)
+    _remove_empty(change, gone, heirs)
     refresh_products(store, change, (touched | heirs.keys()) - gone)
 
 
 def mark_rebuilt(change: Change) -> None:
-    """Note that products leave the batch with this change."""
+    """Record that this change removes products."""
     change.connection.execute(
         update(BatchRow).where(BatchRow.number == change.batch).values(rebuilt=change.revision)
     )
@@ -123,7 +123,7 @@ def new_product(change: Change, position: int, name: str) -> dict[str, Any]:
 def _form_groups(
     store: Store, change: Change, batch: DatabaseRow[Any], names: Sequence[str]
 ) -> tuple[list[Group], list[dict[str, str]]]:
-    """Return the products that photos and rows make, and the labels that the rows state; the way is stored."""
+    """Return the products formed by photos and rows, and the labels in the rows. Stores the grouping."""
     sheet = read_sheet(change.connection, change.batch)
     grouping = batch.grouping
     known: list[dict[str, str]] = []
@@ -160,7 +160,7 @@ def _form_groups(
 
 
 def _read_free_photos(change: Change) -> list[DatabaseRow[Any]]:
-    """Return the photos that are neither bound to their products by hand nor deleted, in their order."""
+    """Return the photos that are neither pinned to their products by hand nor deleted, in order."""
     statement = (
         select(PhotoRow.number, PhotoRow.name, PhotoRow.product, PhotoRow.position)
         .join(ProductRow, ProductRow.number == PhotoRow.product)
@@ -171,7 +171,7 @@ def _read_free_photos(change: Change) -> list[DatabaseRow[Any]]:
 
 
 def _read_present(change: Change) -> list[DatabaseRow[Any]]:
-    """Return the products that photos may leave: those without photos bound by hand, and not deleted."""
+    """Return the products that photos may leave: those without pinned photos, and not deleted."""
     bound = select(PhotoRow.product).where(PhotoRow.batch == change.batch, PhotoRow.by_hand)
     columns = (ProductRow.position, ProductRow.key, ProductRow.name, ProductRow.row, ProductRow.known)
     statement = select(ProductRow.number, *columns).where(
@@ -186,7 +186,7 @@ def _write_products(
     chosen: Sequence[int | None],
     present: Mapping[int, DatabaseRow[Any]],
 ) -> tuple[list[int], set[int]]:
-    """Write the products of groups, given what the rows state; return their numbers, and of those that changed."""
+    """Write the products of groups with their rows' labels. Return their numbers, and those that changed."""
     groups, known = formed
     rows = [
         {
@@ -225,7 +225,7 @@ def _write_products(
 def _move_photos(
     change: Change, photos: Sequence[DatabaseRow[Any]], groups: Sequence[Group], numbers: Sequence[int]
 ) -> dict[int, int]:
-    """Give photos to their products, and return for each product that lost one where that went."""
+    """Move photos to their products. Return for each product that lost one where it went."""
     moves: list[dict[str, Any]] = []
     heirs: dict[int, int] = {}
     for group, number in zip(groups, numbers, strict=True):
@@ -243,8 +243,8 @@ def _move_photos(
     return heirs
 
 
-def _give_up(change: Change, gone: set[int], heirs: dict[int, int]) -> None:
-    """Remove products that have neither photos nor a row any more; decisions and comments go to their heirs."""
+def _remove_empty(change: Change, gone: set[int], heirs: dict[int, int]) -> None:
+    """Remove products without photos or a row. Their decisions and comments go to their heirs."""
     if gone:
         mark_rebuilt(change)
     for part in iter_parts(sorted(gone)):

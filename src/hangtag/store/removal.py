@@ -1,4 +1,4 @@
-"""Deleting batches and the files that no other batch has. This works on a full disk, when it is most needed."""
+"""Deleting batches and the files that no other batch uses. Works on a full disk, where it is needed most."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -17,7 +17,7 @@ _DELETED_AT_A_TIME: Final = 200
 
 
 def delete_batch(store: Store, batch: DatabaseRow[Any]) -> None:
-    """Delete a batch with its products, and the photos that no other batch has."""
+    """Delete a batch with its products, and the photos that are in no other batch."""
     with store.engine.connect() as connection:
         hashes = set(
             connection.execute(select(PhotoRow.sha256).where(PhotoRow.batch == batch.number)).scalars()
@@ -36,7 +36,7 @@ def delete_batch(store: Store, batch: DatabaseRow[Any]) -> None:
 
 
 def remove_unused(store: Store, hashes: Iterable[str]) -> None:
-    """Remove those files that no batch has. While something is uploaded, they stay until the next start."""
+    """Remove those files that no batch uses. During an upload, they stay until the next start."""
     with store.folder.clearing() as may_remove:
         if not may_remove:
             return
@@ -52,7 +52,7 @@ def remove_unused(store: Store, hashes: Iterable[str]) -> None:
 
 
 def _delete_on_full_disk(store: Store, batch: int) -> None:
-    """Delete a batch in small transactions. Each finds room: in the reserve, then in what the last one left."""
+    """Delete a batch in small transactions. The reserve gives room for the first, and each one for the next."""
     store.reserve.release()
     for table in (DecisionRow, PhotoRow, ProductRow):
         left = select(table.number).where(table.batch == batch).limit(_DELETED_AT_A_TIME)

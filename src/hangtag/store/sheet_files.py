@@ -1,4 +1,4 @@
-"""The tables that come with photos: read in a process of their own, kept as they came, rows in the database."""
+"""The tables uploaded with photos: parsed in a separate process, stored unchanged, with their rows in the database."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from typing import Any, Final
 from sqlalchemy import Connection, delete, insert, select, update
 
 from hangtag.domain.errors import InvalidField, InvalidFieldsError, TableError
-from hangtag.store.rests import Rests
 from hangtag.store.store import Change, Store, iter_parts
 from hangtag.store.tables import BatchRow, SheetRow
+from hangtag.store.throttle import Throttle
 from hangtag.tables.cells import Column, Kind
 from hangtag.tables.matching import has_photo_ending
 from hangtag.tables.reading import iter_padded_rows, open_table
@@ -18,7 +18,7 @@ from hangtag.tables.sandbox import SandboxedTable, TableSize, read_in_sandbox
 
 MOST: Final = TableSize(columns=500, rows=200_000, cells=2_000_000)
 MAX_CELL_CHARACTERS: Final = 32_767
-"""What a cell of Excel holds: more could not be given back."""
+"""The length limit of an Excel cell. Longer text could not be exported."""
 
 _ROWS_AT_A_TIME: Final = 2000
 _MOST_TEXT_BYTES: Final = 1 << 18
@@ -28,7 +28,7 @@ _PACKED: Final = (b"PK", b"\x1f\x8b", b"PAR1")
 
 @dataclass(frozen=True, slots=True)
 class SheetFile:
-    """A table as it came: its name, the hash of its content, and its sheets (none: it is no workbook)."""
+    """An uploaded table: its name, the hash of its content, and its sheets (empty if it is not a workbook)."""
 
     name: str
     sha256: str
@@ -37,9 +37,9 @@ class SheetFile:
 
 @dataclass(frozen=True, slots=True)
 class StoredSheet:
-    """The tables of a batch, which of their sheets is used, and how its columns are understood.
+    """The tables of a batch, which of their sheets is used, and how its columns are interpreted.
 
-    `mapping` is what `sheets.Mapping` says, and `is_confirmed` whether a person has looked at it.
+    `mapping` is a `sheets.ColumnMapping`, and `is_confirmed` says whether a person has checked it.
     """
 
     files: tuple[SheetFile, ...]
@@ -52,16 +52,16 @@ class StoredSheet:
 
     @property
     def names(self) -> list[str]:
-        """What the sheets of all files are called, each once."""
+        """The unique names of the sheets of all files."""
         return [_label(file, sheet) for file in self.files for sheet in (file.sheets or (None,))]
 
     @property
     def chosen(self) -> str:
-        """What the sheet that is used is called."""
+        """The name of the sheet that is used."""
         return _label(self.files[self.file], self.sheet)
 
     def find(self, name: str) -> tuple[int, str | None]:
-        """Return the file and sheet that `names` calls so; raises `InvalidFieldsError`."""
+        """Return the file and sheet with a name from `names`. Raises `InvalidFieldsError`."""
         for position, file in enumerate(self.files):
             for sheet in file.sheets or (None,):
                 if _label(file, sheet) == name:
@@ -69,7 +69,7 @@ class StoredSheet:
         raise InvalidFieldsError(InvalidField("sheet", f"there is no sheet {name!r}", tuple(self.names)))
 
     def to_json(self) -> dict[str, Any]:
-        """Return the sheet as it is stored."""
+        """Return the sheet as stored."""
         return {
             "files": [[file.name, file.sha256, list(file.sheets)] for file in self.files],
             "file": self.file,
@@ -82,7 +82,7 @@ class StoredSheet:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "StoredSheet":
-        """Return the sheet that `to_json` wrote."""
+        """Build from the result of `to_json`."""
         return cls(
             tuple(SheetFile(name, sha256, tuple(sheets)) for name, sha256, sheets in values["files"]),
             values["file"],
@@ -96,7 +96,7 @@ class StoredSheet:
 
 @dataclass(frozen=True, slots=True)
 class ParsedSheet:
-    """A sheet with its rows: each the number of its line, and a text for each column."""
+    """A sheet with its rows: the line number of each, and a text for each column."""
 
     file: SheetFile
     sheet: str | None
@@ -105,9 +105,9 @@ class ParsedSheet:
 
 
 def parse_sheet(path: Path, file: SheetFile, sheet: str | None = None) -> ParsedSheet:
-    """Read a sheet of a file that lies at a path, beside which a file is written.
+    """Read a sheet of a file at a path. Writes a file next to it.
 
-    Raises `InvalidFieldsError` for what is not a table, and for one with too many rows or columns.
+    Raises `InvalidFieldsError` if it is not a table, or has too many rows or columns.
     """
     try:
         table = _read_text(path, file.name) or read_in_sandbox(path, file.name, MOST, sheet)
@@ -122,7 +122,7 @@ def parse_sheet(path: Path, file: SheetFile, sheet: str | None = None) -> Parsed
 
 
 def _find_header(columns: tuple[Column, ...], rows: list[tuple[int, list[str]]]) -> tuple[Column, ...]:
-    """Return the columns of a table. A first line that names a photo is no header, and is put before the rows."""
+    """Return the columns of a table. A first line that names a photo is not a header, and becomes the first row."""
     if not any(has_photo_ending(column.name) for column in columns):
         return columns
     rows.insert(0, (1, [column.name for column in columns]))
@@ -130,7 +130,7 @@ def _find_header(columns: tuple[Column, ...], rows: list[tuple[int, list[str]]])
 
 
 def parse_stored(store: Store, file: SheetFile, sheet: str | None) -> ParsedSheet:
-    """Read a sheet of a file that came earlier; raises as `parse_sheet`."""
+    """Read a sheet of a stored file. Raises as `parse_sheet`."""
     with store.folder.receiving() as folder:
         copy = folder / "table"
         copy.write_bytes(store.folder.path(file.sha256).read_bytes())
@@ -138,18 +138,18 @@ def parse_stored(store: Store, file: SheetFile, sheet: str | None) -> ParsedShee
 
 
 def read_sheet(connection: Connection, batch: int) -> StoredSheet | None:
-    """Return the sheet of a batch, None if none came."""
+    """Return the sheet of a batch; None if it has none."""
     values = connection.execute(select(BatchRow.sheet).where(BatchRow.number == batch)).scalar_one()
     return None if values is None else StoredSheet.from_json(values)
 
 
 def write_sheet(connection: Connection, batch: int, sheet: StoredSheet) -> None:
-    """Store what is known of a batch's sheet."""
+    """Store the description of a batch's sheet."""
     connection.execute(update(BatchRow).where(BatchRow.number == batch).values(sheet=sheet.to_json()))
 
 
 def read_rows(connection: Connection, batch: int) -> list[tuple[int, list[str]]]:
-    """Return the rows of a batch's sheet in their order: the number of the line, and the cells as text."""
+    """Return the rows of a batch's sheet in order: the line number, and the cells as text."""
     statement = (
         select(SheetRow.line, SheetRow.cells).where(SheetRow.batch == batch).order_by(SheetRow.position)
     )
@@ -157,7 +157,7 @@ def read_rows(connection: Connection, batch: int) -> list[tuple[int, list[str]]]
 
 
 def use_sheet(change: Change, files: Sequence[SheetFile], parsed: ParsedSheet) -> StoredSheet:
-    """Put the rows of a sheet into the database as those of the batch, and return what is known of it."""
+    """Store the rows of a sheet as those of the batch. Return the sheet's description."""
     change.connection.execute(delete(SheetRow).where(SheetRow.batch == change.batch))
     for part in iter_parts(list(enumerate(parsed.rows)), _ROWS_AT_A_TIME):
         rows = [
@@ -170,22 +170,22 @@ def use_sheet(change: Change, files: Sequence[SheetFile], parsed: ParsedSheet) -
 
 
 def _read_text(path: Path, name: str) -> SandboxedTable | None:
-    """Return a table that is plain text and short, which needs no process of its own; else None."""
+    """Return a table that is short plain text and needs no separate process; else None."""
     with path.open("rb") as file:
         is_text = name.lower().endswith(_TEXT) and not file.read(4).startswith(_PACKED)
     if (
         not is_text or path.stat().st_size > _MOST_TEXT_BYTES
-    ):  # reading more takes Python's lock from the answers
+    ):  # reading more would hold Python's lock for too long
         return None
     table = open_table(path, name)
     return SandboxedTable(table.columns, MOST.iter_within(len(table.columns), iter_padded_rows(table)))
 
 
 def _read_rows(table: SandboxedTable) -> list[tuple[int, list[str]]]:
-    rows, rests = [], Rests()
+    rows, throttle = [], Throttle()
     for line, cells in table.rows:
         rows.append((line, [cell.replace("\0", "")[:MAX_CELL_CHARACTERS] for cell in cells]))
-        rests.take()
+        throttle.pause()
     return rows
 
 

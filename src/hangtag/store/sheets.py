@@ -21,7 +21,7 @@ _KEY_NAMES: Final = (
     "productcode", "productnumber", "articlenumber", "articlecode", "itemnumber", "itemcode", "itemid", "id", "code",
     "ean", "gtin", "reference", "ref", "handle", "artikelnummer", "artnr", "reference", "referencia",
 )  # fmt: skip
-"""What columns of SKUs are called, the surest first; case, spaces and signs do not matter."""
+"""Names of SKU columns, the most certain first. Case, spaces and punctuation are ignored."""
 
 _NAME_NAMES: Final = (
     "productdisplayname", "productname", "title", "name", "description", "producttitle", "stylename", "itemname",
@@ -49,7 +49,7 @@ _FEW_OF: Final = 0.3
 
 @dataclass(frozen=True, slots=True)
 class ColumnMapping:
-    """What the columns of a sheet are: the SKU, those that name photos or their addresses, labels, the name."""
+    """The meaning of a sheet's columns: the SKU, photo names or addresses, labels, the name."""
 
     key: str | None = None
     photos: tuple[str, ...] = ()
@@ -58,7 +58,7 @@ class ColumnMapping:
     name: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the mapping as it is stored and shown."""
+        """Return the mapping as stored and shown."""
         return {
             "key": self.key,
             "photos": list(self.photos),
@@ -69,7 +69,7 @@ class ColumnMapping:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "ColumnMapping":
-        """Return the mapping that `to_json` wrote."""
+        """Build from the result of `to_json`."""
         return cls(
             values.get("key"),
             tuple(values.get("photos") or ()),
@@ -79,7 +79,7 @@ class ColumnMapping:
         )
 
     def check(self, columns: Sequence[Column], attributes: Sequence[str]) -> None:
-        """Raise `InvalidFieldsError` for columns and attributes that do not exist, and for no way to find photos."""
+        """Raise `InvalidFieldsError` for unknown columns and attributes, or if there is no way to find photos."""
         names = tuple(column.name for column in columns)
         used = [("key", self.key), ("name", self.name)]
         used += [("photos", name) for name in self.photos] + [("addresses", name) for name in self.addresses]
@@ -99,7 +99,7 @@ class ColumnMapping:
 
     @property
     def finds_photos(self) -> bool:
-        """Whether rows can be told from each other and matched with photos."""
+        """Whether rows can be told apart and matched with photos."""
         return self.key is not None or bool(self.photos)
 
 
@@ -111,7 +111,7 @@ class SheetRows:
     rows: Sequence[tuple[int, list[str]]]
 
     def texts(self, name: str) -> list[str]:
-        """Return the cells of a column; ids that pandas wrote as `15970.0` are whole numbers again."""
+        """Return the cells of a column. Ids that pandas wrote as `15970.0` are restored to whole numbers."""
         place = [column.name for column in self.columns].index(name)
         texts = [cells[place].strip() for _, cells in self.rows]
         return [drop_zero_fraction(text) for text in texts] if RuinedNumbers.find(texts).is_certain else texts
@@ -119,7 +119,7 @@ class SheetRows:
 
 @dataclass(frozen=True, slots=True)
 class MatchedSheet:
-    """The products that the rows of a sheet make, the photos that no row names, and counts for a person."""
+    """The products formed by the rows of a sheet, the photos that no row names, and counts for display."""
 
     groups: list[Group]
     rest: list[int]
@@ -131,7 +131,7 @@ class MatchedSheet:
 def propose_mapping(
     sheet: SheetRows, names: Sequence[str], classes: Mapping[str, Sequence[str]]
 ) -> ColumnMapping:
-    """Return what the columns of a sheet seem to be, given the names of the photos and the classes by attribute."""
+    """Guess the meaning of a sheet's columns, given the names of the photos and the classes by attribute."""
     head = SheetRows(sheet.columns, sheet.rows[:_LOOKED_AT])
     matcher = NameMatcher(names)
     cells = {column.name: [text for text in head.texts(column.name) if text] for column in sheet.columns}
@@ -151,10 +151,10 @@ def propose_mapping(
 
 
 def match_sheet(sheet: SheetRows, mapping: ColumnMapping, names: Sequence[str]) -> MatchedSheet:
-    """Return the products of a sheet: rows with one SKU are one product, with all photos that they name.
+    """Return the products of a sheet: rows with the same SKU are one product, with all photos that they name.
 
-    Photos are found by the columns that name them, and for a product without such by its SKU, with which their names
-    begin.
+    Photos are found by the columns that name them. For a product that names none, they are found by its SKU as a
+    prefix of their names.
     """
     matcher = NameMatcher(names)
     keys = sheet.texts(mapping.key) if mapping.key is not None else [""] * len(sheet.rows)
@@ -196,7 +196,7 @@ def match_sheet(sheet: SheetRows, mapping: ColumnMapping, names: Sequence[str]) 
 
 
 def list_addresses(sheet: SheetRows, mapping: ColumnMapping) -> list[str]:
-    """Return the addresses of photos that the cells of a sheet name, each once."""
+    """Return the photo addresses in the cells of a sheet, each once."""
     texts = (text for name in (*mapping.photos, *mapping.addresses) for text in sheet.texts(name) if text)
     return list(dict.fromkeys(part for text in texts for part in split_photos(text) if _ADDRESS.match(part)))
 
@@ -204,7 +204,7 @@ def list_addresses(sheet: SheetRows, mapping: ColumnMapping) -> list[str]:
 def read_known(
     sheet: SheetRows, mapping: ColumnMapping, classes: Mapping[str, Sequence[str]]
 ) -> list[dict[str, str]]:
-    """Return the labels that each row states, spelt as the model's classes; others are left as they are."""
+    """Return the labels in each row, in the spelling of the model's classes. Others are left unchanged."""
     known: list[dict[str, str]] = [{} for _ in sheet.rows]
     for attribute, name in mapping.labels.items():
         spelt = {value.casefold(): value for value in classes.get(attribute, ())}
@@ -215,7 +215,7 @@ def read_known(
 
 
 def _match_named(sheet: SheetRows, mapping: ColumnMapping, matcher: NameMatcher) -> list[Match]:
-    """Return for each row the photos that its cells name; a cell may name several."""
+    """Return the photos that each row names; a cell may name several."""
     written: list[list[str]] = [[] for _ in sheet.rows]
     for name in (*mapping.photos, *mapping.addresses):
         for parts, text in zip(written, sheet.texts(name), strict=True):
@@ -238,7 +238,7 @@ def _match_keys(groups: Mapping[str, Group], matcher: NameMatcher) -> dict[str, 
 
 
 def _share_of_photos(texts: Sequence[str], matcher: NameMatcher) -> float:
-    """Return which share of cells name a file of a photo that is there, or at least look like one."""
+    """Return the share of cells that name an existing photo, or at least look like a photo's name."""
 
     def names_photo(text: str) -> bool:
         parts = split_photos(text)
@@ -251,7 +251,7 @@ def _share_of_photos(texts: Sequence[str], matcher: NameMatcher) -> float:
 
 
 def _find_key(cells: Mapping[str, Sequence[str]], matcher: NameMatcher, rows: int) -> str | None:
-    """Return the column of SKUs: one whose values name photos, else the one that is called so."""
+    """Return the SKU column: one whose values match photos, or else one with an SKU column's name."""
     matched = {name: _share(texts, lambda text: matcher.find(text).photos) for name, texts in cells.items()}
     best = max(matched, key=lambda name: (matched[name], len(set(cells[name]))), default=None)
     if best is not None and matched[best] >= _FEW_OF and len(set(cells[best])) > 1:
@@ -264,7 +264,7 @@ def _find_key(cells: Mapping[str, Sequence[str]], matcher: NameMatcher, rows: in
 
 
 def _find_labels(cells: Mapping[str, Sequence[str]], classes: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """Return the columns that state labels: called like an attribute, or with its classes as values."""
+    """Return the label columns: named like an attribute, or with its classes as values."""
     labels: dict[str, str] = {}
     for name, texts in cells.items():
         attribute = _LABEL_NAMES.get(_plain(name))
@@ -286,7 +286,7 @@ def _find_labels(cells: Mapping[str, Sequence[str]], classes: Mapping[str, Seque
 
 
 def _share(texts: Sequence[str], holds: Any) -> float:  # noqa: ANN401 - anything that is true or not
-    """Return for which share of the distinct texts something holds."""
+    """Return the share of the distinct texts that meet a condition."""
     distinct = Counter(texts)
     return sum(bool(holds(text)) for text in distinct) / len(distinct) if distinct else 0.0
 

@@ -1,6 +1,6 @@
-"""The shop's own classes: made where they are needed, beside those that a model knows, and named in several languages.
+"""The shop's own classes, which complement those of a model, with names in several languages.
 
-A class can be said of a product at once. A model knows it as soon as it has learnt enough examples.
+A product can have such a class at once. A model knows it as soon as it has learned enough examples.
 """
 
 import re
@@ -29,12 +29,12 @@ _MOST_CLASSES: Final = 10_000
 _TAKEN: Final = frozenset(
     (SKU, NAME, PHOTOS, VIEW, STATE, CHANGED, DECIDED_BY, PATH, STATUS, REASON, FLAGS, ANSWER, ANSWER_LEVEL)
 )
-"""Names of columns in exported tables, which an attribute cannot have."""
+"""The names of columns in exported tables, which an attribute cannot have."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewClass:
-    """A class to make. `path` holds the labels above it, for one of the category; else `attribute` is its column.
+    """A class to create. For the category, `path` holds the labels above it; otherwise `attribute` is its column.
 
     `values` are several classes of an attribute at once.
     """
@@ -46,7 +46,7 @@ class NewClass:
 
 
 class ClassInUseError(ConflictError):
-    """A class cannot be removed, since products have it or a model has learnt it."""
+    """A class cannot be removed because products have it or a model has learned it."""
 
     code = "in_use"
 
@@ -58,7 +58,7 @@ class ShopClasses:
         self._store = store
 
     def describe(self, known: Vocabulary) -> dict[str, Any]:
-        """Return the taxonomy of a model, given what it knows, with the shop's own classes and names."""
+        """Return the taxonomy of a model with the shop's own classes and names. `known` is what the model knows."""
         with self._store.engine.connect() as connection:
             rows = read_own_classes(connection)
             learnt = self._find_learnt(connection)
@@ -85,7 +85,7 @@ class ShopClasses:
         }
 
     def add(self, new: NewClass, known: Vocabulary, who: str | None) -> None:
-        """Make classes. Raises `InvalidFieldsError` for those that exist, and for a path or attribute that is none."""
+        """Create classes. Raises `InvalidFieldsError` for existing ones, and for an invalid path or attribute."""
         with writing(self._store.engine) as connection:
             rows = read_own_classes(connection)
             vocabulary = known.extended(rows)
@@ -99,7 +99,7 @@ class ShopClasses:
             _count_up(connection)
 
     def remove(self, attribute: str, name: str) -> None:
-        """Remove a class. Raises `NotStoredError` for none, `ClassInUseError` for one that something has."""
+        """Remove a class. Raises `NotStoredError` if there is none, and `ClassInUseError` if it is in use."""
         with writing(self._store.engine) as connection:
             own = (ShopClassRow.attribute == attribute) & (ShopClassRow.name == name)
             if connection.execute(select(ShopClassRow.number).where(own)).first() is None:
@@ -115,9 +115,9 @@ class ShopClasses:
             _count_up(connection)
 
     def set_name(self, attribute: str, name: str | None, language: str, word: str) -> None:
-        """Say what a class is called in a language, or its attribute where `name` is None. Empty: as before.
+        """Set a class's name in a language, or its attribute's name if `name` is None. An empty word removes it.
 
-        Raises `InvalidFieldsError` for a language that there is none for.
+        Raises `InvalidFieldsError` for an unsupported language.
         """
         if language not in LANGUAGES:
             raise InvalidFieldsError(InvalidField("language", "there is no such language", LANGUAGES))
@@ -131,7 +131,7 @@ class ShopClasses:
             _count_up(connection)
 
     def read_names(self, language: str) -> Mapping[str, Mapping[str, str]]:
-        """Return what classes are called by attribute, and the attribute itself under the empty name."""
+        """Return the names of classes by attribute. The attribute's own name is under the empty class."""
         with self._store.engine.connect() as connection:
             found: dict[str, dict[str, str]] = read_setting(connection, _NAMES).get(
                 language.partition("-")[0], {}
@@ -139,7 +139,7 @@ class ShopClasses:
             return found
 
     def _find_learnt(self, connection: Connection) -> set[tuple[str, str]]:
-        """Return the classes, with their columns, of the shop models that are in use."""
+        """Return the classes, with their columns, that the shop models in use have learned."""
         models = (
             connection.execute(select(ShopModelRow.model).where(ShopModelRow.stage == IN_USE)).scalars().all()
         )
@@ -148,7 +148,7 @@ class ShopClasses:
 
 
 def _plan_path(new: NewClass, vocabulary: Vocabulary) -> list[dict[str, Any]]:
-    """Return the rows of a class of the category, and of those above it that do not exist either."""
+    """Return the rows of a category class, and of its parents that do not exist either."""
     levels = vocabulary.taxonomy.levels
     name, path = _clean("name", new.name), [_clean("path", part) for part in new.path or ()]
     if not levels or len(path) != len(levels) - 1:
@@ -157,7 +157,7 @@ def _plan_path(new: NewClass, vocabulary: Vocabulary) -> list[dict[str, Any]]:
     complete = (*path, name)
     if complete in vocabulary.taxonomy.paths:
         raise InvalidFieldsError(InvalidField("name", f"{name!r} exists there already"))
-    _refuse_namesake(name, vocabulary.taxonomy.labels(levels[-1]), complete, vocabulary)
+    _refuse_similar(name, vocabulary.taxonomy.labels(levels[-1]), complete, vocabulary)
     made = [
         {"attribute": level, "name": label, "parents": list(path[:depth])}
         for depth, (level, label) in enumerate(zip(levels[:-1], path, strict=True))
@@ -166,8 +166,8 @@ def _plan_path(new: NewClass, vocabulary: Vocabulary) -> list[dict[str, Any]]:
     return [*made, {"attribute": levels[-1], "name": name, "parents": path}]
 
 
-def _refuse_namesake(name: str, labels: Sequence[str], path: tuple[str, ...], vocabulary: Vocabulary) -> None:
-    """Refuse a class that is called as another one but for capitals: it is hardly meant to be another."""
+def _refuse_similar(name: str, labels: Sequence[str], path: tuple[str, ...], vocabulary: Vocabulary) -> None:
+    """Refuse a class whose name differs from another's only in case; it is most likely the same one."""
     alike = next((label for label in labels if label.casefold() == name.casefold()), None)
     if alike is not None:
         where = [known for known in vocabulary.taxonomy.paths if known[-1] == alike and known != path]

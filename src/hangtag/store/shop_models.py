@@ -1,7 +1,7 @@
 """Shop models: versions of a model that are adapted to the shop, which can be promoted and rolled back.
 
-Of each base at most one version is in use: the batches that the base labels have its labels. The others are candidates,
-which nobody has used yet, or archived.
+At most one version of each base is in use, and labels the batches of that base. The others are candidates, which were
+never used, or archived.
 """
 
 import secrets
@@ -35,7 +35,7 @@ _COLUMNS: Final = ShopModelRow.__table__.columns
 
 
 class WorseError(ConflictError):
-    """A shop model answers some classes significantly worse than what is in use. `fields` lists them."""
+    """A shop model is significantly worse on some classes than the model in use. `fields` lists them."""
 
     code = "significantly_worse"
 
@@ -70,7 +70,7 @@ class BundleFolder:
         self.root = root
 
     def path(self, sha256: str) -> Path:
-        """Return where a bundle lies, or would lie."""
+        """Return the path of a bundle, whether it exists or not."""
         return self.root / f"{sha256}.onnx"
 
     def draft(self) -> Path:
@@ -79,14 +79,14 @@ class BundleFolder:
         return self.root / f".{secrets.token_hex(8)}.onnx"
 
     def keep(self, draft: Path) -> str:
-        """Take over a finished bundle and return its hash."""
+        """Move a finished bundle into the folder and return its hash."""
         sha256 = hash_file(draft)
         draft.replace(self.path(sha256))
         sync_folder(self.root)
         return sha256
 
     def clear(self) -> None:
-        """Remove what was not finished before the last process ended."""
+        """Remove bundles that the last process did not finish."""
         for path in self.root.glob(".*.onnx"):
             path.unlink(missing_ok=True)
 
@@ -99,7 +99,7 @@ class ShopModels:
         self.folder = BundleFolder(store.folder.root / MODELS)
 
     def add(self, new: NewShopModel, name: str) -> str:
-        """Add a candidate, with the next version of its base, and return its id."""
+        """Add a candidate as the next version of its base, and return its id."""
         with writing(self._store.engine) as connection:
             base = _read_model(connection, new.base)
             last = select(func.max(ShopModelRow.version)).where(ShopModelRow.base == new.base)
@@ -129,7 +129,7 @@ class ShopModels:
         return id_
 
     def list_versions(self, base: str | None = None) -> tuple[list[dict[str, Any]], int]:
-        """Return the versions of a base, or of all, the newest first, and how many there are."""
+        """Return the versions of a base, or of all, the newest first, and their total."""
         with self._store.engine.connect() as connection:
             statement = select(*_COLUMNS).order_by(ShopModelRow.created.desc(), ShopModelRow.number.desc())
             if base is not None:
@@ -139,12 +139,12 @@ class ShopModels:
         return found, len(found)
 
     def get(self, id_: str) -> dict[str, Any]:
-        """Return a version by its id; raises `NotStoredError`."""
+        """Return a version by its id. Raises `NotStoredError`."""
         with self._store.engine.connect() as connection:
             return _describe(connection, _find(connection, id_))
 
     def in_use(self) -> dict[str, dict[str, Any] | None]:
-        """Return by the id of each base that has versions which of them is in use."""
+        """Return the version in use by the id of each base that has versions; None for the base itself."""
         with self._store.engine.connect() as connection:
             bases = connection.execute(
                 select(ModelRow.id, ModelRow.number)
@@ -158,9 +158,9 @@ class ShopModels:
         return found
 
     def promote(self, id_: str, reason: str | None = None) -> dict[str, Any]:
-        """Let a version label from now on. The one that did is archived, and can be rolled back to.
+        """Put a version into use. The one in use before is archived, and can be rolled back to.
 
-        Raises `WorseError` where it is significantly worse at a class, unless there is a `reason`, which is kept.
+        Raises `WorseError` if it is significantly worse on a class, unless there is a `reason`, which is stored.
         """
         with writing(self._store.engine) as connection:
             row = _find(connection, id_)
@@ -178,7 +178,7 @@ class ShopModels:
             return _describe(connection, _find(connection, id_))
 
     def list_waiting(self) -> list[str]:
-        """Return the versions that were learned automatically, are the newest of their base, and wait for their use."""
+        """Return automatically learned versions that are the newest of their base and not in use yet."""
         with self._store.engine.connect() as connection:
             newest = select(func.max(ShopModelRow.number)).group_by(ShopModelRow.base)
             rows = connection.execute(
@@ -189,9 +189,9 @@ class ShopModels:
             return [row.id for row in rows if not list_worse(row.figures)]
 
     def roll_back(self, base: str | None = None) -> dict[str, Any] | None:
-        """Let the version label that did before the one in use, or the base itself: then None is returned.
+        """Put the previous version back into use, or the base itself: then None is returned.
 
-        Without a `base`, that of the version that came into use last. Raises `ConflictError` where none is in use.
+        Without a `base`, the version that came into use last is rolled back. Raises `ConflictError` if none is in use.
         """
         with writing(self._store.engine) as connection:
             statement = select(*_COLUMNS).where(ShopModelRow.stage == IN_USE)
@@ -218,20 +218,20 @@ class ShopModels:
             return _describe(connection, _find(connection, id_))
 
     def bundle(self, id_: str) -> Path:
-        """Return the file of a version; raises `NotStoredError` where it was removed."""
+        """Return the file of a version. Raises `NotStoredError` if it was removed."""
         path = self.folder.path(self.get(id_)["sha256"])
         if not path.exists():
             raise NotStoredError("the file of this version was removed")
         return path
 
     def list_changed(self, id_: str) -> list[int]:
-        """Return the products of which a version changed the labels, or what needs a person, when it came into use."""
+        """Return the products whose labels or needs changed when a version came into use."""
         with self._store.engine.connect() as connection:
             learnt = _find(connection, id_).learnt
         return [number for counts in learnt.values() for number in counts["products"]]
 
     def prune(self) -> None:
-        """Remove the files of old versions that were learnt automatically and are not in use."""
+        """Remove the files of old, automatically learned versions that are not in use."""
         with self._store.engine.connect() as connection:
             rows = connection.execute(
                 select(ModelRow.sha256)
@@ -245,7 +245,7 @@ class ShopModels:
 
 
 def read_shifts(base: Path, adapted: Path, columns: Sequence[str]) -> dict[str, HeadShift]:
-    """Return by column what an adapted bundle adds to the outputs of its base. Raises `BundleError`."""
+    """Return by column the shift of an adapted bundle relative to its base. Raises `BundleError`."""
     bundle = read_bundle(base)
     if bundle.card.embedding is None:
         raise BundleError("the base of an adapted model has no embedding", where=base)
@@ -256,14 +256,14 @@ def read_shifts(base: Path, adapted: Path, columns: Sequence[str]) -> dict[str, 
 
 
 def find_in_use(connection: Connection, base: int) -> DatabaseRow[Any] | None:
-    """Return the row of the version of a base that is in use, None for the base itself."""
+    """Return the row of a base's version in use; None for the base itself."""
     return connection.execute(
         select(*_COLUMNS).where(ShopModelRow.base == base, ShopModelRow.stage == IN_USE)
     ).first()
 
 
 def find_labelling(connection: Connection, base: int) -> int:
-    """Return the number of the model that labels what a base would: the version in use, else the base itself."""
+    """Return the number of the model that labels for a base: the version in use, or else the base itself."""
     row = find_in_use(connection, base)
     return base if row is None else int(row.model)
 
@@ -271,7 +271,7 @@ def find_labelling(connection: Connection, base: int) -> int:
 def note_changes(
     connection: Connection, model: int, batch: int, counts: Mapping[str, int], products: Sequence[int]
 ) -> None:
-    """Note what changed in a batch, and of which products, when a version came into use for the first time."""
+    """Record how many labels of a batch changed, and in which products, when a version first came into use."""
     row = connection.execute(select(*_COLUMNS).where(ShopModelRow.model == model)).first()
     if row is not None:
         id_ = connection.execute(select(BatchRow.id).where(BatchRow.number == batch)).scalar_one()
@@ -279,7 +279,7 @@ def note_changes(
 
 
 def read_learnt(connection: Connection, base: int | None = None) -> dict[str, Any] | None:
-    """Return what changed when hangtag learnt last by itself; None if something else is in use by now."""
+    """Return what changed when hangtag last learned automatically; None if something else is in use by now."""
     statement = select(*_COLUMNS).where(ShopModelRow.automatic, ShopModelRow.stage == IN_USE)
     if base is not None:
         statement = statement.where(ShopModelRow.base == base)
@@ -301,7 +301,7 @@ def read_learnt(connection: Connection, base: int | None = None) -> dict[str, An
 
 
 def list_worse(figures: Mapping[str, Any]) -> list[InvalidField]:
-    """Return the classes that a version answers significantly worse, by the figures of its row."""
+    """Return the classes on which a version is significantly worse, by the figures in its row."""
     return [InvalidField(column, name) for column, found in figures.items() for name in found["worse"]]
 
 

@@ -9,12 +9,12 @@ from hangtag.store.shop_tables import ShopSettingRow
 
 
 def read_setting(connection: Connection, key: str) -> dict[str, Any]:
-    """Return a setting; an empty one where nobody set it."""
+    """Return a setting; empty if it was never set."""
     statement = select(ShopSettingRow.value).where(ShopSettingRow.key == key)
     return connection.execute(statement).scalar_one_or_none() or {}
 
 
 def write_setting(connection: Connection, key: str, value: Mapping[str, Any]) -> None:
-    """Store a setting in place of the one before."""
+    """Store a setting, replacing the previous value."""
     connection.execute(delete(ShopSettingRow).where(ShopSettingRow.key == key))
     connection.execute(insert(ShopSettingRow).values(key=key, value=dict(value)))

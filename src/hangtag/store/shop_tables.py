@@ -11,10 +11,10 @@ from hangtag.store.tables import Json, Number
 
 
 class ShopModelRow(Base):
-    """A version of a shop model: `base` with heads that learnt the shop's checks. Its bundle lies in the data folder.
+    """A version of a shop model: `base` with heads that learned from checks. Its bundle is in the data folder.
 
-    `model` is its row among the models that label. `previous` is the version that was in use before it, None for the
-    base itself. `decision` is the last decision that it learned from, `figures` what it is worth, `learnt` what changed
+    `model` is its row among the models that label. `previous` is the version in use before it, None for the base
+    itself. `decision` is the last decision that it learned from, and `figures` its evaluation. `learnt` is what changed
     when it came into use: counts by batch.
     """
 
@@ -42,7 +42,7 @@ class ShopModelRow(Base):
 
 
 class ShopClassRow(Base):
-    """A class that the shop made: a label of `attribute`. `parents` are the labels above it in a category path.
+    """A class that the shop created: a label of `attribute`. `parents` are the labels above it in a category path.
 
     `names` are display names by language.
     """

@@ -1,4 +1,4 @@
-"""The store as a whole: where its database and photos are, and what its parts share."""
+"""The store as a whole: its database and photos, and what its parts share."""
 
 import secrets
 import threading
@@ -34,7 +34,7 @@ _MOST_IN_A_STATEMENT: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class StoredModel:
-    """A version of a model that a batch is labelled by."""
+    """A version of a model that labels a batch."""
 
     id: str
     name: str
@@ -45,9 +45,9 @@ class StoredModel:
 
 @dataclass(frozen=True, slots=True)
 class FetchPolicy:
-    """From where photos are fetched that a sheet names by addresses, and how; the settings of a `Fetcher`.
+    """Which addresses in sheets may be fetched, and how; the settings of a `Fetcher`.
 
-    `max_photos` is how many photos a batch takes.
+    `max_photos` is how many photos a batch may have.
     """
 
     rules: AddressRules = PUBLIC_ONLY
@@ -60,14 +60,14 @@ class FetchPolicy:
 
 
 class ReadsShifts(Protocol):
-    """Gives what a shop model adds to the outputs of its base (`derived.ShiftReader`)."""
+    """Returns the shifts of a shop model relative to its base (`derived.ShiftReader`)."""
 
     def read(self, connection: Connection, model: int, columns: Sequence[str]) -> Mapping[str, HeadShift]:
         """Return the shifts by column, given the number of the model and its columns."""
 
 
 class _NoShifts:
-    """For a store that nothing learns from."""
+    """For a store without shop models."""
 
     def read(self, connection: Connection, model: int, columns: Sequence[str]) -> Mapping[str, HeadShift]:  # noqa: ARG002
         raise BundleError("this store has no shop models")
@@ -76,8 +76,8 @@ class _NoShifts:
 class Store:
     """The database and the photos. Thread-safe.
 
-    `thresholds` gives by card and column the confidence under which an answer is doubtful. `on_change` is called with
-    a batch's number after every change that was committed.
+    `thresholds` returns by card and column the confidence below which a label is doubtful. `on_change` is called with
+    a batch's number after every committed change.
     """
 
     def __init__(
@@ -89,18 +89,18 @@ class Store:
         self.limits = limits
         self.quotas = Quotas()
         self.fetching: FetchPolicy | None = None
-        """None: photos that a sheet names by addresses are not fetched."""
+        """None: photos at addresses in a sheet are not fetched."""
         self.on_change: Callable[[int], None] = lambda _batch: None
         self.shifts: ReadsShifts = _NoShifts()
         self.photos_per_s: dict[int, float] = {}
-        """How fast the batches are labelled that this process labels now."""
+        """The labelling speed of the batches that this process is labelling."""
         self._thresholds = thresholds
         self._labellers: dict[int, Labeller] = {}
         self._bases: dict[int, int] = {}
         self._lock = threading.Lock()
 
     def labeller(self, connection: Connection, model: int) -> Labeller:
-        """Return the rules of a model, by its number."""
+        """Return the labeller of a model, by its number."""
         with self._lock:
             known = self._labellers.get(model)
         if known is None:
@@ -113,17 +113,17 @@ class Store:
         return known
 
     def vocabulary(self, connection: Connection, model: int) -> Vocabulary:
-        """Return the classes that may be said where a model labels: those that it knows, and the shop's own."""
+        """Return the classes that people may set if a model labels: those that it knows, and the shop's own."""
         known = self.labeller(connection, model).vocabulary
         own = read_own_classes(connection)
         return known.extended(own) if own else known
 
     @contextmanager
     def changing(self, batch: int, *others: int) -> Iterator["Change"]:
-        """Give a transaction that changes a batch, and others with it; readers hear of it once it is committed.
+        """Begin a transaction that changes a batch, and possibly others. Readers are notified after the commit.
 
-        The batches' rows are locked first, in order, so that revisions are committed in theirs and nobody waits in a
-        circle. Raises `NotStoredError` for a batch that was deleted.
+        The batches' rows are locked first, in order, so that revisions are committed in order and there are no
+        deadlocks. Raises `NotStoredError` for a batch that was deleted.
         """
         revisions: dict[int, int] = {}
         with writing(self.engine) as connection:
@@ -142,14 +142,14 @@ class Store:
             self.on_change(number)
 
     def find_batch(self, connection: Connection, batch_id: str) -> DatabaseRow[Any]:
-        """Return a batch's row by its id; raises `NotStoredError`."""
+        """Return a batch's row by its id. Raises `NotStoredError`."""
         found = connection.execute(select(*BatchRow.__table__.columns).where(BatchRow.id == batch_id)).first()
         if found is None:
             raise NotStoredError(f"there is no batch {batch_id!r}", fix="GET /api/v1/batches lists them.")
         return found
 
     def base_of(self, connection: Connection, model: int) -> int:
-        """Return the number of the model that a shop model was adapted from; that of another model itself."""
+        """Return the number of the base of a shop model; for any other model, its own number."""
         with self._lock:
             known = self._bases.get(model)
         if known is None:
@@ -160,7 +160,7 @@ class Store:
         return known
 
     def keep_model(self, connection: Connection, model: StoredModel, base: int | None = None) -> int:
-        """Return the number of a version of a model, which is stored if it is new; `base` is what it learnt on."""
+        """Return the number of a model version, storing it if it is new. `base` is what it was adapted from."""
         found = connection.execute(
             select(ModelRow.number).where(ModelRow.sha256 == model.sha256)
         ).scalar_one_or_none()
@@ -181,7 +181,7 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A transaction on one batch, and the revision that it makes; those of other batches that it changes, too."""
+    """A transaction on one batch, its new revision, and those of other batches that it changes."""
 
     connection: Connection
     batch: int
@@ -194,27 +194,27 @@ class Change:
 
 
 def read_own_classes(connection: Connection) -> Sequence[DatabaseRow[str, str, list[str]]]:
-    """Return the attribute, name and parents of the classes that the shop made, in their order."""
+    """Return the attribute, name and parents of the classes that the shop created, in order."""
     columns = (ShopClassRow.attribute, ShopClassRow.name, ShopClassRow.parents)
     return connection.execute(select(*columns).order_by(ShopClassRow.number)).all()
 
 
 def find_answer(connection: Connection, key: str | None) -> dict[str, Any] | None:
-    """Return the response that a request with this `Idempotency-Key` got before, None for a new one."""
+    """Return the earlier response to a request with this `Idempotency-Key`; None for a new one."""
     if key is None:
         return None
     return connection.execute(select(AnswerRow.response).where(AnswerRow.key == key)).scalar_one_or_none()
 
 
 def keep_answer(connection: Connection, key: str | None, response: Mapping[str, Any]) -> None:
-    """Keep the response to a request with an `Idempotency-Key`, in the transaction of what it did."""
+    """Store the response to a request with an `Idempotency-Key`, in the same transaction as its changes."""
     if key is not None:
         connection.execute(delete(AnswerRow).where(AnswerRow.at < now() - _ANSWERS_ARE_KEPT))
         connection.execute(insert(AnswerRow).values(key=key, at=now(), response=dict(response)))
 
 
 def now() -> datetime:
-    """Return the present moment."""
+    """Return the current time."""
     return datetime.now(UTC)
 
 

@@ -1,8 +1,8 @@
 """The tables of the store.
 
-Decisions are stored next to predictions, never instead of them. Columns of `products` that follow
-from other tables (`state`, `needs`, `predicted`...) are there to be listed, counted and filtered quickly; one function
-writes them (`labels.refresh_products`).
+Decisions are stored next to predictions, never instead of them. Some columns of `products` are derived from other
+tables (`state`, `needs`, `predicted`...), so that they can be listed, counted and filtered quickly. They are written
+only by `refresh.refresh_products`.
 """
 
 from datetime import datetime
@@ -26,14 +26,14 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from hangtag.store.database import Base, UtcTime
 
-Number = BigInteger().with_variant(Integer, "sqlite")  # only an INTEGER counts up by itself there
+Number = BigInteger().with_variant(Integer, "sqlite")  # SQLite auto-increments only INTEGER columns
 Json = JSON(none_as_null=True)
 
 
 class ModelRow(Base):
-    """A version of a model that labelled something, with its card as JSON: its answers can be read without its file.
+    """A version of a model that labelled something. Its card is stored as JSON, so its file is not needed later.
 
-    `base` is the number of the model that it was adapted from in this store; its answers follow from those of its base.
+    `base` is the number of the model from which it was adapted in this store; its outputs follow from its base's.
     """
 
     __tablename__ = "models"
@@ -48,7 +48,7 @@ class ModelRow(Base):
 
 
 class BatchRow(Base):
-    """A batch. `number` counts up; `id` is what the API calls it.
+    """A batch. `number` counts up; `id` is its id in the API.
 
     `revision` increases with every change to the batch, and each product has the revision of its last change, so a
     client can ask for all changes since a revision. `rebuilt` is the last one in which products were removed. `sheet`
@@ -75,7 +75,7 @@ class BatchRow(Base):
 
 
 class SheetRow(Base):
-    """A row of a batch's table: its number in the file, and its cells as text, typed by the columns' kinds."""
+    """A row of a batch's table: its line number in the file, and its cells as text. Columns have kinds for typing."""
 
     __tablename__ = "sheet_rows"
 
@@ -88,11 +88,11 @@ class SheetRow(Base):
 class ProductRow(Base):
     """A product: one label for one or several photos.
 
-    `key` is its SKU, `row` the position of its row in the batch's table, `known` the labels that the table states.
-    `predicted` is the model's answer (`labels.Predicted`), `said` what people set or confirmed by attribute,
-    `overruled` whether a person said that it is a product (False) or none (True). A `removed` product was deleted and
-    can come back. `duplicate` says that all its photos came before, in this batch or another one, `near_duplicate` that
-    all of them did, or show the same picture as one that came before.
+    `key` is its SKU, `row` the position of its row in the batch's table, `known` the labels in that row. `predicted` is
+    the model's prediction (`labels.Predicted`), `said` the labels that people set or confirmed, by attribute.
+    `overruled` is a person's decision whether it is a product (False) or not (True). A `removed` product was deleted
+    and can come back. `duplicate` says that all its photos came before, in this batch or another one, `near_duplicate`
+    that all of them did or show the same picture as an earlier one.
     """
 
     __tablename__ = "products"
@@ -132,11 +132,11 @@ class ProductRow(Base):
 
 
 class PhotoRow(Base):
-    """A photo of a product. Its content lies in the data folder under its SHA-256; without one, it did not come.
+    """A photo of a product. Its content is in the data folder under its SHA-256; without one, it has no content.
 
-    `todo` says that the batch's model has not yet answered. `reason` and `detail` say why it cannot be labelled.
-    `by_hand` keeps it in its product when photos are grouped again. Of one that is named by an `address`, `fetch_from`
-    is the earliest moment to fetch it; None if there is nothing to fetch.
+    `todo`: the batch's model has not labelled it yet. `reason` and `detail` say why it cannot be labelled. `by_hand`
+    pins it to its product when photos are regrouped. For a photo with an `address`, `fetch_from` is the earliest time
+    to fetch it; None if there is nothing to fetch.
     """
 
     __tablename__ = "photos"
@@ -173,7 +173,7 @@ class PhotoRow(Base):
 
 
 class PredictionRow(Base):
-    """What a version of a model gave for a photo: the logits of all heads, float32, in the order of its card."""
+    """The outputs of a model version for a photo: the logits of all heads, float32, in the order of its card."""
 
     __tablename__ = "predictions"
 
@@ -185,7 +185,7 @@ class PredictionRow(Base):
 
 
 class EmbeddingRow(Base):
-    """What a version of a model saw in a photo: its embedding as float16."""
+    """The embedding that a model version gives a photo, as float16."""
 
     __tablename__ = "embeddings"
 
@@ -195,9 +195,9 @@ class EmbeddingRow(Base):
 
 
 class AppearanceRow(Base):
-    """How a photo looks, to find its near duplicates: the `code` and the `thumbnail` of `imaging.fingerprint`.
+    """The near-duplicate features of a photo: the `code` and the `thumbnail` of `imaging.fingerprint`.
 
-    A `number` is never given twice, so that what is new has a larger one than all that was read before.
+    A `number` is never reused, so that new rows have larger numbers than all that were read before.
     """
 
     __tablename__ = "appearances"
@@ -210,7 +210,7 @@ class AppearanceRow(Base):
 
 
 class DecisionRow(Base):
-    """One act of a person on one product or many; never changed. `target` is the decision that it undoes or redoes."""
+    """One decision of a person on one or more products. `target` is the decision that it undoes or redoes."""
 
     __tablename__ = "decisions"
     __table_args__ = (Index("decisions_by_batch", "batch", "number"),)
@@ -225,7 +225,7 @@ class DecisionRow(Base):
 
 
 class ChangeRow(Base):
-    """What a decision changed of one product: the fields that a person decides on, before and after."""
+    """The change of one product by a decision: the fields that a person decides on, before and after."""
 
     __tablename__ = "decision_changes"
     __table_args__ = (Index("decision_changes_by_product", "product"),)
@@ -251,7 +251,7 @@ class CommentRow(Base):
 
 
 class ViewRow(Base):
-    """A saved view: a name for the query of a page. Those of no batch are offered in all of them."""
+    """A saved view: a name for a query of the page. Views without a batch appear in all of them."""
 
     __tablename__ = "views"
 

@@ -27,7 +27,7 @@ class Vocabulary:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Vocabulary":
-        """Return the vocabulary that `to_json` wrote."""
+        """Build from the result of `to_json`."""
         taxonomy = Taxonomy(tuple(value["levels"]), tuple(tuple(path) for path in value["paths"]))
         return cls({column: tuple(classes) for column, classes in value["classes"].items()}, taxonomy)
 
@@ -38,9 +38,9 @@ class Vocabulary:
         return {"classes": classes, "levels": list(self.taxonomy.levels), "paths": paths}
 
     def extended(self, own: Iterable[Sequence[Any]]) -> "Vocabulary":
-        """Return the vocabulary with a shop's own classes behind those that it has.
+        """Return the vocabulary extended by a shop's own classes.
 
-        Each comes as its attribute, its name, and the labels above it in a category path.
+        Each is given as its attribute, its name, and the labels above it in a category path.
         """
         classes = {column: list(names) for column, names in self.classes.items()}
         levels = self.taxonomy.levels
@@ -63,16 +63,15 @@ class Vocabulary:
 
     @property
     def leaf(self) -> str:
-        """The column whose confidence stands for the photo's: the deepest category level, else the first column."""
+        """The column whose confidence stands for the photo's: the deepest category level, or else the first column."""
         answered = [column for column in CATEGORY_COLUMNS if column in self.classes]
         return answered[-1] if answered else self.columns[0]
 
     def complete(self, said: Labels, current: Labels) -> dict[str, str]:
         """Return the labels that a person set, with the rest of their category path.
 
-        `current` are the present labels, by which one of several possible paths is chosen. Raises
-        `InvalidFieldsError` for a column or label that does not exist, and for category labels that form no path or
-        fit several equally well.
+        `current` are the present labels, which decide between several possible paths. Raises `InvalidFieldsError` for
+        an unknown column or label, and for category labels that form no path or fit several equally well.
         """
         unknown = [
             InvalidField(column, self._why_unknown(column, label))
@@ -89,7 +88,7 @@ class Vocabulary:
         return tuple(level for level in self.taxonomy.levels if level in self.classes)
 
     def _choose_path(self, said: Labels, current: Labels) -> dict[str, str]:
-        """Return the path with the given labels that keeps most of the current ones, from the root on."""
+        """Return the path with the given labels that keeps most of the current ones, from the root down."""
         found = {
             tuple(label for level, label in named.items() if level in self.classes): named
             for named in (dict(zip(self.taxonomy.levels, path, strict=True)) for path in self.taxonomy.paths)

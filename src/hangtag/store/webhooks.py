@@ -1,4 +1,4 @@
-"""Webhooks: the addresses that are told of changes, their secrets, and the log of what was sent to them."""
+"""Webhooks: the addresses that are notified of changes, their secrets, and the log of deliveries."""
 
 import json
 from collections.abc import Sequence
@@ -23,24 +23,24 @@ _LOGGED: Final = [column for column in DeliveryRow.__table__.columns if column.n
 
 
 class Webhooks:
-    """Keeps webhooks, and the log of what was sent to them. Thread-safe."""
+    """Stores webhooks and their log of deliveries. Thread-safe."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def list(self) -> list[dict[str, Any]]:
-        """Return all webhooks, the oldest first; without their secrets."""
+        """Return all webhooks, the oldest first, without their secrets."""
         with self._engine.connect() as connection:
             rows = connection.execute(select(*_WEBHOOKS).order_by(WebhookRow.number)).all()
             return [_describe(connection, row) for row in rows]
 
     def get(self, id_: str) -> dict[str, Any]:
-        """Return a webhook; raises `NotStoredError`."""
+        """Return a webhook. Raises `NotStoredError`."""
         with self._engine.connect() as connection:
             return _describe(connection, _find(connection, id_))
 
     def add(self, url: str, description: str, events: Sequence[str], who: str | None) -> tuple[str, str]:
-        """Register an address, to be told of what happens from now on. Return its id and its secret."""
+        """Register an address, to be notified from now on. Return its id and its secret."""
         id_, secret = new_id(), make_secret()
         values = {
             "id": id_,
@@ -62,7 +62,7 @@ class Webhooks:
         return id_, secret
 
     def change(self, id_: str, **values: Any) -> dict[str, Any]:  # noqa: ANN401 - fields have several types
-        """Change the address, description or events of a webhook, or why it is disabled (None: it is not)."""
+        """Change the address, description or events of a webhook, or its reason for being disabled (None: enabled)."""
         with writing(self._engine) as connection:
             found = _find(connection, id_)
             if values:
@@ -75,7 +75,7 @@ class Webhooks:
         return self.get(id_)
 
     def rotate(self, id_: str) -> str:
-        """Give a webhook a new secret, and return it. The old one signs, too, for a day."""
+        """Give a webhook a new secret, and return it. For a day, the old one signs, too."""
         secret = make_secret()
         with writing(self._engine) as connection:
             found = _find(connection, id_)
@@ -90,7 +90,7 @@ class Webhooks:
             connection.execute(delete(WebhookRow).where(WebhookRow.number == found.number))
 
     def send_test(self, id_: str, who: str | None) -> dict[str, Any]:
-        """Put a test message first in the queue, and return its delivery."""
+        """Put a test message at the front of the queue, and return its delivery."""
         with writing(self._engine) as connection:
             found = _find(connection, id_)
             if found.disabled:
@@ -110,14 +110,14 @@ class Webhooks:
         return {"items": [_describe_delivery(row) for row in rows[:limit]], "more": len(rows) > limit}
 
     def delivery(self, id_: str, message: str) -> dict[str, Any]:
-        """Return a delivery of a webhook; raises `NotStoredError`."""
+        """Return a delivery of a webhook. Raises `NotStoredError`."""
         with self._engine.connect() as connection:
             found = _find(connection, id_)
             row = _find_delivery(connection, found.number, message)
         return _describe_delivery(row)
 
     def redeliver(self, id_: str, message: str) -> dict[str, Any]:
-        """Send a message again, under the same id; raises `NotStoredError`."""
+        """Send a message again, under the same id. Raises `NotStoredError`."""
         with writing(self._engine) as connection:
             found = _find(connection, id_)
             row = _find_delivery(connection, found.number, message)

@@ -1,6 +1,6 @@
-"""The labelling of batches in the background: one thread, small transactions, resumed wherever the last one stopped.
+"""Labelling batches in the background: one thread, small transactions, resumed where the last one stopped.
 
-What kills the process again and again is set aside (`claims`).
+Photos that kill the process repeatedly are set aside (`claims`).
 """
 
 import logging
@@ -34,18 +34,18 @@ from hangtag.store.store import Change, Store
 from hangtag.store.tables import BatchRow, EmbeddingRow, ModelRow, PhotoRow, PredictionRow
 
 BATCH_PHOTOS: Final = 16
-"""One batch of the engine: a request that comes meanwhile waits no longer than that."""
+"""One batch of the engine, so that a request never waits longer than that."""
 
 COMMIT_S: Final = 0.2
-"""How long answers are gathered before they are stored."""
+"""How long predictions are collected before they are stored."""
 
 _FETCHED_PHOTOS: Final = 500
 _SECONDS_AFTER_A_FAULT: Final = 5.0
 _CAREFUL_PHOTOS: Final = 256
-"""So many photos may have been in hand, or answered and not yet stored, when a process died."""
+"""How many photos may have been in hand, or labelled but not yet stored, when a process died."""
 
 _LOOK_S: Final = 2.0
-"""How often a shared database is looked at for batches that came to, or were left by, another service."""
+"""How often a shared database is checked for batches that were added, or abandoned, by another service."""
 _NEWEST_COUNTS: Final = 0.3
 _LOST: Final = frozenset({Reason.NOT_FOUND, Reason.UNREADABLE})
 _MOUNT_IT: Final = "Make the data folder readable again, then resume the labelling of the batch."
@@ -54,7 +54,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class WaitingPhoto:
-    """A photo that waits for an answer, as the decoder reads it."""
+    """A photo that waits to be labelled, as the decoder reads it."""
 
     number: int
     product: int
@@ -64,21 +64,21 @@ class WaitingPhoto:
     stopping: threading.Event
 
     def read(self, limits: DecodeLimits) -> bytes:
-        """Return its bytes; raises `PhotoError` with the reason why they cannot be had."""
+        """Return its bytes. Raises `PhotoError` with the reason if they cannot be read."""
         if self.stopping.is_set():
             raise _StoppedError
         return self.folder.read(self.sha256, limits)
 
 
 class _StoppedError(Exception):
-    """The service stops, and a photo is not begun any more: some take seconds."""
+    """The service is stopping and begins no further photo, as some take seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """A batch that is being labelled: the claim on it, its model, and how answers become labels.
+    """A batch that is being labelled: its claim, its model, and its labeller.
 
-    `base` is the number of the model: of the one that the batch has, or of what that was adapted from.
+    `base` is the number of the model that runs: the batch's model, or the base that it was adapted from.
     """
 
     claim: Claim
@@ -88,7 +88,7 @@ class _Task:
 
 
 class LabellingWorker:
-    """Labels the batches of a store in a thread of its own. `load(id)` loads a model in that thread."""
+    """Labels the batches of a store on its own thread. `load(id)` loads a model on that thread."""
 
     def __init__(self, store: Store, load: Callable[[str], Model], lease_s: float = LEASE_S) -> None:
         self._store = store
@@ -112,18 +112,18 @@ class LabellingWorker:
         self._wake.set()
 
     def begin_stop(self) -> None:
-        """Begin no further photo. What is in hand is labelled after the next start."""
+        """Begin no further photo. The one in progress is labelled after the next start."""
         self._stopping.set()
         self._wake.set()
 
     def stop(self) -> None:
-        """Store the answers so far and end the thread. The rest is labelled after the next start."""
+        """Store the predictions so far and end the thread. The rest is labelled after the next start."""
         self.begin_stop()
         if self._thread.is_alive():
             self._thread.join()
 
     def label_all(self) -> None:
-        """Label all that waits, in the caller's thread."""
+        """Label all waiting photos on the caller's thread."""
         while (claim := self._claims.take()) is not None:
             self._label_batch(claim)
 
@@ -137,15 +137,15 @@ class LabellingWorker:
                 elif not self._stopping.is_set():
                     self._wake.wait(_LOOK_S if self._claims.is_shared else None)
             except Exception as error:  # noqa: BLE001 - no error of one batch may stop the others
-                # The database itself failed, most likely because the disk is full. It is tried again.
+                # The database failed, most likely because the disk is full. The batch is tried again.
                 fault = find_fault(error)
                 _log.error("batches are waiting: %s", fault or "an unexpected error", exc_info=fault is None)
                 self._stopping.wait(_SECONDS_AFTER_A_FAULT)
 
     def _renew(self) -> None:
-        """Keep the batches of this process, however long a photo or the loading of a model takes."""
+        """Extend the claims of this process, however long a photo or the loading of a model takes."""
         while not self._stopping.wait(self._lease_s / 4):
-            with suppress(SQLAlchemyError, HangtagError):  # whoever labels will notice
+            with suppress(SQLAlchemyError, HangtagError):  # the labelling itself will report the fault
                 self._claims.renew_all()
 
     def _label_batch(self, claim: Claim) -> None:
@@ -169,7 +169,9 @@ class LabellingWorker:
             return
         batch, model = claim.batch, claim.model
         with self._store.engine.connect() as connection:
-            base = self._store.base_of(connection, model)  # what a shop model says follows from that
+            base = self._store.base_of(
+                connection, model
+            )  # a shop model's outputs are derived from the base's
             stored = connection.execute(
                 select(ModelRow.id, ModelRow.sha256).where(ModelRow.number == base)
             ).one()
@@ -199,9 +201,7 @@ class LabellingWorker:
         since = time.monotonic()
         with suppress(_StoppedError), closing(predict_photos(given, [task.model], settings)) as batches:
             for (found,) in batches:
-                if (
-                    self._stopping.is_set()
-                ):  # its decoder may have been stopped, which says nothing about a photo
+                if self._stopping.is_set():  # a stopped decoder says nothing about the photo
                     break
                 self._check_folder(found)
                 gathered.append(([next(taken) for _ in range(len(found))], found))
@@ -215,9 +215,9 @@ class LabellingWorker:
         self._store.photos_per_s.pop(task.claim.batch, None)
 
     def _label_one_by_one(self, task: _Task) -> bool:
-        """Label photos after a death, each noted before it is touched. Return whether there may be more, and no danger.
+        """Label photos after a death, each recorded before it is touched. Return whether to label normally again.
 
-        It is over when the suspect has its answer, or when those are through that may have been in hand.
+        That is so once the suspect is labelled, or all photos that may have been in hand are.
         """
         claim = task.claim
         settings = DecodeSettings(threads=1, batch_size=1, limits=self._store.limits, appearances=True)
@@ -234,7 +234,7 @@ class LabellingWorker:
         return True
 
     def _set_aside(self, claim: Claim) -> bool:
-        """Set aside what killed the process too often. Return False if that is the batch."""
+        """Set aside the suspect that killed the process too often. Returns False if that is the batch itself."""
         _log.error("a batch has crashed the service %d times; its current photos are set aside", claim.deaths)
         if not claim.suspect:
             times = f"the service crashed {claim.deaths} times when it started to label this batch"
@@ -257,7 +257,7 @@ class LabellingWorker:
         return True
 
     def _iter_waiting(self, batch: int) -> Iterator[WaitingPhoto]:
-        """Yield the photos that wait, a few at a time; those that come meanwhile are at the end."""
+        """Yield the waiting photos, a few at a time. Photos that are added meanwhile come last."""
         after = (-1, -1)
         columns = (PhotoRow.number, PhotoRow.product, PhotoRow.name, PhotoRow.sha256, PhotoRow.position)
         while True:
@@ -279,7 +279,7 @@ class LabellingWorker:
                 yield WaitingPhoto(*photo[:4], self._store.folder, self._stopping)
 
     def _check_folder(self, found: Predictions) -> None:
-        """Raise `StoreError` if photos are missing since their folder is, which is not the fault of the photos."""
+        """Raise `StoreError` if photos are missing because the whole folder is, for which they are not to blame."""
         is_lost = any(reason in _LOST for reason in found.reasons)
         if is_lost and not self._store.folder.is_readable():
             raise StoreError(
@@ -287,13 +287,13 @@ class LabellingWorker:
             )
 
     def _note_pace(self, batch: int, photos: int, seconds: float) -> None:
-        """Keep how fast a batch is labelled: the last seconds count more than the first ones."""
+        """Update the labelling speed of a batch, as a moving average that favours recent seconds."""
         now = photos / max(seconds, 1e-3)
         known = self._store.photos_per_s.get(batch, now)
         self._store.photos_per_s[batch] = known + _NEWEST_COUNTS * (now - known)
 
     def _store_answers(self, task: _Task, gathered: list[tuple[list[WaitingPhoto], Predictions]]) -> bool:
-        """Store answers. Return False, and store none, if the batch was stopped, or has another model or labeller."""
+        """Store predictions. Returns False, storing nothing, if the batch was stopped or its model changed."""
         batch, base = task.claim.batch, task.base
         with self._store.changing(batch) as change:
             present = change.connection.execute(
@@ -323,7 +323,7 @@ class LabellingWorker:
 def _appearances_of(
     gathered: list[tuple[list[WaitingPhoto], Predictions]],
 ) -> dict[int, npt.NDArray[np.uint8]]:
-    """Return how the photos look that could be decoded, by number."""
+    """Return the near-duplicate features of the photos that could be decoded, by number."""
     return {
         photo.number: found.appearance[place]
         for photos, found in gathered
@@ -336,7 +336,7 @@ def _appearances_of(
 def _insert_answers(
     change: Change, model: int, photos: list[WaitingPhoto], answers: tuple[Labeller, Predictions]
 ) -> set[int]:
-    """Store the answers to photos that are still there, and return the products that they show."""
+    """Store the predictions for photos that still exist. Return the products that they show."""
     labeller, found = answers
     numbers = [photo.number for photo in photos]
     waiting = select(PhotoRow.number, PhotoRow.product).where(

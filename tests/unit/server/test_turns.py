@@ -4,7 +4,7 @@ import time
 import pytest
 
 from hangtag.server.turns import FairTurns, Flow, LongWork
-from hangtag.store.rests import Rests
+from hangtag.store.throttle import Throttle
 
 
 def test_a_small_request_goes_before_what_a_large_one_has_left():
@@ -154,14 +154,14 @@ def test_long_work_that_goes_on_gets_only_its_share_of_the_time(monkeypatch):
 
 def test_threads_rest_for_longer_than_they_computed_and_not_after_other_work(monkeypatch):
     clock, rested = [0.0], []
-    monkeypatch.setattr("hangtag.store.rests.time.thread_time", lambda: clock[0])
-    monkeypatch.setattr("hangtag.store.rests.time.sleep", rested.append)
-    rests = Rests()
+    monkeypatch.setattr("hangtag.store.throttle.time.thread_time", lambda: clock[0])
+    monkeypatch.setattr("hangtag.store.throttle.time.sleep", rested.append)
+    throttle = Throttle()
     for _ in range(10):
         clock[0] += 0.001
-        rests.take()
+        throttle.pause()
     assert sum(rested) == pytest.approx(2 * 0.009)
     clock[0] += 5
-    rests.begin()
-    rests.take()
+    throttle.restart()
+    throttle.pause()
     assert len(rested) == 3

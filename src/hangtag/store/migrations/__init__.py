@@ -1,1 +1,1 @@
-"""The history of the database: what brings older tables up to date."""
+"""The migrations of the database."""

@@ -1,4 +1,4 @@
-"""How Alembic runs the migrations: on the connection that `hangtag.store.database.migrate` gives it."""
+"""Runs the migrations with Alembic, on the connection from `hangtag.store.database.migrate`."""
 
 from alembic import context
 

@@ -11,7 +11,7 @@ _MOMENT = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Create the tables."""
     _create_jobs()
     op.create_table(
         "job_photos",

@@ -1,4 +1,4 @@
-"""Batches, their products and photos, what models said of them and what people decided."""
+"""Batches, their products and photos, predictions and decisions."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,7 +11,7 @@ _MOMENT = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Create the tables."""
     _create_batches()
     _create_sheets()
     _create_products()

@@ -17,7 +17,7 @@ def _owner(*, nullable: bool = False) -> sa.Column[int]:
 
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Create the tables."""
     _create_people()
     _create_tokens()
     _create_audit()

@@ -1,4 +1,4 @@
-"""Who a person is for an OpenID provider."""
+"""A person's identity at an OpenID provider."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,6 +8,6 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Add the column. A unique index does what a unique constraint does, and SQLite can add one."""
+    """Add the column. A unique index replaces a unique constraint, which SQLite cannot add."""
     op.add_column("accounts", sa.Column("subject", sa.String(64), nullable=True))
     op.create_index("accounts_by_subject", "accounts", ["subject"], unique=True)

@@ -1,4 +1,4 @@
-"""Saved templates and mappings; webhooks and what is to be sent to them."""
+"""Saved templates and mappings; webhooks and their queued messages."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -16,7 +16,7 @@ def _webhook(*, primary_key: bool = False) -> sa.Column[int]:
 
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Create the tables."""
     op.create_table(
         "shop_documents",
         sa.Column("number", _NUMBER, primary_key=True),

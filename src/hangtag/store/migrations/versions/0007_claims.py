@@ -1,4 +1,4 @@
-"""Who labels which batch."""
+"""Which service labels which batch."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ _NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    """Make the table."""
+    """Create the table."""
     batch = sa.ForeignKey("batches.number", ondelete="CASCADE")
     op.create_table(
         "claims",

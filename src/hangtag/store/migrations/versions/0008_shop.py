@@ -1,4 +1,4 @@
-"""Shop models with their versions, the shop's own classes and settings; which model another one was adapted from."""
+"""Shop models and their versions, the shop's own classes and settings, and the base of each model."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,7 +15,7 @@ def _json(name: str) -> sa.Column[object]:
 
 
 def upgrade() -> None:
-    """Make the tables. No model that is stored was adapted in the store."""
+    """Create the tables. No model that is stored was adapted in the store."""
     op.add_column("models", sa.Column("base", _NUMBER))
     op.create_table(
         "shop_models",

@@ -1,4 +1,4 @@
-"""The tables of jobs go, unless they hold some: `store.first_edition` makes batches of those, and removes them then."""
+"""Drop the tables of jobs if they are empty. Otherwise `store.first_edition` converts the jobs and drops them later."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Whether all photos of a product came before."""
+"""Whether all photos of a product are duplicates."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""From which addresses photos are fetched."""
+"""The addresses from which photos are fetched."""
 
 import sqlalchemy as sa
 from alembic import op

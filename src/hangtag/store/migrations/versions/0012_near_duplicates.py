@@ -1,4 +1,4 @@
-"""How photos look, and which show the same picture as an earlier one."""
+"""Near-duplicate features of photos, and which photos are near duplicates of earlier ones."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ _NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    """Add the table and the columns. Photos that are labelled already are not compared."""
+    """Add the table and the columns. Photos that are already labelled are not compared."""
     op.create_table(
         "appearances",
         sa.Column("number", _NUMBER, primary_key=True),

@@ -1,4 +1,4 @@
-"""The attribute of a product that a check of the catalogue suspects."""
+"""The attribute of a product that the catalogue's check suspects to be wrong."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,5 +8,5 @@ down_revision = "0012"
 
 
 def upgrade() -> None:
-    """Add the column. Products of earlier reviews are asked about as before."""
+    """Add the column. Products of earlier reviews have none."""
     op.add_column("products", sa.Column("suspected", sa.Text(), nullable=True))

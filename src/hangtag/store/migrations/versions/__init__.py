@@ -1,1 +1,1 @@
-"""One module for each change of the tables, in the order of their numbers."""
+"""One module per migration, in numerical order."""
