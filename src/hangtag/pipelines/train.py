@@ -246,7 +246,7 @@ def _require_teachers(recipe: "Recipe", teachers: Sequence[Path], folds: int | N
 
 def _begin(settings: "RunSettings") -> None:
     """Refuse to overwrite a training; discard the files of one without a checkpoint, unless it is resumed."""
-    from hangtag.training.data import forget_pixels
+    from hangtag.training.data import discard_pixels
 
     if settings.resume:
         return
@@ -259,7 +259,7 @@ def _begin(settings: "RunSettings") -> None:
                 fix="Continue it with `resume=True`, choose another folder with `run`, or delete this one.",
             )
     for run in runs:
-        forget_pixels(run.folder / "pixels")
+        discard_pixels(run.folder / "pixels")
 
 
 def _read_weights(recipe: "Recipe", given: str | None) -> "Weights | None":
@@ -298,7 +298,7 @@ class _Data:
 @contextmanager
 def _open_data(prepared: _Prepared) -> Iterator[_Data]:
     """Open the catalogue and the joined sets, and make or read the split table."""
-    from hangtag.training.joining import forget_labels, read_suspects
+    from hangtag.training.joining import drop_suspects, read_suspects
     from hangtag.training.rows import limit_rows
 
     options = prepared.options
@@ -319,7 +319,7 @@ def _open_data(prepared: _Prepared) -> Iterator[_Data]:
             facts["corrections"] = corrections
             prepared.progress.say(f"corrected labels: {corrections['labels']}")
         if options.without_suspects is not None:
-            table, forgotten = forget_labels(table, read_suspects(options.without_suspects))
+            table, forgotten = drop_suspects(table, read_suspects(options.without_suspects))
             facts["without_suspects"] = forgotten
             prepared.progress.say(f"not trained on: {forgotten}")
         yield _Data(replace(prepared, recipe=recipe), main, sets, table, facts, twin)

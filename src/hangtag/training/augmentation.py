@@ -1,10 +1,10 @@
 """Augmentation: random changes to training photos.
 
-One resampling does flips, rotation, shear, zoom and shift at once, for a whole batch. Light is varied by one factor for
-all channels, and tints are slight, so that the colour still matches its label.
+One resampling applies flips, rotation, shear, zoom and shift at once, to a whole batch. Light is varied by one factor
+for all channels and tints are slight, so that the colour still matches its label.
 
-A product on a plain background can also be put on another one. All photos of a shop may have the same white background,
-and a network that never saw another one relies on it.
+A product on a plain background can also be moved to another one. All photos of a shop may have the same white
+background, and a network that never sees another one relies on it.
 """
 
 import math
@@ -21,7 +21,7 @@ from hangtag.training.recipe_sections import AugmentationRecipe
 
 
 def augment(photos: Tensor, recipe: AugmentationRecipe, generator: torch.Generator) -> Tensor:
-    """Return varied copies of photos: float (N, 3, H, W), values 0 to 255. Edges are continued outwards."""
+    """Return augmented photos: float (N, 3, H, W), values 0 to 255. Edges are extended outwards."""
     height, width = photos.shape[-2:]
     plain = _uniform(len(photos), 0, 1, generator) < recipe.plain_share
     rest = torch.nonzero(~plain)[:, 0]
@@ -38,7 +38,7 @@ def augment(photos: Tensor, recipe: AugmentationRecipe, generator: torch.Generat
 def _random_transforms(
     count: int, aspect: float, recipe: AugmentationRecipe, generator: torch.Generator
 ) -> Tensor:
-    """Return (N, 2, 3) maps from output to input coordinates, both -1 to 1 a side; `aspect` is height / width."""
+    """Return (N, 2, 3) maps from output to input coordinates, both -1 to 1 per side; `aspect` is height / width."""
     angle = math.radians(recipe.rotation_degrees) * _uniform(count, -1, 1, generator)
     zoom = torch.exp(_uniform(count, math.log(recipe.zoom_out), math.log(recipe.zoom_in), generator))
     flip = _signs(count, recipe.flip_probability, generator)
@@ -47,7 +47,7 @@ def _random_transforms(
     offsets = [_uniform(count, -shift, shift, generator) for _ in range(2)]
     shear = _uniform(count, -recipe.shear_share, recipe.shear_share, generator)
     upright = _signs(count, recipe.vertical_flip_probability, generator)
-    # Coordinates run from -1 to 1 on both sides, so that a rotation of a non-square photo must be undistorted.
+    # Coordinates run from -1 to 1 on both sides, so rotating a non-square photo needs a correction.
     across = (flip * cosine, upright * (shear * flip * cosine - sine * aspect))
     down = (flip * sine / aspect, upright * (shear * flip * sine / aspect + cosine))
     return torch.stack(
@@ -68,7 +68,7 @@ def _change_light(photos: Tensor, recipe: AugmentationRecipe, generator: torch.G
 
 
 def _change_sharpness(photos: Tensor, recipe: AugmentationRecipe, generator: torch.Generator) -> Tensor:
-    """Take detail from some photos, by reducing and enlarging them, and lay noise of a random strength over others."""
+    """Remove detail from some photos by reducing and enlarging them, and add noise of random strength to others."""
     if recipe.detail_probability:
         blurred = torch.nonzero(_uniform(len(photos), 0, 1, generator) < recipe.detail_probability)[:, 0]
         scale = _uniform(1, recipe.smallest_detail, 1, generator).item()
@@ -92,20 +92,20 @@ def _uniform(count: int, low: float, high: float, generator: torch.Generator) ->
 
 
 _TOLERANCE: Final = 16
-"""How many levels a channel may be off the border's colour and still be background: JPEG's own noise is below."""
+"""How many levels a background pixel may differ from the border's colour. JPEG noise is below this."""
 
 _PLAIN: Final = (0.15, 0.95)
-"""The share of a photo that is background, where it can be told apart at all."""
+"""The range of the background's share of a photo. Outside it, the background cannot be recognised."""
 
 _LIGHT_SHARE: Final = 0.5
-"""How many of the new backgrounds are the light, nearly grey paper of a studio; the others have any colour."""
+"""The share of new backgrounds that are light, nearly grey studio paper. The others have any colour."""
 
 
 def replace_backgrounds(photos: Tensor, probability: float, generator: torch.Generator) -> Tensor:
-    """Return photos, float (N, 3, H, W) from 0 to 255, some of which stand on another background.
+    """Return photos, float (N, 3, H, W) from 0 to 255, some of them on another background.
 
-    A photo without a plain background stays unchanged. Shadows are kept: the new background is multiplied with what
-    the old one had of them.
+    Photos without a plain background stay unchanged. Shadows are kept: the new background is multiplied by the shading
+    of the old one.
     """
     chosen = torch.rand(len(photos), generator=generator) < probability
     backgrounds = _draw_backgrounds(int(chosen.sum()), (photos.shape[2], photos.shape[3]), generator)
@@ -126,7 +126,7 @@ def find_background(
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Return how much of each pixel is background, (H, W) from 0 to 1, and the background's colour, (3,).
 
-    Background is what has nearly the border's median colour and is connected with the border.
+    The background is the region connected with the border that has nearly the border's median colour.
     """
     edges = np.concatenate([photo[0], photo[-1], photo[:, 0], photo[:, -1]])
     colour = np.median(edges, axis=0).astype(np.float32)
@@ -135,7 +135,7 @@ def find_background(
     outer = np.zeros(count + 1, dtype=bool)
     outer[np.concatenate([areas[0], areas[-1], areas[:, 0], areas[:, -1]])] = True
     outer[0] = False
-    # A pixel wider, since the product's edge is mixed with the old colour; and soft, as edges are.
+    # Grow it by a pixel, since the product's edge is mixed with the old colour, and soften it.
     wider = ndimage.binary_dilation(outer[areas])
     return ndimage.uniform_filter(wider.astype(np.float32), 3), colour
 

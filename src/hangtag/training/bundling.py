@@ -1,7 +1,7 @@
-"""The end of a training: exporting the network as a bundle, calibrating, checking against torch and measuring.
+"""The end of a training: export the network as a bundle, calibrate, compare with torch, and measure.
 
-Everything is measured with the exported graph and the inference engine, never with torch; torch only has to agree. The
-weights are in half precision if the recipe says so.
+Everything is measured with the exported graph and the inference engine. Torch is only used to check that they agree.
+The weights are stored in half precision if the recipe says so.
 """
 
 import contextlib
@@ -42,9 +42,9 @@ Logits = Mapping[str, npt.NDArray[np.float32]]
 _PARITY_PHOTOS: Final = 256
 _EMBEDDED_AT_ONCE: Final = 1024
 _GOLDEN_PHOTOS: Final = 3
-_GOLDEN_SIDE: Final = 120  # pixels: enough to be a photo, few enough to weigh nothing in the card
+_GOLDEN_SIDE: Final = 120  # pixels: enough for a photo, and small in the card
 _GOLDEN_TOLERANCE: Final = 0.05
-"""Processors add in different orders, which changes a logit a little; a wrong class order changes it by whole units."""
+"""Processors add in different orders, which changes a logit slightly. A wrong class order changes it by whole units."""
 
 
 def write_trained_bundle(
@@ -52,8 +52,8 @@ def write_trained_bundle(
 ) -> Card:
     """Export, verify and calibrate a trained network, write it as a bundle, and return its card.
 
-    `facts` says what the data were (catalogue, split settings, counts); they go into the card as they are. Where the
-    data have a twin, the calibration, thresholds and figures are the twin's, and the card says so.
+    `facts` describe the data (catalogue, split settings, counts) and go into the card unchanged. If the data have a
+    twin, the calibration, thresholds and figures are the twin's, and the card says so.
 
     Raises `TrainingError` if the exported graph does not give torch's logits within the recipe's tolerance.
     """
@@ -89,7 +89,7 @@ def write_trained_bundle(
 def require_parity(trained: TrainedNetwork, engine: Engine, pixels: Pixels, tolerance: float) -> None:
     """Compare the engine's logits with torch's, both in float32, for photos uint8 (N, height, width, 3).
 
-    Raises `TrainingError` that names the head with the largest difference when it is over the tolerance.
+    Raises `TrainingError` naming the head with the largest difference if it exceeds the tolerance.
     """
     with torch.no_grad():
         expected = dict(
@@ -128,7 +128,7 @@ def _first_card(history: History, recipe: Recipe, data: TrainingData, facts: Map
 
 
 def _with_figures_of(card: Card, twin: Card) -> Card:
-    """Return the card with what was measured and chosen on a twin, which had photos left for it."""
+    """Return the card with the measurements and thresholds of a twin, which had held-out photos."""
     lifted = twin.data.get("rare_classes_lifted")
     said = {"figures_of": {"name": twin.name, "version": twin.version, "recipe": twin.recipe.get("sha256")}}
     return replace(
@@ -143,7 +143,7 @@ def _with_figures_of(card: Card, twin: Card) -> Card:
 
 
 def require_twin(recipe: Recipe, twin: Card) -> None:
-    """Raise `TrainingError` where a twin's figures would say nothing of a model that is trained on everything."""
+    """Raise `TrainingError` if a twin's figures would not apply to a model that is trained on everything."""
     if twin.recipe.get("sha256") != recipe.fingerprint():
         raise TrainingError(
             f"{twin.name} was trained with another recipe, so its figures are not those of {recipe.name}",
@@ -175,7 +175,7 @@ def _calibrated(card: Card, engine: Engine, data: TrainingData, target_accuracy:
 
 
 def measure_embeddings(engine: Engine, data: TrainingData) -> EmbeddingStatistics:
-    """Return the statistics of the train photos that show products, as they are: nothing is augmented."""
+    """Return embedding statistics of the train photos that show products, without augmentation."""
     targets = data.train.targets
     none = targets.get(OOD_OUTPUT)
     products = np.flatnonzero(none == 0) if none is not None else np.arange(len(data.train))
@@ -212,7 +212,7 @@ def measure_embeddings(engine: Engine, data: TrainingData) -> EmbeddingStatistic
 
 
 def _golden_checks(engine: Engine, recipe: Recipe) -> list[GoldenCheck]:
-    """Let the engine answer drawn photos, from the bytes of the file on, as it will when the bundle is loaded."""
+    """Return golden checks: the engine's logits for drawn photos, from file bytes on, as when the bundle is loaded."""
     checks = []
     for image in list(load_sample_photos().values())[:_GOLDEN_PHOTOS]:
         small = image.copy()
@@ -228,24 +228,25 @@ def _golden_checks(engine: Engine, recipe: Recipe) -> list[GoldenCheck]:
 
 
 EMBEDDING_OUTPUT: Final = "embedding"
-"""The output of the graph that holds the backbone's features."""
+"""The graph output with the backbone's features."""
 
 _OPSET: Final = 18
-_SMALL: Final = (
-    256  # tensors under this many values stay in float32: there is nothing to save, and biases matter
-)
+_SMALL: Final = 256  # smaller tensors stay in float32: they save nothing, and biases matter
 
 
 def export_graph(network: ServedNetwork, recipe: Recipe) -> onnx.ModelProto:
     """Return the ONNX graph: input `photos` uint8 (N, height, width, 3), one float32 output of logits per head.
 
-    The last output is `EMBEDDING_OUTPUT`, float32 (N, features), unless the recipe leaves it out.
-    Batch normalisation is folded into the convolutions. Raises `TrainingError` if torch cannot translate the network.
+    The last output is `EMBEDDING_OUTPUT`, float32 (N, features), unless the recipe leaves it out. Batch normalisation
+    is folded into the convolutions. Raises `TrainingError` if torch cannot export the network.
     """
     example = torch.zeros(2, recipe.preprocessing.height, recipe.preprocessing.width, 3, dtype=torch.uint8)
     served = ServedNetwork(network.normalise, network.network, embeds=recipe.export.embedding).eval()
     count = torch.export.Dim("count", min=1, max=65536)
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):  # the exporter narrates itself
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(io.StringIO()),
+    ):  # the exporter prints its progress
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             served.to(memory_format=torch.contiguous_format),
@@ -259,7 +260,7 @@ def export_graph(network: ServedNetwork, recipe: Recipe) -> onnx.ModelProto:
     if program is None:
         raise TrainingError("torch could not translate the network to ONNX")
     model: onnx.ModelProto = program.model_proto
-    _forget_the_making(model)
+    _strip_source_notes(model)
     if recipe.export.weights == "float16":
         store_weights_as_float16(model)
     onnx.checker.check_model(model)
@@ -269,7 +270,7 @@ def export_graph(network: ServedNetwork, recipe: Recipe) -> onnx.ModelProto:
 def store_weights_as_float16(model: onnx.ModelProto) -> None:
     """Halve the file, in place: large float32 weights are stored as float16 and cast back when the graph is loaded.
 
-    Raises `TrainingError` for a weight that float16 cannot hold.
+    Raises `TrainingError` for a weight that float16 cannot represent.
     """
     casts = []
     for position, tensor in enumerate(model.graph.initializer):
@@ -289,8 +290,8 @@ def store_weights_as_float16(model: onnx.ModelProto) -> None:
     model.graph.node.extend(nodes)
 
 
-def _forget_the_making(model: onnx.ModelProto) -> None:
-    """Remove the exporter's notes on source files, which are private and change every time."""
+def _strip_source_notes(model: onnx.ModelProto) -> None:
+    """Remove the exporter's notes on source files, which are private and differ each time."""
     graph = model.graph
     described: list[Any] = [
         model,

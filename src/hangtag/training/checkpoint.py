@@ -1,7 +1,7 @@
-"""What a run writes after every epoch: its checkpoint, and its history as a table, as a plot and for TensorBoard.
+"""What a run writes after every epoch: its checkpoint, and its history as a table, a plot and for TensorBoard.
 
 The checkpoint is all that a run needs to resume as if it had never stopped: one safetensors file (tensors, no code)
-whose header holds the rest as JSON. It needs no random state, since every epoch seeds its own generators from the
+with the rest as JSON in its header. It needs no random state, since every epoch seeds its own generators from the
 recipe's seed and the epoch's number.
 """
 
@@ -25,7 +25,7 @@ History = list[dict[str, float]]
 
 @dataclass(slots=True)
 class RunState:
-    """How far a run is, apart from its tensors. `best_*` are used where the recipe has patience."""
+    """The progress of a run, apart from its tensors. `best_*` are used if the recipe has patience."""
 
     recipe: str
     data: str
@@ -36,14 +36,14 @@ class RunState:
 
 
 def write_checkpoint(path: Path, state: RunState, tensors: Mapping[str, Tensor]) -> None:
-    """Write the checkpoint atomically: a run killed here still has the epoch before."""
+    """Write the checkpoint atomically. A run that is killed here keeps the previous epoch's."""
     contiguous = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
     with replacing(path) as temporary:
         save_file(contiguous, temporary, metadata={"state": json.dumps(asdict(state))})
 
 
 def read_checkpoint(path: Path) -> tuple[RunState, dict[str, Tensor]]:
-    """Read a checkpoint. Raises `TrainingError` if it is none."""
+    """Read a checkpoint. Raises `TrainingError` if the file is not one."""
     try:
         with safe_open(path, framework="pt") as file:
             state: dict[str, Any] = json.loads(file.metadata()["state"])
@@ -54,9 +54,9 @@ def read_checkpoint(path: Path) -> tuple[RunState, dict[str, Tensor]]:
 
 
 def require_same_run(state: RunState, recipes: Sequence[str], data: str, path: Path) -> None:
-    """Raise `TrainingError` if a checkpoint belongs to none of the recipes, or to other data.
+    """Raise `TrainingError` if a checkpoint belongs to another recipe or other data.
 
-    `recipes` are the fingerprints of one recipe: by this version of hangtag, and by those before.
+    `recipes` are the fingerprints of one recipe, by this version of hangtag and by earlier ones.
     """
     for what, before, now in (("recipe", state.recipe, recipes), ("data", state.data, [data])):
         if before not in now:
@@ -77,7 +77,7 @@ def pack_optimiser(state: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def unpack_optimiser(tensors: Mapping[str, Tensor], state: dict[str, Any]) -> dict[str, Any]:
-    """Return `state` (of a fresh optimiser) with the per-weight state that `pack_optimiser` named."""
+    """Return a fresh optimiser's `state` with the per-weight state that `pack_optimiser` stored."""
     per_weight: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         if key.startswith("optimiser/"):
@@ -87,7 +87,7 @@ def unpack_optimiser(tensors: Mapping[str, Tensor], state: dict[str, Any]) -> di
 
 
 def write_history(folder: Path, history: History, *, tensorboard: bool = False) -> None:
-    """Write `history.csv` and `history.png` atomically, and the last epoch to `tensorboard/` if asked for."""
+    """Write `history.csv` and `history.png` atomically and, if requested, the last epoch to `tensorboard/`."""
     _write_csv(folder / "history.csv", history)
     _write_plot(folder / "history.png", history)
     if tensorboard:
@@ -102,7 +102,7 @@ def _write_csv(path: Path, history: History) -> None:
 
 
 def _write_plot(path: Path, history: History) -> None:
-    # A second of importing that only a training pays.
+    # importing takes a second, so only trainings do it
     from matplotlib.figure import Figure  # noqa: PLC0415
     from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
 
@@ -124,7 +124,7 @@ def _write_plot(path: Path, history: History) -> None:
 
 
 def require_tensorboard() -> None:
-    """Raise `TrainingError` where TensorBoard is not installed."""
+    """Raise `TrainingError` if TensorBoard is not installed."""
     if find_spec("tensorboard") is None:
         raise TrainingError(
             "TensorBoard is not installed",

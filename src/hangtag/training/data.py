@@ -30,18 +30,18 @@ from hangtag.training.progress import say
 from hangtag.training.rows import SOURCE_COLUMN, learn_everything, own_rows, read_sources, rows_by_set
 
 UNKNOWN: Final = -1
-"""The class index of a label that is missing: it contributes no loss and counts in no figure."""
+"""The class index of a missing label. It contributes nothing to the loss or to any figure."""
 
 OOD_OUTPUT: Final = "not_a_product"
-"""The target, 0 or 1, that says whether a photo shows no product, and the output of a network that learns it."""
+"""The target, 0 or 1, of the OOD detector (1: the photo shows no product), and the network output that learns it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Samples:
     """Photos of one split: pixels uint8 (N, height, width, 3) and, per column, class indices int64 (N,).
 
-    `soft` holds, for the columns of which a teacher knows something, its probabilities float16 (N, classes), all zero
-    where it knows nothing.
+    `soft` holds a teacher's probabilities, float16 (N, classes), for the columns that it knows. Rows that it does not
+    know are all zero.
     """
 
     pixels: Pixels
@@ -57,10 +57,10 @@ class Samples:
 class TrainingData:
     """The train and validation samples, the ordered classes of every column, and the category tree.
 
-    `fingerprint` is that of the catalogue's own photos and labels. `kept_back` are the validation samples of joined
-    sets, by the set's name, and `joined` the positions of their train samples among `train`. `taught_by` are the
-    SHA-256 of the models whose answers are the soft targets. `sources` are the joined sets, as the card names them.
-    With a `twin`, validation and test are learnt, too, and the figures are the twin's.
+    `fingerprint` is that of the catalogue's own photos and labels. `kept_back` are the held-out samples of joined sets,
+    by the set's name, and `joined` the positions of their train samples in `train`. `taught_by` are the SHA-256 of the
+    models whose predictions are the soft targets. `sources` are the joined sets, as named in the card. With a `twin`,
+    validation and test photos are learned too, and the figures are the twin's.
     """
 
     train: Samples
@@ -76,7 +76,7 @@ class TrainingData:
 
     @property
     def run_fingerprint(self) -> str:
-        """What a resumed run must find again: the catalogue's photos, the number of joined samples, the teachers."""
+        """What a resumed run must match: the catalogue's photos, the number of joined samples, the teachers."""
         sizes = [len(self.joined), *(len(samples) for samples in self.kept_back.values())]
         everything = [] if self.twin is None else ["everything"]
         parts = [self.fingerprint, *([str(sizes)] if len(self.joined) else []), *self.taught_by, *everything]
@@ -90,10 +90,10 @@ def load_training_data(
     preprocessing: Preprocessing,
     cache_folder: Path,
 ) -> TrainingData:
-    """Load what a run trains and validates on; the pixels are decoded once and kept in `cache_folder`.
+    """Load the data that a run trains and validates on. Pixels are decoded once and cached in `cache_folder`.
 
-    A label of which there is no train photo is unknown, and named on the screen. Raises `TrainingError` for a column
-    that is not in the table or has fewer than two classes to learn, an empty split, or a photo that cannot be decoded.
+    A label without train photos is treated as unknown, and reported. Raises `TrainingError` for a column that is not in
+    the table or has fewer than two classes to learn, an empty split, or a photo that cannot be decoded.
     """
     own = own_rows(split_table)
     rows = {name: _rows_of(own, name) for name in ("train", "validation")}
@@ -107,9 +107,9 @@ def load_training_data(
 def load_everything(
     split_table: pa.Table, catalogue: Catalogue, twin: Card, cache_folder: Path
 ) -> TrainingData:
-    """Load what a model learns that is trained like its `twin`, a measured one, but on validation and test, too.
+    """Load the data for a model that is trained like its `twin`, a measured model, but on validation and test too.
 
-    Its classes and category paths are the twin's. Raises as `load_training_data`.
+    Its classes and category paths are the twin's. Raises the same errors as `load_training_data`.
     """
     _require_columns(split_table, twin.columns)
     classes = {head.column: tuple(head.classes) for head in twin.heads}
@@ -120,7 +120,7 @@ def load_everything(
 
 @dataclass(frozen=True, slots=True)
 class _Loader:
-    """Where the photos of a run are, and what should be made of them and their labels."""
+    """Where a run's photos are, and how they and their labels are converted."""
 
     catalogue: Catalogue
     classes: Mapping[str, tuple[str, ...]]
@@ -165,9 +165,9 @@ def _is_negative(table: pa.Table) -> npt.NDArray[np.int64]:
 
 
 def find_taxonomy(train: pa.Table, columns: Sequence[str]) -> Taxonomy:
-    """Return the catalogue's paths; one that a single product has is a slip, where others have each of its labels.
+    """Return the catalogue's paths. A path with a single product is ignored if others have each of its labels.
 
-    A label that is in no complete path is named on the screen: since answers are paths, it can never be one.
+    A label that is in no complete path is reported: since predictions are paths, it can never be predicted.
     """
     levels = [column for column in CATEGORY_COLUMNS if column in columns]
     rows = [train.column(level).to_pylist() for level in levels]
@@ -212,7 +212,7 @@ def _require_columns(split_table: pa.Table, columns: Sequence[str]) -> None:
 
 
 def _classes_of(rows: Mapping[str, pa.Table], column: str) -> tuple[str, ...]:
-    """Return the classes of a column in the one order that counts: sorted, as the card will list them."""
+    """Return the sorted classes of a column. The card lists them in this order."""
     seen = {
         name: {label for label in table.column(column).to_pylist() if label} for name, table in rows.items()
     }
@@ -237,8 +237,8 @@ def load_pixels(
 ) -> Pixels:
     """Return the preprocessed pixels of photos, uint8 (N, height, width, 3), memory-mapped from `cache`.
 
-    The cache is made by the same code that serves photos, and made anew when photos or preprocessing differ. What a
-    photo's file holds counts, not its name alone: another folder may have other photos under the same names.
+    The cache is written by the code that serves photos, and rewritten if photos or preprocessing differ. Photos are
+    compared by content and not only by name, since another folder may have other photos with the same names.
     """
     key_file = cache.with_suffix(".key")
 
@@ -246,7 +246,9 @@ def load_pixels(
         return _hash([catalogue.name, preprocessing.to_json(), list(photos), list(checksums)])
 
     if not (
-        cache.is_file() and key_file.is_file() and key_file.read_text() == key_of(_sum_up(photos, catalogue))
+        cache.is_file()
+        and key_file.is_file()
+        and key_file.read_text() == key_of(_compute_checksums(photos, catalogue))
     ):
         key_file.unlink(missing_ok=True)
         checksums = _decode_all(photos, catalogue, preprocessing, cache)
@@ -255,14 +257,14 @@ def load_pixels(
     return pixels
 
 
-def forget_pixels(folder: Path) -> None:
-    """Have the pixels in a folder decoded anew by whoever loads them next."""
+def discard_pixels(folder: Path) -> None:
+    """Delete the pixels in a folder, so that they are decoded again when next loaded."""
     for key_file in folder.glob("*.key"):
         key_file.unlink(missing_ok=True)
 
 
-def _sum_up(photos: Sequence[str], catalogue: Catalogue) -> list[int]:
-    """Return the CRC-32 of each photo's file; that of one that cannot be read is 0, and reading it again says why."""
+def _compute_checksums(photos: Sequence[str], catalogue: Catalogue) -> list[int]:
+    """Return the CRC-32 of each photo's file; 0 for an unreadable one, whose error is raised when it is decoded."""
 
     def sum_up(photo: str) -> int:
         try:
@@ -277,7 +279,7 @@ def _sum_up(photos: Sequence[str], catalogue: Catalogue) -> list[int]:
 def _decode_all(
     photos: Sequence[str], catalogue: Catalogue, preprocessing: Preprocessing, cache: Path
 ) -> list[int]:
-    """Write the pixels of all photos into `cache`; return the CRC-32 of each photo's file."""
+    """Write the pixels of all photos to `cache`. Return the CRC-32 of each photo's file."""
     cache.parent.mkdir(parents=True, exist_ok=True)
     partial = cache.with_suffix(".partial.npy")
     shape = (len(photos), preprocessing.height, preprocessing.width, 3)

@@ -1,8 +1,8 @@
 """Cross-fitting: every train and validation photo is predicted by a model that was trained without it.
 
-The rows are divided into K folds. For each fold the recipe is trained with a split table of its own: the fold takes the
-place of the test split, the validation rows of the other folds stay validation (the temperatures are fitted on them),
-and the other rows are train rows. Test rows of the split table are not used.
+The rows are divided into K folds. For each fold the recipe is trained with its own split table: the fold replaces the
+test split, the validation rows of the other folds stay validation (temperatures are fitted on them), and the other rows
+are train rows. Test rows of the split table are not used.
 """
 
 import hashlib
@@ -49,7 +49,7 @@ from hangtag.training.soft_targets import align_classes, answer_photos
 
 OUT_OF_FOLD: Final = "out_of_fold.parquet"
 NOT_IN_FOLDS: Final = "not_in_folds"
-"""The note on test rows, which no fold sees."""
+"""The note on test rows, which are in no fold."""
 
 _NO_FOLD: Final = 0
 
@@ -59,7 +59,7 @@ TrainFold = Callable[[pa.Table, Path], Path]
 
 @dataclass(frozen=True, slots=True)
 class FoldPlan:
-    """Which fold holds out which row of a split table: `fold_of` int64 (rows,), counted from 1; 0 is none."""
+    """Which fold holds out each row of a split table: `fold_of` int64 (rows,), counted from 1; 0 is none."""
 
     recipe: Recipe
     table: pa.Table
@@ -67,13 +67,13 @@ class FoldPlan:
     fold_of: npt.NDArray[np.int64]
 
     def held_out(self, fold: int) -> pa.Table:
-        """Return the rows that a fold holds out, as they are in the split table."""
+        """Return the rows that a fold holds out, unchanged."""
         return self.table.filter(pa.array(self.fold_of == fold))
 
     def table_of(self, fold: int) -> pa.Table:
-        """Return the split table by which a fold is trained.
+        """Return the split table for training a fold.
 
-        A label of a validation row that no train row of this fold has is unknown in it: it could not be learnt.
+        A validation label that no train row of this fold has is unknown in it, as it could not be learned.
         """
         split = np.array(self.table[SPLIT_COLUMN].to_pylist(), dtype=object)
         note = np.array(self.table[NOTE_COLUMN].to_pylist(), dtype=object)
@@ -103,7 +103,7 @@ class FoldPlan:
 
 
 def plan_folds(table: pa.Table, recipe: Recipe, folds: int) -> FoldPlan:
-    """Divide the train and validation rows of a split table into folds: stratified, duplicates in one fold.
+    """Divide the train and validation rows of a split table into stratified folds. Duplicates stay in one fold.
 
     The column and the seed are those of the recipe's split. Raises `CatalogueError` for a table that lacks a column,
     and `TrainingError` if there are fewer groups of duplicates than folds.
@@ -120,7 +120,7 @@ def plan_folds(table: pa.Table, recipe: Recipe, folds: int) -> FoldPlan:
     if len(members) < folds:
         raise TrainingError(f"{len(members)} groups of photos are too few for {folds} folds")
     items = [
-        # The key has the split's seed, so that without the prefix fold 1 would be the validation split itself.
+        # Without the prefix, the key would have the split's seed, and fold 1 would be the validation split itself.
         Item("fold:" + min(ids[row] for row in rows), str(labels[rows[0]]), len(rows))
         for rows in members.values()
     ]
@@ -128,23 +128,23 @@ def plan_folds(table: pa.Table, recipe: Recipe, folds: int) -> FoldPlan:
     drawn = assign_stratified(items, dict.fromkeys(names, 1 / folds), recipe.split.seed)
     fold_of = np.full(len(splits), _NO_FOLD, np.int64)
     for rows, name in zip(members.values(), drawn, strict=True):
-        fold_of[rows] = folds if name == TRAIN else int(name)  # what is not drawn is the last fold
+        fold_of[rows] = folds if name == TRAIN else int(name)  # rows that were not drawn form the last fold
     return FoldPlan(recipe, table, folds, fold_of)
 
 
 def fold_folder(run: Path, fold: int) -> Path:
-    """Return the folder in which a run keeps one fold: it is the folder of a run like any other."""
+    """Return the folder of a fold within its run. It is laid out like any run's folder."""
     return run / f"fold-{fold}"
 
 
 def finish_fold(
     plan: FoldPlan, fold: int, run: Path, catalogue: Catalogue, train_fold: TrainFold
 ) -> OutOfFold:
-    """Train without a fold and answer its photos; a fold that is finished already is only read.
+    """Train without a fold and predict its photos. A fold that is already finished is only read.
 
-    `train_fold` resumes what it finds begun in the fold's folder. The pixels there are removed in the end.
+    `train_fold` resumes a training that it finds in the fold's folder. The pixels there are removed at the end.
 
-    Raises `TrainingError` if what is there was made by another recipe or with other rows.
+    Raises `TrainingError` if the folder's contents were made with another recipe or other rows.
     """
     folder = fold_folder(run, fold)
     finished = _read_fold(plan, fold, run)
@@ -160,9 +160,9 @@ def finish_fold(
 
 
 def join_folds(plan: FoldPlan, run: Path) -> Path | None:
-    """Write the predictions of all folds as one table and return it; None while a fold is lacking.
+    """Write the predictions of all folds as one table and return it; None while a fold is missing.
 
-    Raises `TrainingError` if a fold was made by another recipe or with other rows.
+    Raises `TrainingError` if a fold was made with another recipe or other rows.
     """
     parts = [_read_fold(plan, fold, run) for fold in range(1, plan.folds + 1)]
     finished = [part for part in parts if part is not None]

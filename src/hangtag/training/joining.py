@@ -38,7 +38,7 @@ class SuspectLabel(NamedTuple):
 def read_suspects(path: Path) -> list[SuspectLabel]:
     """Read `suspects.csv` of `hangtag check --labels`, or any table with the columns `id`, `column` and `given`.
 
-    Raises `CatalogueError` for a file that is none.
+    Raises `CatalogueError` for any other file.
     """
     table = read_table(path)
     need_columns(table, list(SuspectLabel._fields), path)
@@ -49,11 +49,11 @@ def read_suspects(path: Path) -> list[SuspectLabel]:
     ]
 
 
-def forget_labels(table: pa.Table, suspects: Iterable[SuspectLabel]) -> tuple[pa.Table, dict[str, int]]:
-    """Return the split table with suspect labels of train rows missing, and how many they are by column.
+def drop_suspects(table: pa.Table, suspects: Iterable[SuspectLabel]) -> tuple[pa.Table, dict[str, int]]:
+    """Return the split table without the suspect labels of train rows, and the number of removed labels by column.
 
-    Validation and test keep all labels, so that figures with and without suspects are of the same photos. A label that
-    has changed since is kept, and so are all labels of a class that would be left without any: it could not be learnt.
+    Validation and test keep all labels, so that figures with and without suspects are for the same photos. A label
+    that has changed since is kept, and so are all labels of a class that would otherwise have none left to learn.
     """
     by_column: dict[str, dict[str, str]] = {}
     for suspect in suspects:
@@ -87,12 +87,12 @@ _NO_LABELS: Final = frozenset(
 
 
 def fit_recipe(recipe: Recipe, table: pa.Table, asked: Sequence[str] = ()) -> Recipe:
-    """Return the recipe for the columns that a catalogue has, before a photo is opened; say what cannot be learnt.
+    """Return the recipe adjusted to a catalogue's columns, before any photo is opened. Report what cannot be learned.
 
-    `table` is the cleaned or the split table, `asked` are the columns that the run was told to learn instead of the
-    recipe's. The split is stratified by another column where the table lacks that of the recipe.
+    `table` is the cleaned or the split table. `asked` are the requested columns, instead of the recipe's. The split is
+    stratified by another column if the table lacks the recipe's.
 
-    Raises `TrainingError` for an asked column with fewer than two classes, or when all of the recipe's have fewer.
+    Raises `TrainingError` if a requested column has fewer than two classes, or if all of the recipe's do.
     """
     wanted = list(dict.fromkeys(asked or recipe.columns))
     learnable = [column for column in wanted if _has_classes(table, column)]
@@ -129,12 +129,12 @@ def join_photos(
     folder: Path,
     negatives: Sequence[Path] = (),
 ) -> tuple[pa.Table, Catalogue]:
-    """Return the split table with what a recipe joins behind it, and the catalogue that has the photos of all of it.
+    """Return the split table followed by the rows that a recipe joins, and a catalogue with all their photos.
 
-    `catalogues` are the main one and the sets by name; `negatives` are folders of photos that show no product, for
-    a recipe with an OOD detector. Joined sets are cleaned into `folder`.
+    `catalogues` are the main one and the joined sets by name; `negatives` are folders of photos that show no product,
+    for a recipe with an OOD detector. Joined sets are cleaned into `folder`.
 
-    Raises as `join_sets` and `Negatives` do.
+    Raises the same errors as `join_sets` and `Negatives`.
     """
     main, sets = catalogues
     joining = Joining(

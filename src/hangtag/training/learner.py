@@ -27,7 +27,7 @@ _VALIDATION_BATCH = 256
 
 
 class Learner:
-    """Trains a network on batches to minimise `losses`. In a `group`, on its part of every batch."""
+    """Trains a network on batches to minimise `losses`. In a `group`, it trains on its part of every batch."""
 
     def __init__(
         self,
@@ -50,13 +50,13 @@ class Learner:
 
     @property
     def result(self) -> HeadedNetwork:
-        """The network that is validated and exported: the averaged one, where the recipe averages."""
+        """The network to validate and export: the averaged one if the recipe averages."""
         averaged = self.average.module if self.recipe.optimisation.ema_decay else self.network
         assert isinstance(averaged, HeadedNetwork)  # noqa: S101 - it is a copy of self.network
         return averaged
 
     def begin_epoch(self, epoch: int) -> None:
-        """Freeze what the recipe says is frozen in this epoch, counted from 1, and augment as it says."""
+        """Apply the recipe's freezing and augmentation for this epoch, counted from 1."""
         self.augmentation = self.recipe.augmentation
         self.size = self.augmentation.small_size if epoch <= self.augmentation.small_epochs else 1.0
         if epoch > self.recipe.optimisation.epochs - self.augmentation.plain_epochs:
@@ -65,20 +65,20 @@ class Learner:
         if schedule is not None:
             learning = 0 if epoch <= schedule.frozen_epochs else schedule.last_blocks
             self.network.freeze(all_but_last=learning)
-            self.result.freeze(all_but_last=learning)  # the average has statistics of its own to keep
+            self.result.freeze(all_but_last=learning)  # the average has its own statistics to keep
 
     def step(
         self, photos: Tensor, targets: Targets, learning_rate: float, generator: torch.Generator
     ) -> tuple[float, float]:
-        """Augment one batch of uint8 photos (N, H, W, 3) and learn from it; return its loss and mean top-1 accuracy.
+        """Augment one batch of uint8 photos (N, H, W, 3) and learn from it. Return its loss and mean top-1 accuracy.
 
-        Both are NaN, and no step is taken, where no label is known. Raises `TrainingError` if the loss is otherwise
-        not a finite number.
+        Both are NaN, and no step is taken, if no label is known. Raises `TrainingError` if the loss is otherwise not
+        finite.
         """
         return self.learn(self.augment(photos, generator), targets, learning_rate)
 
     def augment(self, photos: Tensor, generator: torch.Generator) -> Tensor:
-        """Turn uint8 photos (N, H, W, 3) into augmented, normalised ones: float (N, 3, H, W); small in early epochs."""
+        """Augment and normalise uint8 photos (N, H, W, 3). Return float (N, 3, H, W), reduced in early epochs."""
         augmented = augment(photos.permute(0, 3, 1, 2).float(), self.augmentation, generator)
         if self.size < 1:
             size = [max(1, round(side * self.size)) for side in augmented.shape[-2:]]
@@ -87,7 +87,7 @@ class Learner:
         return normalised
 
     def learn(self, photos: Tensor, targets: Targets, learning_rate: float) -> tuple[float, float]:
-        """Take one optimiser step on normalised photos (N, 3, H, W); return loss and mean top-1 accuracy."""
+        """Take one optimiser step on normalised photos (N, 3, H, W). Return the loss and mean top-1 accuracy."""
         self.network.train()
         targets = {name: values.to(self.group.device) for name, values in targets.items()}
         for group in self.optimiser.param_groups:
@@ -97,9 +97,7 @@ class Learner:
         loss = self.losses.training(logits, targets, self.group)
         heads = {column: logits[column] for column in self.recipe.columns}
         accuracy = _mean(list(top1_accuracy(heads, targets).values())) / self.group.size
-        is_known = float(
-            loss.requires_grad
-        )  # a worker's part, or a whole batch, may know nothing of any label
+        is_known = float(loss.requires_grad)  # a worker's part, or a whole batch, may have no known label
         whole_loss, whole_accuracy, workers = self.group.sum([loss.item(), accuracy, is_known])
         if not workers:
             return math.nan, math.nan
@@ -121,13 +119,13 @@ class Learner:
 
     @torch.no_grad()
     def measure_batch_norms(self, samples: Samples) -> None:
-        """Measure the batch norms' statistics anew, on train photos as they are and without dropout, as they serve.
+        """Recompute the batch norms' statistics on unaugmented train photos and without dropout, as in use.
 
         Dropout in front of a batch norm makes it see a variance that it never meets in use (Li et al. 2019,
-        "Understanding the disharmony between dropout and batch normalization by variance shift"). The mean over many
-        batches, instead of one that moves, is Wu & Johnson's (2021). The recipe says on how many photos, if any. Frozen
-        blocks keep their statistics. In a group, the first worker alone measures; without measuring, all have the mean
-        of what they gathered.
+        "Understanding the disharmony between dropout and batch normalization by variance shift"). Averaging over many
+        batches instead of a moving average follows Wu & Johnson (2021). The recipe gives the number of photos; 0
+        disables it. Frozen blocks keep their statistics. In a group, only the first worker measures; without measuring,
+        all workers get the mean of their statistics.
         """
         self.group.average_batch_norms(self.network, self.average)
         count = min(self.recipe.optimisation.batch_norm_photos, len(samples))
@@ -141,7 +139,7 @@ class Learner:
             norm.momentum = None  # average all batches alike
             norm.train()
         spread = np.linspace(0, len(samples) - 1, count).astype(np.int64)
-        # All batches count the same, so that a small last one would count for more than its photos.
+        # All batches count the same, so a small last one would be overweighted.
         for part in np.array_split(spread, math.ceil(count / _VALIDATION_BATCH)):
             [(photos, _)] = iter_batches(samples, part, len(part))
             with self._precision():
@@ -150,7 +148,7 @@ class Learner:
             norm.momentum = momentum
 
     def validate(self, samples: Samples) -> tuple[float, dict[str, float]]:
-        """Return the mean loss and the top-1 accuracy by column, on photos as they are: validation never augments."""
+        """Return the mean loss and the top-1 accuracy by column. Validation photos are never augmented."""
         logits = self.answer(samples)
         targets = {column: torch.from_numpy(values) for column, values in samples.targets.items()}
         heads = {column: logits[column] for column in self.recipe.columns}
@@ -158,7 +156,7 @@ class Learner:
 
     @torch.no_grad()
     def answer(self, samples: Samples) -> dict[str, Tensor]:
-        """Return the logits of every output, for photos as they are."""
+        """Return the logits of every output for unaugmented photos."""
         network = self.result.eval()
         logits: dict[str, list[Tensor]] = {name: [] for name in network.heads}
         for photos, _ in iter_batches(samples, np.arange(len(samples)), _VALIDATION_BATCH):
@@ -175,7 +173,7 @@ class Learner:
         return network | average | pack_optimiser(self.optimiser.state_dict())
 
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
-        """Resume from `tensors()`."""
+        """Restore the result of `tensors()`."""
         self.network.load_state_dict(_with_prefix(tensors, "network/"))
         self.average.load_state_dict(_with_prefix(tensors, "average/"))
         self.optimiser.load_state_dict(unpack_optimiser(tensors, self.optimiser.state_dict()))
@@ -200,7 +198,7 @@ def iter_batches(
 ) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
     """Yield a worker's part of each batch: photos uint8 (N, H, W, 3) and targets by column, soft ones by `soft_name`.
 
-    A last batch of one is left out: batch norm needs two.
+    A last batch of one photo is skipped: batch norm needs two.
     """
     for start in range(0, len(order), batch_size):
         batch = order[start : start + batch_size]
@@ -214,7 +212,7 @@ def iter_batches(
 
 
 def top1_accuracy(logits: Mapping[str, Tensor], targets: Targets) -> dict[str, float]:
-    """Return the share of known labels that are the top class, by column; NaN where no label is known."""
+    """Return the share of known labels that are the top class, by column; NaN if no label is known."""
     shares = {}
     for column, values in logits.items():
         known = targets[column] != UNKNOWN
@@ -224,9 +222,9 @@ def top1_accuracy(logits: Mapping[str, Tensor], targets: Targets) -> dict[str, f
 
 
 def learning_rate_at(step: int, total_steps: int, recipe: OptimisationRecipe) -> float:
-    """Return the learning rate of a step: a linear warm-up, then the peak, or half a cosine from there to zero.
+    """Return the learning rate of a step: a linear warm-up, then constant or a half cosine to zero.
 
-    The cosine is Loshchilov & Hutter's (2017).
+    The cosine schedule is Loshchilov & Hutter's (2017).
     """
     warmup = max(1, round(recipe.warmup_share * total_steps))
     if step < warmup:
@@ -238,10 +236,10 @@ def learning_rate_at(step: int, total_steps: int, recipe: OptimisationRecipe) ->
 
 
 def ema_decay_at(step: int, decay: float) -> float:
-    """Return the share of the averaged weights that survives a step, counted from 0.
+    """Return the weight of the previous average in a step, counted from 0.
 
-    It grows from a tenth to `decay`. With `decay` from the first step on, a short training would end with weights that
-    are mostly those it began with: with 0.998, 37 % of them after 500 steps.
+    It grows from a tenth to `decay`. With `decay` from the first step on, a short training would end with mostly its
+    initial weights: with 0.998, 37 % of them remain after 500 steps.
     """
     return min(decay, (1 + step) / (10 + step))
 
@@ -255,7 +253,7 @@ def _average_weights(
 
 
 def _build_optimiser(network: nn.Module, recipe: OptimisationRecipe) -> torch.optim.AdamW:
-    """Weight decay is for matrices; a bias or a batch norm's scale has nothing to gain from being small."""
+    """Build the optimiser. Weight decay applies only to matrices; biases and batch-norm scales gain nothing from it."""
     matrices = [weight for weight in network.parameters() if weight.ndim > 1]
     vectors = [weight for weight in network.parameters() if weight.ndim <= 1]
     groups = [
@@ -266,7 +264,7 @@ def _build_optimiser(network: nn.Module, recipe: OptimisationRecipe) -> torch.op
 
 
 def _has_bfloat16(device: torch.device) -> bool:
-    """Return whether a device computes in bfloat16 by itself; an older GPU would be slower with it than in float32."""
+    """Return whether a device supports bfloat16 natively. On older GPUs it would be slower than float32."""
     return device.type != "cuda" or torch.cuda.is_bf16_supported(including_emulation=False)
 
 

@@ -37,11 +37,11 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """Where a run keeps its files, how much of the machine it takes, and the weights that its backbone starts from.
+    """The files of a run, the resources that it uses, and the initial weights of its backbone.
 
     `group` are the workers that train together, each of which calls `train`; the first of them validates and writes.
-    Without one, this process trains on `device`.
-    Raises `UsageError` for a device that is not there, and `TrainingError` where TensorBoard is not installed.
+    Without one, this process trains on `device`. Raises `UsageError` for a missing device, and `TrainingError` if
+    TensorBoard is not installed.
     """
 
     folder: Path
@@ -78,11 +78,11 @@ def train(
     progress: TrainingProgress,
     clock: Clock = time.perf_counter,
 ) -> TrainedNetwork:
-    """Train a network, writing a checkpoint and the history after every epoch.
+    """Train a network. Write a checkpoint and the history after every epoch.
 
-    Stopped at any moment and called again with `resume`, it ends with the same weights as a run that never stopped.
+    If it is stopped at any moment and called again with `resume`, the weights are the same as without the stop.
 
-    Raises `TrainingError` if the loss is not finite, or when the checkpoint is of another recipe or other data.
+    Raises `TrainingError` if the loss is not finite, or if the checkpoint is for another recipe or other data.
     """
     settings.folder.mkdir(parents=True, exist_ok=True)
     if settings.threads is not None:
@@ -115,7 +115,7 @@ def train(
 def write_first_checkpoint(recipe: Recipe, data: TrainingData, settings: RunSettings) -> None:
     """Write the checkpoint of a run that has not trained yet, so that all workers begin with the same weights.
 
-    With `resume`, a checkpoint that is there stays unchanged. Raises `TrainingError` if that is of another run.
+    With `resume`, an existing checkpoint stays unchanged. Raises `TrainingError` if it is from another run.
     """
     settings.folder.mkdir(parents=True, exist_ok=True)
     with torch.random.fork_rng(devices=[]):
@@ -157,9 +157,9 @@ def _start_or_resume(
 def _train_epoch(
     epoch: int, data: TrainingData, learner: Learner, progress: TrainingProgress, clock: Clock
 ) -> dict[str, float]:
-    """Train one epoch and validate; everything random in it comes from the recipe's seed and the epoch's number."""
+    """Train one epoch and validate. All randomness is seeded by the recipe's seed and the epoch's number."""
     recipe, group = learner.recipe, learner.group
-    # The order is one for all workers; what they draw to vary their photos is their own.
+    # All workers use the same order; the augmentation of each is its own.
     order_seed, *torch_seeds = np.random.SeedSequence([recipe.seed, epoch]).generate_state(1 + group.size)
     torch_seed = torch_seeds[group.rank]
     order = np.random.default_rng(order_seed).permutation(_positions_of_epoch(recipe, data))
@@ -208,9 +208,9 @@ def _validate(data: TrainingData, learner: Learner) -> dict[str, float]:
 
 
 def _validate_elsewhere(data: TrainingData, learner: Learner) -> dict[str, float]:
-    """Return how well the network does on what was kept back of joined sets, and which share of them would be flagged.
+    """Return the network's accuracy on the held-out photos of joined sets, and the share that would be flagged.
 
-    Its threshold is, for the moment, the score that one in fifty validation photos exceeds.
+    The flagging threshold is, for now, the score that one in fifty validation photos exceeds.
     """
     figures: dict[str, float] = {}
     for name, samples in data.kept_back.items():
@@ -234,7 +234,7 @@ def _learning_rate(recipe: Recipe, epoch: int, step: int, steps: int) -> float:
 
 
 def _positions_of_epoch(recipe: Recipe, data: TrainingData) -> npt.NDArray[np.int64]:
-    """Return which train photos an epoch shows: each once, those of joined sets as often as the recipe says."""
+    """Return the train photos that an epoch shows: each once, those of joined sets as often as the recipe says."""
     return np.concatenate([np.arange(len(data.train)), np.repeat(data.joined, recipe.joining.repeats - 1)])
 
 
@@ -255,12 +255,12 @@ def _has_lost_patience(state: RunState, recipe: Recipe) -> bool:
 
 
 def _best_tensors(learner: Learner, recipe: Recipe) -> dict[str, Tensor]:
-    """Keep the best epoch's weights, where the recipe may have to go back to them."""
+    """Return the best epoch's weights, if the recipe may return to them."""
     if recipe.optimisation.patience == 0:
         return {}
     return {f"best/{name}": tensor.clone() for name, tensor in learner.result.state_dict().items()}
 
 
 def describe_classes(classes: Mapping[str, tuple[str, ...]]) -> str:
-    """Write the heads and their sizes in one line: `masterCategory 7, gender 5`."""
+    """List the heads and their sizes on one line: `masterCategory 7, gender 5`."""
     return ", ".join(f"{column} {len(names)}" for column, names in classes.items())

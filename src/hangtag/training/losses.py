@@ -20,10 +20,10 @@ from hangtag.training.workers import SINGLE_PROCESS, WorkerGroup
 class Losses:
     """The loss of each head. All mappings are by column.
 
-    `class_weights` holds a weight per class, `adjustments` what is added to its logit while training, and
-    `allowed` for a column the columns above it in the tree, the nearest first, each with a matrix: which classes
-    (second axis) lie under a class of the column above (first axis). `teacher_weight` is what a teacher's
-    probabilities count in addition to the label, where it has any.
+    `class_weights` holds a weight per class, and `adjustments` what is added to its logit during training. `allowed`
+    holds for a column its parent columns in the tree, the nearest first, each with a matrix: which classes (second
+    axis) are under a class of the parent column (first axis). `teacher_weight` is the weight of a teacher's
+    probabilities in addition to the label.
     """
 
     columns: tuple[str, ...]
@@ -36,7 +36,7 @@ class Losses:
 
     @classmethod
     def from_recipe(cls, recipe: Recipe, data: TrainingData) -> Self:
-        """Build what the recipe asks for, from the shares of the classes in the train split."""
+        """Build the losses of a recipe, from the class shares in the train split."""
         optimisation = recipe.optimisation
         counts = {column: _count_classes(data, column) for column in recipe.columns}
         weights = {column: count.sum() / (len(count) * count) for column, count in counts.items()}
@@ -69,10 +69,10 @@ class Losses:
     def training(
         self, logits: Mapping[str, Tensor], targets: Mapping[str, Tensor], group: WorkerGroup = SINGLE_PROCESS
     ) -> Tensor:
-        """Return the loss of a batch, averaged over the columns; what is not known of a label contributes nothing.
+        """Return the loss of a batch, averaged over the columns. Unknown labels contribute nothing.
 
-        It is NaN, and has no gradient, when nothing is known at all. In a group it is the share of this worker's part:
-        the shares add up to the loss of the batch.
+        If no label is known, it is NaN without a gradient. In a group it is the share of this worker's part; the shares
+        add up to the loss of the batch.
         """
         sums = [self._sum(column, logits[column].float(), targets) for column in self.columns]
         counts = group.sum([count for _, count in sums])
@@ -87,19 +87,19 @@ class Losses:
         return torch.stack(losses).sum() / heads if losses else torch.tensor(math.nan)
 
     def validation(self, logits: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
-        """Return the plain loss of labels: means of training, such as weights of rare classes, must not rule it."""
+        """Return the plain loss of the labels. Training aids, such as weights of rare classes, must not affect it."""
         return Losses(self.columns, self.label_smoothing).training(logits, targets)
 
     def _sum(self, column: str, values: Tensor, targets: Mapping[str, Tensor]) -> tuple[Tensor, float]:
-        """Return the summed loss of a column, and what the labels in it weigh."""
+        """Return the summed loss of a column, and the weight of its labels."""
         if column in self.adjustments:
             values = values + self.adjustments[column]
         total, known = self._known(column, values, targets)
-        beneath, counted = self._beneath(column, values, targets)
-        return total + beneath, known + counted
+        under_parent, counted = self._under_parent(column, values, targets)
+        return total + under_parent, known + counted
 
     def _known(self, column: str, logits: Tensor, targets: Mapping[str, Tensor]) -> tuple[Tensor, float]:
-        """Return the summed loss of the known labels, and what they weigh."""
+        """Return the summed loss of the known labels, and their weight."""
         weight = self.class_weights.get(column)
         known = targets[column] != UNKNOWN
         labels = targets[column][known]
@@ -113,15 +113,15 @@ class Losses:
             taught = soft[known].float()
             share = self.teacher_weight * taught.sum(dim=1).clamp(
                 max=1
-            )  # zero where the teacher knows nothing
+            )  # zero for rows that the teacher does not know
             teacher = functional.cross_entropy(logits[known], taught, reduction="none")
             each = (1 - share) * each + self.teacher_weight * teacher
         return each.sum(), float(len(labels) if weight is None else weight[labels].sum())
 
-    def _beneath(self, column: str, logits: Tensor, targets: Mapping[str, Tensor]) -> tuple[Tensor, int]:
-        """Return the summed loss of unknown labels under a known one above, and their number.
+    def _under_parent(self, column: str, logits: Tensor, targets: Mapping[str, Tensor]) -> tuple[Tensor, int]:
+        """Return the summed loss of unknown labels under a known parent, and their number.
 
-        It is the negative log of the probability of all classes that lie under it: learning from partial labels
+        It is the negative log of the total probability of the classes under the parent: learning from partial labels
         (Jin & Ghahramani 2002, "Learning with multiple labels").
         """
         open_rows = targets[column] == UNKNOWN
@@ -138,7 +138,7 @@ class Losses:
 
 
 def soft_name(column: str) -> str:
-    """Return the name under which a batch's targets hold a teacher's probabilities for a column."""
+    """Return the name of a teacher's probabilities for a column in a batch's targets."""
     return f"{column}/soft"
 
 
@@ -148,12 +148,12 @@ def _count_classes(data: TrainingData, column: str) -> Tensor:
 
 
 def _find_allowed(taxonomy: Taxonomy, classes: Mapping[str, tuple[str, ...]]) -> dict[str, dict[str, Tensor]]:
-    """Return for each level the levels above it, the nearest first, with the classes that lie under each class."""
+    """Return for each level its parent levels, the nearest first, with the classes under each class."""
     allowed: dict[str, dict[str, Tensor]] = {level: {} for level in taxonomy.levels}
     for (upper, above), (lower, below) in reversed(list(combinations(enumerate(taxonomy.levels), 2))):
         matrix = torch.zeros(len(classes[above]), len(classes[below]), dtype=torch.bool)
         for path in taxonomy.paths:
             matrix[classes[above].index(path[upper]), classes[below].index(path[lower])] = True
-        matrix[~matrix.any(dim=1)] = True  # nothing is known to lie under it
+        matrix[~matrix.any(dim=1)] = True  # no class is known to be under it
         allowed[below][above] = matrix
     return allowed

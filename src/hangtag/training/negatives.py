@@ -1,7 +1,7 @@
 """Negatives for the OOD detector: photos that show no product, drawn, cut out, or from folders.
 
-The drawn ones are pages of text, screens, rooms, things, patterns, noise and empty paper; the cut-out ones are corners
-of photos that people took at home, and product photos whose pieces were shuffled until no product is left.
+The drawn ones are pages of text, screens, rooms, things, patterns, noise and empty paper. The cut-out ones are corners
+of photos taken at home, and product photos shuffled in pieces until no product is recognisable.
 """
 
 import io
@@ -18,7 +18,7 @@ from hangtag.domain.errors import CatalogueError, PhotoError, UsageError
 from hangtag.imaging.decode import PHOTO_SUFFIXES, decode_photo, read_photo_bytes
 
 NEGATIVES: Final = "negatives"
-"""The name that these photos are joined under."""
+"""The set name of these photos when they are joined."""
 
 Random = np.random.Generator
 
@@ -36,8 +36,8 @@ _WORDS: Final = _TEXT.split()
 class Negatives(KeepsNothingOpen):
     """A catalogue of photos that show no product; it has no table.
 
-    `drawn` photos are made from the seed: the same one always looks the same. A quarter of them is cut out of `photos`
-    of `catalogue`, where there are any. Raises `UsageError` for a folder without photos.
+    `drawn` photos are generated from the seed and always look the same. A quarter of them is cut out of `photos` of
+    `catalogue`, if there are any. Raises `UsageError` for a folder without photos.
     """
 
     def __init__(
@@ -51,11 +51,11 @@ class Negatives(KeepsNothingOpen):
 
     @property
     def name(self) -> str:
-        """What a report calls these photos."""
+        """The name of these photos in reports."""
         return NEGATIVES
 
     def open_table(self) -> BinaryIO:
-        """Raise `CatalogueError`: nothing is known of these photos but that they show no product."""
+        """Raise `CatalogueError`: these photos have no table."""
         raise CatalogueError("negatives have no table")
 
     def photo_names(self) -> frozenset[str]:
@@ -63,7 +63,7 @@ class Negatives(KeepsNothingOpen):
         return frozenset([*self._drawn, *self._files])
 
     def read_photo(self, name: str) -> bytes:
-        """Return the bytes of one photo: a file's, or those of a PNG that is drawn now. Raises `PhotoError`."""
+        """Return the bytes of one photo: a file, or a PNG that is drawn now. Raises `PhotoError`."""
         if name in self._files:
             return read_photo_bytes(self._files[name])
         number = int(name.removeprefix("drawn-").removesuffix(".png"))
@@ -77,7 +77,7 @@ class Negatives(KeepsNothingOpen):
                 data = self._catalogue.read_photo(self._photos[int(random.integers(len(self._photos)))])
                 return _cut_out(random, decode_photo(data))
             except PhotoError:
-                pass  # another kind of photo does as well
+                pass  # use another kind of photo instead
         size = (int(random.integers(120, _LARGEST)), int(random.integers(120, _LARGEST)))
         return _DRAWN[int(random.integers(len(_DRAWN)))](random, size)
 
@@ -93,7 +93,7 @@ def _list_photos(folders: Sequence[Path]) -> dict[str, Path]:
 
 
 def _cut_out(random: Random, photo: Image.Image) -> Image.Image:
-    """Return a corner of a photo, where the background is, or its shuffled pieces where that is plain."""
+    """Return a corner of a photo, which shows background, or its shuffled pieces if the corner is plain."""
     side = 0.14 + 0.1 * random.random()
     width, height = max(8, round(side * photo.width)), max(8, round(side * photo.height))
     left = int(random.integers(2)) * (photo.width - width)
@@ -169,7 +169,7 @@ def _draw_room(random: Random, size: tuple[int, int]) -> Image.Image:
 
 
 def _draw_things(random: Random, size: tuple[int, int]) -> Image.Image:
-    """Draw round and boxy things of one colour each, softly lit, on paper: crockery, balls, blocks."""
+    """Draw round and boxy objects of one colour each, softly lit, on paper: crockery, balls, blocks."""
     picture = Image.new("RGB", size, _grey(random, 180, 256) if random.random() < 0.7 else _colour(random))  # noqa: PLR2004
     for _ in range(int(random.integers(1, 5))):
         wide, high = int(random.integers(20, size[0])), int(random.integers(20, size[1]))
@@ -220,7 +220,7 @@ def _draw_noise(random: Random, size: tuple[int, int]) -> Image.Image:
 
 
 def _draw_nothing(random: Random, size: tuple[int, int]) -> Image.Image:
-    """Draw empty paper of any colour, hardly uneven."""
+    """Draw nearly even, empty paper of any colour."""
     colour = np.array(_grey(random, 0, 256) if random.random() < 0.7 else _colour(random))  # noqa: PLR2004
     slope = np.linspace(-1, 1, size[0])[None, :, None] * 25 * random.random() ** 2
     pixels = colour + slope + random.normal(0, 0.1 + 3 * random.random(), (size[1], size[0], 1))

@@ -1,8 +1,8 @@
-"""Training on a Ray cluster. This is the one module of training that imports Ray.
+"""Training on a Ray cluster. This is the only module of training that imports Ray.
 
-Ray Train places the workers, connects them, ends all of them when one is lost, and starts as many as the cluster still
-has room for. What they do is the loop of `loop.py`. They share nothing but the run's folder: the pixels that were
-decoded before they started, and the checkpoint, which one of them writes and all of them resume from.
+Ray Train places the workers, connects them, stops all of them if one is lost, and restarts as many as the cluster has
+room for. The workers run the loop of `loop.py`. They share only the run's folder: the pixels that were decoded before
+they started, and the checkpoint, which one of them writes and all of them resume from.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ MOST_FAILURES: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A Ray cluster by its address (None is one of this machine alone), and how many workers it is to have at most."""
+    """A Ray cluster by its address (None: start one on this machine), and its maximum number of workers."""
 
     address: str | None = None
     workers: int | None = None
@@ -42,7 +42,7 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class WorkerPlan:
-    """How many workers train at most, and what each of them takes of its machine."""
+    """The maximum number of training workers, and the resources of each."""
 
     workers: int
     processors: int
@@ -54,29 +54,26 @@ def train_on_ray(
 ) -> TrainedNetwork:
     """Train as `train` does, on the workers of a cluster.
 
-    A run that began on one machine can be resumed on a cluster, and back.
-
-    The pixels of `data` lie in files of the run's folder, which all machines of the cluster see under the same path.
+    A run that began on one machine can be resumed on a cluster, and vice versa. The pixels of `data` are in files in
+    the run's folder, which all machines of the cluster must see under the same path.
 
     Raises `UsageError` if there is no such cluster or it has no room for the workers, and `TrainingError` as `train`
-    does, or when workers were lost too often.
+    does, or if workers were lost too often.
     """
     settings = replace(settings, folder=settings.folder.resolve())
     write_first_checkpoint(recipe, data, settings)
     with _connected(cluster.address):
         plan = plan_workers([node["Resources"] for node in ray.nodes() if node["Alive"]], cluster, settings)
         _require_enough_photos(plan, recipe)
-        _fit(Work.of(recipe, data, replace(settings, threads=plan.processors, weights=None)), plan)
-    return train(
-        recipe, data, replace(settings, resume=True), progress
-    )  # nothing is left but to read the result
+        _run_workers(Work.of(recipe, data, replace(settings, threads=plan.processors, weights=None)), plan)
+    return train(recipe, data, replace(settings, resume=True), progress)  # only the result is left to read
 
 
 def plan_workers(nodes: Sequence[Mapping[str, float]], cluster: Cluster, settings: RunSettings) -> WorkerPlan:
-    """Choose the workers by the resources of each machine: one for each GPU, or else one for each machine.
+    """Choose the workers from the resources of each machine: one per GPU, or else one per machine.
 
-    Each takes as many processors as there are for that many, unless the settings say how many threads.
-    Raises `UsageError` if the cluster has no room for them.
+    The processors are divided among them, unless the settings give a number of threads. Raises `UsageError` if the
+    cluster has no room for them.
     """
     gpus = int(sum(node.get("GPU", 0) for node in nodes))
     unit = "GPU" if gpus else "CPU"
@@ -113,8 +110,8 @@ def _require_enough_photos(plan: WorkerPlan, recipe: Recipe) -> None:
         )
 
 
-def _fit(work: Work, plan: WorkerPlan) -> None:
-    """Let Ray Train run the workers to the end of the training, with fewer of them where some are lost."""
+def _run_workers(work: Work, plan: WorkerPlan) -> None:
+    """Run the workers with Ray Train until the training is done, with fewer of them if some are lost."""
     resources = {"CPU": plan.processors, **({"GPU": 1} if plan.use_gpu else {})}
     trainer = TorchTrainer(
         _train_as_worker,
@@ -155,14 +152,14 @@ def _last_line(error: Exception) -> str:
 
 
 def _train_as_worker(told: Mapping[str, Work]) -> str:
-    """Train as one of the workers. Return what makes the training impossible, or nothing.
+    """Train as one of the workers. Return the problem that makes the training impossible, or None.
 
-    Such a problem is the same for all workers, and would be after a restart; what is raised leads to one.
+    Such a problem is the same for all workers, and would recur after a restart. Raising would cause one.
     """
     work = told["work"]
     group = ProcessGroup(get_device())
     data = _open_data(work)
-    mark = -1 if data is None else _mark(work.settings.checkpoint)
+    mark = -1 if data is None else _checkpoint_number(work.settings.checkpoint)
     [first] = group.sum([mark if group.is_first else 0])
     [without] = group.sum([mark != first])
     if data is None or without:
@@ -189,15 +186,15 @@ def _open_data(work: Work) -> TrainingData | None:
         return None
 
 
-def _mark(checkpoint: Path) -> int:
-    """Return a number that is another one for another checkpoint, and exact as a float."""
+def _checkpoint_number(checkpoint: Path) -> int:
+    """Return a number that identifies a checkpoint and is exact as a float."""
     return int.from_bytes(hashlib.sha256(checkpoint.read_bytes()).digest()[:6])
 
 
 @contextmanager
 def _connected(address: str | None) -> Iterator[None]:
-    """Connect with a cluster, or start one on this machine's processors, which goes when the training is done."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
+    """Connect to a cluster, or start one on this machine's processors that is stopped after the training."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no usage is reported
     processors = len(os.sched_getaffinity(0)) if address is None else None
     try:
         ray.init(address=address or "local", num_cpus=processors, include_dashboard=False)
@@ -215,14 +212,14 @@ def _connected(address: str | None) -> Iterator[None]:
 
 @contextmanager
 def _own_interrupts() -> Iterator[None]:
-    """Let Ctrl-C end the workers, which Ray does, and then this command as it does elsewhere."""
+    """Let Ctrl-C stop the workers, which Ray handles, and then this command as usual."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     before = signal.getsignal(signal.SIGINT)
     try:
         yield
-    except SystemExit:  # Ray's way of saying that it was interrupted
+    except SystemExit:  # Ray raises it when interrupted
         raise KeyboardInterrupt from None
     finally:
         signal.signal(signal.SIGINT, before)

@@ -1,8 +1,8 @@
 """Training with several single-threaded processes on this machine, whose gradients are summed.
 
-Threads of one process wait for each other after every layer: if anything else runs on the machine, the slowest decides.
-Processes synchronise once per step. The first of them is the command itself. It starts the others and tells them by
-their standard input what to do; they end when that closes.
+Threads of one process wait for each other after every layer: if anything else runs on the machine, the slowest one sets
+the pace. Processes synchronise once per step. The first of them is the command itself. It starts the others and sends
+them their work through standard input; they exit when it closes.
 """
 
 import os
@@ -34,14 +34,14 @@ from hangtag.training.recipe import Recipe
 from hangtag.training.workers import FEWEST_PHOTOS, ProcessGroup, choose_device
 
 PHOTOS_A_WORKER: Final = 16
-"""How many photos of a batch a worker has, unless told otherwise: its batch norms see no others."""
+"""The default number of photos per worker in a batch. Its batch norms see only these."""
 
-_PATIENCE: Final = timedelta(minutes=30)
+_GROUP_TIMEOUT: Final = timedelta(minutes=30)
 """How long workers wait for each other: the first one also validates and writes."""
 
 _LOOK_EVERY_S: Final = 0.05
-_FAREWELL_S: Final = 10.0
-"""How long a worker whose connection was cut may take to end: the kernel closes its sockets before it is gone."""
+_EXIT_GRACE_S: Final = 10.0
+"""How long a worker with a lost connection may take to exit: the kernel closes its sockets first."""
 
 _STANDARD_INPUT: Final = 0
 _LOOPBACK: Final = {"linux": "lo", "darwin": "lo0"}
@@ -49,7 +49,7 @@ _LOOPBACK: Final = {"linux": "lo", "darwin": "lo0"}
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a worker is told. The pixels of `data` are not sent: `pixels` says for each part of it where they lie."""
+    """What a worker is sent. The pixels of `data` are not sent; `pixels` has the file of each part."""
 
     recipe: Recipe
     data: TrainingData
@@ -58,7 +58,7 @@ class Work:
 
     @classmethod
     def of(cls, recipe: Recipe, data: TrainingData, settings: RunSettings) -> "Work":
-        """Describe a training whose pixels lie in files; those that do not are sent."""
+        """Describe a training whose pixels are in files. Pixels that are not in files are sent."""
         pixels = {}
 
         def leave_pixels(name: str, samples: Samples) -> Samples:
@@ -70,7 +70,7 @@ class Work:
         return cls(recipe, _change_samples(data, leave_pixels), pixels, settings)
 
     def open_data(self) -> TrainingData:
-        """Return the data with their pixels. Raises `OSError` where they cannot be read."""
+        """Return the data with their pixels. Raises `OSError` if they cannot be read."""
 
         def open_pixels(name: str, samples: Samples) -> Samples:
             path = self.pixels.get(name)
@@ -89,10 +89,10 @@ def _change_samples(data: TrainingData, change: Callable[[str, Samples], Samples
 
 
 def count_workers(recipe: Recipe, settings: RunSettings, workers: int | None) -> int:
-    """Return how many processes train: as many as asked for, or one for each processor of this machine.
+    """Return the number of training processes: the requested number, or one per processor of this machine.
 
-    A GPU has one, and no worker has fewer than `PHOTOS_A_WORKER` of a batch without being asked to. Raises `UsageError`
-    for more workers than a batch can be cut for.
+    A GPU has one. Unless requested, no worker gets fewer than `PHOTOS_A_WORKER` photos of a batch. Raises `UsageError`
+    for more workers than a batch can be divided among.
     """
     batch_size = recipe.optimisation.batch_size
     if workers is not None and workers * FEWEST_PHOTOS > batch_size:
@@ -121,9 +121,9 @@ def train_in_processes(
     progress: TrainingProgress,
     workers: int | None = None,
 ) -> TrainedNetwork:
-    """Train as `train` does, by so many processes. The result depends on their number, and on nothing else.
+    """Train as `train` does, with several processes. The result depends on their number, and on nothing else.
 
-    Raises as `train` and `count_workers` do, and `TrainingError` if a worker is lost.
+    Raises the same errors as `train` and `count_workers`, and `TrainingError` if a worker is lost.
     """
     count = count_workers(recipe, settings, workers)
     if count == 1:
@@ -149,11 +149,11 @@ def train_in_processes(
 
 @contextmanager
 def _joined(meeting: Path, rank: int, count: int) -> Iterator[ProcessGroup]:
-    """Join the group of workers that meet at a file."""
-    if sys.platform in _LOOPBACK:  # what leaves this machine's own network would need its name to be resolved
+    """Join the group of workers that rendezvous at a file."""
+    if sys.platform in _LOOPBACK:  # any other interface would need the host name to be resolved
         os.environ.setdefault("GLOO_SOCKET_IFNAME", _LOOPBACK[sys.platform])
-    store = distributed.FileStore(str(meeting), count)  # type: ignore[attr-defined]  # torch exports it without saying so
-    distributed.init_process_group("gloo", store=store, rank=rank, world_size=count, timeout=_PATIENCE)
+    store = distributed.FileStore(str(meeting), count)  # type: ignore[attr-defined]  # exported, but not in __all__
+    distributed.init_process_group("gloo", store=store, rank=rank, world_size=count, timeout=_GROUP_TIMEOUT)
     try:
         yield ProcessGroup(torch.device("cpu"))
     finally:
@@ -162,7 +162,7 @@ def _joined(meeting: Path, rank: int, count: int) -> Iterator[ProcessGroup]:
 
 @contextmanager
 def _started(places: list[tuple[Path, int, int]], work: Work) -> Iterator[Sequence[subprocess.Popen[bytes]]]:
-    """Start the workers and end them afterwards, whatever happened; they end with this process, too."""
+    """Start the workers, and stop them afterwards in any case. They also exit with this process."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
     children: list[subprocess.Popen[bytes]] = []
     try:
@@ -172,7 +172,7 @@ def _started(places: list[tuple[Path, int, int]], work: Work) -> Iterator[Sequen
             children.append(child)
             assert child.stdin is not None  # noqa: S101 - it is a pipe
             with Connection(os.dup(child.stdin.fileno()), readable=False) as pipe, suppress(BrokenPipeError):
-                pipe.send(work)  # of one that is gone already, the wait below says so
+                pipe.send(work)  # if it has already exited, the wait below reports it
         _wait_for(children, [_ready_file(meeting, rank) for meeting, rank, _ in places])
         yield children
     finally:
@@ -183,8 +183,8 @@ def _started(places: list[tuple[Path, int, int]], work: Work) -> Iterator[Sequen
 
 
 def _any_ended(workers: Sequence[subprocess.Popen[bytes]]) -> bool:
-    """Return whether a worker is gone, or goes within `_FAREWELL_S`."""
-    deadline = time.monotonic() + _FAREWELL_S
+    """Return whether a worker has exited, or does so within `_EXIT_GRACE_S`."""
+    deadline = time.monotonic() + _EXIT_GRACE_S
     while all(worker.poll() is None for worker in workers):
         if time.monotonic() > deadline:
             return False
@@ -197,7 +197,7 @@ def _ready_file(meeting: Path, rank: int) -> Path:
 
 
 def _wait_for(children: Sequence[subprocess.Popen[bytes]], ready: Sequence[Path]) -> None:
-    """Wait until all workers know what to do: whoever waits for one at the meeting itself would wait for ever."""
+    """Wait until all workers have their work. Waiting for one at the rendezvous itself could last forever."""
     while not all(path.exists() for path in ready):
         if any(child.poll() is not None for child in children):
             raise TrainingError("a worker ended before it started", fix="Its output above says why.")
@@ -205,8 +205,8 @@ def _wait_for(children: Sequence[subprocess.Popen[bytes]], ready: Sequence[Path]
 
 
 def _work(meeting: Path, rank: int, count: int) -> None:
-    """Train as one of the workers, until the work is done or the command is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command, which ends its workers
+    """Train as one of the workers, until the work is done or the command exits."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is handled by the command, which stops its workers
     work: Work = Connection(os.dup(_STANDARD_INPUT), writable=False).recv()
     data = work.open_data()
     threading.Thread(target=_end_with_command, daemon=True).start()
@@ -216,12 +216,12 @@ def _work(meeting: Path, rank: int, count: int) -> None:
 
 
 def _end_with_command() -> None:
-    os.read(_STANDARD_INPUT, 1)  # nothing more is ever said: it returns when the command is gone
+    os.read(_STANDARD_INPUT, 1)  # returns when the command exits, as nothing more is ever sent
     os._exit(1)
 
 
 if __name__ == "__main__":
     try:
         _work(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
-    except HangtagError:  # the command meets the same problem, and says it
+    except HangtagError:  # the command meets the same problem and reports it
         sys.exit(1)

@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 LOG_INTERVAL_S: Final = 30.0
-"""How often a log, which shows no bar, gets a line."""
+"""The interval between lines in a log, which has no progress bar."""
 
 
 class TrainingProgress:
-    """A line per finished epoch, and until then a live bar, or in a log a line every `LOG_INTERVAL_S`.
+    """A line per finished epoch, and a live bar meanwhile, or in a log a line every `LOG_INTERVAL_S`.
 
-    Both show epoch, step, images per second, loss and the time that is left.
+    Both show the epoch, step, images per second, loss and remaining time.
     """
 
     def __init__(self, console: Console | None = None, clock: Callable[[], float] = time.monotonic) -> None:
@@ -51,7 +51,7 @@ class TrainingProgress:
         self._bar.stop()
 
     def start(self, finished_epochs: int, epochs: int, steps: int) -> None:
-        """Begin at `finished_epochs` of `epochs`, of `steps` each."""
+        """Begin at `finished_epochs` of `epochs`, with `steps` each."""
         self._epoch, self._epochs, self._steps = finished_epochs, epochs, steps
         self._first_step = finished_epochs * steps
         self._started = self._last_line = self._clock()
@@ -83,7 +83,7 @@ class TrainingProgress:
         )
 
     def finish_epoch(self, figures: dict[str, float]) -> None:
-        """Print the epoch's figures and begin the next."""
+        """Print the epoch's figures and begin the next one."""
         self._epoch = int(figures["epoch"])
         self._bar.update(self._task, epoch=min(self._epoch + 1, self._epochs))
         self._last_line = self._clock()
@@ -99,5 +99,5 @@ class TrainingProgress:
 
 
 def say(text: str) -> None:
-    """Print what somebody who trains should know, on standard error, unwrapped so that a log keeps it whole."""
+    """Print a remark on standard error, unwrapped so that a log keeps it whole."""
     Console(stderr=True).print(text, highlight=False, markup=False, soft_wrap=True)

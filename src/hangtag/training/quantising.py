@@ -1,8 +1,8 @@
-"""The int8 form of a model: weights and activations of 8 bits, with ranges measured on photos of the catalogue.
+"""The int8 form of a model: 8-bit weights and activations, with ranges measured on photos of the catalogue.
 
-Static quantisation after training, with weights by channel and the shift in each layer's mean corrected (Nagel, van
-Baalen, Blankevoort, Welling: Data-Free Quantization Through Weight Equalization and Bias Correction, ICCV 2019), by
-NNCF. Why this one: `docs/decisions/0012-int8.md`.
+Static post-training quantisation with NNCF: weights per channel, and the bias shift of each layer corrected (Nagel, van
+Baalen, Blankevoort, Welling: Data-Free Quantization Through Weight Equalization and Bias Correction, ICCV 2019). Why
+this one: `docs/decisions/0012-int8.md`.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ from hangtag.imaging.preprocess import Pixels, prepare_photo
 from hangtag.inference.engine import Engine
 
 EXACT_CONVOLUTIONS: Final = 1
-"""How many convolutions, from the input on, stay in float32: all colour goes through the first."""
+"""How many convolutions, counted from the input, stay in float32: all colour passes through the first."""
 
 METHOD: Final = (
     "static, by NNCF: symmetric, weights by channel, bias corrected layer by layer, heads in float32"
@@ -39,7 +39,7 @@ _HEADS: Final = frozenset({"Gemm", "MatMul"})
 
 
 def quantise_graph(bundle: Bundle, pixels: Pixels, exact: int = EXACT_CONVOLUTIONS) -> onnx.ModelProto:
-    """Return a bundle's graph in int8, calibrated on photos, uint8 (n, height, width, 3); inputs and outputs stay.
+    """Return a bundle's graph in int8, calibrated on photos, uint8 (n, height, width, 3). Inputs and outputs stay.
 
     The heads and the first `exact` convolutions stay in float32. Raises `UsageError` without NNCF or with too few
     photos.
@@ -65,9 +65,9 @@ def quantise_graph(bundle: Bundle, pixels: Pixels, exact: int = EXACT_CONVOLUTIO
 def write_quantised_bundle(
     bundle: Bundle, pixels: Pixels, path: Path, exact: int = EXACT_CONVOLUTIONS
 ) -> Card:
-    """Write the int8 form of a bundle, not yet allowed to be chosen, and return its card.
+    """Write the int8 form of a bundle, which `auto` may not choose yet, and return its card.
 
-    Its golden photos are those of the bundle, with its own answers; figures it has none. Raises as `quantise_graph`.
+    It has the bundle's golden photos with its own logits, and no figures. Raises as `quantise_graph`.
     """
     graph = quantise_graph(bundle, pixels, exact)
     method = f"{METHOD}, the first {exact} convolutions in float32"
@@ -81,7 +81,7 @@ def write_quantised_bundle(
 
 
 def allow(path: Path, costs: Mapping[str, Mapping[str, float]], *, allowed: bool) -> None:
-    """Store in an int8 form's card what it costs, by column, and whether it may be chosen without being asked for."""
+    """Store in an int8 form's card what it costs, by column, and whether `auto` may choose it."""
     card = read_card(path)
     made = replace(read_quantisation(card), costs=costs, allowed=allowed)
     replace_card(path, with_quantisation(card, made))
@@ -94,7 +94,7 @@ def _answer(check: GoldenCheck, engine: Engine) -> GoldenCheck:
 
 
 def restore_weights(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the model as NNCF needs it: float32 weights in place of float16 ones and their casts, and named nodes."""
+    """Return the model as NNCF needs it: float32 weights instead of float16 ones with casts, and named nodes."""
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
     nodes, restored = [], []
     for position, node in enumerate(model.graph.node):
@@ -130,7 +130,7 @@ def _load_nncf() -> Any:  # noqa: ANN401 - NNCF is optional
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep NNCF's tables and bars off the screen."""
+    """Suppress NNCF's tables and progress bars."""
     logger = logging.getLogger("nncf")
     before = logger.level
     logger.setLevel(logging.ERROR)

@@ -4,11 +4,12 @@ A network learns how often each class occurs and predicts the frequent ones when
 ever predicted. Subtracting a part of the log of a class's share from its logit after training corrects this partly
 (Menon et al. 2021, "Long-tail learning via logit adjustment"). The strength is chosen for each head on validation.
 
-The best of eleven parts looks good by chance alone: chosen on one half of 1,982 photos, it lost 0.2 to 0.4 points of
-accuracy on the other half for four heads of seven, and gained nothing for three of them. So a part has to prove itself.
+The best of eleven strengths looks good by chance alone: chosen on one half of 1,982 photos, it lost 0.2 to 0.4 points
+of accuracy on the other half for four heads of seven, and gained nothing for three of them. So a strength has to be
+significantly better.
 
-The levels of the category path are judged by what the finished model will answer, which is one path for all of them: a
-head may gain by itself what the path had righted anyway, and lose what it had right.
+The category levels are judged by the finished model's prediction, which is one path for all of them: a head may gain
+alone what the path corrects anyway, or lose what the path had right.
 """
 
 from collections.abc import Mapping
@@ -27,11 +28,11 @@ from hangtag.networks.multihead import ServedNetwork
 from hangtag.training.data import UNKNOWN, TrainingData
 
 STRENGTHS: Final = tuple(step / 20 for step in range(11))
-"""The parts of the log share that are tried: 0, 0.05 ... 0.5. Beyond, accuracy falls steeply."""
+"""The parts of the log share to try: 0, 0.05 ... 0.5. Beyond, accuracy falls steeply."""
 
 _RESAMPLES: Final = 200
 _PROVEN: Final = 0.95
-"""In so many of the bootstrap's resamples of validation (Efron 1979) the macro F1 has to be higher than without."""
+"""The share of bootstrap resamples of validation (Efron 1979) in which the macro F1 has to improve."""
 
 _BATCH: Final = 256
 
@@ -42,10 +43,10 @@ Ints = npt.NDArray[np.int64]
 def lift_rare_classes(
     network: ServedNetwork, data: TrainingData, card: Card, allowed_loss: float
 ) -> dict[str, float]:
-    """Change the biases of the heads in place; return the chosen strength by column.
+    """Change the biases of the heads in place. Return the chosen strength by column.
 
-    `card` is that of the bundle in the making, without calibration. A head's accuracy on the validation split falls by
-    at most `allowed_loss`, a share of its photos.
+    `card` is that of the unfinished bundle, without calibration. A head's accuracy on the validation split falls by at
+    most `allowed_loss`, a share of its photos.
     """
     logits = dict(_answer(network, np.asarray(data.validation.pixels)))
     targets = data.validation.targets
@@ -62,7 +63,7 @@ def lift_rare_classes(
             answers = {part: values.argmax(axis=1) for part, values in lifted.items()}
         strength = choose_strength(answers, targets[column], allowed_loss)
         _lift(network, column, strength * log_shares)
-        logits[column] = lifted[strength]  # the next level is judged with this one as it is now
+        logits[column] = lifted[strength]  # the next level is judged with this change applied
         strengths[column] = strength
     return strengths
 
@@ -87,17 +88,17 @@ def _lift(network: ServedNetwork, column: str, less: Floats) -> None:
 
 
 def answer_path(card: Card, logits: Mapping[str, Floats], targets: Mapping[str, Ints]) -> Mapping[str, Ints]:
-    """Return the class indices (N,) by level that the card's path has, once it is calibrated by these photos."""
+    """Return the class indices (N,) by level of the card's chosen path, after calibration on these photos."""
     levels = [head for head in card.heads if head.column in PathDecoder.from_card(card).levels]
     calibrated = calibrate(replace(card, heads=levels, ood_detector=None), logits, targets)
     return PredictionBuilder(calibrated).build(logits).label_indices
 
 
 def choose_strength(answers: Mapping[float, Ints], truth: Ints, allowed_loss: float) -> float:
-    """Return the strength with the best macro F1 among those that are proven and cost little accuracy.
+    """Return the strength with the best macro F1 among those that are significantly better and cost little accuracy.
 
-    That is at most `allowed_loss`, a share of the photos; without such a strength it is 0. `answers` holds class
-    indices (N,) by strength, 0 among them, `truth` (N,) class indices or `UNKNOWN`.
+    They may cost at most `allowed_loss`, a share of the photos. If there is none, the strength is 0. `answers` holds
+    class indices (N,) by strength, 0 among them, `truth` (N,) class indices or `UNKNOWN`.
     """
     known = truth != UNKNOWN
     if not known.any():
@@ -117,12 +118,12 @@ def choose_strength(answers: Mapping[float, Ints], truth: Ints, allowed_loss: fl
 
 
 def count_classes(targets: Ints, classes: int) -> Ints:
-    """Return how often each class occurs, (classes,); targets that are `UNKNOWN` do not count."""
+    """Return how often each class occurs, (classes,), ignoring targets that are `UNKNOWN`."""
     return np.bincount(targets[targets != UNKNOWN], minlength=classes)
 
 
 def _macro_f1(truth: Ints, answers: Ints) -> float:
-    """Return the mean F1 over the classes that occur in the truth: what evaluation calls `macro_f1`, faster."""
+    """Return the mean F1 over the classes that occur in the truth, like `macro_f1` in evaluation, but faster."""
     classes = 1 + max(int(truth.max()), int(answers.max()))
     right = np.bincount(truth[truth == answers], minlength=classes)
     true, answered = np.bincount(truth, minlength=classes), np.bincount(answers, minlength=classes)

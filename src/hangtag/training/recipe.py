@@ -48,9 +48,9 @@ SetName = Annotated[str, Field(pattern=r"^[a-z0-9_-]+$"), AfterValidator(_refuse
 class Recipe(Section):
     """Everything that decides what a training produces.
 
-    `joins` lists other sets of photos to train on, with any labels: `custom` is the catalogue's custom set; the paths
-    of others are given to the run. Without `fine_tuning`, all layers are trained from the first step. `ood` trains an
-    OOD detector; `names` uses the products' names as soft targets; `distillation` the predictions of teachers.
+    `joins` lists other labelled sets to train on: `custom` is the catalogue's custom set; the paths of others are given
+    to the run. Without `fine_tuning`, all layers are trained from the first step. `ood` trains an OOD detector; `names`
+    uses the products' names as soft targets; `distillation` the predictions of teachers.
     """
 
     former_names: ClassVar[Mapping[str, str]] = {"gate": "ood"}
@@ -95,38 +95,38 @@ class Recipe(Section):
 
     @property
     def teacher_weight(self) -> float:
-        """What a teacher's probabilities count in addition to the label."""
+        """The weight of a teacher's probabilities, in addition to the label."""
         teaching = self.names or self.distillation
         return teaching.weight if teaching else 0.0
 
     def fingerprint(self) -> str:
-        """Return the SHA-256 of the recipe's values: equal for two files that differ in comments or defaults only."""
+        """Return the SHA-256 of the recipe's values, which ignores comments and written-out defaults."""
         return hashlib.sha256(self.model_dump_json(exclude_defaults=True).encode()).hexdigest()
 
     def training_fingerprint(self) -> str:
-        """Return the SHA-256 of what decides the weights: a run whose recipe differs only elsewhere can be resumed."""
-        values = self.model_dump_json(exclude=_LATER, exclude_defaults=True)
+        """Return the SHA-256 of what decides the weights. A run can be resumed if only other values have changed."""
+        values = self.model_dump_json(exclude=_AFTER_TRAINING, exclude_defaults=True)
         return hashlib.sha256(values.encode()).hexdigest()
 
     def former_fingerprint(self) -> str:
-        """Return what `training_fingerprint` was in hangtag 0.1, whose runs can still be resumed."""
-        values = self.model_dump(mode="json", exclude=_LATER)
+        """Return the `training_fingerprint` that hangtag 0.1 would give, as its runs can still be resumed."""
+        values = self.model_dump(mode="json", exclude=_AFTER_TRAINING)
         return hashlib.sha256(to_json(_as_in_0_1(values))).hexdigest()
 
     def from_scratch(self) -> Self:
-        """Return the recipe for random weights at the start: there is nothing in them that could be kept frozen."""
+        """Return the recipe for random initial weights, with no layer frozen."""
         network = self.network.model_copy(update={"pretrained": False})
         return self.model_copy(update={"network": network, "fine_tuning": None})
 
     def for_columns(self, columns: Sequence[str], stratify_by: str | None = None) -> Self:
-        """Return the recipe for other columns, and a split by another one where `stratify_by` says so."""
+        """Return the recipe for other columns and, if `stratify_by` is given, a split by another column."""
         tapped = tuple(column for column in self.network.tapped if column in columns)
         network = self.network.model_copy(update={"tapped": tapped})
         split = dataclasses.replace(self.split, stratify_by=stratify_by or self.split.stratify_by)
         return self.model_copy(update={"columns": tuple(columns), "network": network, "split": split})
 
     def with_joins(self, names: Iterable[str]) -> Self:
-        """Return the recipe with further sets to join. Raises `RecipeError` for a name that no set can have."""
+        """Return the recipe with further sets to join. Raises `RecipeError` for an invalid name."""
         joins = tuple(dict.fromkeys([*self.joins, *names]))
         try:
             return self.model_validate(self.model_dump() | {"joins": joins})
@@ -134,15 +134,15 @@ class Recipe(Section):
             raise RecipeError("; ".join(_describe(problem) for problem in error.errors())) from None
 
     def with_epochs(self, epochs: int | None) -> Self:
-        """Return the recipe with another number of epochs, or itself where none is asked for."""
+        """Return the recipe with another number of epochs, or unchanged for None."""
         if epochs is None:
             return self
         optimisation = self.optimisation.model_copy(update={"epochs": epochs})
         return self.model_copy(update={"optimisation": optimisation})
 
 
-_LATER: Final[set[str]] = {"name", "description", "licence", "answers", "export"}
-"""What decides nothing before a network is trained."""
+_AFTER_TRAINING: Final[set[str]] = {"name", "description", "licence", "answers", "export"}
+"""Values that have no effect until a network is trained."""
 
 _NAMES_IN_0_1: Final[Mapping[str, Mapping[str, str]]] = {
     "": {"ood": "gate"},
@@ -157,7 +157,7 @@ _UNKNOWN_IN_0_1: Final = {"augmentation": ("smallest_detail", "small_epochs", "s
 
 
 def _as_in_0_1(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a recipe's values under the names, and in the order, of hangtag 0.1."""
+    """Return a recipe's values with the names and order of hangtag 0.1."""
     sections = {
         name: {
             _NAMES_IN_0_1.get(name, {}).get(key, key): inner
@@ -172,7 +172,7 @@ def _as_in_0_1(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def find_recipe(name_or_path: str) -> Path:
-    """Return the file of a recipe: a path, or the name of one that comes with hangtag.
+    """Return the file of a recipe, given its path or the name of a built-in one.
 
     Raises `RecipeError` if there is neither.
     """
@@ -191,7 +191,7 @@ def find_recipe(name_or_path: str) -> Path:
 
 
 def list_recipes() -> list[str]:
-    """Return the names of the recipes that come with hangtag, sorted."""
+    """Return the names of the built-in recipes, sorted."""
     folder = _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT
     return sorted(path.stem for path in folder.glob("*.toml"))
 
@@ -199,7 +199,7 @@ def list_recipes() -> list[str]:
 def read_recipe(path: Path, changes: Mapping[str, object] | None = None) -> Recipe:
     """Read and check a recipe; `changes` override its values by their dotted names, `{"optimisation.epochs": 3}`.
 
-    Raises `RecipeError` that names every field that is missing, unknown or out of range.
+    Raises `RecipeError` naming every field that is missing, unknown or out of range.
     """
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -216,7 +216,7 @@ def read_recipe(path: Path, changes: Mapping[str, object] | None = None) -> Reci
 
 
 def _change(values: dict[str, Any], name: str, value: object) -> None:
-    """Put a value into the tables of a recipe. Raises `RecipeError` for a name that no recipe has."""
+    """Set a value in the tables of a recipe. Raises `RecipeError` for an unknown name."""
     known = list_keys()
     if name not in known:
         inside = [key for key in known if key.startswith(f"{name}.")]
@@ -239,7 +239,7 @@ def list_keys() -> list[str]:
 
 
 def _field_names(kind: Any) -> list[str] | None:  # noqa: ANN401 - an annotation can be anything
-    """Return the names of a section's values, None if the kind is no section."""
+    """Return the names of a section's values; None if the type is not a section."""
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return list(kind.model_fields)
     return [field.name for field in dataclasses.fields(kind)] if dataclasses.is_dataclass(kind) else None

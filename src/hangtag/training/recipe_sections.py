@@ -7,11 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Section(BaseModel):
-    """A part of a recipe: its values do not change, and no others are allowed."""
+    """A part of a recipe: immutable, without extra values."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     former_names: ClassVar[Mapping[str, str]] = {}
-    """Former names of values in older recipes, which can still be read."""
+    """Former names of values, which are still accepted in older recipes."""
 
     @model_validator(mode="before")
     @classmethod
@@ -25,7 +25,7 @@ class Section(BaseModel):
 
 
 class NetworkRecipe(Section):
-    """The network, and the weights that it starts from.
+    """The network, and its initial weights.
 
     The heads of the columns `tapped` also see the means and deviations of an early feature map.
     """
@@ -37,7 +37,7 @@ class NetworkRecipe(Section):
 
 
 class FineTuningRecipe(Section):
-    """When a pretrained backbone is trained: not for `frozen_epochs`, then its `last_blocks` at their own rate.
+    """When a pretrained backbone is trained: frozen for `frozen_epochs`, then its `last_blocks` at their own rate.
 
     Layers that are not pretrained are trained from the first step. With `last_blocks` 0, the backbone stays frozen.
     """
@@ -48,15 +48,15 @@ class FineTuningRecipe(Section):
 
 
 class OptimisationRecipe(Section):
-    """The optimisation: AdamW with a learning rate that stays (`constant`) or falls to zero (`cosine`).
+    """The optimisation: AdamW with a learning rate that is `constant` or falls to zero (`cosine`).
 
-    It warms up over `warmup_share` of the steps. `gradient_clip` 0 clips nothing.
-    `logit_adjustment` is how much of the log of a class's share is added to its logit while training, which is
-    what keeps a rare class from being forgotten (Menon et al. 2021, "Long-tail learning via logit adjustment").
-    `patience` is the number of epochs without a lower validation loss after which training stops and the best epoch's
-    weights are kept; 0 trains to the end and keeps the last. `ema_decay` is the share of the averaged weights that
-    survives a step; 0 keeps no average. `batch_norm_photos` is the number of train photos from which the batch norms'
-    statistics are measured anew before each validation; 0 keeps those that training gathered.
+    It warms up over `warmup_share` of the steps. `gradient_clip` 0 disables clipping. `logit_adjustment` is how much of
+    the log of a class's share is added to its logit during training, which keeps rare classes from being ignored
+    (Menon et al. 2021, "Long-tail learning via logit adjustment"). `patience` is the number of epochs without a lower
+    validation loss after which training stops and the best epoch's weights are kept; 0 trains to the end and keeps the
+    last. `ema_decay` is the weight of the previous average in a step; 0 keeps no average. `batch_norm_photos` is the
+    number of train photos from which batch-norm statistics are recomputed before each validation; 0 keeps those from
+    training.
     """
 
     former_names: ClassVar[Mapping[str, str]] = {"statistics_photos": "batch_norm_photos"}
@@ -81,15 +81,14 @@ class AugmentationRecipe(Section):
     """Augmentation of training photos. Shares are of the photo's side; zoom and light are factors around 1.
 
     `flip_probability` mirrors left and right, `vertical_flip_probability` top and bottom. `shear_share` is how far the
-    top edge is pushed sideways against the bottom edge. `background_probability` puts a photo with a plain background
-    on another one. `tint` is a factor around 1 for each channel on its own. Half of the photos get some noise, of up to
+    top edge moves sideways relative to the bottom edge. `background_probability` puts a photo with a plain background
+    on another one. `tint` is a factor around 1 for each channel separately. Half of the photos get noise of up to
     `noise_levels` of 255. With `detail_probability` a photo loses detail: it is reduced to a random share of its size,
-    of `smallest_detail` at least, and enlarged again, so that both sharp photos and those of small files are known.
-    A `plain_share` of the photos is only moved: they keep background, light and sharpness, since
-    the last nuance of a colour is lost in other light. In the last `plain_epochs` all photos are plain, so that
-    training ends with photos like those that the model will meet most. In the first `small_epochs` photos are shown at
-    `small_size` of their size, which costs less; the last epochs then show what the model will be served (Touvron et
-    al. 2019, "Fixing the train-test resolution discrepancy").
+    at least `smallest_detail`, and enlarged again, so that the network learns both sharp and small photos. A
+    `plain_share` of the photos is only moved: they keep background, light and sharpness, as other light hides fine
+    differences of colour. In the last `plain_epochs` all photos are plain, so that training ends with photos like those
+    in use. In the first `small_epochs` photos are shown at `small_size` of their size, which is cheaper; the last
+    epochs then show full-size photos, as in use (Touvron et al. 2019, "Fixing the train-test resolution discrepancy").
     """
 
     former_names: ClassVar[Mapping[str, str]] = {"blur_probability": "detail_probability"}
@@ -115,7 +114,7 @@ class AugmentationRecipe(Section):
 
 
 class JoiningRecipe(Section):
-    """How joined sets are used: `validation` is the share of each set that is held out to measure on.
+    """How joined sets are used: `validation` is the share of each set that is held out for measuring.
 
     An epoch shows each of their photos `repeats` times. From a set with more than `largest` photos, this many are
     drawn; 0 takes all.

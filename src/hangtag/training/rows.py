@@ -1,4 +1,4 @@
-"""The rows of a split table that a run trains on: a part of them, or more than the catalogue has."""
+"""Selecting the rows of a split table that a run trains on, and adding rows of joined sets."""
 
 import json
 from collections import Counter
@@ -36,38 +36,38 @@ from hangtag.tables.matching import match_products
 from hangtag.training.negatives import NEGATIVES
 
 LEFT_OUT: Final = "left_out"
-"""The note on rows that a limited run does without."""
+"""The note on rows that a limited run leaves out."""
 
 SOURCE_COLUMN: Final = "source"
-"""Which joined set a row comes from; null for the catalogue itself. Only a table with joined sets has it."""
+"""The joined set of a row; null for the catalogue itself. Only tables with joined sets have this column."""
 
 PUBLISHED_TEST: Final = "published_test"
-"""The note on rows of a joined set that others test on."""
+"""The note on rows of a joined set that belong to its published test set."""
 
 HELD_OUT: Final = "held_out"
 """The note on rows of a joined set whose photo is a duplicate of one of the catalogue's validation or test photos."""
 
 NO_PRODUCT: Final = "none"
-"""The master category of a joined set's photo that certainly shows no fashion product: the OOD detector learns it."""
+"""The master category of a joined set's photos that show no fashion product, for the OOD detector."""
 
 _SOURCES_KEY: Final = b"hangtag.sources"
 _LICENCE, _ATTRIBUTION = "licence", ("attribution", SOURCE_COLUMN)
-"""The columns of a set's own table that say what may be done with a photo, and where it comes from."""
+"""The columns of a set's own table with a photo's licence and origin."""
 
 _SAID_LICENCE, _SAID_ATTRIBUTION = "said licence", "said attribution"
-"""Where a row carries them until they are counted."""
+"""The columns that carry them until they are counted."""
 
 NO_GROUP: Final = -1
-"""The group of a photo that was compared with no other."""
+"""The group of a photo that was not compared with others."""
 
 Row = dict[str, str | int | None]
 
 
 def limit_rows(table: pa.Table, train_photos: int, seed: int, columns: Sequence[str] = ()) -> pa.Table:
-    """Return the split table with at most `train_photos` train rows and as large a share of the validation rows.
+    """Return the split table with at most `train_photos` train rows and the same share of the validation rows.
 
-    They are drawn by `seed`, stratified by `columns`: each class keeps its share, and a train row where there is room
-    for one. The other rows become `dropped`, with a note; test rows stay.
+    They are drawn by `seed`, stratified by `columns`: each class keeps its share, and at least one train row if there
+    is room. The other rows become `dropped`, with a note; test rows stay.
     """
     labels = [table.column(column).to_pylist() for column in columns if column in table.column_names]
     splits = np.array(table.column(SPLIT_COLUMN).to_pylist(), dtype=object)
@@ -90,7 +90,7 @@ def limit_rows(table: pa.Table, train_photos: int, seed: int, columns: Sequence[
 def _draw_one_of_each_class(
     rows: Sequence[int], labels: Sequence[Sequence[str | None]], most: int
 ) -> list[int]:
-    """Return the first row of each class in each column, the largest classes first, and `most` rows at most."""
+    """Return the first row of each class in each column, the largest classes first, at most `most` rows."""
     drawn: dict[int, None] = {}
     for column in labels:
         counts = Counter(label for row in rows if (label := column[row]))
@@ -103,7 +103,7 @@ def _draw_one_of_each_class(
 
 
 def _draw_evenly(rows: Sequence[int], labels: Sequence[Sequence[str | None]], count: int) -> list[int]:
-    """Return `count` rows, so that each combination of labels has its share, give or take one."""
+    """Return `count` rows in which each combination of labels has its share, give or take one."""
     ordered = sorted(rows, key=lambda row: [column[row] or "" for column in labels])
     places = (np.arange(count) + 0.5) * len(ordered) / max(1, count)
     return [ordered[place] for place in places.astype(int).tolist()]
@@ -111,10 +111,10 @@ def _draw_evenly(rows: Sequence[int], labels: Sequence[Sequence[str | None]], co
 
 @dataclass(frozen=True, slots=True)
 class Joining:
-    """How sets are joined: which `columns` are learnt, and the share of each set that is kept back, drawn by `seed`.
+    """How sets are joined: the `columns` to learn, and the share of each set to hold out, drawn by `seed`.
 
-    Of a set with more than `largest` photos so many are drawn; 0 takes all. With `negatives`, photos whose master
-    category is `NO_PRODUCT` are joined as photos of no product; else they are left out.
+    From a set with more than `largest` photos, this many are drawn; 0 takes all. With `negatives`, photos whose master
+    category is `NO_PRODUCT` are joined as negatives; otherwise they are left out.
     """
 
     columns: Sequence[str]
@@ -127,14 +127,14 @@ class Joining:
 def join_sets(
     table: pa.Table, catalogues: tuple[Catalogue, Mapping[str, Catalogue]], joining: Joining, folder: Path
 ) -> pa.Table:
-    """Return the split table with the rows of further sets behind it, in the train split or kept back for validation.
+    """Return the split table followed by the rows of further sets, as train rows or held out for validation.
 
-    `catalogues` are the table's own and the sets by name. Their photos are called `set:photo`, as `JoinedCatalogue`
-    does, and the column `source` names their set. A label that no train row of the catalogue has is unknown. A row
-    without photo or known label is `dropped`, with a note, and so are those that others test on, what is too many, and
+    `catalogues` are the table's own and the sets by name. Their photos are called `set:photo`, as in `JoinedCatalogue`,
+    and the column `source` names their set. A label that no train row of the catalogue has is unknown. These rows are
+    `dropped`, with a note: those without photo or known label, those in a published test set, those over the limit, and
     duplicates of the catalogue's validation and test photos. Duplicates among the others stay on one side.
 
-    Fingerprints are remembered in `folder`. Raises `CatalogueError` for a set that cannot be read.
+    Fingerprints are cached in `folder`. Raises `CatalogueError` for a set that cannot be read.
     """
     main, sets = catalogues
     if not sets:
@@ -166,13 +166,13 @@ def join_sets(
 
 
 def read_sources(table: pa.Table) -> tuple[SourceCard, ...]:
-    """Return the sets that were joined to a split table, with how many photos of each are learned from."""
+    """Return the sets joined to a split table, with the number of train photos of each."""
     said = (table.schema.metadata or {}).get(_SOURCES_KEY)
     return () if said is None else tuple(SourceCard(**values) for values in json.loads(said))
 
 
 def _describe_sources(name: str, rows: Sequence[Row], stated: tuple[str, str]) -> list[SourceCard]:
-    """Return a source for each licence and attribution of a set's train photos; those that state none have `stated`."""
+    """Return a source for each licence and attribution of a set's train photos. `stated` is the default."""
     licence, attribution = stated
     counts = Counter(
         (str(row.get(_SAID_LICENCE) or licence), str(row.get(_SAID_ATTRIBUTION) or attribution))
@@ -183,14 +183,14 @@ def _describe_sources(name: str, rows: Sequence[Row], stated: tuple[str, str]) -
 
 
 def append_rows(table: pa.Table, rows: Sequence[Mapping[str, str | int | None]]) -> pa.Table:
-    """Return a table with rows behind it; columns that they lack are null, those that the table lacks left out."""
+    """Append rows to a table. Columns that they lack are null; columns that the table lacks are dropped."""
     columns = {name: [row.get(name) for row in rows] for name in table.column_names}
     more = pa.table(columns, _columns_only(table))
     return pa.concat_tables([table, more.replace_schema_metadata(table.schema.metadata)])
 
 
 def learn_everything(table: pa.Table) -> pa.Table:
-    """Return the split table with the validation and test rows, of joined sets too, among the train rows."""
+    """Return the split table with all validation and test rows, also of joined sets, as train rows."""
     splits = table.column(SPLIT_COLUMN)
     learnt = pc.is_in(splits, value_set=pa.array([VALIDATION, TEST]))
     return _replace(table, SPLIT_COLUMN, pc.if_else(learnt, TRAIN, splits))
@@ -206,7 +206,7 @@ def own_rows(table: pa.Table) -> pa.Table:
 
 
 def rows_by_set(table: pa.Table) -> dict[str, pa.Table]:
-    """Return the rows of each joined set, by its name; those of no product, from all sets, are those of `NEGATIVES`."""
+    """Return the rows of each joined set by name. Those without a product, from all sets, are under `NEGATIVES`."""
     if SOURCE_COLUMN not in table.column_names:
         return {}
     source = table.column(SOURCE_COLUMN)
@@ -217,7 +217,7 @@ def rows_by_set(table: pa.Table) -> dict[str, pa.Table]:
 
 
 def _draw_rows(rows: Sequence[Row], joining: Joining) -> list[Row]:
-    """Return the rows that take part, in the order that the seed draws; leave out what is too many."""
+    """Return the rows that take part in the seed's random order. Rows over the limit are left out."""
     usable = [row for row in rows if row[SPLIT_COLUMN] == TRAIN]
     order = np.random.default_rng(joining.seed).permutation(len(usable)).tolist()
     count = joining.largest or len(order)
@@ -227,9 +227,9 @@ def _draw_rows(rows: Sequence[Row], joining: Joining) -> list[Row]:
 
 
 def _number_groups(table: pa.Table, drawn: Sequence[Row], catalogue: Catalogue, memory: Path) -> None:
-    """Give the drawn rows the number of their group of duplicates; leave out those of validation and test photos.
+    """Number the duplicate groups of the drawn rows. Leave out duplicates of validation and test photos.
 
-    Fingerprints are taken as `hangtag split` takes them. The numbers begin behind those of the split table.
+    Fingerprints are computed as in `hangtag split`. The numbers continue those of the split table.
     """
     held_out = [row[PHOTO_COLUMN] for row in table.to_pylist() if row[SPLIT_COLUMN] in {VALIDATION, TEST}]
     photos = [*held_out, *(str(row[PHOTO_COLUMN]) for row in drawn)]
@@ -243,7 +243,7 @@ def _number_groups(table: pa.Table, drawn: Sequence[Row], catalogue: Catalogue, 
 
 
 def _keep_back(drawn: Iterable[Sequence[Row]], share: float) -> None:
-    """Put the first rows of each set into validation, a share of it, with all of their group in this set and others."""
+    """Hold out the first rows of each set, a share of it, with their whole group in this set and others."""
     side_of: dict[object, str] = {}
     for rows in drawn:
         groups: dict[object, list[Row]] = {}

@@ -1,4 +1,4 @@
-"""Soft targets: what products' names and trained models say of the train photos, added before the loop begins.
+"""Soft targets for the train photos from products' names and trained models, added before the loop begins.
 
 A name such as `Acme Men Navy Blue Shirt` often says more than a thumbnail shows, and contradicts a mistake in the label
 column. A small text model reads the names of the train split. Its out-of-fold predictions become soft targets in
@@ -47,7 +47,7 @@ Targets = Mapping[str, npt.NDArray[np.int64]]
 
 
 class _NameReader(nn.Module):
-    """Words to one row of logits per column."""
+    """Maps words to one row of logits per column."""
 
     def __init__(self, class_counts: Mapping[str, int]) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class _NameReader(nn.Module):
 
 
 def teach_by_names(data: TrainingData, table: pa.Table, seed: int) -> TrainingData:
-    """Return the data with what the names of its train photos make likely as soft targets.
+    """Return the data with soft targets predicted from the names of the train photos.
 
     `table` is the split table that the data was loaded from. Raises `CatalogueError` if it has no names.
     """
@@ -76,9 +76,10 @@ def teach_by_names(data: TrainingData, table: pa.Table, seed: int) -> TrainingDa
 def read_names(
     names: Sequence[str | None], targets: Targets, class_counts: Mapping[str, int], seed: int
 ) -> dict[str, npt.NDArray[np.float16]]:
-    """Return by column what each name makes likely: probabilities (N, classes), all zero where there is no name.
+    """Return by column the classes' probabilities given each name, (N, classes); all zero without a name.
 
-    `targets` holds class indices (N,), or `UNKNOWN`. Equal names are read by the same model, which saw none of them.
+    `targets` holds class indices (N,), or `UNKNOWN`. Equal names are predicted by the same model, which saw none of
+    them in training.
     """
     bags = [_bag_words(name) if name else np.empty(0, np.int64) for name in names]
     folds = np.array([zlib.crc32(f"{seed} {name}".encode()) % _FOLDS for name in names])
@@ -110,7 +111,7 @@ def _train_reader(
     rows: npt.NDArray[np.int64],
 ) -> _NameReader:
     reader = _NameReader(class_counts)
-    # A step touches few words: the gradients of all others would be 130,000 rows of zeros.
+    # A step touches few words. Dense gradients would have 130,000 rows, nearly all zero.
     optimisers: tuple[Any, ...] = (
         torch.optim.SparseAdam(list(reader.words.parameters()), lr=_LEARNING_RATE),
         torch.optim.Adam(reader.heads.parameters(), lr=_LEARNING_RATE),
@@ -125,7 +126,7 @@ def _train_reader(
                 for column in class_counts
                 if bool(((wanted := torch.from_numpy(targets[column][chosen])) != UNKNOWN).any())
             ]
-            if not losses:  # no label of these is known
+            if not losses:  # no label is known
                 continue
             reader.zero_grad(set_to_none=True)
             torch.stack(losses).sum().backward()  # type: ignore[no-untyped-call]
@@ -143,7 +144,7 @@ def _read(
 
 
 def _join_bags(bags: Sequence[npt.NDArray[np.int64]], rows: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-    """Return the words of several names one after the other, and where each name starts."""
+    """Return the words of several names in one array, and where each name starts."""
     chosen = [bags[row] for row in rows]
     starts = np.cumsum([0, *(len(bag) for bag in chosen[:-1])])
     return torch.from_numpy(np.concatenate(chosen)), torch.from_numpy(starts)
@@ -158,10 +159,10 @@ Probabilities = Mapping[str, npt.NDArray[np.float32]]
 def teach_by_models(
     data: TrainingData, table: pa.Table, catalogue: Catalogue, teachers: Sequence[Model], cache_folder: Path
 ) -> TrainingData:
-    """Return the data with the mean answer of the teachers to its train photos as soft targets.
+    """Return the data with the teachers' mean predictions for its train photos as soft targets.
 
     `table` is the split table that the data was loaded from. A class that a teacher does not know has no probability.
-    Raises `TrainingError` for a teacher that answers none of the columns.
+    Raises `TrainingError` for a teacher that predicts none of the columns.
     """
     photos = table.filter(pc.equal(table.column(SPLIT_COLUMN), TRAIN)).column(PHOTO_COLUMN).to_pylist()
     answers: dict[str, list[npt.NDArray[np.float32]]] = {}
@@ -185,7 +186,7 @@ def teach_by_models(
 
 
 def describe_teacher(teacher: Model) -> dict[str, Any]:
-    """Return what the student's card says of a teacher: its name, its file, the seconds of its training and before."""
+    """Return a teacher's entry in the student's card: its name, its file, and the seconds spent on its training."""
     card = teacher.card
     seconds = sum(row.get("seconds", 0) for row in card.history)
     before = sum(earlier["seconds"] for earlier in card.data.get("teachers", ()))
@@ -193,7 +194,7 @@ def describe_teacher(teacher: Model) -> dict[str, Any]:
 
 
 def answer_photos(model: Model, photos: Sequence[str], catalogue: Catalogue, cache: Path) -> Probabilities:
-    """Return the probabilities of every head of a model for photos, whose pixels are kept in `cache`."""
+    """Return the probabilities of every head of a model for photos, whose pixels are cached in `cache`."""
     pixels = load_pixels(photos, catalogue, model.card.preprocessing, cache)
     batches = (np.array(pixels[start : start + _BLOCK]) for start in range(0, len(pixels), _BLOCK))
     builder = PredictionBuilder(model.card)
@@ -203,7 +204,7 @@ def answer_photos(model: Model, photos: Sequence[str], catalogue: Catalogue, cac
 def align_classes(
     probabilities: npt.NDArray[np.float32], known: Sequence[str], classes: Sequence[str]
 ) -> npt.NDArray[np.float32]:
-    """Return the probabilities (N, known) in the order of `classes`; NaN for a class that is not known."""
+    """Return the probabilities (N, known) reordered to `classes`; NaN for a class that the model does not know."""
     aligned = np.full((len(probabilities), len(classes)), np.nan, np.float32)
     for index, label in enumerate(classes):
         if label in known:

@@ -1,7 +1,7 @@
-"""The workers that train one network together: each takes a part of every batch, and all take the same step.
+"""Workers that train one network together: each takes a part of every batch, and all take the same step.
 
-A worker's loss is normalised by the labels of the whole batch, so that the sum of the workers' gradients is exactly the
-gradient of the batch, however it was split. `WorkerGroup` is the interface, and itself a group of one.
+A worker's loss is normalised by the labels of the whole batch, so the sum of the workers' gradients is exactly the
+gradient of the batch, however it was divided. `WorkerGroup` is the interface, and itself a group of one.
 """
 
 from collections.abc import Sequence
@@ -15,15 +15,15 @@ from torch import Tensor, distributed, nn
 from hangtag.domain.errors import UsageError
 
 FEWEST_PHOTOS: Final = 2
-"""How many photos a part has at least: batch norm needs two."""
+"""The smallest part of a batch: batch norm needs two photos."""
 
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
-"""What computes: `auto` is a GPU where there is one."""
+"""The device to train on; `auto` uses a GPU if there is one."""
 
 
 def choose_device(name: str) -> torch.device:
-    """Return what a training computes on. Raises `UsageError` for a device that this machine does not have."""
+    """Return the device to train on. Raises `UsageError` if this machine does not have it."""
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         return torch.device(next(kind for kind, is_there in there.items() if is_there))
@@ -47,7 +47,7 @@ class WorkerGroup:
 
     @property
     def is_first(self) -> bool:
-        """Whether this worker is the one that validates and writes."""
+        """Whether this worker validates and writes files."""
         return self.rank == 0
 
     def part_of(self, batch: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -55,21 +55,21 @@ class WorkerGroup:
         return batch
 
     def sum(self, values: Sequence[float]) -> list[float]:
-        """Return each value added up over the workers."""
+        """Return each value summed over the workers."""
         return list(values)
 
     def sum_gradients(self, network: nn.Module) -> None:
-        """Add up the gradients of the workers, in place."""
+        """Sum the gradients of the workers, in place."""
 
     def average_batch_norms(self, *networks: nn.Module) -> None:
-        """Give all workers the mean of what their batch norms have gathered, in place."""
+        """Give all workers the mean of their batch-norm statistics, in place."""
 
 
 SINGLE_PROCESS: Final = WorkerGroup()
 
 
 class ProcessGroup(WorkerGroup):
-    """The processes of a torch process group, which stands already; each computes on a device of its own."""
+    """The processes of an existing torch process group. Each computes on its own device."""
 
     def __init__(self, device: torch.device) -> None:
         super().__init__(device)
@@ -77,25 +77,25 @@ class ProcessGroup(WorkerGroup):
         self.size = distributed.get_world_size()
 
     def part_of(self, batch: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Return an equal part of a batch; of one that is too small to be cut, all of it.
+        """Return an equal part of a batch. If it is too small to be divided, return all of it.
 
-        A batch that every worker takes whole counts several times in every sum, and so in none of the means.
+        A batch that every worker takes whole counts several times in every sum, and so does not distort the means.
         """
         if len(batch) < FEWEST_PHOTOS * self.size:
             return batch
         return np.array_split(batch, self.size)[self.rank]
 
     def sum(self, values: Sequence[float]) -> list[float]:
-        """Return each value added up over the workers."""
+        """Return each value summed over the workers."""
         total = torch.tensor(values, dtype=torch.float64, device=self.device)
         distributed.all_reduce(total)
         summed: list[float] = total.tolist()
         return summed
 
     def sum_gradients(self, network: nn.Module) -> None:
-        """Add up the gradients of the workers in one message.
+        """Sum the gradients of the workers in one message.
 
-        A weight stays without a gradient, which the optimiser passes over, only where no worker has one.
+        A weight keeps no gradient, so that the optimiser skips it, only if no worker has one.
         """
         weights = [weight for weight in network.parameters() if weight.requires_grad]
         gradients = [torch.zeros_like(weight) if weight.grad is None else weight.grad for weight in weights]
@@ -115,7 +115,7 @@ class ProcessGroup(WorkerGroup):
 
 
 def _all_reduce(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """Return each tensor added up over the workers, in its own shape and memory format."""
+    """Return each tensor summed over the workers, in its own shape and memory format."""
     together = torch.cat([tensor.flatten() for tensor in tensors])
     distributed.all_reduce(together)
     parts = together.split([tensor.numel() for tensor in tensors])  # type: ignore[no-untyped-call]
