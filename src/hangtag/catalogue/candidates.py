@@ -1,4 +1,4 @@
-"""The products of a split in the making: their photo, their duplicates, why one cannot take part."""
+"""The products of a split being made: their photo, their duplicates, and why some cannot take part."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,17 +15,14 @@ from hangtag.domain.errors import CatalogueError
 RARE_CLASS: Final = "rare_class"
 NO_SPLIT: Final = "no_split"
 BAD_PHOTO: Final = "photo_"
-"""Notes on dropped products, besides `NO_PHOTO` and `NO_LABEL`.
-
-A photo that cannot be decoded gives `photo_` and its reason code.
-"""
+"""The prefix of the note on a photo that cannot be decoded. The reason code follows."""
 
 
 @dataclass(slots=True)
 class Candidate:
-    """A product on its way to a split. `note` says why it is dropped, `group` numbers its duplicates.
+    """A product to be split. `note` says why it is dropped, `group` is the number of its duplicate group.
 
-    `given` is the split that the catalogue itself puts it into.
+    `given` is the split that the catalogue itself assigns.
     """
 
     id: str
@@ -39,7 +36,7 @@ class Candidate:
 
 
 def sort_by_id(cleaned: pa.Table) -> pa.Table:
-    """Return the table in the order of its ids, 9 before 10.
+    """Return the table sorted by id in natural order, 9 before 10.
 
     Raises `CatalogueError` if an id is missing or duplicated.
     """
@@ -52,7 +49,7 @@ def sort_by_id(cleaned: pa.Table) -> pa.Table:
 
 
 def read_candidates(cleaned: pa.Table, label_column: str, photos: Mapping[str, str]) -> list[Candidate]:
-    """Return a candidate for each row of a cleaned table, in its order."""
+    """Return a candidate for each row of a cleaned table, in order."""
     ids = cleaned[ID].to_pylist()
     labels = cleaned[label_column].to_pylist()
     years = cleaned[YEAR].to_pylist() if YEAR in cleaned.column_names else [None] * len(ids)
@@ -65,14 +62,14 @@ def read_candidates(cleaned: pa.Table, label_column: str, photos: Mapping[str, s
 
 
 def note_bad_photos(candidates: Sequence[Candidate], prints: Mapping[str, PhotoPrint]) -> None:
-    """Note the candidates whose photo cannot be decoded."""
+    """Mark the candidates whose photo cannot be decoded."""
     for candidate in candidates:
         if candidate.photo is not None and (reason := prints[candidate.photo].reason) is not None:
             candidate.note = f"{BAD_PHOTO}{reason}"
 
 
 def note_rare(candidates: Sequence[Candidate], min_examples: int) -> None:
-    """Note the candidates whose label has fewer than `min_examples` that could take part."""
+    """Mark the candidates whose label has fewer than `min_examples` usable ones."""
     usable = [candidate for candidate in candidates if candidate.note is None]
     counts = Counter(candidate.label for candidate in usable)
     for candidate in usable:
@@ -81,9 +78,9 @@ def note_rare(candidates: Sequence[Candidate], min_examples: int) -> None:
 
 
 def note_given(candidates: Sequence[Candidate], names: Sequence[str | None]) -> None:
-    """Read where the catalogue puts each candidate, and note those that it puts nowhere.
+    """Read the split that the catalogue assigns to each candidate, and mark those without one.
 
-    Raises `CatalogueError` for a name that stands for no split.
+    Raises `CatalogueError` for an unknown name of a split.
     """
     for candidate, name in zip(candidates, names, strict=True):
         split = DROPPED if name is None else read_split_name(name)
@@ -96,9 +93,9 @@ def note_given(candidates: Sequence[Candidate], names: Sequence[str | None]) -> 
 
 
 def number_groups(candidates: Sequence[Candidate], prints: Mapping[str, PhotoPrint]) -> None:
-    """Give each candidate the number of its duplicate group, counted from 0 in the order of the candidates.
+    """Give each candidate the number of its duplicate group, counted from 0 in candidate order.
 
-    A product without a good photo is a group of its own.
+    A product without a good photo is a group by itself.
     """
     groups = group_duplicates([candidate.photo for candidate in candidates], prints)
     for candidate, group in zip(candidates, groups, strict=True):
@@ -106,9 +103,9 @@ def number_groups(candidates: Sequence[Candidate], prints: Mapping[str, PhotoPri
 
 
 def join_groups(candidates: Sequence[Candidate], values: Sequence[str | None]) -> None:
-    """Join the duplicate groups of candidates that share a value, and of those that share a duplicate, and so on.
+    """Merge the duplicate groups of candidates that share a value, transitively.
 
-    `values` has one for each candidate; a missing one joins nothing. Groups are numbered anew, from 0.
+    `values` has one for each candidate; a missing one merges nothing. Groups are renumbered from 0.
     """
     parent: dict[object, object] = {}
 

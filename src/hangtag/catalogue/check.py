@@ -1,6 +1,6 @@
-"""Check a catalogue: what is wrong with its table, its photos, and between them.
+"""Checking a catalogue: its table, its photos, and whether they match.
 
-With decoding, each photo must open and show a product, and equal photos must have equal labels.
+With decoding, each photo must open and show a product, and identical photos must have identical labels.
 """
 
 from collections import Counter, defaultdict
@@ -22,14 +22,14 @@ from hangtag.imaging.fingerprint import Fingerprint, fingerprint_photo, near_dup
 from hangtag.imaging.quality import PhotoQuality, inspect_photo
 
 USUAL_SHARE: Final = 0.5
-"""A size is a catalogue's usual one when more than this share of its photos have it."""
+"""A size is a catalogue's usual one if more than this share of its photos have it."""
 
 
 NAMED_IDS: Final = 5
-"""How many ids a detail names before it says how many more there are."""
+"""How many ids a message lists before it only counts the rest."""
 
 Values = Mapping[str, Sequence[str]]
-"""The ids behind each value of a column."""
+"""The ids with each value of a column."""
 
 
 class SeenPhoto(NamedTuple):
@@ -40,7 +40,7 @@ class SeenPhoto(NamedTuple):
 
 
 def see_photo(catalogue: Catalogue, name: str) -> SeenPhoto | PhotoError:
-    """Open one photo; return what was seen, or why nothing was."""
+    """Open one photo. Return its properties, or why it could not be opened."""
     try:
         quality, image = inspect_photo(catalogue.read_photo(name))
     except PhotoError as error:
@@ -49,7 +49,7 @@ def see_photo(catalogue: Catalogue, name: str) -> SeenPhoto | PhotoError:
 
 
 def find_usual_size(seen: Mapping[str, SeenPhoto]) -> tuple[int, int] | None:
-    """Return the (width, height) in pixels that most photos have, or None if no size prevails."""
+    """Return the (width, height) in pixels that most photos have; None if no size prevails."""
     sizes = Counter((photo.quality.width, photo.quality.height) for photo in seen.values())
     if not sizes:
         return None
@@ -60,7 +60,7 @@ def find_usual_size(seen: Mapping[str, SeenPhoto]) -> tuple[int, int] | None:
 def iter_quality_findings(
     photos: Mapping[str, SeenPhoto | PhotoError], usual_size: tuple[int, int] | None, rows: Rows
 ) -> Iterator[Finding]:
-    """Iterate what is wrong with each photo on its own."""
+    """Iterate the findings about single photos."""
     for name, seen in photos.items():
         id_ = rows.id_of(name)
         if isinstance(seen, PhotoError):
@@ -134,7 +134,7 @@ def _iter_group_findings(
 
 
 def _iter_disagreements(names: Sequence[str], rows: Rows) -> Iterator[tuple[str, Values]]:
-    """Iterate the label columns in which photos bear different values. A missing value contradicts none."""
+    """Iterate the label columns in which photos have different values. A missing value contradicts nothing."""
     for position, column in enumerate(rows.label_columns):
         ids: dict[str, list[str]] = defaultdict(list)
         for name in names:
@@ -172,8 +172,8 @@ def check_catalogue(
 ) -> CheckResult:
     """Check a catalogue. With `decode`, every photo is opened, in several threads, and compared to the others.
 
-    With `guesses`, the labels are judged by them. Raises `CatalogueError` if the table or the folder of photos cannot
-    be read, and `UsageError` for guesses about other products.
+    With `guesses`, which are predictions, labels are checked against them. Raises `CatalogueError` if the table or the
+    folder of photos cannot be read, and `UsageError` for guesses about other products.
     """
     rows = read_rows(catalogue)
     findings = list(iter_row_findings(rows))
@@ -206,7 +206,7 @@ def _open_all(
 
 
 def _decode_settings(usual_size: tuple[int, int] | None) -> dict[str, object]:
-    """Return the limits that photos were judged by, for the report."""
+    """Return the limits used to judge photos, for the report."""
     return {
         "usual_size": usual_size,
         "blank_contrast": quality.BLANK_CONTRAST,

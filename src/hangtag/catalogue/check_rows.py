@@ -1,4 +1,4 @@
-"""Check the rows of a catalogue against its photos: every row has its photo and every photo its row."""
+"""Checking the rows of a catalogue against its photos: every row needs its photo and every photo its row."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
@@ -17,10 +17,10 @@ Labels = tuple[str | None, ...]
 
 @dataclass(slots=True)
 class Rows:
-    """The rows of a catalogue as far as a check needs them.
+    """The rows of a catalogue, reduced to what a check needs.
 
-    `label_columns` are those of `LABEL_COLUMNS` that the table has; `labels` holds each id's values in their
-    order. `photos` says which photo shows which of them, `other_files` counts the files that are not photos by ending.
+    `label_columns` are those of `LABEL_COLUMNS` that the table has; `labels` holds each id's values in that order.
+    `photos` says which photo shows which product. `other_files` counts files that are not photos, by ending.
     """
 
     label_columns: tuple[str, ...]
@@ -31,12 +31,12 @@ class Rows:
     other_files: Mapping[str, int] = field(default_factory=dict)
 
     def id_of(self, photo: str) -> str:
-        """Return the id of the product that a photo shows, or would show if there were a row of it."""
+        """Return the id of the product that a photo shows, or would show if there were a row for it."""
         return self.photos.id_of.get(photo) or product_id(photo)
 
 
 def read_rows(catalogue: Catalogue) -> Rows:
-    """Read the table and the names of the photos. Of several rows with one id the first counts, as in `hangtag clean`.
+    """Read the table and the names of the photos. Of several rows with one id, the first counts, as in `hangtag clean`.
 
     Raises `CatalogueError` if the table or the folder of photos cannot be read.
     """
@@ -64,7 +64,7 @@ def read_rows(catalogue: Catalogue) -> Rows:
 
 
 def iter_row_findings(rows: Rows) -> Iterator[Finding]:
-    """Iterate what is wrong between the rows and the photos, without opening one."""
+    """Iterate the mismatches between rows and photos, without opening photos."""
     for id_ in rows.labels:
         if id_ not in rows.photos.photo_of:
             yield Finding(FindingKind.MISSING_PHOTO, _why_missing(rows.photos.candidates.get(id_)), id=id_)
@@ -87,7 +87,7 @@ def _why_missing(match: Match | None) -> str:
 
 
 def iter_twin_labels(rows: Rows) -> Iterator[Finding]:
-    """Iterate the labels of a column that differ in capitals, spaces and signs only: most likely one class."""
+    """Iterate the labels of a column that differ only in case, spaces and punctuation: most likely one class."""
     for position, column in enumerate(rows.label_columns):
         counts = Counter(values[position] for values in rows.labels.values())
         twins: defaultdict[str, list[str]] = defaultdict(list)
@@ -102,5 +102,5 @@ def iter_twin_labels(rows: Rows) -> Iterator[Finding]:
 
 
 def _letters(label: str) -> str:
-    """Return the letters and digits of a label; of one that has none, the whole label."""
+    """Return the letters and digits of a label, or the whole label if it has none."""
     return "".join(filter(str.isalnum, label.casefold())) or label

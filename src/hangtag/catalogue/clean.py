@@ -1,4 +1,4 @@
-"""Clean a catalogue: every line of its table becomes a product, or a reject with a reason."""
+"""Cleaning a catalogue: every line of its table becomes a product, or a reject with a reason."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -42,8 +42,8 @@ class CleanReport:
 def clean_catalogue(catalogue: Catalogue, output_folder: Path) -> CleanReport:
     """Clean a catalogue's table into `cleaned.csv`, `cleaned.parquet`, `rejects.csv` and `clean-report.json`.
 
-    Memory does not grow with the table. The first row of an id is kept, later ones are rejected. Either all
-    files are written or, on any exception, none.
+    Memory does not grow with the table. Of rows with the same id, the first is kept and the others are rejected. If
+    any exception is raised, no file is written.
 
     Raises `CatalogueError` if the table cannot be read or the files cannot be written.
     """

@@ -1,7 +1,6 @@
 """Making a custom set: a table for a folder of your own photos, with checked labels.
 
-Labels come from the folders' names or from a table: one written by hand, proposals that were edited, or an older
-custom set.
+Labels come from folder names or from a table: one written by hand, edited proposals, or an older custom set.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,9 +37,9 @@ Labels = dict[str, str]
 
 @dataclass
 class Labelling:
-    """The labels of photos by name, what was wrong with some of them, and what could have been meant otherwise.
+    """The labels of photos by name, problems with some of them, and other possible meanings.
 
-    `problems` and `doubts` are by what they speak of: a folder, or a line of a file.
+    `problems` and `doubts` are by their subject: a folder, or a line of a file.
     """
 
     labels: dict[str, Labels] = field(default_factory=dict)
@@ -51,8 +50,8 @@ class Labelling:
 def list_custom_photos(folder: Path) -> list[str]:
     """Return the names of a custom set's photos: those in `images_custom/`, or else those in the folder itself.
 
-    Raises `UsageError` if the folder is a catalogue's without `images_custom/`, `CatalogueError` if there are no
-    photos or two of them, or one, can bear no id.
+    Raises `UsageError` if the folder is a catalogue's without `images_custom/`, and `CatalogueError` if there are no
+    photos, or names do not give unique ids.
     """
     if (folder / TABLE_NAME).is_file() and not (folder / CUSTOM_PHOTO_FOLDER).is_dir():
         fix = f"Put your own photos into {CUSTOM_PHOTO_FOLDER}/ next to it."
@@ -80,7 +79,7 @@ def _check_ids(photos: PhotoFolder, names: Sequence[str]) -> None:
 
 
 def label_by_folders(names: Sequence[str], known: KnownLabels) -> Labelling:
-    """Read the labels of photos from the names of the folders that they lie in."""
+    """Read the labels of photos from the names of their folders."""
     labelling = Labelling()
     folders = {name: str(PurePosixPath(name).parent) for name in names if "/" in name}
     checked = {folder: known.read_folders(folder.split("/")) for folder in dict.fromkeys(folders.values())}
@@ -106,7 +105,7 @@ def count_other_files(folder: Path) -> dict[str, int]:
 
 
 def find_bad_photos(folder: Path, names: Sequence[str], on_progress: OnProgress = silent) -> dict[str, str]:
-    """Open every photo; return those that cannot be decoded, and why."""
+    """Open every photo. Return those that cannot be decoded, and why."""
     photos = custom_photos(folder)
 
     def why(name: str) -> str | None:
@@ -120,7 +119,7 @@ def find_bad_photos(folder: Path, names: Sequence[str], on_progress: OnProgress 
 
 
 def write_custom_set(folder: Path, names: Sequence[str], labels: Mapping[str, Labels]) -> Path:
-    """Write the table of a custom set, a row for each photo with a label or without, and return it.
+    """Write the table of a custom set, one row per photo, labelled or not, and return it.
 
     Raises `CatalogueError` if it cannot be written.
     """
@@ -142,19 +141,19 @@ def _iter_rows(names: Sequence[str], labels: Mapping[str, Labels]) -> Iterator[l
 
 
 PHOTO_COLUMNS: Final = ("photo", "file", "path", ID)
-"""Which column names the photos: the first of these that is there."""
+"""The possible names of the column of photos, in order of preference."""
 
 VALUE_COLUMNS: Final = (*LABEL_COLUMNS, YEAR, NAME)
 
 Proposals = Mapping[str, Mapping[str, tuple[str, float]]]
-"""For photos by name, a label and its confidence (0 to 1) by column."""
+"""Labels with confidences (0 to 1), by photo name and column."""
 
 
 def label_by_file(path: Path, names: Sequence[str], known: KnownLabels) -> Labelling:
-    """Read the labels of photos from a table of any form that hangtag reads.
+    """Read the labels of photos from a table of any supported format.
 
-    A photo may be written as its path, with folders around it or without, with its ending or without. Raises
-    `CatalogueError` if the table cannot be read, and `UsageError` if it names no photos or has no labels.
+    Photos may be named by path or file name, with or without extension. Raises `CatalogueError` if the table cannot be
+    read, and `UsageError` if it names no photos or has no labels.
     """
     table = _in_usual_capitals(read_table(path))
     photo_column = next((column for column in PHOTO_COLUMNS if column in table.column_names), None)
@@ -197,7 +196,7 @@ def _read_row(
 
 
 def _in_usual_capitals(table: pa.Table) -> pa.Table:
-    """Return a table whose columns are called as hangtag writes them, whatever their capitals."""
+    """Return a table with its columns renamed to hangtag's spelling, ignoring case."""
     usual = {name.casefold(): name for name in (*PHOTO_COLUMNS, *VALUE_COLUMNS)}
     keys = [single_spaced(name).casefold() for name in table.column_names]
     names = [
@@ -219,7 +218,7 @@ def _find_label_columns(path: Path, table: pa.Table) -> list[str]:
 def write_proposals(
     path: Path, names: Sequence[str], labels: Mapping[str, Labels], proposals: Proposals
 ) -> None:
-    """Write the labels that are known, and proposals for the others with their confidences, to be edited.
+    """Write the known labels, and proposals for the others with their confidences, for editing.
 
     The table can be read back with `label_by_file`. Raises `CatalogueError` if it cannot be written.
     """

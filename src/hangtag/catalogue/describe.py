@@ -1,6 +1,6 @@
-"""Statistics of a catalogue: products by class, missing values and where, sample photos of each class.
+"""Statistics of a catalogue: products by class, missing values and where they occur, sample photos of each class.
 
-Figures and the page are made of these statistics elsewhere (`describe_plots`, `describe_report`).
+`describe_plots` and `describe_report` turn them into figures and a page.
 """
 
 import math
@@ -22,7 +22,7 @@ from hangtag.imaging.decode import open_photo
 from hangtag.tables.matching import match_products
 
 PHOTO: Final = "photo"
-"""What is missing where a product has no photo."""
+"""What is missing if a product has no photo."""
 
 TIMES_AS_MANY: Final = 2.0
 UNLIKELY: Final = 0.001
@@ -30,10 +30,10 @@ UNLIKELY: Final = 0.001
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Something is missing in one class far more often than elsewhere.
+    """Something that is missing in one class far more often than elsewhere.
 
-    Of `missing` products without `what`, a column's value or a photo, `missing_in_label` have `label` in `column`;
-    `label_products` of all products have it.
+    Of the `missing` products without `what` (a column's value or a photo), `missing_in_label` have `label` in `column`;
+    of all products, `label_products` have it.
     """
 
     what: str
@@ -47,9 +47,9 @@ class Gap:
 def find_gaps(table: pa.Table, has_photo: pa.Array, columns: Collection[str]) -> tuple[Gap, ...]:
     """Find the gaps of a cleaned table; `has_photo` is bool (rows), `columns` are those that hold classes.
 
-    A gap is told when its class has at least twice its share of what is missing, and when chance would do that to any
-    class of the column in less than one case of a thousand. Of the levels one is told and of the other columns
-    one, each time that which explains most, and of several the smallest class.
+    A gap is reported if its class has at least twice its share of what is missing, and if the chance of that happening
+    to any class of the column is below one in a thousand. Of the category levels and of the other columns, one each is
+    reported: the one that explains most, and among equals the smallest class.
     """
     gaps: list[Gap] = []
     for what in (PHOTO, *(name for name in table.column_names if name != ID)):
@@ -78,7 +78,7 @@ def _iter_gaps(table: pa.Table, lacking: pa.Table, what: str, column: str) -> It
 def _divergence(observed: float, expected: float) -> float:
     """Return the Kullback-Leibler divergence of two shares, in nats.
 
-    `exp(-n * divergence)` bounds the probability that a share this large comes up in n draws (Chernoff).
+    `exp(-n * divergence)` bounds the probability that a share this large occurs in n draws (Chernoff).
     """
     rest = 0.0 if observed == 1 else (1 - observed) * math.log((1 - observed) / (1 - expected))
     return observed * math.log(observed / expected) + rest
@@ -90,18 +90,18 @@ def _count(table: pa.Table, column: str) -> dict[str, int]:
 
 
 SAMPLES: Final = 4
-"""How many photos stand for a class."""
+"""How many sample photos a class has."""
 
 OPENED_PHOTOS: Final = 4_000
-"""From how many photos, spread over the catalogue, the sizes are told: a third of a second instead of three."""
+"""How many photos, spread over the catalogue, are opened to count sizes: a third of a second instead of three."""
 
 FEW_CLASSES: Final = 50
 TEXT_SHARE: Final = 0.1
-"""A column of more than `FEW_CLASSES` values, more than a tenth of them different, holds text and not classes."""
+"""A column with over `FEW_CLASSES` values, more than a tenth of them distinct, holds text instead of classes."""
 
 
 class Kind(StrEnum):
-    """What a column holds."""
+    """The type of a column."""
 
     LEVEL = "level"
     ATTRIBUTE = "attribute"
@@ -111,9 +111,9 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: products without a value, different values, and (label, products), the largest first.
+    """One column: products without a value, distinct values, and (label, products), the largest first.
 
-    `counts` are empty for text, of which only the number of different values (`classes`) is told.
+    For text, `counts` is empty, and only the number of distinct values (`classes`) is given.
     """
 
     name: str
@@ -125,7 +125,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class PhotoSizes:
-    """The sizes, as (`60x80`, photos), of so many `opened` photos; `unreadable` ones are among these."""
+    """The sizes, as (`60x80`, photos), of the `opened` photos, which include `unreadable` ones."""
 
     opened: int
     unreadable: int
@@ -134,12 +134,12 @@ class PhotoSizes:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """What is in one catalogue.
+    """The contents of one catalogue.
 
     `columns` are all but the id, the `levels` first. `paths` are (labels of the levels, products), the largest first,
-    with None if a product has no label. `years` are (year, products) in order of time. `samples` name up to four
-    photos of each label: column -> label -> names. They are drawn by the names' checksums, so that the same photos
-    give the same samples.
+    with None if a product has no label. `years` are (year, products) in chronological order. `samples` names up to four
+    photos of each label: column -> label -> names. They are selected by checksums of the names, so the same photos
+    always give the same samples.
     """
 
     name: str
@@ -156,16 +156,16 @@ class Statistics:
     samples: Mapping[str, Mapping[str, tuple[str, ...]]]
 
     def column(self, name: str) -> Column | None:
-        """Return a column by its name; None when the catalogue has no such column."""
+        """Return a column by name; None if the catalogue does not have it."""
         return next((column for column in self.columns if column.name == name), None)
 
     def to_json(self) -> dict[str, Any]:
-        """Return all of it as plain JSON."""
+        """Return everything as JSON values."""
         return asdict(self)
 
 
 def describe_catalogue(catalogue: Catalogue, table: pa.Table) -> Statistics:
-    """Count a catalogue by its cleaned table. Of the photos, some are opened as far as their size.
+    """Count a catalogue by its cleaned table. Some photos are opened to read their size.
 
     Raises `CatalogueError` if there is no folder of photos.
     """
@@ -257,15 +257,15 @@ COUNT: Final = "count"
 SHARE: Final = "share"
 TOTAL: Final = "total"
 MISSING_NAME: Final = "(missing)"
-"""What a cross table calls the column of products without a value."""
+"""The name of a cross table's column for products without a value."""
 
 
 def count_products(table: pa.Table, columns: Sequence[str]) -> pa.Table:
-    """Return one row per combination of values that exists, with its `count` and its `share` (0 to 1).
+    """Return one row per existing combination of values, with its `count` and its `share` (0 to 1).
 
-    The largest comes first; a missing value counts as a value of its own (null).
+    The largest comes first. A missing value (null) counts as a value.
 
-    Raises `UsageError` naming the columns there are when one is unknown, or when none or one twice is given.
+    Raises `UsageError`, listing the columns, if one is unknown, or if none or the same one twice is given.
     """
     _check_columns(table, columns)
     counts = Counter(zip(*(table[column].to_pylist() for column in columns), strict=True))
@@ -285,7 +285,7 @@ def count_products(table: pa.Table, columns: Sequence[str]) -> pa.Table:
 def cross_table(counts: pa.Table) -> pa.Table:
     """Turn the counts of two columns into a row per value of the first and a column per value of the second.
 
-    Rows and columns are ordered by their sums, the largest first; the last column is each row's `total`.
+    Rows and columns are sorted by their sums, the largest first; the last column is each row's `total`.
     """
     down = counts.column_names[0]
     cells: Counter[tuple[object, object]] = Counter()
@@ -305,7 +305,7 @@ def cross_table(counts: pa.Table) -> pa.Table:
 
 
 def _free_name(name: str, taken: Container[str]) -> str:
-    """Return the name, or a longer one where a catalogue has a column or a class of that name."""
+    """Return the name, extended if a column or class of the catalogue has it already."""
     while name in taken:
         name += "_"
     return name

@@ -1,4 +1,4 @@
-"""The pictures of a description: figures of how products are distributed and what is missing, and sample photos."""
+"""The pictures of a description: figures of distributions and missing values, and sample photos."""
 
 import io
 from collections.abc import Collection, Mapping, Sequence
@@ -37,16 +37,16 @@ CATALOGUE: Final = "catalogue"
 CUSTOM: Final = "custom set"
 
 SHOWN_CLASSES: Final = 40
-"""So many of the largest classes get a bar of their own; the others share one."""
+"""How many of the largest classes get their own bar. The others share one."""
 
 TAIL_CLASSES: Final = 30
-"""From more classes on, their sizes are also drawn by rank, all of them."""
+"""If there are more classes than this, the sizes of all of them are also drawn by rank."""
 
 Counts = Mapping[str, int]
 
 
 def plot_classes(column: Column, own: Column | None) -> "Figure":
-    """Draw the share of each class, and next to it that of the custom set, so that 20 products compare to 40,000.
+    """Draw the share of each class, next to that in the custom set, so that 20 products compare to 40,000.
 
     Shares are of the products that have a value.
     """
@@ -64,7 +64,7 @@ def plot_classes(column: Column, own: Column | None) -> "Figure":
 
 
 def plot_long_tail(column: Column) -> "Figure":
-    """Draw the sizes of all classes, the largest first, and which of them have few examples."""
+    """Draw the sizes of all classes, the largest first, and mark those with few examples."""
     sizes = [count for _, count in column.counts]
     many = sum(size >= FEW_EXAMPLES for size in sizes)
     figure = new_figure(3.0)
@@ -97,7 +97,7 @@ def plot_long_tail(column: Column) -> "Figure":
 
 
 def plot_years(statistics: Statistics, custom: Statistics | None) -> "Figure":
-    """Draw how many products are of each year; shares, where there is a custom set with years."""
+    """Draw how many products each year has, or shares if there is a custom set with years."""
     sets = {CATALOGUE: dict(statistics.years)}
     if custom is not None and custom.years:
         sets[CUSTOM] = dict(custom.years)
@@ -114,7 +114,7 @@ def plot_years(statistics: Statistics, custom: Statistics | None) -> "Figure":
 
 
 def plot_missing(statistics: Statistics, custom: Statistics | None) -> "Figure":
-    """Draw the share of products without a photo, and without a value of each column that lacks some."""
+    """Draw the share of products without a photo, and without a value in each column that has gaps."""
     sets = {CATALOGUE: statistics} if custom is None else {CATALOGUE: statistics, CUSTOM: custom}
     missing = {name: count_missing(described) for name, described in sets.items()}
     lacking = [what for what in missing[CATALOGUE] if any(counts.get(what) for counts in missing.values())]
@@ -124,14 +124,14 @@ def plot_missing(statistics: Statistics, custom: Statistics | None) -> "Figure":
 
 
 def count_missing(statistics: Statistics) -> dict[str, int]:
-    """Return how many products have no photo, and no value of each column."""
+    """Return how many products have no photo, and how many have no value in each column."""
     return {PHOTO: statistics.products_without_photo} | {
         column.name: column.missing for column in statistics.columns
     }
 
 
 def _draw_shares(counts: Mapping[str, Counts], totals: Mapping[str, int], title: str) -> "Figure":
-    """Draw counts as percentages of each set's total, with the counts themselves in writing."""
+    """Draw counts as percentages of each set's total, with the counts as text."""
     shares = {
         name: {label: count / max(1, totals[name]) for label, count in found.items()}
         for name, found in counts.items()
@@ -152,14 +152,14 @@ def _sum_up(counts: Counts, labels: Collection[str], name: str) -> dict[str, int
 
 
 def _present(column: Column, own: Column | None) -> dict[str, Counts]:
-    """Return the sets that have values of a column."""
+    """Return the sets that have values in a column."""
     sets: dict[str, Counts] = {CATALOGUE: dict(column.counts)}
     return sets if own is None or not own.counts else sets | {CUSTOM: dict(own.counts)}
 
 
 CELL: Final = (60, 80)
 LARGE_CELL: Final = (96, 128)
-"""Width and height in pixels that a photo is fitted into: a thumbnail, and one that shows more."""
+"""The width and height in pixels into which a photo is fitted: for thumbnails, and for larger photos."""
 
 GAP: Final = 4
 CAPTION_HEIGHT: Final = 22
@@ -169,7 +169,7 @@ SHEET_COLUMNS: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """Photos of one class side by side, and what is written under them."""
+    """Photos of one class side by side, and their caption."""
 
     image: Image.Image
     caption: str
@@ -184,7 +184,7 @@ class Strip:
 def make_strip(
     rows: Sequence[tuple[Catalogue, Sequence[str]]], caption: str, cell: tuple[int, int] = CELL
 ) -> Strip | None:
-    """Lay photos side by side, those of each catalogue in a row of their own; None when none can be shown."""
+    """Lay photos side by side, one row per catalogue; None if none can be shown."""
     found = [
         [image for name in names if (image := _load(catalogue, name, cell))] for catalogue, names in rows
     ]
@@ -204,7 +204,7 @@ def make_strip(
 def make_strips(
     catalogue: Catalogue, samples: Mapping[str, Sequence[str]], captions: Mapping[str, str]
 ) -> list[Strip]:
-    """Return a strip for each class in the order of its `captions`; a class without a photo has none."""
+    """Return a strip for each class in the order of its `captions`. A class without photos has none."""
     strips = (
         make_strip([(catalogue, samples.get(label, ()))], caption) for label, caption in captions.items()
     )
@@ -214,7 +214,7 @@ def make_strips(
 def draw_sheet(strips: Sequence[Strip]) -> bytes:
     """Return a contact sheet of strips, from left to right, as a PNG.
 
-    Raises `UsageError` if matplotlib, whose letters it is written in, is not installed.
+    Raises `UsageError` if matplotlib, whose fonts are used, is not installed.
     """
     font = ImageFont.truetype(_find_font(), 13)
     columns = min(SHEET_COLUMNS, len(strips))
@@ -236,7 +236,7 @@ def _load(catalogue: Catalogue, name: str, cell: tuple[int, int]) -> Image.Image
     try:
         return ImageOps.contain(decode_photo(catalogue.read_photo(name), at_least=cell), cell)
     except PhotoError:
-        return None  # `hangtag check` tells of it
+        return None  # `hangtag check` reports it
 
 
 def _find_font() -> Path:

@@ -46,16 +46,16 @@ OnStep = Callable[[str], None]
 
 
 class Described(NamedTuple):
-    """A catalogue and what is in it."""
+    """A catalogue and its statistics."""
 
     catalogue: Catalogue
     statistics: Statistics
 
 
 def write_description(main: Described, own: Described | None, folder: Path, on_step: OnStep) -> Path:
-    """Write `describe.html`, its figures as PNG files and `statistics.json`; return the page.
+    """Write `describe.html`, its figures as PNG files and `statistics.json`. Return the page.
 
-    `own` is the custom set, if any. `on_step` is told what is being worked on.
+    `own` is the custom set, if any. `on_step` is called with a description of each step.
 
     Raises `UsageError` if the extra `report` is not installed or a file cannot be written.
     """
@@ -72,7 +72,7 @@ def write_description(main: Described, own: Described | None, folder: Path, on_s
 
 
 class _DescriptionPage:
-    """Builds the page from the top down, and writes each figure as a file on the way."""
+    """Builds the page from top to bottom, and writes each figure as a file on the way."""
 
     def __init__(self, main: Described, own: Described | None, folder: Path, on_step: OnStep) -> None:
         self._main = main
@@ -133,7 +133,7 @@ class _DescriptionPage:
         self._add_strips(f"samples-{column.name}", strips, f"Photos of {which} of {column.name}")
 
     def _add_custom_photos(self) -> None:
-        """Show photos of the custom set under those of the catalogue, class by class at the last level."""
+        """Show photos of the custom set below those of the catalogue, class by class at the last level."""
         if self._own is None or not self._own.statistics.levels:
             return
         level = self._own.statistics.levels[-1]
@@ -239,7 +239,7 @@ class _DescriptionPage:
         self._page.add_picture(png, alternative)
 
     def _write_file(self, name: str, png: bytes) -> None:
-        plain = re.sub(r"[^\w-]+", "_", name)  # a column may be called anything
+        plain = re.sub(r"[^\w-]+", "_", name)  # column names may contain anything
         write_whole(png, self._folder / f"{plain}.png")
 
     def _sets(self) -> list[Statistics]:

@@ -8,14 +8,14 @@ from hangtag.catalogue.describe import PHOTO, Column, Gap, Statistics
 from hangtag.domain.text import render_count, render_share
 
 FEW_EXAMPLES: Final = 100
-"""With fewer products a class is hard to learn, and its figures are mostly chance."""
+"""A class with fewer products is hard to learn, and its figures are mostly chance."""
 
 MANY_CLASSES: Final = 10
 NAMED: Final = 6
 
 
 def say_totals(statistics: Statistics, custom: Statistics | None) -> str:
-    """Say in a sentence what is there: the lead of the page, the first line on the screen."""
+    """Summarise the contents in a sentence: the lead of the page, the first line on the screen."""
     leaf = statistics.column(statistics.levels[-1]) if statistics.levels else None
     classes = "" if leaf is None else f" in {render_count(leaf.classes, 'class', 'classes')} of {leaf.name}"
     photos = render_count(statistics.photos, "photo", "photos")
@@ -27,7 +27,7 @@ def say_totals(statistics: Statistics, custom: Statistics | None) -> str:
 
 
 def say_notable(statistics: Statistics, custom: Statistics | None) -> list[str]:
-    """Say what a reader should know before using the catalogue, each point in a sentence or two."""
+    """Describe what a reader should know before using the catalogue, each point in a sentence or two."""
     said: list[str] = []
     levels = [column for name in statistics.levels if (column := statistics.column(name)) is not None]
     if levels:
@@ -40,7 +40,7 @@ def say_notable(statistics: Statistics, custom: Statistics | None) -> list[str]:
 
 
 def say_balance(column: Column) -> str:
-    """Say which class of a column is the largest and how the others compare; nothing of a single class."""
+    """Describe a column's largest class and how the others compare; empty for a single class."""
     if column.classes < 2 or not column.counts:  # noqa: PLR2004 - one class cannot be unbalanced
         return ""
     filled = sum(count for _, count in column.counts)
@@ -55,7 +55,7 @@ def say_balance(column: Column) -> str:
 
 
 def say_rare(column: Column) -> str:
-    """Say how many classes of a column have few examples; nothing if none has."""
+    """Describe how many classes of a column have few examples; empty if none has."""
     few = [count for _, count in column.counts if count < FEW_EXAMPLES]
     if not few:
         return ""
@@ -69,7 +69,7 @@ def say_rare(column: Column) -> str:
 
 
 def say_gaps(gaps: Sequence[Gap], products: int) -> str:
-    """Say in which classes one thing is missing; nothing if it is missing all over the catalogue."""
+    """Describe in which classes one thing is missing; empty if it is missing all over the catalogue."""
     return ", ".join(
         f"{gap.missing_in_label:,} in {gap.column} {gap.label} ({render_share(gap.missing_in_label / gap.missing)}, "
         f"against {render_share(gap.label_products / products)} of all products)"
@@ -78,7 +78,7 @@ def say_gaps(gaps: Sequence[Gap], products: int) -> str:
 
 
 def say_comparison(column: Column, own: Column) -> str:
-    """Say which classes of the catalogue a custom set has, and which it has that the catalogue has not."""
+    """Describe which classes of the catalogue a custom set has, and which it has that the catalogue lacks."""
     known, theirs = dict(column.counts), dict(own.counts)
     lacking = [label for label in known if label not in theirs]
     strange = [label for label in theirs if label not in known]
@@ -103,7 +103,7 @@ def _say_photos(statistics: Statistics) -> str:
 
 
 def _say_values(statistics: Statistics) -> str:
-    """Say where the column that lacks most values lacks them, of those that do so not by chance."""
+    """Describe where the column with most missing values lacks them, considering only significant gaps."""
     gaps = [gap for gap in statistics.gaps if gap.what != PHOTO]
     if not gaps:
         return ""
@@ -148,13 +148,13 @@ def _say_custom(levels: Sequence[Column], custom: Statistics) -> Iterator[str]:
 
 
 def _classes_of_half(column: Column) -> int:
-    """Return how many of the largest classes it takes to hold half of the products."""
+    """Return how many of the largest classes together have half of the products."""
     held = list(accumulate(count for _, count in column.counts))
     return 1 + sum(products < held[-1] / 2 for products in held)
 
 
 def _join(names: Sequence[str]) -> str:
-    """Write names as a sentence lists them; of many the first ones."""
+    """List names as in a sentence, shortened if there are many."""
     if len(names) > NAMED:
         return f"{', '.join(names[: NAMED - 1])} and {len(names) - NAMED + 1:,} more"
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,4 +1,4 @@
-"""What `hangtag check` finds: kinds, severities, the table of findings and its files."""
+"""The findings of `hangtag check`: kinds, severities, the table of findings and its files."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -24,7 +24,7 @@ class Severity(StrEnum):
 
 
 class FindingKind(StrEnum):
-    """What was found. The value is the stable code."""
+    """The kind of a finding. The value is the stable code."""
 
     MISSING_PHOTO = "missing_photo"
     UNDECODABLE = "undecodable"
@@ -49,7 +49,7 @@ class FindingKind(StrEnum):
 
     @property
     def severity(self) -> Severity:
-        """How bad it is."""
+        """How severe it is."""
         return _MEANINGS[self].severity
 
     @property
@@ -101,7 +101,7 @@ _MEANINGS: Final[Mapping[FindingKind, _Meaning]] = {
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """A given label that is probably wrong, and the one suggested instead.
+    """A given label that is probably wrong, and the suggested one.
 
     The probabilities are those of a model that had not seen the photo; `rank` 1 is the worst of its column.
     """
@@ -115,17 +115,16 @@ class Suspect:
 
 
 SUSPECT_COLUMNS: Final = tuple(field.name for field in fields(Suspect))
-"""The columns that a table of findings has for suspect labels."""
+"""The columns for suspect labels in a table of findings."""
 
 _PROBABILITIES: Final = ("given_probability", "suggested_probability")
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing found: where, and what exactly. `group` numbers the duplicates that belong together.
+    """One finding: where, and what exactly. `group` is the number of a duplicate group.
 
-    `column` is the column that it is about, and None if it is about the whole photo or row. `suspect` is there for a
-    suspect label only.
+    `column` is the column concerned, or None for the whole photo or row. Only suspect labels have a `suspect`.
     """
 
     kind: FindingKind
@@ -138,13 +137,13 @@ class Finding:
 
     @property
     def subject(self) -> str:
-        """The photo or the id that a person would look up."""
+        """The photo or the id to look up."""
         return self.photo or self.id or ""
 
 
 @dataclass(frozen=True, slots=True)
 class KindSummary:
-    """All findings of one kind: how many, in how many groups of duplicates, and one of them."""
+    """All findings of one kind: their number, their duplicate groups, and an example."""
 
     kind: FindingKind
     severity: Severity
@@ -158,8 +157,8 @@ class KindSummary:
 class ColumnNoise:
     """The summary of a column's labels.
 
-    `labels` are known, `judged` of them took part, `estimated_wrong` is the share of these that are probably wrong,
-    `suspects` how many are named. `not_judged` lists the classes that no label of was judged.
+    `labels` are known, and `judged` of them took part. `estimated_wrong` is the share of these that are probably wrong,
+    and `suspects` the number of reported ones. `not_judged` lists the classes that were left out.
     """
 
     column: str
@@ -174,7 +173,7 @@ class ColumnNoise:
 class CheckResult:
     """The result of a check. `settings` are the limits that it used.
 
-    `noise_ceilings` are measured where the photos were opened, `label_noise` where out-of-fold predictions were given.
+    `noise_ceilings` requires opened photos, `label_noise` requires out-of-fold predictions.
     """
 
     catalogue: str
@@ -187,7 +186,7 @@ class CheckResult:
     label_noise: Sequence[ColumnNoise] = ()
 
     def summary(self) -> list[KindSummary]:
-        """Return one entry for each kind that was found, the worst first."""
+        """Return one entry for each kind of finding, the worst first."""
         by_kind: dict[FindingKind, list[Finding]] = {kind: [] for kind in FindingKind}
         for finding in self.findings:
             by_kind[finding.kind].append(finding)

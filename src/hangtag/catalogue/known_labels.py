@@ -1,4 +1,4 @@
-"""The labels that exist: labels that people write are checked against them, and upper levels are filled in."""
+"""The labels that exist, to check labels written by people and to fill in upper category levels."""
 
 import difflib
 from collections import Counter
@@ -15,16 +15,16 @@ from hangtag.domain.taxonomy import CategoryPath, Taxonomy, format_path
 from hangtag.domain.text import did_you_mean
 
 ALIKE: Final = 0.75
-"""From which likeness on (0 to 1, difflib's ratio) a category counts as the namesake of the one above it."""
+"""From this similarity on (difflib's ratio, 0 to 1), a category counts as having the same name as its parent."""
 
 SLIP_SHARE: Final = 0.05
-"""A path with less than this share of the products of the usual one counts as a mistake in the catalogue."""
+"""A path with less than this share of the usual path's products counts as a mistake in the catalogue."""
 
 
 class CheckedLabels(NamedTuple):
-    """Labels as they are in the taxonomy, the upper levels filled in, and what is wrong with those left out.
+    """Labels in the taxonomy's spelling with the upper levels filled in, and problems with rejected ones.
 
-    `others` are the paths that the category could also have been.
+    `others` are other possible paths for the category.
     """
 
     labels: dict[str, str]
@@ -34,7 +34,7 @@ class CheckedLabels(NamedTuple):
 
 @dataclass(frozen=True)
 class KnownLabels:
-    """The labels of each column, the category paths, and, where it is known, how many products each path has."""
+    """The labels of each column, the category paths and, if known, the number of products of each path."""
 
     classes: Mapping[str, Sequence[str]]
     taxonomy: Taxonomy
@@ -61,11 +61,11 @@ class KnownLabels:
         return self.taxonomy.levels or tuple(name for name in CATEGORY_COLUMNS if name in self.classes)
 
     def find(self, column: str, label: str) -> str | None:
-        """Return a label as the taxonomy writes it, whatever its capitals; None if the column has no such label."""
+        """Return a label in the taxonomy's spelling, ignoring case; None if the column does not have it."""
         return {known.casefold(): known for known in self.classes.get(column, ())}.get(label.casefold())
 
     def check(self, given: Mapping[str, str]) -> CheckedLabels:
-        """Check labels by column. A column of which nothing is known is passed on as it is."""
+        """Check labels by column. Columns without known labels are passed on unchanged."""
         labels: dict[str, str] = {}
         problems: list[str] = []
         for column, label in given.items():
@@ -84,9 +84,9 @@ class KnownLabels:
         return CheckedLabels(best | labels, problems, self._plausible(paths)[1:])
 
     def read_folders(self, names: Sequence[str]) -> CheckedLabels:
-        """Check the names of folders around a photo, the outermost first, each of which may be a label of any column.
+        """Check the names of folders around a photo, the outermost first. Each may be a label of any column.
 
-        A name that is a label of several levels is taken for the root, else for the deepest one, that goes with the
+        A name that is a label of several levels is taken for the root, or else for the deepest level that fits the
         others.
         """
         options = [[column for column in self._by_likeliness() if self.find(column, name)] for name in names]
@@ -103,11 +103,11 @@ class KnownLabels:
         return CheckedLabels({}, [f"{'/'.join(names)} is not a path of the taxonomy"], [])
 
     def _by_likeliness(self) -> list[str]:
-        """Return the columns in the order in which a folder's name is sought in them."""
+        """Return the columns in the order in which a folder's name is looked up."""
         return list(dict.fromkeys((*self.levels[:1], *reversed(self.levels), *self.classes)))
 
     def _paths_of(self, category: Mapping[str, str]) -> list[CategoryPath]:
-        """Return the paths down to the lowest level given that have these labels, the usual one first."""
+        """Return the paths down to the lowest given level that have these labels, the usual one first."""
         if not category:
             return []
         depth = max(self.levels.index(level) for level in category) + 1
@@ -126,9 +126,9 @@ class KnownLabels:
         return sorted({path[:depth] for path in matching}, key=self._usualness, reverse=True)
 
     def _usualness(self, path: CategoryPath) -> tuple[int, bool, int, CategoryPath]:
-        """Rank the paths to one label: by their products; else a namesake above it, or the largest family, counts.
+        """Rank the paths to one label: by products, or else by a parent with the same name, or by the largest family.
 
-        Real catalogues hold single products under a wrong parent, such as a T-shirt among the belts.
+        Real catalogues have single products under a wrong parent, such as a T-shirt among the belts.
         """
         products = sum(count for longer, count in self.counts.items() if longer[: len(path)] == path)
         above = path[-2] if len(path) > 1 else ""

@@ -1,10 +1,10 @@
 """The noise ceiling: the best accuracy of any model that sees only the photo.
 
-Photos of the same pixels that bear different labels cannot all be answered rightly. Within a group of them the best
-answer is the label that most bear, whatever the model; the share of photos that bear it is an upper bound. It is too
-kind, since each group chooses its answer after the fact. How often a photo bears the label of another one drawn
-from its group is, on average, a lower bound: where the labels of a picture have the shares p, the best answer is
-right with max(p), twins agree with sum(p * p), which is less.
+If identical photos have different labels, no model can be right about all of them. Within such a group the best
+prediction is the most frequent label; the share of photos that have it is an upper bound. It is optimistic, since the
+prediction is chosen per group after the fact. The probability that two photos drawn from a group have the same label
+gives a lower bound: if the labels of a picture have the shares p, the best prediction is right with max(p), while two
+photos agree with sum(p * p), which is less.
 """
 
 import math
@@ -18,19 +18,19 @@ from hangtag.imaging.fingerprint import Fingerprint, near_duplicate_groups
 Likeness = Literal["exact", "near"]
 
 LabelsByPhoto = Mapping[str, Sequence[str | None]]
-"""The labels of photos by name, in the order of the columns; photos without a row are not in it."""
+"""The labels of photos by name, in column order. Photos without a row are left out."""
 
 _Z_95: Final = 1.959963984540054
 
 
 @dataclass(frozen=True, slots=True)
 class NoiseCeiling:
-    """How far the labels of one column agree among photos that show the same picture.
+    """How often the labels of one column agree among photos that show the same picture.
 
-    `likeness` is `exact` for groups of the same pixels, `near` for groups that hold different pixels of nearly one
-    picture. Only groups with two known labels or more count. `twin_agreement` is the share of photos that bear the
-    label of another one drawn from their group, `best_accuracy` that of the photos with their group's most frequent
-    label, `interval_95` the interval of the latter. Shares are NaN where there is no group.
+    `likeness` is `exact` for groups with identical pixels, `near` for groups with different pixels of nearly the same
+    picture. Only groups with at least two known labels count. `twin_agreement` is the probability that another photo
+    drawn from a photo's group has the same label, `best_accuracy` the share of photos with their group's most frequent
+    label, and `interval_95` its interval. Shares are NaN if there is no group.
     """
 
     column: str
@@ -45,11 +45,11 @@ class NoiseCeiling:
 
     @property
     def disagreement(self) -> float:
-        """The share of pairs that disagree; NaN without a pair."""
+        """The share of pairs that disagree; NaN without pairs."""
         return self.disagreeing_pairs / self.pairs if self.pairs else math.nan
 
     def to_json(self) -> dict[str, Any]:
-        """Return all figures; a share of nothing is null."""
+        """Return all figures; undefined shares are null."""
         values = {**asdict(self), "disagreement": self.disagreement, "interval_95": list(self.interval_95)}
         return {
             name: None if isinstance(value, float) and math.isnan(value) else value
@@ -60,9 +60,9 @@ class NoiseCeiling:
 def measure_noise_ceilings(
     prints: Mapping[str, Fingerprint], columns: Sequence[str], labels: LabelsByPhoto
 ) -> list[NoiseCeiling]:
-    """Return the ceilings of every column, first of exact, then of near duplicates.
+    """Return the ceilings of every column, first for exact, then for near duplicates.
 
-    `prints` holds the fingerprint of each photo by its name.
+    `prints` holds the fingerprint of each photo by name.
     """
     exact: defaultdict[str, list[str]] = defaultdict(list)
     near: defaultdict[int, list[str]] = defaultdict(list)
@@ -81,7 +81,7 @@ def measure_noise_ceilings(
 def _count_labels(
     groups: Iterable[Sequence[str]], labels: LabelsByPhoto, position: int
 ) -> list[Counter[str]]:
-    """Return how often each label occurs in each group, for those with two known ones or more."""
+    """Return how often each label occurs in each group with at least two known labels."""
     counts = []
     for names in groups:
         given = (labels[name][position] for name in names if name in labels)
@@ -92,7 +92,7 @@ def _count_labels(
 def _measure(column: str, likeness: Likeness, groups: Sequence[Counter[str]]) -> NoiseCeiling:
     sizes = [group.total() for group in groups]
     best = [max(group.values()) for group in groups]
-    # The ordered pairs of different photos, in the whole group and with the same label.
+    # Ordered pairs of different photos, in the whole group and with the same label.
     ordered = [size * (size - 1) for size in sizes]
     agreeing = [sum(count * (count - 1) for count in group.values()) for group in groups]
     photos = sum(sizes)
@@ -111,11 +111,11 @@ def _measure(column: str, likeness: Likeness, groups: Sequence[Counter[str]]) ->
 
 
 def _interval(hits: Sequence[int], sizes: Sequence[int]) -> tuple[float, float]:
-    """Return the 95 % interval of sum(hits) / sum(sizes), where not photos but their groups are drawn at random.
+    """Return the 95 % interval of sum(hits) / sum(sizes), where groups rather than photos are sampled.
 
-    It is Wilson's (1927) with the effective number of photos: as many independent ones would give the variance that
-    the groups show (Korn and Graubard 1998, "Confidence intervals for proportions with small expected number of
-    positive counts estimated from survey data"). Where the groups show none, each group counts as one photo.
+    It is Wilson's (1927) with the effective sample size: the number of independent photos with the same variance as
+    the groups (Korn and Graubard 1998, "Confidence intervals for proportions with small expected number of positive
+    counts estimated from survey data"). If the groups show no variance, each group counts as one photo.
     """
     groups, photos = len(sizes), sum(sizes)
     if groups == 0:

@@ -1,6 +1,6 @@
-"""Split a cleaned catalogue into train, validation and test.
+"""Splitting a cleaned catalogue into train, validation and test.
 
-No product vanishes: what can be in none of them is `dropped`, with a note.
+No product is lost: those that cannot be in a split are `dropped`, with a note.
 """
 
 import json
@@ -58,11 +58,11 @@ def split_catalogue(
 ) -> pa.Table:
     """Return the cleaned table, sorted by id, with the columns `photo`, `group`, `split` and `note`.
 
-    `fingerprints` holds the print of each photo (`fingerprint_catalogue`); without it they are taken here.
+    `fingerprints` holds the fingerprint of each photo (`fingerprint_catalogue`); by default they are computed here.
     The same products in any order give the same table. The settings and counts are in the schema's metadata
     (`read_split_facts`).
 
-    Raises `CatalogueError` if a column is lacking, an id comes twice, or nothing is left to split.
+    Raises `CatalogueError` if a column is missing, an id is duplicated, or nothing is left to split.
     """
     is_given = settings.strategy == "given"
     group_by = settings.group_by or _usual_group(cleaned, settings)
@@ -90,13 +90,13 @@ def split_catalogue(
 
 
 def _usual_group(cleaned: pa.Table, settings: SplitSettings) -> str | None:
-    """Return the column that a catalogue.toml named, if there is one and the strategy keeps anything together."""
+    """Return the column named in catalogue.toml, if there is one and the strategy keeps groups together."""
     keeps_together = settings.strategy in {"grouped", "given"}
     return PRODUCT_GROUP_COLUMN if keeps_together and PRODUCT_GROUP_COLUMN in cleaned.column_names else None
 
 
 def _assign(usable: Sequence[Candidate], settings: SplitSettings) -> Fractions:
-    """Put the candidates into their splits; return the shares that were drawn."""
+    """Assign the candidates to splits. Return the shares that were drawn."""
     if not usable:
         raise CatalogueError(
             "there is no product to split", fix="Check that the photos belong to this table."
@@ -115,7 +115,7 @@ def _assign(usable: Sequence[Candidate], settings: SplitSettings) -> Fractions:
 
 
 def _keep_given(usable: Sequence[Candidate], fractions: Fractions, seed: int) -> Fractions:
-    """Keep the catalogue's own division; draw from its train what it lacks, and return the shares of that."""
+    """Keep the catalogue's own splits. Draw missing ones from its train split, and return their shares."""
     lacking = {
         split: share
         for split, share in fractions.items()
@@ -180,7 +180,7 @@ class SplitReport:
     - `settings`: the split settings; `counts`: products by split; `dropped`: dropped products by note
     - `groups`: duplicate groups with at least two products, `grouped_products` the products in them,
       `largest_group` the size of the largest
-    - `crossing_groups`: duplicate groups that lie in more than one split, `leaked_test` and
+    - `crossing_groups`: duplicate groups in more than one split, `leaked_test` and
       `leaked_validation` the products of that split with a duplicate in train
     - `labels`: counts of the stratified column by split; `rare`: labels under `min_examples`, by size
     - `years`: first and last year by split
@@ -201,7 +201,7 @@ class SplitReport:
 
 
 def report_split(table: pa.Table) -> SplitReport:
-    """Count a split table. Raises `CatalogueError` if it lacks the columns of one."""
+    """Count a split table. Raises `CatalogueError` if it is not one."""
     need_columns(table, [GROUP_COLUMN, SPLIT_COLUMN, NOTE_COLUMN], "the split table")
     settings = read_split_facts(table)
     splits = table[SPLIT_COLUMN].to_pylist()
@@ -258,7 +258,7 @@ def _years_by_split(table: pa.Table, used: list[int]) -> dict[str, list[str]]:
 
 
 def write_split(table: pa.Table, path: Path) -> SplitReport:
-    """Write a split table to `path` and, next to it, as CSV, and its report as `<name>-report.json`.
+    """Write a split table to `path`, and next to it a CSV copy and its report as `<name>-report.json`.
 
     Raises `CatalogueError` if a file cannot be written.
     """
@@ -270,10 +270,10 @@ def write_split(table: pa.Table, path: Path) -> SplitReport:
 
 
 def split_tables(path: Path) -> list[Path]:
-    """Return the names that a split table is written under: its own, and that of the CSV next to it."""
+    """Return the paths of a split table: its own, and that of the CSV next to it."""
     return list(dict.fromkeys([path, path.with_suffix(CSV_SUFFIX)]))
 
 
 def split_report_path(path: Path) -> Path:
-    """Return where the report of a split table lies."""
+    """Return the path of a split table's report."""
     return path.with_name(f"{path.stem}-report.json")

@@ -10,12 +10,12 @@ one.
 2. The confident joint counts, for each i and j, the photos given as i whose probability of j reaches the threshold
    of j; a photo over several thresholds counts for the most probable class.
 3. Calibrated, each row sums to the photos that are given as i; its cells estimate how many of them truly are j.
-4. Pruned are those photos that both rules of the paper choose: by class, the least probable of i, as many as the
+4. Photos that both of the paper's rules select are pruned: by class, the least probable of i, as many as the
    row has off the diagonal; by noise rate, those whose probability of j exceeds that of i the most, as many as
    the cell has.
 
-What the paper leaves open is decided here: a photo whose own label is the more probable one is never suspected, and
-a class of few photos neither suspects nor is suspected, since its threshold is a mean of few numbers.
+Two choices are left open by the paper: here, a photo whose own label is the most probable one is never suspected, and
+a class with few photos is excluded, since its threshold is a mean of few numbers.
 """
 
 from collections.abc import Iterable, Mapping
@@ -39,21 +39,21 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 MIN_EXAMPLES: Final = 20
-"""A class with fewer labels is not judged: the standard error of its threshold could exceed 0.5 / sqrt(20) = 0.11."""
+"""A class with fewer labels is excluded: the standard error of its threshold could exceed 0.5 / sqrt(20) = 0.11."""
 
 UNKNOWN: Final = -1
-"""The class index of a label that is missing."""
+"""The class index of a missing label."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelNoise:
     """The result of confident learning for one column with C classes.
 
-    - `judged` (n,): the photos that took part. The others have no label, one of a rare class, or one that the model
-      that answered did not know.
+    - `judged` (n,): the photos that took part. The others have no label, a rare class, or a class that the
+      predicting model did not know.
     - `thresholds` (C,): NaN for a class that is not judged.
     - `confident_joint` (C, C): counts, given class by true class.
-    - `joint` (C, C): the calibrated joint distribution; sums to 1, or to 0 where nothing was judged.
+    - `joint` (C, C): the calibrated joint distribution; sums to 1, or to 0 if nothing was judged.
     - `suspects` (m,): positions of the photos that are probably wrong, the worst first; `suggested` (m,): their
       more probable class.
     """
@@ -67,7 +67,7 @@ class LabelNoise:
 
     @property
     def noise_rate(self) -> float:
-        """The share of the judged labels that are estimated to be wrong."""
+        """The estimated share of judged labels that are wrong."""
         return float(self.joint.sum() - np.trace(self.joint))
 
 
@@ -76,8 +76,8 @@ def find_label_noise(
 ) -> LabelNoise:
     """Return the suspect labels of one column.
 
-    `given` (n,) holds class indices or `UNKNOWN`. `probabilities` (n, C) are out of fold; NaN where the
-    answering model did not know the class. A label whose class has fewer than `min_examples` of them is not judged.
+    `given` (n,) holds class indices or `UNKNOWN`. `probabilities` (n, C) are out of fold; NaN if the predicting model
+    did not know the class. Labels of a class with fewer than `min_examples` are not judged.
     """
     classes = probabilities.shape[1]
     chances = np.where(np.isnan(probabilities), 0.0, probabilities).astype(np.float64)
@@ -89,13 +89,13 @@ def find_label_noise(
     thresholds = _find_thresholds(given[rows], chances[rows])
     confident_joint = _count_confident(given[rows], chances[rows], thresholds)
     joint = _calibrate(confident_joint, np.bincount(given[rows], minlength=classes))
-    chances[:, np.isnan(thresholds)] = 0.0  # nothing is suggested that is not judged
+    chances[:, np.isnan(thresholds)] = 0.0  # classes that are not judged are never suggested
     found, suggested = _prune(given[rows], chances[rows], joint * len(rows))
     return LabelNoise(judged, thresholds, confident_joint, joint, rows[found], suggested)
 
 
 def _find_thresholds(given: Ints, chances: Floats) -> Floats:
-    """Return the mean self-confidence of each class, NaN for one without photos."""
+    """Return the mean self-confidence of each class; NaN for one without photos."""
     classes = chances.shape[1]
     own = chances[np.arange(len(given)), given]
     counts = np.bincount(given, minlength=classes)
@@ -106,7 +106,7 @@ def _find_thresholds(given: Ints, chances: Floats) -> Floats:
 
 def _count_confident(given: Ints, chances: Floats, thresholds: Floats) -> Ints:
     classes = len(thresholds)
-    # A class without a threshold is reached by nothing.
+    # A class without a threshold is never reached.
     sure = chances >= np.where(np.isnan(thresholds), np.inf, thresholds)
     some = sure.any(axis=1)
     true = np.where(sure, chances, -1.0).argmax(axis=1)
@@ -117,7 +117,7 @@ def _count_confident(given: Ints, chances: Floats, thresholds: Floats) -> Ints:
 def _calibrate(confident_joint: Ints, counts: Ints) -> Floats:
     """Return the joint distribution, whose rows sum to the shares of the given labels.
 
-    A row without a confident photo is taken to be right: nothing speaks against it.
+    A row without a confident photo is assumed to be right, for lack of evidence.
     """
     cells = confident_joint.astype(np.float64)
     lonely = (cells.sum(axis=1) == 0) & (counts > 0)
@@ -128,7 +128,7 @@ def _calibrate(confident_joint: Ints, counts: Ints) -> Floats:
 
 
 def _prune(given: Ints, chances: Floats, expected: Floats) -> tuple[Ints, Ints]:
-    """Return the positions of the suspects, worst first, and the class that is suggested for each.
+    """Return the positions of the suspects, worst first, and the suggested class of each.
 
     `expected` (C, C) is how many photos given as i truly are j.
     """
@@ -153,7 +153,7 @@ def _lowest(members: Ints, values: Floats, count: float) -> Ints:
 
 
 def _margins(given: Ints, chances: Floats) -> tuple[Floats, Ints]:
-    """Return the normalised margin of each photo, p(given) minus the largest other p, and the class of the latter."""
+    """Return the normalised margin of each photo, p(given) minus the largest other p, and the latter's class."""
     others = chances.copy()
     others[np.arange(len(given)), given] = -np.inf
     best = others.argmax(axis=1)
@@ -165,11 +165,11 @@ SUSPECTS_CSV: Final = "suspects.csv"
 
 
 def find_suspects(guesses: OutOfFold, rows: Rows) -> tuple[list[Finding], list[ColumnNoise]]:
-    """Return the suspect labels, the worst of every column first, and what is said of each column.
+    """Return the suspect labels, the worst of every column first, and the summary of each column.
 
     A label that the catalogue no longer has was corrected since, and is not suspected.
 
-    Raises `UsageError` if the predictions are of another catalogue.
+    Raises `UsageError` if the predictions are for another catalogue.
     """
     if not any(id_ in rows.labels for id_ in guesses.ids):
         raise UsageError(
@@ -192,7 +192,7 @@ def find_suspects(guesses: OutOfFold, rows: Rows) -> tuple[list[Finding], list[C
 
 
 def write_suspects(findings: Iterable[Finding], path: Path) -> None:
-    """Write the suspect labels as a table: `id`, `photo` and what is suspected, the worst of every column first.
+    """Write the suspect labels as a table: `id`, `photo` and the suspect's columns, the worst of every column first.
 
     Raises `CatalogueError` if the file cannot be written.
     """
@@ -206,7 +206,7 @@ def write_suspects(findings: Iterable[Finding], path: Path) -> None:
 
 
 def _judge(column: str, head: HeadGuesses) -> tuple[list[tuple[int, Suspect]], ColumnNoise]:
-    """Return the rows of the suspect labels of a column, each with what is suspected, and the summary."""
+    """Return the rows of a column's suspect labels with their details, and the summary."""
     index_of: dict[str | None, int] = {label: index for index, label in enumerate(head.classes)}
     given = np.array([index_of.get(label, UNKNOWN) for label in head.labels], np.int64)
     noise = find_label_noise(given, head.probabilities)
@@ -225,7 +225,7 @@ def _judge(column: str, head: HeadGuesses) -> tuple[list[tuple[int, Suspect]], C
 
 
 def _current_labels(rows: Rows, column: str) -> Mapping[str, str | None]:
-    """Return the catalogue's labels by id; none for a column that a check does not read."""
+    """Return the catalogue's labels by id; empty for a column that a check does not read."""
     if column not in rows.label_columns:
         return {}
     position = rows.label_columns.index(column)

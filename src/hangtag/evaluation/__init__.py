@@ -1,1 +1,1 @@
-"""Evaluation: exported bundles, measured on photos that they were not trained on."""
+"""Evaluation: measuring exported bundles on photos that they were not trained on."""

@@ -1,4 +1,4 @@
-"""What models say of a set of photos: of all of them, and of a sample that a report shows."""
+"""The predictions of models for a set of photos: for all of them, and for a sample shown in a report."""
 
 import io
 from collections import Counter
@@ -27,14 +27,14 @@ from hangtag.inference.probabilities import PredictionBuilder
 
 BATCH_SIZE: Final = 64
 MISSING: Final = -1
-"""The class index of a row that has no label."""
+"""The class index of a row without a label."""
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoAnswers:
-    """The rows whose photos have labels, and a model's predictions of these n photos.
+    """The rows whose photos could be labelled, and a model's predictions for these n photos.
 
-    `reasons` says for every photo that was asked for, in its order, why it has no labels, or is None.
+    `reasons` has for every requested photo, in order, why it could not be labelled, or None.
     """
 
     rows: pa.Table
@@ -43,14 +43,14 @@ class PhotoAnswers:
 
     @property
     def failed(self) -> Counter[Reason]:
-        """How many photos have no labels, by reason."""
+        """How many photos could not be labelled, by reason."""
         return Counter(reason for reason in self.reasons if reason is not None)
 
 
 def answer_photos(
     model: Predictor, photos: PhotoSet, threads: int = 2, on_progress: OnProgress = silent
 ) -> PhotoAnswers:
-    """Run the model on every photo of a set. `threads` decode next to it."""
+    """Run the model on every photo of a set. Photos are decoded on `threads` threads."""
     sources = [_CataloguePhoto(name, photos.catalogue) for name in photos.rows[PHOTO_COLUMN].to_pylist()]
     parts: list[Predictions] = []
     done = 0
@@ -69,7 +69,7 @@ class Truth:
     """The true labels of a head for n photos.
 
     `indices`, shape (n,), point into `labels`: the head's classes in the card's order, then the labels that the model
-    does not know, which no answer can meet. `MISSING` stands where a row has no label.
+    does not know, which no prediction can match. Rows without a label have `MISSING`.
     """
 
     indices: Ints
@@ -98,19 +98,19 @@ class _CataloguePhoto:
     catalogue: Catalogue
 
     def read(self, limits: DecodeLimits) -> bytes:
-        del limits  # the catalogue keeps its own, and the decoder looks at them again
+        del limits  # the catalogue has its own, and the decoder checks them again
         return self.catalogue.read_photo(self.name)
 
 
 THUMBNAIL_BOX: Final = (120, 160)
-"""The box in pixels (width, height) that a thumbnail fits into: twice what a report shows, for sharp screens."""
+"""The box in pixels (width, height) that a thumbnail fits into: twice its size in a report, for sharp screens."""
 
 _QUALITY: Final = 88
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a model said to a photo: a label and its confidence (0 to 1), or the reason why there is none."""
+    """A model's answer for a photo: a label and its confidence (0 to 1), or the reason why there is none."""
 
     label: str | None
     confidence: float | None
@@ -131,12 +131,12 @@ class SamplePhoto:
 def answer_sample(
     models: Mapping[str, Predictor], sets: Sequence[PhotoSet], threads: int = 2
 ) -> list[SamplePhoto]:
-    """Let every model answer the photos of the sets; a photo that cannot be read stays, with the reason."""
+    """Run every model on the photos of the sets. A photo that cannot be read is kept, with the reason."""
     return [photo for photos in sets for photo in _answer_set(models, photos, threads)]
 
 
 def draw_thumbnail(data: bytes) -> bytes:
-    """Return a photo as a JPEG that fits into the box; one that does already is not enlarged.
+    """Return a photo as a JPEG that fits into the box, without enlarging it.
 
     Raises `PhotoError` if the photo cannot be decoded.
     """
@@ -162,7 +162,7 @@ def _answer_set(models: Mapping[str, Predictor], photos: PhotoSet, threads: int)
 
 
 def _answer_all(model: Predictor, photos: PhotoSet, threads: int) -> list[dict[str, Answer]]:
-    """Return the answers of one model to each photo by column."""
+    """Return the answers of one model for each photo by column."""
     found = answer_photos(model, photos, threads)
     answered = found.predictions.rows(1)
     return [

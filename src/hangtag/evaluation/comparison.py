@@ -1,4 +1,4 @@
-"""Comparing models on the same photos: which is better, and whether chance explains it."""
+"""Comparing models on the same photos: which is better, and whether the difference is significant."""
 
 import math
 from collections import Counter
@@ -17,9 +17,9 @@ _EXACT_UP_TO: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Duel:
-    """Two models on one head, over the photos that both answered and that have a label.
+    """Two models on one head, over the labelled photos for which both have predictions.
 
-    `only_first` and `only_second` count the photos for which one of them alone is right; the accuracies are over all
+    `only_first` and `only_second` count the photos for which only that model is right; the accuracies are over all
     `support` photos.
     """
 
@@ -34,18 +34,18 @@ class Duel:
 
     @property
     def chance(self) -> float:
-        """How likely two models that are equally good would differ by so much (sign test, two-sided)."""
+        """The probability that equally good models differ this much (two-sided sign test)."""
         return sign_test(self.only_first, self.only_second)
 
 
 def compare_models(measurements: Mapping[str, Measurement]) -> list[Duel]:
-    """Return for each column that several models answer the best one's duels with the others, the closest first."""
+    """Return, for each column that several models predict, the best one's duels with the others, the closest first."""
     columns = dict.fromkeys(column for measured in measurements.values() for column in measured.truths)
     return [duel for column in columns for duel in _duels(column, measurements)]
 
 
 def title_models(cards: Sequence[Card]) -> list[str]:
-    """Return a title for each card: its name, with its version or else its place where two bear the same name."""
+    """Return a title for each card: its name, and if names repeat also its version or number."""
     titles = [card.name for card in cards]
     for tell_apart in (
         [card.version for card in cards],
@@ -60,9 +60,9 @@ def title_models(cards: Sequence[Card]) -> list[str]:
 
 
 def sign_test(wins: int, losses: int) -> float:
-    """Return the two-sided probability of a split at least as uneven if either side were equally likely.
+    """Return the two-sided probability of a split at least as uneven if both sides were equally likely.
 
-    It is exact up to 10,000 (the exact McNemar test), beyond that by the normal distribution.
+    It is exact up to 10,000 (the exact McNemar test), and uses the normal approximation beyond.
     """
     total, fewer = wins + losses, min(wins, losses)
     if total > _EXACT_UP_TO:
@@ -75,7 +75,7 @@ def sign_test(wins: int, losses: int) -> float:
 
 
 def read_duel(duel: Duel) -> str:
-    """Return the result of a duel as a sentence; the first model is the one that is ahead."""
+    """Return the result of a duel as a sentence. The first model is the better one."""
     start = (
         f"{duel.column}: {duel.first} ({percent(duel.first_accuracy)}) and {duel.second} "
         f"({percent(duel.second_accuracy)})"
@@ -123,7 +123,7 @@ def _duel(
 
 
 def _hits(measured: Measurement, column: str) -> dict[str, bool]:
-    """Return whether the answer is right for each photo that has a label."""
+    """Return whether the prediction is right, for each photo that has a label."""
     truth = measured.truths[column]
     right = (measured.answers.predictions.label_indices[column] == truth.indices).tolist()
     names = measured.answers.rows[PHOTO_COLUMN].to_pylist()

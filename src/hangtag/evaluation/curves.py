@@ -1,4 +1,4 @@
-"""Reading the history of a training: underfitting, overfitting, and where they start."""
+"""Interpreting a training history: underfitting, overfitting, and where they start."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -10,7 +10,7 @@ LEVEL: Final = 0.01
 """A loss that changes by a smaller share has levelled off."""
 LARGE_GAP: Final = 0.05
 SMALL_GAP: Final = 0.02
-"""Between the accuracies of training and validation photos."""
+"""The gap between training and validation accuracy that is too small to matter."""
 
 Epochs = Sequence[Mapping[str, Any]]
 """The history of a card: an object for each epoch."""
@@ -20,7 +20,7 @@ ACCURACIES: Final = ("train_top1_accuracy", "validation_top1_accuracy")
 
 
 def read_training(card: Card) -> list[str]:
-    """Return what the history of a model's training says, and whether the model is from before a turn."""
+    """Return sentences on a model's training history, and whether the model is from before overfitting began."""
     optimisation = card.recipe.get("optimisation", {})
     sentences = read_history(card.history)
     best = _best_epoch(card.history)
@@ -33,14 +33,14 @@ def read_training(card: Card) -> list[str]:
 
 
 def _best_epoch(history: Epochs) -> int | None:
-    """Return the number of the epoch with the lowest validation loss, None if it is not known."""
+    """Return the number of the epoch with the lowest validation loss; None if it is unknown."""
     losses = [row.get(LOSSES[1]) for row in history]
     known = [float(loss) for loss in losses if loss is not None]
     return losses.index(min(known)) + 1 if known else None
 
 
 def read_history(history: Epochs) -> list[str]:
-    """Return what the losses and the accuracies of a training say about over- and underfitting."""
+    """Return sentences on over- and underfitting, from the losses and accuracies of a training."""
     if not history:
         return ["The card holds no history of the training, so nothing can be said about its curves."]
     if len(history) == 1:
@@ -49,7 +49,7 @@ def read_history(history: Epochs) -> list[str]:
 
 
 def curve(history: Epochs, name: str) -> tuple[list[float], list[float]]:
-    """Return epochs and values of what a history records under a name; epochs without it are left out."""
+    """Return the epochs and values recorded under a name; epochs without it are left out."""
     points = [
         (row.get("epoch", number), row[name]) for number, row in enumerate(history, start=1) if name in row
     ]
@@ -90,7 +90,7 @@ def _read_losses(history: Epochs) -> Iterator[str]:
 
 
 def _read_accuracy_since(best: Mapping[str, Any], last: Mapping[str, Any]) -> Iterator[str]:
-    """Return whether the overfitting cost right answers; a model may become over-confident without getting worse."""
+    """Return whether overfitting reduced accuracy. A model may become over-confident without getting worse."""
     name = ACCURACIES[1]
     if name not in best or name not in last:
         return

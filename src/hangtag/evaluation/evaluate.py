@@ -1,4 +1,4 @@
-"""How good a bundle is on labelled photos: a report of plain figures, the same ones for every model."""
+"""Measuring a bundle on labelled photos: a report with the same figures for every model."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -29,15 +29,15 @@ from hangtag.inference.predicting import Predictor
 from hangtag.tables.tables import need_columns
 
 COMPARED_COLUMN: Final = "gender"
-"""For whom the products are: the groups of people that a model could serve differently well."""
+"""The target group of the products. A model could serve these groups differently well."""
 
 
 def measure_parts(photos: PhotoSet, answers: PhotoAnswers, truths: Mapping[str, Truth]) -> Report:
-    """Return the figures of the parts of a set.
+    """Return the figures for parts of a set.
 
-    `by` holds, for the column gender where the set has it, a part for each label. `apart_from_train`, where the split
-    table is known, are the photos without an exact or near duplicate among the train photos; on a split that keeps
-    duplicates on one side these are all of them.
+    `by` has, if the set has the column gender, a part for each label. `apart_from_train`, if the split table is known,
+    are the photos without an exact or near duplicate among the train photos; if the split keeps duplicates on one
+    side, these are all photos.
     """
     parts: Report = {}
     if COMPARED_COLUMN in answers.rows.column_names:
@@ -84,7 +84,7 @@ def _measure_head(answers: Ints, truth: Truth) -> Report:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """A report and what it was made from: the model's card, its answers and the truths of the heads in the report."""
+    """A report with its sources: the model's card, its predictions and the true labels of the reported heads."""
 
     card: Card
     answers: PhotoAnswers
@@ -97,8 +97,8 @@ def measure(
 ) -> Measurement:
     """Measure a model on labelled photos.
 
-    A row without a label for a head is not counted for that head. A label that the model does not know is counted,
-    and is wrong. Raises `CatalogueError` if the photos have no column that the model answers.
+    A row without a label for a head is not counted for that head. A label that the model does not know is counted as
+    wrong. Raises `CatalogueError` if the photos have no column that the model predicts.
     """
     card = model.card
     columns = [column for column in card.columns if column in photos.rows.column_names]
@@ -130,7 +130,7 @@ def measure(
 
 
 def _measure_answers(card: Card, answers: PhotoAnswers, truths: Mapping[str, Truth]) -> Report | None:
-    """Return how far the answers go that back off; None if the photos have no labels at some level."""
+    """Return how deep the answers go, which back off when in doubt; None if a level has no labels."""
     predictions = answers.predictions
     levels = predictions.levels
     if not levels or not set(levels) <= set(truths):

@@ -1,4 +1,4 @@
-"""The figures of one head, of all heads together, and of how much is answered, as JSON values."""
+"""The figures of one head, of all heads together, and of coverage, as JSON values."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -28,16 +28,16 @@ from hangtag.inference.predictions import Predictions
 Json = dict[str, Any]
 
 CURVE_POINTS: Final = 50
-"""So many points of equal distance in coverage are kept of a curve."""
+"""How many evenly spaced points of a coverage curve are kept."""
 
 _CURVE_DIGITS: Final = 4
 
 
 def measure_answered(head: HeadCard, confidence: Floats, hits: Bools) -> Json:
-    """Return what is answered at the head's threshold, and how much of it is right; `confidence`, `hits`: (n,)."""
+    """Return the coverage at the head's threshold, and its accuracy; `confidence`, `hits`: (n,)."""
     if head.threshold is None or not len(hits):
         return {"threshold": head.threshold, "coverage": None, "accuracy": None, "interval_95": None}
-    # As when labelling: confidences are float32, and a threshold is one of them.
+    # As in labelling: confidences are float32, and the threshold is compared as one.
     answered = confidence.astype(np.float32) >= np.float32(head.threshold)
     right = hits[answered]
     return {
@@ -49,15 +49,15 @@ def measure_answered(head: HeadCard, confidence: Floats, hits: Bools) -> Json:
 
 
 def coverage_curve(confidence: Floats, hits: Bools) -> list[Json]:
-    """Return accuracy over coverage: how much of the most confident share of n answers is right.
+    """Return accuracy over coverage: the accuracy of the most confident share of n predictions.
 
     El-Yaniv, Wiener: On the Foundations of Noise-free Selective Classification, JMLR 2010. Photos of equal confidence
-    are answered together.
+    are covered together.
     """
     order = np.argsort(-confidence, kind="stable")
     ordered, right = confidence[order], np.cumsum(hits[order], dtype=np.int64)
     wanted = np.ceil(np.arange(1, CURVE_POINTS + 1) * len(ordered) / CURVE_POINTS).astype(np.int64)
-    # The last one of those with the same confidence as the last one wanted.
+    # The last of those with the same confidence as the last wanted one.
     if not len(ordered):
         return []
     counts = np.unique(np.searchsorted(-ordered, -ordered[wanted - 1], side="right"))
@@ -74,11 +74,11 @@ def coverage_curve(confidence: Floats, hits: Bools) -> list[Json]:
 def measure_answers(
     card: Card, levels: Sequence[str], depth: Ints, right: Mapping[str, Bools], known: Mapping[str, Bools]
 ) -> Json:
-    """Return how far down the category path the n photos are answered, and how often such an answer is right.
+    """Return how far down the category path n photos are answered, and how often such an answer is right.
 
-    `depth`, shape (n,), counts the levels of each photo's answer; `right` and `known` say by level whether its label is
-    right, and whether there is one. An answer is right when all of its labels are; photos without a label at some
-    level do not count. `levels` that ends at null are those photos that are not answered.
+    `depth`, shape (n,), is the number of levels of each photo's answer. `right` and `known` say by level whether its
+    label is right, and whether there is one. An answer is right if all of its labels are; photos without a label at
+    some level do not count. In `levels`, the entry that ends at null counts the photos without an answer.
     """
     counted = np.all([known[level] for level in levels], axis=0)
     depths = depth[counted]
@@ -110,7 +110,7 @@ def measure_answers(
 
 
 def measure_ood_detector(card: Card, flagged: Bools) -> Json | None:
-    """Return how many of n photos the OOD detector flags as no product, shape (n,); None for a model without one."""
+    """Return how many of n photos the OOD detector flags, shape (n,); None for a model without one."""
     if card.ood_detector is None:
         return None
     return {
@@ -122,11 +122,11 @@ def measure_ood_detector(card: Card, flagged: Bools) -> Json | None:
 
 
 Report = dict[str, Any]
-"""JSON values; `docs/evaluation.md` says what each field means."""
+"""JSON values; `docs/evaluation.md` describes each field."""
 
 _TOP: Final = 3
 _DIGITS: Final = 6
-"""Of the shares that are kept by the hundred: more would only make cards longer."""
+"""The precision of shares that are stored by the hundred. More would only make cards longer."""
 
 
 def measure_head(head: HeadCard, predictions: Predictions, truth: Truth) -> Report:
@@ -162,7 +162,7 @@ def measure_head(head: HeadCard, predictions: Predictions, truth: Truth) -> Repo
 def measure_together(predictions: Predictions, truths: Mapping[str, Truth]) -> Report:
     """Return how often every head is right, over the photos that have a label for each.
 
-    A head for which no photo has a label does not take part: `heads` names those that do.
+    Heads without any labels do not take part; `heads` lists those that do.
     """
     taking_part = {column: truth for column, truth in truths.items() if truth.counted.any()}
     size = len(next(iter(truths.values())).indices)
@@ -180,12 +180,12 @@ def measure_together(predictions: Predictions, truths: Mapping[str, Truth]) -> R
 
 
 def as_json_number(value: float) -> float | None:
-    """Return the figure as JSON knows it: of nothing there is none."""
+    """Return a figure as JSON; NaN becomes None."""
     return None if math.isnan(value) else value
 
 
 def _per_class(scores: ClassScores, labels: tuple[str, ...]) -> list[Report]:
-    """Return the figures of each label that is true or answered somewhere, the most frequent first."""
+    """Return the figures of each label that occurs in truth or predictions, the most frequent first."""
     occurring = np.flatnonzero(scores.support + scores.answered)
     rows = [
         {

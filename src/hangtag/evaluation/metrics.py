@@ -1,4 +1,4 @@
-"""The figures, as plain functions of arrays. Classes are integers; numpy is all they need."""
+"""The metrics, as plain functions of numpy arrays. Classes are integers."""
 
 import math
 from dataclasses import dataclass
@@ -15,15 +15,15 @@ CALIBRATION_BINS: Final = 15
 
 
 def share(hits: Bools) -> float:
-    """Return the share of true values, shape (n,); NaN of none."""
+    """Return the share of true values, shape (n,); NaN if n is 0."""
     return float(np.mean(hits)) if len(hits) else math.nan
 
 
 def macro_f1(truth: Ints, answers: Ints) -> float:
-    """Return the mean F1 over the classes that occur in `truth`, shape (n,) each; NaN of none.
+    """Return the mean F1 over the classes that occur in `truth`, shape (n,) each; NaN if n is 0.
 
-    A class that is only ever answered, and never true, has no F1 of its own; its wrong answers count against
-    the classes that were missed.
+    A class that is predicted but never true has no F1 of its own; its wrong predictions count against the classes
+    that were missed.
     """
     classes = np.unique(truth)
     if not len(classes):
@@ -36,7 +36,7 @@ def macro_f1(truth: Ints, answers: Ints) -> float:
 
 
 def confusion_counts(truth: Ints, answers: Ints) -> Ints:
-    """Return the cells of the confusion matrix that are not zero: rows (true, answered, count), shape (cells, 3).
+    """Return the non-zero cells of the confusion matrix: rows (true, predicted, count), shape (cells, 3).
 
     They are sorted; `truth` and `answers` have the shape (n,).
     """
@@ -48,8 +48,8 @@ def confusion_counts(truth: Ints, answers: Ints) -> Ints:
 class ClassScores:
     """The figures of each label, shape (labels,).
 
-    `support` counts where it is true, `answered` where it was answered. NaN: the precision of a label that was never
-    answered, the recall and the F1 of one that is never true.
+    `support` counts where it is true, `answered` where it was predicted. NaN: the precision of a label that was never
+    predicted, the recall and the F1 of one that is never true.
     """
 
     support: Ints
@@ -79,7 +79,7 @@ def _ratio(parts: Ints, wholes: Ints, *, defined: Bools) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class ReliabilityBin:
-    """The answers whose confidence lies over `low` and up to `high`: their number, mean confidence and accuracy."""
+    """The predictions with a confidence over `low` and up to `high`: their number, mean confidence and accuracy."""
 
     low: float
     high: float
@@ -91,7 +91,7 @@ class ReliabilityBin:
 def reliability_bins(
     confidence: Floats, hits: Bools, bins: int = CALIBRATION_BINS
 ) -> tuple[ReliabilityBin, ...]:
-    """Return the bins that hold an answer, the least confident first.
+    """Return the non-empty bins, the least confident first.
 
     Confidences (0 to 1, shape (n,)) fall into `bins` equal bins, open below and closed above.
     """
@@ -114,7 +114,7 @@ def reliability_bins(
 
 
 def expected_calibration_error(confidence: Floats, hits: Bools, bins: int = CALIBRATION_BINS) -> float:
-    """Return how far confidence lies from accuracy, on average (Guo et al. 2017); NaN of none.
+    """Return how far confidence differs from accuracy, on average (Guo et al. 2017); NaN if n is 0.
 
     It is the mean of |accuracy - mean confidence| over the `reliability_bins`, weighted by their size.
     """

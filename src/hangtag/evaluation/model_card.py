@@ -1,7 +1,7 @@
-"""The model card as a page of Markdown, generated from the bundle's card.
+"""The model card as a Markdown page, generated from the bundle's card.
 
 Its headings are those of Mitchell et al. 2019, "Model cards for model reporting". Every figure comes from the card; the
-words around them hold for any model that hangtag trains.
+text around them holds for any model that hangtag trains.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,10 +15,10 @@ _FEWEST: Final = 20
 """Classes with fewer test photos are not listed."""
 
 _WATTS: Final = 40.0
-"""What a machine with two processor cores and its share of memory and cooling is taken to draw while it trains."""
+"""The assumed power of a training machine with two processor cores, including memory and cooling."""
 
 _GRAMS_PER_KWH: Final = 450.0
-"""Carbon dioxide per kilowatt hour of electricity: about the mean of the world."""
+"""Carbon dioxide per kilowatt hour of electricity: about the world's average."""
 
 
 def render_model_card(card: Card, size: int) -> str:

@@ -27,18 +27,18 @@ from hangtag.tables.matching import match_products
 from hangtag.tables.tables import need_columns, read_table
 
 CUSTOM: Final = "custom"
-"""The name of the set of one's own photos next to a catalogue."""
+"""The name of the set of your own photos next to a catalogue."""
 
 KEPT_BACK_OF: Final = "kept_back_of"
-"""The fact that names the joined set which photos were kept back of."""
+"""The fact with the name of the joined set that photos were held out from."""
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoSet:
     """Labelled photos: a row for each, with its file name in `photo` and a column for each label.
 
-    `name` is what a report calls the set, `facts` says how it was made, and `split_table` is the table that a split
-    comes from.
+    `name` is the set's name in reports, `facts` says how it was made, and `split_table` is the table that a split comes
+    from.
     """
 
     name: str
@@ -48,7 +48,7 @@ class PhotoSet:
     split_table: pa.Table | None = None
 
     def take(self, positions: list[int]) -> "PhotoSet":
-        """Return the set of some of the photos, by their positions."""
+        """Return the set of some of the photos, by position."""
         rows = self.rows.take(pa.array(positions, pa.int64()))
         return PhotoSet(self.name, rows, self.catalogue, self.facts, self.split_table)
 
@@ -56,7 +56,7 @@ class PhotoSet:
 def split_photos(split_table: pa.Table, catalogue: Catalogue, split: str) -> PhotoSet:
     """Return the photos of one split.
 
-    Raises `UsageError` if it has none, `CatalogueError` if the table is no split table.
+    Raises `UsageError` if it has none, and `CatalogueError` if the table is not a split table.
     """
     need_columns(split_table, [PHOTO_COLUMN, SPLIT_COLUMN], "the split table")
     rows = split_table.filter(pc.equal(split_table[SPLIT_COLUMN], split))
@@ -66,15 +66,15 @@ def split_photos(split_table: pa.Table, catalogue: Catalogue, split: str) -> Pho
 
 
 def kept_back_photos(name: str, rows: pa.Table, catalogue: Catalogue) -> PhotoSet:
-    """Return the photos of a joined set that a training did not learn from, to see how well it does on such photos."""
+    """Return the photos of a joined set that were held out from training, to measure on."""
     return PhotoSet(name, rows, catalogue, {KEPT_BACK_OF: name})
 
 
 def catalogue_photos(catalogue: Catalogue, name: str | None = None) -> PhotoSet:
-    """Return all photos of a labelled set, cleaned in passing, under `name` or else the set's own.
+    """Return all photos of a labelled set, cleaned on the fly, under `name` or else the set's own.
 
-    A row whose photo is not there stays: it is counted as not found when it is opened. The facts count the lines that
-    were rejected. Raises `CatalogueError` if the table cannot be read, `UsageError` if it has no rows.
+    A row without its photo is kept, and counted as not found when it is opened. The facts count the rejected lines.
+    Raises `CatalogueError` if the table cannot be read, and `UsageError` if it has no rows.
     """
     table, rejected = read_cleaned(catalogue)
     if not table.num_rows:
@@ -92,12 +92,12 @@ def catalogue_photos(catalogue: Catalogue, name: str | None = None) -> PhotoSet:
 
 
 def _free_name(name: str) -> str:
-    """Return a name that cannot be taken for that of a split: a folder may well be called `test`."""
+    """Return a name that cannot be confused with a split's: a folder may well be called `test`."""
     return f"{name} (set)" if name in {*SPLITS, CUSTOM} else name
 
 
 def choose_photos(photos: PhotoSet, count: int, seed: int) -> PhotoSet:
-    """Return `count` photos of a set, or all where it has no more; the seed and the names alone decide which."""
+    """Return `count` photos of a set, or all if it has no more. The choice depends only on the seed and the names."""
     names = photos.rows[PHOTO_COLUMN].to_pylist()
     shuffled = sorted(range(len(names)), key=lambda position: _place(names[position], seed))
     return photos.take(sorted(shuffled[:count]))
@@ -119,10 +119,10 @@ class PhotoSets:
         self._stack = ExitStack()
 
     def open(self, on: str) -> PhotoSet:
-        """Open a split by its name, the custom set as `custom`, or any labelled set by its path.
+        """Open a split by name, the custom set as `custom`, or any labelled set by path.
 
-        Raises `UsageError` if something needed for it was not given, or there is no such set, and `CatalogueError`
-        when it cannot be read.
+        Raises `UsageError` if something needed for it was not given, or there is no such set, and `CatalogueError` if
+        it cannot be read.
         """
         if on in SPLIT_NAMES:
             return self._open_split(on)
@@ -144,9 +144,9 @@ class PhotoSets:
         return catalogue_photos(self._stack.enter_context(open_catalogue(Path(on))))
 
     def sample(self, measured: PhotoSet, count: int, seed: int) -> list[PhotoSet]:
-        """Return what a workbook shows: the whole custom set, and `count` photos of the test split.
+        """Return the photos for a workbook: the whole custom set, and `count` photos of the test split.
 
-        A labelled set of one's own gives `count` photos, too. Photos of the train split are never among them.
+        From another labelled set, `count` photos are used too. Photos of the train split are never included.
         """
         custom = None if self._catalogue is None else self._open_custom()
         sets = [] if custom is None else [custom]
@@ -175,7 +175,7 @@ class PhotoSets:
         return PhotoSet(split, photos.rows, self._join_custom(catalogue), photos.facts, photos.split_table)
 
     def _join_custom(self, catalogue: Catalogue) -> Catalogue:
-        """Return the catalogue with the custom set, as far as there is one, for a table that draws on both."""
+        """Return the catalogue joined with its custom set, if there is one, for a table that uses both."""
         custom = open_custom_set(self._need_catalogue())
         return (
             catalogue

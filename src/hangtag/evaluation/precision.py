@@ -1,4 +1,4 @@
-"""The accuracy that a faster precision costs: the same photos, labelled in two precisions."""
+"""The accuracy cost of a faster precision: the same photos, labelled in two precisions."""
 
 import math
 from collections.abc import Mapping
@@ -25,15 +25,15 @@ MAX_LOST_POINTS: Final = 0.1
 
 MAX_LOST_BY_CHANCE: Final = 0.3
 LIKELY_CHANCE: Final = 0.05
-"""A head may lose more, up to this, where chance explains it: with a few thousand photos, three answers that turn
-wrong and one that turns right are 0.1 points and say nothing."""
+"""A head may lose more if chance explains it with at least this probability: with a few thousand photos, three labels
+that turn wrong and one that turns right are 0.1 points and mean nothing."""
 
 MIN_ROOT_AGREEMENT: Final = 0.999
-"""In what share of photos the first category must stay the same."""
+"""The share of photos whose first category must stay the same."""
 
 
 MAX_LOST_BY_QUANTISING: Final = {CATEGORY_COLUMNS[0]: 0.1, CATEGORY_COLUMNS[-1]: 0.3}
-"""What these columns may lose, in percentage points, for an int8 form to be chosen without being asked for."""
+"""What these columns may lose, in percentage points, for `auto` to be allowed to choose an int8 form."""
 
 MAX_LOST_ELSEWHERE: Final = 0.5
 """What any other column may lose then: on 2,000 photos, chance alone moves an uncertain one by that much."""
@@ -41,10 +41,10 @@ MAX_LOST_ELSEWHERE: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class PrecisionCost:
-    """One head in two precisions: how often each is right, and how often both say the same (shares of 0 to 1).
+    """One head in two precisions: the accuracy of each, and how often both agree (shares of 0 to 1).
 
     The accuracies are over the `support` photos that have a label, the agreement is over all. `lost` of these photos
-    were right in the reference alone, `won` in the other alone.
+    were right only in the reference, `won` only in the other.
     """
 
     reference_accuracy: float
@@ -56,7 +56,7 @@ class PrecisionCost:
 
     @property
     def chance(self) -> float:
-        """How likely so many of the changed answers, or more, turn wrong where both are equally good (0 to 1).
+        """The probability that as many changed labels turn wrong, or more, if both are equally good (0 to 1).
 
         The exact one-sided test of McNemar, Psychometrika 1947.
         """
@@ -66,11 +66,11 @@ class PrecisionCost:
 
     @property
     def lost_points(self) -> float:
-        """How much accuracy is lost, in percentage points; negative where some is won."""
+        """The accuracy that is lost, in percentage points; negative if some is won."""
         return 100 * (self.reference_accuracy - self.accuracy)
 
     def to_json(self) -> dict[str, float]:
-        """Return what a card keeps of it."""
+        """Return what a card stores of it."""
         return {
             "lost_points": round(self.lost_points, 3),
             "agreement": round(self.agreement, 5),
@@ -81,7 +81,7 @@ class PrecisionCost:
 def is_free(costs: Mapping[str, PrecisionCost]) -> bool:
     """Return whether the loss is acceptable: no head loses too much, and the first category hardly ever changes.
 
-    Where nothing was measured, nothing is known to be free.
+    Without measurements, no precision is free.
     """
     root = costs.get(CATEGORY_COLUMNS[0])
     keeps_root = root is None or root.agreement >= MIN_ROOT_AGREEMENT
@@ -94,7 +94,7 @@ def _is_head_free(cost: PrecisionCost) -> bool:
 
 
 def is_worth_its_speed(costs: Mapping[str, PrecisionCost]) -> bool:
-    """Return whether an int8 form loses no more than it may: a precision that is not free, but nearly so."""
+    """Return whether an int8 form stays within its limits: it is not free, but nearly so."""
     return bool(costs) and all(
         cost.lost_points <= MAX_LOST_BY_QUANTISING.get(column, MAX_LOST_ELSEWHERE)
         for column, cost in costs.items()
@@ -106,8 +106,8 @@ def allow_precisions(
 ) -> tuple[tuple[str, ...], dict[str, PrecisionCost]]:
     """Return the precisions that a bundle's card may list, and what bf16 loses on the validation photos, by column.
 
-    bf16 is listed where it is free. Where the processor has none, or a golden photo is answered too differently in
-    it, nothing is compared. Raises as `split_photos` does.
+    bf16 is listed if it is free. If the processor does not support it, or it fails the golden check, nothing is
+    compared. Raises as `split_photos` does.
     """
     exact = load_model(bundle, precision=REFERENCE_PRECISION, trusted=OWN)
     try:
@@ -139,7 +139,7 @@ def compare_precisions(
             continue
         truth = read_truth(expected.rows, head)
         counted = truth.counted
-        if not counted.any():  # the accuracy of no photos is not a number, and no verdict
+        if not counted.any():  # the accuracy of no photos is undefined
             continue
         exact, fast = (answers.predictions.label_indices[head.column] for answers in (expected, found))
         exact_hits, fast_hits = ((labels == truth.indices)[counted] for labels in (exact, fast))

@@ -1,6 +1,6 @@
-"""The figures of a report in sentences: confusions, weak classes, confidence.
+"""Describing the figures of a report in sentences: confusions, weak classes, confidence.
 
-Everything is read from the report's JSON values, so that a card's figures can be read as well as fresh ones.
+Everything is read from the report's JSON values, so figures stored in a card work as well as fresh ones.
 """
 
 import math
@@ -22,7 +22,7 @@ SHOWN_PHOTOS: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """How often the `support` photos of one label were answered as another; `reverse`: how often the other way."""
+    """How often the `support` photos of one label were predicted as another; `reverse`: the other way round."""
 
     true: str
     answered: str
@@ -33,7 +33,7 @@ class Confusion:
 
 @dataclass(frozen=True, slots=True)
 class WrongAnswer:
-    """A photo that was answered wrongly, the answer, and the model's confidence in it (0 to 1)."""
+    """A photo with a wrong label, the label, and the model's confidence in it (0 to 1)."""
 
     photo: str
     answered: str
@@ -41,7 +41,7 @@ class WrongAnswer:
 
 
 def find_confusions(confusion: Report) -> list[Confusion]:
-    """Return the mistakes of a report's `confusion`, the most frequent first, each pair of labels once."""
+    """Return the mistakes in a report's `confusion`, the most frequent first, each pair of labels once."""
     labels = confusion["labels"]
     counts = {(true, answered): count for true, answered, count in confusion["counts"]}
     supports: Counter[int] = Counter()
@@ -75,7 +75,7 @@ def find_wrong_answers(measured: Measurement, column: str, confusion: Confusion)
 
 
 def dense_matrix(confusion: Report) -> tuple[list[str], Ints]:
-    """Return the labels that are true or answered somewhere, and their matrix of counts (labels, labels)."""
+    """Return the labels that occur in truth or predictions, and their matrix of counts (labels, labels)."""
     cells = np.array(confusion["counts"], dtype=np.int64).reshape(-1, 3)
     occurring = np.unique(cells[:, :2])
     matrix = np.zeros((len(occurring), len(occurring)), dtype=np.int64)
@@ -85,44 +85,44 @@ def dense_matrix(confusion: Report) -> tuple[list[str], Ints]:
 
 
 def most_confused(matrix: Ints, limit: int) -> list[int]:
-    """Return the positions, in their order, of the labels that most mistakes speak of."""
+    """Return the positions, in order, of the labels with the most mistakes."""
     mistakes = matrix - np.diag(matrix.diagonal())
     involved = mistakes.sum(axis=0) + mistakes.sum(axis=1)
     return sorted(np.argsort(-involved, kind="stable")[:limit].tolist())
 
 
 def row_shares(matrix: Ints) -> Floats:
-    """Return each count as a share (0 to 1) of its row; a row of nothing is a row of zeros."""
+    """Return each count as a share (0 to 1) of its row; an empty row is all zeros."""
     totals = matrix.sum(axis=1, keepdims=True)
     shares: Floats = np.divide(matrix, totals, out=np.zeros(matrix.shape), where=totals > 0)
     return shares
 
 
 TrainingCounts = Mapping[str, Mapping[str, int]]
-"""How many training photos each label of each column has."""
+"""The number of training photos of each label in each column."""
 
 NAMED: Final = 3
 """How many confusions, classes or labels a sentence names."""
 WEAK_RECALL: Final = 0.5
-"""A class of which fewer are right is weak."""
+"""A class with a lower recall is weak."""
 FEW_PHOTOS: Final = 5
-"""A class with fewer photos in the set says nothing about itself."""
+"""A class with fewer photos in the set is too small to judge."""
 FEW_EXAMPLES: Final = 100
 """A class with fewer training photos is rare."""
 SMALL_GAP: Final = 0.01
-"""Between confidence and accuracy: less is honest enough for any use."""
+"""The difference between confidence and accuracy that is too small to matter."""
 LARGE_GAP: Final = 0.05
 _TWO_ERRORS: Final = 1.96
-"""Standard errors of a share that chance explains, 95 % of the time."""
+"""The number of standard errors that chance explains, 95 % of the time."""
 
 
 def read_overview(report: Report) -> list[str]:
-    """Return what a model's figures say in all: what speaks against them, the best and the hardest head."""
+    """Return sentences on a model's figures overall: doubts about them, the best and the hardest head."""
     return [*_read_origin(report), *_read_heads(report), *read_answers(report)]
 
 
 def read_head(head: Report, examples: Mapping[str, int] | None = None) -> list[str]:
-    """Return what the figures of one head say; `examples` counts the training photos of each label."""
+    """Return sentences on the figures of one head; `examples` is the number of training photos of each label."""
     if not head["support"]:
         return ["No photo has a label here, so nothing is known."]
     return [
@@ -134,7 +134,7 @@ def read_head(head: Report, examples: Mapping[str, int] | None = None) -> list[s
 
 
 def read_answers(report: Report) -> list[str]:
-    """Return what the report says of the answers that back off, and of the OOD detector; older reports say nothing."""
+    """Return sentences on answers that back off and on the OOD detector; empty for older reports."""
     lines = []
     answers, ood = report.get("answers"), report.get("not_a_product")
     if answers and answers["target_accuracy"] is not None and answers["support"]:
@@ -157,7 +157,7 @@ def read_answers(report: Report) -> list[str]:
 
 
 def percent(share: float) -> str:
-    """Write a share as a reader wants it: one decimal, and never a round 100 or 0 that is not one."""
+    """Format a share for readers: one decimal, and 100 or 0 only if it is exact."""
     rounded = f"{100 * share:.1f}"
     if rounded == "100.0":
         return "100 %" if share >= 1 else "over 99.9 %"
@@ -167,7 +167,7 @@ def percent(share: float) -> str:
 
 
 def join_words(words: list[str], comma: str = ", ") -> str:
-    """Write a list as a sentence does: `a, b and c`."""
+    """Write a list as in a sentence: `a, b and c`."""
     return words[0] if len(words) == 1 else f"{comma.join(words[:-1])} and {words[-1]}"
 
 
@@ -250,7 +250,7 @@ def _read_weak_classes(head: Report, examples: Mapping[str, int] | None) -> Iter
 
 
 def _explain_weakness(weak: list[str], examples: Mapping[str, int] | None) -> Iterator[str]:
-    """Return whether weak classes had few examples to learn from."""
+    """Explain weak classes by few training examples, if they had few."""
     if not examples:
         return
     rare = [label for label in weak if examples.get(label, 0) < FEW_EXAMPLES]
@@ -283,7 +283,7 @@ def _read_unknown_labels(head: Report) -> Iterator[str]:
 
 
 def find_unknown_labels(head: Report) -> list[str]:
-    """Return the labels that the model does not know: those behind its own classes, and each is true somewhere."""
+    """Return the labels that the model does not know, which follow its own classes."""
     labels, rest = head["confusion"]["labels"], head["unknown_labels"]
     support = {row["label"]: row["support"] for row in head["per_class"]}
     start = len(labels)

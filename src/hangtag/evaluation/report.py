@@ -21,7 +21,7 @@ _ABSENT = "–"
 
 
 def print_report(console: Console, report: Report) -> None:
-    """Print what was measured on what, and a line of figures for each head."""
+    """Print what was measured on which photos, and a line of figures for each head."""
     console.print(Text(_headline(report), style="bold"))
     console.print(Text(_describe_split(report["split"])), soft_wrap=True)
     _print_seen(console, report["seen_in_training"])
@@ -43,7 +43,7 @@ def print_report(console: Console, report: Report) -> None:
 
 
 def print_comparison(console: Console, reports: Mapping[str, Report], duels: Sequence[Duel]) -> None:
-    """Print the accuracies of several models side by side, by their titles, and what came of each duel."""
+    """Print the accuracies of several models side by side, by title, and the result of each duel."""
     table = figures_table("top-1", *(Text(printable(title)) for title in reports))
     for column in dict.fromkeys(column for report in reports.values() for column in report["heads"]):
         heads = (report["heads"].get(column) for report in reports.values())
@@ -58,7 +58,7 @@ def print_comparison(console: Console, reports: Mapping[str, Report], duels: Seq
 
 
 def add_to_card(card: Card, report: Report) -> Card:
-    """Return the card with the report's figures under the name of the split; those of other splits stay."""
+    """Return the card with the report's figures added under the split's name. Other splits stay unchanged."""
     figures = {key: value for key, value in report.items() if key != "model"}
     return replace(card, metrics={**card.metrics, report["split"]["name"]: figures})
 
@@ -83,7 +83,7 @@ def _describe_split(split: dict[str, Any]) -> str:
 
 
 def _print_seen(console: Console, seen: dict[str, str]) -> None:
-    """Say what speaks against the figures, so that it cannot be overlooked; what does not is left out."""
+    """Print doubts about the figures prominently; print nothing if there are none."""
     if seen["verdict"] in FLATTERED:
         console.print(Text(printable(seen["reason"]), style="bold yellow"), soft_wrap=True)
     elif seen["verdict"] in {Verdict.UNKNOWN, Verdict.KEPT_BACK}:
@@ -116,7 +116,7 @@ def _figures(head: dict[str, Any]) -> list[str]:
 
 
 def _remarks(report: Report) -> Iterator[str]:
-    """Say of which heads some rows could not be counted, or could not be right."""
+    """Describe for which heads some rows could not be counted, or could not be right."""
     for column, head in report["heads"].items():
         missing, unknown = head["missing_labels"], head["unknown_labels"]
         if missing:

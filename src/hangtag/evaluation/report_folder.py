@@ -1,4 +1,4 @@
-"""The folder of a report: figures as JSON and PNG, a page to read, a workbook to go through."""
+"""The folder of a report: figures as JSON and PNG, an HTML page, and a workbook."""
 
 import re
 from collections import Counter
@@ -42,7 +42,7 @@ REPORT_FILES: Final = (PAGE, FIGURES, WORKBOOK)
 def write_report(
     measurements: Mapping[str, Measurement], photos: PhotoSet, folder: Path, on_progress: OnProgress = silent
 ) -> None:
-    """Write report.json, report.html and the PNGs of all models, by their titles, into a folder.
+    """Write report.json, report.html and the PNGs of all models, by title, into a folder.
 
     Raises `UsageError` if matplotlib or Jinja2 is not installed, or a file cannot be written.
     """
@@ -71,7 +71,7 @@ def write_report(
 def write_sample(
     models: Mapping[str, Predictor], sets: Sequence[PhotoSet], seed: int, folder: Path, threads: int = 2
 ) -> None:
-    """Let the models, by their titles, answer the photos of the sets and write `predictions.xlsx` into a folder.
+    """Run the models, given by title, on the photos of the sets, and write `predictions.xlsx` into a folder.
 
     Raises `CatalogueError` if the file cannot be written.
     """
@@ -99,9 +99,9 @@ def write_sample(
 
 
 def check_report_folder(folder: Path) -> None:
-    """Make the folder, and see that a report can be written, before hours are spent on what it would hold.
+    """Create the folder, and check that a report can be written before hours are spent on its contents.
 
-    Raises `UsageError` if matplotlib or Jinja2 is not installed, or the folder cannot be made.
+    Raises `UsageError` if matplotlib or Jinja2 is not installed, or the folder cannot be created.
     """
     lacking = [name for name in ("matplotlib", "jinja2") if find_spec(name) is None]
     if lacking:
@@ -117,7 +117,7 @@ def check_report_folder(folder: Path) -> None:
 
 
 def count_examples(card: Card, photos: PhotoSet) -> TrainingCounts:
-    """Return how many training photos each label of a model's columns has in the set's split table."""
+    """Return the number of training photos of each label of a model's columns, from the set's split table."""
     if photos.split_table is None:
         return {}
     rows = photos.split_table.select([SPLIT_COLUMN, *card.columns]).to_pydict()
@@ -131,7 +131,7 @@ def count_examples(card: Card, photos: PhotoSet) -> TrainingCounts:
 
 
 def file_names(titles: Sequence[str]) -> dict[str, str]:
-    """Return for each title a part of a file name that is its own, whatever the title holds."""
+    """Return a unique and valid part of a file name for each title."""
     names: dict[str, str] = {}
     for title in titles:
         plain = re.sub(r"[^\w.-]+", "-", title).strip(".-")[:60] or "model"

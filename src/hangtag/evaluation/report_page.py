@@ -30,16 +30,16 @@ from hangtag.reports.figures import heat_map, line_chart, png_bytes, reliability
 from hangtag.reports.page import Page, Share
 
 FEW_CLASSES: Final = 12
-"""So many classes leave room in each cell for a count and the share of the row."""
+"""With up to this many classes, each cell has room for a count and the share of the row."""
 
 SMALLEST_BIN: Final = 0.002
-"""A bin with a smaller share of the answers says nothing."""
+"""A bin with a smaller share of the predictions is too small to show."""
 
 
 def draw_confusions(title: str, column: str, head: Report) -> dict[str, bytes]:
     """Return the confusion matrix of a head as PNGs, coloured by the share of the true class.
 
-    `""` is the whole one; with more than a few classes, `worst` shows those that most mistakes speak of.
+    `""` is the whole matrix. If there are many classes, `worst` shows those with the most mistakes.
     """
     labels, matrix = dense_matrix(head["confusion"])
     shares = row_shares(matrix)
@@ -59,13 +59,13 @@ def draw_confusions(title: str, column: str, head: Report) -> dict[str, bytes]:
 
 
 def draw_reliability(title: str, column: str, head: Report) -> bytes:
-    """Return the reliability diagram of a head as a PNG; what a handful of answers say is left out of it."""
+    """Return the reliability diagram of a head as a PNG, without nearly empty bins."""
     bins = [part for part in head["reliability"] if part["count"] >= head["support"] * SMALLEST_BIN]
     return png_bytes(reliability_diagram(bins, title=f"{column}, {title}: reliability"))
 
 
 def draw_coverage(title: str, report: Report) -> bytes:
-    """Return as a PNG how much is right of what each head answers, over how much that is."""
+    """Return the accuracy of each head's predictions over their coverage, as a PNG."""
     series = {
         column: (
             [point["coverage"] for point in head["coverage_curve"]],
@@ -85,7 +85,7 @@ def draw_coverage(title: str, report: Report) -> bytes:
 
 
 def draw_curves(history: Epochs) -> Iterator[tuple[bytes, str]]:
-    """Yield the curves of a training as PNGs, each with what it shows; of one epoch there is none."""
+    """Yield the curves of a training as PNGs with captions; none for a single epoch."""
     if len(history) < 2:  # noqa: PLR2004 - two points make a curve
         return
     for names, title in ((LOSSES, "Loss"), (ACCURACIES, "Top-1 accuracy, mean of the heads")):
@@ -111,10 +111,10 @@ _ANSWERS_CAPTION: Final = (
 )
 
 OF_ALL_HEADS: Final = ""
-"""Stands for a column where a picture shows all heads."""
+"""The column of pictures that show all heads."""
 
 Picture = tuple[bytes, str]
-"""A PNG and what it shows, in words."""
+"""A PNG and its caption."""
 
 
 Table = tuple[list[str], list[list[Any]], str]
@@ -125,8 +125,8 @@ Table = tuple[list[str], list[list[Any]], str]
 class Findings:
     """Everything that a report folder is written from.
 
-    `measurements` are the models by title, `training_counts` how many training photos each label had, by title, where
-    that is known; `pictures` the drawn figures by title and column.
+    `measurements` are the models by title. `training_counts` is the number of training photos of each label, by title,
+    if known. `pictures` are the figures by title and column.
     """
 
     measurements: Mapping[str, Measurement]
@@ -305,7 +305,7 @@ def _thumbnail(catalogue: Catalogue, name: str) -> bytes | None:
 
 
 def coverage_table(report: Report) -> Table:
-    """Return what each head answers at its threshold."""
+    """Return the coverage and accuracy of each head at its threshold."""
     rows = []
     for column, head in report["heads"].items():
         answered = head["answered"]
@@ -337,11 +337,11 @@ def answers_table(answers: Report) -> Table:
 
 
 def as_share(value: float | None) -> Share | None:
-    """Return a share as the page writes it."""
+    """Format a share for the page."""
     return None if value is None else Share(value)
 
 
 def render_interval(interval: Sequence[float]) -> str:
-    """Write an interval of shares in per cent."""
+    """Format an interval of shares in per cent."""
     low, high = interval
     return f"{100 * low:.1f}–{100 * high:.1f} %"

@@ -13,7 +13,7 @@ _SPLIT_FACTS: Final = "split"
 
 
 class Verdict(StrEnum):
-    """What is known about the photos of a set and the training of a model."""
+    """The relation between the photos of a set and the training of a model."""
 
     HELD_OUT = "held_out"
     KEPT_BACK = "kept_back"
@@ -24,12 +24,12 @@ class Verdict(StrEnum):
 
 
 FLATTERED: Final = frozenset({Verdict.TUNED_ON, Verdict.TRAINED_ON, Verdict.PERHAPS_TRAINED_ON})
-"""The verdicts that speak against the figures."""
+"""The verdicts that make the figures too good."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A verdict and the sentence that says why."""
+    """A verdict and the sentence that explains it."""
 
     verdict: Verdict
     reason: str
@@ -40,7 +40,7 @@ class Seen:
 
 
 def judge(card: Card, photos: PhotoSet) -> Seen:
-    """Return whether the photos were in the training of a card's model."""
+    """Return whether the photos were used in training a card's model."""
     if "figures_of" in card.data and (photos.split_table is not None or KEPT_BACK_OF in photos.facts):
         return Seen(
             Verdict.TRAINED_ON,
@@ -49,7 +49,7 @@ def judge(card: Card, photos: PhotoSet) -> Seen:
         )
     if photos.split_table is not None:
         return _judge_split(card, photos)
-    if KEPT_BACK_OF in photos.facts:  # whatever its name: the rest of that set was learned from
+    if KEPT_BACK_OF in photos.facts:  # whatever its name, the rest of that set was learned from
         return _judge_kept_back(card)
     if photos.name == CUSTOM:
         return _judge_custom(card)
@@ -76,21 +76,21 @@ def _has_same_hash(card: Card, photos: PhotoSet) -> bool:
 
 
 def _is_same_split(card: Card, photos: PhotoSet) -> bool:
-    """Return whether a run whose rows or labels differ from those of the table was split in the same way."""
+    """Return whether a run with other rows or labels than the table was split in the same way."""
     if not (_joined(card.data) or _was_limited(card) or _has_other_labels(card)):
         return False
     return bool(photos.facts) and card.data.get(_SPLIT_FACTS) == photos.facts
 
 
 def _was_limited(card: Card) -> bool:
-    """Return whether the model was trained with fewer photos than its split had for it."""
+    """Return whether the model was trained on fewer photos than its split had."""
     split = card.data.get(_SPLIT_FACTS)
     counts = split.get("counts") if isinstance(split, dict) else None
     return isinstance(counts, dict) and card.data.get("train_photos") != counts.get(TRAIN)
 
 
 def _has_other_labels(card: Card) -> bool:
-    """Return whether the model was trained without labels that the split table has, or with corrected ones."""
+    """Return whether the model was trained without some labels of the split table, or with corrected ones."""
     corrections = card.data.get("corrections")
     counts = [
         card.data.get("without_suspects"),

@@ -1,7 +1,7 @@
-"""The answers of several models to some photos as an Excel workbook: what is right is green, by a rule.
+"""The predictions of several models for some photos as an Excel workbook, with right ones in green.
 
-A sheet for each column: a photo a row, the true label, and for each model its answer and confidence. Green is
-a formula that compares an answer with the true label, so it stays right when someone corrects either.
+There is a sheet for each column, with a row per photo: the true label, and each model's label and confidence. Green is
+a conditional format that compares the label with the true one, so it stays right if someone corrects either.
 """
 
 import io
@@ -41,7 +41,7 @@ _IN_A_ROW: Final = {"valign": "vcenter", "bottom": 1, "bottom_color": _RULE, "in
 
 @dataclass(frozen=True, slots=True)
 class Styles:
-    """The formats of one workbook; `right` is what the rule for right answers lays over a cell."""
+    """The formats of one workbook; `right` is the conditional format of right labels."""
 
     title: Any
     heading: Any
@@ -80,13 +80,13 @@ class Styles:
 
 
 def plain(text: str) -> str:
-    """Return a text as a cell can hold it: what is no Unicode is spelled out, and what is too long is cut."""
+    """Return a text that a cell can hold: invalid Unicode is escaped, and long text is cut."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")[:_LONGEST_TEXT]
 
 
 @dataclass(slots=True)
 class AnswerSheet:
-    """The sheet of one column: a title, how many are right by origin, the header, and a row for each photo."""
+    """The sheet of one column: a title, the number of right labels by origin, the header, and a row per photo."""
 
     sheet: Any
     column: str
@@ -98,7 +98,7 @@ class AnswerSheet:
 
     def __post_init__(self) -> None:
         self.origins = list(dict.fromkeys(photo.origin for photo in self.photos))
-        # Rows count from 0: the title, how many are right for each origin and for all, an empty row, the header.
+        # Rows count from 0: the title, the counts for each origin and for all, an empty row, the header.
         self.header_row = 2 + len(self._summaries())
 
     def write(self) -> None:
@@ -110,7 +110,7 @@ class AnswerSheet:
         self._set_up()
 
     def _summaries(self) -> list[str | None]:
-        """Return the origins that have a row of their own in the summary; None is all of them."""
+        """Return the origins that have their own row in the summary; None stands for all of them."""
         return [*self.origins, None] if len(self.origins) > 1 else [None]
 
     def _write_top(self) -> None:
@@ -124,7 +124,7 @@ class AnswerSheet:
             self.sheet.write_string(self.header_row, position + 1, "confidence", self.styles.heading)
 
     def _write_summary(self, row: int, origin: str | None) -> None:
-        """Write how many are right as formulas, with their results, for programs that do not calculate."""
+        """Write the counts as formulas, with their results, for programs that do not calculate."""
         photos = [photo for photo in self.photos if origin in {None, photo.origin}]
         labelled = [photo for photo in photos if photo.truth.get(self.column)]
         self.sheet.write_string(row, _ORIGIN, "all" if origin is None else plain(origin), self.styles.summary)
@@ -167,7 +167,7 @@ class AnswerSheet:
             self.sheet.write_blank(row, position + 1, None, self.styles.text)
 
     def _write_rules(self) -> None:
-        """Make an answer green where it is the true label."""
+        """Make a label green if it equals the true label."""
         first = self.header_row + 1
         truth = f"${xl_col_to_name(_TRUTH)}{first + 1}"
         for position, _ in self._positions():
@@ -180,7 +180,7 @@ class AnswerSheet:
             self.sheet.conditional_format(first, position, self._last_row, position, rule)
 
     def _set_up(self) -> None:
-        """Set widths, the part that stays in view, filters, and how the sheet is printed."""
+        """Set widths, frozen panes, filters, and print options."""
         for position, width in enumerate(_WIDTHS):
             self.sheet.set_column(position, position, width)
         for position, _ in self._positions():
@@ -196,22 +196,22 @@ class AnswerSheet:
         self.sheet.repeat_rows(self.header_row)
 
     def _positions(self) -> list[tuple[int, str]]:
-        """Return where each model's answers stand; its confidences stand one further."""
+        """Return the columns of each model's labels. The confidences are in the next column."""
         return [(_FIRST_MODEL + 2 * number, model) for number, model in enumerate(self.models)]
 
     def _range(self, position: int) -> str:
-        """Return the cells of all photos in a column, as formulas name them: rows count from 1 there."""
+        """Return the cells of all photos in a column, in formula notation, where rows count from 1."""
         name = xl_col_to_name(position)
         return f"${name}${self.header_row + 2}:${name}${self._last_row + 1}"
 
     @property
     def _last_row(self) -> int:
-        """The last photo's row; without a photo, the empty one that stands for them."""
+        """The last photo's row, or the empty row if there are no photos."""
         return self.header_row + max(1, len(self.photos))
 
 
 def _image_options(photo: SamplePhoto, thumbnail: bytes) -> dict[str, Any]:
-    """Return how a thumbnail stands in the middle of its cell, so that sorting and filtering take it along."""
+    """Return options that centre a thumbnail in its cell and move it when rows are sorted or filtered."""
     with Image.open(io.BytesIO(thumbnail)) as image:
         scale = min(_THUMBNAIL[0] / image.width, _THUMBNAIL[1] / image.height)
         width, height = image.width * scale, image.height * scale
@@ -235,7 +235,7 @@ _LONGEST_SHEET_NAME: Final = 31
 _NOTE_WIDTH: Final = 90
 _LINE_HEIGHT: Final = 15
 _RESERVED: Final = "history"
-"""Excel keeps this sheet for itself."""
+"""The sheet name that Excel reserves."""
 _FORBIDDEN_SIGNS: Final = "[]:*?/\\'"
 
 
@@ -244,7 +244,7 @@ def write_workbook(
 ) -> None:
     """Write the workbook, whole or not at all.
 
-    `columns` names the models that answer each column; `notes` are the sentences of the last sheet. Raises
+    `columns` lists the models that predict each column; `notes` are the sentences of the last sheet. Raises
     `CatalogueError` if the file cannot be written.
     """
     with whole_file(path) as temporary, temporary.open("wb") as file:
@@ -264,9 +264,7 @@ def _write_notes(sheet: Any, notes: Sequence[str], styles: Styles) -> None:  # n
     sheet.set_paper(A4)
     sheet.write_string(0, 0, "About this workbook", styles.title)
     for row, note in enumerate(notes, start=1):
-        lines = 1 + len(note) // (
-            _NOTE_WIDTH - 10
-        )  # not every program finds the height of a wrapped text itself
+        lines = 1 + len(note) // (_NOTE_WIDTH - 10)  # some programs do not compute the height of wrapped text
         sheet.set_row(row, lines * _LINE_HEIGHT)
         sheet.write_string(row, 0, plain(note), styles.note)
 
@@ -279,7 +277,7 @@ def _sheet_names(columns: Mapping[str, Sequence[str]]) -> dict[str, str]:
 
 
 def _free_sheet_name(wanted: str, taken: Iterable[str]) -> str:
-    """Return a name that Excel allows and no other sheet has, whatever the case of its letters."""
+    """Return a name that Excel allows and no other sheet has, ignoring case."""
     signs = (sign if sign.isprintable() and sign not in _FORBIDDEN_SIGNS else "-" for sign in wanted)
     allowed = "".join(signs)[:_LONGEST_SHEET_NAME] or "sheet"
     used = {_RESERVED, *(name.lower() for name in taken)}

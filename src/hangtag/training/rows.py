@@ -227,7 +227,7 @@ def _draw_rows(rows: Sequence[Row], joining: Joining) -> list[Row]:
 
 
 def _number_groups(table: pa.Table, drawn: Sequence[Row], catalogue: Catalogue, memory: Path) -> None:
-    """Number the duplicate groups of the drawn rows. Leave out duplicates of validation and test photos.
+    """Assign duplicate groups to the drawn rows. Leave out duplicates of validation and test photos.
 
     Fingerprints are computed as in `hangtag split`. The numbers continue those of the split table.
     """
