@@ -40,6 +40,9 @@ from hostile_files import CELL_FAR_AWAY, encode, workbook, xz_of_large_dictionar
 from service import open_service
 
 HANGTAG: Final = [sys.executable, "-c", "import sys; from hangtag.cli.main import main; main(sys.argv[1:])"]
+ORDINARY_PHOTOS: Final = 40
+"""What the service labels before its memory counts as idle: the network is then loaded for batches, too."""
+
 POLL_S: Final = 0.05
 BOUNDARY: Final = "hangtag-corpus"
 
@@ -257,10 +260,11 @@ def send(port: int, path: str, body: bytes, kind: str) -> tuple[int, dict[str, o
     return answer.status, json.loads(text) if text.startswith(b"{") else {}
 
 
-def upload(port: int, batch: object, path: Path) -> str:
-    """Send a file to a batch; return what became of it."""
-    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="files"; filename="{path.name}"\r\n\r\n'
-    body = head.encode() + path.read_bytes() + f"\r\n--{BOUNDARY}--\r\n".encode()
+def upload(port: int, batch: object, *paths: Path) -> str:
+    """Send files to a batch together; return what became of the first."""
+    disposition = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="files"; filename='
+    parts = [f'{disposition}"{path.name}"\r\n\r\n'.encode() + path.read_bytes() + b"\r\n" for path in paths]
+    body = b"".join([*parts, f"--{BOUNDARY}--\r\n".encode()])
     status, found = send(
         port, f"/api/v1/batches/{batch}/files", body, f"multipart/form-data; boundary={BOUNDARY}"
     )
@@ -276,9 +280,12 @@ def attack_service(made: dict[str, list[Path]], folder: Path) -> None:
         status, batch = send(port, "/api/v1/batches", b"{}", "application/json")
         if status >= 400:  # noqa: PLR2004 - an error of HTTP
             raise SystemExit(f"the service refuses a batch: {status}")
-        for name, format_ in (("sample.png", "PNG"), ("sample.bmp", "BMP")):  # the second is decoded apart
-            (folder / name).write_bytes(encode(photo(), format_))
-            upload(port, batch["id"], folder / name)
+        ordinary = [folder / f"{number}.png" for number in range(ORDINARY_PHOTOS)] + [folder / "apart.bmp"]
+        for number, path in enumerate(ordinary):
+            image = photo()
+            image.putpixel((0, 0), (number, 0, 0))  # each is another photo
+            path.write_bytes(encode(image, path.suffix[1:].upper()))
+        upload(port, batch["id"], *ordinary)
         wait_until_labelled(port, str(batch["id"]))
         idle = Watch(process.pid)
         idle.stop()
