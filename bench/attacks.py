@@ -3,8 +3,8 @@
     python bench/attacks.py [--seconds S] [--rate N] [--only NAME]
 
 The service is started here, on a free port of 127.0.0.1, with the default settings. One honest client sends a small
-photo at a fixed rate over kept connections; each attack runs from a process of its own, between two quiet spans, and
-ends before the next one begins. The attackers share the processors with the service and with the honest client.
+photo at a fixed rate over kept connections; each attack runs from a process of its own, after a quiet span, and ends
+before the next one begins. The attackers get what the service and the honest client leave of the processors.
 """
 
 import argparse
@@ -222,9 +222,9 @@ ATTACKS: Final = (
     "PNGs of 4 MP",
     "connections",
     "slow uploads",
-    "wide tables",
     "zips of indexes",
     "batch of WebPs of 22 MP",
+    "wide tables",  # what is left of them is read for minutes
 )
 
 
