@@ -26,7 +26,9 @@ from hangtag.domain.errors import CatalogueError, PhotoError, UsageError
 from hangtag.domain.taxonomy import format_path
 from hangtag.domain.text import did_you_mean
 from hangtag.imaging.decode import decode_photo
+from hangtag.tables.cells import PHOTO_COLUMNS, plain_name
 from hangtag.tables.matching import Likeness, NameMatcher, product_id
+from hangtag.tables.reading import list_columns
 from hangtag.tables.tables import csv_writer, read_table, whole_file, write_report
 from hangtag.tables.values import MISSING, drop_invisible, single_spaced
 from hangtag.tables.writing import restore_text
@@ -140,8 +142,8 @@ def _iter_rows(names: Sequence[str], labels: Mapping[str, Labels]) -> Iterator[l
         yield [values.get(column, "") for column in CATALOGUE_COLUMNS]
 
 
-PHOTO_COLUMNS: Final = ("photo", "file", "path", ID)
-"""The possible names of the column of photos, in order of preference."""
+_USUAL_PHOTO_COLUMNS: Final = ("photo", "file", "path", ID)
+"""The preferred names of the column of photos, in order; then come those of `PHOTO_COLUMNS`."""
 
 VALUE_COLUMNS: Final = (*LABEL_COLUMNS, YEAR, NAME)
 
@@ -155,11 +157,8 @@ def label_by_file(path: Path, names: Sequence[str], known: KnownLabels) -> Label
     Photos may be named by path or file name, with or without extension. Raises `CatalogueError` if the table cannot be
     read, and `UsageError` if it names no photos or has no labels.
     """
-    table = _in_usual_capitals(read_table(path))
-    photo_column = next((column for column in PHOTO_COLUMNS if column in table.column_names), None)
-    if photo_column is None:
-        fix = f"Call it {' or '.join(PHOTO_COLUMNS)}. The columns are {', '.join(table.column_names)}."
-        raise UsageError("the table has no column that names the photos", where=path, fix=fix)
+    table = _with_usual_names(read_table(path))
+    photo_column = _find_photo_column(path, table.column_names)
     columns = _find_label_columns(path, table)
     rows = table.select([photo_column, *columns]).to_pylist()
     written = [restore_text(str(row[photo_column] or "")) for row in rows]
@@ -195,10 +194,10 @@ def _read_row(
         labelling.labels[name] = checked.labels
 
 
-def _in_usual_capitals(table: pa.Table) -> pa.Table:
-    """Return a table with its columns renamed to hangtag's spelling, ignoring case."""
-    usual = {name.casefold(): name for name in (*PHOTO_COLUMNS, *VALUE_COLUMNS)}
-    keys = [single_spaced(name).casefold() for name in table.column_names]
+def _with_usual_names(table: pa.Table) -> pa.Table:
+    """Return a table whose columns have hangtag's names, whatever their case, spaces and signs."""
+    usual = {plain_name(name): name for name in (ID, *VALUE_COLUMNS)}
+    keys = list(map(plain_name, table.column_names))
     names = [
         usual.get(key, name) if keys.count(key) == 1 else name
         for key, name in zip(keys, table.column_names, strict=True)
@@ -206,11 +205,20 @@ def _in_usual_capitals(table: pa.Table) -> pa.Table:
     return table.rename_columns(names)
 
 
+def _find_photo_column(path: Path, names: Sequence[str]) -> str:
+    keys = list(map(plain_name, names))
+    for usual in (*_USUAL_PHOTO_COLUMNS, *PHOTO_COLUMNS):
+        if usual in keys:
+            return names[keys.index(usual)]
+    fix = f"Call it {' or '.join(_USUAL_PHOTO_COLUMNS)}. {list_columns(names)}"
+    raise UsageError("the table has no column that names the photos", where=path, fix=fix)
+
+
 def _find_label_columns(path: Path, table: pa.Table) -> list[str]:
     columns = [column for column in VALUE_COLUMNS if column in table.column_names]
     if not set(columns).intersection(LABEL_COLUMNS):
         meant = "".join(did_you_mean(column, LABEL_COLUMNS) for column in table.column_names)
-        fix = f"{meant}They are called {', '.join(LABEL_COLUMNS)}."
+        fix = f"{meant}They are called {', '.join(LABEL_COLUMNS)}. {list_columns(table.column_names)}"
         raise UsageError("the table has no column of labels", where=path, fix=fix)
     return columns
 

@@ -38,8 +38,7 @@ def _print_repairs(report: "CleanReport") -> None:
     from hangtag.cli.console import open_console
     from hangtag.tables.terminal import print_table
 
-    title = Text(f"{report.catalogue}: {report.lines:,} lines")
-    table = Table("what", "count", title=title, title_justify="left")
+    table = Table("what", "count")
     table.columns[1].justify = "right"
     table.columns[1].no_wrap = True
     rows = [("products", report.cleaned)]
@@ -52,7 +51,9 @@ def _print_repairs(report: "CleanReport") -> None:
         rows += [("ids that a spreadsheet may have damaged, such as 15970.0", report.ruined)]
     for what, count in rows:
         table.add_row(Text(what), f"{count:,}")
-    print_table(open_console(), table)
+    console = open_console()
+    console.print(Text(f"{report.catalogue}: {report.lines:,} lines"))
+    print_table(console, table)
 
 
 MAX_COLUMNS: Final = 10

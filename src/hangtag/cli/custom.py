@@ -24,7 +24,10 @@ def custom(
     ],
     *,
     labels: Annotated[
-        Path | None, typer.Option(help="Read the labels from this table, by file name, not from sub-folders.")
+        Path | None,
+        typer.Option(
+            help="Read the labels from this table, not from sub-folders: columns file, articleType, gender, and so on."
+        ),
     ] = None,
     ask: Annotated[bool, typer.Option("--ask", help="Ask for the missing labels.")] = False,
     propose: Annotated[

@@ -217,7 +217,7 @@ class _TerminalView:
     def __init__(self) -> None:
         from rich.console import Console
 
-        self.messages = Console(stderr=True, highlight=False)
+        self.messages = Console(stderr=True, highlight=False, soft_wrap=True)
 
     def say(self, text: str) -> None:
         """Print a line."""

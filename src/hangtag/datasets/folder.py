@@ -105,6 +105,7 @@ class FolderCatalogue(KeepsNothingOpen):
         self.name = folder.resolve().name
         self._table = folder / table
         self._photos = photos or PhotoFolder(folder / PHOTO_FOLDER, deep=True)
+        self.photo_folders = (self._photos.folder,)
 
     def open_table(self) -> BinaryIO:
         """Open the product table; raises `CatalogueError` if it cannot be read."""

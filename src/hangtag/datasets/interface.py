@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import BinaryIO, Final, Protocol, Self, TypeVar
 
 from hangtag.domain.interrupts import deferring_interrupts
@@ -51,6 +52,12 @@ def read_stated_source(catalogue: Catalogue) -> tuple[str, str]:
     """Return the licence of a catalogue's photos and whom to credit; empty if its mapping does not state it."""
     stated: tuple[str, str] = getattr(catalogue, "stated_source", ("", ""))
     return stated
+
+
+def list_photo_folders(catalogue: Catalogue) -> Sequence[Path]:
+    """Return the folders in which a catalogue looks for photos: none for one that is in a file."""
+    found: Sequence[Path] = getattr(catalogue, "photo_folders", ())
+    return found
 
 
 class KeepsNothingOpen:

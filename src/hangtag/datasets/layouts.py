@@ -43,12 +43,8 @@ class ClassFolders(KeepsNothingOpen):
         self.name = name
         self.stated_source = stated_source
         self._photos = PhotoFolder(folder, deep=True)
+        self.photo_folders = (folder,)
         self._named_columns = columns
-
-    @property
-    def folder(self) -> Path:
-        """The folder around the folders of the classes."""
-        return self._photos.folder
 
     @cached_property
     def _columns(self) -> tuple[str, ...]:

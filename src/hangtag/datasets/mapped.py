@@ -206,6 +206,7 @@ class MappedCatalogue(KeepsNothingOpen):
         self.stated_source = (mapping.licence, mapping.attribution)
         self._mapping = mapping
         self._photos = PhotoFolder(mapping.photos, deep=True)
+        self.photo_folders = (mapping.photos,)
 
     def open_table(self) -> BinaryIO:
         """Return the table under hangtag's names; raises `CatalogueError` if it lacks a column of the mapping."""

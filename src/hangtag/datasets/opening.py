@@ -20,7 +20,7 @@ from hangtag.datasets.folder import (
     open_custom_folder,
     several_tables,
 )
-from hangtag.datasets.interface import Catalogue
+from hangtag.datasets.interface import Catalogue, list_photo_folders
 from hangtag.datasets.layouts import ClassFolders, FashionMnist, holds_idx_files
 from hangtag.datasets.mapped import MAPPING_NAME, MappedCatalogue, read_mapping
 from hangtag.domain.errors import CatalogueError
@@ -40,6 +40,9 @@ class JoinedCatalogue:
     def __init__(self, main: Catalogue, others: Mapping[str, Catalogue]) -> None:
         self._main = main
         self._others = dict(others)
+        self.photo_folders = tuple(
+            folder for part in (main, *others.values()) for folder in list_photo_folders(part)
+        )
 
     @property
     def name(self) -> str:

@@ -166,6 +166,12 @@ def check_destinations(destinations: Sequence[Destination], inputs: Iterable[Pat
         _check_apart(first, second)
 
 
+def refuse_among_photos(parameter: str, folder: Path, photo_folders: Iterable[Path]) -> None:
+    """Raise `UsageError` if a folder of pictures lies in a folder of photos, whose next reader would take them."""
+    destination = Destination(parameter, folder, is_folder=True, has_pictures=True)
+    _check_not_among(destination, photo_folders)
+
+
 def _check_usable(destination: Destination) -> None:
     if destination.is_folder:
         _check_folder(destination)

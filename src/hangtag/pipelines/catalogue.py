@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +16,7 @@ from hangtag.catalogue.split import SplitReport, split_catalogue, split_report_p
 from hangtag.catalogue.suspects import SUSPECTS_CSV, write_suspects
 from hangtag.datasets.cleaned import list_cleaned_files, load_cleaned, read_cleaned
 from hangtag.datasets.folder import CLEANED_FILES
-from hangtag.datasets.layouts import ClassFolders
+from hangtag.datasets.interface import list_photo_folders
 from hangtag.datasets.opening import list_table_files, open_catalogue, open_custom_set
 from hangtag.datasets.out_of_fold import read_out_of_fold
 from hangtag.datasets.prints import fingerprint_catalogue
@@ -31,6 +31,7 @@ from hangtag.pipelines.arguments import (
     check_destinations,
     checked,
     follow,
+    refuse_among_photos,
 )
 from hangtag.tables.tables import REPORT_SUFFIXES, need_table_name, write_json, write_report
 
@@ -275,8 +276,8 @@ def describe(
 
     Writes `describe.html`, a self-contained page, its plots as PNG files, and `statistics.json` to the folder `output`.
 
-    Raises `UsageError` if the extra is not installed or `output` lies among photos in folders for each class, and
-    `CatalogueError` if the catalogue cannot be read.
+    Raises `UsageError` if the extra is not installed or `output` lies among the photos, and `CatalogueError` if the
+    catalogue cannot be read.
 
     >>> import hangtag
     >>> description = hangtag.describe("catalogue", "description")
@@ -291,11 +292,13 @@ def describe(
     check_destinations([destination], list_table_files(path))
     with ExitStack() as stack:
         source = stack.enter_context(open_catalogue(path))
-        if isinstance(source, ClassFolders):
-            check_destinations([replace(destination, has_pictures=True)], [source.folder])
         beside = open_catalogue(Path(custom)) if custom is not None else open_custom_set(path)
+        if beside is not None:
+            stack.enter_context(beside)
+        for part in (source, beside):
+            refuse_among_photos("output", folder, [] if part is None else list_photo_folders(part))
         main = _describe(source, progress)
-        own = None if beside is None else _describe(stack.enter_context(beside), progress)
+        own = None if beside is None else _describe(beside, progress)
         page = write_description(main, own, folder, lambda step: progress.advance(f"Drawing {step}", 0, None))
     return Description(page, main.statistics, None if own is None else own.statistics)
 

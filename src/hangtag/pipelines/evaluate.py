@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from hangtag.bundle.file import find_bundle, is_shipped, replace_card
+from hangtag.datasets.interface import list_photo_folders
 from hangtag.datasets.opening import list_table_files
 from hangtag.datasets.splits import VALIDATION
 from hangtag.domain.errors import UsageError
@@ -25,6 +26,7 @@ from hangtag.pipelines.arguments import (
     check_destinations,
     checked,
     follow,
+    refuse_among_photos,
 )
 from hangtag.tables.tables import write_json
 
@@ -116,6 +118,8 @@ def evaluate(
     threads_used = threads or count_usable_cpus()
     with PhotoSets(_path(catalogue), _path(split_table)) as sets:
         measured_on = sets.open(str(on))
+        if report is not None:
+            _make_report_folder(Path(report), measured_on)
         loaded = _load_models(names, precision, threads)
         if write_card:
             _check_cards([model.card for model in loaded.values()], measured_on)
@@ -155,12 +159,18 @@ def _check_outputs(output: Path | None, report: Path | None, inputs: Sequence[Pa
     destinations = [] if output is None else [Destination("output", output, makes_folder=True)]
     if report is not None:
         require_extra("report", "a report", "matplotlib", "jinja2")
-        from hangtag.evaluation.report_folder import REPORT_FILES, check_report_folder
+        from hangtag.evaluation.report_folder import REPORT_FILES
 
         destinations.append(Destination("report", report, is_folder=True, files=REPORT_FILES))
     check_destinations(destinations, [file for path in inputs for file in list_table_files(path)])
-    if report is not None:
-        check_report_folder(report)
+
+
+def _make_report_folder(folder: Path, photos: PhotoSet) -> None:
+    """Raise `UsageError` if the folder cannot be written to, or its plots would be taken for photos of the set."""
+    from hangtag.evaluation.report_folder import check_report_folder
+
+    refuse_among_photos("report", folder, list_photo_folders(photos.catalogue))
+    check_report_folder(folder)
 
 
 def _load_models(

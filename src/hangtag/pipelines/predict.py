@@ -18,16 +18,20 @@ from hangtag.inference.predictions import Predictions
 from hangtag.inference.runtime import count_usable_cpus
 from hangtag.labelling.cluster.pool import ClusterSettings
 from hangtag.labelling.inputs import InputSettings, PhotoInput, open_inputs
+from hangtag.labelling.inputs.folder import find_start
 from hangtag.labelling.inputs.opening import STANDARD_INPUT
 from hangtag.labelling.outputs import Layout, Output, open_table
 from hangtag.labelling.plan import ROWS_A_PART, Fingerprint, Plan, Start
 from hangtag.labelling.run import Labeller, OnProgress, Pipeline, Summary, ignore_progress
-from hangtag.pipelines.arguments import Destination, check_destinations, checked
+from hangtag.pipelines.arguments import Destination, check_destinations, checked, refuse_among_photos
 from hangtag.tables.writing import TableWriter
 
 if TYPE_CHECKING:
     from hangtag.inference.photos import GivenPhotos
     from hangtag.labelling.inputs.photo import InputPhoto
+
+_PICTURE: Final = "photo.jpg.png"
+"""What a heat map is called, for example."""
 
 Precision = Literal["auto", "fp32", "bf16", "int8"]
 
@@ -178,6 +182,11 @@ def _check_outputs(options: TableOptions) -> None:
         destinations.append(Destination("explain", options.explain, is_folder=True, has_pictures=True))
     read = [Path(text) for text in options.inputs if text != STANDARD_INPUT]
     check_destinations(destinations, [*read, *map(find_bundle, options.models)])
+    if options.explain is not None:
+        searched = [
+            start for text in options.inputs if (start := find_start(text, options.explain, _PICTURE))
+        ]
+        refuse_among_photos("explain", options.explain, searched)
     if options.explain is not None:
         _check_pictures(options.explain, options)
 

@@ -8,10 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from hangtag.datasets.interface import list_photo_folders
 from hangtag.datasets.opening import Catalogue, open_catalogue, open_custom_set
 from hangtag.domain.errors import UsageError
 from hangtag.domain.extras import require_extra
-from hangtag.pipelines.arguments import SILENT, AnyPath, Progress, checked
+from hangtag.pipelines.arguments import SILENT, AnyPath, Progress, checked, refuse_among_photos
 from hangtag.pipelines.corrections import correct_labels, keep_facts, read_facts, require_same_corrections
 from hangtag.pipelines.train_bundle import TEACHER, Training, TrainResult, choose_engine, train_with_teacher
 
@@ -302,10 +303,13 @@ def _open_data(prepared: _Prepared) -> Iterator[_Data]:
     from hangtag.training.rows import limit_rows
 
     options = prepared.options
-    prepared.settings.folder.mkdir(parents=True, exist_ok=True)
+    folder = prepared.settings.folder
     with ExitStack() as stack:
         main = stack.enter_context(open_catalogue(options.catalogue))
         sets = {name: stack.enter_context(_open_set(name, options)) for name in prepared.recipe.joins}
+        for part in (main, *sets.values()):
+            refuse_among_photos("run", folder, list_photo_folders(part))
+        folder.mkdir(parents=True, exist_ok=True)
         recipe, table = _split(main, prepared)
         twin = None if options.figures_of is None else _read_twin(options.figures_of, recipe)
         if options.limit is not None:

@@ -313,7 +313,10 @@ def _read_model(connection: Connection, number: int) -> DatabaseRow[Any]:
 def _find(connection: Connection, id_: str) -> DatabaseRow[Any]:
     row = connection.execute(select(*_COLUMNS).where(ShopModelRow.id == id_)).first()
     if row is None:
-        raise NotStoredError(f"there is no shop model {id_!r}", fix="GET /api/v1/shop/models lists them.")
+        raise NotStoredError(
+            f"there is no shop model {id_!r}",
+            fix="`hangtag models versions` and GET /api/v1/shop/models list them.",
+        )
     return row
 
 

@@ -1,9 +1,12 @@
 """The columns of tables, and the values in their cells."""
 
 import datetime as dt
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from enum import Enum, auto
 from typing import Final, NamedTuple, cast
+
+from hangtag.domain.columns import ID, LABEL_COLUMNS, NAME
 
 Candidates = list[tuple[str, float]]
 """Labels with their confidences (0 to 1), the chosen one first."""
@@ -71,6 +74,41 @@ def name_beside(names: Iterable[str], taken: Iterable[str], mark: str) -> list[s
         used.add(name.casefold())
         found.append(name)
     return found
+
+
+PHOTO_COLUMNS: Final = (
+    "path", "filepath", "photopath", "imagepath", "file", "filename", "photo", "photofile", "image", "imagefile",
+    "imagename", "img", "picture", "photourl", "imageurl", "imagelink", "imagesrc", "url", "uri", "src", "link",
+    "mainimage", "mainimageurl", "featuredimage", "photos", "images", "imageurls", "pictures", "additionalimagelink",
+)  # fmt: skip
+"""The names that tell the column of photos, the likeliest first; case, spaces and signs do not matter."""
+
+MOST_TITLES: Final = 5
+"""How many lines of titles a table has at most above its header."""
+
+
+def plain_name(name: str) -> str:
+    """Return a column's name without case, spaces and signs."""
+    return re.sub(r"[\W_]", "", name).casefold()
+
+
+_TELLING: Final = frozenset({*PHOTO_COLUMNS, *map(plain_name, (ID, *LABEL_COLUMNS, NAME)), "sku"})
+
+
+def find_header(rows: Sequence[Sequence[str]]) -> int:
+    """Return which of the first rows is the header: the first, unless it is certainly a title.
+
+    Certain means: it is one cell that names no usual column, and the next row with several cells has nothing but
+    different names, one of which is usual.
+    """
+    for position, cells in enumerate(rows):
+        names = [name for cell in cells if (name := plain_name(cell))]
+        if not position and (len(names) != 1 or names[0] in _TELLING):
+            return 0
+        if len(names) > 1:
+            is_header = not _TELLING.isdisjoint(names) and len(set(names)) == len(names)
+            return position if is_header else 0
+    return 0
 
 
 def name_columns(header: Iterable[str]) -> tuple[str, ...]:

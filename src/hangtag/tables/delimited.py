@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from hangtag.domain.errors import TableError
 from hangtag.imaging.decode import PHOTO_SUFFIXES
+from hangtag.tables.cells import MOST_TITLES, find_header
 from hangtag.tables.lines import MAX_LINE_LENGTH, Line
 from hangtag.tables.values import MISSING, Repair, single_spaced
 
@@ -85,6 +86,7 @@ class RecordReader:
                 f"line {first.number:,} is longer than {MAX_LINE_LENGTH:,} characters", where=where
             )
         self._splitter = Splitter(DELIMITERS)
+        first = self._skip_titles(first)
         text = self._read_record(first).text
         self.delimiter = delimiter or self._choose_delimiter(text)
         self._splitter = Splitter(self.delimiter)
@@ -116,6 +118,18 @@ class RecordReader:
             self.blank += 1
         return None
 
+    def _skip_titles(self, first: Line) -> Line:
+        """Return the line of the header: this one or, where it is a title, one of the next."""
+        if len([cell for cell in self._splitter.split(first.text).cells if cell.strip()]) > 1:
+            return first
+        taken = [first]
+        while len(taken) <= MOST_TITLES and (line := self._next_filled()) is not None:
+            taken.append(line)
+        position = find_header([self._splitter.split(line.text).cells for line in taken])
+        self._give_back(taken[position + 1 :])
+        self.blank += position
+        return taken[position]
+
     def _next_line(self) -> Line | None:
         line = self._ahead.popleft() if self._ahead else next(self._source, None)
         self.lines += line is not None
@@ -137,6 +151,7 @@ class RecordReader:
         """Read on until an open quote is closed. If it never is, return None and consume no line."""
         taken: list[Line] = []
         length = len(line.text)
+        key = self._find_key(line.text)
         while len(taken) < MAX_JOINED_LINES and length < MAX_LINE_LENGTH:
             following = self._next_line()
             if following is None:
@@ -144,7 +159,7 @@ class RecordReader:
             taken.append(following)
             length += len(following.text)
             stays_open = _STAYS_OPEN.match(following.text) is not None
-            is_row = self._is_row(following.text)
+            is_row = self._is_row(following.text, key)
             if is_row and (stays_open or not lacks_cells):
                 break
             if stays_open:
@@ -162,13 +177,23 @@ class RecordReader:
         self._give_back(taken)
         return None
 
-    def _is_row(self, text: str) -> bool:
-        """Return whether a line is a row by itself: its key is filled or, if no key is known, it names a photo."""
+    def _find_key(self, text: str) -> str:
+        """Return the key of the row that begins with this line, or an empty text if it is not known."""
+        cells = self._splitter.split(text, self._width).cells
+        return cells[self.key].strip() if self.key is not None and self.key < len(cells) - 1 else ""
+
+    def _is_row(self, text: str, key: str) -> bool:
+        """Return whether a line is a row by itself: its key is filled or, if no key is known, it names a photo.
+
+        If the `key` of the row before is a number, the key of a row must be one, too.
+        """
         if self._width is None or self.key is None:
             cells = self._splitter.split(text).cells
             return self._width in {None, len(cells)} and any(map(ends_like_photo, cells))
         cells = self._splitter.split(text, self._width).cells
-        return len(cells) == self._width and single_spaced(cells[self.key]) not in MISSING
+        if len(cells) != self._width or (key.isdigit() and not cells[self.key].strip().isdigit()):
+            return False
+        return single_spaced(cells[self.key]) not in MISSING
 
     def _choose_delimiter(self, header: str) -> str:
         counts = {sign: _count_outside_quotes(header, sign) for sign in DELIMITERS}

@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import os
+import re
 import zlib
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -45,6 +46,7 @@ _MARKUP: Final = (b"<html", b"<!doctype html", b"<table", b"<?xml")
 _UTF16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")
 _SHOWN_COLUMNS: Final = 20
 _SHOWN_NAME: Final = 80
+_UNNAMED: Final = re.compile(r"column \d+")
 
 Opener = Callable[[], BinaryIO]
 
@@ -159,12 +161,23 @@ def find_column(name: str, names: Sequence[str]) -> int | None:
 
 
 def list_columns(names: Sequence[str]) -> str:
-    """Return a sentence that lists the columns of a table, up to twenty."""
+    """Return a sentence that lists the columns of a table, up to twenty.
+
+    If only one has a name, a second sentence says what to do if that is a title.
+    """
     more = f" and {len(names) - _SHOWN_COLUMNS} more" if len(names) > _SHOWN_COLUMNS else ""
     shown = [
         name if len(name) <= _SHOWN_NAME else f"{name[:_SHOWN_NAME]}…" for name in names[:_SHOWN_COLUMNS]
     ]
-    return f"Its columns are {', '.join(shown)}{more}."
+    return f"Its columns are {', '.join(shown)}{more}.{explain_title(names)}"
+
+
+def explain_title(names: Sequence[str]) -> str:
+    """Return what to do about a header with a single name, which may be a title; empty for any other header."""
+    written = [name for name in names if name and _UNNAMED.fullmatch(name) is None]
+    if len(written) != 1:
+        return ""
+    return f" If {written[0][:_SHOWN_NAME]} is a title, remove the lines above the header."
 
 
 def _opener(source: str | Path | bytes | BinaryIO) -> Opener:

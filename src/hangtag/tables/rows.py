@@ -10,6 +10,7 @@ from hangtag.domain.columns import CATALOGUE_COLUMNS, ID, LABEL_COLUMNS, NAME
 from hangtag.domain.errors import CatalogueError
 from hangtag.tables.delimited import Record, RecordReader
 from hangtag.tables.lines import MAX_LINE_LENGTH, Line
+from hangtag.tables.reading import explain_title
 from hangtag.tables.values import (
     MISSING,
     Repair,
@@ -156,9 +157,8 @@ def _read_header(fields: Sequence[str], where: object) -> tuple[str, ...]:
     lacks_labels = not set(LABEL_COLUMNS).intersection(names)
     if ID not in names or lacks_labels:
         lacking = f"column {ID}" if ID not in names else f"label column ({', '.join(LABEL_COLUMNS)})"
-        raise CatalogueError(
-            f"the header has no {lacking}", where=where, fix=f"The header is: {', '.join(names)[:200]}."
-        )
+        fix = f"The header is: {', '.join(names)[:200]}.{explain_title(names)}"
+        raise CatalogueError(f"the header has no {lacking}", where=where, fix=fix)
     twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice or "" in names:
         problem = f"names {', '.join(twice)} twice" if any(twice) else "leaves a column without a name"

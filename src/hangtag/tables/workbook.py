@@ -1,13 +1,23 @@
 """Workbooks: .xlsx and .xlsm are streamed; .xlsb, .xls and .ods are opened whole."""
 
 from collections.abc import Iterator
+from itertools import chain, islice
 from typing import Final, NamedTuple, Protocol, cast
 
 from python_calamine import CalamineError, CalamineWorkbook, SheetVisibleEnum
 
 from hangtag.domain.errors import TableError
 from hangtag.domain.text import did_you_mean
-from hangtag.tables.cells import Kind, TableRow, as_kind, common_kind, kind_of, render_value
+from hangtag.tables.cells import (
+    MOST_TITLES,
+    Kind,
+    TableRow,
+    as_kind,
+    common_kind,
+    find_header,
+    kind_of,
+    render_value,
+)
 from hangtag.tables.openxml import ERRORS, Cells, OpenXmlBook, is_open_xml
 from hangtag.tables.openxml_parts import MOST_CELLS, TooLargeError
 from hangtag.tables.reading import TABLES_READ, Opener, Table
@@ -16,7 +26,7 @@ _FAILURES: Final = (CalamineError, *ERRORS)
 
 
 class WorkbookTable(Table):
-    """One sheet of a workbook. Its first non-blank row is the header.
+    """One sheet of a workbook. Its first non-blank row is the header, unless that is certainly a title.
 
     A column whose cells are all numbers, dates or booleans keeps its type; any other column is text. Rows have the
     numbers that the sheet shows. `sheet` is the sheet's name, `part` its file in the zip (.xlsx and .xlsm only), and
@@ -39,6 +49,7 @@ class WorkbookTable(Table):
         self.sheet = self._sheet.name
         self.part: str = getattr(self._sheet, "part", "")
         self.first_column, self._width, self._rows = found.first, len(found.kinds), found.rows
+        self._titles = found.titles
         super().__init__(where, found.header, found.kinds)
 
     def __iter__(self) -> Iterator[TableRow]:
@@ -46,8 +57,7 @@ class WorkbookTable(Table):
         kinds = [column.kind for column in self.columns]
         rows = self._book.iter_rows(self._sheet)
         try:
-            next(rows)
-            for number, cells in rows:
+            for number, cells in islice(rows, self._titles + 1, None):
                 values = tuple(
                     as_kind(cells.get(column), kind) for column, kind in zip(columns, kinds, strict=True)
                 )
@@ -88,9 +98,12 @@ class WorkbookTable(Table):
     def _look(self) -> "_Found":
         """Read the sheet once to find which columns hold anything, and of what kind."""
         rows = self._book.iter_rows(self._sheet)
-        _, header = next(rows, (0, cast("Cells", {})))
-        if not header:
+        begin = list(islice(rows, MOST_TITLES + 1))
+        if not begin:
             raise TableError("the table cannot be read (it is empty)", where=self.where)
+        titles = find_header([[render_value(cell) for cell in cells.values()] for _, cells in begin])
+        header = begin[titles][1]
+        rows = chain(begin[titles + 1 :], rows)
         kinds: dict[int, set[Kind]] = {column: set() for column in header}
         count = 0
         for count, (_, cells) in enumerate(rows, start=1):
@@ -104,7 +117,9 @@ class WorkbookTable(Table):
             problem = f"the table cannot be read (it has more than {MOST_CELLS:,} cells)"
             raise TableError(problem, where=self.where, fix="Save it as CSV.")
         names = [render_value(header.get(column, "")) for column in columns]
-        return _Found(first, names, [common_kind(kinds.get(column, set())) for column in columns], count)
+        return _Found(
+            first, names, [common_kind(kinds.get(column, set())) for column in columns], count, titles
+        )
 
     def _failure(self, error: Exception) -> TableError:
         fix = "Save it as CSV." if isinstance(error, TooLargeError) else f"hangtag reads {TABLES_READ}."
@@ -116,6 +131,7 @@ class _Found(NamedTuple):
     header: list[str]
     kinds: list[Kind]
     rows: int
+    titles: int
 
 
 class _Sheet(Protocol):

@@ -121,3 +121,16 @@ def test_proposals_can_be_read_back(tmp_path, known):
 def test_a_header_in_other_capitals_and_stray_spaces_are_understood(label):
     labelling = label("sep=;\nFile; articletype \n1.jpg;  Shirts \n")
     assert labelling.labels == {"1.jpg": dict(zip(CATEGORY_COLUMNS, PATHS[0], strict=True))}
+
+
+def test_columns_are_found_by_their_usual_names_however_they_are_written(label):
+    assert label("Image_Name,Article Type\n1.jpg,heels\n").labels["1.jpg"]["articleType"] == "Heels"
+
+
+def test_a_table_without_the_columns_says_which_it_has(label):
+    with pytest.raises(UsageError) as no_photos:
+        label("kind,colour\n1.jpg,red\n")
+    assert no_photos.value.fix == "Call it photo or file or path or id. Its columns are kind, colour."
+    with pytest.raises(UsageError) as no_labels:
+        label("photo,colour\n1.jpg,red\n")
+    assert no_labels.value.fix.endswith("usage. Its columns are photo, colour.")

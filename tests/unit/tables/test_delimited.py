@@ -139,3 +139,37 @@ def test_a_key_tells_rows_from_lines_of_a_value():
 def test_an_empty_table_is_refused(text):
     with pytest.raises(TableError, match=r"t\.csv: the table is empty"):
         reader_of(text)
+
+
+@pytest.mark.parametrize(
+    "title", ["Spring order 2026", "Spring order 2026;;", "Spring;;\n;;\nDraft 2", '"Spring"']
+)
+def test_titles_above_the_header_are_passed_over(title):
+    assert read(f"{title}\nSKU;Image URL;Preis\nA;1.jpg;3\n", None) == [
+        ["SKU", "Image URL", "Preis"],
+        ["A", "1.jpg", "3"],
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "photo\nid, 1.jpg\n",
+        "names\nred, 1.jpg\nblue, photo.jpg\n",
+        "a\nb\nc\n",
+        "a\nphoto,photo\n",
+        "Spring\nArtikel,Preis\n",
+    ],
+)
+def test_a_first_line_that_may_be_the_header_is_the_header(text):
+    assert read(text)[0] == [text.partition("\n")[0]]
+
+
+def test_a_further_line_of_the_last_cell_is_no_row_of_a_catalogue_if_it_has_no_number():
+    reader = reader_of('id,kind,name\n1,Cap,"Nice, and\nwarm, soft, red"\n2,Cap,"Blue\n3,Cap,Cap 5"\n')
+    reader.key = 0
+    assert [record.cells for record in reader] == [
+        ["1", "Cap", "Nice, and\nwarm, soft, red"],
+        ["2", "Cap", '"Blue'],
+        ["3", "Cap", 'Cap 5"'],
+    ]

@@ -9,7 +9,7 @@ import xlsxwriter
 
 from hangtag.domain.errors import TableError
 from hangtag.tables import Column, Kind, is_table_name, open_table
-from hangtag.tables.reading import DelimitedTable
+from hangtag.tables.reading import DelimitedTable, list_columns
 from hangtag.tables.values import RuinedNumbers
 
 
@@ -158,3 +158,24 @@ def test_a_long_table_is_read_in_flat_memory(tmp_path):
     tracemalloc.stop()
     assert count == 50_000
     assert peak < 12_000_000
+
+
+def test_titles_above_the_header_of_a_sheet_are_passed_over():
+    data = io.BytesIO()
+    with xlsxwriter.Workbook(data, {"in_memory": True}) as book:
+        sheet = book.add_worksheet()
+        for number, cells in enumerate(
+            [["Spring order 2026"], [], ["SKU", "Image", "Price"], ["A", "1.jpg", 9.5]]
+        ):
+            sheet.write_row(number, 0, cells)
+    table = open_table(data.getvalue(), "order.xlsx")
+    assert table.names == ["SKU", "Image", "Price"]
+    assert [tuple(row) for row in table] == [(4, ("A", "1.jpg", 9.5))]
+    assert table.count() == 1
+
+
+def test_a_header_of_one_name_says_what_to_do_about_a_title():
+    assert list_columns(["Order 7", "column 2"]).endswith(
+        "If Order 7 is a title, remove the lines above the header."
+    )
+    assert list_columns(["a", "b"]) == "Its columns are a, b."

@@ -94,6 +94,20 @@ def split_pattern(text: str) -> tuple[str, PathPattern]:
     return (folder if folder.strip("/") == "" else folder.rstrip("/")), PathPattern.from_text(rest)
 
 
+def find_start(text: str, folder: Path, name: str) -> Path | None:
+    """Return the folder from which a pattern would find a file of this name in `folder`; None if it would not."""
+    if not is_pattern(text) or os.path.lexists(text):
+        return None
+    first, pattern = split_pattern(text)
+    start = Path(first or ".")
+    if not folder.resolve().is_relative_to(start.resolve()):
+        return None
+    reached: Pattern | None = pattern
+    for part in folder.resolve().relative_to(start.resolve()).parts:
+        reached = None if reached is None else reached.enter(part)
+    return start if reached is not None and reached.accepts(name) else None
+
+
 def _with_open_ends(parts: tuple[str, ...] | list[str], positions: set[int]) -> frozenset[int]:
     """Add the positions after every `**`, which may match no folder at all."""
     found = set(positions)

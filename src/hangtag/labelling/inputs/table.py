@@ -1,7 +1,6 @@
 """Photos listed in a table: the column with their paths or addresses, and the others as extra columns."""
 
 import os
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,18 +11,11 @@ from hangtag.domain.reasons import Reason
 from hangtag.domain.text import did_you_mean
 from hangtag.labelling.inputs.photo import BrokenInput, FaultyPhoto, InputPhoto
 from hangtag.labelling.inputs.reference import References, scheme_of
-from hangtag.tables.cells import TableRow
+from hangtag.tables.cells import PHOTO_COLUMNS, TableRow, plain_name
 from hangtag.tables.delimited import ends_like_photo, split_photos
 from hangtag.tables.reading import Table, find_column, list_columns, peek
 from hangtag.tables.reading import open_table as open_any_table
 from hangtag.tables.vetting import vet_table
-
-PHOTO_COLUMNS: Final = (
-    "path", "filepath", "photopath", "imagepath", "file", "filename", "photo", "photofile", "image", "imagefile",
-    "imagename", "img", "picture", "photourl", "imageurl", "imagelink", "imagesrc", "url", "uri", "src", "link",
-    "mainimage", "mainimageurl", "featuredimage", "photos", "images", "imageurls", "pictures", "additionalimagelink",
-)  # fmt: skip
-"""Names of photo columns, the likeliest first. Case, spaces and punctuation are ignored."""
 
 _ROWS_COMPARED: Final = 100
 
@@ -124,7 +116,7 @@ def find_photo_column(table: Table, wanted: str | None) -> int:
             fix = f"{did_you_mean(wanted, names)}{list_columns(names)}"
             raise UsageError(f"the table has no column {wanted!r}", where=table.where, fix=fix)
         return found
-    written = [re.sub(r"[\W_]", "", name).casefold() for name in names]
+    written = list(map(plain_name, names))
     likely = [written.index(usual) for usual in PHOTO_COLUMNS if usual in written]
     if len(likely) == 1:
         return likely[0]

@@ -13,8 +13,7 @@ from hangtag.domain.errors import HangtagError, PhotoError, UsageError
 from hangtag.domain.reasons import Reason
 from hangtag.labelling.inputs.opening import open_inputs
 from hangtag.labelling.inputs.photo import InputSettings
-from hangtag.labelling.inputs.table import PHOTO_COLUMNS
-from hangtag.tables.cells import Kind, name_columns
+from hangtag.tables.cells import PHOTO_COLUMNS, Kind, name_columns
 
 HEADER = ["id", "Image", "price", "listed"]
 ROWS = [
