@@ -19,24 +19,23 @@ REFERENCE_PRECISION: Final = "fp32"
 """The reference precision."""
 
 QUANTISED_PRECISION: Final = "int8"
-"""The one precision of an int8 form, which is a bundle of its own (`bundle/quantised.py`)."""
+"""The only precision of an int8 form, which is a separate bundle (`bundle/quantised.py`)."""
 
 Json = dict[str, Any]
 """A JSON object without a fixed schema: a recipe, figures, a record of one epoch."""
 
 
 LARGEST_TOLERANCE: Final = 1.0
-"""The largest allowed golden tolerance: with a wider one, other weights would pass the check."""
+"""The largest allowed golden tolerance. With a wider one, other weights would pass the check."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeadCard:
-    """One head: the column that it answers and its classes in the order of its logits.
+    """One head: the column that it predicts and its classes in the order of its logits.
 
-    Probabilities are `softmax(logits / temperature)`, unless the levels of the category path have a `path_weight`:
-    then they are `softmax` over the paths of the sum of `path_weight * logits`, added up over the paths that hold a
-    label. A label below `threshold` is doubtful. Raises `BundleError` for values
-    that cannot be.
+    Probabilities are `softmax(logits / temperature)`, unless the category levels have a `path_weight`: then a path's
+    probability is the `softmax`, over all paths, of the sum of `path_weight * logits`, and a label's is the sum over
+    the paths that contain it. A label below `threshold` is doubtful. Raises `BundleError` for invalid values.
     """
 
     column: str
@@ -65,10 +64,10 @@ class HeadCard:
 
 @dataclass(frozen=True, slots=True)
 class OodDetectorCard:
-    """The out-of-distribution detector: scores how little a photo looks like a product, and flags it above a threshold.
+    """The out-of-distribution detector: scores how unlike a product a photo is, and flags it above a threshold.
 
-    `output` is the graph's output that holds the score, float32 (N, 1); photos over `threshold` are flagged. `method`
-    says in words what the score is. Raises `BundleError` for invalid values.
+    `output` is the graph's output with the score, float32 (N, 1); photos over `threshold` are flagged. `method`
+    describes the score in words. Raises `BundleError` for invalid values.
     """
 
     output: str
@@ -208,12 +207,12 @@ class Card:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns that the model answers, in the order of its heads."""
+        """The columns that the model predicts, in the order of its heads."""
         return tuple(head.column for head in self.heads)
 
     @property
     def output_widths(self) -> dict[str, int]:
-        """The width of each output of the graph, by its name; the heads come first."""
+        """The width of each output of the graph, by name. The heads come first."""
         widths = {head.column: len(head.classes) for head in self.heads}
         if self.ood_detector is not None:
             widths[self.ood_detector.output] = 1
@@ -229,7 +228,7 @@ class Card:
         raise KeyError(column)
 
     def figure(self, *keys: str) -> float | None:
-        """Return the number in the metrics under these keys (split, then what is measured), None if there is none."""
+        """Return the number in the metrics under these keys (split, then metric); None if there is none."""
         found: object = self.metrics
         for key in keys:
             found = found.get(key) if isinstance(found, dict) else None

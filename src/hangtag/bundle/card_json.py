@@ -36,7 +36,7 @@ _RENAMED: Final[Mapping[int, Mapping[str, str]]] = {3: {"gate": "ood_detector"}}
 def render_card(card: Card) -> str:
     """Return the card as JSON text.
 
-    Raises `BundleError` if a recipe, figure or record holds something that JSON does not know, such as NaN.
+    Raises `BundleError` if a recipe, figure or record holds a value that JSON cannot express, such as NaN.
     """
     try:
         return json.dumps(card_values(card), ensure_ascii=False, allow_nan=False)
@@ -61,10 +61,10 @@ def card_values(card: Card) -> dict[str, Any]:
 
 
 def parse_card(text: str) -> Card:
-    """Build a card from `render_card`'s text.
+    """Build a card from the result of `render_card`.
 
-    Raises `BundleError` if the text is not JSON, its format is newer, a field is missing, unknown or of a
-    wrong type, or the parts contradict each other.
+    Raises `BundleError` if the text is not JSON, its format is newer, a field is missing, unknown or of a wrong type,
+    or the parts contradict each other.
     """
     try:
         values = json.loads(text, parse_constant=_refuse_constant)
@@ -97,9 +97,9 @@ def parse_card(text: str) -> Card:
 
 
 def _to_newest(values: dict[str, Any]) -> tuple[dict[str, Any], frozenset[str]]:
-    """Return a card's values under the names of the newest format, and the fields that its own format lacks.
+    """Return a card's values with the newest format's names, and the fields that its own format lacks.
 
-    Raises `BundleError` for a name that its format does not know yet, or no longer.
+    Raises `BundleError` for a name that its format does not have.
     """
     found = _read_format(values.get("format"))
     later = range(found + 1, CARD_FORMAT + 1)
@@ -204,7 +204,7 @@ def _read_format(found: object) -> int:
 def _check_fields(
     what: str, values: Mapping[str, Any], kind: type, added: frozenset[str] = frozenset()
 ) -> None:
-    """Compare an object's fields with those of its type, of which it does not have the `added` ones."""
+    """Compare an object's fields with those of its type, except the `added` ones, which it does not have."""
     names = {field.name for field in fields(kind)} - added
     missing, unknown = sorted(names - set(values)), sorted(set(values) - names)
     if missing:

@@ -1,4 +1,4 @@
-"""The bundle file: an ONNX graph with a card in its metadata; and the bundles that come with hangtag, found by name."""
+"""The bundle file: an ONNX graph with a card in its metadata; and finding bundles by name."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SHIPPED_FOLDER: Final = Path(__file__).resolve().parent.parent / "bundles"
 
 
 def list_bundles(environment: Mapping[str, str] = os.environ) -> list[Path]:
-    """Return the bundles that have a name, sorted by it. If two have the same name, the first folder's counts."""
+    """Return the bundles that have a name, sorted by name. Of bundles with the same name, the first folder's counts."""
     found: dict[str, Path] = {}
     for folder in bundle_folders(environment):
         for path in sorted(folder.glob(f"*{SUFFIX}")):
@@ -42,10 +42,10 @@ def list_bundles(environment: Mapping[str, str] = os.environ) -> list[Path]:
 
 
 def find_bundle(name_or_path: str | Path, environment: Mapping[str, str] = os.environ) -> Path:
-    """Return the bundle of a name, or the path itself when it is one (it ends in `.onnx` or holds a separator).
+    """Return the bundle with a name, or the path itself if it is one (it ends in `.onnx` or contains a separator).
 
-    Raises `BundleError` that names the closest known names when there is no such bundle, and `UsageError` for what is
-    neither a name nor a path.
+    Raises `BundleError` with the closest names if there is no such bundle, and `UsageError` if it is neither a name
+    nor a path.
     """
     if not isinstance(name_or_path, str | os.PathLike):
         kind = type(name_or_path).__name__
@@ -60,7 +60,7 @@ def find_bundle(name_or_path: str | Path, environment: Mapping[str, str] = os.en
 
 
 def is_shipped(path: Path) -> bool:
-    """Return whether a bundle is one of those that come with hangtag, whatever its path is called."""
+    """Return whether a bundle comes with hangtag, whatever its path."""
     return path.resolve().parent == SHIPPED_FOLDER.resolve()
 
 
@@ -80,13 +80,13 @@ def _suggest(name: str, known: list[str]) -> str:
 
 
 def bundle_folders(environment: Mapping[str, str]) -> list[Path]:
-    """Return the folders in which bundles have names, the first of which counts."""
+    """Return the folders in which bundles are found by name, in order of precedence."""
     own = [Path(folder) for folder in environment.get(FOLDERS_VARIABLE, "").split(os.pathsep) if folder]
     return [*own, SHIPPED_FOLDER]
 
 
 METADATA_KEY: Final = "hangtag.card"
-"""The key of the ONNX metadata under which the card lies."""
+"""The key of the card in the ONNX metadata."""
 
 DIGEST_KEY: Final = "hangtag.digest"
 """The key of the SHA-256, in hexadecimal, of the whole file without this entry."""
@@ -110,7 +110,7 @@ class Bundle:
 
 
 def read_card(path: Path) -> Card:
-    """Read the card alone: no engine, a few milliseconds.
+    """Read only the card, which takes a few milliseconds and no engine.
 
     Raises `BundleError` if the file is missing, is not an ONNX model, is cut off, or has no readable card.
     """
@@ -122,8 +122,8 @@ def read_card(path: Path) -> Card:
 def read_bundle(path: Path) -> Bundle:
     """Read a bundle, compare its file with its digest and its graph with its card.
 
-    Raises `BundleError` as `read_card` does, when the file was changed after it was made, and when graph and card
-    contradict each other. Bundles without a digest, from before there was one, are read too.
+    Raises `BundleError` as `read_card` does, if the file was changed after it was made, and if graph and card
+    contradict each other. Older bundles without a digest can be read too.
     """
     data = _read_bytes(path)
     with _located(path):
@@ -137,7 +137,7 @@ def read_bundle(path: Path) -> Bundle:
 def write_bundle(model: onnx.ModelProto, card: Card, path: Path) -> None:
     """Write a model with its card, atomically.
 
-    Raises `BundleError` if graph and card contradict each other; nothing is written then.
+    Raises `BundleError`, and writes nothing, if graph and card contradict each other.
     """
     write_model(model.SerializeToString(deterministic=True), card, path)
 
@@ -153,15 +153,15 @@ def write_model(model: bytes, card: Card, path: Path) -> None:
 
 
 def replace_card(path: Path, card: Card) -> None:
-    """Give the bundle at `path` another card, atomically; the graph stays unchanged, bit for bit.
+    """Replace the card of the bundle at `path`, atomically. The graph stays unchanged, bit for bit.
 
-    Raises `BundleError` if the file is not an ONNX model or contradicts the new card; it is unchanged then.
+    Raises `BundleError`, and changes nothing, if the file is not an ONNX model or contradicts the new card.
     """
     write_model(_read_bytes(path), card, path)
 
 
 def replace_metadata_of(path: Path, key: str, value: str) -> None:
-    """Give a bundle's file another entry of metadata next to the card, atomically.
+    """Set a metadata entry of a bundle's file, besides the card, atomically.
 
     Raises `BundleError` if the file cannot be read or is not an ONNX model.
     """
@@ -172,7 +172,7 @@ def replace_metadata_of(path: Path, key: str, value: str) -> None:
 
 
 def graph_digest(data: bytes) -> str:
-    """Return the SHA-256 of a bundle's file without its card and digest, in hexadecimal: new figures keep it."""
+    """Return the SHA-256, in hexadecimal, of a bundle's file without its card and digest. New figures keep it."""
     return hashlib.sha256(
         replace_metadata(replace_metadata(data, DIGEST_KEY, None), METADATA_KEY, "")
     ).hexdigest()
@@ -187,7 +187,7 @@ def _digest(data: bytes) -> str:
 
 
 def _check_digest(data: bytes, metadata: dict[str, str]) -> bool:
-    """Return whether a file has a digest; raises `BundleError` where it is that of another file."""
+    """Return whether a file has a digest. Raises `BundleError` if the digest does not match."""
     if DIGEST_KEY not in metadata:
         return False
     if metadata[DIGEST_KEY] != _digest(data):

@@ -1,4 +1,4 @@
-"""What an ONNX file says about itself: its metadata, its inputs and outputs, and where its weights lie.
+"""Reading the structure of an ONNX file: its metadata, inputs and outputs, and where its weights are.
 
 The numbers are the tags of the messages in `onnx.proto`, which never change their meaning.
 """
@@ -12,17 +12,17 @@ _FIXED: Final = {_EIGHT_BYTES: 8, _FOUR_BYTES: 4}
 _MAX_VARINT_BYTES: Final = 10
 _MAX_TAG: Final = 2**29 - 1
 _MORE: Final = 0x80
-"""The bit that says that another byte of the number follows."""
+"""The bit that marks a number as continued in the next byte."""
 
 
 class WireError(ValueError):
-    """The bytes are not a protobuf message, or its end is missing."""
+    """The bytes are not a protobuf message, or are truncated."""
 
 
 class Field(NamedTuple):
-    """A field of a message. `number` is a varint's value, `content` holds the bytes of any other kind.
+    """A field of a message. `number` is a varint's value; `content` holds the bytes of any other type.
 
-    The whole field, with its tag, lies at `start` to `end` of the message.
+    The whole field, with its tag, is at `start` to `end` of the message.
     """
 
     tag: int
@@ -32,7 +32,7 @@ class Field(NamedTuple):
     end: int
 
     def text(self) -> str:
-        """Return the content as text. Raises `WireError` if it is none."""
+        """Return the content as text. Raises `WireError` if it is not text."""
         try:
             return bytes(self.content).decode("utf-8")
         except UnicodeDecodeError:
@@ -42,7 +42,7 @@ class Field(NamedTuple):
 def iter_fields(message: memoryview) -> Iterator[Field]:
     """Yield the fields of a message, in file order.
 
-    Raises `WireError` if the bytes are no message or end in the middle of a field.
+    Raises `WireError` if the bytes are not a message or end within a field.
     """
     position = 0
     while position < len(message):
@@ -73,22 +73,22 @@ def iter_messages(message: memoryview, tag: int) -> Iterator[memoryview]:
 
 
 def read_text(message: memoryview, tag: int) -> str:
-    """Return the text under a tag, empty when there is none."""
+    """Return the text under a tag; empty if there is none."""
     return next((field.text() for field in iter_fields(message) if field.tag == tag), "")
 
 
 def read_number(message: memoryview, tag: int) -> int | None:
-    """Return the number under a tag, None when there is none."""
+    """Return the number under a tag; None if there is none."""
     return next((field.number for field in iter_fields(message) if field.tag == tag), None)
 
 
 def encode_content(tag: int, content: bytes) -> bytes:
-    """Return a field that holds bytes: a text or an inner message."""
+    """Return a field that holds bytes: a text or a nested message."""
     return _encode_varint(tag << 3 | _LENGTH) + _encode_varint(len(content)) + content
 
 
 def encode_number(tag: int, number: int) -> bytes:
-    """Return a field that holds a number, which is not negative."""
+    """Return a field that holds a non-negative number."""
     return _encode_varint(tag << 3 | _VARINT) + _encode_varint(number)
 
 
@@ -127,7 +127,7 @@ _TENSOR_NAME, _EXTERNAL_DATA, _DATA_LOCATION = 8, 13, 14  # of TensorProto
 _EXTERNAL: Final = 1
 
 _MAX_DEPTH: Final = 64
-"""How deep messages may lie in each other."""
+"""The maximum nesting depth of messages."""
 
 _TENSOR: Final = "tensor"
 _PARTS: Final = {
@@ -139,12 +139,12 @@ _PARTS: Final = {
     "attribute": {5: _TENSOR, 6: "graph", 10: _TENSOR, 11: "graph", 22: "sparse", 23: "sparse"},
     "sparse": {1: _TENSOR, 2: _TENSOR},
 }
-"""Which message each tag of a message leads to, of those in which weights may lie."""
+"""The message type under each tag, for messages that may contain weights."""
 
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """An input or output: its name, its ONNX element type, its sizes (None for one that is free)."""
+    """An input or output: its name, its ONNX element type, its sizes (None for a free one)."""
 
     name: str
     kind: int
@@ -155,8 +155,8 @@ class Port:
 class Graph:
     """The facts of an ONNX file.
 
-    `outside` names the weights that lie in other files, `undefined` the values that a node reads before any other
-    makes them (in a valid file there are none), `functions` says how many operators the file defines itself.
+    `outside` names the weights stored in other files. `undefined` names the values that a node reads before any other
+    defines them (none in a valid file). `functions` is the number of operators that the file defines itself.
     """
 
     metadata: dict[str, str]
@@ -168,7 +168,7 @@ class Graph:
 
 
 def read_graph(data: bytes) -> Graph:
-    """Read the facts of an ONNX file. Raises `WireError` if it is none or is cut off."""
+    """Read the facts of an ONNX file. Raises `WireError` if it is not one or is truncated."""
     model = memoryview(data)
     inputs: list[Port] = []
     outputs: list[Port] = []
@@ -190,12 +190,12 @@ def read_graph(data: bytes) -> Graph:
 
 
 def read_metadata(data: bytes) -> dict[str, str]:
-    """Return the metadata of an ONNX file. Raises `WireError` if it is none or is cut off."""
+    """Return the metadata of an ONNX file. Raises `WireError` if it is not one or is truncated."""
     return dict(_read_entry(field) for field in iter_fields(memoryview(data)) if field.tag == _METADATA)
 
 
 def replace_metadata(data: bytes, key: str, value: str | None) -> bytes:
-    """Return an ONNX file in which `key` has another value, gains one, or with None has none. Nothing else changes.
+    """Return an ONNX file with the metadata entry `key` set to a value, or removed for None. Nothing else changes.
 
     Raises `WireError` if `data` is not an ONNX file.
     """
@@ -216,7 +216,7 @@ def _read_entry(field: Field) -> tuple[str, str]:
 
 
 def _read_port(message: memoryview) -> Port:
-    """Read a ValueInfoProto. What is not a tensor, such as a sequence, has the element type 0."""
+    """Read a ValueInfoProto. Types other than tensors, such as sequences, have the element type 0."""
     kind, shape = 0, []
     for tensor in (tensor for kinds in iter_messages(message, 2) for tensor in iter_messages(kinds, 1)):
         kind = read_number(tensor, 1) or 0
@@ -246,12 +246,12 @@ def _lies_outside(tensor: memoryview) -> bool:
 
 
 def _iter_undefined(graph: memoryview, outer: tuple[set[str], ...] = ()) -> Iterator[str]:
-    """Yield the values that a node of a GraphProto reads before any other makes them; in a valid graph there are none.
+    """Yield the values that a node of a GraphProto reads before any other defines them. A valid graph has none.
 
-    ONNX demands it. A graph that runs in a circle is not refused by the engine: it searches for the circle's beginning
-    until the memory is full, and takes the whole process with it.
+    ONNX requires this order. The engine does not refuse a graph with a cycle: it searches for the cycle's beginning
+    until the memory is full, which kills the whole process.
 
-    A graph inside a node also sees what `outer` names. Raises `WireError` for graphs nested too deep.
+    A graph nested in a node also sees the names in `outer`. Raises `WireError` for graphs nested too deep.
     """
     if len(outer) > _MAX_DEPTH:
         raise WireError("the graph is nested too deep")

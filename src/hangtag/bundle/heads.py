@@ -1,7 +1,7 @@
-"""The heads of a bundle's graph, changed without ONNX's own package: what learns a shop needs no `train` extra.
+"""Changing the heads of a bundle's graph without the ONNX package, so that adapting does not need the `train` extra.
 
-A head is changed by adding a linear function of the embedding to its logits. Where the head is one linear layer on the
-embedding itself, the two layers become one, so that an adapted graph has as many layers as before.
+A head is changed by adding a linear function of the embedding to its logits. If the head is a single linear layer on
+the embedding, the two layers are merged into one, so an adapted graph has as many layers as before.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -39,7 +39,7 @@ Floats = npt.NDArray[np.float32]
 class HeadShift:
     """What is added to the logits of a head: `weights` float32 (classes, d) on the embedding, and `bias` (classes,).
 
-    `known` is how many of the classes, the first ones, the head has already; it is 0 for a column without a head.
+    `known` is how many of the classes, the first ones, the head already has; it is 0 for a column without a head.
     """
 
     weights: Floats
@@ -82,7 +82,7 @@ class _Node:
 
 
 class GraphHeads:
-    """The heads of an ONNX graph, by the names of its outputs, and of the output that holds the embedding."""
+    """The heads of an ONNX graph, by output name, and the output that holds the embedding."""
 
     def __init__(self, model: bytes, embedding: str) -> None:
         self._embedding = embedding
@@ -96,7 +96,7 @@ class GraphHeads:
         }
 
     def linear_head(self, column: str) -> LinearHead | None:
-        """Return the layer of a head that is linear on the embedding; None for one that sees more, or is deeper."""
+        """Return the layer of a head that is linear on the embedding; None for any other head."""
         node = self._made_by.get(column)
         is_plain = node is not None and node.kind == "Gemm" and len(node.inputs) == 3  # noqa: PLR2004
         if node is None or not is_plain or self._origin(node.inputs[0]) != self._origin(self._embedding):
@@ -128,7 +128,8 @@ class GraphHeads:
     def render(self, shifts: Mapping[str, HeadShift]) -> bytes:
         """Return the model with these heads changed, by column. All else stays unchanged, bit for bit.
 
-        Raises `BundleError` for a head that the graph does not have, and for shifts of other sizes than the embedding.
+        Raises `BundleError` for a head that the graph does not have, and for shifts that do not match the embedding's
+        size.
         """
         added: list[bytes] = []
         dropped: set[str] = set()
@@ -153,7 +154,7 @@ class GraphHeads:
         return b"".join(parts)
 
     def _render_shift(self, column: str, shift: HeadShift, before: str | None) -> Iterator[bytes]:
-        """Yield the fields of the graph that make a head: its weights, its nodes, and its output."""
+        """Yield the fields of the graph that form a head: its weights, its nodes, and its output."""
         name = f"{_PREFIX}.{column}"
         weights, bias, moved = f"{name}.weight", f"{name}.bias", f"{name}.shift"
         yield _tensor(weights, shift.weights)
@@ -188,7 +189,7 @@ class GraphHeads:
             yield bytes(self._graph[field.start : field.end])
 
     def _find_unneeded(self, dropped: set[str]) -> set[str]:
-        """Return the values that nothing reads any more once the nodes that make `dropped` are gone."""
+        """Return the values that nothing reads once the nodes that define `dropped` are removed."""
         unneeded = set(dropped)
         waiting = [self._made_by[name] for name in dropped]
         while waiting:
@@ -202,13 +203,13 @@ class GraphHeads:
         return unneeded
 
     def _origin(self, name: str) -> str:
-        """Return the first name of a value that an `Identity` may have given another one."""
+        """Return the original name of a value, through `Identity` nodes."""
         while (node := self._made_by.get(name)) is not None and node.kind == "Identity":
             name = node.inputs[0]
         return name
 
     def constant(self, name: str) -> Floats | None:
-        """Return the numbers of a weight, also of one that is stored in half precision and cast."""
+        """Return the numbers of a weight, including one that is stored in half precision and cast."""
         node = self._made_by.get(name)
         if node is not None and node.kind == "Cast":
             return self.constant(node.inputs[0])
@@ -234,7 +235,7 @@ def _read_attribute(message: memoryview) -> tuple[str, float]:
 
 
 def _read_tensor(tensor: memoryview) -> Floats | None:
-    """Return the numbers of a tensor of float32 or float16, None for one of another type."""
+    """Return the numbers of a float32 or float16 tensor; None for other types."""
     kinds = {FLOAT32: "<f4", _FLOAT16: "<f2"}
     fields = list(iter_fields(tensor))
     kind = kinds.get(read_number(tensor, _DATA_TYPE) or 0)
@@ -242,14 +243,14 @@ def _read_tensor(tensor: memoryview) -> Floats | None:
     raw = b"".join(bytes(field.content) for field in fields if field.tag == _RAW_DATA)
     if kind is None or (not raw and kind != kinds[FLOAT32]):
         return None
-    if not raw:  # written as a list of float32
+    if not raw:  # stored as a list of float32
         raw = b"".join(bytes(field.content) for field in fields if field.tag == _FLOAT_DATA)
     values = np.frombuffer(raw, kind).astype(np.float32)
     return values.reshape(shape) if values.size == np.prod(shape, dtype=int) else None
 
 
 def _read_numbers(field: Field) -> Iterable[int]:
-    """Return the numbers of a repeated field, which may be written one by one or packed."""
+    """Return the numbers of a repeated field, which may be stored one by one or packed."""
     if field.number is not None:
         return [field.number]
     numbers, value, shift = [], 0, 0

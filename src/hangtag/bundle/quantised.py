@@ -1,7 +1,7 @@
-"""The int8 form of a model: a bundle of its own, `NAME.int8.onnx`, next to the one that it was made from.
+"""The int8 form of a model: a separate bundle, `NAME.int8.onnx`, next to the one that it was made from.
 
-Its card is that of its source, except for the precision, the golden answers and what stands under `quantisation` in
-its data: of which graph it is the int8 form, how it was made, and what that costs.
+Its card is its source's, except for the precision, the golden logits and the entry `quantisation` in its data: the
+graph that it is the int8 form of, how it was made, and what that costs.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,10 +19,10 @@ _ENDING: Final = f".{QUANTISED_PRECISION}"
 
 @dataclass(frozen=True, slots=True)
 class Quantisation:
-    """Where an int8 form comes from and whether it is good enough to be chosen without being asked for.
+    """The origin of an int8 form, and whether it is good enough for `auto` to choose it.
 
-    `source_graph` is `graph_sha256` of the bundle that it was made from, `method` says how, from `photos` photos,
-    and `costs` by column what it loses against float32: `lost_points`, `agreement`, `support`.
+    `source_graph` is `graph_sha256` of the bundle that it was made from, `method` says how, from `photos` photos, and
+    `costs` has by column what it loses against float32: `lost_points`, `agreement`, `support`.
     """
 
     source_graph: str
@@ -48,7 +48,7 @@ def is_quantised(card: Card) -> bool:
 
 
 def read_quantisation(card: Card) -> Quantisation:
-    """Return what an int8 form's card says of its making. Raises `BundleError` if it does not."""
+    """Return the quantisation facts in an int8 form's card. Raises `BundleError` if there are none."""
     values: Any = card.data.get(DATA_KEY)
     try:
         return Quantisation(
@@ -69,20 +69,20 @@ def with_quantisation(card: Card, quantisation: Quantisation) -> Card:
 
 
 def graph_sha256(bundle: Bundle) -> str:
-    """Return the SHA-256 of a bundle's file without its card, in hexadecimal: new figures in the card keep it."""
+    """Return the SHA-256 of a bundle's file without its card, in hexadecimal. New figures do not change it."""
     return graph_digest(bundle.model_bytes)
 
 
 def quantised_path(path: Path) -> Path:
-    """Return where the int8 form of a bundle lies."""
+    """Return the path of a bundle's int8 form."""
     return path.with_name(f"{path.stem}{_ENDING}{path.suffix}")
 
 
 def find_quantised(bundle: Bundle, elsewhere: Iterable[Path] = ()) -> Bundle | None:
-    """Return the int8 form next to a bundle or `elsewhere`, None when there is none that was made from it.
+    """Return the int8 form next to a bundle or `elsewhere`; None if there is none that was made from it.
 
-    It answers with the heads, temperatures and thresholds of the bundle, whose graph it has; its golden photos are its
-    own. Raises `BundleError` if there is a file that cannot be trusted.
+    It gets the heads, temperatures and thresholds of the bundle, whose graph it has; its golden photos are its own.
+    Raises `BundleError` if there is a file that cannot be trusted.
     """
     if is_quantised(bundle.card):
         return None

@@ -1,7 +1,7 @@
-"""Signatures of bundles, in the format of minisign: who made a file, where its digest only says that it is whole.
+"""Signatures of bundles, in minisign's format. A digest shows that a file is intact; a signature, who made it.
 
-A signature lies next to its bundle, as `NAME.onnx.minisig`. Files, keys and signatures are those of minisign 0.8 and
-later (https://jedisct1.github.io/minisign/): Ed25519 of the BLAKE2b hash. Either tool verifies what the other signed.
+A signature is next to its bundle, as `NAME.onnx.minisig`. Files, keys and signatures are those of minisign 0.8 and
+later (https://jedisct1.github.io/minisign/): Ed25519 of the BLAKE2b hash. Either tool verifies the other's signatures.
 """
 
 import base64
@@ -34,19 +34,19 @@ _SECRET_BYTES: Final = 158
 _TRUSTED: Final = "trusted comment: "
 _UNTRUSTED: Final = "untrusted comment: "
 _MOST_BYTES: Final = 10_000
-"""The largest file of a key or signature: they have four short lines."""
+"""The largest file of a key or signature. They have four short lines."""
 
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """A public key of minisign: 8 bytes that name it, and the 32 bytes of Ed25519."""
+    """A minisign public key: the 8 bytes of its id, and the 32 bytes of Ed25519."""
 
     id: bytes
     point: bytes
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a key as minisign prints it, such as `RWQf6LRC…`. Raises `UsageError`."""
+        """Parse a key as printed by minisign, such as `RWQf6LRC…`. Raises `UsageError`."""
         data = _decode(text)
         if data is None or len(data) != 2 + _ID_BYTES + _PUBLIC_BYTES or not data.startswith(_KEY_KIND):
             raise UsageError(
@@ -60,37 +60,37 @@ class PublicKey:
 
 @dataclass(frozen=True, slots=True)
 class TrustedKeys:
-    """The public keys whose bundles may be loaded. Without any, every bundle may."""
+    """The public keys whose bundles may be loaded. Without any, every bundle may be."""
 
     keys: tuple[PublicKey, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read keys that are separated by spaces or commas. Raises `UsageError` for what is none."""
+        """Parse keys separated by spaces or commas. Raises `UsageError` for an invalid one."""
         return cls(tuple(PublicKey.parse(key) for key in text.replace(",", " ").split()))
 
     @classmethod
     def of(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """Return the keys of the environment variable `HANGTAG_TRUSTED_KEYS`. Raises `UsageError` for what is none."""
+        """Return the keys in the variable `HANGTAG_TRUSTED_KEYS`. Raises `UsageError` for an invalid one."""
         return cls.parse(environment.get(KEYS_VARIABLE, ""))
 
     def check(self, path: Path, data: bytes) -> None:
         """Raise `BundleError` unless one of the keys signed the bundle at `path`, whose bytes are `data`.
 
-        Bundles that come with hangtag need no signature: who can change them can change hangtag.
+        Bundles that come with hangtag need no signature: anyone who can change them can change hangtag.
         """
         if self.keys and not is_shipped(path):
             verify_bundle(path, data, self.keys)
 
 
 OWN: Final = TrustedKeys()
-"""What a bundle is checked with that this program itself has just made."""
+"""Accepts any bundle, for those that this program itself has just made."""
 
 
 def verify_bundle(path: Path, data: bytes, keys: tuple[PublicKey, ...]) -> str:
     """Return the trusted comment of the signature of a bundle at `path`, whose bytes are `data`.
 
-    Raises `BundleError` where there is no signature, or it is of none of the keys or of another file.
+    Raises `BundleError` if there is no signature, or it is by none of the keys or for another file.
     """
     place = signature_path(path)
     try:
@@ -124,9 +124,9 @@ _ANOTHER: Final = "Do not use the model. Get it and its signature from its autho
 
 
 def sign_bundle(path: Path, data: bytes, key_file: Path) -> Path:
-    """Write the signature of a bundle next to it, with a secret key of minisign; return its path.
+    """Sign a bundle with a minisign secret key. Write the signature next to it and return its path.
 
-    Raises `UsageError` for what is no secret key, and one with a password.
+    Raises `UsageError` for an invalid secret key, and for one with a password.
     """
     id_, private = _read_secret(key_file)
     signature = private.sign(hashlib.blake2b(data).digest())
@@ -146,7 +146,7 @@ def sign_bundle(path: Path, data: bytes, key_file: Path) -> Path:
 
 
 def make_key(path: Path) -> PublicKey:
-    """Write a new secret key without a password, which only its owner may read; return its public key.
+    """Write a new secret key without a password, readable only by its owner. Return its public key.
 
     The public key is written next to it, with the ending `.pub`. Raises `UsageError` if this file already exists.
     """
@@ -168,7 +168,7 @@ def make_key(path: Path) -> PublicKey:
 
 
 def read_keys(given: str) -> tuple[PublicKey, ...]:
-    """Return the public keys of a text, or of a file of minisign's. Raises `UsageError` for what is neither."""
+    """Return the public keys in a text or a minisign file. Raises `UsageError` for anything else."""
     path = Path(given)
     if not path.is_file():
         return TrustedKeys.parse(given).keys
@@ -177,7 +177,7 @@ def read_keys(given: str) -> tuple[PublicKey, ...]:
 
 
 def signature_path(path: Path) -> Path:
-    """Return where the signature of a bundle lies."""
+    """Return the path of a bundle's signature."""
     return path.with_name(path.name + SIGNATURE_SUFFIX)
 
 

@@ -1,7 +1,7 @@
 """Statistics of the embeddings of a model's train photos, which adapting needs.
 
-It is next to the card in the file's metadata, since it is large and few need it: the means of the embeddings by class,
-and their covariance, in half precision.
+They are separate from the card in the file's metadata, since they are large and rarely needed: the means of the
+embeddings by class, and their covariance, in half precision.
 """
 
 import base64
@@ -21,7 +21,7 @@ from hangtag.bundle.graph import read_metadata
 from hangtag.domain.errors import BundleError
 
 STATISTICS_KEY: Final = "hangtag.statistics"
-"""The key of the ONNX metadata under which the statistics lie."""
+"""The key of the statistics in the ONNX metadata."""
 
 _FORMAT: Final = 1
 _SMALLEST_DEVIATION: Final = 1e-6
@@ -34,8 +34,8 @@ class EmbeddingStatistics:
     """The embeddings of the train photos: their `mean` (d,), their `covariance` (d, d), and the means of classes.
 
     `class_means` float32 (classes, d) and `counts` int64 (classes,) are by column, in the order of the card's classes.
-    A class without a photo has the mean of all. The covariance is around the mean of all `photos`. Of the photos whose
-    label in a column is known, the part between its classes is the weighted covariance of the class means.
+    A class without photos has the overall mean. The covariance is around the mean of all `photos`. For the photos with
+    a known label in a column, the between-class part is the weighted covariance of the class means.
     """
 
     photos: int
@@ -46,12 +46,12 @@ class EmbeddingStatistics:
 
 
 def write_statistics(path: Path, statistics: EmbeddingStatistics) -> None:
-    """Put statistics into the bundle at `path`, atomically; graph and card stay unchanged."""
+    """Put statistics into the bundle at `path`, atomically. Graph and card stay unchanged."""
     replace_metadata_of(path, STATISTICS_KEY, render_statistics(statistics))
 
 
 def read_statistics(bundle: Bundle | Path) -> EmbeddingStatistics | None:
-    """Return the statistics of a bundle; None if it has none. Raises `BundleError` for some that are broken."""
+    """Return the statistics of a bundle; None if it has none. Raises `BundleError` if they are broken."""
     found = bundle if isinstance(bundle, Bundle) else read_bundle(bundle)
     text = read_metadata(found.model_bytes).get(STATISTICS_KEY)
     if text is None:
@@ -63,7 +63,7 @@ def read_statistics(bundle: Bundle | Path) -> EmbeddingStatistics | None:
 
 
 def render_statistics(statistics: EmbeddingStatistics) -> str:
-    """Return the statistics as text. All values are in units of a dimension's deviation, as float16 needs it."""
+    """Return the statistics as text. Values are scaled by each dimension's standard deviation to fit float16."""
     deviation = np.sqrt(np.maximum(np.diag(statistics.covariance), _SMALLEST_DEVIATION**2))
     correlation = statistics.covariance / np.outer(deviation, deviation)
     parts = [correlation[np.triu_indices(len(deviation))]]
@@ -82,7 +82,7 @@ def render_statistics(statistics: EmbeddingStatistics) -> str:
 
 
 def parse_statistics(text: str) -> EmbeddingStatistics:
-    """Build statistics from `render_statistics`' text. Raises `ValueError`, `KeyError` or `TypeError` for others."""
+    """Build from the result of `render_statistics`. Raises `ValueError`, `KeyError` or `TypeError` for other text."""
     values: dict[str, Any] = json.loads(text)
     if values["format"] != _FORMAT:
         raise ValueError(f"the statistics have the format {values['format']}")

@@ -7,7 +7,7 @@ from hangtag.bundle.graph import FLOAT32, UINT8, Graph, Port
 from hangtag.domain.errors import BundleError
 
 INPUT: Final = "photos"
-"""The name of the one input: uint8 of shape (N, height, width, 3), RGB, N free."""
+"""The name of the only input: uint8 of shape (N, height, width, 3), RGB, N free."""
 
 _KINDS: Final = {FLOAT32: "float32", UINT8: "uint8"}
 _RANK_OF_LOGITS: Final = 2
@@ -16,9 +16,9 @@ _RANK_OF_LOGITS: Final = 2
 def check_structure(graph: Graph, card: Card) -> None:
     """Compare a graph with its card.
 
-    Raises `BundleError` if the input is not the one that the preprocessing makes, an output is missing or
-    unknown, a head has another number of outputs than classes, weights are stored outside the file, or the nodes
-    stand in no order in which they can be run.
+    Raises `BundleError` if the input does not match the preprocessing, an output is missing or unknown, a head has
+    another number of outputs than classes, weights are stored outside the file, or the nodes are not in an order in
+    which they can be run.
     """
     _check_self_contained(graph)
     _check_input(graph, card)
@@ -27,7 +27,7 @@ def check_structure(graph: Graph, card: Card) -> None:
 
 
 def _check_self_contained(graph: Graph) -> None:
-    """Refuse weights that lie in another file: a model could name any file of the machine that opens it."""
+    """Refuse weights stored in another file: a model could name any file of the machine that opens it."""
     if graph.outside:
         raise BundleError(
             f"the weights {graph.outside[0]!r} are stored outside the file",
@@ -80,7 +80,7 @@ def _check_outputs(graph: Graph, card: Card) -> None:
 
 
 def _check_output(port: Port | None, name: str, described: tuple[str, int]) -> None:
-    """Compare an output with what the card says that it is: the name of the part, and its numbers for a photo."""
+    """Compare an output with its description in the card: the name of the part, and its width."""
     what, width = described
     if port is None:
         raise BundleError(
@@ -93,7 +93,7 @@ def _check_output(port: Port | None, name: str, described: tuple[str, int]) -> N
 
 
 def check_class_count(column: str, outputs: int | None, classes: int) -> None:
-    """Compare a head's outputs with the classes that its card names. Raises `BundleError` with both numbers."""
+    """Compare a head's outputs with the classes in its card. Raises `BundleError` with both numbers."""
     if outputs != classes:
         found = "an unknown number of" if outputs is None else str(outputs)
         raise BundleError(f"the head {column!r} has {found} outputs, but {classes} classes in the card")

@@ -20,20 +20,20 @@ from hangtag.tables.values import is_whole_float
 
 BATCH_ROWS: Final = 32_768
 BATCH_CHARACTERS: Final = 16_000_000
-"""How many rows are in memory at a time; fewer if they are long."""
+"""Limits the rows in memory at a time when they are long."""
 
 MAX_IDS_IN_MEMORY: Final = 200_000
-"""Up to this many ids stay in memory, about 30 MB; more of them spill to disk."""
+"""Up to this many ids stay in memory, about 30 MB. Beyond that, they spill to disk."""
 
 NUMBERS: Final = (ID, YEAR)
-"""The columns whose whole numbers are repaired if pandas wrote them as `15970.0`."""
+"""The columns whose whole numbers are restored if pandas wrote them as `15970.0`."""
 
 _CACHE_KIB: Final = 32 * 1024
 
 
 @contextmanager
 def open_rows(catalogue: Catalogue) -> Iterator[RowReader]:
-    """Open the rows of a catalogue. Ids and years that pandas wrote as `15970.0` become whole numbers again.
+    """Open the rows of a catalogue. Ids and years that pandas wrote as `15970.0` are restored to whole numbers.
 
     Raises `CatalogueError` and `TableError` if the table cannot be read.
     """
@@ -43,7 +43,7 @@ def open_rows(catalogue: Catalogue) -> Iterator[RowReader]:
 
 
 def _find_mendable(catalogue: Catalogue) -> list[str]:
-    """Return the columns whose numbers all end in `.0`; for most tables the first row tells that there are none."""
+    """Return the columns whose numbers all end in `.0`. For most tables the first row shows that there are none."""
     with catalogue.open_table() as stream:
         reader = RowReader(iter_lines(stream, catalogue.name), catalogue.name)
         found = dict.fromkeys((name for name in NUMBERS if name in reader.columns), False)
@@ -62,16 +62,16 @@ def _find_mendable(catalogue: Catalogue) -> list[str]:
 
 
 class CleanBatch(NamedTuple):
-    """Some rows of a table and the lines that were rejected among them, both in the order of the table."""
+    """Some rows of a table and the lines that were rejected among them, both in table order."""
 
     rows: list[Row]
     rejects: list[Reject]
 
 
 class CleanReader:
-    """Iterates a catalogue's table in batches, in bounded memory. The first row of an id is kept, later ones rejected.
+    """Iterates a catalogue's table in batches, in bounded memory. Only the first row of an id is kept.
 
-    `columns` are the table's. `lines`, `blank`, `joined` and `ruined` count as `RowReader` does.
+    `columns` are the table's. `lines`, `blank`, `joined` and `ruined` are counted as by `RowReader`.
 
     Entering it raises `CatalogueError` if the table cannot be read or is not a catalogue's.
     """
@@ -106,7 +106,7 @@ class CleanReader:
 
     @property
     def joined(self) -> int:
-        """The lines among them that belong to the row begun before them."""
+        """The lines among them that continue a row."""
         return self._reader.joined
 
     @property
@@ -121,7 +121,7 @@ class CleanReader:
 
 
 class Cleaned(NamedTuple):
-    """A cleaned table, all its columns text, and how many lines of the catalogue's table were rejected."""
+    """A cleaned table, all its columns text, and the number of rejected lines."""
 
     table: pa.Table
     rejected: int
@@ -139,9 +139,9 @@ def read_cleaned(catalogue: Catalogue) -> Cleaned:
 
 
 def load_cleaned(path: Path) -> pa.Table:
-    """Return a cleaned table: Parquet, the folder that `clean` wrote, or a catalogue, cleaned in passing.
+    """Return a cleaned table: Parquet, the folder that `clean` wrote, or a catalogue, which is cleaned on the fly.
 
-    Raises `CatalogueError` if there is no such thing.
+    Raises `CatalogueError` if there is none.
     """
     if (path / CLEANED_PARQUET).is_file():
         return read_table(path / CLEANED_PARQUET)
@@ -152,7 +152,7 @@ def load_cleaned(path: Path) -> pa.Table:
 
 
 def list_cleaned_files(path: Path) -> list[Path]:
-    """Return the files that `load_cleaned` may read at a path, and those that `clean` wrote next to them."""
+    """Return the files that `load_cleaned` may read at a path, and the other outputs of `clean` next to them."""
     beside = [path / name for name in CLEANED_FILES] if path.is_dir() else []
     return [*list_table_files(path), *beside]
 
@@ -188,7 +188,7 @@ def _without_duplicates(batch: Iterable[Row | Reject], id_position: int, seen: "
 
 
 class SeenIds:
-    """Ids and the lines that had them first: a few in a dictionary, many in a private temporary database."""
+    """Ids and the lines where they first occurred: a few in a dictionary, many in a private temporary database."""
 
     def __init__(self) -> None:
         self._few: dict[str, int] = {}
@@ -202,9 +202,9 @@ class SeenIds:
             self._database.close()
 
     def add(self, ids: Sequence[tuple[str, int]]) -> dict[int, int]:
-        """Remember pairs of an id and its line, lines ascending.
+        """Record pairs of an id and its line, lines ascending.
 
-        Return for each line whose id was seen before the line that has it first.
+        Return, for each line whose id occurred before, the line of its first occurrence.
         """
         if self._database is None and len(self._few) + len(ids) > MAX_IDS_IN_MEMORY:
             self._database = _open_database()
@@ -219,7 +219,7 @@ class SeenIds:
 
 
 def _open_database() -> sqlite3.Connection:
-    # The empty name means a temporary file that only this connection sees, and that vanishes with it.
+    # An empty name means a private temporary file that is deleted with the connection.
     database = sqlite3.connect("")
     database.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     database.execute("PRAGMA journal_mode = OFF")
@@ -229,9 +229,9 @@ def _open_database() -> sqlite3.Connection:
 
 
 def _insert(database: sqlite3.Connection, ids: Sequence[tuple[str, int]]) -> int:
-    """Insert the ids that are new, the first line of each, and return how many were."""
+    """Insert the new ids, with the first line of each. Return how many were new."""
     before = database.total_changes
-    # Sorted by id, neighbours fall on the same database page: several times faster on random ids.
+    # Sorted ids fall on the same database pages, which is several times faster than random order.
     database.executemany("INSERT OR IGNORE INTO seen VALUES (?, ?)", sorted(ids, key=itemgetter(0)))
     return database.total_changes - before
 

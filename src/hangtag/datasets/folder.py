@@ -1,4 +1,4 @@
-"""A catalogue in a folder or in a zip as downloaded, and the folder of photos that other readers share."""
+"""A catalogue in a folder or in a downloaded zip, and the folder of photos that other readers share."""
 
 import os
 import struct
@@ -22,7 +22,7 @@ PHOTO_FOLDER: Final = "images"
 CUSTOM_TABLE: Final = "custom_clothing_metadata.csv"
 CUSTOM_PHOTO_FOLDER: Final = "images_custom"
 CUSTOM_MARK: Final = " (custom)"
-"""Tells the name of a custom set from that of the catalogue in the same folder."""
+"""The suffix that distinguishes a custom set's name from its catalogue's."""
 
 CLEANED_CSV: Final = "cleaned.csv"
 CLEANED_PARQUET: Final = "cleaned.parquet"
@@ -32,7 +32,7 @@ CLEANED_FILES: Final = (CLEANED_CSV, CLEANED_PARQUET, REJECTS_CSV, REPORT_JSON)
 """The files that `hangtag clean` writes."""
 
 OWN_FILES: Final = "custom_"
-"""What the names of the files begin with that `hangtag custom` puts next to the photos."""
+"""The prefix of the files that `hangtag custom` writes next to the photos."""
 
 EXPECTED: Final = (
     f"A catalogue is a folder or a zip that holds {TABLE_NAME} and a folder {PHOTO_FOLDER}/; "
@@ -41,7 +41,7 @@ EXPECTED: Final = (
 
 
 class PhotoFolder:
-    """The photos in a folder, `deep` those in its sub-folders too: `Shirts/7.jpg`."""
+    """The photos in a folder and, if `deep`, in its subfolders: `Shirts/7.jpg`."""
 
     def __init__(self, folder: Path, *, deep: bool = False) -> None:
         self.folder = folder
@@ -54,7 +54,7 @@ class PhotoFolder:
 
     @property
     def other_files(self) -> list[str]:
-        """The names of the files that do not end like a photo, hidden ones left out."""
+        """The names of the files that do not end like a photo, without hidden ones."""
         visible = (name for name in self._files if not PurePosixPath(name).name.startswith("."))
         return sorted(name for name in visible if not is_photo_name(name))
 
@@ -77,21 +77,21 @@ class PhotoFolder:
         return found
 
     def read(self, name: str) -> bytes:
-        """Return the bytes of one photo; raises `PhotoError`."""
+        """Return the bytes of one photo. Raises `PhotoError`."""
         path = PurePosixPath(name)
         is_inside = ".." not in path.parts and not path.is_absolute() if self._deep else path.name == name
-        if not is_inside:  # a plain name, so that it cannot leave the folder
+        if not is_inside:  # a plain name cannot leave the folder
             raise PhotoError(Reason.NOT_FOUND)
         return read_photo_bytes(self.folder / path)
 
 
 def _raise(error: OSError) -> None:
-    """Raise the error of a sub-folder that cannot be read, instead of skipping it."""
+    """Raise the error of an unreadable subfolder instead of skipping it."""
     raise error
 
 
 def _need_utf8(name: str, folder: Path) -> str:
-    """Return the name of a photo as text that tables can hold."""
+    """Return a photo's name as text that can be stored in tables."""
     if not name.isascii() and any("\ud800" <= sign <= "\udfff" for sign in name):
         shown = os.fsencode(name).decode("utf-8", "backslashreplace")
         raise CatalogueError(f"the name {shown} is not UTF-8", where=folder, fix="Rename the file.")
@@ -99,7 +99,7 @@ def _need_utf8(name: str, folder: Path) -> str:
 
 
 class FolderCatalogue(KeepsNothingOpen):
-    """A catalogue in a folder: the table `table`, and photos that bear the ids of its products."""
+    """A catalogue in a folder: the table `table`, and photos named by product id."""
 
     def __init__(self, folder: Path, table: str = TABLE_NAME, photos: PhotoFolder | None = None) -> None:
         self.name = folder.resolve().name
@@ -108,14 +108,14 @@ class FolderCatalogue(KeepsNothingOpen):
         self.photo_folders = (self._photos.folder,)
 
     def open_table(self) -> BinaryIO:
-        """Open the product table; raises `CatalogueError` if it cannot be read."""
+        """Open the product table. Raises `CatalogueError` if it cannot be read."""
         try:
             return self._table.open("rb")
         except OSError as error:
             raise CatalogueError(f"the table cannot be read ({error.strerror})", where=self._table) from error
 
     def photo_names(self) -> frozenset[str]:
-        """Return the file names in the photo folder; raises `CatalogueError` if there is none."""
+        """Return the file names in the photo folder. Raises `CatalogueError` if there is none."""
         return self._photos.names
 
     def other_files(self) -> Mapping[str, int]:
@@ -123,20 +123,20 @@ class FolderCatalogue(KeepsNothingOpen):
         return count_endings(self._photos.other_files)
 
     def read_photo(self, name: str) -> bytes:
-        """Return the bytes of one photo; raises `PhotoError`."""
+        """Return the bytes of one photo. Raises `PhotoError`."""
         return self._photos.read(name)
 
 
 def count_endings(names: Iterable[str]) -> dict[str, int]:
-    """Count files by their ending, such as `.jxl`, the most frequent first; a name without one counts itself."""
+    """Count files by ending, such as `.jxl`, the most frequent first. A file without one is counted by name."""
     paths = map(PurePosixPath, names)
     return dict(Counter(path.suffix.lower() or path.name for path in paths).most_common())
 
 
 def custom_photos(folder: Path) -> PhotoFolder:
-    """Return the photos of a custom set: those in `images_custom/` where there is one, else those next to the table.
+    """Return the photos of a custom set: those in `images_custom/` if it exists, or else those next to the table.
 
-    Sub-folders are looked through in either.
+    Subfolders are included in both cases.
     """
     own = folder / CUSTOM_PHOTO_FOLDER
     return PhotoFolder(own if own.is_dir() else folder, deep=True)
@@ -168,14 +168,14 @@ class ZipCatalogue(KeepsNothingOpen):
         return self._root + self._table in self._entries
 
     def open_table(self) -> BinaryIO:
-        """Open the product table; raises `CatalogueError` if it cannot be read."""
+        """Open the product table. Raises `CatalogueError` if it cannot be read."""
         try:
             return open_entry(self._path, self._entries[self._root + self._table])
         except (OSError, KeyError, zipfile.BadZipFile, PhotoError) as error:
             raise CatalogueError(f"{self._table} cannot be read ({error})", where=self._path) from error
 
     def photo_names(self) -> frozenset[str]:
-        """Return the names of the photos in the photo folder; raises `CatalogueError` if there is none."""
+        """Return the names of the photos in the photo folder. Raises `CatalogueError` if there is none."""
         if not self._members:
             raise CatalogueError("there is no folder of photos", where=self._path, fix=EXPECTED)
         return frozenset(self._members)
@@ -195,7 +195,7 @@ class ZipCatalogue(KeepsNothingOpen):
         }
 
     def read_photo(self, name: str) -> bytes:
-        """Return the bytes of one photo; raises `PhotoError`."""
+        """Return the bytes of one photo. Raises `PhotoError`."""
         entry = self._members.get(name)
         if entry is None:
             raise PhotoError(Reason.NOT_FOUND)
@@ -203,7 +203,7 @@ class ZipCatalogue(KeepsNothingOpen):
 
 
 def _list_entries(path: Path) -> dict[str, ZipEntry]:
-    """Return the entries of a zip by name, of several with one name the last, without what macOS adds."""
+    """Return the entries of a zip by name, without those added by macOS. Of entries with one name, the last is used."""
     try:
         with path.open("rb") as file:
             return {
@@ -227,6 +227,6 @@ def _find_root(path: Path, names: list[str]) -> str:
 
 
 def several_tables(where: Path, found: list[str], fix: str = "Name one of these folders.") -> CatalogueError:
-    """Return the error that a place holds several catalogues."""
+    """Return the error for a place with several catalogues."""
     problem = f"{TABLE_NAME} was found in {', '.join(sorted(found)[:5])}"
     return CatalogueError(problem, where=where, fix=fix)

@@ -1,4 +1,4 @@
-"""What every catalogue offers, and work on its photos in several threads, which stops at once on Ctrl-C."""
+"""The interface of catalogues, and parallel work on their photos, which stops at once on Ctrl-C."""
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -36,7 +36,7 @@ class Catalogue(Protocol):
         ...
 
     def read_photo(self, name: str) -> bytes:
-        """Return the bytes of one photo; raises `PhotoError` (NOT_FOUND and others)."""
+        """Return the bytes of one photo. Raises `PhotoError` (NOT_FOUND and others)."""
         ...
 
     def close(self) -> None:
@@ -49,7 +49,7 @@ class Catalogue(Protocol):
 
 
 def read_stated_source(catalogue: Catalogue) -> tuple[str, str]:
-    """Return the licence of a catalogue's photos and whom to credit; empty if its mapping does not state it."""
+    """Return the licence of a catalogue's photos and whom to credit; empty if its mapping does not state them."""
     stated: tuple[str, str] = getattr(catalogue, "stated_source", ("", ""))
     return stated
 
@@ -61,7 +61,7 @@ def list_photo_folders(catalogue: Catalogue) -> Sequence[Path]:
 
 
 class KeepsNothingOpen:
-    """Defaults for a catalogue that keeps no file open and has no other files than photos."""
+    """Defaults for a catalogue that keeps no file open and has only photos."""
 
     def other_files(self) -> Mapping[str, int]:
         """Return nothing."""
@@ -80,10 +80,10 @@ class KeepsNothingOpen:
 Result = TypeVar("Result")
 
 PHOTOS_AT_ONCE: Final = 64
-"""How many photos a thread takes at a time; one by one, distributing them costs more than the work."""
+"""How many photos a thread takes at a time. Handing them out one by one costs more than the work."""
 
 OnProgress = Callable[[int, int], None]
-"""Called with the photos done and the photos in all."""
+"""Called with the number of photos done and the total."""
 
 
 def silent(_done: int, _total: int) -> None:
@@ -98,7 +98,7 @@ def for_each_photo(
 ) -> dict[str, Result]:
     """Return the result of `work` for each photo's name, sorted by name.
 
-    `work` is called from several threads. After an exception of its own, or Ctrl-C, no more blocks are begun.
+    `work` is called from several threads. After an exception in it, or Ctrl-C, no more blocks are started.
     """
     todo = sorted(names)
     blocks = [todo[start : start + PHOTOS_AT_ONCE] for start in range(0, len(todo), PHOTOS_AT_ONCE)]

@@ -1,4 +1,4 @@
-"""Catalogues in other layouts: folders named by their class, and the files of Fashion-MNIST."""
+"""Catalogues in other layouts: folders named by class, and the files of Fashion-MNIST."""
 
 import gzip
 import io
@@ -29,8 +29,8 @@ class ClassFolders(KeepsNothingOpen):
     """Photos in nested folders. `columns` are the meanings of the folders, outermost first.
 
     By default the innermost folders are the articleType, their parents the subCategory and masterCategory, and
-    top-level folders that are called train, validation and test are the published split. A photo that is less deeply
-    nested has only the labels of the folders it is in.
+    top-level folders named train, validation and test are the published split. A photo that is less deeply nested has
+    only the labels of the folders it is in.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class ClassFolders(KeepsNothingOpen):
         return tuple(columns)
 
     def open_table(self) -> BinaryIO:
-        """Return a table with a row for each photo; raises `CatalogueError` if the folders have no meaning."""
+        """Return a table with a row for each photo. Raises `CatalogueError` if the folders have no meaning."""
         return stream_table((ID, *self._columns), self._iter_rows())
 
     def _iter_rows(self) -> Iterator[list[str]]:
@@ -78,7 +78,7 @@ class ClassFolders(KeepsNothingOpen):
         return count_endings(self._photos.other_files)
 
     def read_photo(self, name: str) -> bytes:
-        """Return the bytes of one photo; raises `PhotoError`."""
+        """Return the bytes of one photo. Raises `PhotoError`."""
         return self._photos.read(name)
 
 
@@ -101,17 +101,17 @@ CLASSES: Final = {
     "Bag": ("Accessories", "Bags"),
     "Ankle boot": ("Footwear", "Shoes"),
 }
-"""The names that the data set's description gives its labels 0 to 9, each with what lies above it.
+"""The names of the labels 0 to 9 in the data set's description, each with its parent levels.
 
-The upper levels are called as in Kaggle's catalogue, which a training can so join; where that has sandals under two
-names, none is written.
+The parents are named as in Kaggle's catalogue, so that a training can join both. Sandals have none, as Kaggle's
+catalogue has them under two parents.
 """
 
 PARTS: Final = {TRAIN: "train", TEST: "t10k"}
-"""The splits as published, and what their files' names begin with."""
+"""The published splits, and the prefixes of their files."""
 
 MAX_VALUES: Final = 1 << 30
-"""A file whose header promises more values is not read."""
+"""A file whose header declares more values is not read."""
 
 _UNSIGNED_BYTES: Final = 0x08
 
@@ -126,8 +126,8 @@ class _Part(NamedTuple):
 class FashionMnist(KeepsNothingOpen):
     """The idx files in a folder, gzipped or not. Products are `train-00000` and so on, and `test-00000`.
 
-    The published pixels are inverted. They are inverted back, so that the product is on a white background, like the
-    border that hangtag adds around photos.
+    The published pixels are inverted. They are inverted back here, so that the product is on a white background, like
+    the border that hangtag adds around photos.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -142,12 +142,12 @@ class FashionMnist(KeepsNothingOpen):
         return {split: _read_part(self._folder, prefix) for split, prefix in there.items()}
 
     def open_table(self) -> BinaryIO:
-        """Return a table of ids, class names and the published split; raises `CatalogueError` for broken files."""
+        """Return a table of ids, class names and the published split. Raises `CatalogueError` for broken files."""
         parts = self._parts
         return stream_table((ID, *CATEGORY_COLUMNS, GIVEN_COLUMN), _iter_rows(parts))
 
     def photo_names(self) -> frozenset[str]:
-        """Return the names of all photos, such as `train-00000.png`; raises `CatalogueError` for broken files."""
+        """Return the names of all photos, such as `train-00000.png`. Raises `CatalogueError` for broken files."""
         return frozenset(
             f"{_name(split, index)}.png"
             for split, part in self._parts.items()
@@ -155,7 +155,7 @@ class FashionMnist(KeepsNothingOpen):
         )
 
     def read_photo(self, name: str) -> bytes:
-        """Return one photo as the bytes of a PNG file; raises `PhotoError`."""
+        """Return one photo as the bytes of a PNG file. Raises `PhotoError`."""
         split, _, number = name.removesuffix(".png").partition("-")
         part = self._parts.get(split)
         is_there = part is not None and number.isdecimal() and int(number) < len(part.labels)
@@ -167,7 +167,7 @@ class FashionMnist(KeepsNothingOpen):
 
 
 def holds_idx_files(folder: Path) -> bool:
-    """Return whether a folder holds photos as idx files."""
+    """Return whether a folder has photos as idx files."""
     return any(_find(folder, prefix, "images-idx3") for prefix in PARTS.values())
 
 
@@ -203,9 +203,9 @@ def _read_part(folder: Path, prefix: str) -> _Part:
 
 
 def read_idx(path: Path, dimensions: int) -> Bytes:
-    """Read an idx file of unsigned bytes with so many dimensions, gzipped if its name ends in `.gz`.
+    """Read an idx file of unsigned bytes with this many dimensions, gzipped if its name ends in `.gz`.
 
-    Raises `CatalogueError` if the file is not such a one, or is not as long as it says.
+    Raises `CatalogueError` if it is another kind of file, or has another length than it declares.
     """
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""A catalogue with any columns, and the small TOML file that says what its columns or folders mean."""
+"""A catalogue with any columns, and the small TOML file that gives its columns or folders their meaning."""
 
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -43,12 +43,12 @@ class CatalogueMapping:
     """The meaning of a catalogue's table or of its folders.
 
     - `photos`: the folder of the photos
-    - `table`: a table of any form that hangtag reads; `separator` separates the fields of a CSV, None to find out
+    - `table`: a table in any supported format; `separator` separates the fields of a CSV, None to detect it
     - `id`, `photo`: the table's columns of ids and of file names; one of them may be None
     - `group`: the table's column whose values a split keeps on one side, such as a SKU with several photos
     - `columns`: hangtag's column -> the table's column
-    - `folders`: where there is no table, what the folders around a photo name, the outermost first
-    - `licence`, `attribution`: what may be done with the photos, and whom to credit; a model's card repeats it
+    - `folders`: if there is no table, what the folders around a photo mean, the outermost first
+    - `licence`, `attribution`: the photos' licence and whom to credit; a model's card repeats them
     """
 
     photos: Path
@@ -64,9 +64,9 @@ class CatalogueMapping:
 
 
 def read_mapping(path: Path) -> CatalogueMapping:
-    """Read a mapping, whose paths are sought from its own folder.
+    """Read a mapping. Its paths are relative to its own folder.
 
-    Raises `CatalogueError` that names the field when it is not a mapping, or contradicts itself.
+    Raises `CatalogueError` naming the field if it is not a mapping, or contradicts itself.
     """
     try:
         said = tomllib.loads(path.read_text(encoding="utf-8-sig"))
@@ -82,7 +82,7 @@ def read_mapping(path: Path) -> CatalogueMapping:
 
 
 class _Fields:
-    """The fields of one file, each read strictly."""
+    """The fields of one file, read strictly."""
 
     def __init__(self, path: Path, said: Mapping[str, Any]) -> None:
         self._path = path
@@ -173,7 +173,7 @@ def _read_table(fields: _Fields) -> CatalogueMapping:
 
 
 def _read_columns(fields: _Fields) -> dict[str, str]:
-    """Return the columns, those of the category path among them, whichever way they are given."""
+    """Return the columns, including those of the category path, in whichever way they are given."""
     columns, levels = fields.columns(), fields.texts("levels")
     if len(levels) > len(CATEGORY_COLUMNS):
         raise fields.error("levels", f"there are {len(levels)}, but hangtag has only {len(CATEGORY_COLUMNS)}")
@@ -189,16 +189,16 @@ def _read_columns(fields: _Fields) -> dict[str, str]:
 
 
 RESERVED: Final = frozenset((ID, "photo", "group", "note", PRODUCT_GROUP_COLUMN))
-"""Columns that hangtag fills itself; a column of the table with such a name gets an underscore."""
+"""Columns that hangtag fills itself. A column of the table with such a name gets an underscore."""
 
 Row = Sequence[str]
 
 
 class MappedCatalogue(KeepsNothingOpen):
-    """Any CSV as a catalogue. All its columns are kept; mapped columns get hangtag's names.
+    """Any table as a catalogue. All its columns are kept; mapped columns get hangtag's names.
 
-    Without a column of ids, the path of a photo without its extension is the id. With one, a photo is named by its id,
-    and photos without a row keep their path, prefixed by the name of the photo folder.
+    Without an id column, the id is the photo's path without its extension. With one, photos are named by id, and photos
+    without a row keep their path, prefixed by the name of the photo folder.
     """
 
     def __init__(self, name: str, mapping: CatalogueMapping) -> None:
@@ -209,7 +209,7 @@ class MappedCatalogue(KeepsNothingOpen):
         self.photo_folders = (mapping.photos,)
 
     def open_table(self) -> BinaryIO:
-        """Return the table under hangtag's names; raises `CatalogueError` if it lacks a column of the mapping."""
+        """Return the table with hangtag's column names. Raises `CatalogueError` if it lacks a column of the mapping."""
         rows = self._iter_rows()
         header = next(rows)
         photo_place = self._place(header, self._mapping.photo)
@@ -220,7 +220,7 @@ class MappedCatalogue(KeepsNothingOpen):
         return stream_table([ID, *names], own)
 
     def photo_names(self) -> frozenset[str]:
-        """Return the names of all photos; raises `CatalogueError` if there is no folder of them."""
+        """Return the names of all photos. Raises `CatalogueError` if there is no folder of them."""
         return frozenset(self._files)
 
     def other_files(self) -> Mapping[str, int]:
@@ -228,7 +228,7 @@ class MappedCatalogue(KeepsNothingOpen):
         return count_endings(self._photos.other_files)
 
     def read_photo(self, name: str) -> bytes:
-        """Return the bytes of one photo; raises `PhotoError`."""
+        """Return the bytes of one photo. Raises `PhotoError`."""
         if name not in self._files:
             raise PhotoError(Reason.NOT_FOUND)
         return self._photos.read(self._files[name])
@@ -276,7 +276,7 @@ class MappedCatalogue(KeepsNothingOpen):
             line = number + 1 + sum(cell.count("\n") for cell in cells)
 
     def _place(self, header: Row, name: str | None) -> int:
-        """Return the position of a column; 0 where the mapping names none."""
+        """Return the position of a column; 0 if the mapping names none."""
         names = [_tidy(name) for name in header]
         if name is not None and name not in names:
             fix = f"{did_you_mean(name, names)}Its columns are {', '.join(names)}."
@@ -300,7 +300,7 @@ class MappedCatalogue(KeepsNothingOpen):
 
 
 def _id_from_path(path: str) -> str:
-    """Return the id that a photo's path gives, whether its ending is written or not."""
+    """Return the id for a photo's path, with or without its extension."""
     if not path:
         return ""
     tidy = str(PurePosixPath(path.replace("\\", "/")))
@@ -308,7 +308,7 @@ def _id_from_path(path: str) -> str:
 
 
 def _value(row: Row, place: int) -> str:
-    """Return a value, tidied as in a cleaned table; an empty one where it is missing."""
+    """Return a value, tidied as in a cleaned table; empty if it is missing."""
     value = _tidy(row[place]) if place < len(row) else ""
     return "" if value in MISSING else value
 

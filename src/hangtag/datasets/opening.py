@@ -1,4 +1,4 @@
-"""Opening the catalogue at a path, or several as one, so that a split table can have photos of all of them."""
+"""Opening the catalogue at a path, or several as one, so that a split table can use photos of all of them."""
 
 import contextlib
 from collections import Counter
@@ -32,9 +32,9 @@ JOINT: Final = ":"
 class JoinedCatalogue:
     """A main catalogue and others, each joined under a name: the photo `7.jpg` of `custom` is `custom:7.jpg`.
 
-    Since a photo's name without its ending is a product's id, the others' products are `custom:7` likewise. The
-    table is the main catalogue's: the others' products come with a split table that names them so. Closing closes
-    all of them.
+    Since a photo's name without its extension is a product's id, the others' products are likewise `custom:7`. The
+    table is the main catalogue's; the others' products come from a split table with these names. Closing closes all of
+    them.
     """
 
     def __init__(self, main: Catalogue, others: Mapping[str, Catalogue]) -> None:
@@ -54,20 +54,20 @@ class JoinedCatalogue:
         return self._main.open_table()
 
     def photo_names(self) -> frozenset[str]:
-        """Return the names of all photos, those of the others with their catalogue's name in front."""
+        """Return the names of all photos, those of other catalogues prefixed by their catalogue's name."""
         return self._main.photo_names().union(
             joined_name(key, photo) for key, other in self._others.items() for photo in other.photo_names()
         )
 
     def other_files(self) -> Mapping[str, int]:
-        """Count the files that are passed over, those of all catalogues, by their ending."""
+        """Count the skipped files of all catalogues by their ending."""
         counts: Counter[str] = Counter()
         for catalogue in (self._main, *self._others.values()):
             counts.update(catalogue.other_files())
         return counts
 
     def read_photo(self, name: str) -> bytes:
-        """Return the bytes of one photo, from the catalogue in its name; raises `PhotoError`."""
+        """Return the bytes of one photo, from the catalogue in its name. Raises `PhotoError`."""
         key, joint, photo = name.partition(JOINT)
         if joint and key in self._others:
             return self._others[key].read_photo(photo)
@@ -86,7 +86,7 @@ class JoinedCatalogue:
 
 
 def joined_name(key: str, name: str) -> str:
-    """Return what a photo, or a product's id, of the catalogue joined as `key` is called."""
+    """Return the joined name of a photo, or of a product's id, of the catalogue joined as `key`."""
     return f"{key}{JOINT}{name}"
 
 
@@ -100,7 +100,7 @@ __all__ = ["Catalogue", "list_table_files", "open_catalogue", "open_custom_set"]
 def open_catalogue(path: Path) -> Catalogue:
     """Open a catalogue: its folder, its zip, its table file alone, or the mapping of another table.
 
-    A single folder around the catalogue, as archives tend to have, is looked through.
+    If the catalogue is inside a single folder, as in many archives, that is used.
 
     Raises `CatalogueError` saying what was expected and what was found.
     """
@@ -121,7 +121,7 @@ def open_catalogue(path: Path) -> Catalogue:
 def open_custom_set(catalogue_path: Path) -> Catalogue | None:
     """Open the custom set next to a catalogue's table, in its folder or its zip; None if there is none.
 
-    The custom set itself has none next to it.
+    A custom set itself has none.
 
     Raises `CatalogueError` if there is no catalogue at this path.
     """
@@ -135,9 +135,9 @@ def open_custom_set(catalogue_path: Path) -> Catalogue | None:
 
 
 def list_table_files(path: Path) -> list[Path]:
-    """Return the files, besides photos, that a catalogue is read from: whatever is written must be none of these.
+    """Return the files, besides photos, that a catalogue is read from, so that no output overwrites them.
 
-    Where there is no catalogue, the path alone: opening it says what is wrong.
+    If there is no catalogue, return only the path: opening it reports what is wrong.
     """
     found = [path]
     with contextlib.suppress(CatalogueError, OSError):
@@ -164,7 +164,7 @@ def _open_folder(folder: Path) -> Catalogue:
 
 
 def _find_root(folder: Path) -> Path | None:
-    """Return the folder that holds a catalogue with a table: this one, or the one inside it that does."""
+    """Return the folder of a catalogue with a table: this one, or the single one inside it."""
     if _holds_table(folder):
         return folder
     inside = sorted(path for path in folder.iterdir() if path.is_dir() and _holds_table(path))

@@ -1,7 +1,7 @@
 """Out-of-fold predictions: for each photo, the probabilities from a model that was trained without it.
 
-One row a photo. For each column of the labels there are two columns: the given label under the column's own name, and
-`COLUMN_probabilities`, float16 lists of one length, in the order of the classes that the schema's metadata say.
+There is one row per photo. For each label column there are two columns: the given label under the column's own name,
+and `COLUMN_probabilities`, float16 lists of one length, in the class order given in the schema's metadata.
 """
 
 import json
@@ -27,9 +27,9 @@ _PROBABILITIES: Final = "_probabilities"
 
 @dataclass(frozen=True, slots=True)
 class HeadGuesses:
-    """The given labels of n photos in one column, and the probabilities, float32 (n, classes), that models gave.
+    """The given labels of n photos in one column, and the models' probabilities, float32 (n, classes).
 
-    A probability is NaN where the model that answered had seen no photo of the class, and so could not name it.
+    A probability is NaN if the model had seen no photo of the class, and so could not predict it.
     """
 
     labels: tuple[str | None, ...]
@@ -39,7 +39,7 @@ class HeadGuesses:
 
 @dataclass(frozen=True, slots=True)
 class OutOfFold:
-    """The out-of-fold predictions of n photos by column. `folds` says which one held a photo out, counted from 1.
+    """The out-of-fold predictions of n photos by column. `folds` is the fold of each photo, counted from 1.
 
     `facts` say how they were made: the recipe, the number of folds.
     """
@@ -70,8 +70,7 @@ def write_out_of_fold(guesses: OutOfFold, path: Path) -> None:
 def read_out_of_fold(path: Path) -> OutOfFold:
     """Read out-of-fold predictions.
 
-    Raises `UsageError` for a file that is not there or is something else, as a bundle, and `CatalogueError` for one
-    that is damaged.
+    Raises `UsageError` for a missing or different file, such as a bundle, and `CatalogueError` for a damaged one.
     """
     fix = "Make it with `hangtag train RECIPE --folds 5`."
     if path.suffix.lower() == _BUNDLE_SUFFIX:
@@ -100,7 +99,7 @@ def _read_head(table: pa.Table, column: str, classes: Sequence[str]) -> HeadGues
 
 
 def join_out_of_fold(parts: Sequence[OutOfFold]) -> OutOfFold:
-    """Return the predictions of several folds as one. They have the same columns, classes and facts."""
+    """Join the predictions of several folds, which must have the same columns, classes and facts."""
     first = parts[0]
     heads = {
         column: HeadGuesses(

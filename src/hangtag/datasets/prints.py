@@ -39,10 +39,10 @@ def fingerprint_catalogue(
     on_progress: OnProgress = silent,
     threads: int | None = None,
 ) -> dict[str, PhotoPrint]:
-    """Return the print of each named photo.
+    """Return the fingerprint of each named photo.
 
-    With `memory`, a Parquet file, photos that are in it are not decoded again. Photos are identified by the bytes of
-    their files, so one file can serve several catalogues.
+    With `memory`, a Parquet file, photos that are in it are not decoded again. Photos are identified by their bytes, so
+    one file can serve several catalogues.
     """
     remembered = {} if memory is None else read_prints(memory)
     known = {(seen.size, seen.crc): seen for seen in remembered.values() if seen.size}
@@ -51,7 +51,7 @@ def fingerprint_catalogue(
         seen.size and (seen.size, seen.crc) not in known for seen in prints.values()
     ):
         found = {(seen.size, seen.crc) for seen in prints.values()}
-        # Of another catalogue's photo of the same name, or an older one, the contents are the name.
+        # Photos of other catalogues with the same name, and older versions, are stored under their content.
         others = {
             f"{size}-{crc:08x}" if name in prints else name: seen
             for name, seen in remembered.items()
@@ -75,9 +75,9 @@ def _take_print(catalogue: Catalogue, name: str, known: Mapping[tuple[int, int],
 
 
 def group_duplicates(photos: Sequence[str | None], prints: Mapping[str, PhotoPrint]) -> list[int]:
-    """Return for each photo the number of its group of duplicates, counted from 0 in the order of the photos.
+    """Return for each photo the number of its duplicate group, counted from 0 in photo order.
 
-    What has no photo, or none that can be decoded, is a group of its own.
+    A missing photo, or one that cannot be decoded, is a group by itself.
     """
     fingerprints = [None if photo is None else prints[photo].fingerprint for photo in photos]
     groups = iter(near_duplicate_groups([known for known in fingerprints if known is not None]))
@@ -115,7 +115,7 @@ def write_prints(prints: Mapping[str, PhotoPrint], path: Path) -> None:
 
 
 def read_prints(path: Path) -> dict[str, PhotoPrint]:
-    """Read prints; none if the file is absent, damaged, or was made by another way of taking fingerprints."""
+    """Read fingerprints; none if the file is absent, damaged, or was written by another version of the algorithm."""
     try:
         table = pyarrow.parquet.read_table(path)
     except (OSError, pa.ArrowException):
@@ -143,7 +143,7 @@ def _fingerprint_columns(one: PhotoPrint) -> dict[str, str | bytes]:
 
 
 def _probe() -> bytes:
-    """Return the fingerprint of a fixed picture: it changes whenever the way of taking fingerprints does."""
+    """Return the fingerprint of a fixed picture, which changes whenever the algorithm does."""
     picture = Image.linear_gradient("L").rotate(30).resize((60, 80)).convert("RGB")
     fingerprint = fingerprint_photo(picture)
     return fingerprint.pixels_sha256.encode() + fingerprint.code + fingerprint.thumbnail

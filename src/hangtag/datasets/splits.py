@@ -1,4 +1,4 @@
-"""Splits: their names, settings and table columns, and the rules by which items are assigned to them."""
+"""Splits: their names, settings and table columns, and the rules that assign items to them."""
 
 import hashlib
 import json
@@ -36,10 +36,10 @@ NO_LABEL: Final = "no_label"
 """Notes on dropped products."""
 
 PRODUCT_GROUP_COLUMN: Final = "product_group"
-"""The column of a catalogue's table whose values are kept on one side, as a catalogue.toml names it with `group`."""
+"""The column with the values to keep on one side, which a catalogue.toml names with `group`."""
 
 GIVEN_COLUMN: Final = SPLIT_COLUMN
-"""The column of a catalogue's table that says which part of a published split a product belongs to."""
+"""The column with a product's part in a published split."""
 
 SPLIT_NAMES: Final[Mapping[str, str]] = {
     "train": TRAIN,
@@ -52,7 +52,7 @@ SPLIT_NAMES: Final[Mapping[str, str]] = {
     "testing": TEST,
     DROPPED: DROPPED,
 }
-"""What the parts are called elsewhere, in small letters."""
+"""Other names of the splits, in lower case."""
 
 Strategy = Literal["grouped", "year", "random", "given"]
 Rare = Literal["keep", "drop"]
@@ -62,12 +62,12 @@ Rare = Literal["keep", "drop"]
 class SplitSettings:
     """How to split.
 
-    - `strategy`: `grouped` keeps duplicate photos on one side and each label in its share; `random` does the
-      latter only; `year` puts the newest years into test, the ones before them into validation; `given` keeps
-      the division that the table's column `split` says, and draws validation or test, if it has none, from train.
+    - `strategy`: `grouped` keeps duplicate photos on one side and each label in its share; `random` does only the
+      latter; `year` puts the newest years into test, the ones before them into validation; `given` keeps the
+      published split in the table's column `split`, and draws a missing validation or test split from train.
     - `validation`, `test`: shares of the products that are not dropped; train has the rest.
-    - `group_by`: a column whose values are kept on one side too, such as the SKU of which there are several photos. By
-      default the one that a catalogue.toml names with `group`.
+    - `group_by`: a column whose values are also kept on one side, such as a SKU with several photos. By default it is
+      the one that a catalogue.toml names with `group`.
     - `min_examples`, `rare`: labels of `stratify_by` with fewer products are dropped, or kept and reported.
 
     Raises `UsageError` for invalid values.
@@ -97,7 +97,7 @@ class SplitSettings:
 
 
 def read_split_name(name: str) -> str | None:
-    """Return the split that a name stands for, None if it stands for none."""
+    """Return the split that a name stands for; None if it is unknown."""
     return SPLIT_NAMES.get(name.strip().lower())
 
 
@@ -112,10 +112,10 @@ _SEEN_SPLITS: Final = (TRAIN, VALIDATION)
 
 
 def data_fingerprint(split_table: pa.Table, columns: Sequence[str], preprocessing: Preprocessing) -> str:
-    """Return the SHA-256 of what a training sees: its train and validation photos, their labels, its preprocessing.
+    """Return the SHA-256 of a training's data: its train and validation photos, their labels, its preprocessing.
 
-    Two split tables have the same fingerprint when the same photos, in the same order, with the same labels in
-    `columns`, are in train and in validation. Raises `KeyError` for a column that the table lacks.
+    Two split tables have the same fingerprint if the same photos, in the same order, with the same labels in `columns`,
+    are in train and in validation. Raises `KeyError` for a column that the table lacks.
     """
     seen = {
         split: split_table.filter(pc.equal(split_table[SPLIT_COLUMN], split))
@@ -132,14 +132,14 @@ Fractions = Mapping[str, float]
 
 
 _LET_BE: Final = 0.01
-"""So small a part of a share may be lacking at the end. Large catalogues lack less: theirs stay split as ever."""
+"""The part of a share that may be missing at the end. Large catalogues miss less, so their splits never change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An item that must not be divided: one product, or all products of a duplicate group.
+    """An indivisible item: one product, or all products of a duplicate group.
 
-    `key` names it and alone decides its place in the shuffled order, `label` is its stratum.
+    `key` is unique and alone decides its place in the shuffled order; `label` is its stratum.
     """
 
     key: str
@@ -150,9 +150,9 @@ class Item:
 def assign_stratified(items: Sequence[Item], fractions: Fractions, seed: int) -> list[str]:
     """Return the split of each item, so that every label has about the wanted shares.
 
-    What a label cannot give (its items are few or large) is carried to the next smaller label, and what the smallest
-    could not give, if it is over a hundredth of the share, is taken from the largest. A label with one item keeps it
-    in train. The order of `items` does not matter.
+    If a label's items are too few or too large for its share, the deficit is carried to the next smaller label. What is
+    left after the smallest, if it is over a hundredth of the share, is taken from the largest. A label with one item
+    keeps it in train. The order of `items` does not matter.
     """
     strata: defaultdict[str, list[int]] = defaultdict(list)
     for position, item in enumerate(items):
@@ -167,7 +167,7 @@ def assign_stratified(items: Sequence[Item], fractions: Fractions, seed: int) ->
         strata[label].sort(key=lambda position: _shuffle_key(items[position].key, seed))
         wanted = {split: sizes[label] * fraction + carried[split] for split, fraction in fractions.items()}
         room = {split: round(count) for split, count in wanted.items()}
-        for position in strata[label][:-1]:  # the last one stays in train, whatever was carried
+        for position in strata[label][:-1]:  # the last one stays in train, whatever was carried over
             size = items[position].size
             split = next((split for split in fractions if 0 < size <= room[split]), None)
             if split is not None:
@@ -185,7 +185,7 @@ def assign_stratified(items: Sequence[Item], fractions: Fractions, seed: int) ->
 def _fill(
     splits: list[str], items: Sequence[Item], strata: Sequence[Sequence[int]], lacking: Mapping[str, int]
 ) -> None:
-    """Take from train what splits still lack, one item of each stratum in turn, so that none bears it alone."""
+    """Move items from train to splits that are too small, one per stratum in turn."""
     room = dict(lacking)
     left = [[position for position in stratum if splits[position] == TRAIN] for stratum in strata]
     while any(left) and any(count > 0 for count in room.values()):
@@ -201,15 +201,15 @@ def _fill(
 
 
 def _shuffle_key(key: str, seed: int) -> bytes:
-    """Return a random order that adding or removing other items does not change."""
+    """Return a random sort key that does not depend on other items."""
     return hashlib.blake2b(f"{seed}:{key}".encode(), digest_size=16).digest()
 
 
 def assign_by_year(years: Sequence[int | None], fractions: Fractions) -> list[str]:
     """Return the split of each product: the newest years are test, those before them validation.
 
-    Whole years are taken, as many as come nearest to the wanted share, at least one for each split. A product
-    without a year goes to train.
+    Each split gets the number of whole years, at least one, that comes nearest to its wanted share. A product without a
+    year goes to train.
 
     Raises `CatalogueError` if there are fewer years than splits.
     """
@@ -222,7 +222,7 @@ def assign_by_year(years: Sequence[int | None], fractions: Fractions) -> list[st
         )
     split_of: dict[Hashable, str] = {}
     for later, (split, fraction) in enumerate(fractions.items(), start=1):
-        # A year is left for each split still to come, and one for train.
+        # Leave a year for each remaining split, and one for train.
         spare = len(newest_first) - (len(fractions) - later) - 1
         taken = _nearest_count([counts[year] for year in newest_first[:spare]], fraction * len(years))
         split_of |= dict.fromkeys(newest_first[:taken], split)

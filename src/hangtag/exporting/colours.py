@@ -38,8 +38,8 @@ class PhotoColour(NamedTuple):
 def dominant_colours(image: Image.Image, count: int = 3) -> list[PhotoColour]:
     """Return the dominant colours of what a photo shows, at most `count`, the largest first.
 
-    The background is what looks like the photo's border and is joined to it. Where nothing else is left, such as a
-    white shirt on white, the whole photo counts.
+    The background is everything that looks like the photo's border and is connected to it. If nothing else is left, as
+    with a white shirt on white, the whole photo counts.
     """
     small = image.convert("RGB")
     small.thumbnail((_SIDE, _SIDE))
@@ -52,13 +52,13 @@ def dominant_colours(image: Image.Image, count: int = 3) -> list[PhotoColour]:
 
 
 def _find_background(lab: _Floats) -> _Mask:
-    """Return which pixels look like the border, by its median colour, and are joined to it; shape (height, width)."""
+    """Return which pixels are background, (height, width): like the border's median colour, and connected to it."""
     border = np.concatenate([lab[0], lab[-1], lab[1:-1, 0], lab[1:-1, -1]])
     alike = np.linalg.norm(lab - np.median(border, axis=0), axis=2) < _BACKGROUND_DISTANCE
     reached: _Mask = np.zeros(alike.shape, np.bool_)
     reached[[0, -1], :] = alike[[0, -1], :]
     reached[:, [0, -1]] = alike[:, [0, -1]]
-    while True:  # it grows by a pixel a round, along rows and columns
+    while True:  # it grows by a pixel per round, along rows and columns
         grown = reached.copy()
         grown[1:] |= reached[:-1]
         grown[:-1] |= reached[1:]
@@ -71,7 +71,7 @@ def _find_background(lab: _Floats) -> _Mask:
 
 
 def _cluster(lab: _Floats, pixels: _Floats) -> list[PhotoColour]:
-    """Cluster colours by k-means from quantiles of their lightness, so that a photo always gives the same result."""
+    """Cluster colours by k-means, starting from lightness quantiles, so that a photo always gives the same result."""
     order = np.argsort(lab[:, 0], kind="stable")
     starts = order[np.linspace(0, len(order) - 1, _CLUSTERS).round().astype(int)]
     centres = lab[starts]
@@ -88,7 +88,7 @@ def _cluster(lab: _Floats, pixels: _Floats) -> list[PhotoColour]:
 
 
 def _merge(nearest: npt.NDArray[np.int_], centres: _Floats, pixels: _Floats) -> list[PhotoColour]:
-    """Join clusters that look alike, and drop those of a few pixels, such as edges."""
+    """Merge clusters that look alike, and drop very small ones, such as edges."""
     counts = np.bincount(nearest, minlength=len(centres))
     groups: list[list[int]] = []
     for place in np.argsort(-counts, kind="stable").tolist():

@@ -17,7 +17,7 @@ _COMPUTED: Final[Mapping[str, str]] = {
     "age_group": "age_group",
     "google": "category_path",
 }
-"""What is computed for a column that labels alone do not fill, by what the column was recognised as."""
+"""The computed value for a recognised column that labels alone cannot fill."""
 
 _EXAMPLES: Final = 3
 _LOOKED_AT: Final = 200
@@ -32,17 +32,17 @@ class MatchedColumn(NamedTuple):
 
 
 class TemplateDraft(NamedTuple):
-    """A template as a document, and how each column of the example was understood."""
+    """A template as a document, and how each column of the example was recognised."""
 
     document: dict[str, Any]
     columns: list[MatchedColumn]
 
 
 def draft_template(table: Table, filename: str = "", attributes: Sequence[str] = ()) -> TemplateDraft:
-    """Draft a template that writes a table like the example: the same columns, the same order, the same spelling.
+    """Draft a template that writes a table like the example: the same columns, order and spelling.
 
-    Columns that labels fill get them, spelled as the example spells them (`M` for men). All others come from the sheet
-    that is labelled, from the column of the same name. `attributes` are the shop's own.
+    Columns for labels get labels, in the example's spelling (`M` for men). All others come from the sheet that is
+    labelled, from the column of the same name. `attributes` are the shop's own.
     """
     targets = recognise_columns(table.header, attributes)
     key = _find_key(table)
@@ -86,7 +86,7 @@ def _source(table: Table, place: int, targets: Mapping[int, str], key: int | Non
 
 
 def _spell(words: Words, target: str, spelling: Mapping[str, str]) -> dict[str, str]:
-    """Return by hangtag's word how the example writes it, where that is another way."""
+    """Return the example's spellings by hangtag's words, where they differ."""
     found = {capitalise(words.name(target, label)): spelled for label, spelled in spelling.items()}
     return {word: spelled for word, spelled in found.items() if word != spelled}
 

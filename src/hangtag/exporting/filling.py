@@ -1,4 +1,4 @@
-"""From a product to a row of a template: values from labels, words, the shop's sheet, and computed ones."""
+"""Turning a product into a row of a template: values from labels, words, the shop's sheet, and computed ones."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -19,14 +19,14 @@ from hangtag.imaging.decode import decode_photo, read_photo_bytes
 
 
 class IssueKind(StrEnum):
-    """How bad it is. The value is the stable code."""
+    """The severity of an issue. The value is the stable code."""
 
     ERROR = "error"
     """The destination would refuse the row, so it is left out."""
     DOUBTFUL = "doubtful"
     """A value that the model is not sure of, or a category that is not mapped."""
     WARNING = "warning"
-    """The destination takes the row, but advises against it."""
+    """The destination accepts the row, but advises against it."""
 
 
 class Issue(NamedTuple):
@@ -53,7 +53,7 @@ _CHECK: Final = "Look at the photo, and correct the label where it is wrong."
 
 @dataclass(slots=True)
 class FilledRow:
-    """A row of a template: its values by column, and what should be checked in it."""
+    """A row of a template: its values by column, and its issues."""
 
     product: Product
     sure: dict[str, str]
@@ -62,13 +62,13 @@ class FilledRow:
     doubted: set[str] = field(default_factory=set)
 
     def add(self, kind: IssueKind, column: str, reason: str, fix: str) -> None:
-        """Note something about a column's value."""
+        """Add an issue about a column's value."""
         value = self.values.get(column, "")
         self.issues.append(Issue(kind, self.product.line, self.product.key, column, value, reason, fix))
 
     @property
     def is_refused(self) -> bool:
-        """Whether the row has to stay out of the export."""
+        """Whether the row has to be left out of the export."""
         return any(issue.kind is IssueKind.ERROR for issue in self.issues)
 
 
@@ -79,8 +79,8 @@ _Getter = Callable[[FilledRow], str]
 class Filler:
     """Fills the rows of a template.
 
-    What a shop calls its classes counts before hangtag's words, and a template's synonyms count before both.
-    `find_photo` gives the file of a photo by its name, for colours as hex; without it there are none.
+    A shop's own names for classes override hangtag's words, and a template's synonyms override both. `find_photo`
+    returns the file of a photo by name, for colours as hex codes; without it there are none.
     """
 
     def __init__(
@@ -123,11 +123,11 @@ class Filler:
 
     @property
     def names(self) -> list[str]:
-        """The columns of the export, in their order."""
+        """The columns of the export, in order."""
         return [column.name for column, _ in self._columns]
 
     def fill(self, product: Product) -> FilledRow:
-        """Return the row of a product with its doubts. What the destination says of it is not asked here."""
+        """Return the row of a product with its doubtful values. The destination's rules are not checked here."""
         row = FilledRow(product, product.sure)
         for column, getters in self._columns:
             value = ""
@@ -156,9 +156,9 @@ class Filler:
         return self._compile_label(source, column)
 
     def _price(self, value: str) -> str:
-        """Return a price in the destination's form: Google's has the currency, the others' have none.
+        """Return a price in the destination's form: for Google with the currency, for others without.
 
-        The digits stay unchanged, and so does what is no plain price: the rules name it.
+        The digits stay unchanged, and so does anything that is not a plain price: the rules report it.
         """
         found = _PRICE.fullmatch(value.strip())
         if found is None:
@@ -185,7 +185,7 @@ class Filler:
         return get
 
     def _label(self, row: FilledRow, column: str) -> str:
-        """Return a label, or nothing and a note where it is doubtful."""
+        """Return a label. A doubtful one is left empty and reported."""
         label = row.sure.get(column, "")
         if not label and column in row.product.labels:
             row.doubted.add(column)
@@ -288,8 +288,8 @@ def expand_columns(
 ) -> list[TemplateColumn]:
     """Return the columns of a template.
 
-    Those of the shop's sheet take the place of `sheet:*`, the shop's own `attributes` that of `label:*` or `word:*`. A
-    column of the sheet that is called as such an attribute fills it where there is no label.
+    The columns of the shop's sheet replace `sheet:*`, the shop's own `attributes` replace `label:*` or `word:*`. If
+    there is no label for such an attribute, a column of the sheet with its name fills it.
     """
     columns: list[TemplateColumn] = []
     taken = {column.name.casefold() for column in template.columns}
@@ -338,7 +338,7 @@ def _how_to_supply(column: TemplateColumn) -> str:
 
 
 def list_missing(columns: Sequence[TemplateColumn], titles: Mapping[str, str]) -> list[TemplateColumn]:
-    """Return the required columns that no row can have, since the sheet lacks every column that they come from."""
+    """Return the required columns that no row can have, since the sheet lacks all their source columns."""
     return [column for column in columns if column.required and not _can_be_filled(column, titles)]
 
 

@@ -1,4 +1,4 @@
-"""From a table of labels to products: rows grouped by SKU, doubtful labels separated from certain ones."""
+"""From a table of labels to products: rows grouped by SKU, with doubtful labels separated from certain ones."""
 
 import re
 from collections import Counter, defaultdict
@@ -24,13 +24,13 @@ from hangtag.exporting.words import colour_family
 from hangtag.tables.reading import Table, iter_padded_rows, list_columns
 
 SURE: Final = 0.7
-"""A label that is no level of the category is doubtful under this confidence."""
+"""A label outside the category is doubtful below this confidence."""
 
 KEY_NAMES: Final = (
     "sku", "id", "product_id", "productid", "item_id", "item_group_id", "article_number", "artikelnummer", "style",
     "style_id", "referencia", "référence", "reference", "handle", "variant_sku",
 )  # fmt: skip
-"""What the column of products' keys is called, compared without capitals and signs, the likeliest first."""
+"""Names of SKU columns, compared without case and punctuation, the likeliest first."""
 
 _OWN: Final = frozenset(
     (
@@ -45,17 +45,17 @@ _CANDIDATE: Final = re.compile(r"((?:[^|\\\\:]|\\\\.)+):([01]\.\d+)")
 
 _GIVEN: Final = " (given)"
 _HARMLESS: Final = frozenset(("", "too_small", "blurred", "too_dark"))
-"""Flags of the photo alone: the labels may be right all the same."""
+"""Flags that concern only the photo; the labels may still be right."""
 
 
 @dataclass(slots=True)
 class Product:
-    """A product, or a photo: the line of its first row, its key, its labels, and the row of the shop's sheet.
+    """A product or a photo: the line of its first row, its key, its labels, and its row in the shop's sheet.
 
-    `doubts` says by column why a label is not to be trusted, and by `*` why none is. `sheet` has the other columns of
-    the table by their names as they are compared, without capitals and signs. `family` is the colour family that the
-    candidates of a doubtful colour have in common, where the table has candidates. `title` is what messages call the
-    product, where that is not its line. `id` tells it from others where lines do not; a `line` of 0 is none.
+    `doubts` has by column why a label is doubtful, and under `*` why all are. `sheet` has the other columns of the
+    table by their names without case and punctuation. `family` is the colour family shared by the candidates of a
+    doubtful colour, if the table has candidates. `title` is the product's name in messages, if that is not its line.
+    `id` identifies it if lines do not; a `line` of 0 means none.
     """
 
     line: int
@@ -79,14 +79,14 @@ class Product:
 
 
 def comparable(name: str) -> str:
-    """Return a column's name without capitals, spaces and signs: `Item Group-ID` and `item_group_id` are one."""
+    """Return a column's name without case, spaces and punctuation: `Item Group-ID` and `item_group_id` are the same."""
     return re.sub(r"[\W_]+", "", name.casefold())
 
 
 class ProductSource(Protocol):
-    """Where an export's products come from: what messages call it, the columns of the shop's sheet, the products.
+    """The source of an export's products: its name in messages, the columns of the shop's sheet, the products.
 
-    `titles` has the columns by their comparable names, in order. `attributes` are those of the shop's own.
+    `titles` has the columns by their comparable names, in order. `attributes` are the shop's own.
     """
 
     where: object
@@ -94,7 +94,7 @@ class ProductSource(Protocol):
     attributes: Sequence[str]
 
     def read_names(self, language: str) -> Mapping[str, Mapping[str, str]]:
-        """Return what the shop calls its classes in a language, by column."""
+        """Return the shop's names for its classes in a language, by column."""
         ...
 
     def __iter__(self) -> Iterator[Product]:
@@ -103,7 +103,7 @@ class ProductSource(Protocol):
 
 
 class _Layout(NamedTuple):
-    """Where a table has what, by position."""
+    """The positions of a table's columns."""
 
     labels: dict[str, int]
     confidences: dict[str, int]
@@ -117,11 +117,11 @@ class _Layout(NamedTuple):
 
 
 class ProductReader:
-    """Iterates the products of a table of labels, in the order in which their last rows stand.
+    """Iterates the products of a table of labels, ordered by their last rows.
 
-    `table` is what `hangtag predict` wrote, or any table with columns of labels. `key` names the column of products'
-    keys; without it the first one that is called as such columns are is taken, or else the photo's path. With
-    `by_photo` each row is a product of its own. Raises `TableError` for a table without labels.
+    `table` is the output of `hangtag predict`, or any table with columns of labels. `key` names the SKU column; by
+    default it is the first column with a usual name, or else the photo's path. With `by_photo` each row is a product.
+    Raises `TableError` for a table without labels.
     """
 
     def __init__(
@@ -138,13 +138,13 @@ class ProductReader:
         self.attributes: Sequence[str] = [name for name in self._layout.labels if name not in LABEL_COLUMNS]
 
     def read_names(self, language: str) -> Mapping[str, Mapping[str, str]]:
-        """Return nothing: a table does not say what a shop calls its classes."""
+        """Return nothing: a table does not have the shop's names for classes."""
         del language
         return {}
 
     @property
     def key(self) -> str | None:
-        """The column of the products' keys."""
+        """The column with the products' keys."""
         place = self._layout.key
         return None if place is None else self.table.names[place]
 
@@ -206,7 +206,7 @@ class ProductReader:
 
 
 def join_photos(photos: Sequence[Product]) -> Product:
-    """Return the product that several photos show: the labels that most of them have, sure ones before doubtful ones.
+    """Combine the photos of a product: each label is the most frequent one, with certain ones before doubtful ones.
 
     The category is chosen as a whole, so that its levels never contradict each other.
     """
@@ -275,7 +275,7 @@ def _read_layout(table: Table, key: str | None) -> _Layout:
 
 
 def find_attributes(names: Sequence[str]) -> list[str]:
-    """Return the shop's own attributes among the columns of a table of labels: those with a confidence beside them."""
+    """Return the shop's own attributes among the columns of a table of labels: those with a confidence column."""
     return [name for name in names if name not in LABEL_COLUMNS and confidence_of(name) in names]
 
 
@@ -301,7 +301,7 @@ def _number(text: str) -> float:
 
 
 def find_family(candidates: Iterable[tuple[str, float]], sure: float) -> str:
-    """Return the colour family that is sure where no single colour is: blue, for navy or blue. Empty for none."""
+    """Return the colour family if it is certain but no single colour is: blue, for navy or blue. Otherwise empty."""
     confidences: defaultdict[str, float] = defaultdict(float)
     for colour, confidence in candidates:
         if family := colour_family(colour):

@@ -8,7 +8,7 @@ from hangtag.exporting.filling import FilledRow, IssueKind
 from hangtag.exporting.template import Template
 
 _Problem = tuple[IssueKind, str, str]
-"""How bad it is, the reason and the fix."""
+"""The severity, the reason and the fix."""
 
 _Check = Callable[[str], _Problem | None]
 
@@ -149,7 +149,7 @@ _UNIQUE: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 class Rules:
-    """Checks the rows of one export against what its destination documents; remembers ids, which may not repeat."""
+    """Checks the rows of one export against the destination's documented rules. Remembers ids, which must be unique."""
 
     def __init__(self, template: Template, categories: Mapping[str, str]) -> None:
         self._fields = _FIELDS[template.destination]
@@ -162,7 +162,7 @@ class Rules:
         self._passed: dict[str, set[str]] = {name: set() for name in self._fields}
 
     def check(self, row: FilledRow) -> None:
-        """Add what is wrong with a row to its issues."""
+        """Add the problems of a row to its issues."""
         for name, checks in self._fields.items():
             value = row.values.get(name, "")
             if not value or value in self._passed[name]:
@@ -190,7 +190,7 @@ class Rules:
             row.add(IssueKind.ERROR, name, f"{shown} has the same", fix)
 
     def _iter_google(self, values: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-        """Yield what apparel lacks: Google asks for it in Brazil, France, Germany, Japan, the UK and the US."""
+        """Yield missing apparel fields, which Google requires in Brazil, France, Germany, Japan, the UK and the US."""
         path = self._categories.get(values.get("google_product_category", ""), "")
         if not path.startswith(_APPAREL):
             return

@@ -1,4 +1,4 @@
-"""An export from its table of labels to the file: every row filled and checked before it is written."""
+"""Exporting a table of labels to a file. Every row is filled and checked before it is written."""
 
 import re
 from collections import Counter
@@ -25,9 +25,9 @@ _GOOGLE_NAMESPACE: Final = "http://base.google.com/ns/1.0"
 
 
 class TsvWriter:
-    """Writes rows as Google's tab-separated text: no quotes, so that tabs and line breaks in values become spaces.
+    """Writes rows as Google's tab-separated text. It has no quotes, so tabs and line breaks in values become spaces.
 
-    Text that a spreadsheet would take for a formula gets an apostrophe in front, as in CSV.
+    Text that a spreadsheet would interpret as a formula is prefixed with an apostrophe, as in CSV.
     """
 
     def __init__(self, file: BinaryIO, names: Sequence[str]) -> None:
@@ -42,14 +42,14 @@ class TsvWriter:
         self._file.write(text.encode("utf-8"))
 
     def finish(self) -> None:
-        """Do nothing: every row is written when it comes."""
+        """Do nothing: rows are written at once."""
 
     def discard(self) -> None:
         """Do nothing: nothing is buffered."""
 
 
 class XmlWriter:
-    """Writes rows as RSS 2.0 with Google's elements, `<g:color>Navy</g:color>`; an empty value has no element."""
+    """Writes rows as RSS 2.0 with Google's elements, `<g:color>Navy</g:color>`. Empty values are left out."""
 
     def __init__(self, file: BinaryIO, names: Sequence[str], title: str) -> None:
         self._file = file
@@ -82,7 +82,7 @@ class XmlWriter:
 
 
 def open_feed(file: BinaryIO, template: Template, names: Sequence[str]) -> TableWriter:
-    """Return the writer of an export into a file, which stays open."""
+    """Return a writer for an export into a file, which stays open."""
     if template.format == "tsv":
         return TsvWriter(file, names)
     if template.format == "xml":
@@ -92,7 +92,7 @@ def open_feed(file: BinaryIO, template: Template, names: Sequence[str]) -> Table
 
 
 def list_streamed() -> frozenset[Format]:
-    """Return the formats whose rows are written as they come, so that a pipe can take them."""
+    """Return the formats that can be written to a pipe row by row."""
     return frozenset(("csv", "tsv", "xml", "jsonl"))
 
 
@@ -121,14 +121,14 @@ TO_CHECK_KINDS: Final = {
     "reason": Kind.TEXT,
     "fix": Kind.TEXT,
 }
-"""The columns of the file of what should be checked."""
+"""The columns of the file of issues."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExportSource:
-    """What an export is made from: products, a mapping instead of the template's, and where photos lie, for colours.
+    """The source of an export: products, a mapping that replaces the template's, and access to photos for colours.
 
-    `find_photo` gives the file of a photo by its name. Without it no photo is opened.
+    `find_photo` returns the file of a photo by name. Without it no photo is opened.
     """
 
     products: ProductSource
@@ -138,9 +138,9 @@ class ExportSource:
 
 @dataclass(slots=True)
 class ExportResult:
-    """The result of an export: the products written and refused, and what should be checked, by kind and by reason.
+    """The result of an export: the products written and refused, and the issues by kind and by reason.
 
-    `uncertain` counts the products written with something doubtful.
+    `uncertain` counts the products that were written with a doubtful value.
     """
 
     products: int = 0
@@ -164,9 +164,9 @@ class ExportResult:
 def export_rows(
     source: ExportSource, template: Template, output: BinaryIO, to_check: BinaryIO | None = None
 ) -> ExportResult:
-    """Write the products of a table as a template says, and what should be checked in them.
+    """Write the products of a table with a template, and the issues to check.
 
-    Rows that the destination would refuse are left out. Raises `TableError` before anything is written when the sheet
+    Rows that the destination would refuse are left out. Raises `TableError`, before anything is written, if the sheet
     lacks a column that every row needs.
     """
     check_columns(template, source.products)
@@ -191,14 +191,14 @@ def export_rows(
 
 
 def read_products(table: Table, template: Template) -> ProductReader:
-    """Read the products of a table of labels as a template wants them."""
+    """Read the products of a table of labels in the way that a template requires."""
     return ProductReader(
         table, key=template.key or None, by_photo=template.rows == "photo", sure=template.sure
     )
 
 
 def iter_checked(source: ExportSource, template: Template) -> Iterator[FilledRow]:
-    """Iterate the rows of an export with what should be checked in them; nothing is written."""
+    """Iterate the rows of an export with their issues. Nothing is written."""
     return _iter_checked(source.products, _open_filler(source, template))
 
 
@@ -215,7 +215,7 @@ def _iter_checked(products: ProductSource, filler: Filler) -> Iterator[FilledRow
 
 
 def check_columns(template: Template, products: ProductSource) -> None:
-    """Raise `TableError` if the sheet lacks a column without which no row can be exported."""
+    """Raise `TableError` if the sheet lacks a column that every row needs."""
     columns = expand_columns(template, products.titles, products.attributes)
     missing = list_missing(columns, products.titles)
     if not missing:
@@ -254,7 +254,7 @@ def _issue_columns(issues: Sequence[Issue]) -> Rows:
 
 
 def describe_result(result: ExportResult) -> list[str]:
-    """Return the summary of an export, line by line: the most frequent reasons last."""
+    """Return the summary of an export, line by line, with the most frequent reasons last."""
     lines = [f"{result.written:,} of {result.products:,} products written"]
     if result.uncertain:
         lines.append(f"{result.uncertain:,} of them have something to check")

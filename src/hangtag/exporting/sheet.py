@@ -1,4 +1,4 @@
-"""A shop's own sheet: its columns recognised, its empty cells filled by SKU, in its own words."""
+"""Filling a shop's own sheet: columns are recognised, and empty cells filled by SKU in the sheet's own words."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -50,7 +50,7 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "masterCategory": ("master category", "department", "abteilung"),
     "subCategory": ("sub category", "unterkategorie", "subcategoría", "sous-catégorie"),
 }  # fmt: skip
-"""What shops call columns that labels fill, compared without capitals and signs."""
+"""Shops' names for columns that labels can fill, compared without case and punctuation."""
 
 _LANGUAGE_MARKS: Final[Mapping[str, tuple[str, ...]]] = {
     "de": (
@@ -85,9 +85,9 @@ _LEAST_OVERLAP: Final = 0.02
 
 @dataclass(frozen=True, slots=True)
 class SheetPlan:
-    """How a sheet is filled: its key column, what fills which column by position, and in which language.
+    """How a sheet is filled: its key column, the source of each column by position, and the language.
 
-    `spelling` has, by position and class, how the sheet itself writes a value.
+    `spelling` has the sheet's own spelling of a value, by position and class.
     """
 
     key: int
@@ -98,10 +98,10 @@ class SheetPlan:
 
 @dataclass(slots=True)
 class SheetResult:
-    """What came of filling a sheet: which columns by their names, how many rows were found, how many cells filled.
+    """The result of filling a sheet: the columns by name, the number of rows found and of cells filled.
 
-    `kept` counts cells that had a value, `doubtful` those left empty because the label is doubtful, and `unknown` are
-    the keys without a product.
+    `kept` counts cells that had a value, `doubtful` those left empty because the label is doubtful. `unknown` are the
+    keys without a product.
     """
 
     columns: dict[str, str]
@@ -116,20 +116,20 @@ class SheetResult:
 
 
 class KeyedProducts(Protocol):
-    """Products to be found by a sheet's rows. Their keys are photos' names where there is no column of keys.
+    """Products to look up for a sheet's rows. Without a key column, their keys are their photos' names.
 
-    `attributes` are those of the shop's own.
+    `attributes` are the shop's own.
     """
 
     attributes: Sequence[str]
 
     def read_names(self, language: str) -> Mapping[str, Mapping[str, str]]:
-        """Return what the shop calls its classes in a language, by column."""
+        """Return the shop's names for its classes in a language, by column."""
         ...
 
     @property
     def key(self) -> str | None:
-        """What the products' keys are called; None where they have none."""
+        """The name of the key column; None if there is none."""
         ...
 
     def __iter__(self) -> Iterator[Product]:
@@ -138,7 +138,7 @@ class KeyedProducts(Protocol):
 
 
 class ProductFinder:
-    """Finds the product that a sheet's row means: by its key, or by the names of its photos where there are no keys."""
+    """Finds the product of a sheet's row: by key, or by its photos' names if there are no keys."""
 
     def __init__(self, reader: KeyedProducts) -> None:
         self.products = list(reader)
@@ -154,7 +154,7 @@ class ProductFinder:
         self._shortened = {key: found[0] for key, found in shortened.items() if len(found) == 1 and key}
 
     def find(self, key: str) -> Product | None:
-        """Return the product of a key; None if there is none, or more than one could be meant."""
+        """Return the product with a key; None if there is none or it is ambiguous."""
         written = key.strip()
         if not written:
             return None
@@ -169,7 +169,7 @@ class ProductFinder:
 def plan_sheet(
     table: Table, finder: ProductFinder, *, key: str | None = None, language: str | None = None
 ) -> SheetPlan:
-    """Recognise the columns of a sheet. Raises `TableError` where no key or nothing to fill is found."""
+    """Recognise the columns of a sheet. Raises `TableError` if there is no key column or nothing to fill."""
     columns = recognise_columns(table.header, finder.attributes)
     place = table.place(key) if key is not None else _find_key(table, finder)
     columns.pop(place, None)
@@ -181,9 +181,9 @@ def plan_sheet(
 
 
 def recognise_columns(header: Sequence[str], attributes: Sequence[str] = ()) -> dict[int, str]:
-    """Return what fills which column of a header, by position; each thing fills the first column called so.
+    """Return what fills each column of a header, by position. Each label fills the first column with a matching name.
 
-    The shop's own `attributes` fill the columns that are called as they are.
+    The shop's own `attributes` fill the columns with their names.
     """
     known = {comparable(name): target for target, names in _NAMES.items() for name in (*names, target)}
     for _, column, name in iter_names((*CATEGORY_COLUMNS, *ATTRIBUTE_COLUMNS)):
@@ -198,7 +198,7 @@ def recognise_columns(header: Sequence[str], attributes: Sequence[str] = ()) -> 
 
 
 def guess_language(header: Sequence[str]) -> str:
-    """Return the language of a header, by the names that only one language has; English (UK) where none decides."""
+    """Return the language of a header, from names that only one language has; English (UK) if none decides."""
     names = {comparable(name) for name in header}
     votes = {
         language: sum(comparable(mark) in names for mark in marks)
@@ -224,7 +224,7 @@ def _find_key(table: Table, finder: ProductFinder) -> int:
 
 
 def find_spelling(table: Table, columns: Mapping[int, str]) -> dict[int, dict[str, str]]:
-    """Return, by column and class, how the sheet writes a class that it has already."""
+    """Return the sheet's own spelling of the classes that it already contains, by column and class."""
     written: defaultdict[int, dict[str, str]] = defaultdict(dict)
     for _, cells in iter_padded_rows(table):
         for place in columns:
@@ -243,7 +243,7 @@ def find_spelling(table: Table, columns: Mapping[int, str]) -> dict[int, dict[st
 
 
 def _all_words(column: str) -> dict[str, list[str]]:
-    """Return every way to write each class of a column, in any language, compared without capitals and signs."""
+    """Return every spelling of each class of a column, in any language, compared without case and punctuation."""
     words: defaultdict[str, list[str]] = defaultdict(list)
     for language in LANGUAGES:
         for label, names in load_words(language).names.get(column, {}).items():
@@ -252,7 +252,7 @@ def _all_words(column: str) -> dict[str, list[str]]:
 
 
 class SheetFiller:
-    """Says what goes into the empty cells of a sheet's rows, and counts."""
+    """Computes the values for the empty cells of a sheet's rows, and counts."""
 
     def __init__(
         self, table: Table, finder: ProductFinder, plan: SheetPlan, *, overwrite: bool = False
@@ -265,7 +265,7 @@ class SheetFiller:
         self.result = SheetResult(names, plan.language, table.names[plan.key])
 
     def fill(self, cells: Sequence[str]) -> dict[int, str]:
-        """Return the new values of a row by position. Raises nothing: a row without a product stays unchanged."""
+        """Return the new values of a row by position. A row without a product stays unchanged."""
         key = cells[self._plan.key] if self._plan.key < len(cells) else ""
         self.result.rows += 1
         product = self._finder.find(key)
@@ -286,7 +286,7 @@ class SheetFiller:
         return values
 
     def count_formulas(self, count: int) -> None:
-        """Take back cells that turned out to hold a formula: they keep it."""
+        """Subtract cells that turned out to contain a formula, which they keep."""
         self.result.filled -= count
         self.result.kept += count
 
@@ -328,14 +328,14 @@ class SheetFiller:
 
 
 def iter_filled(table: Table, filler: SheetFiller) -> Iterator[tuple[int, dict[int, str]]]:
-    """Yield the rows that get new values: the number of the row, and the values by position."""
+    """Yield the rows with new values: the row number, and the values by position."""
     for number, cells in iter_padded_rows(table):
         if values := filler.fill(cells):
             yield number, values
 
 
 def describe_filling(result: SheetResult) -> list[str]:
-    """Return what a person should know of a filled sheet, a line each."""
+    """Return remarks on a filled sheet, one per line."""
     columns = ", ".join(f"{name} ({target})" for name, target in result.columns.items())
     lines = [
         f"{result.filled:,} cells filled in {result.matched:,} of {result.rows:,} rows, found by {result.key}",

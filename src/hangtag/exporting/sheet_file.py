@@ -1,4 +1,4 @@
-"""Changing some cells of a shop's sheet and nothing else: in the XML of an XLSX, in the text of a CSV."""
+"""Changing only some cells of a shop's sheet: in the XML of an XLSX file, or in the text of a CSV file."""
 
 import codecs
 import csv
@@ -38,7 +38,7 @@ _MARKS: Final = (
 
 
 def write_filled(source: Path, table: Table, filler: SheetFiller, output: BinaryIO) -> None:
-    """Write a sheet with its new values. Raises `TableError` for a form that cannot be changed in place."""
+    """Write a sheet with its new values. Raises `TableError` for a format that cannot be changed in place."""
     if isinstance(table, WorkbookTable) and zipfile.is_zipfile(source):
         _write_workbook(source, table, filler, output)
     elif isinstance(table, DelimitedTable):
@@ -75,7 +75,7 @@ def _write_workbook(source: Path, table: WorkbookTable, filler: SheetFiller, out
 
 
 def _iter_pieces(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
-    """Yield what a file of a zip unpacks to. Raises `zipfile.BadZipFile` if it is more than it says."""
+    """Yield the unpacked chunks of a zip entry. Raises `zipfile.BadZipFile` if it is larger than it claims."""
     left = entry.file_size
     with archive.open(entry) as file:
         while piece := file.read(_PIECE_BYTES):
@@ -86,7 +86,7 @@ def _iter_pieces(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[b
 
 
 def _same_entry(entry: zipfile.ZipInfo) -> zipfile.ZipInfo:
-    """Return the entry for a copy of a file, whose size may change."""
+    """Return the entry for a changed copy of a file."""
     same = zipfile.ZipInfo(entry.filename, entry.date_time)
     same.compress_type = entry.compress_type
     same.external_attr, same.comment = entry.external_attr, entry.comment
@@ -95,9 +95,9 @@ def _same_entry(entry: zipfile.ZipInfo) -> zipfile.ZipInfo:
 
 
 class _RowFiller:
-    """Puts values into some cells of a sheet, by row number and column (0 is A). Few rows are in memory at a time.
+    """Inserts values into cells of a sheet, by row number and column (0 is A). Few rows are in memory at a time.
 
-    Cells with a formula keep it, and the `SheetFiller` is told how many.
+    Cells with a formula keep it, and the `SheetFiller` is told how many there are.
     """
 
     def __init__(self, rows: Mapping[int, Mapping[int, str]], filler: SheetFiller, where: object) -> None:
@@ -107,7 +107,7 @@ class _RowFiller:
         self._done: set[int] = set()
 
     def fill(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
-        """Yield the XML with the values in it. Raises `TableError` for XML that is written in another way."""
+        """Yield the XML with the new values. Raises `TableError` for XML with an unsupported structure."""
         decoder = codecs.getincrementaldecoder("utf-8")()
         rest = ""
         for piece in pieces:
@@ -166,7 +166,7 @@ def _inline(value: str) -> str:
 
 
 def _calculate_on_load(xml: str) -> str:
-    """Return a workbook's XML that lets formulas take the new values in when it is opened."""
+    """Return a workbook's XML with the setting to recalculate formulas when it is opened."""
     found = _CALCULATION.search(xml)
     if found is None:
         return _AFTER_CALCULATION.sub(lambda after: f'<calcPr fullCalcOnLoad="1"/>{after[0]}', xml, count=1)
@@ -191,7 +191,7 @@ def _column_name(number: int) -> str:
 
 
 def _write_text(source: Path, table: DelimitedTable, filler: SheetFiller, output: BinaryIO) -> None:
-    """Write a CSV: rows without new values keep their text, quotes and line ends; so do the mark and the encoding."""
+    """Write a CSV. Rows without new values keep their text, quotes and line ends; byte order mark and encoding stay."""
     data = source.read_bytes()
     mark, encoding = next(((mark, name) for mark, name in _MARKS if data.startswith(mark)), (b"", "utf-8"))
     text = data[len(mark) :]
@@ -199,7 +199,9 @@ def _write_text(source: Path, table: DelimitedTable, filler: SheetFiller, output
         decoded = text.decode(encoding)
     except UnicodeDecodeError:
         encoding = "cp1252"
-        decoded = text.decode(encoding, "surrogateescape")  # the few bytes without a sign survive, too
+        decoded = text.decode(
+            encoding, "surrogateescape"
+        )  # also preserves bytes that are invalid in the encoding
     output.write(mark)
     width, is_header = len(table.names), True
     for raw, cells in _iter_records(decoded, table.delimiter):
@@ -212,7 +214,7 @@ def _write_text(source: Path, table: DelimitedTable, filler: SheetFiller, output
 
 
 def _iter_records(text: str, delimiter: str) -> Iterator[tuple[str, list[str]]]:
-    """Yield the records of a CSV: the text as it is, with its line end, and the cells."""
+    """Yield the records of a CSV: the original text with its line end, and the cells."""
     taken: list[str] = []
 
     def take() -> Iterator[str]:
@@ -232,6 +234,6 @@ def _change_record(raw: str, cells: list[str], values: Mapping[int, str], delimi
     ending = raw[len(raw.rstrip("\r\n")) :]
     buffer = io.StringIO(newline="")
     is_quoted = raw.lstrip().startswith('"') and raw.count('"') >= 2 * len(cells)
-    dialect = csv.unix_dialect if is_quoted else csv.excel  # the first quotes every cell
+    dialect = csv.unix_dialect if is_quoted else csv.excel  # unix_dialect quotes every cell
     csv.writer(buffer, dialect, delimiter=delimiter, lineterminator=ending).writerow(changed)
     return buffer.getvalue()

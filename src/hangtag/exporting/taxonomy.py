@@ -1,4 +1,4 @@
-"""The mapping from the model's categories to those of a shop or a channel."""
+"""Mapping the model's categories to those of a shop or a channel."""
 
 import csv
 import difflib
@@ -21,21 +21,21 @@ from hangtag.exporting.words import LANGUAGES, load_words
 from hangtag.tables.reading import find_column, iter_padded_rows, open_table
 
 BUILT_IN: Final = ("google", "shopify")
-"""The taxonomies that hangtag has a mapping for."""
+"""The built-in taxonomies."""
 
 CONFIDENCES: Final = ("exact", "broader", "judgement", "none")
-"""How sure a row is: the same thing, the nearest category around it, a choice that can be argued, or left open."""
+"""How certain a row is: the same category, the nearest broader one, an arguable choice, or left open."""
 
 OUTCOMES: Final = ("id", "path", "confidence", "note")
-"""The columns of a mapping that say which category a row gives."""
+"""The columns of a mapping that give the category."""
 
 _OFFICIAL_LINE: Final = re.compile(r"(?P<id>\S+)\s+[-:]\s+(?P<path>.+)")
 _ALIKE: Final = 0.8
-"""How similar two names have to be for a draft, as `difflib` counts: 1 is the same."""
+"""The similarity that two names need for a draft, by `difflib`: 1 is equal."""
 
 
 class Category(NamedTuple):
-    """A category of a shop or channel: its id and its path, one of which may be empty, and how sure the row is."""
+    """A category of a shop or channel: its id and path, one of which may be empty, and how certain the row is."""
 
     id: str
     path: str
@@ -49,28 +49,28 @@ class Category(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """A row of a mapping: its line, the labels that it asks for by column, and the category that it gives."""
+    """A row of a mapping: its line, the labels that it requires by column, and its category."""
 
     line: int
     conditions: Mapping[str, str]
     category: Category
 
     def fits(self, labels: Mapping[str, str]) -> bool:
-        """Return whether a product has every label that the rule asks for."""
+        """Return whether a product has every label that the rule requires."""
         return all(labels.get(column) == label for column, label in self.conditions.items())
 
     @property
     def weight(self) -> tuple[int, int]:
-        """How specific the rule is: its levels of the category count first, then its other labels."""
+        """How specific the rule is: first by its category levels, then by its other labels."""
         levels = sum(column in CATEGORY_COLUMNS for column in self.conditions)
         return levels, len(self.conditions) - levels
 
 
 class CategoryMapping:
-    """The rules of a taxonomy. Of those that fit a product, the most specific one counts, then the first.
+    """The rules of a taxonomy. Of those that match a product, the most specific one applies, or else the first.
 
-    A rule without a leaf is the default of its level; one without any label is the default of everything. Two rules
-    for one category that differ in the gender, say, send its products to two.
+    A rule without a leaf is the default of its level; one without any label is the default for everything. Two rules
+    for one category that differ, for example, in gender send its products to two categories.
     """
 
     def __init__(self, name: str, rules: Sequence[Rule], source: Mapping[str, Any] | None = None) -> None:
@@ -84,25 +84,25 @@ class CategoryMapping:
         self._found: dict[tuple[str | None, ...], Rule | None] = {}
 
     def find(self, labels: Mapping[str, str]) -> Rule | None:
-        """Return the rule that counts for a product with these labels, by column; None if no rule fits."""
+        """Return the rule that applies to a product with these labels, by column; None if no rule matches."""
         key = tuple(map(labels.get, self.columns))
         if key not in self._found:
             self._found[key] = next((rule for rule in self._sorted if rule.fits(labels)), None)
         return self._found[key]
 
     def categories(self) -> dict[str, str]:
-        """Return the paths of all categories in use by their ids; the path itself where there is no id."""
+        """Return the paths of all categories in use by id, or by path if there is no id."""
         found = (rule.category for rule in self.rules if not rule.category.is_open)
         return {category.id or category.path: category.path for category in found}
 
 
 def load_mapping(name: str | PathLike[str]) -> CategoryMapping:
-    """Load a mapping: a built-in one by its name, or a shop's own from a table.
+    """Load a mapping: a built-in one by name, or a shop's own from a table.
 
-    The table has a column for each label that decides (masterCategory, subCategory, articleType, gender, ...), where
-    an empty cell fits everything, and the columns `id` or `path` or both; `confidence` and `note` may be there.
+    The table has a column for each label that decides (masterCategory, subCategory, articleType, gender, ...), in which
+    an empty cell matches everything, and the columns `id` or `path` or both. `confidence` and `note` are optional.
 
-    Raises `UsageError` for an unknown name, `TableError` for a table that is not a mapping.
+    Raises `UsageError` for an unknown name, and `TableError` for a table that is not a mapping.
     """
     if isinstance(name, str) and name in BUILT_IN:
         return _load_built_in(name)
@@ -144,7 +144,7 @@ def read_rules(source: Path | bytes, name: str | None = None) -> Iterator[Rule]:
 
 
 def make_category(values: Mapping[str, str], line: int, where: object) -> Category:
-    """Return the category of a row's outcomes. Raises `TableError` for a confidence that is none."""
+    """Return the category in a row. Raises `TableError` for an invalid confidence."""
     is_open = not values["id"] and not values["path"]
     confidence = values["confidence"] or ("none" if is_open else "exact")
     if confidence not in CONFIDENCES:
@@ -154,7 +154,7 @@ def make_category(values: Mapping[str, str], line: int, where: object) -> Catego
 
 
 class PathCheck(NamedTuple):
-    """What a mapping does with one category path, for one gender or whatever else it asks for."""
+    """What a mapping does with one category path, for one gender or another label that it requires."""
 
     labels: Mapping[str, str]
     rule: Rule | None
@@ -169,7 +169,7 @@ class PathCheck(NamedTuple):
 
 
 class MappingCheck(NamedTuple):
-    """What a mapping does with every path of a model, and what in it can never apply."""
+    """What a mapping does with every path of a model, and which of its rules can never apply."""
 
     paths: list[PathCheck]
     unknown: list[str]
@@ -181,7 +181,7 @@ class MappingCheck(NamedTuple):
 
     @property
     def is_complete(self) -> bool:
-        """Whether every path has a category, its own or a level's, or is deliberately left open."""
+        """Whether every path has a category, of its own or of a level above, or is deliberately left open."""
         return not self.unknown and all(check.rule is not None for check in self.paths)
 
 
@@ -210,9 +210,9 @@ def _suggest(label: str, known: Iterable[str]) -> str:
 
 
 def compare_with_official(mapping: CategoryMapping, lines: Iterable[str]) -> list[str]:
-    """Compare the ids and paths of a mapping with the channel's own file; return what differs, a sentence each.
+    """Compare the ids and paths of a mapping with the channel's own file. Return the differences, one sentence each.
 
-    The lines are `166 - Apparel & Accessories` or `gid://... : Apparel & Accessories`; other lines are passed over.
+    The lines are `166 - Apparel & Accessories` or `gid://... : Apparel & Accessories`; other lines are ignored.
     """
     official = {
         found["id"]: found["path"].strip()
@@ -236,8 +236,8 @@ def compare_with_official(mapping: CategoryMapping, lines: Iterable[str]) -> lis
 def draft_mapping(paths: Sequence[CategoryPath], categories: Sequence[str]) -> bytes:
     """Return a CSV that maps every path to the shop's category of the same or a similar name, or to none.
 
-    A path's names are its class and its words in every language. It is a beginning for a person, who has to read every
-    row: all are marked as a judgement.
+    A path's names are its class and its words in every language. It is only a draft: a person has to read every row, so
+    all are marked as a judgement.
     """
     leaves: dict[str, str] = {}
     for category in categories:
@@ -253,7 +253,7 @@ def draft_mapping(paths: Sequence[CategoryPath], categories: Sequence[str]) -> b
 
 
 def _find_alike(path: CategoryPath, leaves: Mapping[str, str]) -> str:
-    """Return the category whose last name is that of a path's leaf, or of the level above it; empty for none."""
+    """Return the category whose last name matches a path's leaf, or its parent; empty if none does."""
     for column, label in reversed(list(zip(CATEGORY_COLUMNS, path, strict=True))[1:]):
         words = [name for language in LANGUAGES for name in load_words(language).names[column].get(label, ())]
         names = [name.casefold() for name in (label, *words)]
@@ -265,7 +265,7 @@ def _find_alike(path: CategoryPath, leaves: Mapping[str, str]) -> str:
 
 
 def describe_rule(rule: Rule) -> str:
-    """Describe what a rule asks for: `Apparel › Innerwear › Briefs, Women`."""
+    """Describe the labels that a rule requires: `Apparel › Innerwear › Briefs, Women`."""
     levels = [rule.conditions[column] for column in CATEGORY_COLUMNS if column in rule.conditions]
     others = [label for column, label in rule.conditions.items() if column not in CATEGORY_COLUMNS]
     return ", ".join([format_path(levels) or f"anything{SEPARATOR}", *others])
@@ -276,9 +276,9 @@ MOST_CATEGORIES: Final = 50_000
 
 
 def parse_mapping(name: str, document: Mapping[str, Any]) -> CategoryMapping:
-    """Return the mapping that a document holds. Raises `TableError` for rules that cannot be.
+    """Return the mapping in a document. Raises `TableError` for invalid rules.
 
-    `rules` have `labels` by column, and `id`, `path`, `confidence` and `note`; their order is that of the document.
+    `rules` have `labels` by column, and `id`, `path`, `confidence` and `note`, in the order of the document.
     """
     rules = []
     seen: dict[tuple[tuple[str, str], ...], int] = {}
@@ -300,7 +300,7 @@ def parse_mapping(name: str, document: Mapping[str, Any]) -> CategoryMapping:
 
 
 def describe_rules(rules: Iterable[Rule]) -> list[dict[str, Any]]:
-    """Return rules as a document holds them."""
+    """Return rules in the form of a document."""
     return [{"labels": dict(rule.conditions), **rule.category._asdict()} for rule in rules]
 
 
@@ -313,7 +313,7 @@ def read_mapping(source: bytes, filename: str) -> dict[str, Any]:
 def draft_rules(paths: Sequence[CategoryPath], categories: Sequence[str]) -> dict[str, Any]:
     """Draft a mapping of paths to the shop's categories of the same or a similar name, as a document.
 
-    A path without one has no rule, and counts as unmapped until a person decides.
+    A path without a match has no rule, and counts as unmapped until a person decides.
     """
     wanted = [category.strip() for category in categories if category.strip()]
     drafted = read_rules(draft_mapping(paths, wanted), "draft.csv")

@@ -26,7 +26,7 @@ DOUBTFUL: Final = ("empty", "mark", "refuse")
 ROWS: Final = ("product", "photo")
 DESTINATIONS: Final = ("none", "google", "google-supplemental", "shopify", "woocommerce", "magento")
 VERSION: Final = 1
-"""The version of the form of templates that this hangtag reads."""
+"""The version of the template format that this hangtag reads."""
 
 COMPUTED: Final = (
     "age_group",
@@ -46,12 +46,12 @@ COMPUTED: Final = (
     "tags",
     "title",
 )
-"""What a column can be computed from."""
+"""The computed values that a column can have."""
 
 KINDS: Final = ("label", "word", "sheet", "price", "computed", "text")
 ALL: Final = "*"
 _EVERY: Final = ("sheet", "label", "word")
-"""The kinds of sources that a column can name all of: `sheet:*`, `label:*`, `word:*`."""
+"""The kinds of sources with a wildcard: `sheet:*`, `label:*`, `word:*`."""
 
 _SETTINGS: Final = frozenset(
     ("template", "name", "title", "destination", "format", "language", "rows", "plural", "doubtful", "mark",
@@ -69,7 +69,7 @@ class Source:
 
     @classmethod
     def parse(cls, text: str, where: object, attributes: Collection[str] | None = ()) -> "Source":
-        """Read a source. `attributes` are the shop's own, None any. Raises `TableError` for what is none."""
+        """Parse a source. `attributes` are the shop's own; None allows any. Raises `TableError` for an invalid one."""
         kind, colon, argument = text.partition(":")
         if not colon or kind not in KINDS:
             fix = f"{did_you_mean(kind, KINDS)}Write {', '.join(f'{known}:...' for known in KINDS)}."
@@ -84,10 +84,9 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class TemplateColumn:
-    """A column: its name, the sources of which the first that is not empty counts, and what becomes of a value.
+    """A column: its name, its sources in order of preference, and how its value is changed.
 
-    `values` replaces values by others. `default` stands where there is none. A row without a `required` value is
-    refused.
+    `values` replaces values by others. `default` is used if there is none. A row without a `required` value is refused.
     """
 
     name: str
@@ -98,7 +97,7 @@ class TemplateColumn:
 
     @property
     def every(self) -> str | None:
-        """What the column stands for all of: the columns of the `sheet`, or, as `label` or `word`, own attributes."""
+        """The kind of the column's wildcard: all columns of the `sheet`, or own attributes as `label` or `word`."""
         return next(
             (source.kind for source in self.sources if source.argument == ALL and source.kind in _EVERY), None
         )
@@ -108,8 +107,8 @@ class TemplateColumn:
 class Template:
     """How a table of labels is exported.
 
-    `doubtful` says what becomes of a value that the model is not sure of: it stays `empty`, gets the `mark` behind it,
-    or its row is refused. `sure` is the confidence from which a label that is no category counts as sure.
+    `doubtful` says what happens to doubtful values: they stay `empty`, get the `mark` as a suffix, or the row is
+    refused. `sure` is the confidence from which a label outside the category counts as certain.
     """
 
     name: str
@@ -130,7 +129,7 @@ class Template:
     synonyms: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def changed(self, **values: Any) -> "Template":  # noqa: ANN401 - the fields have several types
-        """Return the template with other values for some fields; those that are None stay unchanged."""
+        """Return the template with other values for some fields. Fields that are None stay unchanged."""
         given = {name: value for name, value in values.items() if value is not None}
         return _checked(replace(self, **given), self.name)
 
@@ -142,10 +141,10 @@ def list_templates() -> list[str]:
 
 
 def load_template(name: str | PathLike[str], attributes: Collection[str] = ()) -> Template:
-    """Load a built-in template by its name, or a shop's own from a .toml or .json file.
+    """Load a built-in template by name, or a shop's own from a .toml or .json file.
 
-    `attributes` are the shop's own, which its templates may name. Raises `UsageError` for an unknown name, `TableError`
-    for a file that is no template.
+    `attributes` are the shop's own, which its templates may name. Raises `UsageError` for an unknown name, and
+    `TableError` for a file that is not a template.
     """
     if isinstance(name, str) and name in list_templates():
         return _load_built_in(name)
@@ -157,7 +156,7 @@ def load_template(name: str | PathLike[str], attributes: Collection[str] = ()) -
 
 
 def read_built_in(name: str) -> dict[str, Any]:
-    """Return a built-in template as a document, to begin an own one with."""
+    """Return a built-in template as a document, as a starting point for your own."""
     return tomllib.loads(_folder().joinpath(f"{name}.toml").read_text("utf-8"))
 
 
@@ -171,9 +170,9 @@ def _folder() -> Any:  # noqa: ANN401 - `importlib.resources` gives a Traversabl
 
 
 def parse_template(text: str, where: object, attributes: Collection[str] | None = ()) -> Template:
-    """Read a template from TOML, or from JSON where it begins with a brace.
+    """Parse a template from TOML, or from JSON if it begins with a brace.
 
-    `attributes` are the shop's own, which it may name, None any. Raises `TableError` for what is no template.
+    `attributes` are the shop's own, which it may name; None allows any. Raises `TableError` if it is not a template.
     """
     try:
         values = json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
@@ -253,5 +252,5 @@ def _checked(template: Template, where: object) -> Template:
 
 
 def make_handle(text: str) -> str:
-    """Return a text as shops write it in addresses: small letters and digits, joined by hyphens."""
+    """Return a text as a URL handle: lower-case letters and digits, joined by hyphens."""
     return re.sub(r"[^a-z0-9]+", "-", text.casefold()).strip("-")

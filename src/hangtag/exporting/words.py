@@ -1,4 +1,4 @@
-"""Names of attributes, classes and values: by language, with synonyms, colour families and titles."""
+"""Display names of attributes, classes and values: by language, with synonyms, colour families and titles."""
 
 import csv
 import json
@@ -13,16 +13,16 @@ from hangtag.domain.errors import UsageError
 from hangtag.domain.text import did_you_mean
 
 LANGUAGES: Final = ("en-GB", "en-US", "de", "fr", "es")
-"""The languages that hangtag has words for; `en` is en-GB."""
+"""The supported languages; `en` is en-GB."""
 
 FAMILY: Final = "family"
-"""The part of a language's words that names the colour families."""
+"""The key of the colour families in a language's words."""
 
 COLUMNS: Final = "columns"
 _IN_TITLES: Final = "in titles"
 _PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
 _WORD_LEFT_ALONE: Final = re.compile(r"(?:\bfür|\bin|,)\s*(?=,|$)|\bfür (?=in\b)")
-"""What a title's template leaves behind where a label is missing: a preposition or a comma with nothing after it."""
+"""What a missing label leaves behind in a title: a preposition or a comma followed by nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +40,17 @@ class Words:
     title_words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def name(self, column: str, label: str, *, plural: bool = False) -> str:
-        """Return what a class is called; the class itself where no word is known."""
+        """Return the name of a class, or the class itself if no word is known."""
         names = self.names.get(column, {}).get(label)
         return label if names is None else names[plural]
 
     def heading(self, column: str, label: str, *, plural: bool = False) -> str:
-        """Return what a class is called, with a capital; a class without a word stays as the shop wrote it."""
+        """Return the capitalised name of a class. A class without a word stays as the shop wrote it."""
         known = label in self.names.get(column, {})
         return capitalise(self.name(column, label, plural=plural)) if known else label
 
     def suggest_title(self, labels: Mapping[str, str]) -> str:
-        """Suggest a title from the labels that are known: `Navy women's casual shirt`. Nothing else gets into it."""
+        """Suggest a title from the known labels: `Navy women's casual shirt`. It contains nothing else."""
         if "articleType" not in labels:
             return ""
         filled = _PLACEHOLDER.sub(lambda found: self._title_word(found[1], labels), self.title)
@@ -67,7 +67,7 @@ class Words:
     def with_synonyms(self, synonyms: Mapping[str, Mapping[str, str]]) -> "Words":
         """Return these words with a shop's own for some classes, by column: `{"articleType": {"Tshirts": "Tee"}}`.
 
-        A synonym is used for one and for several unless it gives both, as in `Tee|Tees`.
+        A synonym is used for singular and plural, unless it gives both, as in `Tee|Tees`.
         """
         names = {column: dict(classes) for column, classes in self.names.items()}
         for column, classes in synonyms.items():
@@ -78,13 +78,13 @@ class Words:
 
 
 def capitalise(text: str) -> str:
-    """Return a text with a capital at its beginning; the rest keeps its letters."""
+    """Return a text with its first letter capitalised and the rest unchanged."""
     return text[:1].upper() + text[1:]
 
 
 @cache
 def load_words(language: str) -> Words:
-    """Load the words of a language. Raises `UsageError` for one that hangtag has none for."""
+    """Load the words of a language. Raises `UsageError` for an unsupported language."""
     name = "en-GB" if language == "en" else language
     if name not in LANGUAGES:
         fix = f"{did_you_mean(language, LANGUAGES)}There are {', '.join(LANGUAGES)}."
@@ -116,7 +116,7 @@ def _folder() -> Any:  # noqa: ANN401 - `importlib.resources` gives a Traversabl
 
 
 def _is_said(word: str, column: str, labels: Mapping[str, str], words: Words) -> bool:
-    """Return whether the product's type says a word already, as casual shoes do."""
+    """Return whether the product type already contains a word, as `casual shoes` contains `casual`."""
     return (
         column == "usage"
         and word.casefold() in words.name("articleType", labels["articleType"]).casefold().split()
@@ -146,7 +146,7 @@ def shopify_colour(colour: str) -> str | None:
 
 
 def iter_names(columns: Iterable[str]) -> Iterator[tuple[str, str, str]]:
-    """Yield what columns are called: the language, the column of hangtag, and its name there, in small letters."""
+    """Yield display names of columns: the language, hangtag's column, and its name there, in lower case."""
     for language in LANGUAGES:
         words = load_words(language)
         for column in columns:
