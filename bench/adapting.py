@@ -101,7 +101,7 @@ def anchored(shop: Photos, base: Base) -> Answer:
 def unheld(shop: Photos, base: Base) -> Answer:
     """Return logistic regression from the head's logits on, which nothing holds at home."""
     rows = Labelled(base.metric.rotate(shop.embedding), shop.logits, shop.targets, shop.logits.shape[1])
-    shift = fit_shift(base.metric, rows, hold=0.0)
+    shift = fit_shift(base.metric, rows, penalty=0.0)
     return lambda photos: shift.apply(photos.embedding, photos.logits)
 
 

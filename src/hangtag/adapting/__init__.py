@@ -1,1 +1,1 @@
-"""Adapting: a bundle and a shop's labels go in, a bundle whose heads know the shop comes out."""
+"""Adapting: from a bundle and a shop's labels to a bundle with heads for this shop."""

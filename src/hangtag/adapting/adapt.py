@@ -1,4 +1,4 @@
-"""The stage: a bundle and examples go in; heads that know the shop, and what they are worth, come out."""
+"""The adapting stage: from a bundle and examples to adapted heads and their accuracy."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hangtag.adapting.examples import Examples, Lesson, extend_statistics, group_alike, plan_lesson
-from hangtag.adapting.fitting import HOLD, BaseMetric, Labelled, fit_shift, widen_logits
+from hangtag.adapting.fitting import PENALTY, BaseMetric, Labelled, fit_shift, widen_logits
 from hangtag.adapting.forgetting import ALLOWED_POINTS, HomeCheck
 from hangtag.bundle.card import Card, GoldenCheck, HeadCard
 from hangtag.bundle.file import Bundle, write_model
@@ -36,10 +36,10 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 DATA_KEY: Final = "adapted"
-"""The key in a card's data under which it stands what a bundle was adapted from and to."""
+"""The key in a card's data with what a bundle was adapted from and to."""
 
 LABELLED_KEY: Final = "labelled"
-"""The key below it that names the labelled sets which were learnt."""
+"""The key in it that names the labelled sets that were learned."""
 
 _FOLDS_OF_FEW, _FOLDS, _FOLDS_OF_MANY = 10, 5, 3
 _FEW: Final = 100
@@ -47,18 +47,18 @@ _MANY: Final = 500
 _OFTEN_RIGHT: Final = 0.8
 _VERY_MANY: Final = 4000
 _CALIBRATED_BY: Final = 3000
-_HARDER: Final = 3.0
-_HARDEST: Final = 3.0 * HOLD
-_SHARPEST: Final = 0.5  # of a temperature: a few labels that are all right say nothing of how certain to be
+_PENALTY_FACTOR: Final = 3.0
+_MAX_PENALTY: Final = 3.0 * PENALTY
+_SHARPEST: Final = 0.5  # for a temperature: a few labels that are all right do not show how confident to be
 _USUAL_TARGET: Final = 0.98
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnResult:
-    """How often a column is right on the shop's photos, by cross-validation: 0 to 1, before and after.
+    """The accuracy of a column on the shop's photos, by cross-validation: 0 to 1, before and after.
 
-    `before` is None for a new column, `interval` is that of `after`, at 95 %. `new_classes` are those that the model
-    did not know. `is_changed` is False for a head that did not gain and stays as it was.
+    `before` is None for a new column; `interval` is that of `after`, at 95 %. `new_classes` are those that the model
+    did not know. `is_changed` is False for a head that did not improve and stays unchanged.
     """
 
     labels: int
@@ -71,10 +71,10 @@ class ColumnResult:
 
 @dataclass(frozen=True, slots=True)
 class Adapted:
-    """An adapted bundle that is not yet written: its graph and its card, whose golden answers are those of the base.
+    """An adapted bundle that is not written yet: its graph and its card, with the base's golden logits.
 
-    `forgotten` is by how many points the mean of the heads falls on the base photos, as their statistics tell, `lost`
-    the same for each head that changed; None if that cannot be told. `shifts` are what these heads learnt.
+    `forgotten` is how many points the mean accuracy of the heads falls on the base's photos, estimated from their
+    statistics, and `lost` the same for each changed head; None if unknown. `shifts` are what these heads learned.
     """
 
     model_bytes: bytes
@@ -87,7 +87,7 @@ class Adapted:
 
 
 class Adapter:
-    """A bundle that is ready to learn. What does not depend on labels is computed once.
+    """A bundle that is ready to learn. Everything that does not depend on labels is computed once.
 
     Raises `BundleError` for a bundle without embedding or statistics.
     """
@@ -114,10 +114,10 @@ class Adapter:
         target_accuracy: float | None = None,
         learnt_from: Sequence[str] = (),
     ) -> Adapted:
-        """Return the bundle with heads that have learnt the examples; `learnt_from` names where these come from.
+        """Return the bundle with heads that have learned the examples; `learnt_from` names the origin of these.
 
-        A head whose answers are not right more often by cross-validation stays as it was. `target_accuracy` is what
-        the thresholds are chosen for; None keeps the bundle's. Raises `UsageError` if there is nothing to learn.
+        A head that is not more accurate by cross-validation stays unchanged. The thresholds are chosen for
+        `target_accuracy`; None keeps the bundle's. Raises `UsageError` if there is nothing to learn.
         """
         card = self.bundle.card
         lesson = plan_lesson(card, examples)
@@ -133,7 +133,7 @@ class Adapter:
         }
         gained = {column for column, trial in trials.items() if _is_gain(trial, labelled[column])}
         fitted = {
-            column: self._fit_held(column, labelled[column], trials[column].hold, trials[column].shift)
+            column: self._fit(column, labelled[column], trials[column].penalty, trials[column].shift)
             for column in sorted(gained)
         }
         changed = _with_heads(card, lesson, gained)
@@ -162,46 +162,46 @@ class Adapter:
         )
         return Adapted(model, changed, columns, forgotten, lesson.left_out, lost, shifts)
 
-    def _fit_held(
-        self, column: str, labelled: Labelled, hold: float, start: HeadShift | None
+    def _fit(
+        self, column: str, labelled: Labelled, penalty: float, start: HeadShift | None
     ) -> tuple[HeadShift, float | None, float]:
-        """Return the shift of a head, what it loses at home, and how hard it is held there so that this is little.
+        """Return the shift of a head, its loss on base photos, and the penalty that keeps it small.
 
-        The leaf of the category may lose more: a shop wants it most, and the mean of the heads suffers little. Where
-        the loss cannot be told, a head is held hardest.
+        The leaf of the category may lose more: it matters most to a shop, and hardly lowers the mean of the heads. If
+        the loss is unknown, the strongest penalty is used.
         """
         known = _take(labelled, labelled.targets != NO_LABEL)
         is_leaf = column == next(reversed(self.bundle.card.taxonomy.levels), None)
         while True:
-            start = fit_shift(self._metric, known, hold, start)
+            start = fit_shift(self._metric, known, penalty, start)
             lost = self._home.lost_points(column, start)
             is_little = is_leaf or (lost is not None and lost <= ALLOWED_POINTS)
-            if is_little or hold >= _HARDEST:
-                return start, lost, hold
-            hold = _HARDEST if lost is None else hold * _HARDER
+            if is_little or penalty >= _MAX_PENALTY:
+                return start, lost, penalty
+            penalty = _MAX_PENALTY if lost is None else penalty * _PENALTY_FACTOR
 
     def _cross_validate(self, column: str, labelled: Labelled, embedding: Floats, groups: Ints) -> "_Trial":
-        """Return what a head gives for photos that it did not learn from.
+        """Return a head's logits for photos that it did not learn from.
 
-        With very many labels one part of the photos says enough. How hard to hold the head is found on the first part.
+        If there are very many labels, only one part is tested. The penalty is chosen on the first part.
         """
         known = labelled.targets != NO_LABEL
         parts, tested_parts = _count_parts(int(known.sum()))
         part_of = (np.random.default_rng(0).permutation(groups.max() + 1) % parts)[groups]
         logits, tested = widen_logits(labelled.logits, labelled.classes), part_of < tested_parts
-        first, hold = None, HOLD
+        first, penalty = None, PENALTY
         for part in range(tested_parts):
             inside = part_of == part
             if not (known & ~inside).any():
                 continue
             learnt = _take(labelled, known & ~inside)
             if first is None:
-                shift, _, hold = self._fit_held(column, learnt, hold, None)
+                shift, _, penalty = self._fit(column, learnt, penalty, None)
                 first = shift
             else:
-                shift = fit_shift(self._metric, learnt, hold)
+                shift = fit_shift(self._metric, learnt, penalty)
             logits[inside] = shift.apply(embedding[inside], labelled.logits[inside])
-        return _Trial(logits, tested, hold, first)
+        return _Trial(logits, tested, penalty, first)
 
     def _logits(self, examples: Examples, column: str) -> Floats:
         if column in self.bundle.card.columns:
@@ -260,20 +260,20 @@ class Adapter:
 class _Trial:
     """The cross-validation of a head.
 
-    `logits` (n, classes) are those of photos that it did not learn from where `tested` (n,), `hold` is how hard it had
-    to be held, and `shift` what it learnt from most of the photos.
+    `logits` (n, classes) are for photos that it did not learn from where `tested` (n,). `penalty` is the strength
+    that was needed, and `shift` what it learned from most of the photos.
     """
 
     logits: Floats
     tested: Bools
-    hold: float
+    penalty: float
     shift: HeadShift | None
 
 
 def write_adapted(adapted: Adapted, base: Card, path: Path) -> Card:
-    """Write an adapted bundle with new answers to its base's golden photos, atomically; return its card.
+    """Write an adapted bundle with new logits for its base's golden photos, atomically. Return its card.
 
-    Raises `BundleError` if the graph cannot be run, and `OSError` if nothing can be written.
+    Raises `BundleError` if the graph cannot be run, and `OSError` if the file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".draft.onnx")
@@ -296,7 +296,7 @@ def write_adapted(adapted: Adapted, base: Card, path: Path) -> Card:
 
 
 def _count_parts(labels: int) -> tuple[int, int]:
-    """Return into how many parts photos are divided, and how many of them a head is tested on."""
+    """Return into how many parts photos are divided, and how many of them are used for testing."""
     if labels >= _VERY_MANY:
         return _FOLDS, 1
     folds = _FOLDS_OF_FEW if labels < _FEW else _FOLDS if labels < _MANY else _FOLDS_OF_MANY
@@ -304,9 +304,9 @@ def _count_parts(labels: int) -> tuple[int, int]:
 
 
 def _is_gain(trial: _Trial, labelled: Labelled) -> bool:
-    """Return whether a head is right more often once it has learnt; one with a new class always counts.
+    """Return whether learning made a head more accurate. One with a new class always counts.
 
-    A head that is often wrong may be right as often: of few labels, those kept back are missed, and it gets them all.
+    With few labels, a head that is often wrong may come out even, as it misses those held out for testing.
     """
     if labelled.logits.shape[1] < labelled.classes:
         return True
@@ -317,7 +317,7 @@ def _is_gain(trial: _Trial, labelled: Labelled) -> bool:
 
 
 def _narrow(lesson: Lesson, trials: Mapping[str, _Trial]) -> Lesson:
-    """Return the lesson with the labels of the photos alone on which heads were tested."""
+    """Return the lesson with only the labels of the photos on which heads were tested."""
     targets = {
         column: np.where(trial.tested, lesson.targets[column], NO_LABEL) for column, trial in trials.items()
     }
@@ -331,7 +331,7 @@ def _take(labelled: Labelled, chosen: Bools) -> Labelled:
 
 
 def _mean_lost(lost: Mapping[str, float | None], heads: int) -> float:
-    """Return the mean loss of the heads in points; one that could not be measured counts as the worst of the others."""
+    """Return the mean loss of the heads in points. One that could not be measured counts as the worst of the others."""
     measured = [points for points in lost.values() if points is not None]
     worst = max(measured, default=0.0)
     return sum(worst if points is None else points for points in lost.values()) / heads
@@ -342,7 +342,7 @@ def _missing(card: Card) -> str:
 
 
 def _with_heads(card: Card, lesson: Lesson, gained: set[str]) -> Card:
-    """Return the card with the classes that are learnt, its golden answers left out: they are another model's now."""
+    """Return the card with the learned classes, without golden logits, which are another model's now."""
     heads = [
         replace(head, classes=lesson.classes[head.column]) if head.column in gained else head
         for head in card.heads
@@ -360,9 +360,9 @@ def _calibrate(
     gained: set[str],
     target_accuracy: float | None,
 ) -> Card:
-    """Return the card with confidences and thresholds by answers to photos that the heads did not learn from.
+    """Return the card with confidences and thresholds calibrated on photos that the heads did not learn from.
 
-    Heads that did not change, and those without labels, keep theirs.
+    Unchanged heads, and those without labels, keep theirs.
     """
     unknown = np.full(len(next(iter(outputs.values()))), NO_LABEL, np.int64)
     targets = {head.column: lesson.targets.get(head.column, unknown) for head in card.heads}
@@ -390,7 +390,7 @@ def _calibrate(
 def _draw(
     most: int, outputs: Mapping[str, Floats], targets: Mapping[str, Ints]
 ) -> tuple[dict[str, Floats], dict[str, Ints]]:
-    """Return so many labelled rows, drawn: a temperature is one number, and thousands of photos tell no more of it."""
+    """Draw up to this many labelled rows: a temperature is one number, and thousands of photos do not improve it."""
     labelled = np.flatnonzero(np.any([values != NO_LABEL for values in targets.values()], axis=0))
     rows = np.sort(np.random.default_rng(0).permutation(labelled)[:most])
     return (

@@ -1,4 +1,4 @@
-"""Decisions of people: read and written as a table and as Label Studio's JSON, and how far two reviewers agree.
+"""People's decisions as a table and as Label Studio's JSON, and the agreement of two reviewers.
 
 Label Studio's format: https://labelstud.io/guide/task_format.html. A task's `data` names the photo, each of its
 `annotations` is one reviewer's, and each of an annotation's results is one choice: `from_name` is the attribute.
@@ -23,7 +23,7 @@ _TO_NAME: Final = "image"
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a person said of a photo: its label in a column. `decided` is an ISO time; empty if nobody noted it."""
+    """A person's label for a photo in a column. `decided` is an ISO time; empty if unknown."""
 
     photo: str
     column: str
@@ -33,9 +33,9 @@ class Decision:
 
 
 def read_decisions(path: Path) -> list[Decision]:
-    """Read decisions: a JSON file as Label Studio exports it, or a table with the columns `COLUMNS`.
+    """Read decisions: a JSON file exported by Label Studio, or a table with the columns `COLUMNS`.
 
-    Raises `TableError` for a file that is neither.
+    Raises `TableError` for any other file.
     """
     if path.suffix.lower() == ".json":
         return _read_label_studio(path)
@@ -52,7 +52,7 @@ def read_decisions(path: Path) -> list[Decision]:
 
 
 def is_decisions(path: Path) -> bool:
-    """Return whether a file holds decisions: Label Studio's JSON, or a table with attributes and labels in columns."""
+    """Return whether a file has decisions: Label Studio's JSON, or a table with attributes and labels in columns."""
     if path.suffix.lower() == ".json":
         return True
     try:
@@ -62,7 +62,7 @@ def is_decisions(path: Path) -> bool:
 
 
 def write_decisions(decisions: Iterable[Decision], path: Path) -> None:
-    """Write decisions, whole or not at all: for Label Studio where the name ends in `.json`, else as CSV.
+    """Write decisions, whole or not at all: for Label Studio if the name ends in `.json`, else as CSV.
 
     Raises `CatalogueError` if the file cannot be written.
     """
@@ -78,7 +78,7 @@ def write_decisions(decisions: Iterable[Decision], path: Path) -> None:
 
 
 def render_label_studio(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
-    """Return tasks of Label Studio with a photo's decisions as its annotations, one for each reviewer."""
+    """Return Label Studio tasks with a photo's decisions as annotations, one for each reviewer."""
     by_photo: dict[str, dict[str, list[Decision]]] = {}
     for decision in decisions:
         by_photo.setdefault(decision.photo, {}).setdefault(decision.reviewer, []).append(decision)
@@ -93,7 +93,7 @@ def render_label_studio(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
 
 
 def labelling_config(classes: Mapping[str, Sequence[str]]) -> str:
-    """Return the labelling interface for Label Studio in which these columns can be decided."""
+    """Return the Label Studio labelling interface for deciding these columns."""
     from xml.etree import ElementTree as ET  # noqa: PLC0415 - writes only what is hangtag's own
 
     view = ET.Element("View")
@@ -108,7 +108,7 @@ def labelling_config(classes: Mapping[str, Sequence[str]]) -> str:
 
 
 def merge_decisions(decisions: Iterable[Decision]) -> dict[str, dict[str, str]]:
-    """Return the label of each photo by column: the latest decision counts, of equally old ones the last."""
+    """Return the label of each photo by column: the latest decision, or the last one if times are equal."""
     latest: dict[tuple[str, str], Decision] = {}
     for decision in decisions:
         key = (decision.photo, decision.column)
@@ -122,10 +122,10 @@ def merge_decisions(decisions: Iterable[Decision]) -> dict[str, dict[str, str]]:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How far two reviewers agree in a column.
+    """The agreement of two reviewers in a column.
 
-    `photos` is how many both decided, `agreed` the share of equal labels, `kappa` that beyond chance: 1 is perfect, 0
-    what chance alone gives; None if both gave one and the same label to all.
+    `photos` is how many both decided, `agreed` the share of equal labels, and `kappa` the agreement beyond chance: 1 is
+    perfect, 0 is chance; None if both gave the same single label to all.
     """
 
     column: str
@@ -136,7 +136,7 @@ class Agreement:
 
 
 def measure_agreement(decisions: Iterable[Decision]) -> list[Agreement]:
-    """Return how far reviewers agree, for each pair that decided the same photos in a column (Cohen, 1960)."""
+    """Return the agreement of reviewers, for each pair that decided the same photos in a column (Cohen, 1960)."""
     said: dict[str, dict[str, dict[str, str]]] = {}
     for found in decisions:
         said.setdefault(found.column, {}).setdefault(found.reviewer, {})[found.photo] = found.label
@@ -203,7 +203,7 @@ def _read_label_studio(path: Path) -> list[Decision]:
 
 
 def _read_task(task: Mapping[str, Any]) -> Iterable[Decision]:
-    """Yield what each annotation of a task says; cancelled ones, and results other than choices, say nothing."""
+    """Yield the labels in each annotation of a task, ignoring cancelled ones and results other than choices."""
     photo = _find_photo(task["data"])
     for annotation in task.get("annotations", []):
         if annotation.get("was_cancelled"):
@@ -224,7 +224,7 @@ def _find_photo(data: Mapping[str, Any]) -> str:
 
 
 def _read_reviewer(completed_by: object) -> str:
-    """Return who made an annotation: exports name a user by number or describe the whole user."""
+    """Return who made an annotation. Exports identify a user by number or describe the whole user."""
     if isinstance(completed_by, Mapping):
         return str(completed_by.get("email") or completed_by.get("id") or "")
     return "" if completed_by is None else str(completed_by)

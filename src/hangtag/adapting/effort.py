@@ -1,7 +1,7 @@
-"""How good a model is in a shop, told by checks that nobody chose, and how many more it needs.
+"""How good a model is in a shop, measured on random checks, and how many more checks it needs.
 
-Only photos drawn at random count: those that were suggested are the hard ones, and those that a person picked are
-anything. `draw_control` draws them among all photos, whatever the model says of them.
+Only photos drawn at random count: suggested ones are the hard ones, and those that a person picked may be anything.
+`draw_control` draws them among all photos, regardless of the model's predictions.
 """
 
 import hashlib
@@ -18,13 +18,13 @@ Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
 CONTROL_SHARE: Final = 0.05
-"""The share of photos that are checked for the figures alone."""
+"""The share of photos that are checked only for measuring."""
 
 FEWEST_POINTS: Final = 3
-"""A learning curve with fewer points tells nothing of its end."""
+"""A learning curve with fewer points cannot be extrapolated."""
 
 _FARTHEST: Final = 20
-"""Beyond so many times the labels seen, a curve is a guess."""
+"""Beyond this many times the labels seen so far, extrapolating a curve is a guess."""
 
 _DIGEST_BYTES: Final = 8
 _STEEPNESS: Final = np.linspace(0.1, 1.5, 29)
@@ -33,7 +33,7 @@ _FLOORS: Final = 40
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """How often labels are right: `share` of `checked`, 0 to 1, and its 95 % interval."""
+    """The share of right labels among `checked`, 0 to 1, and its 95 % interval."""
 
     checked: int
     share: float
@@ -41,10 +41,10 @@ class Accuracy:
 
 
 def draw_control(names: Sequence[str], share: float = CONTROL_SHARE, seed: str = "") -> Ints:
-    """Return the positions of the photos that are checked for the figures, in the order in which to check them.
+    """Return the positions of the control photos, in the order in which to check them.
 
-    The same name is always drawn, or never, and in the same order. So photos that join later change nothing, and nobody
-    can draw again until the figures please.
+    A name is either always drawn or never, and the order never changes. So photos that are added later change nothing,
+    and nobody can redraw until the figures look good.
     """
     digests = [
         int.from_bytes(hashlib.blake2b(f"{seed}\0{name}".encode(), digest_size=_DIGEST_BYTES).digest())
@@ -56,7 +56,7 @@ def draw_control(names: Sequence[str], share: float = CONTROL_SHARE, seed: str =
 
 
 def measure_accuracy(hits: Bools) -> Accuracy | None:
-    """Return how often labels of randomly drawn photos were right, (n,); None of no photo."""
+    """Return the accuracy on randomly drawn photos, from hits (n,); None for no photos."""
     if not len(hits):
         return None
     right = int(hits.sum())
@@ -64,11 +64,11 @@ def measure_accuracy(hits: Bools) -> Accuracy | None:
 
 
 def estimate_labels(curve: Mapping[int, float], target: float) -> int | None:
-    """Return how many labels a model needs in all to be right as often as `target`, 0 to 1.
+    """Return how many labels a model needs in total to reach the accuracy `target`, 0 to 1.
 
-    `curve` holds accuracies, 0 to 1, by the number of labels. The error is taken to fall as a power of the labels
+    `curve` holds accuracies, 0 to 1, by the number of labels. The error is assumed to fall as a power of the labels
     towards a floor (Cortes et al.: Learning Curves, NIPS 1993). None if the curve is too short, or does not reach
-    the target within twenty times the labels that it has.
+    the target within twenty times its labels.
     """
     if len(curve) < FEWEST_POINTS:
         return None
@@ -87,8 +87,10 @@ def estimate_labels(curve: Mapping[int, float], target: float) -> int | None:
 def _fit_power(
     counts: npt.NDArray[np.float64], errors: npt.NDArray[np.float64]
 ) -> tuple[float, float, float]:
-    """Return floor, factor and power of `floor + factor * counts ** -power` that is closest to the errors."""
-    weights = np.sqrt(counts)  # errors of more labels are known better, and say more of the end
+    """Return floor, factor and power of the function `floor + factor * counts ** -power` that fits the errors best."""
+    weights = np.sqrt(
+        counts
+    )  # errors measured with more labels are more precise, and closer to the end of the curve
     best = (np.inf, 0.0, 0.0, 1.0)
     for power in _STEEPNESS:
         falling = counts**-power

@@ -1,4 +1,4 @@
-"""What a shop's people said of its photos, in the shape that heads learn from."""
+"""People's labels for a shop's photos, in the form that heads learn from."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -19,10 +19,10 @@ Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
 FEWEST_OF_NEW: Final = 3
-"""A class that the model does not know is learned from this many examples on."""
+"""The smallest number of examples from which a new class is learned."""
 
 FEWEST_LABELS: Final = 10
-"""With fewer labels in a column its head stays unchanged."""
+"""With fewer labels in a column, its head stays unchanged."""
 
 _ALIKE: Final = 0.985
 _COMPARED_AT_ONCE: Final = 2048
@@ -34,10 +34,10 @@ _LARGEST_SHARE: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Labelled photos of a shop: what the model gives for them, and what people said.
+    """Labelled photos of a shop: the model's outputs and people's labels.
 
-    `outputs` holds what the bundle's graph gives for n photos, by output, among it the embedding. `labels` holds n
-    labels by column, None if nothing was said; a column that the model does not have is a new attribute.
+    `outputs` holds the bundle's outputs for n photos by name, including the embedding. `labels` holds n labels by
+    column, None where there is none; a column that the model does not have is a new attribute.
     """
 
     outputs: Mapping[str, Floats]
@@ -54,9 +54,10 @@ class Examples:
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """What should be learnt: the classes of each column, the model's own first, and n class indices by column.
+    """What to learn: the classes of each column, the model's own first, and n class indices by column.
 
-    `targets` hold `NO_LABEL` where nothing was said. `left_out` counts, by column and label, what has too few examples.
+    `targets` is `NO_LABEL` where there is no label. `left_out` counts, by column and label, those with too few
+    examples.
     """
 
     classes: Mapping[str, tuple[str, ...]]
@@ -66,7 +67,7 @@ class Lesson:
 
 
 def plan_lesson(card: Card, examples: Examples) -> Lesson:
-    """Return what a model can learn from examples; columns with too few labels are not in it.
+    """Return what a model can learn from examples, leaving out columns with too few labels.
 
     Raises `UsageError` if there is nothing to learn.
     """
@@ -94,9 +95,9 @@ def plan_lesson(card: Card, examples: Examples) -> Lesson:
 
 
 def group_alike(embedding: Floats) -> Ints:
-    """Return a group for each photo, (n,): near-identical photos share one, so that none is tested on its twin.
+    """Return a group for each photo, (n,). Near-identical photos share one, so that none is tested on its twin.
 
-    Where very many look alike, that is how the shop takes photos, and each is a group of its own.
+    If very many photos look alike, that is the shop's style, and each photo is a group by itself.
     """
     rows = embedding - embedding.mean(axis=0)
     if len(rows) > _FEW:
@@ -118,7 +119,7 @@ def group_alike(embedding: Floats) -> Ints:
 def extend_statistics(
     statistics: EmbeddingStatistics, embedding: Floats, lesson: Lesson, gained: set[str]
 ) -> EmbeddingStatistics:
-    """Return the statistics with the classes that were learnt: their means, and how many examples they had."""
+    """Return the statistics with the learned classes added: their means, and their numbers of examples."""
     means, counts = dict(statistics.class_means), dict(statistics.counts)
     for column in gained:
         known = len(counts.get(column, ()))
@@ -135,9 +136,9 @@ def extend_statistics(
 
 
 def _with_parents(card: Card, examples: Examples) -> dict[str, list[str | None]]:
-    """Return the labels, and for each leaf the levels above it, where nothing else was said of them.
+    """Return the labels, with the parent levels of each leaf filled in where they are missing.
 
-    A leaf that the taxonomy does not have hangs where the model puts most of its examples.
+    A leaf that the taxonomy does not have gets the parents that the model predicts for most of its examples.
     """
     labels = {column: list(said) for column, said in examples.labels.items()}
     levels = [level for level in card.taxonomy.levels if level in card.columns]
@@ -179,9 +180,9 @@ def _names(card: Card, column: str, indices: Ints) -> list[str]:
 def _extend_taxonomy(
     card: Card, classes: Mapping[str, tuple[str, ...]], labels: Mapping[str, Sequence[str | None]]
 ) -> Taxonomy:
-    """Return the taxonomy with the paths that the examples show beside those that it has.
+    """Return the taxonomy extended by the paths in the examples.
 
-    The model may answer some levels only; a new path has the others from the known path that is most like it.
+    If the model has only some of the levels, a new path takes the others from the most similar known path.
     """
     levels = card.taxonomy.levels
     places = [place for place, level in enumerate(levels) if level in card.columns and level in labels]

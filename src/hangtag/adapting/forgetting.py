@@ -1,4 +1,4 @@
-"""What a model loses at home when it learns a shop, told by the statistics of the photos that it learned from."""
+"""What a model loses on its original photos when it learns a shop, estimated from their statistics."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,13 +12,13 @@ from hangtag.bundle.heads import GraphHeads, HeadShift
 from hangtag.bundle.statistics import EmbeddingStatistics
 
 ALLOWED_POINTS: Final = 0.3
-"""How many points a head that is not the leaf of the category may lose at home before it is held harder."""
+"""How many points a head other than the leaf of the category may lose before the penalty is increased."""
 
 TOLD_POINTS: Final = 0.6
-"""From which loss of drawn embeddings on, of the mean of the heads, the user is told.
+"""The mean loss of the heads on drawn embeddings from which the user is warned.
 
-Real photos should not lose more than 0.3 untold. On the two shops measured they lost less than drawn embeddings in the
-mean, but single heads lost more (`docs/decisions/0020-adapting.md`).
+Real photos should not lose more than 0.3 without a warning. In two shops, they lost less than drawn embeddings on
+average, but single heads lost more (`docs/decisions/0020-adapting.md`).
 """
 
 _DRAWN: Final = 2000
@@ -29,7 +29,7 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class _Home:
-    """Embeddings (m, d) as base photos of a column have them, their true classes, and what the head answers."""
+    """Embeddings (m, d) distributed like a column's base photos, their true classes, and the head's logits."""
 
     rows: Floats
     labels: npt.NDArray[np.int64]
@@ -37,10 +37,11 @@ class _Home:
 
 
 class HomeCheck:
-    """Measures what shifts cost at home. No base photo is needed.
+    """Measures what shifts cost on the base's photos, without any of these photos.
 
-    Embeddings are drawn from the normal distributions that the statistics describe, one around each class's mean, and a
-    head answers them as it was and as it is. A head that sees more than the embedding cannot answer them.
+    Embeddings are drawn from the normal distributions that the statistics describe, one around each class's mean, and
+    the head is applied before and after the shift. This does not work for a head that has other inputs than the
+    embedding.
     """
 
     def __init__(self, statistics: EmbeddingStatistics, heads: GraphHeads, metric: BaseMetric) -> None:
@@ -54,7 +55,7 @@ class HomeCheck:
         return _Noise(self._metric.variances, self._metric.axes)
 
     def lost_points(self, column: str, shift: HeadShift) -> float | None:
-        """Return by how many points a head is right less often at home; None if that cannot be told."""
+        """Return by how many points a head's accuracy on the base's photos falls; None if unknown."""
         if column not in self._drawn:
             self._drawn[column] = self._draw(column)
         home = self._drawn[column]
@@ -82,11 +83,11 @@ class HomeCheck:
 
 
 class _Noise:
-    """Draws that vary as embeddings do around their classes' means. Columns share what is expensive.
+    """Samples that vary like embeddings around their classes' means. Columns share the expensive parts.
 
-    With the covariance C and the part B'B of it that lies between the classes, C - B'B = S (I - U l U') S, where S is
-    the square root of C, and U and l are the axes of S^-1 B'B S^-1. So draws for a column are those for all embeddings
-    with their parts along a few axes made smaller. An l above 1, which rounding gives, counts as 1.
+    With the covariance C and its between-class part B'B, C - B'B = S (I - U l U') S, where S is the square root of C,
+    and U and l are the axes of S^-1 B'B S^-1. So samples for a column are those for all embeddings with their parts
+    along a few axes reduced. An l above 1, due to rounding, counts as 1.
     """
 
     def __init__(self, variances: Floats, axes: Floats) -> None:
@@ -97,7 +98,7 @@ class _Noise:
         self._noise: Floats = (self._drawn * self._spread) @ self._axes.T
 
     def within(self, between: npt.NDArray[np.floating]) -> Floats:
-        """Return draws (m, d); `between` (classes, d) is B."""
+        """Return samples (m, d); `between` (classes, d) is B."""
         whitened = (between @ self._axes / self._spread).astype(np.float32)
         values, turned = np.linalg.eigh(whitened @ whitened.T)
         kept = values > 1e-6 * max(float(values[-1]), 1e-12)

@@ -1,9 +1,9 @@
-"""Which photos to check next, so that a model learns most from each check.
+"""Choosing which photos to check next, so that a model learns most from each check.
 
 First every kind of photo is covered: the typical photo of each cluster of embeddings (Hacohen, Dekel, Weinshall: Active
-Learning on a Budget, ICML 2022). Then photos are asked for that the model is uncertain of, different ones at a time
-(Ash et al.: Deep Batch Active Learning by Diverse, Uncertain Gradient Lower Bounds, ICLR 2020). Near-identical photos
-are asked for once. Measured in `docs/decisions/`.
+Learning on a Budget, ICML 2022). Then come photos that the model is uncertain of, diverse ones at a time (Ash et al.:
+Deep Batch Active Learning by Diverse, Uncertain Gradient Lower Bounds, ICLR 2020). Of near-identical photos, only one
+is suggested. Measured in `docs/decisions/`.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ Ints = npt.NDArray[np.int64]
 Why = Literal["kind", "doubt"]
 
 COVERED: Final = 6
-"""So many times as many checks as there are kinds of labels are spent on covering kinds of photos."""
+"""How many checks, relative to the number of labels, are spent on covering kinds of photos."""
 
 _DIMENSIONS: Final = 48
 _NEIGHBOURS: Final = 10
@@ -32,14 +32,14 @@ _COMPARED_AT_ONCE: Final = 1024
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """A photo to check, by its position, and the positions of those that look the same and can be settled with it."""
+    """A photo to check, by position, and the positions of those that look the same and can be settled with it."""
 
     photo: int
     alike: tuple[int, ...]
 
 
 class Suggester:
-    """Chooses among n photos. What depends on the photos alone is computed once."""
+    """Chooses among n photos. What depends only on the photos is computed once."""
 
     def __init__(self, embedding: Floats) -> None:
         self.groups = group_alike(embedding)
@@ -49,14 +49,14 @@ class Suggester:
     def suggest(self, probabilities: Floats, checked: Ints, count: int) -> list[Suggestion]:
         """Return what to check next, the most useful first: up to `count` photos.
 
-        `probabilities` (n, classes) are the model's now, `checked` the positions of photos that were checked.
+        `probabilities` (n, classes) are the model's current ones, `checked` the positions of checked photos.
         """
         return self.suggest_with_reason(probabilities, checked, count)[0]
 
     def suggest_with_reason(
         self, probabilities: Floats, checked: Ints, count: int
     ) -> tuple[list[Suggestion], Why]:
-        """Return what `suggest` does, and why: because kinds of photos are not covered yet, or because of doubt."""
+        """Return the result of `suggest`, and why: kinds of photos are not covered yet, or the model is in doubt."""
         settled = np.isin(self.groups, self.groups[checked])
         first_of_group = np.unique(self.groups, return_index=True)[1]
         open_ = first_of_group[~settled[first_of_group]]
@@ -73,7 +73,7 @@ class Suggester:
         return found, "kind" if is_covering else "doubt"
 
     def _cover(self, open_: Ints, doubt: Floats, checked: Ints, count: int) -> Ints:
-        """Return the typical photos of clusters in which nothing was checked, those of large clusters first."""
+        """Return the typical photos of clusters without a check, those of large clusters first."""
         clusters = min(len(checked) + count, len(open_) + len(checked))
         rows = np.concatenate([checked, open_])
         belongs = _cluster(self._points[rows], clusters)
@@ -100,7 +100,7 @@ class Suggester:
         belongs = _cluster(self._points[open_[candidates]], min(count, len(candidates)))
         first = np.unique(belongs, return_index=True)[
             1
-        ]  # candidates are sorted: the first of a cluster is its best
+        ]  # candidates are sorted, so the first of a cluster is its best
         chosen = [*np.sort(first), *np.setdiff1d(np.arange(len(candidates)), first)][:count]
         return open_[candidates[np.array(chosen, np.int64)]]
 
@@ -110,7 +110,7 @@ class Suggester:
 
 
 def _reduce(embedding: Floats) -> Floats:
-    """Return points (n, k) on a sphere: the main axes of the photos."""
+    """Return points (n, k) on a sphere: the photos' principal components."""
     rows = embedding - embedding.mean(axis=0)
     axes = np.linalg.eigh(rows.T @ rows).eigenvectors
     points: Floats = (rows @ axes[:, -_DIMENSIONS:]).astype(np.float32)
@@ -119,7 +119,7 @@ def _reduce(embedding: Floats) -> Floats:
 
 
 def _typicality(points: Floats) -> Floats:
-    """Return how close the nearest photos are to each photo, (n,): 1 is the most typical."""
+    """Return how close each photo's nearest neighbours are, (n,): 1 is the most typical."""
     found: Floats = np.empty(len(points), np.float32)
     neighbours = min(_NEIGHBOURS, len(points) - 1)
     if neighbours < 1:
@@ -134,7 +134,7 @@ def _typicality(points: Floats) -> Floats:
 
 
 def _cluster(points: Floats, count: int) -> Ints:
-    """Return the cluster of each point, (n,): k-means from far-apart points on (Arthur, Vassilvitskii 2007)."""
+    """Return the cluster of each point, (n,): k-means with k-means++ seeding (Arthur, Vassilvitskii 2007)."""
     dice = np.random.default_rng(0)
     centres = points[[dice.integers(len(points))]]
     distance = np.maximum(1 - points @ centres[0], 0)

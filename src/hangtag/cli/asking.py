@@ -23,7 +23,7 @@ from hangtag.pipelines.custom import Answers, Questions
 SKIP: Final = "-"
 BACK: Final = "<"
 LISTED: Final = 12
-"""How many labels are listed where an answer could mean several."""
+"""How many labels are listed if an answer is ambiguous."""
 
 LIKELY: Final = 0.01
 """The lowest confidence (0 to 1) of a proposal that is listed; the first one always is."""
@@ -36,7 +36,9 @@ HELP: Final = (
 
 COLUMNS: Final = 36
 MAX_ROWS: Final = 24
-_UPPER_HALF: Final = "▀"  # its own colour above, the background's below: two pixels in a character
+_UPPER_HALF: Final = (
+    "▀"  # its foreground colours the upper half, its background the lower: two pixels per character
+)
 
 
 class GoBack(Exception):  # noqa: N818 - a request, not an error
@@ -95,7 +97,7 @@ class Asker:
         return [label.value for label in likely]
 
     def _check(self, column: str, answer: str) -> CheckedLabels | None:
-        """Return the labels that an answer means; print why and return None if it is no label or ambiguous."""
+        """Return the labels for an answer. If it is invalid or ambiguous, print why and return None."""
         words, names = self._words(column), []
         parts = (
             [answer] if complete_word(answer, words) else answer.replace(SEPARATOR.strip(), "/").split("/")
@@ -115,7 +117,7 @@ class Asker:
         return checked
 
     def _words(self, column: str) -> list[str]:
-        """Return the labels that answer a question for a column; every level answers for the category."""
+        """Return the labels that answer a question for a column. For the category, those of every level."""
         levels = reversed(self._known.levels) if self._is_level(column) else [column]
         return list(dict.fromkeys(label for level in levels for label in self._known.classes.get(level, ())))
 
@@ -180,7 +182,7 @@ def ask_for_labels(
 
 
 def _replace(labels: Labels, given: Labels, levels: Sequence[str]) -> Labels:
-    """Return labels updated with those given; a given category replaces all levels of the old one."""
+    """Return labels updated with those given. A given category replaces all levels of the old one."""
     is_category = any(level in given for level in levels)
     return {
         column: label for column, label in labels.items() if not (is_category and column in levels)

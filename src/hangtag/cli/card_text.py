@@ -1,4 +1,4 @@
-"""A model's card as a person reads it."""
+"""A model's card as text for people."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -18,7 +18,7 @@ _SHOWN_CLASSES: Final = 8
 
 
 def printable(text: str, style: str = "") -> Text:
-    """Return text of a model's file with control characters spelled out, so that it cannot steer the terminal."""
+    """Return text from a model's file with control characters escaped, so that it cannot control the terminal."""
     return Text(spell_out(text), style=style)
 
 
@@ -106,7 +106,7 @@ def _figure(value: float | None) -> str:
 
 
 def _describe_split(card: Card, split: str) -> str:
-    """Return a line for a split that the model was measured on, as far as the card knows it."""
+    """Return a line for a split that the model was measured on, as far as the card has the facts."""
     photos = card.figure(split, "photos", "labelled")
     counted = "" if photos is None else f"{photos:,} photos, "
     mean, together = card.figure(split, "mean_top1_accuracy"), card.figure(split, "all_right", "rate")

@@ -57,7 +57,7 @@ def _print_repairs(report: "CleanReport") -> None:
 
 
 MAX_COLUMNS: Final = 10
-"""A cross table with more columns is printed as a list; a file has it as it is."""
+"""A cross table with more columns is printed as a list. Files always have the table."""
 
 
 def count(
@@ -97,7 +97,7 @@ def _print_counts(counts: "pa.Table") -> None:
         is_text = str(field.type) == "string"
         table.add_column(Text(field.name), justify="left" if is_text else "right", no_wrap=not is_text)
     for row in counts.to_pylist():
-        # A Parquet file from elsewhere may hold characters that steer a terminal.
+        # A Parquet file from elsewhere may contain control characters.
         table.add_row(*(Text(drop_invisible(_show_count(value))) for value in row.values()))
     print_table(open_console(), table)
 

@@ -18,10 +18,10 @@ _ENDLESS: Final = 10_000
 
 
 class WholeConsole(Console):
-    """A console that never cuts a figure: a table that is too wide for the terminal is wrapped by the terminal."""
+    """A console that never cuts a number. A table that is too wide for the terminal is wrapped by it."""
 
     def print(self, *objects: Any, **options: Any) -> None:  # noqa: ANN401 - Rich's own signature
-        """Print, a table at least as wide as its `no_wrap` columns need."""
+        """Print. A table is at least as wide as its `no_wrap` columns need."""
         needed = max((self._least_width(table) for table in objects if isinstance(table, Table)), default=0)
         if needed <= self.width:
             super().print(*objects, **options)

@@ -26,15 +26,15 @@ _COMPLETION: Final = "_HANGTAG_COMPLETE"
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command: its name, what it does, and the module of `hangtag.cli` that holds it.
+    """A command: its name, its summary, and the module of `hangtag.cli` that holds it.
 
-    Its function, or its own `typer.Typer` where it has subcommands, carries the command's name.
+    The module has a function with the command's name, or a `typer.Typer` if there are subcommands.
     """
 
     name: str
     summary: str
     module: str = ""
-    """Empty if the module carries the command's name, too."""
+    """Empty if the module has the command's name, too."""
 
     def load(self) -> Callable[..., Any] | typer.Typer:
         """Import the command's module, which may take a moment, and return its function or subcommands."""
@@ -72,15 +72,15 @@ COMMANDS: Final = (
 
 
 def build_app(called: Collection[str]) -> typer.Typer:
-    """Build the command line. Only the commands in `called` are imported; the others are known by summary.
+    """Build the command line. Only the commands in `called` are imported; the others have just a summary.
 
-    That is what keeps `hangtag --help` instant, whatever the commands need.
+    This keeps `hangtag --help` instant, whatever the commands need.
     """
     app = typer.Typer(
         name="hangtag",
         help="Looks at product photos and writes the label that a shop needs, with an honest confidence.",
         no_args_is_help=True,
-        rich_markup_mode=None,  # importing Rich would take longer than the whole help may take
+        rich_markup_mode=None,  # importing Rich would take longer than showing the help
         pretty_exceptions_enable=False,
     )
     app.callback()(_global_options)
@@ -90,10 +90,10 @@ def build_app(called: Collection[str]) -> typer.Typer:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and leave with its exit status.
+    """Run the command line and exit with its status.
 
     0: done. 1: `hangtag check` found something, or the reader of the output closed the pipe. 2: the call or its input
-    is not usable. 3: done, with findings that the command describes. 130: interrupted.
+    is invalid. 3: done, with findings that the command describes. 130: interrupted.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
     _replace_what_cannot_be_shown()
@@ -115,14 +115,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _replace_what_cannot_be_shown() -> None:
-    """Print `?` for characters that standard output has no code for, as in a locale that is not UTF-8."""
+    """Print `?` for characters that standard output cannot encode, as in a locale that is not UTF-8."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace" if stream is sys.stdout else "backslashreplace")
 
 
 def _find_called(words: Sequence[str]) -> str:
-    """Return the name of the command that a command line calls, or that a shell asks to complete; empty for none."""
+    """Return the command that a command line calls, or that a shell asks to complete; empty for none."""
     if _COMPLETION in os.environ:  # zsh, fish and PowerShell set the first variable, bash the second
         typed = os.environ.get("_TYPER_COMPLETE_ARGS") or os.environ.get("COMP_WORDS", "")
         words = typed.split()[1:]
@@ -138,7 +138,7 @@ def _add(app: typer.Typer, command: Command, *, loaded: bool) -> None:
 
 
 def _not_loaded() -> None:
-    """Stand in for a command that was not called."""
+    """Do nothing, in place of a command that was not called."""
 
 
 def _show_version(value: bool) -> None:  # noqa: FBT001 - Typer passes an option's value by position
@@ -157,7 +157,7 @@ def _global_options(
 
 
 def _name_options(error: HangtagError, app: typer.Typer, called: str) -> str:
-    """Return what an error says, with each parameter of the Python API as the option of the command.
+    """Return an error's message, with parameters of the Python API replaced by the command's options.
 
     A message writes a parameter as `split_table`, or with a value, `resume=True`.
     """

@@ -90,7 +90,7 @@ def roll_back(
 
 
 def _find_version(models: "ShopModels", version: str) -> str:
-    """Return the id of a version that may be given by its name among the models."""
+    """Return the id of a version, which may be given by its model name."""
     items, _ = models.list_versions()
     return next((str(item["id"]) for item in items if item["model"] == version), version)
 
@@ -226,7 +226,7 @@ models.command("rollback")(roll_back)
 
 
 def _describe(path: Path) -> dict[str, Any]:
-    """Return what the list says of one file; a file that cannot be read is listed with the problem."""
+    """Return the list entry of a file. A file that cannot be read is listed with the problem."""
     from hangtag.bundle.file import read_card
     from hangtag.domain.errors import BundleError
 
@@ -246,7 +246,7 @@ def _describe(path: Path) -> dict[str, Any]:
 def _figures(card: "Card") -> dict[str, float]:
     """Return the top-1 accuracies on the test split in the card: of the key heads, and the mean of all.
 
-    Figures on photos that the model may have been trained on are left out: a card may come from anyone.
+    Figures on photos that the model may have been trained on are left out, since a card may come from anyone.
     """
     test = card.metrics.get("test")
     seen = test.get("seen_in_training") if isinstance(test, dict) else None

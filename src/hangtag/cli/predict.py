@@ -176,7 +176,7 @@ def predict(
     )
     view = _TerminalView()
     result = predict_table(options, view)
-    # The summary must not stand among the rows of a table on standard output.
+    # The summary must not appear among the rows of a table on standard output.
     is_piped = destination is not None and destination.is_standard_output
     console = view.messages if is_piped else open_console()
     print_summary(console, result.summary, result.damage, result.notes)
@@ -185,9 +185,9 @@ def predict(
 
 
 def _choose_start(output: "Output | None", *, resume: bool, retry_failed: bool, restart: bool) -> "Start":
-    """Return what happens to an earlier job for this output.
+    """Return what to do with an earlier job for this output.
 
-    Raises `UsageError` for options that contradict each other, or an output that is no job.
+    Raises `UsageError` for contradictory options, or an output that is not a job's.
     """
     from hangtag.labelling.plan import Start
 
@@ -205,7 +205,7 @@ def _choose_start(output: "Output | None", *, resume: bool, retry_failed: bool, 
 
 
 def _require_ray(engine: str, options: "Mapping[str, object]") -> None:
-    """Raise `UsageError` for an option that only Ray has, if the engine is another one."""
+    """Raise `UsageError` for a Ray-only option if the engine is another one."""
     given = [name for name, value in options.items() if value]
     if engine != "ray" and given:
         raise UsageError("this option needs --engine ray", where=given[0], fix="Add --engine ray.")

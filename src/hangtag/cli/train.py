@@ -212,7 +212,7 @@ def train(
 
 
 def _read_changes(given: list[str]) -> dict[str, object]:
-    """Read what --set changes in the recipe: values as TOML writes them, or else text without its quotes."""
+    """Parse the recipe values given with --set: values in TOML syntax, or else text without quotes."""
     import tomllib
 
     changes: dict[str, object] = {}
@@ -230,7 +230,7 @@ def _read_changes(given: list[str]) -> dict[str, object]:
 
 
 def _read_joins(given: list[str]) -> dict[str, Path | None]:
-    """Read where further sets are: by name, None for the custom set next to the catalogue."""
+    """Parse the paths of further sets: by name, None for the custom set next to the catalogue."""
     from hangtag.pipelines.train import CUSTOM
 
     places: dict[str, Path | None] = {}

@@ -22,7 +22,7 @@ _PUSHED_A_REQUEST: Final = 1000
 _PAUSE_S: Final = 0.5
 _QUIET_S: Final = 60.0
 _PASSING: Final = (None, HTTPStatus.SERVICE_UNAVAILABLE)
-"""The status of a service that is restarting: no response, or busy."""
+"""The statuses of a service that is restarting: no response, or busy."""
 
 _USER: Final = "X-Hangtag-User"
 _FORMATS: Final = ("csv", "xlsx", "jsonl", "parquet", "tsv")
@@ -30,7 +30,7 @@ _FORMATS: Final = ("csv", "xlsx", "jsonl", "parquet", "tsv")
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How many photos of a batch have no answer yet, how fast they get one, and how long that will take.
+    """How many photos of a batch have no labels yet, the current speed, and the estimated time left.
 
     `to_fetch` of them are still to be fetched from the addresses in the sheet.
     """
@@ -63,7 +63,7 @@ class Batch:
 
     @property
     def is_labelled(self) -> bool:
-        """Whether no photo gets a label any more: all have one, or the labelling failed or was stopped."""
+        """Whether labelling has ended: all photos are labelled, or it failed or was stopped."""
         return self.state in {"stopped", "ready", "failed"}
 
 
@@ -80,7 +80,7 @@ class BatchPhoto:
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """A label: what counts, the model's confidence (None if a person said something else), and by whom."""
+    """A label: the current value, the model's confidence (None if a person set another value), and by whom."""
 
     value: str
     confidence: float | None
@@ -150,9 +150,9 @@ class _ReceivedFiles:
 
 @dataclass(frozen=True, slots=True)
 class PushedLabel:
-    """What came of labels that were pushed: `changed`, `unchanged`, `conflict`, `refused` or `unknown`.
+    """The outcome of a pushed label: `changed`, `unchanged`, `conflict`, `refused` or `unknown`.
 
-    In a conflict, `by` said `value` meanwhile. `version` is that of the product now.
+    In a conflict, `by` set `value` meanwhile. `version` is the product's current version.
     """
 
     product: str | None
@@ -213,7 +213,7 @@ class BatchCalls:
         on_progress: Callable[[Batch], None] = lambda _batch: None,
         timeout_s: float | None = None,
     ) -> Batch:
-        """Wait until all photos of a batch have an answer, and return it. Survives a restart of the service.
+        """Wait until all photos of a batch are labelled, and return it. Survives a restart of the service.
 
         Raises `ServiceError` after `timeout_s`.
         """
@@ -237,7 +237,7 @@ class BatchCalls:
         """Yield the products of a batch, fetching one page at a time.
 
         The filters are `state`, `needs`, `path`, `flag`, `who`, `below`, `q`, `sort`, `descending` and any attribute,
-        as `gender="Women"`.
+        such as `gender="Women"`.
         """
         usual = {"state", "needs", "path", "flag", "who", "below", "q", "ids", "sort", "descending"}
         params = {
@@ -269,7 +269,7 @@ class BatchCalls:
         )
 
     def stop_labelling(self, batch_id: str) -> Batch:
-        """Stop labelling a batch. What is labelled stays; `resume_labelling` does the rest."""
+        """Stop labelling a batch. Existing labels stay; `resume_labelling` continues with the rest."""
         return self._connection.call(Batch, "PATCH", f"/batches/{batch_id}", json={"labelling": False})
 
     def resume_labelling(self, batch_id: str) -> Batch:
@@ -290,7 +290,7 @@ class BatchCalls:
     ) -> Path:
         """Write the products of a batch to a file, one row per `product` or `photo`. The extension chooses the format.
 
-        With a `template` (its name, or what its file holds), the file has what that says, and products that its
+        With a `template` (its name, or its content), the file has the template's columns, and products that its
         destination would refuse are left out. A failed download leaves no file. Raises `UsageError` for another ending,
         and `OSError` if the file cannot be written.
         """
@@ -310,10 +310,10 @@ class BatchCalls:
         return target
 
     def push_labels(self, batch_id: str, items: Sequence[Mapping[str, Any]]) -> list[PushedLabel]:
-        """Set labels of products by SKU (`key`) or id (`product`), and return what came of each, in their order.
+        """Set labels of products by SKU (`key`) or id (`product`), and return the outcomes, in order.
 
-        An item also has `labels` by attribute, and the `version` of the product that your system saw. What a person
-        said since is kept; without a version, whatever a person said.
+        An item also has `labels` by attribute, and the `version` of the product that your system saw. Later decisions
+        by people are kept; without a version, all of their decisions are.
         """
         results: list[PushedLabel] = []
         for start in range(0, len(items), _PUSHED_A_REQUEST):
@@ -332,5 +332,5 @@ class BatchCalls:
         return {} if self.user is None else {_USER: self.user}
 
     def _once(self) -> dict[str, str]:
-        """Return headers by which a call that is repeated is done once."""
+        """Return headers that make a repeated call take effect only once."""
         return self._who() | {"Idempotency-Key": uuid4().hex}

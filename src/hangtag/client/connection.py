@@ -38,11 +38,11 @@ class Connection:
         self._http.close()
 
     def call(self, kind: type[Value], method: str, address: str, **content: Any) -> Value:  # noqa: ANN401 - httpx's
-        """Send a request and return the response as a value; raises `ServiceError`."""
+        """Send a request and return the response as a value. Raises `ServiceError`."""
         return self.read(kind, self.send(method, address, **content))
 
     def read(self, kind: type[Value], response: httpx.Response) -> Value:
-        """Return a response as a value; raises `ServiceError` for one that is something else."""
+        """Return a response as a value. Raises `ServiceError` for an unexpected one."""
         try:
             return TypeAdapter(kind).validate_json(response.content)
         except ValidationError as error:
@@ -51,7 +51,7 @@ class Connection:
             raise self._error(f"unexpected response ({place}: {describe_invalid(found)})") from None
 
     def send(self, method: str, address: str, *, once: bool = False, **content: Any) -> httpx.Response:  # noqa: ANN401
-        """Send a request and return the response; raises `ServiceError`. Use `once` if it must not be repeated."""
+        """Send a request and return the response. Raises `ServiceError`. Use `once` if it must not be repeated."""
         attempts = 1 if once else self._attempts
         for attempt in range(attempts):
             response = self._send(method, address, content)
@@ -64,7 +64,7 @@ class Connection:
 
     @contextmanager
     def stream(self, method: str, address: str, **content: Any) -> Iterator[httpx.Response]:  # noqa: ANN401
-        """Yield the response to a request while it arrives; raises `ServiceError`."""
+        """Yield the response to a request while it arrives. Raises `ServiceError`."""
         try:
             with self._http.stream(method, address, **content) as response:
                 if response.is_error:
@@ -86,7 +86,7 @@ class Connection:
         try:
             problem = response.json()
             detail, code = str(problem["detail"]), str(problem["code"])
-        except (ValueError, KeyError, TypeError):  # not a response of the service, but of a proxy
+        except (ValueError, KeyError, TypeError):  # the response is from a proxy, not from the service
             raise self._error(
                 f"the service returned status {response.status_code}", status=response.status_code
             ) from None
@@ -100,7 +100,7 @@ class Connection:
 
 
 def _pause_asked_for(response: httpx.Response) -> float | None:
-    """Return the seconds of Retry-After if the service is busy, or gets too many requests; else None."""
+    """Return the seconds of Retry-After if the service is busy or gets too many requests; else None."""
     if response.status_code not in _BUSY:
         return None
     asked = response.headers.get("retry-after", "")

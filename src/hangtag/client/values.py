@@ -181,6 +181,6 @@ class Taxonomy:
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """The answer of the list of models."""
+    """The response with the list of models."""
 
     models: tuple[Model, ...]

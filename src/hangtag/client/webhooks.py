@@ -30,17 +30,16 @@ def make_secret() -> str:
 
 
 def sign_webhook(keys: Sequence[str], message: str, timestamp: int, body: bytes) -> dict[str, str]:
-    """Return the headers of a message that is signed with one secret or several."""
+    """Return the headers of a message signed with one or more secrets."""
     signatures = (f"{_VERSION},{_signature(key, message, str(timestamp), body)}" for key in keys)
     return {ID: message, TIMESTAMP: str(timestamp), SIGNATURE: " ".join(signatures)}
 
 
 def verify_webhook(secret: str, headers: Mapping[str, str], body: bytes, *, now: float | None = None) -> str:
-    """Return the id of a message that came from the service, in the last five minutes.
+    """Return the id of a message that the service sent in the last five minutes.
 
-    `body` is what arrived, byte for byte. Remember the ids: a message can come more than once. Raises `ServiceError`
-    for a message that is not signed with the secret, or too old.
-
+    `body` is the received body, byte for byte. Remember the ids: a message can arrive more than once. Raises
+    `ServiceError` for a message that is not signed with the secret, or is too old.
     >>> from hangtag.client import sign_webhook, verify_webhook
     >>> secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
     >>> headers = sign_webhook([secret], "msg_1", 1_600_000_000, b"{}")

@@ -1,1 +1,1 @@
-"""Learning: a store's checks go in, versions of a model that knows the shop come out, and labels change in place."""
+"""Learning: from a store's checks to shop models and updated labels."""

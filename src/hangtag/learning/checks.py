@@ -1,4 +1,4 @@
-"""What people checked in a store, as examples that heads learn from, and the random ones that only measure."""
+"""People's checks in a store: examples that heads learn from, and random ones that only measure."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -34,11 +34,11 @@ _TEACHING = ("set", "confirm")
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """The products of a base's batches that people checked.
+    """The checked products of a base's batches.
 
-    `learnt` are examples to learn from, `control` those that were drawn at random to measure with; either is None where
-    there are none. `batches` holds the id, name and number of learnt checks of each batch, `decision` the last decision
-    that is among them.
+    `learnt` are examples to learn from, `control` the random ones to measure with; either is None if there are none.
+    `batches` holds the id, name and number of learned checks of each batch, and `decision` is the last decision among
+    them.
     """
 
     learnt: Examples | None
@@ -54,7 +54,7 @@ class Checks:
 
 @dataclass(frozen=True, slots=True)
 class NewChecks:
-    """How many products were checked since something was learned from them, and how long nobody decided anything.
+    """How many products were checked since a version last learned, and how long ago the last decision was.
 
     `last` is the newest of these decisions, `learned` how many checks the newest version learned from.
     """
@@ -66,10 +66,10 @@ class NewChecks:
 
 
 def read_checks(store: Store, base: int) -> Checks:
-    """Return the checks of all batches that a base, or what was adapted from it, labels.
+    """Return the checks of all batches that a base, or a version adapted from it, labels.
 
-    Products of the control are never learned from. They measure only once all before them in their order are checked:
-    those that were looked at because they are doubtful would tell of the doubtful ones alone.
+    Control products are never learned from. They count only once all before them in their order are checked: otherwise
+    people would check the doubtful ones first, and the figures would describe only those.
     """
     with store.engine.connect() as connection:
         decision = connection.execute(select(func.max(DecisionRow.number))).scalar_one() or 0
@@ -96,7 +96,7 @@ def read_checks(store: Store, base: int) -> Checks:
 
 
 def read_control(connection: Connection, batch: int) -> list[int]:
-    """Return the products of a batch that measure, in the order in which they are checked."""
+    """Return the control products of a batch, in the order in which they are checked."""
     statement = (
         select(PhotoRow.product, PhotoRow.sha256)
         .join(ProductRow, ProductRow.number == PhotoRow.product)
@@ -162,7 +162,7 @@ def _read_checked(connection: Connection, base: int) -> Sequence[DatabaseRow[Any
 
 
 def take_checked(connection: Connection, drawn: Sequence[int]) -> list[int]:
-    """Return the products that were checked as a whole, up to the first one that was not."""
+    """Return the completely checked products, up to the first one that is not."""
     checked: set[int] = set()
     for part in iter_parts(drawn):
         statement = select(ProductRow.number).where(ProductRow.number.in_(part), ProductRow.checked)
@@ -174,7 +174,7 @@ def take_checked(connection: Connection, drawn: Sequence[int]) -> list[int]:
 def _build_examples(
     connection: Connection, labeller: Labeller, base: int, products: Sequence[DatabaseRow[Any]]
 ) -> Examples | None:
-    """Return what the base gives for products, the mean of their photos, with what people said of them."""
+    """Return a base's outputs for products, averaged over their photos, with people's labels."""
     found = read_outputs(connection, labeller, base, [row.number for row in products])
     if found is None:
         return None
@@ -191,7 +191,7 @@ def _build_examples(
 def read_outputs(
     connection: Connection, labeller: Labeller, base: int, products: Sequence[int]
 ) -> tuple[list[int], Mapping[str, Floats]] | None:
-    """Return those of the products that the base has answered, and what it gives for them: the mean of their photos.
+    """Return the products with outputs of the base, and these outputs averaged over their photos.
 
     None if there are none.
     """

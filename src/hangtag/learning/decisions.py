@@ -1,4 +1,4 @@
-"""What people decided in a store: exported and imported as a table or for Label Studio, and how far people agree."""
+"""Decisions in a store: exported and imported as a table or for Label Studio, and how far people agree."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ _SAYING: Final = ("set", "confirm", "undo", "redo")
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A product in its batch, by numbers, and the id of the batch."""
+    """A product and its batch, by number, and the id of the batch."""
 
     product: int
     batch: str
@@ -41,9 +41,9 @@ class DecisionFiles:
         self._decisions = decisions
 
     def read(self, batch_id: str | None = None) -> list[Decision]:
-        """Return what each person said last of each attribute of each product; the first photo stands for it.
+        """Return each person's last label for each attribute of each product, represented by its first photo.
 
-        What was undone is left out. Raises `NotStoredError` for a batch that does not exist.
+        Undone decisions are left out. Raises `NotStoredError` for an unknown batch.
         """
         with self._store.engine.connect() as connection:
             batch = None if batch_id is None else self._store.find_batch(connection, batch_id).number
@@ -58,11 +58,11 @@ class DecisionFiles:
         return list(said.values())
 
     def export(self, path: Path, batch_id: str | None = None) -> None:
-        """Write the decisions: for Label Studio where the name ends in `.json`, else as CSV."""
+        """Write the decisions: for Label Studio if the name ends in `.json`, else as CSV."""
         write_decisions(self.read(batch_id), path)
 
     def agreement(self) -> list[dict[str, Any]]:
-        """Return how far people agree on what two of them decided, by attribute: Cohen's kappa."""
+        """Return how far people agree on products that two of them decided, by attribute: Cohen's kappa."""
         return [
             {
                 "attribute": found.column,
@@ -75,10 +75,10 @@ class DecisionFiles:
         ]
 
     def take(self, path: Path, who: str | None, batch_id: str | None = None) -> dict[str, Any]:
-        """Apply the decisions of a file, and say what became of them. Lines are counted without the header.
+        """Apply the decisions in a file, and return the result. Lines are counted without the header.
 
-        A photo is found by its name; of a path or address, the last part may be enough. Raises `TableError` for a file
-        that holds no decisions, `NotStoredError` for a batch that does not exist.
+        A photo is found by name; for a path or address, the last part may be enough. Raises `TableError` for a file
+        without decisions, and `NotStoredError` for an unknown batch.
         """
         given = read_decisions(path)
         merged = merge_decisions(given)
@@ -116,7 +116,7 @@ class DecisionFiles:
     def _find_places(
         self, photos: Sequence[str], batch_id: str | None
     ) -> tuple[dict[str, "_Place | str"], dict[int, Mapping[str, str]]]:
-        """Return the product of each photo, or why there is none, and what was said of those products already."""
+        """Return the product of each photo, or why there is none, and the existing labels of these products."""
         with self._store.engine.connect() as connection:
             statement = (
                 select(PhotoRow.name, PhotoRow.product, BatchRow.id, ProductRow.said)
@@ -138,7 +138,7 @@ class DecisionFiles:
 
 
 def read_upload(path: Path, files: DecisionFiles, who: str | None, batch_id: str | None) -> dict[str, Any]:
-    """Apply a file that was uploaded, as `DecisionFiles.take`; a file that is none is an invalid field."""
+    """Apply an uploaded file, as `DecisionFiles.take`. An invalid file is reported as an invalid field."""
     try:
         return files.take(path, who, batch_id)
     except HangtagError as error:
@@ -163,7 +163,7 @@ def _last_part(name: str) -> str:
 
 
 def _read_log(connection: Connection, batch: int | None) -> list[tuple[tuple[str, str], int, dict[str, Any]]]:
-    """Return who said what, when, of which product, in order: the decisions that were not undone."""
+    """Return who set which label when, for which product, in order, without undone decisions."""
     statement = select(
         DecisionRow.number, DecisionRow.kind, DecisionRow.target, DecisionRow.who, DecisionRow.at
     ).where(DecisionRow.kind.in_(_SAYING))

@@ -1,4 +1,4 @@
-"""What a shop model is worth: on the shop's random checks, which it did not learn from, and at home."""
+"""The accuracy of a shop model: on the shop's random checks, which it did not learn from, and on the base's photos."""
 
 from collections.abc import Mapping
 from math import comb
@@ -16,7 +16,7 @@ from hangtag.inference.predictions import Floats
 from hangtag.inference.probabilities import PredictionBuilder
 
 SIGNIFICANT: Final = 0.05
-"""How likely a loss may be by chance to count."""
+"""The significance level: the probability that a loss this large is due to chance."""
 
 ALL_CLASSES: Final = "all classes"
 
@@ -26,7 +26,7 @@ Answers = Mapping[str, list[str | None]]
 
 
 def find_answers(card: Card, outputs: Mapping[str, Floats]) -> dict[str, list[str | None]]:
-    """Return the labels that a model with a card gives, by column, for what its graph gives."""
+    """Return the labels for a model's outputs, by column, given its card."""
     found = PredictionBuilder(card).build(outputs)
     return {column: found.labels(column) for column in found.columns}
 
@@ -36,7 +36,7 @@ def describe_figures(
 ) -> dict[str, Any]:
     """Return the figures of a shop model by column.
 
-    `answers` are those to the control: of the `base`, of what is in use `now`, and of the `new` model.
+    `answers` are the labels of the control products: by the `base`, by the model in use `now`, and by the `new` model.
     """
     figures: dict[str, Any] = {}
     for column in adapted.card.columns:
@@ -62,12 +62,12 @@ def describe_figures(
 
 
 def describe_forgetting(adapted: Adapted) -> dict[str, Any]:
-    """Return by how many points the mean of the heads falls on the base's photos, and whether that is much."""
+    """Return by how many points the mean accuracy falls on the base's photos, and whether that is much."""
     return {"mean_change": round(-adapted.forgotten, 3), "told": adapted.forgotten > TOLD_POINTS}
 
 
 def is_worse(losses: int, gains: int) -> bool:
-    """Return whether more answers were lost than gained, and that is hardly chance: the sign test, at one side."""
+    """Return whether significantly more labels were lost than gained (one-sided sign test)."""
     changed = losses + gains
     chance = sum(comb(changed, count) for count in range(losses, changed + 1)) / 2**changed
     return losses > gains and chance < SIGNIFICANT
@@ -111,7 +111,7 @@ def _describe_classes(labels: npt.NDArray[np.str_], right: Mapping[str, Bools]) 
 
 
 def _find_worse(labels: npt.NDArray[np.str_], right: Mapping[str, Bools]) -> list[str]:
-    """Return the classes that are right significantly less often than with what is in use now."""
+    """Return the classes that are significantly less accurate than with the model in use now."""
     now, new = right["now"], right["new"]
     places = {ALL_CLASSES: np.ones(len(labels), np.bool_)}
     places |= {name: labels == name for name in np.unique(labels).tolist()}

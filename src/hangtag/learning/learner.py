@@ -1,4 +1,4 @@
-"""A version of a shop model is made: from the checks of a store, in about a second, without decoding a photo."""
+"""Making a version of a shop model from the checks of a store, in about a second, without decoding a photo."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ from hangtag.store.tables import ModelRow
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """That a version be made of a base, given its number: called `name`, by `who`. `is_automatic` without a person."""
+class LearningRequest:
+    """A request to make a version of a base, given its number. `is_automatic`: no person asked for it."""
 
     base: int
     name: str | None = None
@@ -31,7 +31,7 @@ class Wish:
 
 
 class Learner:
-    """Makes versions of shop models. `find_bundle(id)` gives the file of a base by its id."""
+    """Makes versions of shop models. `find_bundle(id)` returns a base's file by id."""
 
     def __init__(self, store: Store, models: ShopModels, find_bundle: Callable[[str], Path]) -> None:
         self._store = store
@@ -39,20 +39,20 @@ class Learner:
         self._find_bundle = find_bundle
         self._adapters: dict[str, Adapter] = {}
 
-    def learn(self, wish: Wish) -> str:
+    def learn(self, request: LearningRequest) -> str:
         """Make a candidate from all checks of a base, and return its id.
 
         Raises `UsageError` if there is too little to learn from, and `BundleError` for a base that cannot be adapted.
         """
-        adapter = self._find_adapter(wish.base)
-        checks = read_checks(self._store, wish.base)
+        adapter = self._find_adapter(request.base)
+        checks = read_checks(self._store, request.base)
         if checks.learnt is None:
             raise ConflictError("there are no checks to learn from yet")
         with self._store.engine.connect() as connection:
-            last = select(func.max(ShopModelRow.version)).where(ShopModelRow.base == wish.base)
+            last = select(func.max(ShopModelRow.version)).where(ShopModelRow.base == request.base)
             version = (connection.execute(last).scalar_one() or 0) + 1
         card = adapter.bundle.card
-        name = wish.name or f"{card.name}, version {version} of the shop"
+        name = request.name or f"{card.name}, version {version} of the shop"
         adapted = adapter.adapt(checks.learnt, name, learnt_from=[batch["name"] for batch in checks.batches])
         draft = self._models.folder.draft()
         try:
@@ -62,15 +62,15 @@ class Learner:
         finally:
             draft.unlink(missing_ok=True)
         new = NewShopModel(
-            base=wish.base,
+            base=request.base,
             sha256=sha256,
             size_bytes=size,
             card=written,
-            created_by=wish.who,
-            automatic=wish.is_automatic,
+            created_by=request.who,
+            automatic=request.is_automatic,
             decision=checks.decision,
             learnt_from=_describe_source(checks, adapted),
-            figures=self._measure(wish.base, adapter, adapted, checks.control),
+            figures=self._measure(request.base, adapter, adapted, checks.control),
             forgetting=describe_forgetting(adapted),
         )
         return self._models.add(new, name)

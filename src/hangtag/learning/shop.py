@@ -1,4 +1,4 @@
-"""What hangtag knows of a shop: how good its labels are there, how they changed over the weeks, what it learnt."""
+"""What hangtag knows about a shop: the accuracy there, its trend over the weeks, and what was learned."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -14,8 +14,8 @@ from hangtag.adapting.examples import FEWEST_LABELS
 from hangtag.domain.errors import ConflictError, InvalidField, InvalidFieldsError, NotStoredError
 from hangtag.domain.prediction import Flag
 from hangtag.learning.checks import find_new_checks, read_control, take_checked
-from hangtag.learning.learner import Wish
-from hangtag.learning.settings import LearningSettings, add_wish, read_settings, write_settings
+from hangtag.learning.learner import LearningRequest
+from hangtag.learning.settings import LearningSettings, add_request, read_settings, write_settings
 from hangtag.learning.suggestions import Suggestions
 from hangtag.learning.worker import LearningWorker
 from hangtag.store.database import writing
@@ -41,7 +41,7 @@ class Shop:
         self._worker = worker
 
     def describe(self) -> dict[str, Any]:
-        """Return the settings, what is in use, what was learnt last, and the figures of the random checks."""
+        """Return the settings, what is in use, what was learned last, and the figures of the random checks."""
         learning = self._worker.learning
         with self._store.engine.connect() as connection:
             settings = read_settings(connection)
@@ -63,7 +63,7 @@ class Shop:
         }
 
     def change(self, *, enabled: bool | None = None, learn_after: int | None = None) -> dict[str, Any]:
-        """Change the settings. Raises `InvalidFieldsError` for a number of checks that is none."""
+        """Change the settings. Raises `InvalidFieldsError` for an invalid number of checks."""
         if learn_after is not None and not 1 <= learn_after <= _MOST_CHECKS:
             raise InvalidFieldsError(InvalidField("learn_after", f"it must be 1 to {_MOST_CHECKS:,}"))
         with writing(self._store.engine) as connection:
@@ -77,7 +77,7 @@ class Shop:
         return self.describe()
 
     def learn(self, base: str | None, name: str | None, who: str | None) -> None:
-        """Ask for a version that learns from all checks so far; it is made in the background, as a candidate.
+        """Request a version that learns from all checks so far. It is made in the background, as a candidate.
 
         Raises `NotStoredError` for a base that labels no batch, and `ConflictError` if nothing was checked.
         """
@@ -89,23 +89,23 @@ class Shop:
                     f"{checked} products have been checked, and learning needs {FEWEST_LABELS}",
                     fix="Check some more products first.",
                 )
-            add_wish(connection, Wish(number, name, who))
+            add_request(connection, LearningRequest(number, name, who))
         self._worker.wake()
 
     def promote(self, id_: str, reason: str | None) -> dict[str, Any]:
-        """Let a version label, as `ShopModels.promote`; the batches follow in the background."""
+        """Put a version into use, as `ShopModels.promote`. The batches are relabelled in the background."""
         found = self.models.promote(id_, reason)
         self._worker.wake()
         return found
 
     def roll_back(self, base: str | None = None) -> dict[str, Any] | None:
-        """Let the version before label again, as `ShopModels.roll_back`; the batches follow in the background."""
+        """Put the previous version back into use, as `ShopModels.roll_back`. The batches follow in the background."""
         found = self.models.roll_back(base)
         self._worker.wake()
         return found
 
     def undo(self) -> dict[str, Any] | None:
-        """Roll back what hangtag learnt last by itself. Raises `ConflictError` where something else is in use."""
+        """Roll back what hangtag last learned automatically. Raises `ConflictError` if something else is in use."""
         with self._store.engine.connect() as connection:
             last = read_learnt(connection)
         if last is None:
@@ -123,7 +123,7 @@ class TooFewChecksError(ConflictError):
 
 
 def _count_checks(store: Store, connection: Connection) -> dict[str, int]:
-    """Return how many products people checked in all, and since something was learned from them."""
+    """Return how many products people checked in total, and since a version last learned from them."""
     total = connection.execute(
         select(func.count())
         .select_from(ProductRow)
@@ -135,7 +135,7 @@ def _count_checks(store: Store, connection: Connection) -> dict[str, int]:
 
 
 def _find_base(connection: Connection, id_: str | None) -> int:
-    """Return the number of the base that labels the batch that changed last, or of the one with an id."""
+    """Return the number of the base with an id, or of the base that labels the most recently changed batch."""
     statement = (
         select(func.coalesce(ModelRow.base, ModelRow.number))
         .join(BatchRow, BatchRow.model == ModelRow.number)
@@ -165,7 +165,7 @@ def _read_control(connection: Connection) -> list[DatabaseRow[Any]]:
 
 
 def _read_curves(connection: Connection) -> dict[str, dict[int, float]]:
-    """Return the accuracy on the random checks by the number of checks learnt, over all versions, by attribute."""
+    """Return the accuracy on the random checks by the number of learned checks, over all versions, by attribute."""
     statement = select(ShopModelRow.learnt_from, ShopModelRow.figures).order_by(ShopModelRow.number)
     curves: dict[str, dict[int, float]] = defaultdict(dict)
     for learnt_from, figures in connection.execute(statement):
@@ -197,7 +197,7 @@ def _describe_accuracy(
 
 
 def _estimate(curve: Mapping[int, float], share: float) -> dict[str, Any] | None:
-    """Return the next round accuracy and how many more checks it probably takes; None if that cannot be told."""
+    """Return the next round accuracy and how many more checks it probably takes; None if unknown."""
     target = next((target for target in _TARGETS if target > share), None)
     if target is None or not curve:
         return None
@@ -218,7 +218,7 @@ def _describe_calibration(checked: Sequence[DatabaseRow[Any]]) -> dict[str, Any]
 
 
 def _pair(checked: Sequence[DatabaseRow[Any]]) -> dict[str, list[tuple[str, float, str]]]:
-    """Return the answer, its confidence and what a person said, for each random check, by attribute."""
+    """Return the prediction, its confidence and the person's label, for each random check, by attribute."""
     pairs: dict[str, list[tuple[str, float, str]]] = defaultdict(list)
     for row in checked:
         for column, (answer, confidence) in row.predicted["values"].items():
@@ -228,7 +228,7 @@ def _pair(checked: Sequence[DatabaseRow[Any]]) -> dict[str, list[tuple[str, floa
 
 
 def _describe_drift(connection: Connection) -> list[dict[str, Any]]:
-    """Return how the products of each of the last weeks looked to the model, the latest first."""
+    """Return figures on how the model sees the products of each of the last weeks, the latest first."""
     since = now() - timedelta(weeks=WEEKS)
     statement = (
         select(BatchRow.created, ProductRow.predicted, ProductRow.labels, ProductRow.state)

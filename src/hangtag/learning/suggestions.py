@@ -1,4 +1,4 @@
-"""What to check next in a batch: what teaches most, and now and then one that was drawn at random, to measure."""
+"""What to check next in a batch: what teaches most, with some random products in between, to measure."""
 
 import threading
 from collections import OrderedDict
@@ -19,10 +19,10 @@ from hangtag.store.store import Store
 from hangtag.store.tables import PhotoRow, ProductRow
 
 CONTROL_EVERY: Final = 8
-"""One of so many checks is a random one, as long as there are any."""
+"""One in this many checks is a random one, as long as there are any."""
 
 MOST_PRODUCTS: Final = 3000
-"""Of a larger batch, so many are looked at."""
+"""In a larger batch, only this many products are considered."""
 
 _KEPT_BATCHES: Final = 2
 
@@ -31,7 +31,7 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class _Looks:
-    """What the base gives for the products of a batch, `numbers` (n,), and what follows from that alone."""
+    """The base's outputs for the products of a batch, `numbers` (n,), and what follows from them alone."""
 
     stamp: tuple[int, ...]
     numbers: Ints
@@ -48,7 +48,7 @@ class Suggestions:
         self._lock = threading.Lock()
 
     def find(self, batch_id: str, limit: int) -> dict[str, Any]:
-        """Return up to `limit` products of a batch to check, in the order to ask, and how many are worth asking.
+        """Return up to `limit` products of a batch to check, in order, and how many are worth checking.
 
         Each comes with those that look the same, which can be settled with it. Raises `NotStoredError`.
         """
@@ -119,7 +119,7 @@ class Suggestions:
         return looks
 
     def _read_probabilities(self, connection: Connection, batch: DatabaseRow[Any], looks: _Looks) -> Floats:
-        """Return the probabilities (n, classes) of the leaf of the category, as the model in use gives them."""
+        """Return the probabilities (n, classes) of the category's leaf, from the model in use."""
         labeller = self._store.labeller(connection, batch.model)
         outputs = looks.outputs
         base = self._store.base_of(connection, batch.model)
@@ -136,7 +136,7 @@ class Suggestions:
 def _mix(
     teaching: Sequence[Mapping[str, Any]], control: Sequence[int], checked: int, limit: int
 ) -> Iterator[dict[str, Any]]:
-    """Yield what teaches, and every so often the next of the control; its own order is kept."""
+    """Yield what teaches most, and every so often the next control product. Both keep their order."""
     waiting, drawn = iter(teaching), iter(control)
     for place in range(checked, checked + limit):
         is_turn = place % CONTROL_EVERY == CONTROL_EVERY - 1
@@ -158,7 +158,7 @@ def _read_states(connection: Connection, batch: int) -> Sequence[DatabaseRow[Any
 
 
 def _read_stamp(connection: Connection, batch: int) -> tuple[int, ...]:
-    """Return numbers that change with the photos of a batch and their grouping, and with nothing else."""
+    """Return numbers that change if and only if the photos of a batch or their grouping change."""
     statement = select(
         func.count(),
         func.coalesce(func.sum(PhotoRow.product), 0),
@@ -168,7 +168,7 @@ def _read_stamp(connection: Connection, batch: int) -> tuple[int, ...]:
 
 
 def _choose(connection: Connection, batch: int) -> list[int]:
-    """Return the products to look at: all of them, or of a large batch some from everywhere."""
+    """Return the products to consider: all of them or, in a large batch, an even sample."""
     statement = (
         select(ProductRow.number)
         .where(ProductRow.batch == batch, ~ProductRow.removed)

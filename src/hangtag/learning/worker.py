@@ -1,7 +1,7 @@
-"""Learning in the background: one thread that learns from new checks, and lets batches follow what is in use.
+"""Learning in the background: one thread that learns from new checks, and relabels batches with the version in use.
 
-What should be done follows from the database alone, so that a process that ended in the middle is taken up by the next
-one, and several services do each thing once.
+What to do follows from the database alone, so the next process continues where one ended, and several services do each
+thing only once.
 """
 
 import logging
@@ -16,8 +16,8 @@ from sqlalchemy.exc import IntegrityError
 
 from hangtag.domain.errors import HangtagError, NotStoredError
 from hangtag.learning.checks import NewChecks, find_new_checks
-from hangtag.learning.learner import Learner, Wish
-from hangtag.learning.settings import LearningSettings, end_wish, read_settings, read_wishes
+from hangtag.learning.learner import Learner, LearningRequest
+from hangtag.learning.settings import LearningSettings, read_requests, read_settings, remove_request
 from hangtag.store.database import writing
 from hangtag.store.derived import relabel_batch
 from hangtag.store.shop_models import ShopModels, find_labelling
@@ -25,16 +25,16 @@ from hangtag.store.store import Store, now
 from hangtag.store.tables import BatchRow
 
 QUIET_S: Final = 1.0
-"""For so long nobody may have decided anything before hangtag learns: it does not follow every key that is pressed."""
+"""How long nobody may have decided anything before hangtag learns, so that it does not react to every keystroke."""
 
 HURRY: Final = 4
-"""With so many times the checks that are enough, it learns though somebody goes on deciding."""
+"""With this many times the required checks, it learns even while somebody keeps deciding."""
 
 GROWTH: Final = 50
-"""What was learned from grows by at least one in so many before it is learned again: many checks take longer."""
+"""Before the next learning, the checks must grow by one in this many, since learning from many takes longer."""
 
 LOOK_S: Final = 2.0
-"""How often the database is looked at when nobody says that something changed: another service may use it, too."""
+"""How often the database is polled without a notification: another service may use it, too."""
 
 _SECONDS_AFTER_A_FAULT: Final = 5.0
 _log = logging.getLogger(__name__)
@@ -42,14 +42,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Learning:
-    """What is being learnt: since when, and from how many new checks."""
+    """What is being learned: since when, and from how many new checks."""
 
     since: datetime
     checks: int
 
 
 class LearningWorker:
-    """Learns in a thread of its own. `on_use` is called after the labels of batches follow what is in use."""
+    """Learns on its own thread. `on_use` is called after the labels of batches follow the version in use."""
 
     def __init__(
         self, learner: Learner, store: Store, models: ShopModels, on_use: Callable[[], object] = lambda: None
@@ -74,14 +74,14 @@ class LearningWorker:
         self._wake.set()
 
     def stop(self) -> None:
-        """End the thread after what it is at."""
+        """End the thread after its current step."""
         self._stopping.set()
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
 
     def step(self) -> bool:
-        """Do all that should be done now, in the caller's thread; tell whether there was something."""
+        """Do everything that is due, on the caller's thread. Return whether there was something."""
         has_learnt = self._learn_all()
         has_relabelled = self._relabel_all()
         self._on_use()
@@ -100,13 +100,13 @@ class LearningWorker:
 
     def _learn_all(self) -> bool:
         with self._store.engine.connect() as connection:
-            wishes = read_wishes(connection)
+            requests = read_requests(connection)
             settings = read_settings(connection)
-        for wish in wishes:
-            self._learn(wish, 0)
+        for request in requests:
+            self._learn(request, 0)
             with writing(self._store.engine) as connection:
-                end_wish(connection, wish.base)
-        done = bool(wishes)
+                remove_request(connection, request.base)
+        done = bool(requests)
         if settings.enabled:
             for base in self._list_bases():
                 new = self._find_new(base)
@@ -114,10 +114,10 @@ class LearningWorker:
                     self._learn_by_itself(base, new)
         return self._use_waiting() or done
 
-    def _learn(self, wish: Wish, checks: int) -> str | None:
+    def _learn(self, request: LearningRequest, checks: int) -> str | None:
         self.learning = Learning(now(), checks)
         try:
-            return self._learner.learn(wish)
+            return self._learner.learn(request)
         except HangtagError as error:
             _log.info("learning failed: %s", error)
         except IntegrityError:
@@ -127,12 +127,12 @@ class LearningWorker:
         return None
 
     def _learn_by_itself(self, base: int, new: NewChecks) -> None:
-        if self._learn(Wish(base, is_automatic=True), new.count) is None:
+        if self._learn(LearningRequest(base, is_automatic=True), new.count) is None:
             self._failed[base] = new.last
         self._models.prune()
 
     def _use_waiting(self) -> bool:
-        """Use what was learned automatically, also by a process that ended before it could; what is worse waits."""
+        """Use automatically learned versions, including those of an earlier process. Worse ones wait for a person."""
         waiting = self._models.list_waiting()
         for version in waiting:
             self._models.promote(version)
@@ -145,7 +145,7 @@ class LearningWorker:
         return new.quiet_s >= QUIET_S or new.count >= HURRY * enough
 
     def _list_bases(self) -> list[int]:
-        """Return the numbers of the models that label batches, those that others were adapted from."""
+        """Return the numbers of the base models that label batches."""
         with self._store.engine.connect() as connection:
             statement = select(BatchRow.model).where(~BatchRow.archived).distinct()
             used = connection.execute(statement).scalars().all()
@@ -163,13 +163,13 @@ class LearningWorker:
             try:
                 done = relabel_batch(self._store, batch) is not None or done
             except (NotStoredError, IntegrityError):
-                continue  # it was deleted meanwhile, or another service is at it
+                continue  # it was deleted meanwhile, or another service is working on it
             except HangtagError as error:
                 _log.warning("a batch cannot be relabelled with the shop model: %s", error)
         return done
 
     def _list_outdated(self) -> list[Any]:
-        """Return the batches that another version labels than the one in use, those that changed last first."""
+        """Return the batches labelled by another version than the one in use, most recently changed first."""
         with self._store.engine.connect() as connection:
             statement = select(BatchRow.model).where(~BatchRow.archived).distinct()
             outdated = [

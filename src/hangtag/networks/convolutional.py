@@ -1,7 +1,7 @@
 """The networks of the original project: two small ones from scratch, and VGG16.
 
-The dense layers of the small ones see the flattened features, so that such a network fits photos of one size alone.
-There are no pretrained weights for them.
+The dense layers of the small ones take the flattened features, so such a network accepts photos of only one size. They
+have no pretrained weights.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ DEEP_FEATURES: Final = 512
 VGG_FEATURES: Final = 128
 
 _VGG_BLOCKS: Final = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
-"""The channels of the 3x3 convolutions of each block; a max-pool ends it."""
+"""The channels of the 3x3 convolutions of each block, which ends with a max-pool."""
 
 Size = tuple[int, int]
 """Height and width of the photos, in pixels."""
@@ -26,7 +26,7 @@ Size = tuple[int, int]
 class BasicCnn(nn.Module):
     """Three convolutions of 32, 64 and 128 channels, a max-pool after each, and one dense layer of 128.
 
-    Takes photos (N, 3, height, width) of `size`, gives (N, 128). Raises `RecipeError` for photos that are too small.
+    Takes photos (N, 3, height, width) of `size`, returns (N, 128). Raises `RecipeError` for photos that are too small.
     """
 
     def __init__(self, size: Size) -> None:
@@ -44,9 +44,9 @@ class BasicCnn(nn.Module):
 class DeepCnn(nn.Module):
     """Four convolutions of 32 to 256 channels with batch norm, max-pool and dropout, and one dense layer of 512.
 
-    A 2x2 average pool stands before the flatten, where the forerunner had none: for photos of 128x128 the dense layer
-    has 1.2 instead of 4.7 million weights, and so the bundle stays small. Takes photos (N, 3, height, width) of `size`,
-    gives (N, 512). Raises `RecipeError` for photos that are too small.
+    A 2x2 average pool precedes the flatten, unlike in the original project. For photos of 128x128 it reduces the dense
+    layer from 4.7 to 1.2 million weights, which keeps the bundle small. Takes photos (N, 3, height, width) of `size`,
+    returns (N, 512). Raises `RecipeError` for photos that are too small.
     """
 
     def __init__(self, size: Size) -> None:
@@ -75,7 +75,7 @@ def _normalised_blocks(channels: tuple[int, ...], dropout: float) -> Iterator[nn
 
 
 def _size_after(blocks: int, size: Size, pooled: int = 1) -> Size:
-    """Return the size of the features after so many unpadded 3x3 convolutions, each halved, and a pool at the end."""
+    """Return the feature size after this many unpadded 3x3 convolutions, each halved, and a pool at the end."""
     height, width = size
     for _ in range(blocks):
         height, width = (height - 2) // 2, (width - 2) // 2
@@ -91,7 +91,7 @@ def _size_after(blocks: int, size: Size, pooled: int = 1) -> Size:
 class Vgg16(nn.Module):
     """The thirteen convolutions of VGG16, a global average pool, and one dense layer that is never pretrained.
 
-    Takes (N, 3, H, W) of 32 pixels a side or more, gives (N, 128).
+    Takes (N, 3, H, W) of at least 32 pixels a side, returns (N, 128).
     """
 
     def __init__(self) -> None:

@@ -1,11 +1,10 @@
 """Depthwise convolutions whose backward pass is fast on a CPU.
 
-oneDNN has fast bfloat16 kernels for a depthwise convolution's forward pass at any size, and for the gradient of its
-weight at 3x3. Its other gradients fall back to slow references, for strides above 1 and for 5x5 weights: they took
-78 % of a training step of EfficientNet-Lite0. So both gradients are put together from what is fast: that of the input
-from forward passes, one for each phase of the stride, and that of the weight from the gradients of its 3x3 parts. The
-arithmetic is that of bfloat16 all along. It more than doubles the images per second of a training step
-(`bench/training_step.py`).
+oneDNN has fast bfloat16 kernels for a depthwise convolution's forward pass at any size, and for its weight gradient at
+3x3. Its other gradients fall back to slow reference kernels, for strides above 1 and for 5x5 weights: they took 78 % of
+a training step of EfficientNet-Lite0. So both gradients are composed of fast operations: the input gradient from
+forward passes, one for each phase of the stride, and the weight gradient from those of 3x3 parts. All arithmetic is
+bfloat16. This more than doubles the images per second of a training step (`bench/training_step.py`).
 """
 
 from typing import Any, Final, Self, cast
@@ -15,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 _FAST: Final = 3
-"""The side of the weights whose gradient is fast."""
+"""The weight size with a fast gradient."""
 
 
 class _FastBackward(torch.autograd.Function):
@@ -37,10 +36,10 @@ class _FastBackward(torch.autograd.Function):
 
 
 def gradient_to_photos(gradient: Tensor, photos: Tensor, weight: Tensor, stride: int) -> Tensor:
-    """Return the gradient to the photos (N, C, H, W), from that of the output and the weight (C, 1, K, K).
+    """Return the gradient of the photos (N, C, H, W), from that of the output and the weight (C, 1, K, K).
 
-    The pixels whose row and column leave a certain rest when divided by the stride, a phase, see a part of the weight's
-    rows and columns only. Their gradient is an ordinary convolution of the output's with that part, turned around.
+    Pixels whose row and column have the same remainder modulo the stride, a phase, see only some rows and columns of
+    the weight. Their gradient is an ordinary convolution of the output's gradient with that part, flipped.
     """
     turned, kernel = weight.flip(2, 3), weight.shape[-1]
     if stride == 1:
@@ -59,7 +58,7 @@ def gradient_to_photos(gradient: Tensor, photos: Tensor, weight: Tensor, stride:
 
 
 def gradient_to_weight(gradient: Tensor, photos: Tensor, kernel: int, stride: int) -> Tensor:
-    """Return the gradient to the weight (C, 1, K, K), put together from 3x3 parts, which overlap where they must."""
+    """Return the gradient of the weight (C, 1, K, K), composed of 3x3 parts, which overlap where needed."""
     channels, height, width = gradient.shape[1:]
     result = photos.new_empty(channels, 1, kernel, kernel)
     side = min(kernel, _FAST)
@@ -120,7 +119,7 @@ class DepthwiseConv2d(nn.Conv2d):
         return functional.conv2d(photos, self.weight, None, self.stride, (down, across), 1, self.groups)
 
     def _same_padding(self, height: int, width: int) -> list[int]:
-        """Return (left, right, top, bottom) so that the output has ceil(size / stride) pixels a side."""
+        """Return the padding (left, right, top, bottom) for an output of ceil(size / stride) pixels a side."""
         sides: list[int] = []
         for size, kernel, stride in zip(
             (width, height), self.kernel_size[::-1], self.stride[::-1], strict=True

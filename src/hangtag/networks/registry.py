@@ -1,7 +1,7 @@
 """The registry of architectures. To add one, write its builder and put it into `ARCHITECTURES`.
 
-Any other network of timm is built as `timm:NAME`, from what timm says of it. timm takes seconds to import, so it is
-imported only for a network that is timm's.
+Any other timm network is built as `timm:NAME`, from timm's own description of it. Importing timm takes seconds, so it
+is only imported for its networks.
 """
 
 import difflib
@@ -41,9 +41,8 @@ _TAPPED_BLOCK: Final = 2
 class Backbone:
     """A feature extractor: photos (N, 3, H, W) to (N, `feature_count`).
 
-    `range` are the mean and the deviation per channel of the photos that it expects. `blocks` are the parts that
-    pretrained weights fill, from the photo inwards: what can be frozen and let learn. `tap` leads to what the backbone
-    sees early on, where it can be tapped.
+    `range` is the mean and deviation per channel of the photos that it expects. `blocks` are the pretrained parts, from
+    the photo inwards, which can be frozen. `tap` gives access to its early features, if it has any.
     """
 
     module: nn.Module
@@ -64,7 +63,7 @@ def _build_efficientnet_lite(architecture: str, _: Size) -> Backbone:
 
 
 def _run_efficientnet_lite(module: Any, photos: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ANN401 - timm has no types
-    """Return the features (N, F) and the feature map behind an early block."""
+    """Return the features (N, F) and the feature map after an early block."""
     early = module.blocks[: _TAPPED_BLOCK + 1](module.bn1(module.conv_stem(photos)))
     late = module.bn2(module.conv_head(module.blocks[_TAPPED_BLOCK + 1 :](early)))
     return module.forward_head(late), early
@@ -84,13 +83,13 @@ def _build_vgg16(_architecture: str, _size: Size) -> Backbone:
 
 
 def _build_timm(architecture: str, size: Size) -> Backbone:
-    """Build any network of timm; the photos' range and what can be frozen are what timm says of it."""
+    """Build any timm network. The photos' range and the blocks come from timm's description."""
     import timm  # noqa: PLC0415 - timm takes seconds to import
 
     name = architecture.removeprefix(TIMM)
     build: Callable[..., Any] = timm.create_model
     known = timm.get_pretrained_cfg(name)
-    # A network with positions, such as a vision transformer, is built for photos of one size.
+    # A network with position embeddings, such as a vision transformer, is built for photos of one size.
     fixed = {"img_size": size} if known is not None and known.fixed_input_size else {}
     module = build(name, num_classes=0, **fixed)
     speed_up_depthwise(module)
@@ -105,7 +104,7 @@ def _build_timm(architecture: str, size: Size) -> Backbone:
 
 @torch.no_grad()
 def _count_features(module: nn.Module, name: str, size: Size) -> int:
-    """Return how many features a network gives, and raise `RecipeError` where it gives none for such photos."""
+    """Return the number of features of a network. Raises `RecipeError` if it has none for such photos."""
     try:
         shape = module.eval()(torch.zeros(1, 3, *size)).shape
     except (AssertionError, RuntimeError) as error:
@@ -121,7 +120,7 @@ def _count_features(module: nn.Module, name: str, size: Size) -> int:
 
 
 def _iter_blocks(module: nn.Module) -> Iterator[nn.Module]:
-    """Yield the parts of a network that have weights, from the photo inwards: its stages one by one."""
+    """Yield the parts of a network that have weights, from the photo inwards, stage by stage."""
     for child in module.children():
         parts = child.children() if isinstance(child, nn.Sequential | nn.ModuleList) else [child]
         yield from (part for part in parts if any(True for _ in part.parameters()))
@@ -135,7 +134,7 @@ ARCHITECTURES: Final[Mapping[str, Callable[[str, Size], Backbone]]] = {
     "efficientnet_lite2": _build_efficientnet_lite,
     "vgg16": _build_vgg16,
 }
-"""Builders by name; each is called with the name and the size of the photos."""
+"""Builders by name. Each is called with the name and the size of the photos."""
 
 
 def require_architecture(architecture: str) -> None:
@@ -170,11 +169,11 @@ def build_network(
     dropout: float = 0.0,
     weights: Weights | None = None,
 ) -> tuple[Normalise, HeadedNetwork]:
-    """Build a network for photos of `size` (height, width), and the normalisation that belongs in front of it.
+    """Build a network for photos of `size` (height, width), and its input normalisation.
 
-    `weights` (`read_weights`) are what its backbone starts from; without them it starts from random ones.
+    `weights` (`read_weights`) are the backbone's initial weights; by default they are random.
 
-    Raises `RecipeError` for an architecture that there is not, or weights that do not fit it.
+    Raises `RecipeError` for an unknown architecture, or weights that do not fit it.
     """
     require_architecture(architecture)
     backbone = ARCHITECTURES.get(architecture, _build_timm)(architecture, size)

@@ -92,7 +92,7 @@ class _CataloguePhoto:
 
 @dataclass
 class _Recording:
-    """An engine that records its outputs: a fit needs logits, which `Predictions` do not hold."""
+    """An engine that records its outputs. Fitting needs logits, which `Predictions` do not have."""
 
     engine: Engine
     outputs: list[Outputs] = field(default_factory=list)
@@ -182,7 +182,7 @@ def read_examples(
 def _answer(
     recording: _Recording, photos: Sequence[_LabelledPhoto], wanted: Sequence[str], progress: Progress
 ) -> tuple[Examples, int]:
-    """Return the model's outputs for the photos that can be read, with their labels, and how many cannot."""
+    """Return the model's outputs for the readable photos, with their labels, and the number of unreadable ones."""
     labels: list[Mapping[str, Any]] = []
     done = failed = 0
     with closing(predict_photos(photos, [recording], DecodeSettings())) as batches:
@@ -210,7 +210,7 @@ def _iter_labelled(path: Path, wanted: Sequence[str], stack: ExitStack) -> Itera
 
 
 def _is_catalogue_table(path: Path) -> bool:
-    """Return whether a table is that of a catalogue, with a folder of photos, rather than one with a photo column."""
+    """Return whether a table is a catalogue's, with a folder of photos, rather than one with a photo column."""
     has_folder = any((path.parent / folder).is_dir() for folder in _PHOTO_FOLDERS)
     return path.suffix.lower() in {".csv", ".txt"} and has_folder and "id" in open_table(path).names
 
@@ -241,7 +241,7 @@ def _iter_table(path: Path, wanted: Sequence[str], stack: ExitStack) -> Iterator
 
 
 def _iter_decided(path: Path, wanted: Sequence[str]) -> Iterator[_LabelledPhoto]:
-    """Yield the photos of a file of decisions; relative paths start from the file's folder."""
+    """Yield the photos in a file of decisions. Relative paths start from the file's folder."""
     merged = merge_decisions(read_decisions(path))
     names = [name if "://" in name else str(path.parent / name) for name in merged]
     with open_inputs(names, InputSettings()) as photos:

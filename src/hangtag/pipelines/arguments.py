@@ -69,10 +69,10 @@ def _fits(value: object, annotation: Any) -> bool:  # noqa: ANN401 - an annotati
         return value in get_args(annotation)
     kind = types.NoneType if annotation is None else origin or annotation
     if not isinstance(kind, type) or getattr(kind, "_is_protocol", False) or kind is inspect.Parameter.empty:
-        return True  # an annotation in quotes, a protocol, a type variable
+        return True  # a quoted annotation, a protocol, or a type variable
     if kind in (int, float):
         return isinstance(value, int if kind is int else int | float) and not isinstance(value, bool)
-    if isinstance(value, str | bytes):  # a str is a sequence of str, too, which nobody means
+    if isinstance(value, str | bytes):  # a str is also a sequence of str, which is never meant
         return kind in (type(value), object)
     return isinstance(value, kind)
 
@@ -93,7 +93,7 @@ def _with_article(name: str) -> str:
 
 
 class Progress(Protocol):
-    """Receives what a pipeline finds and how far it has got."""
+    """Receives a pipeline's messages and progress."""
 
     def say(self, text: str) -> None:
         """Receive a line about a finding or the next step."""
@@ -131,8 +131,8 @@ class Destination:
     """A file or folder that a command will write, and the `parameter` that names it.
 
     `files` are the names of the files that the command always writes to a folder. `makes_folder`: the command creates
-    the folder of the file. `is_model`: the file is a bundle, so it may replace one. `has_pictures`: a later run would
-    take what is written for photos if it lay in a folder of photos.
+    the file's folder. `is_model`: the file is a bundle, so it may replace one. `has_pictures`: in a folder of photos, a
+    later run would mistake the output for photos.
     """
 
     parameter: str

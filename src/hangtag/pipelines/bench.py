@@ -37,23 +37,23 @@ from hangtag.labelling.inputs.photo import InputPhoto
 from hangtag.pipelines.arguments import AnyPath, checked
 
 BATCH_SIZES: Final = (BATCH_SIZE, 8, 32)
-"""The batches of the engine that are measured, the usual one first."""
+"""The engine's batch sizes to measure, the default first."""
 
 READING: Final = "reading files"
 DECODING: Final = "reading, decoding, preparing"
 
 
 class Timer(Protocol):
-    """Measures works in turn, as `time_in_turn` does."""
+    """Times functions in turn, as `time_in_turn` does."""
 
     def __call__(self, works: Mapping[Named, Callable[[], object]], /) -> dict[Named, float]:
-        """Return the seconds of each work by its name."""
+        """Return the seconds of each function by name."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """What is measured: photos, the processors to use, and the bundle of each precision that is offered."""
+    """What is measured: photos, the processors to use, and the bundle of each available precision."""
 
     photos: Sequence[InputPhoto]
     processors: int
@@ -61,12 +61,12 @@ class Workload:
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """How the photos are prepared; the same for every precision of one model."""
+        """The preprocessing, which is the same for every precision of a model."""
         return next(iter(self.offered.values())).card.preprocessing
 
 
 def read_all(photos: Sequence[InputPhoto]) -> None:
-    """Read every photo; one that cannot be read costs what it costs."""
+    """Read every photo. Unreadable ones are included in the time."""
     for photo in photos:
         try:
             photo.read(DEFAULT_LIMITS)
@@ -81,20 +81,20 @@ def decode_all(photos: Sequence[InputPhoto], preprocessing: Preprocessing, threa
 
 
 def run_engine(engine: Engine, pixels: Pixels) -> None:
-    """Run the network on ready pixels, uint8 (n, height, width, 3)."""
+    """Run the network on preprocessed pixels, uint8 (n, height, width, 3)."""
     starts = range(0, len(pixels), DECODED_AT_A_TIME)
     for _ in engine.iter_run(pixels[start : start + DECODED_AT_A_TIME] for start in starts):
         pass
 
 
 def label_all(photos: Sequence[InputPhoto], engine: Engine, threads: int) -> None:
-    """Go the whole way, from files to answers."""
+    """Run the whole pipeline, from files to predictions."""
     for _ in predict_photos(photos, [engine], DecodeSettings(threads)):
         pass
 
 
 def time_engines(workload: Workload, timer: Timer) -> dict[Engine, Timing]:
-    """Return the timing of each setting of the engine, alone on ready pixels, the plainest setting first."""
+    """Return the timing of each setting of the engine on preprocessed pixels, the plainest setting first."""
     size = workload.preprocessing
     shape = (len(workload.photos), size.height, size.width, 3)
     pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
@@ -105,7 +105,7 @@ def time_engines(workload: Workload, timer: Timer) -> dict[Engine, Timing]:
 
 
 def time_parts(workload: Workload, engines: Mapping[str, Engine], timer: Timer) -> dict[str, float]:
-    """Return how many photos a second are read, decoded, and labelled by each engine, given by name."""
+    """Return how many photos per second are read, decoded, and labelled by each engine, given by name."""
     photos, processors = workload.photos, workload.processors
     seconds = timer(
         {
@@ -123,7 +123,7 @@ _WHOLE: Final = "from files to labels, {}"
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The measurements: with how many photos, and on how many processors.
+    """The measurements, with the number of photos and of processors.
 
     `timings` are those of the network alone, `rates` the images per second of each step. `setting` is the fastest that
     the card allows, None if it allows none; `kept_in` is the file that it is stored in, if any.
@@ -176,13 +176,13 @@ def bench(
 
 
 def forget_measurements() -> Path | None:
-    """Remove the measurements of this machine; return the file, or None if there was none."""
+    """Remove the measurements of this machine. Return the file, or None if there was none."""
     path = measurements_file()
     return path if path is not None and forget(path) else None
 
 
 def _draw_photos(folder: Path) -> Path:
-    """Write the sample photos as a shop stores them: JPEG files."""
+    """Write the sample photos as JPEG files, as shops store them."""
     for name, image in load_sample_photos().items():
         image.save(folder / f"{name}.jpg", quality=_PHOTO_QUALITY)
     return folder

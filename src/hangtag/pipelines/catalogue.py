@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from hangtag.datasets.opening import Catalogue
 
 FINGERPRINTS: Final = "fingerprints.parquet"
-"""Written next to a split table; makes the next split of the same photos fast."""
+"""The file next to a split table that makes the next split of the same photos fast."""
 
 JSON_SUFFIX: Final = ".json"
 
@@ -244,7 +244,7 @@ def count(cleaned: AnyPath, by: str | Sequence[str], output: AnyPath | None = No
 
 
 def cross_if_two(counts: pa.Table, columns: Sequence[str]) -> pa.Table:
-    """Return the counts of two columns as a cross table, others as they are."""
+    """Return the counts of two columns as a cross table, others unchanged."""
     return cross_table(counts) if len(columns) == 2 else counts  # noqa: PLR2004 - two columns cross
 
 

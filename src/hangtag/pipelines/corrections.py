@@ -1,4 +1,4 @@
-"""Corrections: labels that people set, from the page or in any table, in place of a catalogue's own."""
+"""Corrections: labels set by people, on the page or in any table, that replace a catalogue's own."""
 
 import hashlib
 import json
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from hangtag.datasets.interface import Catalogue
 
 CORRECTIONS_KEY: Final = b"hangtag.corrections"
-"""The key in a table's metadata under which it stands which corrections its labels hold."""
+"""The key in a table's metadata with the corrections in its labels."""
 
 _KEYS: Final = (ID, "sku", "photo", PATH)
-"""The columns that may say which product a row is about; the first that a table has does."""
+"""The columns that may identify a row's product. The first one that a table has is used."""
 
 _CORRECTED: Final = "corrected"
 """The column of hangtag's own tables that lists what a person set; the other labels in it are predictions."""
@@ -39,7 +39,7 @@ Labels = Mapping[str, Mapping[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class CorrectionFacts:
-    """What a card says of corrections: the file's name and SHA-256, and how many labels they changed by column."""
+    """What a card says about corrections: the file's name and SHA-256, and how many labels they changed by column."""
 
     file: str
     sha256: str
@@ -47,14 +47,14 @@ class CorrectionFacts:
 
 
 def correct_labels(table: pa.Table, path: Path, catalogue: "Catalogue") -> tuple[pa.Table, CorrectionFacts]:
-    """Return a cleaned or split table with the labels that a file of corrections states, and what they changed.
+    """Return a cleaned or split table with the labels in a file of corrections, and what they changed.
 
     The file is a table with the catalogue's column `id` and any of its columns, such as the corrected `styles.csv` of
-    the page; a table that the page exported, of which only what a person corrected counts; or decisions, as a table
-    or as Label Studio's JSON. Empty cells say nothing. Where an article type is stated without the levels above it,
-    they follow from the catalogue.
+    the page; a table exported by the page, of which only a person's corrections count; or decisions, as a table or as
+    Label Studio's JSON. Empty cells change nothing. If an article type is given without its parent levels, they follow
+    from the catalogue.
 
-    Raises `UsageError` for products or columns that the table lacks, and for a file that states nothing.
+    Raises `UsageError` for products or columns that the table lacks, and for a file without labels.
     """
     correctable = [name for name in table.column_names if name != ID and name not in ADDED_COLUMNS]
     said = _name_columns(_find_products(_read(path), table, catalogue, path), correctable, path)
@@ -76,19 +76,19 @@ def correct_labels(table: pa.Table, path: Path, catalogue: "Catalogue") -> tuple
 
 
 def keep_facts(table: pa.Table, facts: CorrectionFacts) -> pa.Table:
-    """Return a table whose metadata say which corrections its labels hold."""
+    """Return a table with the facts about its corrections in its metadata."""
     said = {**(table.schema.metadata or {}), CORRECTIONS_KEY: json.dumps(asdict(facts))}
     return table.replace_schema_metadata(said)
 
 
 def read_facts(table: pa.Table) -> dict[str, Any] | None:
-    """Return which corrections the labels of a table hold; None for none."""
+    """Return the corrections in a table's labels; None for none."""
     said = (table.schema.metadata or {}).get(CORRECTIONS_KEY)
     return None if said is None else dict(json.loads(said))
 
 
 def require_same_corrections(table: pa.Table, path: Path) -> None:
-    """Raise `UsageError` unless the labels of a table hold the corrections of a file."""
+    """Raise `UsageError` unless a table's labels include the corrections in a file."""
     facts = read_facts(table)
     if facts is None or facts["sha256"] != _hash(path):
         raise UsageError(
@@ -99,7 +99,7 @@ def require_same_corrections(table: pa.Table, path: Path) -> None:
 
 
 def _read(path: Path) -> dict[str, dict[str, str]]:
-    """Return what a file states, by what names a product in it: an id, a SKU, or a photo."""
+    """Return the labels in a file, by the identifier of the product: an id, a SKU, or a photo."""
     if not path.is_file():
         raise UsageError("there is no such file", where=path)
     if is_decisions(path):
@@ -111,7 +111,7 @@ def _read(path: Path) -> dict[str, dict[str, str]]:
 
 
 def _iter_rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield of each row which product it is about, and its labels; a product's first row counts, as in a catalogue."""
+    """Yield the product and labels of each row. Of several rows for a product, the first counts, as in a catalogue."""
     table = open_table(path)
     names = table.names
     key = next((place for name in _KEYS if (place := find_column(name, names)) is not None), None)
@@ -138,7 +138,7 @@ def _iter_rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
 def _find_products(
     said: Mapping[str, dict[str, str]], table: pa.Table, catalogue: "Catalogue", path: Path
 ) -> dict[str, dict[str, str]]:
-    """Return what is stated by the ids of the table. What names no product in it may name a photo."""
+    """Return labels by the table's ids. An identifier that is not an id may name a photo."""
     ids = table[ID].to_pylist()
     known = set(ids)
     stated = {key: labels for key, labels in said.items() if labels}
@@ -162,7 +162,7 @@ def _find_products(
 
 
 def _name_columns(said: Labels, correctable: Sequence[str], path: Path) -> Labels:
-    """Return labels by the names of columns that the catalogue has, whatever their capitals."""
+    """Return labels by the catalogue's column names, ignoring case."""
     written = dict.fromkeys(column for labels in said.values() for column in labels)
     names = {column: find_column(column, correctable) for column in written}
     unknown = [column for column, place in names.items() if place is None]
@@ -188,7 +188,7 @@ def _explain_strangers(strangers: list[str], stated: int, path: Path) -> UsageEr
 
 
 def _complete(labels: Mapping[str, str], known: KnownLabels) -> Mapping[str, str]:
-    """Return labels with the category levels above those stated; a class that the catalogue lacks stays as it is."""
+    """Return labels with the parent levels of the given category. A class that the catalogue lacks stays unchanged."""
     stated = {level: labels[level] for level in known.levels if level in labels}
     checked = known.check(stated)
     return labels if checked.problems else {**labels, **checked.labels}

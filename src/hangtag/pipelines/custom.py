@@ -36,12 +36,12 @@ PROPOSED_LABELS: Final = 5
 """How many candidates are proposed for each column."""
 
 Candidates = Mapping[str, Mapping[str, tuple[Label, ...]]]
-"""For photos by name, the candidates of each column, the chosen one first."""
+"""The candidates for each column by photo name, the chosen one first."""
 
 
 @dataclass(frozen=True)
 class Questions:
-    """What is asked: these columns of these photos, and what a model proposes."""
+    """The columns and photos to ask about, and a model's proposals."""
 
     names: Sequence[str]
     columns: Sequence[str]
@@ -51,7 +51,7 @@ class Questions:
 class Answers:
     """The answers so far, by photo and column, saved at once to a file in the custom set's folder.
 
-    An answer is the labels that it gave: those of the whole category path, or none.
+    An answer consists of its labels: those of the whole category path, or none.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -79,12 +79,12 @@ class Answers:
         return {column: label for labels in given for column, label in labels.items()}
 
     def keep(self, name: str, column: str, given: Labels) -> None:
-        """Write an answer at once."""
+        """Save an answer at once."""
         self._by_photo.setdefault(name, {})[column] = given
         write_json(self._by_photo, self._path)
 
     def forget(self, name: str) -> bool:
-        """Drop the answers for a photo; return whether there were any."""
+        """Drop the answers for a photo. Return whether there were any."""
         return self._by_photo.pop(name, None) is not None
 
     def remove(self) -> None:
@@ -100,7 +100,8 @@ Ask = Callable[[Path, Questions, KnownLabels, dict[str, Labels]], Answers]
 class CustomSet:
     """The table that was written, and its contents.
 
-    `bad` says why photos could not be opened. `other_files` counts files without a photo's extension, by extension.
+    `bad` has the reason for each photo that could not be opened. `other_files` counts files without a photo's
+    extension, by extension.
     """
 
     table: Path

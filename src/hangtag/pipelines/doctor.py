@@ -117,7 +117,7 @@ def _iter_requirements(extra: str) -> Iterator[tuple[str, str]]:
 
 def _find_problem(package: str, oldest: str) -> str | None:
     try:
-        # The check of the runtime loads OpenVINO: a plain import of it brings a telemetry client along.
+        # The check of the runtime loads OpenVINO. Importing it directly would load a telemetry client.
         if package != "openvino":
             importlib.import_module(_IMPORTED_AS.get(package, package.replace("-", "_")))
         found = metadata.version(package)

@@ -80,7 +80,7 @@ def quantise(
 
 
 def _remember(bundle: Bundle, path: Path) -> bool:
-    """Register an int8 form that is not next to its model; return whether it will be found."""
+    """Register an int8 form that is not next to its model. Return whether it will be found."""
     if path.resolve() == quantised_path(bundle.path).resolve():
         return True
     memory = forms_file()
@@ -94,7 +94,7 @@ def _remember(bundle: Bundle, path: Path) -> bool:
 
 
 def _check_output(path: Path, bundle: Bundle, read: list[Path]) -> None:
-    """Raise `UsageError` if the file cannot be written or is needed; an older int8 form may be replaced."""
+    """Raise `UsageError` if the file cannot be written or is an input. An older int8 form may be replaced."""
     destination = Destination("output", path, makes_folder=True, is_model=True)
     check_destinations([destination], [bundle.path, *read])
     if path.exists() and not _is_int8_form(path, bundle):

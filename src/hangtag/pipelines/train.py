@@ -189,7 +189,7 @@ class _Prepared:
 
 
 def _prepare(options: TrainOptions, progress: Progress, folds: int | None = None) -> _Prepared:
-    # Threads that spin while they wait slow a training down to a tenth if anything else runs.
+    # Threads that spin while waiting slow a training down tenfold if anything else runs.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     require_extra("train", "training", "torch", "timm", "safetensors")
     from hangtag.training.loop import RunSettings
@@ -246,7 +246,7 @@ def _require_teachers(recipe: "Recipe", teachers: Sequence[Path], folds: int | N
 
 
 def _begin(settings: "RunSettings") -> None:
-    """Refuse to overwrite a training; discard the files of one without a checkpoint, unless it is resumed."""
+    """Refuse to overwrite a training. Discard the files of one without a checkpoint, unless it is resumed."""
     from hangtag.training.data import discard_pixels
 
     if settings.resume:
@@ -264,7 +264,7 @@ def _begin(settings: "RunSettings") -> None:
 
 
 def _read_weights(recipe: "Recipe", given: str | None) -> "Weights | None":
-    """Read the weights that the backbone starts from, so that errors come early; None for random weights."""
+    """Read the backbone's initial weights, so that errors come early; None for random weights."""
     if (given is None and not recipe.network.pretrained) or given == NO_WEIGHTS:
         return None
     from hangtag.networks.pretrained import read_weights

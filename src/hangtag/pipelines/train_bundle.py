@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 TEACHER: Final = "teacher"
-"""The folder of a run in which its teacher is trained."""
+"""The subfolder of a run in which its teacher is trained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +235,7 @@ def measure_bundle(bundle: Path, table: "pa.Table", source: "Catalogue") -> Trai
 
 
 def _unlearnt(table: "pa.Table", source: "Catalogue") -> "list[PhotoSet]":
-    """Return what a run can be measured on: validation, test, and the kept-back photos of labelled joined sets."""
+    """Return what a run can be measured on: validation, test, and the held-out photos of labelled joined sets."""
     import pyarrow.compute as pc
 
     from hangtag.evaluation.photo_set import kept_back_photos, split_photos

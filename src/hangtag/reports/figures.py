@@ -78,10 +78,10 @@ def png_bytes(figure: "Figure") -> bytes:
     from matplotlib.text import Text  # noqa: PLC0415 - as above
 
     for text in figure.findobj(Text):
-        text.set_parse_math(parse_math=False)  # a label may hold dollar signs
+        text.set_parse_math(parse_math=False)  # labels may contain dollar signs
     buffer = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph")  # a label in a script that the font lacks
+        warnings.filterwarnings("ignore", message="Glyph")  # labels may be in a script that the font lacks
         figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
 

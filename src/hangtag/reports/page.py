@@ -86,13 +86,13 @@ class _Section:
 class Page:
     """Builds a page from top to bottom. All text is escaped.
 
-    `lead` says in a sentence or two what the reader should take away.
+    `lead` summarises in a sentence or two what the reader should take away.
     """
 
     def __init__(self, title: str, lead: str) -> None:
         self._title = title
         self._lead = lead
-        self._sections = [_Section("", "")]  # what comes before the first heading
+        self._sections = [_Section("", "")]  # the part before the first heading
 
     def add_section(self, title: str) -> None:
         """Begin a section, which the table of contents lists."""

@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 from hangtag.domain.errors import ConflictError
 from hangtag.inference.model import load_model
 from hangtag.learning.checks import read_checks, read_control
-from hangtag.learning.settings import read_wishes
+from hangtag.learning.settings import read_requests
 from hangtag.store import derived
 from hangtag.store.backup import read_backup, write_backup
 from hangtag.store.batches import BatchChange
@@ -101,7 +101,7 @@ def test_it_waits_for_a_handful_of_checks_and_can_be_switched_off(shop):
     assert not shop.worker.step()
     shop.learning.learn(None, "Autumn", "ben")
     with shop.store.engine.connect() as connection:
-        assert [wish.name for wish in read_wishes(connection)] == ["Autumn"]  # a new process finds it
+        assert [request.name for request in read_requests(connection)] == ["Autumn"]  # a new process finds it
     shop.worker.step()
     (made,), _ = shop.models.list_versions("tiny")
     assert (made["name"], made["stage"], made["created_by"]) == ("Autumn", "candidate", "ben")
