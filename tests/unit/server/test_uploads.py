@@ -122,6 +122,18 @@ def test_a_name_in_the_extended_form_is_read(disposition, name):
     assert [(field, file.name, file.data) for field, file in form.files] == [("photos", name, b"bytes")]
 
 
+@given(
+    field=st.text(st.characters(codec="utf-8", exclude_characters='"\\\r\n%', exclude_categories=("Cc",))),
+    name=st.text(st.characters(codec="utf-8", exclude_characters='"\\\r\n%', exclude_categories=("Cc",))),
+)
+def test_names_are_the_same_in_the_usual_form_and_in_others(field, name):
+    usual = f'form-data; name="{field}"; filename="{name}"'
+    for disposition in (usual, usual.replace("form-data", "Form-Data"), f"{usual}; size=5"):
+        reader = FormReader(KIND, LIMITS, open_file)
+        reader.feed(f"--cut\r\nContent-Disposition: {disposition}\r\n\r\nbytes\r\n--cut--\r\n".encode())
+        assert [(sent, file.name) for sent, file in reader.finish().files] == [(field, name)]
+
+
 def test_a_field_that_only_speaks_of_the_extended_form_is_no_file():
     assert read(part("a; filename*=utf-8''x.png", b"text")).fields == [("a; filename*=utf-8''x.png", "text")]
 
