@@ -15,9 +15,9 @@ from hangtag.server.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class AnswerStyle:
-    """The details of an answer: how many candidates, whether all probabilities, and the thresholds of doubt.
+    """The details of a response: the number of candidates, whether to include all probabilities, and the thresholds.
 
-    `thresholds` are confidences by column.
+    `thresholds` are the confidences by column below which a label is doubtful.
     """
 
     thresholds: Mapping[str, float]
@@ -26,9 +26,9 @@ class AnswerStyle:
 
 
 def doubt_thresholds(card: Card, settings: Settings) -> dict[str, float]:
-    """Return by column the confidence below which a label is doubtful: that of the card, or else of the settings.
+    """Return by column the confidence below which a label is doubtful: from the card, or else from the settings.
 
-    A level of the category that cannot reach the card's target accuracy is always doubtful: the answer ends above it.
+    A category level that cannot reach the card's target accuracy is always doubtful, so answers end above it.
     """
     category = settings.doubt_threshold_category if card.target_accuracy is None else math.inf
     usual = {
@@ -43,9 +43,9 @@ def doubt_thresholds(card: Card, settings: Settings) -> dict[str, float]:
 def describe_photos(predictions: Predictions, style: AnswerStyle) -> list[dict[str, Any]]:
     """Return the API's value for each photo, in order: the fields of `LabelledPhoto` or `FailedPhoto`.
 
-    They are plain values without validation: validating an object for each label takes as long as the network.
+    They are plain values: validating an object for each label would take as long as the network.
     """
-    if not predictions.is_labelled.any():  # ranking the candidates of none takes as long as those of a few
+    if not predictions.is_labelled.any():  # ranking the candidates of no photos takes as long as of a few
         return [_describe_failure(predictions, row) for row in range(len(predictions))]
     columns = [_describe_column(predictions, column, style.top_k) for column in predictions.columns]
     every = [_sort_all(predictions, column) for column in predictions.columns if style.probabilities]

@@ -57,7 +57,7 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.service = service
             yield
         if tracing is not None:
-            await asyncio.to_thread(tracing.shutdown)  # sends what is left
+            await asyncio.to_thread(tracing.shutdown)  # sends the remaining spans
 
     app = FastAPI(
         title="hangtag",
@@ -110,7 +110,7 @@ def _add_pages(app: FastAPI, page: Page) -> None:
         return render_api_page(app.openapi())
 
     async def show_page(request: Request) -> Response:
-        # Requests with a method that a route of the API does not support end up here, too.
+        # Requests with a method that an API route does not support end up here, too.
         allowed = find_methods(app.openapi(), request.url.path) or _METHODS_OF_FILES
         if request.method not in allowed or allowed is not _METHODS_OF_FILES:
             raise MethodNotAllowedError(allowed)

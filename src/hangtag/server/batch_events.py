@@ -174,7 +174,7 @@ class BatchStream:
             return batch.number, batch.revision
 
     def _read_learnt(self, number: int) -> dict[str, Any] | None:
-        """Return what was learnt last of the model of the batch, once the batch has its labels."""
+        """Return what was last learned for the batch's model, once the batch has its labels."""
         with self.store.engine.connect() as connection:
             model = connection.execute(
                 select(BatchRow.model).where(BatchRow.number == number)
@@ -183,7 +183,7 @@ class BatchStream:
         return found if found is not None and self.batch_id in found["batches"] else None
 
     def _read(self, number: int, known: int) -> tuple[int, list[dict[str, Any]]]:
-        """Return the current revision, and what changed since another one."""
+        """Return the current revision, and the changes since another one."""
         with self.store.engine.connect() as connection:
             found = connection.execute(
                 select(BatchRow.revision, BatchRow.rebuilt).where(BatchRow.number == number)

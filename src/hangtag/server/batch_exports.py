@@ -57,7 +57,7 @@ class BatchProducts:
         self.titles: Mapping[str, str] = {comparable(column.name): column.name for column in columns}
 
     def read_names(self, language: str) -> Mapping[str, Mapping[str, str]]:
-        """Return what the shop calls its classes in a language, by column."""
+        """Return the shop's names for its classes in a language, by column."""
         names = ShopClasses(self._products.store).read_names(language)
         return {
             column: {label: word for label, word in own.items() if label} for column, own in names.items()
@@ -65,7 +65,7 @@ class BatchProducts:
 
     @property
     def key(self) -> str:
-        """What the keys of products are called: a sheet's rows are found by them."""
+        """The name of the products' key column, with which a sheet's rows are found."""
         return "SKU"
 
     def __iter__(self) -> Iterator[Product]:
@@ -83,7 +83,7 @@ class BatchProducts:
 
 
 def _read_lines(connection: Connection, batch: int, products: Sequence[int]) -> dict[int, int]:
-    """Return the lines of products in the file of the batch's sheet, by their numbers."""
+    """Return the line numbers of products in the file of the batch's sheet, by product number."""
     joined = (SheetRow.batch == ProductRow.batch) & (SheetRow.position == ProductRow.row)
     statement = (
         select(ProductRow.number, SheetRow.line)
@@ -94,7 +94,7 @@ def _read_lines(connection: Connection, batch: int, products: Sequence[int]) -> 
 
 
 def read_product(values: Mapping[str, Any], line: int = 0) -> Product:
-    """Return a product of the store: what a person said is sure, what the model said may be doubtful.
+    """Return a product of the store. A person's label is certain, the model's may be doubtful.
 
     `line` is that of its row in the sheet, 0 without one.
     """
@@ -138,10 +138,10 @@ def _doubt(product: Product, label: Mapping[str, Any], depth: int) -> None:
 
 
 def write_export(source: ExportSource, template: Template, part: ExportPart) -> Iterator[bytes]:
-    """Return the pieces of an export, which is written to a temporary file first.
+    """Return the chunks of an export, which is written to a temporary file first.
 
-    `part` is the export itself, the list of what should be checked in it (CSV), or both in a zip. Raises
-    `InvalidRequestError` if the sheet lacks what every row needs.
+    `part` is the export itself, its list of issues (CSV), or both in a zip. Raises `InvalidRequestError` if the sheet
+    lacks what every row needs.
     """
     file, checks = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 - closed with the last piece
     try:
@@ -177,9 +177,9 @@ def _iter_pieces(file: IO[bytes]) -> Iterator[bytes]:
 def fill_sheet(
     products: BatchProducts, content: bytes, filename: str, *, overwrite: bool
 ) -> tuple[Iterator[bytes], SheetResult]:
-    """Return the pieces of a shop's own sheet with its empty cells filled, and what was filled.
+    """Return the chunks of a shop's own sheet with its empty cells filled, and the result.
 
-    Raises `InvalidRequestError` for a sheet that cannot be read, or has no column of SKUs or none that labels fill.
+    Raises `InvalidRequestError` for a sheet that cannot be read, or has no SKU column or none that labels can fill.
     """
     finder = ProductFinder(products)
     output = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the last piece
@@ -199,7 +199,7 @@ def fill_sheet(
 
 @dataclass(slots=True)
 class CheckedExport:
-    """What would come of an export: the counts, the first entries of what should be checked, and the first rows."""
+    """A preview of an export: the counts, the first issues, and the first rows."""
 
     result: ExportResult = field(default_factory=ExportResult)
     issues: list[dict[str, Any]] = field(default_factory=list)
@@ -208,7 +208,7 @@ class CheckedExport:
 
 
 def check_export(source: ExportSource, template: Template, most: int) -> CheckedExport:
-    """Return what would come of an export, with at most so many entries of what should be checked.
+    """Preview an export, with at most `most` issues.
 
     Raises `InvalidRequestError` if the sheet lacks what every row needs.
     """

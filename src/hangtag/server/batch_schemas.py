@@ -25,7 +25,7 @@ class BatchCounts(Schema):
 
 
 class LabellingProgress(Schema):
-    """How many photos have no answer yet, how fast they get one (null: not known), and how long that will take.
+    """How many photos have no label yet, the speed (null: unknown), and the estimated time left.
 
     `to_fetch` of them are still to be fetched from the addresses in the sheet.
     """
@@ -61,7 +61,7 @@ class GroupingOption(Grouping):
 class Batch(Schema):
     """A batch of products. `cover` has the ids of up to four photos.
 
-    `from_catalogue` says that it reviews findings of the catalogue's check.
+    `from_catalogue`: it reviews findings of the catalogue's check.
     """
 
     id: str
@@ -84,7 +84,7 @@ class Batch(Schema):
 
 
 class Job(Schema):
-    """A batch as the jobs of hangtag 0.1: `done` of its `total` photos have an answer or a reason."""
+    """A batch as a job of hangtag 0.1: `done` of its `total` photos have labels or a reason."""
 
     id: str
     title: str
@@ -110,7 +110,7 @@ class NewBatch(Schema):
 
 
 class BatchPatch(Schema):
-    """Changes to a batch. With another model, all its photos are labelled again. `labelling` stops or resumes that."""
+    """Changes to a batch. With another model, all its photos are labelled again. `labelling` stops or resumes it."""
 
     name: str | None = Field(None, min_length=1, max_length=200)
     archived: StrictBool | None = None
@@ -135,7 +135,7 @@ class ReceivedFiles(Schema):
 
 
 class ColumnMapping(Schema):
-    """The meaning of a sheet's columns. `labels` gives for each attribute the column with its labels."""
+    """The meaning of a sheet's columns. `labels` has the column with the labels of each attribute."""
 
     key: str | None = None
     photos: tuple[str, ...] = ()

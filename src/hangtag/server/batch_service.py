@@ -47,11 +47,11 @@ from hangtag.tables.sandbox import abort_readers
 _log: Final = logging.getLogger(__name__)
 _QUICK_UPLOADS: Final = 4
 _SLOW_UPLOADS: Final = 2
-"""How many uploads of photos, and of zips and tables, are taken in at a time."""
+"""How many uploads of photos, and of zips and tables, are processed at once."""
 
 
 def open_store(settings: Settings) -> Store:
-    """Return the store of the settings, with its tables brought to the schema of this version."""
+    """Return the store of the settings, with its tables migrated to this version's schema."""
     engine = open_database(find_url(settings.database_url, settings.data_folder))
     folder = PhotoFolder(settings.data_folder, keep_originals=settings.keep_originals)
     store = Store(engine, folder, settings.decode_limits, lambda card: doubt_thresholds(card, settings))
@@ -69,7 +69,7 @@ def open_store(settings: Settings) -> Store:
 
 
 def find_model(registry: ModelRegistry, id_: str | None) -> StoredModel:
-    """Return a model as batches keep it, the default one without an id; raises `ModelNotFoundError`."""
+    """Return a model in the form that batches store; the default one for None. Raises `ModelNotFoundError`."""
     registered = registry.card(id_)
     card = registered.card
     return StoredModel(registered.id, card.name, card.version, registered.sha256, card)
@@ -111,7 +111,7 @@ class BatchService:
         self.store.on_change = self._on_change
 
     def start(self) -> None:
-        """Clean up after the last process, make batches of the first edition's jobs, and label what is left."""
+        """Clean up after the last process, convert the jobs of hangtag 0.1 to batches, and label what is left."""
         self.store.folder.clear_incoming()
         self.store.reserve.fill()
         adopt_jobs(self.store, self._find_model, _log.info)
@@ -123,7 +123,7 @@ class BatchService:
         self._learning.start()
 
     def begin_stop(self) -> None:
-        """Let the worker begin no further photo, and forget the one that it has in hand."""
+        """Let the worker begin no further photo, and discard the one in progress."""
         self._worker.begin_stop()
         if self._fetching is not None:
             self._fetching.begin_stop()
@@ -133,7 +133,7 @@ class BatchService:
         self.events.close()
 
     async def close(self) -> None:
-        """Store the answers so far, end the worker and release everything."""
+        """Store the labels so far, end the worker and release everything."""
         self.end_streams()
         if self._fetching is not None:
             await asyncio.to_thread(self._fetching.stop)
@@ -150,8 +150,8 @@ class BatchService:
     async def receive(self, request: Request, batch_id: str, key: str | None) -> list[dict[str, Any]]:
         """Add the files of a request to a batch, and return the result for each.
 
-        Raises the errors of `receive_files`, `NotStoredError` and `QuotaError`. What an upload leaves behind that
-        fails, as on a full disk, is removed.
+        Raises the errors of `receive_files`, `NotStoredError` and `QuotaError`. If an upload fails, for example on a
+        full disk, its files are removed.
         """
         batch = await asyncio.to_thread(self._find_with_room, batch_id)
         intake = Intake(self.store, Path(), self._settings.max_batch_photos, stopping=self._stopping)
@@ -164,7 +164,7 @@ class BatchService:
                         intake.take(file)
                     return take_files(self.store, batch, intake, key, skip_duplicates=form.skip_duplicates)
 
-                # Photos are quickly taken in. What has to be unpacked or parsed first holds up only its like.
+                # Plain photos are quick. Files to unpack or parse only hold up others of their kind.
                 is_quick = all(kind_of(file.path, file.name) == "photo" for file in form.files)
                 threads = self._quick if is_quick else self._slow
                 return await asyncio.get_running_loop().run_in_executor(threads, take)
@@ -186,7 +186,7 @@ class BatchService:
 
     @asynccontextmanager
     async def _receiving(self) -> AsyncIterator[Path]:
-        """Give a folder for the files of one upload, without blocking the event loop while large ones are removed."""
+        """Yield a folder for the files of one upload, and remove large ones without blocking the event loop."""
         with ExitStack() as stack:
             try:
                 yield await asyncio.to_thread(stack.enter_context, self.store.folder.receiving())
@@ -194,7 +194,7 @@ class BatchService:
                 await asyncio.to_thread(stack.close)
 
     def _find_with_room(self, batch_id: str) -> Any:  # noqa: ANN401 - a row of the database
-        """Return a batch that more can be added to, before anything is received."""
+        """Return a batch that has room for more, before anything is received."""
         with self.store.engine.connect() as connection:
             batch = self.store.find_batch(connection, batch_id)
             self.store.quotas.check(connection, batch.created_by, Usage(1, 1))
@@ -212,7 +212,7 @@ class BatchService:
         return self._registry.card(id_).path
 
     def _use_shop_models(self) -> None:
-        """Let the registry know which versions there are and which are in use, where that has changed."""
+        """Tell the registry which versions exist and which are in use, if that has changed."""
         items, _ = self.shop.models.list_versions()
         paths = {item["model"]: self.shop.models.folder.path(item["sha256"]) for item in items}
         paths = {id_: path for id_, path in paths.items() if path.exists()}

@@ -119,7 +119,7 @@ async def receive_form(
 async def receive_files(request: Request, folder: Path, settings: Settings) -> ReceivedBatchFiles:
     """Read the form and write its files to `folder`. Raises as `receive_form` does."""
     values = await receive_form(request, folder, settings, BatchFilesForm)
-    # An HTML form whose file field was left empty sends a file without a name and without bytes.
+    # An HTML form with an empty file field sends a file without a name and bytes.
     sent = [writer for writer in values.files if writer.file.name or writer.size]
     paths = _read_paths(values.paths, len(sent))
     files = [

@@ -38,7 +38,7 @@ Kept = TypeVar("Kept", bound=BaseModel)
 
 
 class StoredFindings(BaseModel):
-    """All findings of a check, and what their kinds mean."""
+    """All findings of a check, and the explanations of their kinds."""
 
     kinds: list[FindingKindCount]
     findings: list[CatalogueFinding]
@@ -67,7 +67,7 @@ class _StoppedError(Exception):
 class ShownCatalogue:
     """A catalogue and what has been read of it so far. `path` is None if there is none.
 
-    `labels` are out-of-fold predictions that the check compares the labels with.
+    `labels` are the out-of-fold predictions with which the check compares the labels.
     """
 
     path: Path | None
@@ -100,7 +100,7 @@ class ShownCatalogue:
             self.source.close()
 
     def _read(self) -> None:
-        _give_way()
+        _lower_priority()
         try:
             assert self.path is not None  # noqa: S101 - for the type checker
             source = self.source = open_catalogue(self.path)
@@ -170,7 +170,7 @@ def _describe_findings(result: CheckResult) -> StoredFindings:
 
 
 def _kept(path: Path, kind: type[Kept], make: Callable[[], Kept]) -> Kept:
-    """Return the content of a cache file; if it is missing or unreadable, compute and store it."""
+    """Return the content of a cache file. If it is missing or unreadable, compute and store it."""
     with suppress(OSError, ValidationError):
         return kind.model_validate_json(path.read_bytes())
     made = make()
@@ -182,7 +182,7 @@ def _kept(path: Path, kind: type[Kept], make: Callable[[], Kept]) -> Kept:
 
 
 def _fingerprint(source: Catalogue, labels: Path | None) -> str:
-    """Return a key of what is read: the table, the number of photos, the predictions, and hangtag's version."""
+    """Return a cache key: the table, the number of photos, the predictions, and hangtag's version."""
     digest = hashlib.sha256()
     with source.open_table() as table:
         while piece := table.read(_PIECE_BYTES):
@@ -194,8 +194,8 @@ def _fingerprint(source: Catalogue, labels: Path | None) -> str:
     return digest.hexdigest()[:32]
 
 
-def _give_way() -> None:
-    """Lower the priority of this thread and of the threads that it starts: requests come first."""
+def _lower_priority() -> None:
+    """Lower the priority of this thread and of the threads that it starts, below that of requests."""
     if sys.platform == "linux":
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

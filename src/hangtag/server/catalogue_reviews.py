@@ -1,4 +1,4 @@
-"""Findings of the catalogue's check become batches to review; what people corrected comes back as a table."""
+"""Batches for reviewing findings of the catalogue's check, and tables with the resulting corrections."""
 
 import csv
 import io
@@ -28,7 +28,7 @@ from hangtag.tables.tables import csv_writer
 Finding = Literal["suspects", "duplicates", "missing"]
 
 MOST_FINDINGS: Final = 1000
-"""A review holds so many findings at most; the next one has the rest once these are corrected."""
+"""The largest number of findings in a review. The next review has the rest, once these are corrected."""
 
 _KINDS: Final[Mapping[Finding, tuple[str, ...]]] = {
     "suspects": ("suspect_label",),
@@ -44,7 +44,7 @@ _SHEET: Final = "catalogue.csv"
 
 
 class NothingFoundError(ConflictError):
-    """The check of the catalogue found nothing of a kind, or is not over."""
+    """The check of the catalogue found nothing of this kind, or has not finished."""
 
     code = "nothing_found"
 
@@ -59,7 +59,7 @@ class CatalogueReviews:
         self._settings = settings
 
     def make(self, finding: Finding, who: str | None) -> dict[str, Any]:
-        """Make a batch of the findings of a kind: their photos, and the rows with the labels that they have now.
+        """Make a batch of the findings of a kind: their photos, and rows with their current labels.
 
         Raises `NothingFoundError` if there are none, or the catalogue is still being checked.
         """
@@ -97,9 +97,9 @@ class CatalogueReviews:
         return f"the check of the catalogue found no {_NAMES[finding].lower()}"
 
     def iter_corrected(self, batch_id: str) -> Iterator[bytes]:
-        """Return the whole table of the catalogue as CSV, with the labels that people set in a review of it.
+        """Return the catalogue's whole table as CSV, with the labels that people set in a review of it.
 
-        Raises `NotStoredError` for a batch that does not come from the catalogue.
+        Raises `NotStoredError` for a batch that is not a review of the catalogue.
         """
         with self._store.engine.connect() as connection:
             batch = self._store.find_batch(connection, batch_id)
@@ -110,7 +110,7 @@ class CatalogueReviews:
         return _iter_table(source, self._read_corrections(batch.number))
 
     def _read_corrections(self, batch: int) -> dict[str, dict[str, str]]:
-        """Return what people said of the products of a batch, by the id that their rows have."""
+        """Return people's labels for the products of a batch, by the id in their rows."""
         with self._store.engine.connect() as connection:
             sheet = read_sheet(connection, batch)
             assert sheet is not None  # noqa: S101 - a review has one
@@ -127,7 +127,7 @@ class CatalogueReviews:
 
 
 def _group_by_key(findings: Sequence[CatalogueFinding]) -> dict[str, list[tuple[str, str | None]]]:
-    """Return what was found, by product: the message, and the column that it is about."""
+    """Return the findings by product: the message, and the column concerned."""
     grouped: dict[str, list[tuple[str, str | None]]] = {}
     for found in findings:
         key = found.id or (Path(found.photo).stem if found.photo else None)
@@ -137,7 +137,7 @@ def _group_by_key(findings: Sequence[CatalogueFinding]) -> dict[str, list[tuple[
 
 
 def _take_photo(source: Catalogue, photo: str, path: Path, intake: Intake) -> None:
-    """Take in a photo of the catalogue; one that cannot be read is left out, and its row says so."""
+    """Take a photo of the catalogue into a batch. An unreadable one is left out, and its row says so."""
     try:
         path.write_bytes(source.read_photo(photo))
     except PhotoError:

@@ -16,13 +16,13 @@ SILENT_S: Final = 15.0
 """How long a connection may be open without sending complete request headers."""
 
 LINGER_S: Final = 0.5
-"""How long a connection stays open for a request that is on its way when the service stops."""
+"""How long a connection stays open for a request in transit when the service stops."""
 
 _KEPT_DESCRIPTORS: Final = 256
 """Descriptors reserved for files, the database and processes."""
 
 _BUSY: Final = object()
-"""What a check sees of a connection with a request. Otherwise it sees the last request that was answered, or None."""
+"""The state of a connection with a request, as seen by a check. Otherwise it is its last answered request, or None."""
 
 
 class OpenConnections:
@@ -34,7 +34,7 @@ class OpenConnections:
         self.count = 0
 
     def add(self, connection: "GuardedProtocol") -> bool:
-        """Count a connection; return whether there is room for it."""
+        """Count a connection. Return whether there is room for it."""
         self.count += 1
         if self.count > self._most and not self._end_longest():
             return False
@@ -42,10 +42,10 @@ class OpenConnections:
         return True
 
     def _end_longest(self) -> bool:
-        """Close the connection that is idle for longest; return whether there was one."""
+        """Close the connection that is idle for longest. Return whether there was one."""
         while self.silent:
             longest, _ = self.silent.popitem(last=False)
-            if not longest.has_request:  # it may have got one since it was last looked at
+            if not longest.has_request:  # it may have received one since the last look
                 longest.end()
                 return True
         return False
@@ -88,9 +88,9 @@ class GuardedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type, unuse
             self._looking.cancel()
 
     def shutdown(self) -> None:
-        """End the connection when the service stops: at once after its answer, or after a moment without a request.
+        """End the connection when the service stops: after its response, or after a moment without a request.
 
-        A request may be on its way while the service decides to stop. uvicorn would close the connection on it.
+        A request may be in transit while the service stops. uvicorn would close the connection immediately.
         """
         if self.has_request:
             super().shutdown()

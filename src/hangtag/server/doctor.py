@@ -57,7 +57,7 @@ def diagnose_service(settings: Settings, environment: Mapping[str, str]) -> list
 
 
 def _check_settings(settings: Settings, environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Look for variables that no setting has, and for values that contradict each other."""
+    """Look for unknown variables, and for values that contradict each other."""
     fields = Settings.model_fields.items()
     known = {str(field.validation_alias or f"{_PREFIX}{name.upper()}") for name, field in fields}
     known |= _OTHER_VARIABLES
@@ -129,7 +129,7 @@ def _check_permissions(folder: Path) -> Iterator[Finding]:
 
 
 def _check_database(settings: Settings) -> Iterator[Finding]:
-    """Open the database, check a SQLite file page by page, and compare its revision with what this hangtag knows."""
+    """Open the database, check a SQLite file page by page, and compare its revision with this version's."""
     path = settings.data_folder / DATABASE_NAME
     if not settings.database_url and not path.exists():
         yield Finding("database", "ok", "will be created at the first start")
@@ -174,7 +174,7 @@ def _judge_revision(revision: str | None, kind: str) -> Finding:
 
 
 def _check_storage(settings: Settings) -> Iterator[Finding]:
-    """Compare what is stored with the quotas, and say for how long it is kept. An older database is left alone."""
+    """Compare what is stored with the quotas, and report the retention. Databases of older versions are skipped."""
     engine = _open_as_it_is(settings)
     if engine is None:
         return
@@ -183,7 +183,7 @@ def _check_storage(settings: Settings) -> Iterator[Finding]:
             return
         with engine.connect() as connection:
             used = measure_usage(connection)
-    except DBAPIError:  # the check of the database says more
+    except DBAPIError:  # the check of the database reports it
         return
     finally:
         engine.dispose()
@@ -206,7 +206,7 @@ def _check_storage(settings: Settings) -> Iterator[Finding]:
 
 
 def _open_as_it_is(settings: Settings) -> Engine | None:
-    """Return an engine for the database, which is not migrated; None if there is none yet."""
+    """Return an engine for the database without migrating it; None if there is none yet."""
     if not settings.database_url and not (settings.data_folder / DATABASE_NAME).exists():
         return None
     return create_engine(parse_url(find_url(settings.database_url, settings.data_folder)))

@@ -29,13 +29,13 @@ _STEP: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class _CataloguePhoto:
-    """A photo of the catalogue, as a batcher takes it."""
+    """A photo of the catalogue, for a batcher."""
 
     name: str
     catalogue: Catalogue
 
     def read(self, _limits: DecodeLimits) -> bytes:
-        """Return the photo's bytes; raises `PhotoError`."""
+        """Return the photo's bytes. Raises `PhotoError`."""
         return self.catalogue.read_photo(self.name)
 
 
@@ -54,7 +54,7 @@ class ExampleFinder:
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def find(self, model: Model, batcher: Batcher, column: str, cell: tuple[str, str]) -> list[str]:
-        """Return the names of up to `MAX_EXAMPLES` photos of a cell: its true label and the answered one.
+        """Return the names of up to `MAX_EXAMPLES` photos of a cell: its true and its predicted label.
 
         Raises `CatalogueError` if the catalogue's table cannot be read.
         """
@@ -74,7 +74,7 @@ class ExampleFinder:
             return found
 
     def _names_of(self, column: str, label: str) -> list[str]:
-        """Return the names of the photos with a label, in an order that only depends on the names."""
+        """Return the names of the photos with a label, in an order that depends only on the names."""
         if self._table is None:
             self._table = self._read()
         if column not in self._table.column_names:
@@ -84,7 +84,7 @@ class ExampleFinder:
         return sorted(names, key=lambda name: crc32(name.encode()))
 
     def _read(self) -> Any:  # noqa: ANN401 - pyarrow has no types
-        """Return the rows to choose from, with the name of each one's photo."""
+        """Return the rows to choose from, with the names of their photos."""
         if self.split_table is not None:
             table = read_table(self.split_table)
             need_columns(table, [SPLIT_COLUMN, PHOTO_COLUMN], self.split_table)
@@ -96,7 +96,7 @@ class ExampleFinder:
 
 
 def _labels(asked: Predictions) -> dict[str, dict[str, str]]:
-    """Return by photo the labels that the model gave; none for a photo that cannot be decoded."""
+    """Return the model's labels by photo, without photos that cannot be decoded."""
     labels: dict[str, dict[str, str]] = {name: {} for name in asked.names}
     for column in asked.columns:
         for name, label in zip(asked.names, asked.labels(column), strict=True):

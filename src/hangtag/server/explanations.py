@@ -1,4 +1,4 @@
-"""Explanations for the API: heat maps as pictures, drawn on a thread of their own."""
+"""Explanations for the API: heat maps as pictures, drawn on their own thread."""
 
 import asyncio
 import base64
@@ -25,7 +25,7 @@ MAX_SIDE: Final = 512
 """The longer side of a picture, in pixels: as large as the page shows it."""
 
 MAX_WAITING: Final = 32
-"""How many photos may wait: explaining one takes as long as labelling a hundred."""
+"""How many photos may wait. Explaining one takes as long as labelling a hundred."""
 
 _JPEG_QUALITY: Final = 88
 
@@ -79,8 +79,8 @@ class ExplanationQueue:
     async def explain(self, model: Model, photo: UploadedPhoto, columns: Sequence[str] | None) -> Pictures:
         """Return the pictures of a photo.
 
-        Raises `PhotoError` for one that cannot be decoded, `QueueFullError` if too many wait already, and
-        `ShuttingDownError` after `close`.
+        Raises `PhotoError` if it cannot be decoded, `QueueFullError` if too many are waiting, and `ShuttingDownError`
+        after `close`.
         """
         if self._is_closed:
             raise ShuttingDownError("the service is stopping")

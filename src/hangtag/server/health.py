@@ -1,4 +1,4 @@
-"""Whether the service can do its work now: the database, the disk, the data folder and the default model."""
+"""Whether the service can work now: the database, the disk, the data folder and the default model."""
 
 import asyncio
 import os
@@ -24,18 +24,18 @@ from hangtag.store.faults import (
 )
 
 LITTLE_DISK_BYTES: Final = 32 * MIB
-"""With less room than this an upload fails soon."""
+"""With less free space than this, an upload is about to fail."""
 
 FRESH_S: Final = 1.0
 _PATIENCE_S: Final = 4.0
-"""How long a database may take to answer; longer than any transaction of the service does as a rule."""
+"""How long the database may take to answer: longer than the service's usual transactions."""
 
 _LOCK_MS: Final = 3000
 _SQLITE_START: Final = b"SQLite format 3\0"
 
 
 class Health:
-    """Looks at what the service needs, at most once a second, on a thread that nothing else can hold up."""
+    """Checks what the service needs, at most once a second, on a thread that nothing else can block."""
 
     def __init__(
         self, engine: Engine, data_folder: Path, check_model: Callable[[], BundleError | None]
@@ -50,12 +50,12 @@ class Health:
         self._damage: DatabaseDamagedError | None = None
 
     def note(self, fault: FaultError) -> None:
-        """Remember damage that a request came upon: a look at the file alone does not find all of it."""
+        """Record damage that a request found. Checking the file alone does not find all of it."""
         if isinstance(fault, DatabaseDamagedError):
             self._damage = fault
 
     async def find_faults(self) -> list[HangtagError]:
-        """Return what is wrong now; nothing if all is well."""
+        """Return the current faults; empty if all is well."""
         if time.monotonic() - self._at < FRESH_S:
             return self._found
         if self._looking is None or self._looking.done():
@@ -69,7 +69,7 @@ class Health:
         return self._found
 
     def close(self) -> None:
-        """End the thread, once the look that it takes is over."""
+        """End the thread after its current check."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _look(self) -> list[HangtagError]:
@@ -97,7 +97,7 @@ class Health:
     def _look_at_database(self) -> FaultError | None:
         if self._damage is not None:
             return self._damage
-        with self._engine.connect() as connection:  # as a request that reads does: without a lock
+        with self._engine.connect() as connection:  # like a read request: without a lock
             connection.execute(text("SELECT count(*) FROM batches"))
         is_sqlite = self._engine.dialect.name == "sqlite"
         if is_sqlite and not _has_start(Path(self._engine.url.database or "")):
@@ -108,6 +108,6 @@ class Health:
 
 
 def _has_start(path: Path) -> bool:
-    """Return whether a file begins as SQLite's do: what stood there may still be in memory."""
+    """Return whether a file begins like a SQLite file. Its previous content may still be cached in memory."""
     with path.open("rb") as file:
         return file.read(len(_SQLITE_START)) == _SQLITE_START

@@ -1,4 +1,4 @@
-"""What the service does by itself: it forgets what has been kept for long enough, and measures what is stored."""
+"""Background tasks of the service: removing data after its retention time, and measuring the storage."""
 
 import asyncio
 import logging
@@ -23,13 +23,13 @@ _log = logging.getLogger(__name__)
 _EVERY_S: Final = 60.0
 _FORGETS_EVERY_S: Final = 3600.0
 RETENTION: Final = "retention"
-"""How the audit log says that nobody did it."""
+"""The author of removals in the audit log."""
 
 
 class Housekeeper:
-    """Measures the store every minute, and every hour removes what has been kept for as long as the settings say.
+    """Measures the store every minute, and every hour removes what is older than the settings allow.
 
-    Several services on one database may do so at a time.
+    Several services on one database may do so at the same time.
     """
 
     def __init__(self, settings: Settings, access: AccessControl, batches: Batches, metrics: Metrics) -> None:
@@ -53,17 +53,17 @@ class Housekeeper:
         return float(getattr(self.usage, name))
 
     def start(self) -> None:
-        """Begin, in the background."""
+        """Start, in the background."""
         self._task = asyncio.create_task(self._run())
 
     async def close(self) -> None:
-        """End; what is being removed is removed first."""
+        """Stop, after the removal in progress."""
         self._ending.set()
         if self._task is not None:
             await self._task
 
     def tidy(self) -> None:
-        """Do all of it once, now."""
+        """Do everything once, now."""
         self._forget()
         self._measure()
 
@@ -73,7 +73,7 @@ class Housekeeper:
                 if time.monotonic() - self._forgot_at >= _FORGETS_EVERY_S:
                     await asyncio.to_thread(self._forget)
                 await asyncio.to_thread(self._measure)
-            except (SQLAlchemyError, HangtagError, OSError) as error:  # the next try may find it mended
+            except (SQLAlchemyError, HangtagError, OSError) as error:  # the next try may succeed
                 log_event(_log, logging.WARNING, f"housekeeping failed: {error}")
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._ending.wait(), _EVERY_S)

@@ -59,7 +59,7 @@ _REQUEST_ID: Final = re.compile(r"[\w.-]{1,64}", re.ASCII)
 class HostCheck:
     """Refuses requests whose Host header is not allowed. None allows every host.
 
-    With `addresses`, an IP address is allowed, too.
+    With `addresses`, IP addresses are allowed, too.
     """
 
     def __init__(self, app: ASGIApp, allowed: frozenset[str] | None, *, addresses: bool = False) -> None:
@@ -82,10 +82,10 @@ class HostCheck:
 
 
 def find_allowed_hosts(settings: Settings) -> frozenset[str] | None:
-    """Return the hosts of the settings, and this machine's own names; None allows every host.
+    """Return the hosts in the settings, and this machine's own names; None allows every host.
 
-    A service that others can reach also answers to this machine's name on the network. `HostCheck` lets addresses
-    pass by themselves: another site can point its own name at this machine (DNS rebinding), but not an address.
+    A service that is reachable from other machines also accepts this machine's network name. `HostCheck` accepts
+    addresses anyway: another site can point its own name at this machine (DNS rebinding), but not an address.
     """
     given = frozenset(name.strip().lower() for name in settings.allowed_hosts.split(",") if name.strip())
     if "*" in given:
@@ -203,13 +203,13 @@ class _ObservedResponse:
 
 
 def find_address(scope: Scope) -> str:
-    """Return the address of the client: of the proxy's client if the proxy is trusted."""
+    """Return the address of the client, as reported by the proxy if that is trusted."""
     client = scope.get("client")
     return str(client[0]) if client else ""
 
 
 def _forwarded_prefix(scope: Scope) -> str:
-    """Return the path that a trusted proxy says it serves this service under; empty without a valid one."""
+    """Return the path under which a trusted proxy serves this service; empty if none is reported or it is invalid."""
     given = Headers(scope=scope).get(PREFIX_HEADER, "").rstrip("/")
     return given if scope.get(TRUSTED, True) and BASE_PATH.fullmatch(given) else ""
 
@@ -223,7 +223,7 @@ def _request_id(scope: Scope) -> str:
 def _is_cross_site(scope: Scope) -> bool:
     """Return whether another site's page makes a browser send something that changes state.
 
-    Merely visiting another site's page must not change anything here, with or without accounts.
+    Just visiting another site's page must not change anything here, with or without accounts.
     """
     if scope["method"] in _SAFE_METHODS:
         return False
@@ -236,7 +236,7 @@ def _is_cross_site(scope: Scope) -> bool:
 
 
 def _operation(scope: Scope) -> str:
-    """Return the name of the operation, never the path, which may name a photo and has no bounded set of values."""
+    """Return the name of the operation. The path may name a photo, and has no bounded set of values."""
     return str(getattr(scope.get("route"), "name", None) or "none")
 
 

@@ -77,7 +77,7 @@ class ModelRegistry:
     def use_shop_models(self, paths: Mapping[str, Path], in_use: Mapping[str, str]) -> None:
         """Offer the shop models at these paths, by id, and use those in `in_use` instead of their base models.
 
-        Models that are put into use are loaded first, so that no request waits for them. Raises the errors of `load`.
+        Models that come into use are loaded first, so that no request waits for them. Raises the errors of `load`.
         """
         self._shop_paths = dict(paths)
         if self.default_id in in_use:
@@ -105,7 +105,7 @@ class ModelRegistry:
                 continue
             try:
                 found.append(self._read(id_, path))
-            except (BundleError, OSError):  # `hangtag models` says what is wrong with it
+            except (BundleError, OSError):  # `hangtag models` reports what is wrong with it
                 continue
         return sorted(found, key=lambda model: (model.id != self.default_id, model.id))
 
@@ -126,8 +126,8 @@ class ModelRegistry:
     def load(self, id_: str | None = None) -> Model:
         """Return a model. The first call loads and verifies it, which may take a second; it then stays loaded.
 
-        A file that was removed, or replaced by one that cannot be used, leaves the model that was loaded from it.
-        Raises as `card` does, and `BundleError` if the model fails its golden check.
+        If the file was removed, or replaced by an unusable one, the loaded model stays in use. Raises as `card` does,
+        and `BundleError` if the model fails its golden check.
         """
         name = self.default_id if id_ is None else id_
         path = self._paths().get(name)
@@ -156,7 +156,7 @@ class ModelRegistry:
             return model
 
     def trusted(self, path: Path) -> TrustedKeys:
-        """Return the keys of which one must have signed a bundle: none for those that the service itself adapted."""
+        """Return the keys that may have signed a bundle: none for bundles that the service itself adapted."""
         return OWN if path in self._shop_paths.values() else self._trusted
 
     async def get(self, id_: str | None = None) -> Model:
@@ -170,11 +170,11 @@ class ModelRegistry:
         return None if path is None else self._find_of(path)
 
     def has(self, model: Model) -> bool:
-        """Return whether a loaded model is still that of its file, which may have been replaced since."""
+        """Return whether a loaded model still matches its file, which may have been replaced since."""
         return any(loaded is model for loaded in list(self._models.values()))
 
     def check_default(self) -> BundleError | None:
-        """Return what is wrong with the file of the default model: after a restart there would be no service."""
+        """Return what is wrong with the default model's file: after a restart the service would not start."""
         fix = "Put the model's file back. Until then the service keeps the model that it has loaded."
         stamp = _find_stamp(self._default_path)
         if stamp is None:
@@ -185,14 +185,14 @@ class ModelRegistry:
         return BundleError(f"the file of the model {self.default_id!r} cannot be used ({broken})", fix=fix)
 
     def _find_of(self, path: Path) -> Model | None:
-        """Return the model that was loaded from the file as it is, or from what it was before it became useless."""
+        """Return the model that was loaded from the current file, or from its predecessor if the file is unusable."""
         stamp = _find_stamp(path)
         if stamp is not None and stamp not in self._broken:
             return self._models.get(stamp)
         return next((model for known, model in list(self._models.items()) if known.path == path), None)
 
     def _keep_old(self, path: Path, error: HangtagError | OSError) -> None:
-        """Remember that the file of a loaded model cannot be used as it is now, so that not every request tries."""
+        """Record that the file of a loaded model is currently unusable, so that not every request tries to load it."""
         problem = error.problem if isinstance(error, HangtagError) else str(error)
         stamp = _find_stamp(path)
         if stamp is not None:
@@ -203,18 +203,18 @@ class ModelRegistry:
         return self._find_named() | self._shop_paths | {self.default_id: self._default_path}
 
     def _find_named(self) -> dict[str, Path]:
-        """Return the bundles that have a name. Every request asks, so the folders are only listed after a change."""
+        """Return the bundles that have a name. Every request asks, so folders are only listed after a change."""
         changed = [
             folder.stat().st_mtime if folder.exists() else 0.0 for folder in bundle_folders(self._environment)
         ]
         if changed != self._named_at:
             self._named = {path.stem: path for path in list_bundles(self._environment)}
-            # Right after a change there may be another one at the same time, as far as the file system counts time.
+            # Within the file system's clock resolution, another change may have the same timestamp.
             self._named_at = changed if max(changed) < time.time() - _SETTLED_S else []
         return self._named
 
     def _read(self, id_: str, path: Path) -> RegisteredModel:
-        """Return what is known of a file. As long as its model is loaded, so is the card that belongs to it."""
+        """Return the facts about a file. While its model is loaded, the card of that model is used."""
         stamp = _find_stamp(path)
         old = next((known for known in list(self._models) if known.path == path), None)
         if stamp is None or stamp in self._broken:
@@ -247,7 +247,7 @@ def _stamp(path: Path) -> _Stamp:
 
 
 class BackgroundModels:
-    """Loads models for batches with engines whose threads have a low priority, and keeps the last one.
+    """Loads models for batches on engines whose threads have a low priority, and keeps the last one.
 
     A thread inherits the priority of the thread that starts it and can never raise it. So a short-lived thread of low
     priority starts the engine. The worker itself keeps the normal priority: it sometimes holds the GIL, and a
@@ -261,11 +261,11 @@ class BackgroundModels:
         self._lock = Lock()
 
     def load(self, id_: str) -> Model:
-        """Return the model with an id; raises `ModelNotFoundError` or `BundleError`."""
+        """Return the model with an id. Raises `ModelNotFoundError` or `BundleError`."""
         registered = self._registry.card(id_)
         with self._lock:
             if self._model is None or self._model.sha256 != registered.sha256:
-                with ThreadPoolExecutor(1, "load-for-batches", _give_way) as threads:
+                with ThreadPoolExecutor(1, "load-for-batches", _lower_priority) as threads:
                     self._model = threads.submit(self._start, registered).result()
             return self._model
 
@@ -282,8 +282,8 @@ class BackgroundModels:
         return model
 
 
-def _give_way() -> None:
-    """Lower the priority of this thread and of those it starts. Only Linux has one for each thread."""
+def _lower_priority() -> None:
+    """Lower the priority of this thread and of those it starts. Only Linux has per-thread priorities."""
     if sys.platform == "linux":
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

@@ -1,4 +1,4 @@
-"""The API's description: the OpenAPI document, and one page of plain HTML from it that works offline.
+"""The API's description: the OpenAPI document, and a plain HTML page made from it that works offline.
 
 `python -m hangtag.server.openapi > web/openapi.json` writes the committed copy.
 """
@@ -131,7 +131,7 @@ def _describe_value(name: str, schema: Json) -> Iterator[str]:
 
 
 def _table(caption: str, headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    """Yield a table. What is in the column of types is HTML already. A keyboard can scroll it."""
+    """Yield a table, which can be scrolled with the keyboard. The column of types is HTML already."""
     yield f'<div class="table" role="region" tabindex="0" aria-label="{escape(caption)}"><table><tr>'
     yield from (f'<th scope="col">{heading}</th>' for heading in headings)
     yield "</tr>"
@@ -148,7 +148,7 @@ def _schema_of(answer: Json) -> Json:
 
 
 def _type_of(schema: Json) -> str:
-    """Return a schema in short, as HTML: a link to a value, a type, or types."""
+    """Return a short form of a schema as HTML: a link to a value, a type, or types."""
     if "$ref" in schema:
         name = escape(schema["$ref"].rpartition("/")[2])
         return f'<a href="#{name}"><code>{name}</code></a>'
@@ -168,7 +168,7 @@ def _type_of(schema: Json) -> str:
 
 
 def _example(address: str, operation: Json) -> str:
-    """Return a call on the command line."""
+    """Return an example call with curl."""
     (kind, content), *_ = operation["requestBody"]["content"].items()
     required = content["schema"].get("required", [])
     if kind != "multipart/form-data":

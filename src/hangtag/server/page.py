@@ -1,4 +1,4 @@
-"""The page: the built files, held in memory with their headers."""
+"""The page: the built files, kept in memory with their headers."""
 
 import base64
 import gzip
@@ -22,13 +22,13 @@ _IMMUTABLE: Final = "_app/immutable/"
 """The folder whose file names contain a hash of the content."""
 
 _ENCODINGS: Final = {"br": ".br", "gzip": ".gz"}
-"""The encodings a file may have, best first, with the suffix that the build gives them."""
+"""The encodings that a file may have, best first, with the suffixes that the build gives them."""
 
 _RESERVED: Final = ("api/", "_app/")
-"""Paths without views of the page: an unknown one is an error, not the page."""
+"""Paths that are never views of the page. Unknown ones are errors."""
 
 BASE_PATH_TOKEN: Final = b"/HANGTAG_BASE_PATH"
-"""Stands in the HTML where the base path belongs; see web/vite.config.ts."""
+"""A placeholder in the HTML for the base path; see web/vite.config.ts."""
 
 _KEPT_PAGES: Final = 16
 
@@ -58,7 +58,7 @@ class PageFile:
 
 
 class Page:
-    """The files of a built page by path. Without a build, every view says how to make one."""
+    """The files of a built page by path. Without a build, every view explains how to make one."""
 
     def __init__(self, folder: Path) -> None:
         found = {path.relative_to(folder).as_posix(): path for path in _files(folder)}
@@ -100,7 +100,7 @@ class Page:
         return self._render(self._fallback, base_path)
 
     def _render_html(self, name: str, base_path: str) -> PageFile:
-        """Return an HTML file as it is served under a base path: every path in it begins with that."""
+        """Return an HTML file with the base path in front of every path in it."""
         html = self._html[name].replace(BASE_PATH_TOKEN, base_path.encode())
         return _build_file(name, html, {})
 
@@ -135,7 +135,7 @@ def _build_file(name: str, plain: bytes, encoded: dict[str, bytes]) -> PageFile:
 
 
 def build_policy(html: bytes) -> str:
-    """Return the Content-Security-Policy of a page: its own files and its own inline scripts."""
+    """Return the Content-Security-Policy of a page: only its own files and its own inline scripts."""
     digests = (hashlib.sha256(script).digest() for script in _INLINE_SCRIPT.findall(html))
     hashes = [f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests]
     return "; ".join(
@@ -143,7 +143,7 @@ def build_policy(html: bytes) -> str:
             "default-src 'none'",
             " ".join(("script-src 'self'", *hashes)),
             "style-src 'self'",
-            "style-src-attr 'unsafe-inline'",  # components set sizes and positions, which cannot run anything
+            "style-src-attr 'unsafe-inline'",  # components set sizes and positions, which cannot run code
             "img-src 'self' blob: data:",
             "font-src 'self'",
             "connect-src 'self'",

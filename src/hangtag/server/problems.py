@@ -199,7 +199,7 @@ class WrongHostError(RequestError):
 class InvalidRequestError(RequestError):
     """Values of the request are invalid. `errors` lists them."""
 
-    status = HTTPStatus(422)  # its name differs between Python versions
+    status = HTTPStatus(422)  # its name depends on the Python version
     code = "validation"
 
     def __init__(self, *errors: InvalidValue) -> None:

@@ -53,7 +53,7 @@ class MadeBy(Schema):
 class Attribute(Schema):
     """The label of an attribute. `confidence` is the model's; it is null if a person set another label.
 
-    `made_by` is the model that predicted the label, or the one that was overruled: the first candidate is its label.
+    `made_by` is the model that predicted the label, or whose label a person replaced: then it is the first candidate.
     """
 
     value: str
@@ -81,7 +81,7 @@ class Need(Schema):
 
 
 class NotAProduct(Schema):
-    """Whether the model flags it as not a product, and what a person decided (null: nothing)."""
+    """Whether the model flags it as not a product, and a person's decision (null: none)."""
 
     by_model: bool
     decided: bool | None
@@ -121,8 +121,8 @@ class ProductList(Schema):
 class ProductCounts(Schema):
     """The number of products by state, path, value, flag and person.
 
-    `confidences` counts by tenths of the confidence, from 0 on. `answers` says at which level of the category the
-    confident answers end, `reasons` why photos cannot be read.
+    `confidences` counts by tenths of the confidence, from 0 on. `answers` is the category level at which confident
+    answers end, and `reasons` why photos cannot be read.
     """
 
     total: int
@@ -165,7 +165,7 @@ class ProductFilter(Schema):
 
 
 class NewDecision(Schema):
-    """A decision about products, given by their ids, or as all that match a filter, except some.
+    """A decision about products, given by their ids, or as all that match a filter except some.
 
     `each` sets labels that differ from product to product, by id, as one decision; send no other products with it.
     In `set`, null returns an attribute to the model's label. `confirm` is true for all labels, or a list of attributes.
@@ -205,7 +205,7 @@ class Decided(Schema):
 
 
 class DecisionEntry(Schema):
-    """An entry of the log. For one product, `before` and `after` are the values; `target` is what an undo undid."""
+    """An entry of the log. For one product, `before` and `after` are the values. `target` is the decision undone."""
 
     id: str
     kind: str

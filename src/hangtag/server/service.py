@@ -71,7 +71,7 @@ class Service:
         )
 
     async def start(self) -> None:
-        """Load and verify the default model, start reading the catalogue, and go on with the batches."""
+        """Load and verify the default model, start reading the catalogue, and continue the batches."""
         await self.registry.get()
         self.catalogue.start()
         await asyncio.to_thread(self.batches.start)
@@ -97,7 +97,7 @@ class Service:
             self._trimming.cancel()
         self.health.close()
         self.batches.begin_stop()
-        abort_decoders()  # the requests are over, and what is decoded for a batch is decoded again
+        abort_decoders()  # requests are finished, and photos of batches are decoded again after the next start
         for _, batcher in self._batchers.values():
             await batcher.close()
         await asyncio.gather(*self._closing)
@@ -111,7 +111,7 @@ class Service:
     def batcher(self, model: Model) -> Batcher:
         """Return the batcher of a loaded model."""
         if id(model) not in self._batchers:
-            self._let_go_of_replaced()
+            self._close_replaced()
             limits = self.settings.decode_limits
             decoder = PhotoDecoder(frozenset({model.card.preprocessing}), CHUNK_PHOTOS, 1, limits)
             on_batch = partial(self.metrics.count_batch, model.card.name)
@@ -119,7 +119,7 @@ class Service:
             self._batchers[id(model)] = (model, batcher)
         return self._batchers[id(model)][1]
 
-    def _let_go_of_replaced(self) -> None:
+    def _close_replaced(self) -> None:
         """Close the batchers of models whose file was replaced, once their open work is done."""
         for key, (model, batcher) in list(self._batchers.items()):
             if not self.registry.has(model):
@@ -152,7 +152,7 @@ async def run_service(settings: Settings, metrics: Metrics) -> AsyncIterator[Ser
 
 
 async def _trim_now_and_then() -> None:
-    """Keep the process as small as what it holds; large uploads come and go."""
+    """Return freed memory to the system regularly, as large uploads come and go."""
     while True:
         await asyncio.sleep(_TRIM_S)
         await asyncio.to_thread(trim_memory)

@@ -19,20 +19,20 @@ from hangtag.inference.engine import Precision
 
 MIB: Final = 1024 * 1024
 SERVED_HERE_PIXELS: Final = 2_000_000
-"""Photos that are larger, or not proven cheap, are decoded in processes that give way to those that answer."""
+"""Photos that are larger, or not certainly cheap, are decoded in low-priority processes."""
 
 BASE_PATH: Final = re.compile(r"(?:/[\w.~-]*[\w~-][\w.~-]*)+", re.ASCII)
 """A path such as `/tags` or `/shop/tags`: never empty, never `..`, never with an empty segment."""
 
 
 def default_data_folder() -> Path:
-    """Return the data folder of this user, by the XDG standard."""
+    """Return this user's data folder, by the XDG standard."""
     base = os.environ.get("XDG_DATA_HOME")
     return Path(base) / "hangtag" if base else Path.home() / ".local" / "share" / "hangtag"
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether an address can be reached from this machine only."""
+    """Return whether an address can only be reached from this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -40,12 +40,12 @@ def is_loopback(host: str) -> bool:
 
 
 def parse_networks(text: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
-    """Return addresses and networks that are separated by commas. Raises `ValueError` for what is neither."""
+    """Parse addresses and networks separated by commas. Raises `ValueError` for anything else."""
     return [ipaddress.ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip()]
 
 
 def parse_roles(text: str) -> dict[str, Role]:
-    """Return the roles by the value of a claim, from `it=administrator,shop=reviewer`. Raises `ValueError`."""
+    """Parse roles by the value of a claim, from `it=administrator,shop=reviewer`. Raises `ValueError`."""
     pairs = [part.rpartition("=") for part in text.split(",") if part.strip()]
     if any(not value.strip() or not sign or role.strip() not in set(Role) for value, sign, role in pairs):
         raise ValueError(f"write value=role, separated by commas; the roles are {', '.join(Role)}")

@@ -1,4 +1,4 @@
-"""The templates and mappings of a shop, beside those that come with hangtag: found by name, checked, tried."""
+"""A shop's templates and mappings, together with the built-in ones: found by name, checked, previewed."""
 
 import json
 from collections.abc import Callable, Collection, Mapping
@@ -26,9 +26,9 @@ from hangtag.store.store import read_own_classes
 
 
 class ShopDocuments:
-    """Finds templates and mappings by id or name: the shop's own, and hangtag's. Thread-safe.
+    """Finds templates and mappings by id or name: the shop's own, and built-in ones. Thread-safe.
 
-    `columns` gives the attributes that the default model knows; templates may name them, and those that the shop made.
+    `columns` returns the attributes of the default model. Templates may name these, and those that the shop created.
     """
 
     def __init__(self, engine: Engine, columns: Callable[[], Collection[str]]) -> None:
@@ -38,7 +38,7 @@ class ShopDocuments:
         self.mappings = Documents(engine, "taxonomy", frozenset(BUILT_IN))
 
     def list_attributes(self) -> list[str]:
-        """Return the attributes beside hangtag's own that the model or the shop has."""
+        """Return the attributes of the model and the shop that are not among hangtag's own."""
         with self._engine.connect() as connection:
             made = [row.attribute for row in read_own_classes(connection)]
         return [name for name in dict.fromkeys((*self._columns(), *made)) if name not in LABEL_COLUMNS]
@@ -61,9 +61,9 @@ class ShopDocuments:
         given: str | Mapping[str, Any],
         **changes: Any,  # noqa: ANN401 - fields have several types
     ) -> tuple[Template, CategoryMapping | None]:
-        """Return the template that a request names or holds, with other values for some fields, and its mapping.
+        """Return the template that a request names or contains, with some fields overridden, and its mapping.
 
-        Raises `InvalidRequestError` for an invalid one. A name is never a path: that would be one of this machine.
+        Raises `InvalidRequestError` for an invalid one. A name is never a path, which would be one on this machine.
         """
         try:
             template = self._read(given).changed(**changes)
@@ -74,14 +74,14 @@ class ShopDocuments:
             raise invalid_template(str(error)) from None
 
     def check_template(self, document: Mapping[str, Any], name: str) -> dict[str, Any]:
-        """Return a template as it is stored: whole and usable. Raises `InvalidRequestError`."""
+        """Return a template as it is stored: complete and valid. Raises `InvalidRequestError`."""
         kept = {key: value for key, value in document.items() if key not in {"name", "template"}}
         kept = {"template": 1, **kept}
         self.read_template({**kept, "name": name})
         return kept
 
     def check_mapping(self, document: Mapping[str, Any], name: str) -> dict[str, Any]:
-        """Return a mapping as it is stored: its rules, and all categories that they and the shop know.
+        """Return a mapping as it is stored: its rules, and all categories that the rules and the shop name.
 
         Raises `InvalidRequestError`.
         """
@@ -117,7 +117,7 @@ class ShopDocuments:
 
 
 def describe_template(name: str, document: Mapping[str, Any], own: Document | None = None) -> dict[str, Any]:
-    """Describe a template as lists show it."""
+    """Describe a template for lists."""
     template = parse_template(json.dumps({**document, "name": name}), name, None)
     return {
         "id": name if own is None else own.id,
@@ -138,10 +138,10 @@ def describe_template(name: str, document: Mapping[str, Any], own: Document | No
 
 
 def invalid_template(message: str) -> InvalidRequestError:
-    """Return the error of a template that cannot be."""
+    """Return the error for an invalid template."""
     return InvalidRequestError(InvalidValue(field="template", message=message))
 
 
 def invalid_mapping(message: str) -> InvalidRequestError:
-    """Return the error of a mapping that cannot be."""
+    """Return the error for an invalid mapping."""
     return InvalidRequestError(InvalidValue(field="taxonomy", message=message))

@@ -1,4 +1,4 @@
-"""The values of the API that concern what hangtag learns from a shop."""
+"""The API's values for what hangtag learns from a shop."""
 
 from datetime import datetime
 from typing import Literal
@@ -25,13 +25,13 @@ class Effort(Schema):
 
 
 class ShopAccuracy(Accuracy):
-    """How good an attribute is in the shop, from random checks alone; `effort` is null where that cannot be told."""
+    """The accuracy of an attribute in the shop, from random checks only. `effort` is null if it is unknown."""
 
     effort: Effort | None
 
 
 class Calibration(Schema):
-    """What confidence the model stated for random checks, and how often it was right: means, 0 to 1."""
+    """The model's mean confidence on random checks, and how often it was right, 0 to 1."""
 
     stated: float
     right: float
@@ -47,7 +47,7 @@ class BaseOfModel(Schema):
 
 
 class BatchChecks(Schema):
-    """How many checks of a batch were learnt."""
+    """How many checks of a batch were learned."""
 
     id: str
     name: str
@@ -63,9 +63,9 @@ class LearntFrom(Schema):
 
 
 class CrossValidated(Schema):
-    """How often a head was right on checks that it had not learnt: before (null: a new one) and after, 0 to 1.
+    """The accuracy of a head on checks that it had not learned: before (null: a new one) and after, 0 to 1.
 
-    People chose these checks, often because they were doubtful: they are harder than the shop's products are.
+    People chose these checks, often because they were doubtful, so they are harder than the shop's average product.
     """
 
     labels: int
@@ -74,14 +74,14 @@ class CrossValidated(Schema):
 
 
 class AtHome(Schema):
-    """The base's accuracy on its own test photos, and by how much a version changes it there, 0 to 1."""
+    """The base's accuracy on its own test photos, and how much a version changes it there, 0 to 1."""
 
     accuracy: float | None
     change: float | None
 
 
 class ClassFigures(Schema):
-    """The random checks of a class: how many were right, and how many with the base."""
+    """The random checks of a class: how many were right, with this version and with the base."""
 
     name: str
     checks: int
@@ -90,11 +90,11 @@ class ClassFigures(Schema):
 
 
 class ShopFigures(Schema):
-    """What a version is worth in an attribute.
+    """The accuracy of a version in an attribute.
 
-    `shop` and `before` are its accuracy and the base's on the shop's random checks, which are never learnt. `learnt` is
-    measured by cross-validation on the others. `worse` names the classes that were significantly worse than with what
-    was in use when it was made.
+    `shop` and `before` are its accuracy and the base's on the shop's random checks, which are never learned. `learnt`
+    is measured by cross-validation on the other checks. `worse` lists the classes that were significantly worse than
+    with the model that was in use when it was made.
     """
 
     shop: Accuracy | None
@@ -106,7 +106,7 @@ class ShopFigures(Schema):
 
 
 class Forgetting(Schema):
-    """By how many points the mean of the heads changes on photos of the base; `told` says that this is much."""
+    """By how many points the mean accuracy of the heads changes on photos of the base. `told`: this is much."""
 
     mean_change: float
     told: bool
@@ -146,7 +146,7 @@ class Changed(Schema):
 
 
 class Learnt(Schema):
-    """What changed when hangtag learned by itself, in all and by batch. `undo` says that it can be undone."""
+    """What changed when hangtag learned automatically, in total and by batch. `undo`: it can be undone."""
 
     model: str
     version: int
@@ -158,14 +158,14 @@ class Learnt(Schema):
 
 
 class Learning(Schema):
-    """That hangtag is learning: since when, and from how many new checks (0: someone asked it to)."""
+    """Learning in progress: since when, and from how many new checks (0: someone asked for it)."""
 
     since: datetime
     checks: int
 
 
 class Week(Schema):
-    """The products that came in a week, which begins on the Monday `week`. Shares are 0 to 1."""
+    """The products that arrived in a week, which begins on the Monday `week`. Shares are 0 to 1."""
 
     week: str
     products: int
@@ -176,7 +176,7 @@ class Week(Schema):
 
 
 class CheckCounts(Schema):
-    """How many products people checked in all, and since something was learned from them."""
+    """How many products people checked in total, and since hangtag last learned from them."""
 
     total: int
     since: int
@@ -185,7 +185,7 @@ class CheckCounts(Schema):
 class NextCheck(Schema):
     """A product to check, and those that look the same and can be settled with it.
 
-    `why`: no product of its `kind` was checked yet, the model is in `doubt`, or it was drawn at random, as `control`.
+    `why`: no product of its `kind` was checked yet, the model is in `doubt`, or it was drawn at random as `control`.
     """
 
     product: str
@@ -194,17 +194,17 @@ class NextCheck(Schema):
 
 
 class NextChecks(Schema):
-    """What to check next, in the order to ask. `left` is how many products are still worth asking about."""
+    """What to check next, in order. `left` is how many products are still worth checking."""
 
     items: list[NextCheck]
     left: int
 
 
 class ShopState(Schema):
-    """What hangtag knows of the shop.
+    """What hangtag knows about the shop.
 
-    `in_use` names by base which version labels; null is the base itself. `accuracy` and `calibration` come from the
-    random checks alone. `last` is what was learnt last without being asked, null where something else is in use.
+    `in_use` has the version in use by base; null is the base itself. `accuracy` and `calibration` are based only on
+    random checks. `last` is what was last learned automatically, null if something else is in use.
     """
 
     enabled: bool
@@ -219,14 +219,14 @@ class ShopState(Schema):
 
 
 class ShopChange(Schema):
-    """Whether hangtag learns by itself, and after how many new checks."""
+    """Whether hangtag learns automatically, and after how many new checks."""
 
     enabled: StrictBool | None = None
     learn_after: int | None = Field(None, ge=1, le=100_000)
 
 
 class LearnNow(Schema):
-    """Which base is to learn, by default that of the latest batch, and what the version is called."""
+    """The base that is to learn, by default that of the latest batch, and the name of the version."""
 
     base: str | None = None
     name: str | None = Field(None, min_length=1, max_length=100)
@@ -251,7 +251,7 @@ class RollBack(Schema):
 
 
 class OwnClass(Schema):
-    """A class that the shop made. `path` is its category path, null for one of an attribute.
+    """A class that the shop created. `path` is its category path, null for a class of an attribute.
 
     `products` is how many have it, `learnt` whether the model in use knows it.
     """
@@ -267,7 +267,7 @@ class TaxonomyView(Schema):
     """The labels that products can have: the category paths from the root to the leaf, and the classes of each column.
 
     They are those of the model and the shop's `own`. `names` are the shop's display names, by language, column and
-    class; under the empty class, those of the column itself. `version` counts the shop's changes.
+    class; the empty class has the name of the column itself. `version` counts the shop's changes.
     """
 
     levels: list[str]
@@ -279,7 +279,7 @@ class TaxonomyView(Schema):
 
 
 class NewShopClass(Schema):
-    """A class to make: one of the category, with the `path` above it; or of an `attribute`, even a new one."""
+    """A class to create: for the category, with its parents in `path`; or for an `attribute`, which may be new."""
 
     path: list[str] | None = Field(None, max_length=10)
     attribute: str | None = Field(None, max_length=50)
@@ -288,7 +288,7 @@ class NewShopClass(Schema):
 
 
 class DisplayName(Schema):
-    """What a class is called in a language, an attribute itself where `class` is null. An empty `name` removes it."""
+    """The name of a class in a language, or of the attribute if `class` is null. An empty `name` removes it."""
 
     attribute: str = Field(min_length=1, max_length=100)
     class_: str | None = Field(None, alias="class", max_length=200)
@@ -297,9 +297,9 @@ class DisplayName(Schema):
 
 
 class Agreement(Schema):
-    """How far two people agree on an attribute: the share of equal labels, and Cohen's kappa, that beyond chance.
+    """The agreement of two people on an attribute: the share of equal labels, and Cohen's kappa, which excludes chance.
 
-    `kappa` is null if both gave one and the same label to all.
+    `kappa` is null if both gave the same single label to all.
     """
 
     attribute: str
@@ -310,7 +310,7 @@ class Agreement(Schema):
 
 
 class AgreementList(Schema):
-    """How far people agree on what two of them decided."""
+    """How far people agree on products that two of them decided."""
 
     items: list[Agreement]
 
@@ -323,7 +323,7 @@ class SkippedLine(Schema):
 
 
 class ImportedDecisions(Schema):
-    """What became of a file of decisions: rows read, labels applied, labels that products had already."""
+    """The result of importing decisions: rows read, labels applied, and labels that products already had."""
 
     rows: int
     applied: int

@@ -1,4 +1,4 @@
-"""What the service tells those who run it: the log on standard error, metrics for Prometheus, OpenTelemetry traces."""
+"""Telemetry for operators: the log on standard error, metrics for Prometheus, OpenTelemetry traces."""
 
 import json
 import logging
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
 FIELDS: Final = "hangtag_fields"
-"""The attribute of a log record that holds its values by name."""
+"""The attribute of a log record with its named values."""
 
 _SHOWN_LOGGERS: Final = ("hangtag", "uvicorn")
 
@@ -153,7 +153,7 @@ _PATH: Final = "v1/traces"
 
 
 def open_tracing(endpoint: str) -> "TracerProvider":
-    """Return a provider that sends spans to a collector by OTLP over HTTP, as `http://127.0.0.1:4318`.
+    """Return a provider that sends spans to a collector by OTLP over HTTP, such as `http://127.0.0.1:4318`.
 
     Raises `UsageError` without the extra `traces`.
     """
@@ -165,7 +165,7 @@ def open_tracing(endpoint: str) -> "TracerProvider":
 
     provider = TracerProvider(
         resource=Resource.create({"service.name": _NAME, "service.version": __version__}),
-        shutdown_on_exit=False,  # the service closes it, after its last request
+        shutdown_on_exit=False,  # the service shuts it down after its last request
     )
     exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/{_PATH}")
     provider.add_span_processor(BatchSpanProcessor(exporter))
@@ -173,9 +173,9 @@ def open_tracing(endpoint: str) -> "TracerProvider":
 
 
 class Tracing:
-    """Makes a span of each request. It continues the trace of a proxy or client that sends a `traceparent` header.
+    """Makes a span for each request. It continues the trace of a proxy or client that sends a `traceparent` header.
 
-    A span has the operation, the method and the status, never a path, a name of a photo or a person.
+    A span has the operation, the method and the status, but never a path or the name of a photo or person.
     """
 
     def __init__(self, app: ASGIApp, provider: "TracerProvider") -> None:

@@ -31,7 +31,7 @@ class ExportTemplate(Schema):
 
 
 class TemplateChoices(Schema):
-    """What the parts of a template can be: labels and computed values to take, destinations, forms, languages."""
+    """The possible values of a template's parts: labels and computed values, destinations, formats, languages."""
 
     labels: list[str]
     computed: list[str]
@@ -43,33 +43,33 @@ class TemplateChoices(Schema):
 
 
 class ExportTemplates(Schema):
-    """The shop's templates, then hangtag's."""
+    """The shop's templates, then the built-in ones."""
 
     items: list[ExportTemplate]
     choices: TemplateChoices
 
 
 class TemplateWithDocument(ExportTemplate):
-    """A template, whole: `document` is what its file holds."""
+    """A whole template. `document` is the content of its file."""
 
     document: dict[str, Any]
 
 
 class NewTemplate(Schema):
-    """A template to keep."""
+    """A template to save."""
 
     name: Name
     document: dict[str, Any]
 
 
 class ChangedTemplate(NewTemplate):
-    """A template as it should be. `version` is the one that was seen."""
+    """A changed template. `version` is the one that the person saw."""
 
     version: int = Field(ge=1)
 
 
 class CopiedDocument(Schema):
-    """What the copy is called; without a name, as the original and a number."""
+    """The name of the copy; by default the original's with a number."""
 
     name: Name | None = None
 
@@ -83,14 +83,14 @@ class MatchedColumn(Schema):
 
 
 class TemplateDraft(Schema):
-    """A template that writes a table like the example; nothing is kept yet."""
+    """A template that writes a table like the example. It is not saved yet."""
 
     document: dict[str, Any]
     columns: list[MatchedColumn]
 
 
 class TaxonomyRule(Schema):
-    """A row of a mapping: the labels that it asks for, the category, and how sure it is."""
+    """A row of a mapping: the labels that it requires, the category, and how certain it is."""
 
     labels: dict[str, str]
     id: str = ""
@@ -100,7 +100,7 @@ class TaxonomyRule(Schema):
 
 
 class TaxonomySummary(Schema):
-    """A mapping: how many rules it has, and how many of the model's paths get no category."""
+    """A mapping: the number of its rules, and of the model's paths without a category."""
 
     id: str
     name: str
@@ -115,13 +115,13 @@ class TaxonomySummary(Schema):
 
 
 class TaxonomyList(Schema):
-    """The mappings of the shop, then hangtag's."""
+    """The shop's mappings, then the built-in ones."""
 
     items: list[TaxonomySummary]
 
 
 class MappedPath(Schema):
-    """A path of the model, and what the mapping does with it: the category, by which rule (from 0), how sure."""
+    """A path of the model and its category in the mapping: by which rule (from 0), and how certain."""
 
     path: list[str]
     outcome: Literal["unmapped", "inherited", "exact", "broader", "judgement", "none"]
@@ -146,7 +146,7 @@ class TaxonomyMapping(Schema):
 
 
 class NewTaxonomy(Schema):
-    """A mapping to keep. `categories` are all of the shop, those that nothing leads to, too."""
+    """A mapping to save. `categories` are all of the shop's, including those that no rule leads to."""
 
     name: Name
     rules: list[TaxonomyRule]
@@ -154,13 +154,13 @@ class NewTaxonomy(Schema):
 
 
 class ChangedTaxonomy(NewTaxonomy):
-    """A mapping as it should be. `version` is the one that was seen."""
+    """A changed mapping. `version` is the one that the person saw."""
 
     version: int = Field(ge=1)
 
 
 class TaxonomyDraft(Schema):
-    """Rules and categories; nothing is kept yet."""
+    """Draft rules and categories. They are not saved yet."""
 
     rules: list[TaxonomyRule]
     categories: list[str]

@@ -21,7 +21,7 @@ from hangtag.store.folder import FolderClaim
 
 _OWN_TABLE: Final = "alembic_version"
 _ROOM: Final = 3
-"""How many times the database's size must be free on the disk: for the copy and for the migration."""
+"""The free disk space needed, as a multiple of the database's size: for the copy and for the migration."""
 
 
 def upgrade_store(settings: Settings, say: Callable[[str], None]) -> None:
@@ -59,7 +59,7 @@ def upgrade_store(settings: Settings, say: Callable[[str], None]) -> None:
 
 
 def _make_batches(settings: Settings, say: Callable[[str], None]) -> None:
-    """Make batches of the jobs of the first edition, one after the other: what is done is done."""
+    """Convert the jobs of hangtag 0.1 to batches, one by one. Finished ones are kept if it is interrupted."""
     store = open_store(settings)
     try:
         if count_jobs(store.engine):

@@ -20,7 +20,7 @@ class UploadMemory:
     used_by: Counter[str] = field(default_factory=Counter)
 
     def check(self, declared: str, client: str = "") -> None:
-        """Refuse a request unread that says it brings more than there is room for. Raises `QueueFullError`."""
+        """Refuse a request unread if it declares more bytes than there is room for. Raises `QueueFullError`."""
         if declared.isdecimal() and int(declared) <= self.limit_bytes:
             self.reserve(int(declared), client)
             self.release(int(declared), client)
@@ -48,7 +48,7 @@ class UploadMemory:
 
 
 def trim_memory() -> None:
-    """Give memory that is free back to the system. glibc alone keeps what lies between pieces in use."""
+    """Return freed memory to the system. glibc keeps freed pieces that are between used ones."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
 

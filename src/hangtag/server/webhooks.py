@@ -1,4 +1,4 @@
-"""The sending of webhooks in the background: one thread looks, a few send; every address is checked as it is called."""
+"""Sending webhooks in the background: one thread schedules, a few send. Every address is checked on each call."""
 
 import email.utils
 import logging
@@ -25,13 +25,13 @@ from hangtag.store.webhooks import Webhooks
 
 TIMEOUT_S: Final = 15.0
 GATHERED_S: Final = 1.0
-"""Changes of so long go into one message where they fit."""
+"""Changes within this time are combined into one message if they fit."""
 
 _LOOK_S: Final = 5.0
-"""How often is looked without being woken: a retry may be due, and another service may have changed something."""
+"""How often to check without a notification: a retry may be due, or another service may have changed something."""
 
 _ROUND_S: Final = 10.0
-"""How long one address is served before the others have their turn."""
+"""How long one address is served before the others get their turn."""
 
 _AT_ONCE: Final = 4
 _CLEAN_EVERY_S: Final = 3_600.0
@@ -43,9 +43,9 @@ _log = logging.getLogger(__name__)
 
 
 class WebhookSender:
-    """Makes messages of changes and sends them. `hosts` are names that may be called although they are private.
+    """Makes messages from changes and sends them. `hosts` are names that may be called although they are private.
 
-    Without `hosts`, every public address may be, by https.
+    Without `hosts`, every public address is allowed, by https.
     """
 
     def __init__(self, engine: Engine, hosts: frozenset[str], timeout_s: float = TIMEOUT_S) -> None:
@@ -66,7 +66,7 @@ class WebhookSender:
         guard(self._http, self._rules, self._deadline)
 
     def check_url(self, url: str) -> str:
-        """Return an address that may be told of changes. Raises `InvalidFieldsError`."""
+        """Return an address if it is allowed. Raises `InvalidFieldsError`."""
         try:
             parts = urlsplit(url.strip())
             host, _port = parts.hostname or "", parts.port
@@ -93,7 +93,7 @@ class WebhookSender:
         self._wake.set()
 
     def stop(self) -> None:
-        """End the thread. What is not sent yet is sent after the next start."""
+        """End the thread. Unsent messages are sent after the next start."""
         self._stopping.set()
         self._wake.set()
         if self._thread.is_alive():
@@ -101,7 +101,7 @@ class WebhookSender:
         self._http.close()
 
     def send_due(self) -> int:
-        """Make messages, and send all that are due; return how many arrived."""
+        """Make messages, and send all that are due. Return how many arrived."""
         self.outbox.collect()
         due = self.outbox.list_due()
         if not due:
@@ -126,7 +126,7 @@ class WebhookSender:
                 _log.exception("webhooks wait because the database cannot be used")
 
     def _serve(self, webhook: int) -> int:
-        """Send the messages of one webhook in their order, until one does not arrive or its turn is over."""
+        """Send the messages of one webhook in order, until one fails or its turn is over."""
         arrived = 0
         ends = time.monotonic() + _ROUND_S
         while time.monotonic() < ends and not self._stopping.is_set():
@@ -163,7 +163,7 @@ class WebhookSender:
 
 
 def read_hosts(text: str) -> frozenset[str]:
-    """Return the names of a setting, separated by commas."""
+    """Return the names in a comma-separated setting."""
     return frozenset(name.strip().casefold() for name in text.split(",") if name.strip())
 
 
@@ -172,7 +172,7 @@ def _spread(seconds: float) -> float:
 
 
 def _asked_pause_s(answer: httpx.Response) -> float:
-    """Return for how many seconds an address asks to be left alone (RFC 9110, 10.2.3)."""
+    """Return how many seconds an address asks to wait (RFC 9110, 10.2.3)."""
     asked = answer.headers.get("retry-after", "").strip()
     if answer.status_code not in _PASSING or not asked:
         return 0.0

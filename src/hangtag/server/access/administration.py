@@ -18,7 +18,7 @@ WELCOME: Final = "/welcome#"
 
 
 class AccountAdmin:
-    """The accounts of a service, whether it runs or not. Every change goes into the audit log.
+    """The accounts of a service, whether it is running or not. Every change is recorded in the audit log.
 
     Access to the database is enough; no account is needed. A running service notices changes within seconds.
     """
@@ -34,7 +34,7 @@ class AccountAdmin:
         self._address += settings.base_path
 
     def add_person(self, name: str, role: Role, source: Source = "password") -> Account:
-        """Add a person. Raises `AccountError` for a name that is taken or cannot be one."""
+        """Add a person. Raises `AccountError` for a name that is taken or invalid."""
         account = self.accounts.add(name, role, source)
         self._record("add_person", f"{account.name}: {account.role}")
         return account
@@ -75,7 +75,7 @@ class AccountAdmin:
         return secret
 
     def revoke_token(self, number: int) -> Token:
-        """Revoke a token and return what it was. Raises `AccountError` if there is none of that number."""
+        """Revoke a token and return its description. Raises `AccountError` if there is none with that number."""
         found = next((token for token in self.accounts.list_tokens() if token.number == number), None)
         if found is None:
             raise AccountError(f"there is no token {number}", fix="`hangtag tokens list` lists them.")

@@ -1,4 +1,4 @@
-"""Authentication and authorisation of requests: who sends it, whether they send too many, and what they may do."""
+"""Authentication and authorisation of requests, and rate limits."""
 
 import logging
 from http import HTTPStatus
@@ -95,7 +95,7 @@ class TrustedProxies:
         scheme = headers.get("x-forwarded-proto", "").strip().lower()
         if scheme in {"http", "https"}:
             scope["scheme"] = scheme
-        # Each proxy appends the address it was called from, so the last one that is no proxy of ours is the client.
+        # Each proxy appends its caller's address, so the last address that is not a trusted proxy is the client.
         chain = [part.strip() for value in headers.getlist("x-forwarded-for") for part in value.split(",")]
         for address in reversed([part for part in chain if _parse_address(part) is not None]):
             scope["client"] = (address, 0)
@@ -117,7 +117,7 @@ def _parse_address(text: str) -> IPv4Address | IPv6Address | None:
 
 
 async def authorise(request: Request) -> None:
-    """Refuse an operation that the principal may not call, or that `RULES` does not know. A dependency of all routes.
+    """Refuse an operation that the principal may not call, or that `RULES` does not list. A dependency of all routes.
 
     Raises `NotSignedInError` and `ForbiddenError`.
     """
@@ -153,7 +153,7 @@ def find_name(
         ),
     ] = None,
 ) -> str | None:
-    """Return the name to store with a change: that of the account or, without accounts, the one given."""
+    """Return the name to store with a change: that of the account or, without accounts, the given one."""
     principal = get_principal(request)
     return given if principal.number is None else principal.name
 

@@ -1,4 +1,4 @@
-"""Signing in, and finding out who sends a request: by session, token, or what a trusted proxy says."""
+"""Signing in, and identifying the sender of a request: by session, token, or a trusted proxy."""
 
 import asyncio
 import hashlib
@@ -33,7 +33,7 @@ from hangtag.store.accounts import Account, Accounts, Source
 from hangtag.store.audit import AuditEvent, AuditLog
 
 _MOST_KEYS: Final = 20_000
-"""How many callers are remembered; whoever was heard of last is forgotten first."""
+"""How many callers are remembered. Those not seen for longest are forgotten first."""
 
 _MINUTE_S: Final = 60.0
 LONGEST_WAIT_S: Final = 900.0
@@ -46,7 +46,7 @@ class _Bucket:
 
 
 class RateLimit:
-    """A bucket of tokens for each caller: so many requests a minute, and as many at once."""
+    """A token bucket for each caller: a number of requests per minute, and the same number at once."""
 
     def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._size = float(per_minute)
@@ -54,7 +54,7 @@ class RateLimit:
         self._buckets: OrderedDict[Hashable, _Bucket] = OrderedDict()
 
     def take(self, caller: Hashable) -> float:
-        """Count a request; return 0 if it may go on, else the seconds to wait."""
+        """Count a request. Return 0 if it is allowed, else the seconds to wait."""
         now = self._clock()
         bucket = self._buckets.get(caller)
         if bucket is None:
@@ -85,7 +85,7 @@ class Backoff:
         self._failures: OrderedDict[Hashable, _Failures] = OrderedDict()
 
     def wait_s(self, key: Hashable) -> float:
-        """Return the seconds that have to pass before the next try."""
+        """Return the seconds to wait before the next try."""
         found = self._failures.get(key)
         return 0.0 if found is None else max(0.0, found.until - self._clock())
 
@@ -113,7 +113,7 @@ _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _REMEMBERED_S: Final = 5.0
 _MOST_REMEMBERED: Final = 2_000
 _HASHES_AT_ONCE: Final = 2
-"""Checking a password takes 64 MiB of memory."""
+"""Each password check takes 64 MiB of memory."""
 
 _FREE_TRIES: Final = 5
 _FREE_TRIES_OF_ADDRESS: Final = 20
@@ -122,7 +122,7 @@ _LONGEST_USER: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who sends a request, how they are known, and what they may do. `number` is that of the account, if any."""
+    """The sender of a request, how they were identified, and what they may do. `number` is their account's, if any."""
 
     name: str | None
     via: str
@@ -137,7 +137,7 @@ NOBODY: Final = Principal(None, "nobody", frozenset())
 
 
 class AccessControl:
-    """The people of the service and how they come in. Without accounts, everyone may do everything."""
+    """The accounts of the service and how people sign in. Without accounts, everyone may do everything."""
 
     def __init__(self, settings: Settings, engine: Engine) -> None:
         self.enabled = settings.uses_accounts
@@ -156,10 +156,9 @@ class AccessControl:
         self._remembered: dict[str, tuple[Principal, float]] = {}
 
     async def identify(self, scope: Scope) -> Principal:
-        """Return who sends a request; `NOBODY` if they do not say.
+        """Return the sender of a request; `NOBODY` if it has no credentials.
 
-        Raises `NotSignedInError` for a token that is not valid, and `ForbiddenError` for a session without its token
-        against cross-site requests.
+        Raises `NotSignedInError` for an invalid token, and `ForbiddenError` for a session without its CSRF token.
         """
         headers = Headers(scope=scope)
         if not self.enabled:
@@ -177,7 +176,7 @@ class AccessControl:
         return await self._find_proxied(scope, headers)
 
     def limit(self, principal: Principal, address: str) -> None:
-        """Count a request. Raises `TooManyRequestsError` if there are too many of this token, person or address."""
+        """Count a request. Raises `TooManyRequestsError` if this token, person or address has sent too many."""
         if not self.enabled:
             return
         if principal is NOBODY:
@@ -188,10 +187,10 @@ class AccessControl:
             raise TooManyRequestsError("too many requests", wait_s)
 
     async def sign_in(self, name: str, password: str, address: str) -> tuple[Account, str]:
-        """Return the account of a name and password, and the secret of a new session.
+        """Return the account with a name and password, and the secret of a new session.
 
-        Raises `BadCredentialsError`, always after the time that a check takes, and `TooManyRequestsError` after too
-        many failures of an address.
+        Raises `BadCredentialsError`, always after the same time, and `TooManyRequestsError` after too many failures
+        from an address.
         """
         key = (name.strip().casefold(), address)
         wait_s = max(self._by_name.wait_s(key), self._by_address.wait_s(address))
@@ -214,7 +213,7 @@ class AccessControl:
     async def sign_in_visitor(self, visitor: Visitor, address: str) -> tuple[Account, str]:
         """Return the account of someone who comes from the OpenID provider, and the secret of a new session.
 
-        Raises `ForbiddenError` if they may not come in.
+        Raises `ForbiddenError` if they have no access.
         """
         account = await self.admit(visitor, "oidc")
         if account is None:
@@ -234,7 +233,7 @@ class AccessControl:
         return secret
 
     async def hash_password(self, password: str) -> str:
-        """Return the hash of a password, by argon2."""
+        """Return the argon2 hash of a password."""
         async with self._hashing:
             return await asyncio.to_thread(self._hasher.hash, password)
 
@@ -252,10 +251,10 @@ class AccessControl:
         self._remembered.clear()
 
     async def admit(self, visitor: Visitor, source: Source) -> Account | None:
-        """Return the account of someone whom a proxy or provider vouches for; None if they may not come in.
+        """Return the account of someone identified by a proxy or provider; None if they have no access.
 
-        Someone new gets an account if the provider or the settings give them a role. Someone who signs in by password,
-        or whom the provider knows as someone else, cannot be taken over that way.
+        Someone new gets an account if the provider or the settings give them a role. An account with a password, or one
+        that the provider knows as someone else, cannot be taken over this way.
         """
         account = await asyncio.to_thread(self._find_visitor, visitor, source)
         default = self.settings.new_user_role
@@ -267,18 +266,18 @@ class AccessControl:
                 account = await asyncio.to_thread(
                     self.accounts.add, visitor.name, role, source, visitor.subject
                 )
-            except AccountError:  # another request was faster, or the name is someone else's or cannot be one
+            except AccountError:  # another request was faster, or the name is taken or invalid
                 account = await asyncio.to_thread(self._find_visitor, visitor, source)
         if account is None or account.disabled or account.source != source:
             return None
         if visitor.assigned and role is not None and role != account.role:
-            with suppress(AccountError):  # the only administrator stays one
+            with suppress(AccountError):  # the only administrator keeps the role
                 account = await asyncio.to_thread(self.accounts.change, account.number, role=role)
                 self.forget_remembered()
         return account
 
     def _find_visitor(self, visitor: Visitor, source: Source) -> Account | None:
-        """Return the account of a visitor: by who they are for the provider, else by name if nobody is it yet."""
+        """Return the account of a visitor: by their identity at the provider, or else by name if that is unclaimed."""
         known = None if visitor.subject is None else self.accounts.find_subject(visitor.subject)
         named = known or self.accounts.find(visitor.name)
         if known is not None or named is None or visitor.subject is None or named.source != source:
@@ -345,7 +344,7 @@ class AccessControl:
 
 
 def derive_csrf(session: str) -> str:
-    """Return the value that the page has to send with every change: another site cannot know it."""
+    """Return the CSRF token that the page has to send with every change. Other sites cannot know it."""
     return hashlib.sha256(f"csrf {session}".encode()).hexdigest()
 
 

@@ -1,6 +1,6 @@
 """Signing in at an OpenID provider: the authorization code flow with PKCE, a state and a nonce.
 
-By OpenID Connect Core 1.0, section 3.1, RFC 7636 (PKCE) and RFC 9207 (the issuer in the response).
+It follows OpenID Connect Core 1.0, section 3.1, RFC 7636 (PKCE) and RFC 9207 (the issuer in the response).
 """
 
 import asyncio
@@ -40,12 +40,12 @@ _ALGORITHMS: Final = (
     "ES512",
     "EdDSA",
 )
-"""Signatures by a private key of the provider. Never `none`, and none by a secret that both sides know."""
+"""The allowed algorithms: signatures with a private key of the provider. Never `none`, and no shared secrets."""
 
 _DISCOVERY: Final = "/.well-known/openid-configuration"
 _TIMEOUT_S: Final = 10.0
 _LEEWAY_S: Final = 60
-"""How far the clocks of the provider and of this machine may be apart."""
+"""The allowed difference between the clocks of the provider and of this machine."""
 
 _KNOWN_FOR_S: Final = 3600.0
 _KEYS_AT_MOST_EVERY_S: Final = 30.0
@@ -54,13 +54,13 @@ _LARGEST_ANSWER: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What a browser keeps while someone is at the provider: it alone can finish what it began."""
+    """The state that a browser keeps during sign-in, so that only it can finish what it began."""
 
     state: str
     nonce: str
     verifier: str
     to: str
-    """The path of the page to come back to."""
+    """The path of the page to return to."""
 
     def pack(self) -> str:
         """Return it as the value of a cookie."""
@@ -68,7 +68,7 @@ class Attempt:
 
     @classmethod
     def unpack(cls, value: str) -> "Attempt | None":
-        """Return what `pack` made; None for anything else."""
+        """Return the result of `pack` as an attempt; None for anything else."""
         try:
             found = json.loads(base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)))
             return cls(*(str(found[name]) for name in ("state", "nonce", "verifier", "to")))
@@ -78,9 +78,9 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Who someone is according to a proxy or a provider.
+    """Someone's identity according to a proxy or a provider.
 
-    With `assigned`, the provider decides about roles, and whoever gets none may not come in.
+    With `assigned`, the provider assigns roles, and people without one have no access.
     """
 
     name: str
@@ -91,7 +91,7 @@ class Visitor:
 
 @dataclass(frozen=True, slots=True)
 class _Provider:
-    """What the provider says about itself, the keys that it signs with, and when it was asked."""
+    """The provider's metadata and signing keys, and when they were fetched."""
 
     about: Mapping[str, Any]
     keys: KeySet
@@ -99,7 +99,7 @@ class _Provider:
 
 
 class SingleSignOn:
-    """Sends people to the provider, and finds out who comes back. It lives in one event loop."""
+    """Sends people to the provider, and identifies those who return. It lives in one event loop."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -108,7 +108,7 @@ class SingleSignOn:
         self._asking = asyncio.Lock()
 
     async def begin(self, redirect_uri: str, to: str) -> tuple[str, Attempt]:
-        """Return where to send a browser, and what it has to keep. Raises `SignOnError`."""
+        """Return where to send a browser, and the state that it has to keep. Raises `SignOnError`."""
         provider = await self._ask()
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
         attempt = Attempt(state, nonce, verifier, to)
@@ -126,7 +126,7 @@ class SingleSignOn:
         return f"{address}{'&' if urlsplit(address).query else '?'}{urlencode(query)}", attempt
 
     async def finish(self, attempt: Attempt | None, answer: Mapping[str, str], redirect_uri: str) -> Visitor:
-        """Return who comes back with an answer of the provider. Raises `SignOnError`."""
+        """Return who returns with a response of the provider. Raises `SignOnError`."""
         if attempt is None:
             raise SignOnError("this browser did not start to sign in here, or took too long")
         if not hmac.compare_digest(answer.get("state", "").encode(), attempt.state.encode()):
@@ -162,7 +162,7 @@ class SingleSignOn:
         return Visitor(name.strip(), subject, role, assigned=bool(self._roles))
 
     async def _ask(self, *, unknown_key: bool = False) -> _Provider:
-        """Return what is known of the provider, asked again every hour, or when it signs with a key that is new."""
+        """Return the provider's metadata, fetched again every hour, or if it signs with a new key."""
         async with self._asking:
             known, now = self._provider, time.monotonic()
             oldest = _KEYS_AT_MOST_EVERY_S if unknown_key else _KNOWN_FOR_S
@@ -186,7 +186,7 @@ class SingleSignOn:
     async def _exchange(
         self, provider: _Provider, code: str, verifier: str, redirect_uri: str
     ) -> Mapping[str, Any]:
-        """Return the tokens that the provider gives for a code."""
+        """Exchange a code for the provider's tokens."""
         own, secret = self._settings.oidc_client_id, self._settings.oidc_client_secret.get_secret_value()
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri}
         form |= {"client_id": own, "code_verifier": verifier}
@@ -200,7 +200,7 @@ class SingleSignOn:
         return await _fetch("POST", str(provider.about["token_endpoint"]), data=form, headers=headers)
 
     async def _verify(self, token: str, nonce: str) -> dict[str, Any]:
-        """Return the claims of an ID token that the provider signed for this service and this attempt."""
+        """Return the claims of an ID token after verifying that it is for this service and this attempt."""
         own = self._settings.oidc_client_id
         try:
             try:
@@ -229,7 +229,7 @@ class SingleSignOn:
     async def _ask_about(
         self, provider: _Provider, tokens: Mapping[str, Any], claims: dict[str, Any]
     ) -> dict[str, Any]:
-        """Return the claims with what the provider's UserInfo adds about the same person."""
+        """Return the claims, extended by the provider's UserInfo about the same person."""
         address = str(provider.about.get("userinfo_endpoint", ""))
         if not address or "access_token" not in tokens:
             return claims
@@ -246,7 +246,7 @@ def _challenge(verifier: str) -> str:
 
 
 def _find_claim(claims: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - any JSON value
-    """Return a claim by its name, or by the names on the way to it, with dots between them."""
+    """Return a claim by its name, or by a dotted path to it."""
     if name in claims:
         return claims[name]
     found: Any = claims
@@ -262,7 +262,7 @@ def _check_address(address: str) -> None:
 
 
 async def _fetch(method: str, address: str, **request: Any) -> dict[str, Any]:  # noqa: ANN401 - httpx's
-    """Return the JSON object at an address of the provider; secrets are never part of an error."""
+    """Return the JSON object at an address of the provider. Errors never contain secrets."""
     where = urlsplit(address)._replace(query="").geturl()
     try:
         async with (

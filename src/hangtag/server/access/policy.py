@@ -9,7 +9,7 @@ from hangtag.domain.roles import Action
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """The action that an operation requires (None: anyone may call it), and whether calls go into the audit log.
+    """The action that an operation requires (None: anyone may call it), and whether calls are audited.
 
     Decisions are not audited: they are stored with the products, with who and when. Changes to people, tokens and
     passwords are recorded where they happen, with the person concerned.
@@ -56,12 +56,12 @@ RULES: Final[Mapping[str, Rule]] = {
     "list_all_tokens": _ADMINISTER,
     "revoke_any_token": _ADMINISTER,
     "show_audit": _ADMINISTER,
-    # Photos in, labels out; nothing is stored
+    # Labelling without storing anything
     "create_predictions": _LABEL,
     "compare_models": _LABEL,
     "explain_photo": _LABEL,
     "create_export": _READ,
-    # What there is to look at
+    # Things to look at
     "list_models": _READ,
     "list_names": _READ,
     "show_model": _READ,
@@ -106,7 +106,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "test_webhook": _ADMINISTER,
     "list_deliveries": _ADMINISTER,
     "redeliver": _ADMINISTER_AUDITED,
-    # Templates of exports, and mappings of categories
+    # Export templates, and category mappings
     "show_export_template": _READ,
     "add_export_template": _REVIEW_AUDITED,
     "draft_export_template": _REVIEW,
@@ -140,7 +140,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "show_thumbnail": _READ,
     "show_image": _READ,
     "download_original": _READ,
-    # What is learned from the shop
+    # Learning from the shop
     "review_catalogue": _LABEL_AUDITED,
     "download_corrections": Rule(Action.READ, audited=True),
     "export_decisions": Rule(Action.READ, audited=True),

@@ -27,9 +27,9 @@ GivenSecret = Annotated[SecretStr, Field(max_length=_LONGEST)]
 class SessionView(Schema):
     """Who is signed in. Send `csrf` as the header `X-CSRF-Token` with every change.
 
-    Without `accounts` everyone may do everything. `source` is how the person signs in. `single_sign_on` is what to call
-    the OpenID provider, if there is one. `needs_setup` says that nobody has an account yet: the log of the service has
-    the link with which the first one is made.
+    Without `accounts` everyone may do everything. `source` is how the person signs in. `single_sign_on` is the display
+    name of the OpenID provider, if there is one. `needs_setup`: nobody has an account yet, and the service's log has
+    the link to create the first one.
     """
 
     accounts: bool
@@ -80,7 +80,7 @@ class Acceptance(Schema):
 
 
 class Person(Schema):
-    """A person of the team. Someone who is not `ready` has not yet chosen a password."""
+    """A person of the team. Someone who is not `ready` has not chosen a password yet."""
 
     id: int
     name: str
@@ -114,9 +114,9 @@ class PersonChange(Schema):
 
 
 class Link(Schema):
-    """A one-time link, shown only once: `path` belongs after the address of the page.
+    """A one-time link, shown only once. Append `path` to the address of the page.
 
-    There is none for people who sign in elsewhere.
+    People who sign in elsewhere have none.
     """
 
     person: Person

@@ -102,7 +102,7 @@ async def change_password(change: PasswordChange, request: Request, access: Acce
 
 @router.post("/invitations/look", responses=problem_responses(404, 409, 422))
 async def look_at_invitation(given: InvitationSecret, access: Access) -> InvitationView:
-    """Return whom a one-time link is for."""
+    """Return the person that a one-time link is for."""
     valid, account = await asyncio.to_thread(access.accounts.find_invited, given.secret.get_secret_value())
     first = account is None
     if not valid or (first and not await asyncio.to_thread(access.accounts.is_empty)):
@@ -118,7 +118,7 @@ async def look_at_invitation(given: InvitationSecret, access: Access) -> Invitat
 async def accept_invitation(
     given: Acceptance, request: Request, response: Response, access: Access
 ) -> SessionView:
-    """Use a one-time link: choose a password, and be signed in."""
+    """Use a one-time link: choose a password and sign in."""
     hashed = await access.hash_password(given.password.get_secret_value())
     secret = given.secret.get_secret_value()
     account = await asyncio.to_thread(access.accounts.accept, secret, given.name, hashed)
@@ -137,7 +137,7 @@ def list_tokens(access: Access, principal: Who) -> Tokens:
 
 @router.post("/tokens", status_code=201, responses=problem_responses(401, 403, 409, 422))
 async def add_token(given: NewToken, request: Request, access: Access, principal: Who) -> TokenSecret:
-    """Add a token for a program. Its secret is shown only now."""
+    """Add a token for a program. Its secret is shown only once."""
     owner = await asyncio.to_thread(access.accounts.find_number, principal.number or 0)
     assert owner is not None  # noqa: S101 - whoever may do this has an account
     lasts = None if given.days is None else timedelta(days=given.days)
@@ -162,7 +162,7 @@ def list_people(access: Access) -> People:
 
 @router.post("/people", status_code=201, responses=problem_responses(401, 403, 409, 422))
 async def add_person(given: NewPerson, request: Request, access: Access, principal: Who) -> Link:
-    """Add a person. The response has the one-time link with which they choose a password, if they need one."""
+    """Add a person. The response has the one-time link to choose a password, if they need one."""
     account = await asyncio.to_thread(access.accounts.add, given.name, given.role, given.source)
     await _record(access, request, principal, "add_person", f"{account.name}: {account.role}")
     if account.source != "password":
@@ -174,7 +174,7 @@ async def add_person(given: NewPerson, request: Request, access: Access, princip
 async def change_person(
     person_id: _Number, change: PersonChange, request: Request, access: Access, principal: Who
 ) -> Person:
-    """Give a person another role, or let nobody in by this account. It takes effect at once."""
+    """Change a person's role, or disable or enable their account. It takes effect at once."""
     await _find_person(access, person_id)
     account = await asyncio.to_thread(
         access.accounts.change, person_id, role=change.role, disabled=change.disabled
@@ -187,7 +187,7 @@ async def change_person(
 
 @router.delete("/people/{person_id}", status_code=204, responses=problem_responses(401, 403, 404, 409, 422))
 async def remove_person(person_id: _Number, request: Request, access: Access, principal: Who) -> None:
-    """Remove a person with their sessions and tokens. What they decided stays under their name."""
+    """Remove a person with their sessions and tokens. Their decisions keep their name."""
     account = await _find_person(access, person_id)
     await asyncio.to_thread(access.accounts.remove, person_id)
     access.forget_remembered()
@@ -196,7 +196,7 @@ async def remove_person(person_id: _Number, request: Request, access: Access, pr
 
 @router.post("/people/{person_id}/link", responses=problem_responses(401, 403, 404, 409, 422))
 async def invite_person(person_id: _Number, request: Request, access: Access, principal: Who) -> Link:
-    """Make a new one-time link for a person, for instance because the password was forgotten. Older ones end."""
+    """Make a new one-time link for a person, for example after a forgotten password. Older links stop working."""
     account = await _find_person(access, person_id)
     link = await _make_link(access, account)
     await _record(access, request, principal, "invite_person", account.name)
@@ -213,7 +213,7 @@ def list_all_tokens(access: Access) -> Tokens:
     "/team/tokens/{token_id}", status_code=204, responses=problem_responses(401, 403, 404, 409, 422)
 )
 async def revoke_any_token(token_id: _Number, request: Request, access: Access, principal: Who) -> None:
-    """Revoke a token of anyone."""
+    """Revoke anyone's token."""
     await _revoke(access, request, principal, token_id, await _tokens(access, None))
 
 
@@ -245,7 +245,7 @@ def _open(
 
 
 def set_session_cookie(access: AccessControl, secret: str, request: Request, response: Response) -> None:
-    """Set the cookie of a session: for this path alone, out of the reach of scripts and other sites."""
+    """Set the cookie of a session: only for this path, and inaccessible to scripts and other sites."""
     response.set_cookie(
         COOKIE,
         secret,

@@ -1,4 +1,4 @@
-"""What goes from batches to shops: exports by templates, what is to be checked before, and changes since a cursor."""
+"""Exports from batches to shops: by templates, with checks before, and changes since a cursor."""
 
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
@@ -40,10 +40,10 @@ _FILES: Final[dict[int | str, dict[str, Any]]] = {
 
 
 class PushedItem(Schema):
-    """Labels of one product, found by its id (`product`) or its SKU (`key`). A label of null is taken back.
+    """Labels of one product, found by its id (`product`) or its SKU (`key`). A null label is taken back.
 
-    `version` is that of the product which your system saw: what a person said since is kept. Without it, whatever a
-    person said is kept.
+    `version` is that of the product which your system saw: later decisions by people are kept. Without it, all of
+    their decisions are.
     """
 
     product: str | None = Field(None, max_length=30)
@@ -59,7 +59,7 @@ class PushedList(Schema):
 
 
 class PushedResult(Schema):
-    """What came of one item: `conflict` names who said what since, `refused` why the label cannot be."""
+    """The outcome of one item. `conflict` has other people's later decisions, `refused` why a label is invalid."""
 
     product: str | None
     key: str | None
@@ -71,7 +71,7 @@ class PushedResult(Schema):
 
 
 class Pushed(Schema):
-    """What came of all items, in their order. `decision` is null if nothing changed."""
+    """The outcomes of all items, in order. `decision` is null if nothing changed."""
 
     decision: str | None
     changed: int
@@ -79,10 +79,10 @@ class Pushed(Schema):
 
 
 class NewExport(Schema):
-    """A file to write of the products, or of those that match.
+    """A file to write with the given products, or those that match a filter.
 
-    Without a `template` it has all that is known, in a `format`, with a row a product or photo; `columns` chooses
-    columns and their order. With one it has what the template says, in the form that its destination takes.
+    Without a `template` it has everything that is known, in a `format`, with a row per product or photo; `columns`
+    selects columns and their order. With one it has the template's columns, in the format of its destination.
     """
 
     format: ExportFormat | None = Field(None, description="With a template, instead of the template's.")
@@ -101,7 +101,7 @@ class NewExport(Schema):
 
 
 class ExportIssue(Schema):
-    """Something to check: of which product and column, why, and how to fix it.
+    """Something to check: its product and column, why, and how to fix it.
 
     `line` is that of the product in the sheet, null without one.
     """
@@ -117,7 +117,7 @@ class ExportIssue(Schema):
 
 
 class ExportReason(Schema):
-    """How often something is to be checked for one reason."""
+    """How many issues have the same reason."""
 
     kind: Literal["error", "doubtful", "warning"]
     column: str
@@ -126,7 +126,7 @@ class ExportReason(Schema):
 
 
 class ExportCheck(Schema):
-    """What would come of an export. `issues` are the first thousand, `reasons` count all, `rows` are the first five."""
+    """A preview of an export. `issues` has the first thousand, `reasons` counts all, `rows` has the first five."""
 
     products: int
     written: int
@@ -141,7 +141,7 @@ class ExportCheck(Schema):
 class ProductChanges(Schema):
     """Products that changed since a cursor, in the order of their last changes, and the ids of deleted ones.
 
-    Where `reset` is true, what the reader has is out of date, and these are the first of all products. With `more`, ask
+    If `reset` is true, the reader's copy is out of date, and these are the first of all products. With `more`, call
     again at once with the new `cursor`.
     """
 
@@ -160,8 +160,8 @@ class ProductChanges(Schema):
 def export_products(batch_id: BatchId, wanted: NewExport, service: ServiceDependency) -> StreamingResponse:
     """Write the products of a batch, or those that match a filter, as a file.
 
-    Without a template, the columns of the sheet come first, with the types that they came with. With one, every
-    product is checked against the destination's rules, and those that it would refuse are left out.
+    Without a template, the columns of the sheet come first, with their original types. With one, every product is
+    checked against the destination's rules, and those that it would refuse are left out.
     """
     if wanted.template is None:
         return _export_plainly(batch_id, wanted, service)
@@ -182,7 +182,7 @@ def export_products(batch_id: BatchId, wanted: NewExport, service: ServiceDepend
 
 @router.post("/batches/{batch_id}/exports/check", responses=problem_responses(404, 413, 422))
 def check_batch_export(batch_id: BatchId, wanted: NewExport, service: ServiceDependency) -> ExportCheck:
-    """Say what would come of an export: how many products would be left out, and what is to be checked."""
+    """Preview an export: how many products would be left out, and what to check."""
     template, source, _ = _open(batch_id, wanted, service)
     checked = check_export(source, template, _MOST_ISSUES)
     result = checked.result
@@ -230,7 +230,7 @@ def list_changes(
 def push_batch_labels(
     batch_id: BatchId, pushed: PushedList, service: ServiceDependency, who: Who, key: Once = None
 ) -> Response:
-    """Take labels from a shop's own system, by SKU. What a person said since the system looked is never overwritten."""
+    """Set labels from a shop's own system, by SKU. People's later decisions are never overwritten."""
     items = [PushedLabels(item.labels, item.product, item.key, item.version) for item in pushed.items]
     once = None if key is None else f"labels:{batch_id}:{key}"
     return json_response(push_labels(service.batches.store, batch_id, items, who, once))

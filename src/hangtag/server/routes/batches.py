@@ -62,7 +62,7 @@ _EVENT_HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 def json_response(value: Any, status: int = 200) -> Response:  # noqa: ANN401 - any JSON value
-    """Return a value as JSON without validating it: for a page of products, that takes longer than building it."""
+    """Return a value as JSON without validation, which takes longer than building a page of products."""
     return Response(to_json(value), status, media_type="application/json")
 
 
@@ -96,7 +96,7 @@ def show_batch(batch_id: BatchId, service: ServiceDependency) -> Response:
 
 @router.patch("/batches/{batch_id}", response_model=Batch, responses=problem_responses(404))
 def change_batch(batch_id: BatchId, patch: BatchPatch, service: ServiceDependency) -> Response:
-    """Rename, archive or assign a batch, label it with another model, stop or resume that. Decisions are kept."""
+    """Rename, archive or assign a batch, change its model, stop or resume labelling. Decisions are kept."""
     given = patch.model_dump(exclude_unset=True)
     model, labelling = given.pop("model", None), given.pop("labelling", None)
     fields = {name: value for name, value in given.items() if value is not None or name == "assigned_to"}

@@ -51,7 +51,7 @@ async def list_findings(
 
 
 def _with_others(shown: list[CatalogueFinding], findings: list[CatalogueFinding]) -> list[CatalogueFinding]:
-    """Return findings with the other photos of their groups, so that a pair can be shown together."""
+    """Return findings with the other photos of their groups, so that pairs can be shown together."""
     groups: dict[int | None, dict[str, None]] = {finding.group: {} for finding in shown if finding.group}
     for finding in findings:
         if finding.group in groups and finding.photo:

@@ -1,4 +1,4 @@
-"""Decisions of all batches: exported and imported, and how far people agree."""
+"""Decisions on all batches: export, import, and agreement between people."""
 
 import tempfile
 from pathlib import Path
@@ -34,7 +34,7 @@ def export_decisions(
     ] = "csv",
     batch: Annotated[str | None, Query(description="The id of a batch. Defaults to all batches.")] = None,
 ) -> Response:
-    """Download what people decided: who said which label of which photo, and when. What was undone is left out."""
+    """Download people's decisions: who set which label of which photo, and when. Undone decisions are left out."""
     name, kind = _TYPES[format_]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
@@ -51,7 +51,7 @@ def export_decisions(
     openapi_extra=describe_body(DecisionsForm),
 )
 async def import_decisions(request: Request, service: ServiceDependency, who: Who) -> Response:
-    """Apply decisions from a table or from Label Studio, as yours. Photos are found by their names."""
+    """Apply decisions from a table or from Label Studio under your name. Photos are found by their names."""
     if service.is_stopping:
         raise ShuttingDownError("the service is stopping")
     return json_response(await service.batches.import_decisions(request, who))
@@ -59,5 +59,5 @@ async def import_decisions(request: Request, service: ServiceDependency, who: Wh
 
 @router.get("/agreement", response_model=AgreementList)
 def show_agreement(service: ServiceDependency) -> Response:
-    """Return how far people agree on what two of them decided, by attribute."""
+    """Return how far people agree on products that two of them decided, by attribute."""
     return json_response({"items": service.batches.decision_files.agreement()})

@@ -35,7 +35,7 @@ def table_response(
 ) -> StreamingResponse:
     """Return a table as a download, named `name` with the extension of its format.
 
-    `batches` are rows column by column, each batch with all columns of `kinds`.
+    `batches` are rows by column; each batch has all columns of `kinds`.
     """
     filename = quote(f"{name}.{format_}", safe="")
     return StreamingResponse(
@@ -49,14 +49,14 @@ def table_response(
 
 
 def _iter_tabs(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield CSV as text to paste: tabs between cells, and spaces for tabs and line breaks inside one."""
+    """Yield CSV as text to paste: tabs between cells, and spaces for tabs and line breaks inside them."""
     text = b"".join(pieces).decode("utf-8")
     for cells in csv.reader(io.StringIO(text, newline="")):
         yield ("\t".join(_BREAKS.sub(" ", cell) for cell in cells) + "\n").encode()
 
 
 class ExportRoute(JsonRoute):
-    """A route that is given the labels of many photos."""
+    """A route that accepts the labels of many photos."""
 
     max_bytes: ClassVar[int] = 32 * 1024 * 1024
 
@@ -109,7 +109,7 @@ class Export(Schema):
     responses=_FILES | problem_responses(413, 422),
 )
 def create_export(export: Export) -> StreamingResponse:
-    """Render a table as a file, with the code that writes the exports of batches.
+    """Render a table as a file, in the same way as exports of batches.
 
     Text that a spreadsheet would interpret as a formula is escaped. `tsv` is meant for pasting: tabs and line breaks
     inside a cell become spaces.

@@ -1,4 +1,4 @@
-"""Jobs, as clients of hangtag 0.1 know them: a batch sent in one request and read photo by photo."""
+"""Jobs for clients of hangtag 0.1: a batch that is sent in one request and read photo by photo."""
 
 import asyncio
 from typing import Annotated, Any, Final
@@ -45,7 +45,7 @@ async def create_job(request: Request, service: ServiceDependency, who: Who) -> 
 
 @router.get("/jobs/{job_id}", response_model=Job, responses=problem_responses(404))
 def show_job(job_id: JobId, service: ServiceDependency) -> Response:
-    """Return how far the labelling of a batch is. New clients use batches."""
+    """Return the labelling progress of a batch. New clients use batches."""
     return json_response(_describe(service.batches.batches.get(job_id)))
 
 
@@ -62,7 +62,7 @@ def download_job(
     service: ServiceDependency,
     kind: Annotated[TableFormat, Query(alias="format", description="The format of the file.")],
 ) -> StreamingResponse:
-    """Download the labels of a batch, a row for each photo. New clients export batches."""
+    """Download the labels of a batch, one row per photo. New clients export batches."""
     table = export_batch(service.batches.products, job_id, Filter(), "photo")
     return table_response(table.name, kind, table.kinds, table.rows)
 
@@ -74,7 +74,7 @@ def _describe(batch: dict[str, Any]) -> dict[str, Any]:
         "id": batch["id"],
         "title": batch["name"],
         "state": _STATES.get(batch["state"], "running"),
-        "total": max(done, counts["photos"]),  # rows without a photo have failed, too
+        "total": max(done, counts["photos"]),  # rows without a photo count as failed
         "done": done,
         "failed": counts["failed"],
         "message": batch["message"],

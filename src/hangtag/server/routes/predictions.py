@@ -86,7 +86,7 @@ async def receive_photos(
     service.upload_memory.check(request.headers.get("content-length", ""), client)
     try:
         form = await read_form(request, limits, open_file, service.long_work.begin())
-        # An HTML form whose file field was left empty sends a file without a name and without bytes.
+        # An HTML form with an empty file field sends a file without a name and bytes.
         form.files = [(field, photo) for field, photo in form.files if photo.name or photo.size]
         async with ending_with_client(request):
             yield validate_form(kind, form)
@@ -126,7 +126,7 @@ async def create_predictions(request: Request, service: ServiceDependency) -> Re
 
 
 async def _render_photos(found: predictions.Predictions, style: AnswerStyle, pieces: Pieces) -> bytes:
-    """Return the answers of photos as JSON, some at a time: hundreds take long."""
+    """Return photos' labels as JSON, a few at a time: hundreds take long."""
     pieces.resume()
     rendered = []
     for start in range(0, len(found), _RENDERED_AT_A_TIME):
@@ -149,7 +149,7 @@ async def compare_models(request: Request, service: ServiceDependency) -> Respon
         ids = ids or [registered.id for registered in service.registry.cards()]
         answers: list[dict[str, Any]] = []
         for id_ in ids:
-            model = await service.registry.get(id_)  # loading is not part of a model's time
+            model = await service.registry.get(id_)  # loading does not count towards a model's time
             started = time.perf_counter()
             found = await service.batcher(model).predict([form.photo])
             style = AnswerStyle(doubt_thresholds(model.card, service.settings), form.top_k)
@@ -165,7 +165,7 @@ async def compare_models(request: Request, service: ServiceDependency) -> Respon
 
 
 def name_model(id_: str, model: Model) -> ModelName:
-    """Return how an answer names the model that gave it."""
+    """Return a model's name as responses show it."""
     return ModelName(id=id_, version=model.card.version, name=model.card.name)
 
 

@@ -79,7 +79,7 @@ def read_filter(  # noqa: PLR0913 - as many as ways to choose
         str | None, Query(description="Products that this shop model changed when it came into use.")
     ] = None,
 ) -> Filter:
-    """Return the filter of a query. `attribute.gender=Women` filters by the value of an attribute."""
+    """Return the filter in a query. `attribute.gender=Women` filters by the value of an attribute."""
     attributes = {
         name.removeprefix(_ATTRIBUTE): value
         for name, value in request.query_params.items()
@@ -232,7 +232,7 @@ def show_image(photo_id: PhotoId, service: ServiceDependency) -> Response:
     "/photos/{photo_id}/original", response_class=Response, responses=_FILE | problem_responses(404, 422)
 )
 def download_original(photo_id: PhotoId, service: ServiceDependency) -> Response:
-    """Download a photo: upright, in sRGB, without metadata; with `HANGTAG_KEEP_ORIGINALS`, as it came."""
+    """Download a photo: upright, in sRGB, without metadata; with `HANGTAG_KEEP_ORIGINALS`, the original file."""
     folder, limits = service.batches.store.folder, service.settings.decode_limits
     try:
         data = folder.read(_find_photo(service, photo_id), limits)

@@ -1,4 +1,4 @@
-"""What is learned from the shop: its state and settings, and the versions of its models."""
+"""Learning from the shop: its state and settings, and the versions of its models."""
 
 from typing import Annotated, Any, Final
 
@@ -37,13 +37,13 @@ ModelId = Annotated[str, Path(description="The id of the shop model.")]
 
 @router.get("/shop", response_model=ShopState)
 def show_shop(service: ServiceDependency) -> Response:
-    """Return what hangtag knows of the shop: what is in use, how good it is, how much work is left."""
+    """Return what hangtag knows about the shop: the models in use, their accuracy, and the remaining work."""
     return json_response(service.batches.shop.describe())
 
 
 @router.patch("/shop", response_model=ShopState, responses=problem_responses(422))
 def change_shop(change: ShopChange, service: ServiceDependency) -> Response:
-    """Let hangtag learn by itself or not, and after how many new checks."""
+    """Enable or disable automatic learning, and set after how many new checks it happens."""
     shop = service.batches.shop
     return json_response(shop.change(enabled=change.enabled, learn_after=change.learn_after))
 
@@ -54,7 +54,7 @@ def suggest_next(
     service: ServiceDependency,
     limit: Annotated[int, Query(ge=1, le=200, description="The largest number of products.")] = 20,
 ) -> Response:
-    """Return which products to check next: those that teach most, and now and then one drawn at random, to measure."""
+    """Return which products to check next: those that teach most, with some random ones in between, to measure."""
     return json_response(service.batches.shop.suggestions.find(batch_id, limit))
 
 
@@ -72,7 +72,7 @@ def list_shop_models(
     "/shop/models", status_code=202, response_model=LearningAccepted, responses=problem_responses(404, 409)
 )
 def learn_now(new: LearnNow, service: ServiceDependency, who: Who) -> Response:
-    """Make a version that learns from all checks so far. It becomes a candidate, which you can promote."""
+    """Make a version that learns from all checks so far. It becomes a candidate that you can promote."""
     service.batches.shop.learn(new.base, new.name, who)
     return json_response({"learning": True}, 202)
 
@@ -89,7 +89,7 @@ def show_shop_model(model_id: ModelId, service: ServiceDependency) -> Response:
     responses=_FILE | problem_responses(404),
 )
 def download_shop_model(model_id: ModelId, service: ServiceDependency) -> FileResponse:
-    """Download a version as a file, which `hangtag predict`, `evaluate` and `serve` take as any model."""
+    """Download a version as a model file for `hangtag predict`, `evaluate` and `serve`."""
     models = service.batches.shop.models
     name = f"{models.get(model_id)['model']}.onnx"
     return FileResponse(models.bundle(model_id), media_type=_BYTES, filename=name)
@@ -99,10 +99,10 @@ def download_shop_model(model_id: ModelId, service: ServiceDependency) -> FileRe
     "/shop/models/{model_id}/promote", response_model=ShopModel, responses=problem_responses(404, 409)
 )
 def promote_shop_model(model_id: ModelId, promotion: Promotion, service: ServiceDependency) -> Response:
-    """Let a version label from now on; the labels of the batches follow in a moment.
+    """Put a version into use. The labels of the batches follow in a moment.
 
-    It is refused with `significantly_worse` where classes are significantly worse than with what was in use, unless you
-    say why, which is kept with the version.
+    It is refused with `significantly_worse` if classes are significantly worse than with the model in use, unless you
+    give a reason, which is stored with the version.
     """
     return json_response(service.batches.shop.promote(model_id, promotion.override_reason))
 
@@ -117,13 +117,13 @@ def archive_shop_model(model_id: ModelId, service: ServiceDependency) -> Respons
 
 @router.post("/shop/rollback", response_model=ShopModel | None, responses=problem_responses(409))
 def roll_back_shop(back: RollBack, service: ServiceDependency) -> Response:
-    """Let the version before label again, or the base itself: then null is returned."""
+    """Put the previous version back into use, or the base itself: then null is returned."""
     return json_response(service.batches.shop.roll_back(back.base))
 
 
 @router.post("/shop/learnt/undo", response_model=ShopModel | None, responses=problem_responses(409))
 def undo_learning(service: ServiceDependency) -> Response:
-    """Undo what hangtag learnt last by itself. What people said stays; it learns again from the next checks."""
+    """Undo what hangtag last learned automatically. Decisions are kept; it learns again from the next checks."""
     return json_response(service.batches.shop.undo())
 
 
@@ -131,7 +131,7 @@ def undo_learning(service: ServiceDependency) -> Response:
     "/catalogue/reviews", status_code=201, response_model=Batch, responses=problem_responses(409, 422)
 )
 def review_catalogue(review: NewReview, service: ServiceDependency, who: Who) -> Response:
-    """Make a batch of what the check of the catalogue found, to be reviewed like any other."""
+    """Make a batch from findings of the catalogue's check, to review like any other."""
     return json_response(service.reviews.make(review.finding, who), 201)
 
 

@@ -1,4 +1,4 @@
-"""The routes of single sign-on: to the OpenID provider, and back. Browsers open them; errors are shown by the page."""
+"""The routes of single sign-on: to the OpenID provider and back. Browsers open them, and the page shows errors."""
 
 import logging
 from typing import Annotated, Final
@@ -44,7 +44,7 @@ async def begin_single_sign_on(
 
 @router.get(_FINISH, status_code=303, response_class=RedirectResponse, responses=problem_responses(404, 409))
 async def finish_single_sign_on(request: Request, access: Access) -> RedirectResponse:
-    """Take the answer of the OpenID provider, and open a session for whom it names."""
+    """Handle the OpenID provider's response, and open a session for the person that it identifies."""
     if access.single_sign_on is None:
         raise NotFoundError("this service has no OpenID provider", fix="Set HANGTAG_OIDC_ISSUER.")
     attempt = Attempt.unpack(request.cookies.get(_ATTEMPT, ""))
@@ -63,7 +63,7 @@ async def finish_single_sign_on(request: Request, access: Access) -> RedirectRes
 
 
 def _keep(request: Request, response: RedirectResponse, attempt: Attempt) -> None:
-    """Let the browser keep an attempt. Lax: it comes back from another site, with what a session never does."""
+    """Store the attempt in a cookie. It is Lax, unlike a session's: the browser returns from another site."""
     response.set_cookie(
         _ATTEMPT,
         attempt.pack(),
@@ -76,13 +76,13 @@ def _keep(request: Request, response: RedirectResponse, attempt: Attempt) -> Non
 
 
 def _back(request: Request, to: str, error: SignOnError | ForbiddenError) -> RedirectResponse:
-    """Send the browser to the page, which says what went wrong. The log says more."""
+    """Redirect to the page, which says what went wrong. The log has details."""
     log_event(_log, logging.WARNING, f"single sign-on failed: {error}", address=find_address(request.scope))
     return RedirectResponse(f"{_base(request)}{to}?{urlencode({'sign_on': error.code})}", 303)
 
 
 def _own_path(to: str) -> str:
-    """Return a path of the page; `/` for what would lead elsewhere."""
+    """Return a path of the page; `/` for any address elsewhere."""
     is_own = to.startswith("/") and not to.startswith("//") and "\\" not in to and to.isprintable()
     return to if is_own else "/"
 
@@ -92,5 +92,5 @@ def _base(request: Request) -> str:
 
 
 def _address_of(request: Request, path: str) -> str:
-    """Return the address of a route as the browser sees it: the host was checked, the scheme is a trusted proxy's."""
+    """Return the address of a route as the browser sees it. Host and scheme have been checked."""
     return f"{request.scope['scheme']}://{request.headers['host']}{_base(request)}{_API}{path}"

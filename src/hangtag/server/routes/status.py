@@ -73,7 +73,7 @@ async def show_health() -> Health:
 
 @health_router.get("/readyz", responses=problem_responses(503))
 async def show_readiness(service: ServiceDependency) -> Health:
-    """Return ok if the service can work: it is not stopping, and its model, database, disk and data folder are well."""
+    """Return ok if the service can work: it is not stopping, and its model, database, disk and data folder are fine."""
     if service.is_stopping:
         raise ShuttingDownError("the service is stopping")
     if not service.is_ready:

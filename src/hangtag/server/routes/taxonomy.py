@@ -1,4 +1,4 @@
-"""The labels that products can have: those of a model, and those that the shop made."""
+"""The labels that products can have: those of a model, and the shop's own."""
 
 from typing import Annotated, Any
 
@@ -38,9 +38,9 @@ def export_taxonomy(service: ServiceDependency, model: ModelQuery = None) -> Res
 
 @router.post("/taxonomy/classes", status_code=201, responses=problem_responses(422))
 def add_class(new: NewShopClass, service: ServiceDependency, who: Who) -> TaxonomyView:
-    """Make a class: `path` and `name` for one of the category, `attribute` and `name` for a value of an attribute.
+    """Create a class: `path` and `name` for a category, `attribute` and `name` for a value of an attribute.
 
-    With `attribute` and `values` an attribute is made. A model knows a class once it learnt three products of it.
+    With `attribute` and `values` an attribute is created. A model knows a class once it has learned three products.
     """
     path = None if new.path is None else tuple(new.path)
     wanted = NewClass(new.name, path, new.attribute, tuple(new.values))
@@ -54,14 +54,14 @@ def remove_class(
     attribute: Annotated[str, Query(description="The column of the class.")],
     name: Annotated[str, Query(description="The class.")],
 ) -> TaxonomyView:
-    """Remove a class that the shop made and no product has."""
+    """Remove a class that the shop created and no product has."""
     service.batches.classes.remove(attribute, name)
     return TaxonomyView(**_describe(service, None))
 
 
 @router.put("/taxonomy/names", responses=problem_responses(422))
 def set_display_name(name: DisplayName, service: ServiceDependency) -> TaxonomyView:
-    """Say what a class or attribute is called in a language."""
+    """Set the name of a class or attribute in a language."""
     service.batches.classes.set_name(name.attribute, name.class_, name.language, name.name.strip())
     return TaxonomyView(**_describe(service, None))
 

@@ -1,4 +1,4 @@
-"""Export templates and mappings of categories: hangtag's own to read, and the shop's to keep."""
+"""Export templates and category mappings: hangtag's built-in ones, and the shop's own."""
 
 from typing import Annotated, Any, ClassVar, Final
 from urllib.parse import quote
@@ -60,7 +60,7 @@ from hangtag.tables.reading import open_table
 
 
 class DocumentRoute(JsonRoute):
-    """A route that takes a document or a small table."""
+    """A route that accepts a document or a small table."""
 
     max_bytes: ClassVar[int] = 16 * 1024 * 1024
 
@@ -85,7 +85,7 @@ _CSV: Final[dict[int | str, dict[str, Any]]] = {
 
 @router.get("/export-templates")
 def list_export_templates(service: ServiceDependency) -> ExportTemplates:
-    """List the templates, and what their parts can be."""
+    """List the templates, and the possible values of their parts."""
     documents = service.batches.documents
     own = [describe_template(found.name, found.document, found) for found in documents.templates.list()]
     built_in = [describe_template(name, read_built_in(name)) for name in list_templates()]
@@ -103,7 +103,7 @@ def list_export_templates(service: ServiceDependency) -> ExportTemplates:
 
 @router.post("/export-templates", status_code=201, responses=problem_responses(413, 422))
 def add_export_template(new: NewTemplate, service: ServiceDependency, who: Who) -> TemplateWithDocument:
-    """Keep a template. It is refused if it could not be used."""
+    """Save a template. It is refused if it is invalid."""
     documents = service.batches.documents
     document = documents.check_template(new.document, new.name)
     return _with_document(documents.templates.add(new.name, document, who))
@@ -113,7 +113,7 @@ def add_export_template(new: NewTemplate, service: ServiceDependency, who: Who) 
 def draft_export_template(
     content: Table, service: ServiceDependency, filename: Filename = "example.csv"
 ) -> TemplateDraft:
-    """Make a template of an example of the shop's own sheet: the same columns, matched to what fills them."""
+    """Make a template from an example of the shop's own sheet: the same columns, matched to labels."""
     try:
         draft = draft_template(
             open_table(content, filename), filename, service.batches.documents.list_attributes()
@@ -126,7 +126,7 @@ def draft_export_template(
 
 @router.get("/export-templates/{template_id}", responses=problem_responses(404))
 def show_export_template(template_id: TemplateId, service: ServiceDependency) -> TemplateWithDocument:
-    """Return a template, whole."""
+    """Return a whole template."""
     if template_id in list_templates():
         document = read_built_in(template_id)
         return TemplateWithDocument(**describe_template(template_id, document), document=document)
@@ -137,7 +137,7 @@ def show_export_template(template_id: TemplateId, service: ServiceDependency) ->
 def change_export_template(
     template_id: TemplateId, changed: ChangedTemplate, service: ServiceDependency, who: Who
 ) -> TemplateWithDocument:
-    """Change a template of the shop. It is refused if someone else changed it meanwhile."""
+    """Change a template of the shop. It is refused if someone else has changed it meanwhile."""
     documents = service.batches.documents
     document = documents.check_template(changed.document, changed.name)
     return _with_document(
@@ -157,7 +157,7 @@ def delete_export_template(template_id: TemplateId, service: ServiceDependency) 
 def duplicate_export_template(
     template_id: TemplateId, copied: CopiedDocument, service: ServiceDependency, who: Who
 ) -> TemplateWithDocument:
-    """Copy a template, hangtag's own too, to change the copy."""
+    """Copy a template, which may be a built-in one, to change the copy."""
     documents = service.batches.documents
     document = documents.find_template(template_id)
     known = documents.templates.find(template_id)
@@ -180,7 +180,7 @@ def fill_own_sheet(
         BooleanText, Query(description="Whether cells that have a value get another one.")
     ] = False,
 ) -> StreamingResponse:
-    """Fill the empty cells of a shop's own sheet with the labels of a batch, by SKU; nothing else in it changes.
+    """Fill the empty cells of a shop's own sheet with the labels of a batch, by SKU. Nothing else in it changes.
 
     The header `X-Hangtag-Filled` says how many cells were filled, in how many of how many rows: `214 in 98 of 102`.
     """
@@ -197,14 +197,14 @@ def fill_own_sheet(
 
 @router.get("/taxonomies")
 def list_taxonomies(service: ServiceDependency) -> TaxonomyList:
-    """List the mappings of categories."""
+    """List the category mappings."""
     own = [_summarise(service, found.name, found) for found in service.batches.documents.mappings.list()]
     return TaxonomyList(items=[*own, *(_summarise(service, name) for name in BUILT_IN)])
 
 
 @router.post("/taxonomies", status_code=201, responses=problem_responses(413, 422))
 def add_taxonomy(new: NewTaxonomy, service: ServiceDependency, who: Who) -> TaxonomyMapping:
-    """Keep a mapping to the shop's categories."""
+    """Save a mapping to the shop's categories."""
     documents = service.batches.documents
     document = documents.check_mapping(new.model_dump(), new.name)
     return _show(service, documents.mappings.add(new.name, document, who))
@@ -212,7 +212,7 @@ def add_taxonomy(new: NewTaxonomy, service: ServiceDependency, who: Who) -> Taxo
 
 @router.post("/taxonomy-drafts", responses=problem_responses(413, 422))
 def draft_taxonomy_mapping(given: ShopCategories, service: ServiceDependency) -> TaxonomyDraft:
-    """Draft a mapping by the names of the shop's categories. Every row has to be read by a person."""
+    """Draft a mapping from the names of the shop's categories. A person has to read every row."""
     return TaxonomyDraft.model_validate(draft_rules(_paths(service), given.categories))
 
 
@@ -236,7 +236,7 @@ def show_taxonomy_mapping(taxonomy_id: TaxonomyId, service: ServiceDependency) -
 def change_taxonomy(
     taxonomy_id: TaxonomyId, changed: ChangedTaxonomy, service: ServiceDependency, who: Who
 ) -> TaxonomyMapping:
-    """Change a mapping of the shop. It is refused if someone else changed it meanwhile."""
+    """Change a mapping of the shop. It is refused if someone else has changed it meanwhile."""
     documents = service.batches.documents
     document = documents.check_mapping(changed.model_dump(exclude={"version"}), changed.name)
     return _show(
@@ -256,7 +256,7 @@ def delete_taxonomy(taxonomy_id: TaxonomyId, service: ServiceDependency) -> None
 def duplicate_taxonomy(
     taxonomy_id: TaxonomyId, copied: CopiedDocument, service: ServiceDependency, who: Who
 ) -> TaxonomyMapping:
-    """Copy a mapping, hangtag's own too, to change the copy."""
+    """Copy a mapping, which may be a built-in one, to change the copy."""
     documents = service.batches.documents
     mapping = documents.find_mapping(taxonomy_id)
     document = documents.check_mapping({"rules": describe_rules(mapping.rules)}, mapping.name)

@@ -1,4 +1,4 @@
-"""Webhooks: registered with a secret that is shown once, tried, turned off; what was sent to them, and sent again."""
+"""Webhooks: registering, testing and disabling them, and their log of deliveries."""
 
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
@@ -26,7 +26,7 @@ _BY_PERSON: Final = "turned off by hand"
 
 
 class Webhook(Schema):
-    """An address that is told of changes. `waiting` messages are still to be sent."""
+    """An address that is notified of changes. `waiting` is the number of messages still to be sent."""
 
     id: str
     url: str
@@ -42,7 +42,7 @@ class Webhook(Schema):
 
 
 class WebhookWithSecret(Webhook):
-    """A webhook with its secret, which is shown this once."""
+    """A webhook with its secret, which is shown only once."""
 
     secret: str
 
@@ -54,7 +54,7 @@ class WebhookList(Schema):
 
 
 class NewWebhook(Schema):
-    """An address to tell of changes from now on."""
+    """An address to notify of changes from now on."""
 
     url: Url
     description: Description = ""
@@ -62,7 +62,7 @@ class NewWebhook(Schema):
 
 
 class WebhookPatch(Schema):
-    """What is to change of a webhook. One that is turned on again is told of all it missed."""
+    """Changes to a webhook. When it is enabled again, it is told everything it missed."""
 
     url: Url | None = None
     description: Description | None = None
@@ -71,7 +71,7 @@ class WebhookPatch(Schema):
 
 
 class Delivery(Schema):
-    """A message, and what came of it. `next_try` is when it is sent next."""
+    """A message and its outcome. `next_try` is the time of the next attempt."""
 
     id: str
     event: str
@@ -88,7 +88,7 @@ class Delivery(Schema):
 
 
 class DeliveryList(Schema):
-    """A page of the log of a webhook, the newest first."""
+    """A page of a webhook's log, the newest entry first."""
 
     items: list[Delivery]
     more: bool
@@ -96,13 +96,13 @@ class DeliveryList(Schema):
 
 @router.get("/webhooks", response_model=WebhookList)
 def list_webhooks(service: ServiceDependency) -> Response:
-    """List the webhooks; their secrets are not shown again."""
+    """List the webhooks. Their secrets are not shown again."""
     return json_response({"items": service.batches.webhooks.webhooks.list()})
 
 
 @router.post("/webhooks", status_code=201, response_model=WebhookWithSecret, responses=problem_responses(422))
 def add_webhook(new: NewWebhook, service: ServiceDependency, who: Who) -> Response:
-    """Register an address. It is told of what changes from now on; the answer holds the secret that signs it."""
+    """Register an address. It is notified of changes from now on. The response has the secret that signs messages."""
     sender = service.batches.webhooks
     url = sender.check_url(new.url)
     id_, secret = sender.webhooks.add(url, new.description.strip(), new.events, who)
@@ -111,7 +111,7 @@ def add_webhook(new: NewWebhook, service: ServiceDependency, who: Who) -> Respon
 
 @router.patch("/webhooks/{webhook_id}", response_model=Webhook, responses=problem_responses(404, 422))
 def change_webhook(webhook_id: WebhookId, patch: WebhookPatch, service: ServiceDependency) -> Response:
-    """Change a webhook, or turn it off or on."""
+    """Change a webhook, or disable or enable it."""
     sender = service.batches.webhooks
     values = patch.model_dump(exclude_none=True)
     enabled = values.pop("enabled", None)
@@ -147,7 +147,7 @@ def rotate_webhook_secret(webhook_id: WebhookId, service: ServiceDependency) -> 
     responses=problem_responses(404, 409),
 )
 def test_webhook(webhook_id: WebhookId, service: ServiceDependency, who: Who) -> Response:
-    """Send a test message; the log says what came of it."""
+    """Send a test message. The log shows the outcome."""
     sender = service.batches.webhooks
     delivery = sender.webhooks.send_test(webhook_id, who)
     sender.wake()
