@@ -88,7 +88,7 @@ export interface paths {
         delete: operations["delete_batch"];
         options?: never;
         head?: never;
-        /** @description Rename, archive or assign a batch, label it with another model, stop or resume that. Decisions are kept. */
+        /** @description Rename, archive or assign a batch, change its model, stop or resume labelling. Decisions are kept. */
         patch: operations["change_batch"];
         trace?: never;
     };
@@ -353,7 +353,7 @@ export interface paths {
         };
         /**
          * @deprecated
-         * @description Return how far the labelling of a batch is. New clients use batches.
+         * @description Return the labelling progress of a batch. New clients use batches.
          */
         get: operations["show_job"];
         put?: never;
@@ -373,7 +373,7 @@ export interface paths {
         };
         /**
          * @deprecated
-         * @description Download the labels of a batch, a row for each photo. New clients export batches.
+         * @description Download the labels of a batch, one row per photo. New clients export batches.
          */
         get: operations["download_job"];
         put?: never;
@@ -527,7 +527,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Download a photo: upright, in sRGB, without metadata; with `HANGTAG_KEEP_ORIGINALS`, as it came. */
+        /** @description Download a photo: upright, in sRGB, without metadata; with `HANGTAG_KEEP_ORIGINALS`, the original file. */
         get: operations["download_original"];
         put?: never;
         post?: never;
@@ -549,8 +549,8 @@ export interface paths {
         /**
          * @description Write the products of a batch, or those that match a filter, as a file.
          *
-         *     Without a template, the columns of the sheet come first, with the types that they came with. With one, every
-         *     product is checked against the destination's rules, and those that it would refuse are left out.
+         *     Without a template, the columns of the sheet come first, with their original types. With one, every product is
+         *     checked against the destination's rules, and those that it would refuse are left out.
          */
         post: operations["export_products"];
         delete?: never;
@@ -568,7 +568,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Say what would come of an export: how many products would be left out, and what is to be checked. */
+        /** @description Preview an export: how many products would be left out, and what to check. */
         post: operations["check_batch_export"];
         delete?: never;
         options?: never;
@@ -602,7 +602,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Take labels from a shop's own system, by SKU. What a person said since the system looked is never overwritten. */
+        /** @description Set labels from a shop's own system, by SKU. People's later decisions are never overwritten. */
         post: operations["push_batch_labels"];
         delete?: never;
         options?: never;
@@ -617,14 +617,14 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Return what hangtag knows of the shop: what is in use, how good it is, how much work is left. */
+        /** @description Return what hangtag knows about the shop: the models in use, their accuracy, and the remaining work. */
         get: operations["show_shop"];
         put?: never;
         post?: never;
         delete?: never;
         options?: never;
         head?: never;
-        /** @description Let hangtag learn by itself or not, and after how many new checks. */
+        /** @description Enable or disable automatic learning, and set after how many new checks it happens. */
         patch: operations["change_shop"];
         trace?: never;
     };
@@ -635,7 +635,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Return which products to check next: those that teach most, and now and then one drawn at random, to measure. */
+        /** @description Return which products to check next: those that teach most, with some random ones in between, to measure. */
         get: operations["suggest_next"];
         put?: never;
         post?: never;
@@ -655,7 +655,7 @@ export interface paths {
         /** @description List the versions of shop models, the newest first. */
         get: operations["list_shop_models"];
         put?: never;
-        /** @description Make a version that learns from all checks so far. It becomes a candidate, which you can promote. */
+        /** @description Make a version that learns from all checks so far. It becomes a candidate that you can promote. */
         post: operations["learn_now"];
         delete?: never;
         options?: never;
@@ -687,7 +687,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Download a version as a file, which `hangtag predict`, `evaluate` and `serve` take as any model. */
+        /** @description Download a version as a model file for `hangtag predict`, `evaluate` and `serve`. */
         get: operations["download_shop_model"];
         put?: never;
         post?: never;
@@ -707,10 +707,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * @description Let a version label from now on; the labels of the batches follow in a moment.
+         * @description Put a version into use. The labels of the batches follow in a moment.
          *
-         *     It is refused with `significantly_worse` where classes are significantly worse than with what was in use, unless you
-         *     say why, which is kept with the version.
+         *     It is refused with `significantly_worse` if classes are significantly worse than with the model in use, unless you
+         *     give a reason, which is stored with the version.
          */
         post: operations["promote_shop_model"];
         delete?: never;
@@ -745,7 +745,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Let the version before label again, or the base itself: then null is returned. */
+        /** @description Put the previous version back into use, or the base itself: then null is returned. */
         post: operations["roll_back_shop"];
         delete?: never;
         options?: never;
@@ -762,7 +762,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Undo what hangtag learnt last by itself. What people said stays; it learns again from the next checks. */
+        /** @description Undo what hangtag last learned automatically. Decisions are kept; it learns again from the next checks. */
         post: operations["undo_learning"];
         delete?: never;
         options?: never;
@@ -779,7 +779,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Make a batch of what the check of the catalogue found, to be reviewed like any other. */
+        /** @description Make a batch from findings of the catalogue's check, to review like any other. */
         post: operations["review_catalogue"];
         delete?: never;
         options?: never;
@@ -811,7 +811,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Download what people decided: who said which label of which photo, and when. What was undone is left out. */
+        /** @description Download people's decisions: who set which label of which photo, and when. Undone decisions are left out. */
         get: operations["export_decisions"];
         put?: never;
         post?: never;
@@ -830,7 +830,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Apply decisions from a table or from Label Studio, as yours. Photos are found by their names. */
+        /** @description Apply decisions from a table or from Label Studio under your name. Photos are found by their names. */
         post: operations["import_decisions"];
         delete?: never;
         options?: never;
@@ -845,7 +845,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Return how far people agree on what two of them decided, by attribute. */
+        /** @description Return how far people agree on products that two of them decided, by attribute. */
         get: operations["show_agreement"];
         put?: never;
         post?: never;
@@ -862,10 +862,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description List the templates, and what their parts can be. */
+        /** @description List the templates, and the possible values of their parts. */
         get: operations["list_export_templates"];
         put?: never;
-        /** @description Keep a template. It is refused if it could not be used. */
+        /** @description Save a template. It is refused if it is invalid. */
         post: operations["add_export_template"];
         delete?: never;
         options?: never;
@@ -882,7 +882,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Make a template of an example of the shop's own sheet: the same columns, matched to what fills them. */
+        /** @description Make a template from an example of the shop's own sheet: the same columns, matched to labels. */
         post: operations["draft_export_template"];
         delete?: never;
         options?: never;
@@ -897,9 +897,9 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Return a template, whole. */
+        /** @description Return a whole template. */
         get: operations["show_export_template"];
-        /** @description Change a template of the shop. It is refused if someone else changed it meanwhile. */
+        /** @description Change a template of the shop. It is refused if someone else has changed it meanwhile. */
         put: operations["change_export_template"];
         post?: never;
         /** @description Delete a template of the shop. */
@@ -918,7 +918,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Copy a template, hangtag's own too, to change the copy. */
+        /** @description Copy a template, which may be a built-in one, to change the copy. */
         post: operations["duplicate_export_template"];
         delete?: never;
         options?: never;
@@ -936,7 +936,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * @description Fill the empty cells of a shop's own sheet with the labels of a batch, by SKU; nothing else in it changes.
+         * @description Fill the empty cells of a shop's own sheet with the labels of a batch, by SKU. Nothing else in it changes.
          *
          *     The header `X-Hangtag-Filled` says how many cells were filled, in how many of how many rows: `214 in 98 of 102`.
          */
@@ -954,10 +954,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description List the mappings of categories. */
+        /** @description List the category mappings. */
         get: operations["list_taxonomies"];
         put?: never;
-        /** @description Keep a mapping to the shop's categories. */
+        /** @description Save a mapping to the shop's categories. */
         post: operations["add_taxonomy"];
         delete?: never;
         options?: never;
@@ -974,7 +974,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Draft a mapping by the names of the shop's categories. Every row has to be read by a person. */
+        /** @description Draft a mapping from the names of the shop's categories. A person has to read every row. */
         post: operations["draft_taxonomy_mapping"];
         delete?: never;
         options?: never;
@@ -1008,7 +1008,7 @@ export interface paths {
         };
         /** @description Return a mapping: its rules, and what it does with every category path of the default model. */
         get: operations["show_taxonomy_mapping"];
-        /** @description Change a mapping of the shop. It is refused if someone else changed it meanwhile. */
+        /** @description Change a mapping of the shop. It is refused if someone else has changed it meanwhile. */
         put: operations["change_taxonomy"];
         post?: never;
         /** @description Delete a mapping of the shop. */
@@ -1027,7 +1027,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Copy a mapping, hangtag's own too, to change the copy. */
+        /** @description Copy a mapping, which may be a built-in one, to change the copy. */
         post: operations["duplicate_taxonomy"];
         delete?: never;
         options?: never;
@@ -1059,10 +1059,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description List the webhooks; their secrets are not shown again. */
+        /** @description List the webhooks. Their secrets are not shown again. */
         get: operations["list_webhooks"];
         put?: never;
-        /** @description Register an address. It is told of what changes from now on; the answer holds the secret that signs it. */
+        /** @description Register an address. It is notified of changes from now on. The response has the secret that signs messages. */
         post: operations["add_webhook"];
         delete?: never;
         options?: never;
@@ -1084,7 +1084,7 @@ export interface paths {
         delete: operations["delete_webhook"];
         options?: never;
         head?: never;
-        /** @description Change a webhook, or turn it off or on. */
+        /** @description Change a webhook, or disable or enable it. */
         patch: operations["change_webhook"];
         trace?: never;
     };
@@ -1114,7 +1114,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Send a test message; the log says what came of it. */
+        /** @description Send a test message. The log shows the outcome. */
         post: operations["test_webhook"];
         delete?: never;
         options?: never;
@@ -1166,7 +1166,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * @description Render a table as a file, with the code that writes the exports of batches.
+         * @description Render a table as a file, in the same way as exports of batches.
          *
          *     Text that a spreadsheet would interpret as a formula is escaped. `tsv` is meant for pasting: tabs and line breaks
          *     inside a cell become spaces.
@@ -1273,12 +1273,12 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * @description Make a class: `path` and `name` for one of the category, `attribute` and `name` for a value of an attribute.
+         * @description Create a class: `path` and `name` for a category, `attribute` and `name` for a value of an attribute.
          *
-         *     With `attribute` and `values` an attribute is made. A model knows a class once it learnt three products of it.
+         *     With `attribute` and `values` an attribute is created. A model knows a class once it has learned three products.
          */
         post: operations["add_class"];
-        /** @description Remove a class that the shop made and no product has. */
+        /** @description Remove a class that the shop created and no product has. */
         delete: operations["remove_class"];
         options?: never;
         head?: never;
@@ -1293,7 +1293,7 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** @description Say what a class or attribute is called in a language. */
+        /** @description Set the name of a class or attribute in a language. */
         put: operations["set_display_name"];
         post?: never;
         delete?: never;
@@ -1487,7 +1487,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Return whom a one-time link is for. */
+        /** @description Return the person that a one-time link is for. */
         post: operations["look_at_invitation"];
         delete?: never;
         options?: never;
@@ -1504,7 +1504,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Use a one-time link: choose a password, and be signed in. */
+        /** @description Use a one-time link: choose a password and sign in. */
         post: operations["accept_invitation"];
         delete?: never;
         options?: never;
@@ -1522,7 +1522,7 @@ export interface paths {
         /** @description List your own tokens. */
         get: operations["list_tokens"];
         put?: never;
-        /** @description Add a token for a program. Its secret is shown only now. */
+        /** @description Add a token for a program. Its secret is shown only once. */
         post: operations["add_token"];
         delete?: never;
         options?: never;
@@ -1557,7 +1557,7 @@ export interface paths {
         /** @description List the people of the team. */
         get: operations["list_people"];
         put?: never;
-        /** @description Add a person. The response has the one-time link with which they choose a password, if they need one. */
+        /** @description Add a person. The response has the one-time link to choose a password, if they need one. */
         post: operations["add_person"];
         delete?: never;
         options?: never;
@@ -1575,11 +1575,11 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** @description Remove a person with their sessions and tokens. What they decided stays under their name. */
+        /** @description Remove a person with their sessions and tokens. Their decisions keep their name. */
         delete: operations["remove_person"];
         options?: never;
         head?: never;
-        /** @description Give a person another role, or let nobody in by this account. It takes effect at once. */
+        /** @description Change a person's role, or disable or enable their account. It takes effect at once. */
         patch: operations["change_person"];
         trace?: never;
     };
@@ -1592,7 +1592,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Make a new one-time link for a person, for instance because the password was forgotten. Older ones end. */
+        /** @description Make a new one-time link for a person, for example after a forgotten password. Older links stop working. */
         post: operations["invite_person"];
         delete?: never;
         options?: never;
@@ -1627,7 +1627,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** @description Revoke a token of anyone. */
+        /** @description Revoke anyone's token. */
         delete: operations["revoke_any_token"];
         options?: never;
         head?: never;
@@ -1675,7 +1675,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Take the answer of the OpenID provider, and open a session for whom it names. */
+        /** @description Handle the OpenID provider's response, and open a session for the person that it identifies. */
         get: operations["finish_single_sign_on"];
         put?: never;
         post?: never;
@@ -1709,7 +1709,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Return ok if the service can work: it is not stopping, and its model, database, disk and data folder are well. */
+        /** @description Return ok if the service can work: it is not stopping, and its model, database, disk and data folder are fine. */
         get: operations["show_readiness"];
         put?: never;
         post?: never;
@@ -1783,9 +1783,9 @@ export interface components {
         Action: "read" | "label" | "review" | "administer" | "metrics" | "account";
         /**
          * Agreement
-         * @description How far two people agree on an attribute: the share of equal labels, and Cohen's kappa, that beyond chance.
+         * @description The agreement of two people on an attribute: the share of equal labels, and Cohen's kappa, which excludes chance.
          *
-         *     `kappa` is null if both gave one and the same label to all.
+         *     `kappa` is null if both gave the same single label to all.
          */
         Agreement: {
             /** Attribute */
@@ -1801,7 +1801,7 @@ export interface components {
         };
         /**
          * AgreementList
-         * @description How far people agree on what two of them decided.
+         * @description How far people agree on products that two of them decided.
          */
         AgreementList: {
             /** Items */
@@ -1809,7 +1809,7 @@ export interface components {
         };
         /**
          * AtHome
-         * @description The base's accuracy on its own test photos, and by how much a version changes it there, 0 to 1.
+         * @description The base's accuracy on its own test photos, and how much a version changes it there, 0 to 1.
          */
         AtHome: {
             /** Accuracy */
@@ -1821,7 +1821,7 @@ export interface components {
          * Attribute
          * @description The label of an attribute. `confidence` is the model's; it is null if a person set another label.
          *
-         *     `made_by` is the model that predicted the label, or the one that was overruled: the first candidate is its label.
+         *     `made_by` is the model that predicted the label, or whose label a person replaced: then it is the first candidate.
          */
         Attribute: {
             /** Value */
@@ -1892,7 +1892,7 @@ export interface components {
          * Batch
          * @description A batch of products. `cover` has the ids of up to four photos.
          *
-         *     `from_catalogue` says that it reviews findings of the catalogue's check.
+         *     `from_catalogue`: it reviews findings of the catalogue's check.
          */
         Batch: {
             /** Id */
@@ -1936,7 +1936,7 @@ export interface components {
         };
         /**
          * BatchChecks
-         * @description How many checks of a batch were learnt.
+         * @description How many checks of a batch were learned.
          */
         BatchChecks: {
             /** Id */
@@ -1980,7 +1980,7 @@ export interface components {
         };
         /**
          * BatchPatch
-         * @description Changes to a batch. With another model, all its photos are labelled again. `labelling` stops or resumes that.
+         * @description Changes to a batch. With another model, all its photos are labelled again. `labelling` stops or resumes it.
          */
         BatchPatch: {
             /** Name */
@@ -1996,7 +1996,7 @@ export interface components {
         };
         /**
          * Calibration
-         * @description What confidence the model stated for random checks, and how often it was right: means, 0 to 1.
+         * @description The model's mean confidence on random checks, and how often it was right, 0 to 1.
          */
         Calibration: {
             /** Stated */
@@ -2147,7 +2147,7 @@ export interface components {
         };
         /**
          * ChangedTaxonomy
-         * @description A mapping as it should be. `version` is the one that was seen.
+         * @description A changed mapping. `version` is the one that the person saw.
          */
         ChangedTaxonomy: {
             /** Name */
@@ -2161,7 +2161,7 @@ export interface components {
         };
         /**
          * ChangedTemplate
-         * @description A template as it should be. `version` is the one that was seen.
+         * @description A changed template. `version` is the one that the person saw.
          */
         ChangedTemplate: {
             /** Name */
@@ -2175,7 +2175,7 @@ export interface components {
         };
         /**
          * CheckCounts
-         * @description How many products people checked in all, and since something was learned from them.
+         * @description How many products people checked in total, and since hangtag last learned from them.
          */
         CheckCounts: {
             /** Total */
@@ -2197,7 +2197,7 @@ export interface components {
         };
         /**
          * ClassFigures
-         * @description The random checks of a class: how many were right, and how many with the base.
+         * @description The random checks of a class: how many were right, with this version and with the base.
          */
         ClassFigures: {
             /** Name */
@@ -2233,7 +2233,7 @@ export interface components {
         };
         /**
          * ColumnMapping
-         * @description The meaning of a sheet's columns. `labels` gives for each attribute the column with its labels.
+         * @description The meaning of a sheet's columns. `labels` has the column with the labels of each attribute.
          */
         ColumnMapping: {
             /** Key */
@@ -2322,7 +2322,7 @@ export interface components {
         };
         /**
          * CopiedDocument
-         * @description What the copy is called; without a name, as the original and a number.
+         * @description The name of the copy; by default the original's with a number.
          */
         CopiedDocument: {
             /** Name */
@@ -2330,9 +2330,9 @@ export interface components {
         };
         /**
          * CrossValidated
-         * @description How often a head was right on checks that it had not learnt: before (null: a new one) and after, 0 to 1.
+         * @description The accuracy of a head on checks that it had not learned: before (null: a new one) and after, 0 to 1.
          *
-         *     People chose these checks, often because they were doubtful: they are harder than the shop's products are.
+         *     People chose these checks, often because they were doubtful, so they are harder than the shop's average product.
          */
         CrossValidated: {
             /** Labels */
@@ -2358,7 +2358,7 @@ export interface components {
         };
         /**
          * DecisionEntry
-         * @description An entry of the log. For one product, `before` and `after` are the values; `target` is what an undo undid.
+         * @description An entry of the log. For one product, `before` and `after` are the values. `target` is the decision undone.
          */
         DecisionEntry: {
             /** Id */
@@ -2397,7 +2397,7 @@ export interface components {
         };
         /**
          * Delivery
-         * @description A message, and what came of it. `next_try` is when it is sent next.
+         * @description A message and its outcome. `next_try` is the time of the next attempt.
          */
         Delivery: {
             /** Id */
@@ -2435,7 +2435,7 @@ export interface components {
         };
         /**
          * DeliveryList
-         * @description A page of the log of a webhook, the newest first.
+         * @description A page of a webhook's log, the newest entry first.
          */
         DeliveryList: {
             /** Items */
@@ -2445,7 +2445,7 @@ export interface components {
         };
         /**
          * DisplayName
-         * @description What a class is called in a language, an attribute itself where `class` is null. An empty `name` removes it.
+         * @description The name of a class in a language, or of the attribute if `class` is null. An empty `name` removes it.
          */
         DisplayName: {
             /** Attribute */
@@ -2556,7 +2556,7 @@ export interface components {
         };
         /**
          * ExportCheck
-         * @description What would come of an export. `issues` are the first thousand, `reasons` count all, `rows` are the first five.
+         * @description A preview of an export. `issues` has the first thousand, `reasons` counts all, `rows` has the first five.
          */
         ExportCheck: {
             /** Products */
@@ -2592,7 +2592,7 @@ export interface components {
         };
         /**
          * ExportIssue
-         * @description Something to check: of which product and column, why, and how to fix it.
+         * @description Something to check: its product and column, why, and how to fix it.
          *
          *     `line` is that of the product in the sheet, null without one.
          */
@@ -2619,7 +2619,7 @@ export interface components {
         };
         /**
          * ExportReason
-         * @description How often something is to be checked for one reason.
+         * @description How many issues have the same reason.
          */
         ExportReason: {
             /**
@@ -2679,7 +2679,7 @@ export interface components {
         };
         /**
          * ExportTemplates
-         * @description The shop's templates, then hangtag's.
+         * @description The shop's templates, then the built-in ones.
          */
         ExportTemplates: {
             /** Items */
@@ -2773,7 +2773,7 @@ export interface components {
         Flag: "not_a_product" | "blank" | "too_small" | "too_dark" | "blurred";
         /**
          * Forgetting
-         * @description By how many points the mean of the heads changes on photos of the base; `told` says that this is much.
+         * @description By how many points the mean accuracy of the heads changes on photos of the base. `told`: this is much.
          */
         Forgetting: {
             /** Mean Change */
@@ -2853,7 +2853,7 @@ export interface components {
         };
         /**
          * ImportedDecisions
-         * @description What became of a file of decisions: rows read, labels applied, labels that products had already.
+         * @description The result of importing decisions: rows read, labels applied, and labels that products already had.
          */
         ImportedDecisions: {
             /** Rows */
@@ -2916,7 +2916,7 @@ export interface components {
         };
         /**
          * Job
-         * @description A batch as the jobs of hangtag 0.1: `done` of its `total` photos have an answer or a reason.
+         * @description A batch as a job of hangtag 0.1: `done` of its `total` photos have labels or a reason.
          */
         Job: {
             /** Id */
@@ -2984,7 +2984,7 @@ export interface components {
         };
         /**
          * LabellingProgress
-         * @description How many photos have no answer yet, how fast they get one (null: not known), and how long that will take.
+         * @description How many photos have no label yet, the speed (null: unknown), and the estimated time left.
          *
          *     `to_fetch` of them are still to be fetched from the addresses in the sheet.
          */
@@ -3000,7 +3000,7 @@ export interface components {
         };
         /**
          * LearnNow
-         * @description Which base is to learn, by default that of the latest batch, and what the version is called.
+         * @description The base that is to learn, by default that of the latest batch, and the name of the version.
          */
         LearnNow: {
             /** Base */
@@ -3010,7 +3010,7 @@ export interface components {
         };
         /**
          * Learning
-         * @description That hangtag is learning: since when, and from how many new checks (0: someone asked it to).
+         * @description Learning in progress: since when, and from how many new checks (0: someone asked for it).
          */
         Learning: {
             /**
@@ -3031,7 +3031,7 @@ export interface components {
         };
         /**
          * Learnt
-         * @description What changed when hangtag learned by itself, in all and by batch. `undo` says that it can be undone.
+         * @description What changed when hangtag learned automatically, in total and by batch. `undo`: it can be undone.
          */
         Learnt: {
             /** Model */
@@ -3085,9 +3085,9 @@ export interface components {
         };
         /**
          * Link
-         * @description A one-time link, shown only once: `path` belongs after the address of the page.
+         * @description A one-time link, shown only once. Append `path` to the address of the page.
          *
-         *     There is none for people who sign in elsewhere.
+         *     People who sign in elsewhere have none.
          */
         Link: {
             person: components["schemas"]["Person"];
@@ -3110,7 +3110,7 @@ export interface components {
         };
         /**
          * MappedPath
-         * @description A path of the model, and what the mapping does with it: the category, by which rule (from 0), how sure.
+         * @description A path of the model and its category in the mapping: by which rule (from 0), and how certain.
          */
         MappedPath: {
             /** Path */
@@ -3145,7 +3145,7 @@ export interface components {
         };
         /**
          * Method
-         * @description How a heat map is made. Occlusion is the usual one: `docs/heat-maps.md` has the figures.
+         * @description How a heat map is made. Occlusion is the default; `docs/heat-maps.md` compares them.
          * @enum {string}
          */
         Method: "occlusion" | "activation";
@@ -3319,7 +3319,7 @@ export interface components {
         };
         /**
          * NewDecision
-         * @description A decision about products, given by their ids, or as all that match a filter, except some.
+         * @description A decision about products, given by their ids, or as all that match a filter except some.
          *
          *     `each` sets labels that differ from product to product, by id, as one decision; send no other products with it.
          *     In `set`, null returns an attribute to the model's label. `confirm` is true for all labels, or a list of attributes.
@@ -3369,10 +3369,10 @@ export interface components {
         };
         /**
          * NewExport
-         * @description A file to write of the products, or of those that match.
+         * @description A file to write with the given products, or those that match a filter.
          *
-         *     Without a `template` it has all that is known, in a `format`, with a row a product or photo; `columns` chooses
-         *     columns and their order. With one it has what the template says, in the form that its destination takes.
+         *     Without a `template` it has everything that is known, in a `format`, with a row per product or photo; `columns`
+         *     selects columns and their order. With one it has the template's columns, in the format of its destination.
          */
         NewExport: {
             /**
@@ -3444,7 +3444,7 @@ export interface components {
         };
         /**
          * NewShopClass
-         * @description A class to make: one of the category, with the `path` above it; or of an `attribute`, even a new one.
+         * @description A class to create: for the category, with its parents in `path`; or for an `attribute`, which may be new.
          */
         NewShopClass: {
             /** Path */
@@ -3458,7 +3458,7 @@ export interface components {
         };
         /**
          * NewTaxonomy
-         * @description A mapping to keep. `categories` are all of the shop, those that nothing leads to, too.
+         * @description A mapping to save. `categories` are all of the shop's, including those that no rule leads to.
          */
         NewTaxonomy: {
             /** Name */
@@ -3470,7 +3470,7 @@ export interface components {
         };
         /**
          * NewTemplate
-         * @description A template to keep.
+         * @description A template to save.
          */
         NewTemplate: {
             /** Name */
@@ -3494,7 +3494,7 @@ export interface components {
         };
         /**
          * NewWebhook
-         * @description An address to tell of changes from now on.
+         * @description An address to notify of changes from now on.
          */
         NewWebhook: {
             /** Url */
@@ -3511,7 +3511,7 @@ export interface components {
          * NextCheck
          * @description A product to check, and those that look the same and can be settled with it.
          *
-         *     `why`: no product of its `kind` was checked yet, the model is in `doubt`, or it was drawn at random, as `control`.
+         *     `why`: no product of its `kind` was checked yet, the model is in `doubt`, or it was drawn at random as `control`.
          */
         NextCheck: {
             /** Product */
@@ -3526,7 +3526,7 @@ export interface components {
         };
         /**
          * NextChecks
-         * @description What to check next, in the order to ask. `left` is how many products are still worth asking about.
+         * @description What to check next, in order. `left` is how many products are still worth checking.
          */
         NextChecks: {
             /** Items */
@@ -3536,7 +3536,7 @@ export interface components {
         };
         /**
          * NotAProduct
-         * @description Whether the model flags it as not a product, and what a person decided (null: nothing).
+         * @description Whether the model flags it as not a product, and a person's decision (null: none).
          */
         NotAProduct: {
             /** By Model */
@@ -3556,7 +3556,7 @@ export interface components {
         };
         /**
          * OwnClass
-         * @description A class that the shop made. `path` is its category path, null for one of an attribute.
+         * @description A class that the shop created. `path` is its category path, null for a class of an attribute.
          *
          *     `products` is how many have it, `learnt` whether the model in use knows it.
          */
@@ -3598,7 +3598,7 @@ export interface components {
         };
         /**
          * Person
-         * @description A person of the team. Someone who is not `ready` has not yet chosen a password.
+         * @description A person of the team. Someone who is not `ready` has not chosen a password yet.
          */
         Person: {
             /** Id */
@@ -3789,7 +3789,7 @@ export interface components {
          * ProductChanges
          * @description Products that changed since a cursor, in the order of their last changes, and the ids of deleted ones.
          *
-         *     Where `reset` is true, what the reader has is out of date, and these are the first of all products. With `more`, ask
+         *     If `reset` is true, the reader's copy is out of date, and these are the first of all products. With `more`, call
          *     again at once with the new `cursor`.
          */
         ProductChanges: {
@@ -3808,8 +3808,8 @@ export interface components {
          * ProductCounts
          * @description The number of products by state, path, value, flag and person.
          *
-         *     `confidences` counts by tenths of the confidence, from 0 on. `answers` says at which level of the category the
-         *     confident answers end, `reasons` why photos cannot be read.
+         *     `confidences` counts by tenths of the confidence, from 0 on. `answers` is the category level at which confident
+         *     answers end, and `reasons` why photos cannot be read.
          */
         ProductCounts: {
             /** Total */
@@ -3897,7 +3897,7 @@ export interface components {
         };
         /**
          * Pushed
-         * @description What came of all items, in their order. `decision` is null if nothing changed.
+         * @description The outcomes of all items, in order. `decision` is null if nothing changed.
          */
         Pushed: {
             /** Decision */
@@ -3909,10 +3909,10 @@ export interface components {
         };
         /**
          * PushedItem
-         * @description Labels of one product, found by its id (`product`) or its SKU (`key`). A label of null is taken back.
+         * @description Labels of one product, found by its id (`product`) or its SKU (`key`). A null label is taken back.
          *
-         *     `version` is that of the product which your system saw: what a person said since is kept. Without it, whatever a
-         *     person said is kept.
+         *     `version` is that of the product which your system saw: later decisions by people are kept. Without it, all of
+         *     their decisions are.
          */
         PushedItem: {
             /** Product */
@@ -3936,7 +3936,7 @@ export interface components {
         };
         /**
          * PushedResult
-         * @description What came of one item: `conflict` names who said what since, `refused` why the label cannot be.
+         * @description The outcome of one item. `conflict` has other people's later decisions, `refused` why a label is invalid.
          */
         PushedResult: {
             /** Product */
@@ -4032,9 +4032,9 @@ export interface components {
          * SessionView
          * @description Who is signed in. Send `csrf` as the header `X-CSRF-Token` with every change.
          *
-         *     Without `accounts` everyone may do everything. `source` is how the person signs in. `single_sign_on` is what to call
-         *     the OpenID provider, if there is one. `needs_setup` says that nobody has an account yet: the log of the service has
-         *     the link with which the first one is made.
+         *     Without `accounts` everyone may do everything. `source` is how the person signs in. `single_sign_on` is the display
+         *     name of the OpenID provider, if there is one. `needs_setup`: nobody has an account yet, and the service's log has
+         *     the link to create the first one.
          */
         SessionView: {
             /** Accounts */
@@ -4170,7 +4170,7 @@ export interface components {
         };
         /**
          * ShopAccuracy
-         * @description How good an attribute is in the shop, from random checks alone; `effort` is null where that cannot be told.
+         * @description The accuracy of an attribute in the shop, from random checks only. `effort` is null if it is unknown.
          */
         ShopAccuracy: {
             /** Checked */
@@ -4193,7 +4193,7 @@ export interface components {
         };
         /**
          * ShopChange
-         * @description Whether hangtag learns by itself, and after how many new checks.
+         * @description Whether hangtag learns automatically, and after how many new checks.
          */
         ShopChange: {
             /** Enabled */
@@ -4203,11 +4203,11 @@ export interface components {
         };
         /**
          * ShopFigures
-         * @description What a version is worth in an attribute.
+         * @description The accuracy of a version in an attribute.
          *
-         *     `shop` and `before` are its accuracy and the base's on the shop's random checks, which are never learnt. `learnt` is
-         *     measured by cross-validation on the others. `worse` names the classes that were significantly worse than with what
-         *     was in use when it was made.
+         *     `shop` and `before` are its accuracy and the base's on the shop's random checks, which are never learned. `learnt`
+         *     is measured by cross-validation on the other checks. `worse` lists the classes that were significantly worse than
+         *     with the model that was in use when it was made.
          */
         ShopFigures: {
             shop: components["schemas"]["Accuracy"] | null;
@@ -4270,10 +4270,10 @@ export interface components {
         };
         /**
          * ShopState
-         * @description What hangtag knows of the shop.
+         * @description What hangtag knows about the shop.
          *
-         *     `in_use` names by base which version labels; null is the base itself. `accuracy` and `calibration` come from the
-         *     random checks alone. `last` is what was learnt last without being asked, null where something else is in use.
+         *     `in_use` has the version in use by base; null is the base itself. `accuracy` and `calibration` are based only on
+         *     random checks. `last` is what was last learned automatically, null if something else is in use.
          */
         ShopState: {
             /** Enabled */
@@ -4384,7 +4384,7 @@ export interface components {
         };
         /**
          * TaxonomyDraft
-         * @description Rules and categories; nothing is kept yet.
+         * @description Draft rules and categories. They are not saved yet.
          */
         TaxonomyDraft: {
             /** Rules */
@@ -4394,7 +4394,7 @@ export interface components {
         };
         /**
          * TaxonomyList
-         * @description The mappings of the shop, then hangtag's.
+         * @description The shop's mappings, then the built-in ones.
          */
         TaxonomyList: {
             /** Items */
@@ -4432,7 +4432,7 @@ export interface components {
         };
         /**
          * TaxonomyRule
-         * @description A row of a mapping: the labels that it asks for, the category, and how sure it is.
+         * @description A row of a mapping: the labels that it requires, the category, and how certain it is.
          */
         TaxonomyRule: {
             /** Labels */
@@ -4463,7 +4463,7 @@ export interface components {
         };
         /**
          * TaxonomySummary
-         * @description A mapping: how many rules it has, and how many of the model's paths get no category.
+         * @description A mapping: the number of its rules, and of the model's paths without a category.
          */
         TaxonomySummary: {
             /** Id */
@@ -4492,7 +4492,7 @@ export interface components {
          * @description The labels that products can have: the category paths from the root to the leaf, and the classes of each column.
          *
          *     They are those of the model and the shop's `own`. `names` are the shop's display names, by language, column and
-         *     class; under the empty class, those of the column itself. `version` counts the shop's changes.
+         *     class; the empty class has the name of the column itself. `version` counts the shop's changes.
          */
         TaxonomyView: {
             /** Levels */
@@ -4518,7 +4518,7 @@ export interface components {
         };
         /**
          * TemplateChoices
-         * @description What the parts of a template can be: labels and computed values to take, destinations, forms, languages.
+         * @description The possible values of a template's parts: labels and computed values, destinations, formats, languages.
          */
         TemplateChoices: {
             /** Labels */
@@ -4538,7 +4538,7 @@ export interface components {
         };
         /**
          * TemplateDraft
-         * @description A template that writes a table like the example; nothing is kept yet.
+         * @description A template that writes a table like the example. It is not saved yet.
          */
         TemplateDraft: {
             /** Document */
@@ -4550,7 +4550,7 @@ export interface components {
         };
         /**
          * TemplateWithDocument
-         * @description A template, whole: `document` is what its file holds.
+         * @description A whole template. `document` is the content of its file.
          */
         TemplateWithDocument: {
             /** Id */
@@ -4645,7 +4645,7 @@ export interface components {
         };
         /**
          * Webhook
-         * @description An address that is told of changes. `waiting` messages are still to be sent.
+         * @description An address that is notified of changes. `waiting` is the number of messages still to be sent.
          */
         Webhook: {
             /** Id */
@@ -4684,7 +4684,7 @@ export interface components {
         };
         /**
          * WebhookPatch
-         * @description What is to change of a webhook. One that is turned on again is told of all it missed.
+         * @description Changes to a webhook. When it is enabled again, it is told everything it missed.
          */
         WebhookPatch: {
             /** Url */
@@ -4698,7 +4698,7 @@ export interface components {
         };
         /**
          * WebhookWithSecret
-         * @description A webhook with its secret, which is shown this once.
+         * @description A webhook with its secret, which is shown only once.
          */
         WebhookWithSecret: {
             /** Id */
@@ -4731,7 +4731,7 @@ export interface components {
         };
         /**
          * Week
-         * @description The products that came in a week, which begins on the Monday `week`. Shares are 0 to 1.
+         * @description The products that arrived in a week, which begins on the Monday `week`. Shares are 0 to 1.
          */
         Week: {
             /** Week */
