@@ -155,11 +155,17 @@ class ZipCatalogue(KeepsNothingOpen):
     The photos in sub-folders of the photo folder are photos too.
     """
 
-    def __init__(self, path: Path, table: str = TABLE_NAME, photos: str = PHOTO_FOLDER) -> None:
+    def __init__(
+        self,
+        path: Path,
+        table: str = TABLE_NAME,
+        photos: str = PHOTO_FOLDER,
+        entries: Mapping[str, ZipEntry] | None = None,
+    ) -> None:
         self.name = path.stem
         self._path = path
         self._table = table
-        self._entries = _list_entries(path)
+        self._entries = list_entries(path) if entries is None else entries
         self._root = _find_root(path, list(self._entries))
         self._photos = f"{self._root}{photos}/"
 
@@ -202,8 +208,43 @@ class ZipCatalogue(KeepsNothingOpen):
         return read_entry(self._path, entry)
 
 
-def _list_entries(path: Path) -> dict[str, ZipEntry]:
-    """Return the entries of a zip by name, without those added by macOS. Of entries with one name, the last is used."""
+class ZipPhotos:
+    """The photos in a zip by their path, for a zip without a table: a `PhotoFolder` that is not unpacked.
+
+    A single folder around everything does not count.
+    """
+
+    def __init__(self, path: Path, entries: Mapping[str, ZipEntry]) -> None:
+        self.folder = path
+        names = list(entries)
+        while names and len({name.partition("/")[:2] for name in names}) == 1 and "/" in names[0]:
+            names = [name.partition("/")[2] for name in names]
+        self.files = dict(zip(names, entries.values(), strict=True))
+        self.names = frozenset(name for name in self.files if is_photo_name(name))
+
+    @property
+    def other_files(self) -> list[str]:
+        """The names of the files that do not end like a photo."""
+        return sorted(self.files.keys() - self.names)
+
+    def read(self, name: str) -> bytes:
+        """Return the bytes of one photo. Raises `PhotoError`."""
+        if name not in self.names:
+            raise PhotoError(Reason.NOT_FOUND)
+        return read_entry(self.folder, self.files[name])
+
+
+def list_entries(path: Path) -> dict[str, ZipEntry]:
+    """Return the entries of a zip by name, without those added by macOS. Of entries with one name, the last is used.
+
+    Raises `CatalogueError` if it cannot be opened.
+    """
+    if path.suffix.lower() in _OTHER_ARCHIVES:
+        raise CatalogueError(
+            "a catalogue is read from a zip, but from no other archive",
+            where=path,
+            fix="Unpack it, and name its folder.",
+        )
     try:
         with path.open("rb") as file:
             return {
@@ -213,6 +254,14 @@ def _list_entries(path: Path) -> dict[str, ZipEntry]:
             }
     except (OSError, zipfile.BadZipFile, struct.error) as error:
         raise CatalogueError(f"the zip cannot be opened ({error})", where=path, fix=EXPECTED) from error
+
+
+_OTHER_ARCHIVES: Final = (".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar")
+
+
+def has_table(names: Iterable[str]) -> bool:
+    """Return whether a catalogue's table is among the entries of a zip."""
+    return any(PurePosixPath(name).name == TABLE_NAME for name in names)
 
 
 def _find_root(path: Path, names: list[str]) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from hangtag.datasets.folder import EXPECTED, PhotoFolder, count_endings
+from hangtag.datasets.folder import EXPECTED, PhotoFolder, ZipPhotos, count_endings
 from hangtag.datasets.interface import KeepsNothingOpen
 from hangtag.datasets.splits import GIVEN_COLUMN, TEST, TRAIN, read_split_name
 from hangtag.domain.columns import CATEGORY_COLUMNS, ID
@@ -26,7 +26,7 @@ DESCRIBE_IT: Final = "Say what the folders mean in a catalogue.toml: folders = [
 
 
 class ClassFolders(KeepsNothingOpen):
-    """Photos in nested folders. `columns` are the meanings of the folders, outermost first.
+    """Photos in nested folders, also of a zip. `columns` are the meanings of the folders, outermost first.
 
     By default the innermost folders are the articleType, their parents the subCategory and masterCategory, and
     top-level folders named train, validation and test are the published split. A photo that is less deeply nested has
@@ -36,14 +36,14 @@ class ClassFolders(KeepsNothingOpen):
     def __init__(
         self,
         name: str,
-        folder: Path,
+        photos: PhotoFolder | ZipPhotos,
         columns: Sequence[str] | None = None,
         stated_source: tuple[str, str] = ("", ""),
     ) -> None:
         self.name = name
         self.stated_source = stated_source
-        self._photos = PhotoFolder(folder, deep=True)
-        self.photo_folders = (folder,)
+        self._photos = photos
+        self.photo_folders = (photos.folder,) if isinstance(photos, PhotoFolder) else ()
         self._named_columns = columns
 
     @cached_property

@@ -2,10 +2,11 @@
 
 import contextlib
 from collections import Counter
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePath
 from typing import BinaryIO, Final, Self
 
+from hangtag.archives.zips import ZipEntry
 from hangtag.datasets.folder import (
     CLEANED_FILES,
     CUSTOM_MARK,
@@ -16,7 +17,11 @@ from hangtag.datasets.folder import (
     PHOTO_FOLDER,
     TABLE_NAME,
     FolderCatalogue,
+    PhotoFolder,
     ZipCatalogue,
+    ZipPhotos,
+    has_table,
+    list_entries,
     open_custom_folder,
     several_tables,
 )
@@ -115,7 +120,7 @@ def open_catalogue(path: Path) -> Catalogue:
         return _open_mapped(path)
     if suffix in {".csv", ".txt"}:
         return FolderCatalogue(path.parent, path.name)
-    return ZipCatalogue(path)
+    return _open_zip(path)
 
 
 def open_custom_set(catalogue_path: Path) -> Catalogue | None:
@@ -181,23 +186,44 @@ def _open_mapped(path: Path) -> Catalogue:
     mapping = read_mapping(path)
     name = path.resolve().parent.name if path.name == MAPPING_NAME else path.stem
     if mapping.table is None:
-        return ClassFolders(name, mapping.photos, mapping.folders, (mapping.licence, mapping.attribution))
+        photos = PhotoFolder(mapping.photos, deep=True)
+        return ClassFolders(name, photos, mapping.folders, (mapping.licence, mapping.attribution))
     return MappedCatalogue(name, mapping)
 
 
 def _open_class_folders(folder: Path) -> ClassFolders:
     inside = [path for path in folder.iterdir() if not path.name.startswith((".", "__MACOSX"))]
-    _refuse_unknown_table(folder, inside)
+    _refuse_unknown_table(folder, [path.name for path in inside if path.is_file()])
     if PHOTO_FOLDER in {path.name for path in inside} or not any(path.is_dir() for path in inside):
         raise CatalogueError(f"there is no {TABLE_NAME}", where=folder, fix=EXPECTED)
     if len(inside) == 1:
         return _open_class_folders(inside[0])
-    return ClassFolders(folder.resolve().name, folder)
+    return ClassFolders(folder.resolve().name, PhotoFolder(folder, deep=True))
 
 
-def _refuse_unknown_table(folder: Path, inside: list[Path]) -> None:
+def _open_zip(path: Path) -> Catalogue:
+    """Open a zip: with a table or, if there is none, with a folder for each class."""
+    entries = list_entries(path)
+    if has_table(entries):
+        return ZipCatalogue(path, entries=entries)
+    return _open_class_zip(path, entries)
+
+
+def _open_class_zip(path: Path, entries: Mapping[str, ZipEntry]) -> ClassFolders:
+    photos = ZipPhotos(path, entries)
+    if MAPPING_NAME in photos.files:
+        fix = "Unpack the zip, and name its folder."
+        raise CatalogueError(f"a {MAPPING_NAME} is read in a folder only", where=path, fix=fix)
+    _refuse_unknown_table(path, [name for name in photos.files if "/" not in name])
+    classes = {name.partition("/")[0] for name in photos.names if "/" in name}
+    if not classes or PHOTO_FOLDER in classes:
+        raise CatalogueError(f"there is no {TABLE_NAME}", where=path, fix=EXPECTED)
+    return ClassFolders(path.stem, photos)
+
+
+def _refuse_unknown_table(folder: Path, files: Iterable[str]) -> None:
     """Raise `CatalogueError` for a table without a mapping: its labels would be ignored silently."""
-    names = sorted(path.name for path in inside if path.suffix.lower() in _TABLE_SUFFIXES and path.is_file())
+    names = sorted(name for name in files if PurePath(name).suffix.lower() in _TABLE_SUFFIXES)
     unknown = [name for name in names if not name.startswith(OWN_FILES) and name not in CLEANED_FILES]
     if unknown:
         raise CatalogueError(
@@ -209,7 +235,11 @@ def _refuse_unknown_table(folder: Path, inside: list[Path]) -> None:
 
 
 def _open_custom_zip(path: Path) -> Catalogue | None:
-    catalogue = ZipCatalogue(path, CUSTOM_TABLE, CUSTOM_PHOTO_FOLDER)
+    entries = list_entries(path)
+    if not has_table(entries):
+        _open_class_zip(path, entries)
+        return None
+    catalogue = ZipCatalogue(path, CUSTOM_TABLE, CUSTOM_PHOTO_FOLDER, entries)
     catalogue.name += CUSTOM_MARK
     if catalogue.has_table():
         return catalogue

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, Final, cast
 from hangtag.domain.errors import TableError
 from hangtag.domain.text import did_you_mean
 from hangtag.tables.cells import (
+    TYPED_KINDS,
     Column,
     Kind,
     TableRow,
@@ -330,6 +331,30 @@ class JsonLinesTable(Table):
                 if not isinstance(row, dict):
                     raise TableError(f"line {line.number:,} is not a JSON object", where=self.where)
                 yield line.number, row
+
+
+class HeadlessTable(Table):
+    """A table without a header: its first line is a row, and its columns are called `column 1` and so on."""
+
+    def __init__(self, table: Table) -> None:
+        kinds = [Kind.TEXT if column.kind in TYPED_KINDS else column.kind for column in table.columns]
+        super().__init__(table.where, [""] * len(kinds), kinds)
+        self._table = table
+        self.repairs = table.repairs
+
+    def __iter__(self) -> Iterator[TableRow]:
+        yield TableRow(1, tuple(name.strip() or None for name in self._table.header))
+        kinds = [column.kind for column in self.columns]
+        for number, values in self._table:
+            yield TableRow(number, tuple(map(as_kind, values, kinds)))
+
+    def count(self) -> int:
+        """Return the number of rows, the first one included."""
+        return self._table.count() + 1
+
+    def links(self, column: int) -> dict[int, str]:
+        """Return the links of the table below."""
+        return self._table.links(column)
 
 
 def _flat(value: object) -> object:

@@ -153,16 +153,18 @@ def _read_header(fields: Sequence[str], where: object) -> tuple[str, ...]:
     names = tuple(single_spaced(drop_invisible(field)) for field in fields)
     while names and not names[-1]:  # spreadsheets leave empty columns at the end
         names = names[:-1]
-    names = tuple(_in_usual_capitals(name, names) for name in names)
+    names = tuple(
+        _in_usual_capitals(name, names) or f"column {place}" for place, name in enumerate(names, start=1)
+    )
     lacks_labels = not set(LABEL_COLUMNS).intersection(names)
     if ID not in names or lacks_labels:
         lacking = f"column {ID}" if ID not in names else f"label column ({', '.join(LABEL_COLUMNS)})"
         fix = f"The header is: {', '.join(names)[:200]}.{explain_title(names)}"
         raise CatalogueError(f"the header has no {lacking}", where=where, fix=fix)
     twice = sorted(name for name, count in Counter(names).items() if count > 1)
-    if twice or "" in names:
-        problem = f"names {', '.join(twice)} twice" if any(twice) else "leaves a column without a name"
-        raise CatalogueError(f"the header {problem}", where=where, fix="Give each column one name.")
+    if twice:
+        problem = f"the header names {', '.join(twice)} twice"
+        raise CatalogueError(problem, where=where, fix="Give each column one name.")
     return names
 
 

@@ -17,8 +17,9 @@ import pyarrow.parquet
 
 from hangtag.domain.durable import replacing
 from hangtag.domain.errors import CatalogueError, TableError
+from hangtag.domain.text import did_you_mean
 from hangtag.tables.cells import Kind, render_value
-from hangtag.tables.reading import Table, open_table
+from hangtag.tables.reading import Table, list_columns, open_table
 from hangtag.tables.writing import render
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def need_columns(table: pa.Table, columns: list[str], where: object) -> None:
         raise CatalogueError(
             f"the table has no column {' or '.join(lacking)}",
             where=where,
-            fix=f"Its columns are {', '.join(table.column_names)}.",
+            fix=f"{did_you_mean(lacking[0], table.column_names)}{list_columns(table.column_names)}",
         )
 
 

@@ -1,9 +1,10 @@
 import os
+import zipfile
 
 import pytest
 
 from hangtag.datasets.cleaned import load_cleaned
-from hangtag.datasets.opening import open_catalogue
+from hangtag.datasets.opening import open_catalogue, open_custom_set
 from hangtag.domain.errors import CatalogueError, PhotoError
 
 
@@ -116,3 +117,48 @@ def test_a_table_beside_the_photos_is_not_passed_over(write_photos, table):
 def test_what_hangtag_itself_wrote_beside_the_photos_is_no_table_of_theirs(write_photos):
     folder = write_photos("Shirts/1.jpg", "Caps/2.jpg", "custom_proposals.csv", "cleaned.csv", "rejects.csv")
     assert len(rows_of(folder)) == 2
+
+
+def zip_of(path, *names):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            archive.writestr(name, name)
+    return path
+
+
+def test_a_zip_with_a_folder_for_each_class_is_a_catalogue(tmp_path):
+    path = zip_of(
+        tmp_path / "shop.zip", "set/Shirts/7.jpg", "set/Caps/8.png", "set/Caps/x.txt", "__MACOSX/set/._7.jpg"
+    )
+    assert rows_of(path) == [
+        {"id": "Caps/8", "articleType": "Caps"},
+        {"id": "Shirts/7", "articleType": "Shirts"},
+    ]
+    with open_catalogue(path) as catalogue:
+        assert catalogue.name == "shop"
+        assert catalogue.read_photo("Caps/8.png") == b"set/Caps/8.png"
+        assert catalogue.other_files() == {".txt": 1}
+        with pytest.raises(PhotoError):
+            catalogue.read_photo("Caps/x.txt")
+    assert open_custom_set(path) is None
+
+
+@pytest.mark.parametrize(
+    ("names", "problem"),
+    [
+        (["Caps/1.jpg", "Hats/2.jpg", "labels.csv"], "labels.csv is next to the photos"),
+        (["Caps/1.jpg", "Hats/2.jpg", "catalogue.toml"], "a catalogue.toml is read in a folder only"),
+        (["images/1.jpg", "Hats/2.jpg"], "there is no styles.csv"),
+        (["1.jpg"], "there is no styles.csv"),
+    ],
+)
+def test_a_zip_whose_folders_may_not_be_classes_is_refused(tmp_path, names, problem):
+    with pytest.raises(CatalogueError, match=problem):
+        open_catalogue(zip_of(tmp_path / "shop.zip", *names))
+
+
+def test_another_archive_is_to_be_unpacked(tmp_path):
+    path = tmp_path / "shop.tar.gz"
+    path.write_bytes(b"")
+    with pytest.raises(CatalogueError, match="Unpack it"):
+        open_catalogue(path)

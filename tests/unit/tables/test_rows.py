@@ -243,10 +243,13 @@ def test_columns_are_known_whatever_their_capitals():
     assert reader_of("", "id,Gender,gender").columns == ("id", "Gender", "gender")
 
 
-@pytest.mark.parametrize("header", [HEADER + ",id", HEADER + ",,x"])
-def test_a_header_without_one_name_per_column_is_refused(header):
-    with pytest.raises(CatalogueError, match="the header"):
-        reader_of("", header)
+def test_a_header_that_names_a_column_twice_is_refused():
+    with pytest.raises(CatalogueError, match="the header names id twice"):
+        reader_of("", HEADER + ",id")
+
+
+def test_a_column_without_a_name_as_pandas_writes_its_index_is_called_by_its_place():
+    assert reader_of("", "," + HEADER).columns == ("column 1", *COLUMNS)
 
 
 @pytest.mark.parametrize("data", [b"", b"\n\n", b"\xef\xbb\xbf"])

@@ -1,6 +1,7 @@
 """Photos listed in a table: the column with their paths or addresses, and the others as extra columns."""
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,11 +14,14 @@ from hangtag.labelling.inputs.photo import BrokenInput, FaultyPhoto, InputPhoto
 from hangtag.labelling.inputs.reference import References, scheme_of
 from hangtag.tables.cells import PHOTO_COLUMNS, TableRow, plain_name
 from hangtag.tables.delimited import ends_like_photo, split_photos
-from hangtag.tables.reading import Table, find_column, list_columns, peek
+from hangtag.tables.reading import HeadlessTable, Table, find_column, list_columns, peek
 from hangtag.tables.reading import open_table as open_any_table
+from hangtag.tables.values import MISSING
 from hangtag.tables.vetting import vet_table
 
 _ROWS_COMPARED: Final = 100
+_SHEET_ERROR: Final = re.compile(r"#(?:REF!|VALUE!|NAME\?|DIV/0!|NULL!|NUM!|SPILL!|CALC!|ERROR!)")
+"""What a cell of a spreadsheet shows when its formula fails, besides #N/A."""
 
 
 @dataclass
@@ -78,7 +82,11 @@ class TableWalk:
         if not ends_like_photo(text) and scheme_of(text) is None:
             text = self._links.get(row.number, text)
         photos = split_photos(text)
-        if photos in ([], [text]) or os.path.exists(os.path.join(folder, text)):  # noqa: PTH110, PTH118 - as above
+        if os.path.exists(os.path.join(folder, text)):  # noqa: PTH110, PTH118 - as above
+            return text
+        if text in MISSING or _SHEET_ERROR.fullmatch(text):
+            return ""
+        if photos in ([], [text]):
             return text
         self.cells_with_several += len(photos) > 1
         return photos[0]
@@ -99,7 +107,13 @@ def open_table(path: str, references: References) -> TableWalk:
     """
     vet_table(Path(path), path)
     table = open_any_table(path)
-    photo = find_photo_column(table, references.settings.photo_column)
+    wanted = references.settings.photo_column
+    if wanted is None and any(map(ends_like_photo, table.header)):
+        table = HeadlessTable(table)
+        rows = peek(table, _ROWS_COMPARED)
+        photo = max(range(len(table.names)), key=lambda position: _count_photos(rows, position))
+    else:
+        photo = find_photo_column(table, wanted)
     return TableWalk(path, table, photo, references)
 
 

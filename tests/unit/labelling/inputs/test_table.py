@@ -393,3 +393,32 @@ def test_what_is_too_long_for_a_path_is_not_sought(tmp_path):
     with pytest.raises(PhotoError, match="too long"):
         photo.read()
     assert len(photo.name) == 200
+
+
+@pytest.mark.parametrize("ending", [".csv", ".xlsx"])
+def test_a_table_without_a_header_has_its_first_line_as_a_row(tmp_path, ending):
+    path = WRITERS[ending](tmp_path / f"list{ending}", [["Shirt", "2.jpg", 9.5]], ["Cap", "1.jpg", "7"])
+    with open_inputs([path]) as inputs:
+        assert [name for name, _ in inputs.columns] == ["column 1", "column 2", "column 3"]
+        assert inputs.count() == 2
+        found = list(inputs)
+    assert [photo.name for photo in found] == [str(tmp_path / "1.jpg"), str(tmp_path / "2.jpg")]
+    assert [tuple(photo.extra.values()) for photo in found] == [
+        ("Cap", "1.jpg", "7"),
+        ("Shirt", "2.jpg", "9.5"),
+    ]
+
+
+@pytest.mark.parametrize("cell", ["#N/A", "#REF!", "NULL", " nan "])
+def test_a_cell_that_is_missing_or_an_error_names_no_photo(tmp_path, cell):
+    (tmp_path / "A.jpg").write_bytes(b"a photo")
+    (photo,) = walk(write_csv(tmp_path / "t.csv", [["A", cell]], ["sku", "image"]))
+    with pytest.raises(PhotoError) as caught:
+        photo.read()
+    assert caught.value.reason is Reason.NOT_NAMED
+
+
+def test_a_photo_may_be_called_like_a_missing_value(tmp_path):
+    (tmp_path / "NA").write_bytes(b"a photo")
+    (photo,) = walk(write_csv(tmp_path / "t.csv", [["A", "NA"]], ["sku", "image"]))
+    assert photo.read() == b"a photo"
