@@ -214,8 +214,9 @@ def _open_class_zip(path: Path, entries: Mapping[str, ZipEntry]) -> ClassFolders
     if MAPPING_NAME in photos.files:
         fix = "Unpack the zip, and name its folder."
         raise CatalogueError(f"a {MAPPING_NAME} is read in a folder only", where=path, fix=fix)
-    _refuse_unknown_table(path, [name for name in photos.files if "/" not in name])
     classes = {name.partition("/")[0] for name in photos.names if "/" in name}
+    if classes:
+        _refuse_unknown_table(path, [name for name in photos.files if "/" not in name])
     if not classes or PHOTO_FOLDER in classes:
         raise CatalogueError(f"there is no {TABLE_NAME}", where=path, fix=EXPECTED)
     return ClassFolders(path.stem, photos)
