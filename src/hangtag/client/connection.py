@@ -10,7 +10,7 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from hangtag.domain.errors import ServiceError
-from hangtag.domain.network import naming_network_settings
+from hangtag.domain.network import naming_network_settings, read_pause
 from hangtag.domain.text import describe_invalid
 
 Value = TypeVar("Value")
@@ -103,5 +103,4 @@ def _pause_asked_for(response: httpx.Response) -> float | None:
     """Return the seconds of Retry-After if the service is busy or gets too many requests; else None."""
     if response.status_code not in _BUSY:
         return None
-    asked = response.headers.get("retry-after", "")
-    return min(float(asked), _LONGEST_PAUSE_S) if asked.isdecimal() else None
+    return read_pause(response.headers.get("retry-after", ""), _LONGEST_PAUSE_S)

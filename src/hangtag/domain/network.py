@@ -1,6 +1,8 @@
-"""Network settings from the environment: an error that names the invalid one."""
+"""Network settings from the environment, and how long a server asks clients to wait."""
 
+import email.utils
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -44,3 +46,18 @@ def _error(kind: str, names: tuple[str, ...], error: Exception, fix: str) -> Usa
 def _find_set(names: tuple[str, ...]) -> list[str]:
     """Return the variables that are set, in capitals or not, as they are written there."""
     return [name for name in os.environ if name.upper() in names and os.environ[name]]
+
+
+def read_pause(asked: str, longest_s: float) -> float | None:
+    """Return the seconds of a `Retry-After` header, at most `longest_s`; None if it is neither a number nor a date.
+
+    RFC 9110, 10.2.3, defines it.
+    """
+    asked = asked.strip()
+    if asked.isdecimal():
+        return min(float(asked), longest_s)
+    try:
+        until = email.utils.parsedate_to_datetime(asked).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return max(0.0, min(until - time.time(), longest_s))

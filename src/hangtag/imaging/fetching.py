@@ -1,6 +1,5 @@
 """Fetching photos from `http://` and `https://` addresses, with limits, timeouts and retries."""
 
-import email.utils
 import random
 import re
 import threading
@@ -15,7 +14,7 @@ import httpcore
 import httpx
 
 from hangtag.domain.errors import PhotoError
-from hangtag.domain.network import naming_network_settings
+from hangtag.domain.network import naming_network_settings, read_pause
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.addresses import AddressRules
 from hangtag.imaging.budget import DEFAULT_LIMITS, DecodeLimits, too_large
@@ -211,9 +210,9 @@ def _check_status(response: httpx.Response) -> None:
     if status in _ABSENT:
         raise PhotoError(Reason.NOT_FOUND, f"the server answers {status}")
     if status in _PASSING or response.is_server_error:
-        raise _PassingError(
-            PhotoError(Reason.UNREACHABLE, f"the server answers {status}"), _asked_pause_s(response)
-        )
+        pause_s = read_pause(response.headers.get("retry-after", ""), _LONGEST_PAUSE_S)
+        error = PhotoError(Reason.UNREACHABLE, f"the server answers {status}")
+        raise _PassingError(error, pause_s or 0.0)
     raise PhotoError(Reason.REFUSED, f"the server answers {status}")
 
 
@@ -222,18 +221,6 @@ def _check_encoding(response: httpx.Response) -> None:
     encoding = response.headers.get("content-encoding", "identity").strip().casefold()
     if encoding not in ("identity", ""):
         raise PhotoError(Reason.UNREADABLE, f"the server sent the photo compressed ({encoding[:40]})")
-
-
-def _asked_pause_s(response: httpx.Response) -> float:
-    """Return how many seconds a server asks clients to pause, given as a number or a date (RFC 9110, 10.2.3)."""
-    asked = response.headers.get("retry-after", "").strip()
-    if asked.isdecimal():
-        return min(float(asked), _LONGEST_PAUSE_S)
-    try:
-        until = email.utils.parsedate_to_datetime(asked).timestamp()
-    except (ValueError, TypeError, OverflowError):
-        return 0.0
-    return max(0.0, min(until - time.time(), _LONGEST_PAUSE_S))
 
 
 def _host(url: str) -> str:

@@ -1,6 +1,5 @@
 """Sending webhooks in the background: one thread schedules, a few send. Every address is checked on each call."""
 
-import email.utils
 import logging
 import random
 import threading
@@ -17,7 +16,7 @@ from sqlalchemy import Engine
 from hangtag import __version__
 from hangtag.client.webhooks import sign_webhook
 from hangtag.domain.errors import InvalidField, InvalidFieldsError, PhotoError
-from hangtag.domain.network import naming_network_settings
+from hangtag.domain.network import naming_network_settings, read_pause
 from hangtag.imaging.addresses import AddressRules
 from hangtag.imaging.connecting import Deadline, guard
 from hangtag.store.outbox import Message, Outbox, Outcome
@@ -172,17 +171,10 @@ def _spread(seconds: float) -> float:
 
 
 def _asked_pause_s(answer: httpx.Response) -> float:
-    """Return how many seconds an address asks to wait (RFC 9110, 10.2.3)."""
-    asked = answer.headers.get("retry-after", "").strip()
-    if answer.status_code not in _PASSING or not asked:
+    """Return how many seconds an address asks to wait."""
+    if answer.status_code not in _PASSING:
         return 0.0
-    if asked.isdecimal():
-        return min(float(asked), _LONGEST_PAUSE_S)
-    try:
-        until = email.utils.parsedate_to_datetime(asked).timestamp()
-    except (ValueError, TypeError, OverflowError):
-        return 0.0
-    return max(0.0, min(until - time.time(), _LONGEST_PAUSE_S))
+    return read_pause(answer.headers.get("retry-after", ""), _LONGEST_PAUSE_S) or 0.0
 
 
 def _invalid(message: str) -> InvalidFieldsError:

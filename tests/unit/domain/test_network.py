@@ -3,7 +3,7 @@ import pytest
 
 from hangtag.client.connection import Connection
 from hangtag.domain.errors import UsageError
-from hangtag.domain.network import naming_network_settings
+from hangtag.domain.network import naming_network_settings, read_pause
 from hangtag.imaging.fetching import Fetcher
 from hangtag.labelling.inputs.photo import InputSettings
 
@@ -43,3 +43,18 @@ def test_socks_without_its_package_says_what_to_install(monkeypatch):
 def test_an_error_of_something_else_stays_what_it_is():
     with pytest.raises(httpx.InvalidURL), naming_network_settings():
         raise httpx.InvalidURL("of something else")
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [
+        ("7", 7.0),
+        (" 900 ", 60.0),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 60.0),
+        ("", None),
+        ("soon", None),
+    ],
+)
+def test_a_server_may_ask_for_a_pause_by_number_or_date(asked, seconds):
+    assert read_pause(asked, 60.0) == seconds

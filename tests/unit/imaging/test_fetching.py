@@ -238,7 +238,7 @@ def test_a_server_is_left_alone_for_as_long_as_it_asks(fetch, name):
 def test_a_host_that_asks_for_rest_is_not_asked_for_anything_else(shop):
     fetcher = Fetcher(QUICK)
     fetcher.fetch(f"{shop}/busy")
-    fetcher._rests[shop.removeprefix("http://")] = time.monotonic() + 0.5  # noqa: SLF001 - as if it had asked just now
+    fetcher._pauses[shop.removeprefix("http://")] = time.monotonic() + 0.5  # noqa: SLF001 - as if it had asked just now
     started = time.monotonic()
     fetcher.fetch(f"{shop}/photo")
     assert time.monotonic() - started > 0.4
