@@ -1,12 +1,11 @@
-"""Compare ways to teach a model a shop that it never saw: accuracy by the number of labels, and what is lost at home.
+"""Compare ways to adapt a model to a new shop: accuracy by the number of labels, and the loss on the original photos.
 
     python bench/adapting.py MODEL SHOP [MODEL SHOP ...] --home CATALOGUE [--cache FOLDER] [--seeds 3] [--plot FILE]
 
-A SHOP is a catalogue of any form from which the MODEL before it did not learn. 35 % of it are kept for measuring, the
-others give the labels, article type, in random order or as suggested. --home is a catalogue whose photos the models
-know, and did not learn from: what is lost there is measured on real photos. What a model gives for photos is kept as
-NAME.npz in the folder `embeddings` beside it, or in --cache. Needs the extra `train` for the methods that are not
-hangtag's own.
+A SHOP is a catalogue of any form that the MODEL before it did not learn from. 35 % of it is held out for measuring. The
+rest gives the labels, article type, in random order or as suggested. --home is a catalogue like the models' training
+photos that they did not learn from, to measure what is lost there. Model outputs are cached as NAME.npz in the folder
+`embeddings` next to it, or in --cache. Needs the extra `train` for the methods that are not hangtag's own.
 """
 
 import argparse
@@ -61,7 +60,7 @@ Method = Callable[[Photos, "Base"], Answer]
 
 @dataclass(frozen=True)
 class Base:
-    """What a method may know of the photos that the model learnt from."""
+    """What a method may know about the photos that the model learned from."""
 
     statistics: EmbeddingStatistics
     metric: BaseMetric
@@ -73,33 +72,33 @@ class Base:
 
     @cached_property
     def whitening(self) -> Floats:
-        """What makes embeddings vary alike in all directions within a class, (d, d)."""
+        """The transform that makes embeddings vary equally in all directions within a class, (d, d)."""
         counts = self.statistics.counts[COLUMN]
         shares = counts / counts.sum()
         around = self.means - shares @ self.means
         within = self.statistics.covariance - (around * shares[:, None]).T @ around
         values, axes = np.linalg.eigh(within)
-        # The covariance is that of all photos, the part between classes that of photos with a known class alone:
-        # along some axes the difference is below zero, and must not count as no variance at all.
+        # The covariance is over all photos, the between-class part only over photos with a known class.
+        # Along some axes the difference is negative, which must not count as zero variance.
         values = np.maximum(values, 0)
         whitening: Floats = (axes / np.sqrt(0.4 * values + 0.6 * values.mean())).astype(np.float32)
         return whitening
 
 
 def as_it_is(_shop: Photos, _base: Base) -> Answer:
-    """Return the head that has learnt nothing."""
+    """Return the unchanged head."""
     return lambda photos: photos.logits
 
 
 def anchored(shop: Photos, base: Base) -> Answer:
-    """Return hangtag's own: logistic regression from the head's logits on, held by the base covariance."""
+    """Return hangtag's method: logistic regression starting from the head's logits, with a penalty on base photos."""
     rows = Labelled(base.metric.rotate(shop.embedding), shop.logits, shop.targets, shop.logits.shape[1])
     shift = fit_shift(base.metric, rows)
     return lambda photos: shift.apply(photos.embedding, photos.logits)
 
 
 def unheld(shop: Photos, base: Base) -> Answer:
-    """Return logistic regression from the head's logits on, which nothing holds at home."""
+    """Return logistic regression starting from the head's logits, without a penalty."""
     rows = Labelled(base.metric.rotate(shop.embedding), shop.logits, shop.targets, shop.logits.shape[1])
     shift = fit_shift(base.metric, rows, penalty=0.0)
     return lambda photos: shift.apply(photos.embedding, photos.logits)
@@ -141,7 +140,7 @@ def probe(shop: Photos, base: Base) -> Answer:
 
 
 def streaming_lda(shop: Photos, base: Base) -> Answer:
-    """Return linear discriminants over base means, each worth three photos, and the shop's own."""
+    """Return linear discriminants over the base's means, each worth three photos, and the shop's own."""
     whitening, worth = base.whitening, 3.0
     counts = np.bincount(shop.targets, minlength=len(base.means))
     sums = np.zeros_like(base.means)
@@ -154,7 +153,7 @@ def streaming_lda(shop: Photos, base: Base) -> Answer:
 
 
 def cache_model(shop: Photos, base: Base) -> Answer:
-    """Return the head beside a cache of the shop's photos (Zhang et al.: Tip-Adapter, ECCV 2022)."""
+    """Return the head combined with a cache of the shop's photos (Zhang et al.: Tip-Adapter, ECCV 2022)."""
 
     def direction(rows: Floats) -> Floats:
         around = rows - base.statistics.mean
@@ -179,7 +178,7 @@ METHODS: Final[Mapping[str, Method]] = {
 
 
 def load(bundle: Bundle, path: Path, cache: Path) -> Photos:
-    """Return the photos of a catalogue with a known article type that the model has, near-identical ones once."""
+    """Return a catalogue's photos with a known article type that the model has, without near duplicates."""
     file = cache / f"{path.name}.npz"
     embedding = bundle.card.embedding
     if embedding is None:
@@ -203,21 +202,21 @@ def load(bundle: Bundle, path: Path, cache: Path) -> Photos:
 
 
 def split(photos: Photos, seed: int) -> tuple[Photos, Photos]:
-    """Return the photos that give labels, and those that are measured on."""
+    """Return the photos that give labels, and those to measure on."""
     order = np.random.default_rng(seed).permutation(len(photos.targets))
     tested = int(TESTED * len(order))
     return photos.take(order[tested:]), photos.take(order[:tested])
 
 
 def accuracy(answer: Answer, photos: Photos) -> float:
-    """Return how many answers of a hundred are right."""
+    """Return the accuracy in per cent."""
     return 100 * float((answer(photos).argmax(axis=1) == photos.targets).mean())
 
 
 def measure(
     method: Method, shop: Photos, home: Photos, base: Base, seeds: int
 ) -> dict[int, tuple[float, float, float]]:
-    """Return by number of labels the accuracy on the shop and at home, and the seconds of processor time of a fit."""
+    """Return by number of labels the accuracy on the shop and at home, and the processor seconds of a fit."""
     found = {}
     for count in LABELS:
         runs = []
@@ -235,7 +234,7 @@ def measure(
 
 
 def follow_suggestions(shop: Photos, base: Base, seed: int, *, suggested: bool) -> dict[int, float]:
-    """Return the accuracy by number of labels, checked in steps in the suggested order or in a random one."""
+    """Return the accuracy by number of labels, checked in steps in the suggested or a random order."""
     pool, tested = split(shop, seed)
     suggester, checked = Suggester(pool.embedding), np.empty(0, np.int64)
     probabilities, curve = softmax(pool.logits / np.float32(2)), {}
@@ -259,13 +258,13 @@ def softmax(logits: Scores) -> Floats:
 
 
 def mean_curve(shop: Photos, base: Base, seeds: int, *, suggested: bool) -> dict[int, float]:
-    """Return the mean of the curves of several seeds."""
+    """Return the mean of several seeds' curves."""
     curves = [follow_suggestions(shop, base, seed, suggested=suggested) for seed in range(seeds)]
     return {count: float(np.mean([curve[count] for curve in curves])) for count in curves[0]}
 
 
 def labels_for(curve: Mapping[int, float], wanted: float) -> float | None:
-    """Return how many labels a curve needs for an accuracy, between its points by a straight line; None beyond."""
+    """Return how many labels a curve needs for an accuracy, by linear interpolation; None beyond its end."""
     counts, values = list(curve), np.maximum.accumulate(list(curve.values()))
     if wanted > values[-1] or wanted < values[0]:
         return None
@@ -273,7 +272,7 @@ def labels_for(curve: Mapping[int, float], wanted: float) -> float | None:
 
 
 def draw(curves: Mapping[str, Mapping[str, Mapping[int, float]]], path: Path) -> None:
-    """Draw the learning curves of both orders, a panel for each shop."""
+    """Draw the learning curves of both orders, one panel per shop."""
     from matplotlib.figure import Figure  # noqa: PLC0415 - for the picture alone
 
     figure = Figure(figsize=(4 * len(curves), 3.4), layout="constrained")
@@ -288,7 +287,7 @@ def draw(curves: Mapping[str, Mapping[str, Mapping[int, float]]], path: Path) ->
 
 
 def compare_methods(name: str, shop: Photos, home: Photos, base: Base, seeds: int) -> Table:
-    """Return the table of accuracy by method and number of labels, of what is left at home, and of the time."""
+    """Return a table by method and number of labels: accuracy, accuracy at home, and time."""
     table = Table("method", *map(str, LABELS), "at home", "s", title=f"{name}: {len(shop.targets):,} photos")
     for method_name, method in METHODS.items():
         found = measure(method, shop, home, base, seeds)
@@ -299,7 +298,7 @@ def compare_methods(name: str, shop: Photos, home: Photos, base: Base, seeds: in
 
 
 def compare_orders(curves: Mapping[str, Mapping[int, float]]) -> Table:
-    """Return the table of accuracy by order and number of checks, and of what suggestions save."""
+    """Return a table of accuracy by order and number of checks, and of what suggestions save."""
     random, suggested = curves["random"], curves["suggested"]
     table = Table("order", *map(str, random), title="checks in steps")
     for order, curve in curves.items():

@@ -1,14 +1,14 @@
-"""Measure labelling beside what a person would take instead: the same photos, the same processors, in turn in one run.
+"""Compare labelling with the alternatives: the same photos and processors, in turn, in one run.
 
     python bench/alternatives.py PHOTOS [--model NAME] [--count 1024] [--rounds 5] [--threads N]
 
-Every way goes from files to answers. Where it is not hangtag's, the photos are opened one by one with Pillow, as such
-programs do, and answered as the name says. Weights are random where they do not matter for speed. Slow ways take fewer
-photos. Needs the extra `train`, and onnxruntime for what runs on it; ways that lack something are left out by name.
+Every alternative goes from files to labels. Except for hangtag's own, photos are opened one by one with Pillow, as such
+programs do. Weights are random where they do not affect speed. Slow alternatives get fewer photos. Needs the extra
+`train`, and onnxruntime for some; alternatives with missing libraries are skipped with a message.
 
 FashionCLIP is a CLIP ViT-B/32 (Chia et al.: Contrastive language and vision learning of general fashion concepts,
-Scientific Reports 2022): its picture tower is timed alone, since the texts of the labels are encoded once. The
-original of this project (a student's) asked a VGG16 at 128x128 for one photo a call.
+Scientific Reports 2022). Only its image tower is timed, since the label texts are encoded once. The original of this
+project (a student's) ran a VGG16 at 128x128 on one photo per call.
 """
 
 import argparse
@@ -48,7 +48,7 @@ BATCH: Final = 32
 CLIP_SIDE: Final = 224
 ORIGINAL_SIDE: Final = 128
 SLOW: Final = 8
-"""A slow way takes one photo of so many."""
+"""A slow alternative gets one in this many photos."""
 
 CLIP_RANGE: Final = (
     np.array([0.48145466, 0.4578275, 0.40821073], np.float32),
@@ -58,7 +58,7 @@ CLIP_RANGE: Final = (
 
 @dataclass(frozen=True)
 class Way:
-    """A way to label photos, and of how many photos it takes one."""
+    """A way to label photos, and the fraction of photos that it gets (one in so many)."""
 
     run: Callable[[Sequence[PhotoFile]], object]
     one_of: int = 1
@@ -88,7 +88,7 @@ def _parse() -> argparse.Namespace:
 
 
 def build_ways(model: str, threads: int, folder: Path) -> dict[str, Way]:
-    """Return the ways by name, hangtag's first; for those that lack a library, say so."""
+    """Return the alternatives by name, hangtag's first. Report those with missing libraries."""
     path = find_bundle(model)
     card = read_bundle(path).card
     ways = _hangtag_ways(path, threads)
@@ -120,7 +120,7 @@ def build_ways(model: str, threads: int, folder: Path) -> dict[str, Way]:
 
 
 def time_ways(ways: Mapping[str, Way], photos: Sequence[PhotoFile], rounds: int) -> dict[str, float]:
-    """Return the median photos a second of each way; all run in turn, after once to warm up."""
+    """Return the median photos per second of each alternative. All run in turn, after a warm-up."""
     taken = {name: list(photos[:: way.one_of]) for name, way in ways.items()}
     for name, way in ways.items():
         way.run(taken[name][: 2 * BATCH])
@@ -134,13 +134,13 @@ def time_ways(ways: Mapping[str, Way], photos: Sequence[PhotoFile], rounds: int)
 
 
 def answer_each(preprocessing: Preprocessing, answer: Answer, photos: Sequence[PhotoFile]) -> None:
-    """Open and answer one photo after the other."""
+    """Open and label one photo after the other."""
     for photo in photos:
         answer(prepare_photo(photo.read(), preprocessing)[None])
 
 
 def answer_each_original(answer: Answer, photos: Sequence[PhotoFile]) -> None:
-    """Open a photo, stretch it to 128x128, answer it, and go to the next."""
+    """Open a photo, stretch it to 128x128, label it, and go on."""
     for photo in photos:
         image = Image.open(io.BytesIO(photo.read())).convert("RGB").resize((ORIGINAL_SIDE, ORIGINAL_SIDE))
         answer(np.asarray(image, np.float32).transpose(2, 0, 1)[None] / 255)
@@ -149,18 +149,18 @@ def answer_each_original(answer: Answer, photos: Sequence[PhotoFile]) -> None:
 def answer_batches(
     prepare_one: Callable[[bytes], npt.NDArray[Any]], answer: Answer, photos: Sequence[PhotoFile]
 ) -> None:
-    """Open some photos, answer them together, and go to the next."""
+    """Open some photos, label them together, and go on."""
     for start in range(0, len(photos), BATCH):
         answer(np.stack([prepare_one(photo.read()) for photo in photos[start : start + BATCH]]))
 
 
 def prepare(preprocessing: Preprocessing, data: bytes) -> npt.NDArray[np.uint8]:
-    """Prepare a photo as the model's card says."""
+    """Preprocess a photo as the model's card says."""
     return prepare_photo(data, preprocessing)
 
 
 def prepare_for_clip(data: bytes) -> Floats:
-    """Return a photo as CLIP takes it: the shorter side 224, the middle of it, normalised, (3, 224, 224)."""
+    """Preprocess a photo for CLIP: the shorter side 224, cropped to the centre, normalised, (3, 224, 224)."""
     image = Image.open(io.BytesIO(data)).convert("RGB")
     scale = CLIP_SIDE / min(image.size)
     image = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.BICUBIC)
@@ -172,7 +172,7 @@ def prepare_for_clip(data: bytes) -> Floats:
 
 
 def export_clip(path: Path) -> Path:
-    """Write the picture tower of a CLIP ViT-B/32, with random weights, as ONNX."""
+    """Write the image tower of a CLIP ViT-B/32, with random weights, as ONNX."""
     import timm  # noqa: PLC0415 - the extra `train` may be absent
     import torch  # noqa: PLC0415
 

@@ -3,10 +3,9 @@
     python bench/circle.py MODEL SHOP [--photos 240] [--checks 60] [--database URL] [--screens FOLDER]
 
 SHOP is a catalogue with `labels.csv` and `images` whose photos MODEL never saw. Its article types are the truth that
-the person in the browser knows. Half of the photos are dropped as a batch. The others are labelled afterwards by
-`hangtag predict`, with the model as it came and with the bundle that the page gave out. Needs Chromium, Node and the
-page's packages in `web/`.
-With --database the store is that one, such as `postgresql+psycopg://user@/name`; it should be empty.
+the simulated user knows. Half of the photos are dropped as a batch. `hangtag predict` labels the others afterwards,
+with the original model and with the bundle downloaded from the page. Needs Chromium, Node and the page's packages in
+`web/`. With --database the store is in that database, which should be empty, such as `postgresql+psycopg://user@/name`.
 """
 
 import argparse
@@ -39,7 +38,7 @@ def read_truth(shop: Path) -> dict[str, str]:
 
 
 def choose(shop: Path, truth: dict[str, str], count: int) -> tuple[list[Path], list[Path]]:
-    """Return the photos to drop and as many to measure with, drawn alike."""
+    """Return the photos to drop and the same number to measure on, drawn alike."""
     names = sorted(name for name in truth if (shop / "images" / name).is_file())
     drawn = np.random.default_rng(7).permutation(len(names))[: 2 * count]
     paths = [shop / "images" / names[place] for place in drawn]
@@ -47,7 +46,7 @@ def choose(shop: Path, truth: dict[str, str], count: int) -> tuple[list[Path], l
 
 
 def walk(url: str, given: dict[str, Any]) -> dict[str, Any]:
-    """Let the browser do it all; returns what it measured."""
+    """Let the browser do everything. Return its measurements."""
     node = shutil.which("node")
     if node is None:
         raise FileNotFoundError("node is not on PATH")
@@ -65,7 +64,7 @@ def walk(url: str, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def measure(model: str, photos: list[Path], truth: dict[str, str], folder: Path) -> float:
-    """Return how many of the photos `hangtag predict` labels rightly with a model, as a share."""
+    """Return the share of photos that `hangtag predict` labels correctly with a model."""
     table = folder / "predictions.csv"
     names = folder / "photos.txt"
     names.write_text("\n".join(map(str, photos)), encoding="utf-8")
@@ -90,7 +89,7 @@ def measure(model: str, photos: list[Path], truth: dict[str, str], folder: Path)
 
 
 def main() -> None:
-    """Walk the circle and print its figures."""
+    """Run the whole circle and print the figures."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,9 +1,9 @@
-"""Measure `hangtag clean`: rows per second and the peak of memory for tables of several sizes.
+"""Measure `hangtag clean`: rows per second and peak memory for tables of several sizes.
 
     python bench/clean_rows.py [--rows 10000000]
 
-The tables are written for the bench: one row in twenty has something to repair, one in a thousand is rejected,
-and the ids come in random order. Memory that does not grow from size to size is what streaming promises.
+The tables are generated: one row in twenty needs a repair, one in a thousand is rejected, and the ids are in random
+order. With streaming, memory must not grow with the size.
 """
 
 import argparse
@@ -37,7 +37,7 @@ NAMES = (
 
 
 def main() -> None:
-    """Print one line per size, up to the number of rows asked for."""
+    """Print one line per size, up to the requested number of rows."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rows", type=int, default=1_000_000, help="the rows of the largest table")
     largest = parser.parse_args().rows
@@ -65,7 +65,7 @@ def _measure(rows: int, folder: Path) -> None:
 
 
 def _iter_blocks(rows: int) -> Iterator[str]:
-    """Yield the table in pieces. The ids are distinct and scattered, besides those meant to come twice."""
+    """Yield the table in chunks. The ids are distinct and scattered, except for deliberate duplicates."""
     yield ",".join(CATALOGUE_COLUMNS) + "\n"
     dice = random.Random(0)  # noqa: S311 - no secret, and the same table every time
     for start in range(0, rows, BLOCK_ROWS):

@@ -1,8 +1,8 @@
-"""Measure how long a person waits for the first answer: `hangtag predict` of one photo, in a process of its own.
+"""Measure the time to the first label: `hangtag predict` of one photo, in a new process.
 
     python bench/cold_start.py [PHOTO] [--rounds N] [--model NAME]
 
-Without a photo, one is drawn. Medians over the rounds, all ways in turn in each round.
+Without a photo, one is drawn. Prints medians over the rounds; each round runs all variants in turn.
 """
 
 import argparse

@@ -1,11 +1,11 @@
-"""Give the whole hostile corpus to the command line and to the service: what becomes of it, and what it takes.
+"""Give the whole hostile corpus to the command line and to the service, and measure the outcomes and costs.
 
     python bench/corpus.py [--every N]
 
-To the photos of `tests/hostile_corpus.py` come archives and tables. The command line gets the photos of a kind at once,
-and every archive and table by itself. The service gets every file twice, by an upload to a batch. Prints tables of
-outcomes, seconds and peaks: of the largest process on the command line, and of all processes of the service together,
-where what they share counts once.
+Besides the photos of `tests/hostile_corpus.py` there are archives and tables. The command line gets all photos of a
+kind at once, and every archive and table separately. The service gets every file twice, uploaded to a batch. Prints
+tables of outcomes, seconds and peak memory: of the largest process on the command line, and of all processes of the
+service together, counting shared memory once.
 """
 
 import argparse
@@ -41,14 +41,14 @@ from service import open_service
 
 HANGTAG: Final = [sys.executable, "-c", "import sys; from hangtag.cli.main import main; main(sys.argv[1:])"]
 ORDINARY_PHOTOS: Final = 40
-"""What the service labels before its memory counts as idle: the network is then loaded for batches, too."""
+"""How many photos the service labels before its idle memory is measured, so that the network is loaded for batches."""
 
 POLL_S: Final = 0.05
 BOUNDARY: Final = "hangtag-corpus"
 
 
 def overlapping_zip(entries: int, unpacked: int) -> bytes:
-    """Return a zip whose entries are all the same bytes, which unpack to very many."""
+    """Return a zip whose entries all share the same bytes, which unpack to a huge size."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     packed = packer.compress(bytes(unpacked)) + packer.flush()
     crc = zlib.crc32(bytes(unpacked))
@@ -72,7 +72,7 @@ def overlapping_zip(entries: int, unpacked: int) -> bytes:
 
 
 def index_of_nothing(entries: int) -> bytes:
-    """Return a zip that is an index alone: every entry claims to be empty."""
+    """Return a zip that is only an index: every entry claims to be empty."""
     name = b"a/%055d.png"
     index = b"".join(
         struct.pack("<4s6H3L5H2L", b"PK\1\2", 20, 20, 0, 0, 0, 0, 0, 0, 0, 61, 0, 0, 0, 0, 0, 0)
@@ -102,7 +102,7 @@ def tar_of(name: str, data: bytes) -> bytes:
 
 
 def gzip_of_gzip(size: int) -> bytes:
-    """Return a table, packed twice, that unpacks to so many bytes."""
+    """Return a table, gzipped twice, that unpacks to this many bytes."""
     packer = zlib.compressobj(9, wbits=31)
     packed = packer.compress(b"image\n") + b"".join(
         packer.compress(bytes(1 << 20)) for _ in range(size >> 20)
@@ -111,7 +111,7 @@ def gzip_of_gzip(size: int) -> bytes:
 
 
 def repeated_parquet(rows: int) -> bytes:
-    """Return a table of a column that holds one long text over and over."""
+    """Return a table with a column that repeats one long text."""
     column = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array(["x" * 100_000]))
     file = io.BytesIO()
     parquet.write_table(pa.table({"image": column}), file, compression="zstd")
@@ -143,7 +143,7 @@ TABLES: dict[str, Callable[[], bytes]] = {
 
 @dataclass
 class Row:
-    """What became of the files of a kind."""
+    """The outcome for the files of a kind."""
 
     kind: str
     files: int
@@ -153,7 +153,7 @@ class Row:
 
 
 def make(folder: Path, every: int, wanted: list[str]) -> dict[str, list[str]]:
-    """Write the wanted kinds of the corpus, all where none is named; return the files by kind."""
+    """Write the wanted kinds of the corpus, or all if none is named. Return the files by kind."""
     made: dict[str, list[str]] = {}
     for kind, iter_files in [*KINDS.items(), ("archives", ARCHIVES.items), ("tables", TABLES.items)]:
         if wanted and kind not in wanted:
@@ -168,7 +168,7 @@ def make(folder: Path, every: int, wanted: list[str]) -> dict[str, list[str]]:
 
 
 def predict(given: Path, folder: Path) -> tuple[str, float, float]:
-    """Label what is given; return the outcome, the peak of the largest process in MB and processor seconds."""
+    """Label files. Return the outcome, the peak memory of the largest process in MB, and processor seconds."""
     output = folder / "labels.jsonl"
     output.unlink(missing_ok=True)
     command = [*HANGTAG, "predict", str(given), "--output", str(output)]
@@ -185,12 +185,12 @@ def predict(given: Path, folder: Path) -> tuple[str, float, float]:
 
 
 def read_rows(path: Path) -> list[dict[str, object]]:
-    """Return the rows of a table of labels, none where there is none."""
+    """Return the rows of a table of labels; empty if there is none."""
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
 
 
 def last_line(path: Path) -> str:
-    """Return the last line of a text, cut to what a table can hold."""
+    """Return the last line of a text, cut to fit into a table."""
     lines = path.read_text("utf-8", "replace").strip().splitlines() or [""]
     return lines[-1][-110:].replace("|", "/")
 
@@ -206,8 +206,10 @@ class Watch:
         self._thread.start()
 
     def now(self) -> float:
-        """Return what all processes take together, with what they share once."""
-        own = read_command(self._pid)  # a child that has not yet begun its program shares all memory with it
+        """Return the memory of all processes, counting shared memory once."""
+        own = read_command(
+            self._pid
+        )  # before a child starts its program, it shares all memory with its parent
         others = [process for process in find_descendants(self._pid) if read_command(process) != own]
         return sum(map(read_share, [self._pid, *others]))
 
@@ -232,7 +234,7 @@ def find_descendants(pid: int) -> list[int]:
 
 
 def read_command(pid: int) -> bytes:
-    """Return the command line of a process; none where it has ended."""
+    """Return the command line of a process; empty if it has ended."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
@@ -249,7 +251,7 @@ def read_share(pid: int) -> float:
 
 
 def send(port: int, path: str, body: bytes, kind: str) -> tuple[int, dict[str, object]]:
-    """Send a request; return the status and what came back, as far as it is JSON."""
+    """Send a request. Return the status and the JSON response, if any."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
     try:
         connection.request("POST", path, body, {"Content-Type": kind})
@@ -261,7 +263,7 @@ def send(port: int, path: str, body: bytes, kind: str) -> tuple[int, dict[str, o
 
 
 def upload(port: int, batch: object, *paths: Path) -> str:
-    """Send files to a batch together; return what became of the first."""
+    """Send files to a batch together. Return the result for the first."""
     disposition = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="files"; filename='
     parts = [f'{disposition}"{path.name}"\r\n\r\n'.encode() + path.read_bytes() + b"\r\n" for path in paths]
     body = b"".join([*parts, f"--{BOUNDARY}--\r\n".encode()])
@@ -275,7 +277,7 @@ def upload(port: int, batch: object, *paths: Path) -> str:
 
 
 def attack_service(made: dict[str, list[Path]], folder: Path) -> None:
-    """Send every file twice; print a row for each kind."""
+    """Send every file twice. Print a row for each kind."""
     with open_service(folder / "data", log=str(folder / "log")) as (process, port):
         status, batch = send(port, "/api/v1/batches", b"{}", "application/json")
         if status >= 400:  # noqa: PLR2004 - an error of HTTP
@@ -283,7 +285,7 @@ def attack_service(made: dict[str, list[Path]], folder: Path) -> None:
         ordinary = [folder / f"{number}.png" for number in range(ORDINARY_PHOTOS)] + [folder / "apart.bmp"]
         for number, path in enumerate(ordinary):
             image = photo()
-            image.putpixel((0, 0), (number, 0, 0))  # each is another photo
+            image.putpixel((0, 0), (number, 0, 0))  # makes each a different photo
             path.write_bytes(encode(image, path.suffix[1:].upper()))
         upload(port, batch["id"], *ordinary)
         wait_until_labelled(port, str(batch["id"]))
@@ -300,7 +302,7 @@ def attack_service(made: dict[str, list[Path]], folder: Path) -> None:
 
 
 def wait_until_labelled(port: int, batch: str) -> None:
-    """Wait until a batch is not being labelled any more, for ten minutes at most."""
+    """Wait until a batch is labelled, for at most ten minutes."""
     for _ in range(1200):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         connection.request("GET", f"/api/v1/batches/{batch}")
@@ -334,7 +336,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         (folder / "corpus").mkdir()
-        # In a process of its own: the kernel counts the peak of whoever starts a process as the peak of that one.
+        # In a separate process: the kernel counts the peak of the parent as that of the child.
         found, _, _ = apart_from_here(lambda: make(folder / "corpus", options.every, options.kinds))
         made = {kind: [Path(path) for path in paths] for kind, paths in found.items()}
         if options.only != "serve":

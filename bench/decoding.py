@@ -1,9 +1,9 @@
-"""What the limits on photos cost: processor time to decode and prepare a photo, without them, with them, and apart.
+"""What the limits on photos cost: processor time to decode and preprocess a photo, without, with, and isolated.
 
     python bench/decoding.py [SECONDS]
 
-Every kind of photo is decoded in turns, so that other work on the machine disturbs all three alike. *Without* is Pillow
-and the preprocessing alone; *apart* decodes every photo in a process of its own, whose time counts, too.
+Every kind of photo is decoded in turns, so that other load affects all three alike. *Without* is only Pillow and the
+preprocessing; *apart* decodes every photo in a separate process, whose time is included.
 """
 
 import io
@@ -38,24 +38,24 @@ PHOTOS: Final[dict[str, Callable[[], bytes]]] = {
 
 
 def decode_alone(data: bytes) -> None:
-    """Decode and prepare a photo with no limit on anything."""
+    """Decode and preprocess a photo without any limits."""
     with Image.open(io.BytesIO(data)) as image:
         image.draft(None, drafted_size(image.size, AT_LEAST))
         PREPROCESSING.apply(ImageOps.exif_transpose(image).convert("RGB"))
 
 
 def decode_with_limits(data: bytes) -> None:
-    """Decode and prepare a photo as it is done for labelling."""
+    """Decode and preprocess a photo as in labelling."""
     prepare_photo(data, PREPROCESSING)
 
 
 def decode_in_sandbox(data: bytes) -> None:
-    """Decode a photo in a process of its own, and prepare it."""
+    """Decode a photo in a separate process, and preprocess it."""
     PREPROCESSING.apply(decode_apart(data, DecodeRequest(at_least=AT_LEAST)).image)
 
 
 def measure(ways: list[Callable[[bytes], None]], data: bytes, seconds: float) -> list[float]:
-    """Return the processor seconds that a photo takes in each way, of this process and those below it."""
+    """Return the processor seconds per photo of each way, including child processes."""
     taken, rounds = [0.0] * len(ways), 0
     for way in ways:
         way(data)
@@ -70,7 +70,7 @@ def measure(ways: list[Callable[[bytes], None]], data: bytes, seconds: float) ->
 
 
 def processor_seconds() -> float:
-    """Return the processor seconds of this process and of those that it started, which tick by hundredths."""
+    """Return the processor seconds of this process and its children, in steps of a hundredth."""
     return time.process_time() + sum(map(read_seconds, find_descendants(os.getpid())))
 
 

@@ -1,10 +1,10 @@
-"""Measure heat maps: whether they lie on the product, and what they cost, by method.
+"""Measure heat maps: whether they cover the product, and what they cost, by method.
 
     python bench/explaining.py [--model default] [--rounds 4]
 
-Each sample photo that hangtag draws is put, at random places and sizes, onto an empty photo, so that it is known where
-the product is. `heat` is how many times more of it lies in the product's box than an even map would put there,
-`hottest` how often the hottest point lies in the box, `ms` the processor time of both usual columns on one core.
+Each sample photo that hangtag draws is pasted, at random places and sizes, onto an empty photo, so the product's place
+is known. `heat` is how many times more heat is in the product's box than an even map would have there, `hottest` how
+often the hottest point is in the box, `ms` the processor time of both default columns on one core.
 """
 
 import argparse
@@ -23,7 +23,7 @@ Box = tuple[slice, slice]
 SIZE = (240, 320)
 SMALLEST, LARGEST = 0.35, 0.7
 INK = 235
-"""What is darker than this, of 255, is the product."""
+"""Anything darker than this, of 255, is the product."""
 
 
 def main() -> None:
@@ -41,9 +41,9 @@ def main() -> None:
 
 
 def measure(explainer: Explainer, method: Method, photos: list[tuple[Image.Image, Box]]) -> None:
-    """Explain all photos, and print what it came to."""
+    """Explain all photos, and print the result."""
     preprocessing = explainer.model.card.preprocessing
-    explainer.explain(preprocessing.apply(photos[0][0]))  # compiles what is compiled at the first call
+    explainer.explain(preprocessing.apply(photos[0][0]))  # the first call compiles the model
     found: dict[str, list[tuple[float, bool]]] = {}
     milliseconds = []
     for photo, box in photos:
@@ -74,13 +74,13 @@ def place(image: Image.Image, dice: np.random.Generator) -> tuple[Image.Image, B
 
 
 def concentration(heat: Heat, box: Box) -> float:
-    """Return how many times more heat lies in a box than an even map would put there; 0 for an empty map."""
+    """Return how many times more heat is in a box than an even map would have there; 0 for an empty map."""
     inside: npt.NDArray[np.float32] = heat[box]
     return float(inside.sum() / heat.sum() / (inside.size / heat.size)) if heat.any() else 0.0
 
 
 def is_hottest_inside(heat: Heat, box: Box) -> bool:
-    """Say whether the hottest point lies in a box."""
+    """Return whether the hottest point is in a box."""
     return bool(heat[box].max() == heat.max() > 0)
 
 

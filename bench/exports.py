@@ -1,7 +1,7 @@
-"""How long an export of a whole catalogue takes, and what its destination would say of it.
+"""Measure how long an export of a whole catalogue takes, and list the destinations' complaints.
 
-Gives every product of a catalogue an offer (price, addresses, EAN, size), since catalogues of labels have none, and
-exports it by every built-in template: `python bench/exports.py CATALOGUE/styles.csv`.
+Adds an offer (price, addresses, EAN, size) to every product, since catalogues of labels have none, and exports them
+with every built-in template: `python bench/exports.py CATALOGUE/styles.csv`.
 """
 
 import argparse

@@ -1,11 +1,11 @@
-"""Faults, how often each was injected, and what was lost of all that was acknowledged: nothing may be.
+"""Inject faults many times, and check that nothing that was acknowledged is lost.
 
     python bench/faults.py [--times 50] [--only NAME ...] [--restarts N]
 
-Each round begins an action (an upload, labelling, a decision, an export, deleting a batch, learning), injects a fault
-at one of its operations on files or the database, chosen by chance, ends the fault, and then looks for everything that
-was acknowledged in this and all earlier rounds. Leaves with 1 if something is lost. Kills end a process of its own as
-`kill -9` does. PostgreSQL is really stopped and started. `--restarts` also restarts a service under load.
+Each round starts an action (an upload, labelling, a decision, an export, deleting a batch, learning), injects a fault
+at a random file or database operation of it, ends the fault, and then looks for everything that was acknowledged in
+this and all earlier rounds. Exits with 1 if something is lost. Kills end a separate process like `kill -9`. PostgreSQL
+is really stopped and started. `--restarts` also restarts a service under load.
 """
 
 import argparse
@@ -50,7 +50,7 @@ from service import open_service
 
 CHECKS: Final = 30
 TRIES: Final = 6
-"""A fault whose operation an action does not reach is not counted, and tried again."""
+"""How often a fault is retried whose operation the action did not reach. Such tries are not counted."""
 
 
 @dataclass
@@ -63,14 +63,14 @@ class Outcome:
 
 
 def learn(shop: Any, diary: Diary, dice: object) -> None:  # noqa: ANN401 - as above
-    """Learn a version from what was checked, as somebody asks for it."""
+    """Learn a version from the checks, as if somebody had asked for it."""
     del diary, dice
     shop.learning.learn(None, "Shop", "ann")
     shop.worker.step()
 
 
 def inject(name: str, times: int, strike: Callable[[World], bool], world: World) -> Outcome:
-    """Inject a fault so many times, and look for what is lost after each."""
+    """Inject a fault this many times, and look for losses after each."""
     outcome = Outcome(name)
     for _ in range(TRIES * times):
         if outcome.injected == times:
@@ -83,7 +83,7 @@ def inject(name: str, times: int, strike: Callable[[World], bool], world: World)
 
 
 def iter_outcomes(times: int, wanted: Callable[[str], bool], seed: int) -> Iterator[Outcome]:
-    """Inject everything that is wanted."""
+    """Inject all wanted faults."""
     for fault, strike in FAULTS.items():
         for action_name, action in ACTIONS.items():
             name = f"{fault}: {action_name}"
@@ -102,7 +102,7 @@ def iter_outcomes(times: int, wanted: Callable[[str], bool], seed: int) -> Itera
 
 
 def apart(work: Callable[[], str | None]) -> str | None:
-    """Work in a process of its own, since a model's threads do not outlive a fork; return what it says."""
+    """Work in a separate process, since a model's threads do not survive a fork. Return its message."""
     reader, writer = os.pipe()
     process = os.fork()
     if not process:
@@ -120,7 +120,7 @@ def apart(work: Callable[[], str | None]) -> str | None:
 
 
 def inject_into_learning(times: int, world: World) -> Outcome:
-    """Kill processes that learn. No check may be lost, and the next process has to learn what was asked for."""
+    """Kill processes that learn. No check may be lost, and the next process has to learn what was requested."""
 
     def begin() -> None:
         with world.shop() as shop:
@@ -151,7 +151,7 @@ def inject_into_learning(times: int, world: World) -> Outcome:
 
 
 def iter_postgres(times: int, wanted: Callable[[str], bool], seed: int) -> Iterator[Outcome]:
-    """Stop PostgreSQL in the middle of actions and start it again; kill one of several services that share it."""
+    """Stop PostgreSQL during actions and start it again; kill one of several services that share it."""
     names = [f"PostgreSQL stopped: {name}" for name in ACTIONS] + ["service killed, another goes on"]
     if not any(map(wanted, names)):
         return
@@ -194,7 +194,7 @@ def take_over(world: World) -> bool:
 
 
 def restart_under_load(times: int) -> Counter[str]:
-    """Restart a service while clients send photos over kept connections; return what became of their requests."""
+    """Restart a service while clients send photos over open connections. Return the outcomes of their requests."""
     seen: Counter[str] = Counter()
     body = build_form("photos", [("a.png", encode(noise(60), "PNG"))])
     for _ in range(times):

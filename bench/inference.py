@@ -1,10 +1,10 @@
-"""Measure the engine alone, on ready pixels, beside ONNX Runtime; one photo at a time; and a cold start.
+"""Measure the engine on preprocessed pixels, next to ONNX Runtime; one photo at a time; and a cold start.
 
     python bench/inference.py [MODEL] [--photos 1024] [--rounds 5] [--settings | --beside OTHER]
 
-Everything is measured in turn, round after round, and the medians are printed, so that other work on the machine
-spoils all lines alike. `images per CPU second` hardly feels it at all. `--settings` compares, on OpenVINO itself, what
-decision 0002 chose between; `--beside` measures another model in the same run.
+Everything is measured in turn, round after round, and medians are printed, so that other load affects all lines alike.
+`images per CPU second` is hardly affected at all. `--settings` compares OpenVINO's own settings, from which decision
+0002 chose; `--beside` measures another model in the same run.
 """
 
 import argparse
@@ -96,7 +96,7 @@ def _models(bundles: Sequence[Bundle], threads: int, photos: int) -> dict[str, W
 
 
 def _run_own(run: Work, own: Pixels, pixels: Pixels) -> None:
-    """Run as many photos, but of the size that this model takes."""
+    """Run the same number of photos, but of the size that this model takes."""
     run(own[: len(pixels)])
 
 
@@ -158,7 +158,7 @@ def _run_requests(requests: Sequence[Any], size: int, pixels: Pixels) -> None:
 
 
 def _print_rates(works: Mapping[str, Work], pixels: Pixels, rounds: int, threads: int) -> None:
-    for work in works.values():  # the first time pays for compilation
+    for work in works.values():  # the first time includes compilation
         work(pixels[:128])
     measured: dict[str, list[tuple[float, float]]] = {name: [] for name in works}
     for _ in range(rounds):

@@ -1,9 +1,9 @@
-"""Kill `hangtag predict` with SIGKILL at random moments until its table is complete, and compare it with a quiet run.
+"""Kill `hangtag predict` with SIGKILL at random moments until its table is complete, and compare with a normal run.
 
     python bench/kill_and_resume.py [--photos N] [--kills N] [--seed S] [--output NAME] [--model NAME]
 
-Photos are drawn, some of them broken. The output's name chooses what is tested: `labels.csv`, `labels.parquet`,
-`labels/` … Leaves with 1 when a row is lost, twice there, or another than in the quiet run.
+Photos are generated, some of them broken. The output's name selects what is tested: `labels.csv`, `labels.parquet`,
+`labels/` … Exits with 1 if a row is lost, duplicated, or different from the normal run.
 """
 
 import argparse
@@ -30,8 +30,8 @@ from hangtag.tables.parquet import ArrowRows
 
 ROWS_A_PART = 1000
 BROKEN_EVERY = 100
-EARLY = 0.25  # how many of the kills may hit before anything is labelled
-SOME_FAILED = 3  # what the command leaves with, since some photos are broken
+EARLY = 0.25  # the share of kills that may hit before anything is labelled
+SOME_FAILED = 3  # the exit status of the command, as some photos are broken
 
 
 def draw_photos(folder: Path, count: int) -> None:
@@ -47,7 +47,7 @@ def draw_photos(folder: Path, count: int) -> None:
 
 
 class Runs:
-    """Runs of the command on the same photos, in a folder of their own."""
+    """Runs of the command on the same photos, in their own folder."""
 
     def __init__(self, folder: Path, model: str) -> None:
         self.folder = folder
@@ -56,7 +56,7 @@ class Runs:
         self.schema = ArrowRows(Layout.for_models({card.name: card}).kinds).schema
 
     def start(self, output: str, *options: str) -> subprocess.Popen[bytes]:
-        """Start one run that goes on with what is there."""
+        """Start a run that resumes what is there."""
         command = [sys.executable, "-m", "hangtag.cli.main", "predict", "photos", "--model", self.model]
         settings = ["--precision", "fp32", "--rows-per-part", str(ROWS_A_PART), "--resume"]
         return subprocess.Popen(
@@ -89,7 +89,7 @@ class Runs:
 
 
 def main() -> None:
-    """Kill, go on, compare, and print the log."""
+    """Kill, resume, compare, and print the log."""
     arguments = _parse()
     dice = random.Random(arguments.seed)  # noqa: S311 - a moment needs no cryptography
     with tempfile.TemporaryDirectory(prefix="hangtag-") as name:
@@ -110,7 +110,7 @@ def main() -> None:
 
 
 def _kill_one(runs: Runs, output: str, number: int, moment: tuple[bool, float]) -> None:
-    """Start a run and kill it: so many seconds after its start, or after it has begun to add rows."""
+    """Start a run and kill it: some seconds after its start, or after it has begun to add rows."""
     early, seconds = moment
     _, before = runs.count_kept(output)
     started = time.monotonic()

@@ -1,18 +1,18 @@
-"""Measure labelling, from files on disk to a written table, against its floor.
+"""Measure labelling, from files on disk to a written table, against its theoretical minimum.
 
     python bench/labelling.py PHOTOS [--model NAME] [--count N] [--rounds N] [--threads N] [--precision P] [--steps]
     python bench/labelling.py --large 1000
 
-The floor is what nothing can save: the ideal time is (CPU seconds of reading, decoding and preparing all photos alone +
-CPU seconds of the network alone, on ready pixels) / processors. The table says which share of the ideal labelling
-comes to: 100 % would be labelling whose every other work is free. Every round measures all parts in turn, and medians
-are compared, so that whatever else the machine does burdens all of them alike. "Processors busy" is CPU seconds a
-second: where it is under their number, somebody waited, or other programs had the rest.
+The ideal time is (CPU seconds of reading, decoding and preprocessing all photos alone + CPU seconds of the network
+alone, on preprocessed pixels) / processors. The table shows the share of the ideal that labelling reaches: 100 % would
+mean that everything else is free. Every round measures all parts in turn, and medians are compared, so that other load
+affects all of them alike. "Processors busy" is CPU seconds per second: if it is below their number, something waited,
+or other programs used the rest.
 
-Decoding alone leaves the other processors idle, and so goes faster than beside anything. What it takes when all of them
-decode, each in a process of its own, is measured too: the second ideal is that of processors which share caches.
+Decoding alone leaves the other processors idle, and so is faster than next to other work. Its cost when all processors
+decode, each in a separate process, is measured too: the second ideal is for processors that share caches.
 
-`--large` draws photos of 1,200 x 1,600 pixels instead of taking PHOTOS. `--steps` also measures labelling without a
+`--large` draws photos of 1,200 x 1,600 pixels instead of using PHOTOS. `--steps` also measures labelling without a
 table, and the other formats.
 """
 
@@ -48,7 +48,7 @@ from hangtag.pipelines.bench import decode_all, label_all, read_all, run_engine
 
 LARGE: Final = (1200, 1600)
 WHOLE: Final = ("label", "predict")
-"""How the names of the parts begin that go the whole way."""
+"""The name prefixes of the parts that run the whole pipeline."""
 
 DECODING: Final = "read, decode, prepare"
 DECODING_EVERYWHERE: Final = "the same on all processors"
@@ -57,7 +57,7 @@ NETWORK: Final = "network on ready pixels"
 
 @dataclass(frozen=True)
 class Cost:
-    """What one part took."""
+    """The cost of one part."""
 
     seconds: float
     cpu_seconds: float
@@ -65,7 +65,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Bench:
-    """The photos, the model and the threads of a measurement. `processes` are as many as the threads."""
+    """The photos, the model and the threads of a measurement. There are as many `processes` as threads."""
 
     folder: Path
     count: int
@@ -74,7 +74,7 @@ class Bench:
     processes: Executor
 
     def parts(self, *, steps: bool) -> dict[str, Callable[[], object]]:
-        """Return what is measured, by name."""
+        """Return the functions to measure, by name."""
         photos = list(islice(PhotoWalk([self.folder]), self.count))
         size, engine = self.model.card.preprocessing, self.model.engine
         pixels = np.full((len(photos), size.height, size.width, 3), 200, np.uint8)
@@ -95,12 +95,12 @@ class Bench:
         return parts
 
     def prepare_everywhere(self, paths: Sequence[str]) -> float:
-        """Do what `prepare_all` does, in as many processes as there are threads; return their CPU seconds."""
+        """Do the same as `prepare_all`, in as many processes as there are threads. Return their CPU seconds."""
         parts = [paths[first :: self.threads] for first in range(self.threads)]
         return sum(self.processes.map(prepare_apart, parts, [self.model.card.preprocessing] * len(parts)))
 
     def predict(self, photos: Sequence[PhotoFile], ending: str) -> None:
-        """Go the whole way as `hangtag predict` does: a job that survives any end, then the table."""
+        """Run the whole pipeline like `hangtag predict`: a resumable job, then the table."""
         models = {"model": self.model}
         labeller = Labeller(models, threads=self.threads)
         with tempfile.TemporaryDirectory() as folder:
@@ -112,7 +112,7 @@ class Bench:
 
 @dataclass(frozen=True)
 class Listed:
-    """Photos as an input of a job."""
+    """Photos as a job's input."""
 
     photos: Sequence[PhotoFile]
     other_files: int = 0
@@ -126,20 +126,20 @@ class Listed:
 
 
 def prepare_all(photos: Sequence[PhotoFile], preprocessing: Preprocessing) -> None:
-    """Turn every file into pixels, one after the other, and do nothing else."""
+    """Turn every file into pixels, one after the other, and nothing else."""
     for photo in photos:
         prepare_photo(photo.read(), preprocessing)
 
 
 def prepare_apart(paths: Sequence[str], preprocessing: Preprocessing) -> float:
-    """Do what `prepare_all` does, in a process of its own; return the CPU seconds that it took."""
+    """Do the same as `prepare_all`, in a separate process. Return the CPU seconds that it took."""
     started = time.process_time()
     prepare_all([PhotoFile(path) for path in paths], preprocessing)
     return time.process_time() - started
 
 
 def write_large_photos(folder: Path, count: int) -> None:
-    """Draw photos of 1,200 x 1,600 pixels with the noise of a camera, some different ones and links to them."""
+    """Draw photos of 1,200 x 1,600 pixels with camera noise: a few different ones and links to them."""
     dice = np.random.default_rng(0)
     drawn = list(load_sample_photos().values())
     for number in range(count):
@@ -154,7 +154,7 @@ def write_large_photos(folder: Path, count: int) -> None:
 
 
 def measure(work: Callable[[], object]) -> Cost:
-    """Run once and return what it took. CPU seconds are those of all threads, and of processes if work returns them."""
+    """Run once and return the cost. CPU seconds are those of all threads, and of processes if work returns them."""
     started, cpu_started = time.perf_counter(), time.process_time()
     elsewhere = work()
     seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
@@ -172,7 +172,7 @@ def main() -> None:
     with _open_photos(arguments) as folder, pool:
         bench = Bench(folder, arguments.large or arguments.count, model, threads, pool)
         parts = bench.parts(steps=arguments.steps)
-        for work in parts.values():  # the first time pays for caches and compilation
+        for work in parts.values():  # the first time includes caches and compilation
             work()
         rounds = [{name: measure(work) for name, work in parts.items()} for _ in range(arguments.rounds)]
         count = min(bench.count, sum(1 for _ in PhotoWalk([folder])))

@@ -1,12 +1,12 @@
-"""Measure the memory of `hangtag predict` while it labels few photos and many: the curve has to be flat.
+"""Measure the memory of `hangtag predict` for few and for many photos: the curve has to be flat.
 
     python bench/memory.py PHOTOS [--tiny] [--counts N N …] [--given links|table] [--output NAME] [--plot FILE]
 
-Photos of the folder are repeated until there are so many, by symbolic links in sub-folders of a thousand, or by a table
-that names their paths. Prints the peak of each run (resident set, as the kernel counted it), and draws the curves.
-Leaves with 1 when the largest peak is more than a tenth over the smallest, or 1 GB or more.
+The photos of the folder are repeated up to each count, by symbolic links in subfolders of a thousand, or by a table
+with their paths. Prints the peak of each run (resident set, as counted by the kernel), and draws the curves. Exits with
+1 if the largest peak is more than a tenth over the smallest, or 1 GB or more.
 
-`--tiny` labels with a network of two convolutions, that of the tests: a million photos then take minutes.
+`--tiny` uses the tests' network of two convolutions, so that a million photos take only minutes.
 """
 
 import argparse
@@ -30,10 +30,10 @@ from hangtag.labelling.inputs import PhotoWalk
 LINKS_A_FOLDER: Final = 1000
 MIB: Final = 1024 * 1024
 FLAT: Final = 1.1
-"""How many times the smallest peak the largest may be."""
+"""The allowed ratio of the largest peak to the smallest."""
 
 MOST: Final = 1000**3 / MIB
-"""What no run may need, in MiB."""
+"""The memory limit of a run, in MiB."""
 
 TESTS: Final = Path(__file__).resolve().parent.parent / "tests"
 SOME_FAILED: Final = 3
@@ -41,7 +41,7 @@ SOME_FAILED: Final = 3
 
 @dataclass
 class Memory:
-    """What one run needed: its peak in MiB, and the resident set over its time, in MiB by seconds."""
+    """The memory of one run: its peak in MiB, and the resident set over time, in MiB by seconds."""
 
     photos: int
     peak: float = 0.0
@@ -50,12 +50,12 @@ class Memory:
 
     @property
     def shares(self) -> list[float]:
-        """How far the run was at each moment, in percent of its time."""
+        """The progress of the run at each moment, in percent of its time."""
         return [100 * moment / self.seconds[-1] for moment in self.seconds]
 
 
 def repeat(photos: Sequence[str], count: int, folder: Path, given: str) -> Path:
-    """Return an input that names so many photos."""
+    """Return an input with this many photos."""
     repeated = islice(cycle(photos), count)
     if given == "table":
         with (folder / "photos.csv").open("w", newline="", encoding="utf-8") as file:
@@ -72,7 +72,7 @@ def repeat(photos: Sequence[str], count: int, folder: Path, given: str) -> Path:
 
 
 def watch(command: Sequence[str], folder: Path, photos: int) -> Memory:
-    """Run a command and return what memory it took."""
+    """Run a command and return its memory."""
     memory = Memory(photos)
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
     started = time.monotonic()
@@ -80,7 +80,7 @@ def watch(command: Sequence[str], folder: Path, photos: int) -> Memory:
         ended, status, usage = os.wait4(process.pid, os.WNOHANG)
         if ended:
             break
-        if resident := _resident(process.pid):  # one that has just ended has none
+        if resident := _resident(process.pid):  # zero if it has just ended
             memory.seconds.append(time.monotonic() - started)
             memory.resident.append(resident)
         time.sleep(0.2)
@@ -113,7 +113,7 @@ def main() -> None:
 
 
 def _run(arguments: argparse.Namespace, photos: Sequence[str], count: int) -> Memory:
-    """Label so many photos, and print and return what memory that took."""
+    """Label this many photos. Print and return the memory used."""
     with tempfile.TemporaryDirectory(prefix="hangtag-", dir=arguments.folder) as name:
         folder = Path(name)
         given = repeat(photos, count, folder, arguments.given)
@@ -125,7 +125,7 @@ def _run(arguments: argparse.Namespace, photos: Sequence[str], count: int) -> Me
 
 
 def _write_tiny(folder: Path) -> str:
-    """Write the model of the tests, and return its path."""
+    """Write the tests' model, and return its path."""
     sys.path.append(str(TESTS))
     tiny = importlib.import_module("tiny_bundle")
     graph = tiny.build_tiny_graph()
@@ -158,7 +158,7 @@ def _parse() -> argparse.Namespace:
 
 
 def _name_or_path(model: str) -> str:
-    """Return a model's name, or its whole path: the command runs in another folder."""
+    """Return a model's name, or its absolute path, as the command runs in another folder."""
     return str(Path(model).resolve()) if Path(model).exists() else model
 
 

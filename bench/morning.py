@@ -1,11 +1,11 @@
-"""A merchandiser's morning, from the drop to the file for the shop, by the clock.
+"""Time a merchandiser's morning, from the drop to the file for the shop.
 
     python bench/morning.py CATALOGUE [--products 800] [--scrolled 5000] [--reviewed 60]
 
-Every product has three photos: one of the catalogue, the same mirrored, and its middle; a sheet names them by SKU. A
-browser does what a person does, and `morning.mjs` looks at the clock: drop, map the sheet, review by keyboard, edit
-many at once, reload, a second person, export. Then 500 photos are dropped, and a large batch is scrolled. The page has
-to be built; Chromium and Node are the machine's.
+Every product has three photos: one of the catalogue, the same mirrored, and its centre; a sheet names them by SKU. A
+browser does what a person does, and `morning.mjs` measures the time: drop, map the sheet, review by keyboard, edit many
+at once, reload, a second person, export. Then 500 photos are dropped, and a large batch is scrolled. The page must be
+built; Chromium and Node must be installed.
 """
 
 import argparse
@@ -35,14 +35,14 @@ STARTING_S: Final = 300
 
 
 def read_catalogue(folder: Path, count: int) -> list[dict[str, str]]:
-    """Return the first rows of a catalogue whose photo is there."""
+    """Return the first rows of a catalogue that have a photo."""
     with (folder / "styles.csv").open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if (folder / "images" / f"{row['id']}.jpg").exists()]
     return rows[:count]
 
 
 def write_delivery(folder: Path, catalogue: Path, rows: list[dict[str, str]]) -> None:
-    """Write three photos a product, and the sheet of a supplier."""
+    """Write three photos per product, and a supplier's sheet."""
     folder.mkdir()
     for row in rows:
         with Image.open(catalogue / "images" / f"{row['id']}.jpg") as photo:
@@ -70,7 +70,7 @@ def write_delivery(folder: Path, catalogue: Path, rows: list[dict[str, str]]) ->
 
 @contextmanager
 def serving(folder: Path) -> Iterator[str]:
-    """Run the service on an empty data folder while the block runs, and give its address."""
+    """Run the service on an empty data folder during the block, and yield its address."""
     settings = {"port": 0, "data_folder": str(folder), "rate_limit_anonymous": 1_000_000}
     process = subprocess.Popen(
         [sys.executable, "-c", SERVE, json.dumps(settings)],

@@ -1,8 +1,8 @@
-"""Measure near duplicates on a catalogue: the groups, and which share of changed copies is found.
+"""Measure near duplicates on a catalogue: the groups, and the share of modified copies that is found.
 
     python bench/near_duplicates.py CATALOGUE [--copies 500]
 
-Every copy is compared with all photos of the catalogue, as it would be if it lay among them.
+Every copy is compared with all photos of the catalogue, as if it were one of them.
 """
 
 import argparse
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def print_groups(prints: Sequence[Fingerprint]) -> None:
-    """Print how many groups there are, of which size, and how long it took to find them."""
+    """Print the number and sizes of the groups, and how long it took to find them."""
     start = time.perf_counter()
     groups = Counter(near_duplicate_groups(prints))
     seconds = time.perf_counter() - start
@@ -52,7 +52,7 @@ def print_groups(prints: Sequence[Fingerprint]) -> None:
 
 
 def print_copies(catalogue: Catalogue, prints: Mapping[str, Fingerprint], names: Sequence[str]) -> None:
-    """Print for each change the share of copies that land in the group of their original."""
+    """Print for each change the share of copies that are in the group of their original."""
     images = [decode_photo(catalogue.read_photo(name)) for name in names]
     position = {name: number for number, name in enumerate(prints)}
     for change, apply in CHANGES.items():
@@ -76,7 +76,7 @@ def scale(image: Image.Image, factor: float) -> Image.Image:
 
 
 def brighten(image: Image.Image, factor: float) -> Image.Image:
-    """Multiply the levels; what passes white is clipped."""
+    """Multiply the levels, clipping at white."""
     return image.point([min(255, round(level * factor)) for level in range(256)] * 3)
 
 

@@ -1,9 +1,9 @@
-"""How often pixel-identical photos bear different labels: of products with the same name, and with different ones.
+"""How often pixel-identical photos have different labels: for products with the same name, and with different ones.
 
     python bench/noise_ceiling.py CATALOGUE
 
-Products of one name were mostly entered together, one label copied from the other; those of different names say more
-about how two people, or one on two days, would label the same photo.
+Products with the same name were mostly entered together, with the label copied. Those with different names show better
+how two people, or one on two days, would label the same photo.
 """
 
 import sys

@@ -1,10 +1,10 @@
-"""What two faults of the original project cost: a validation that is augmented, and class lists written by hand.
+"""What two faults of the original project cost: augmenting validation photos, and hand-written class lists.
 
     python bench/original_faults.py RUN_FOLDER RECIPE CATALOGUE
 
-RUN_FOLDER is that of a finished `hangtag train RECIPE`. Its network answers the validation photos as they are, and as
-the recipe's augmentation varies them. Then the same right answers are read with two other orders of the class names:
-the order in which the classes first appear in the table, and the order of their sizes.
+RUN_FOLDER is that of a finished `hangtag train RECIPE`. Its network predicts the validation photos unchanged, and with
+the recipe's augmentation. Then the correct predictions are read with two other orders of the class names: the order in
+which the classes first appear in the table, and the order of their sizes.
 """
 
 import sys
@@ -58,7 +58,7 @@ def main(folder: Path, recipe_name: str, catalogue: Path) -> None:
 
 
 def _read_with(names: Sequence[str], classes: Sequence[str], answers: np.ndarray, truth: np.ndarray) -> float:
-    """Return the share of answers whose name is right when the names come from another list than training's."""
+    """Return the share of predictions whose name is right if the names come from another list than training's."""
     return float(
         np.mean([names[answer] == classes[true] for answer, true in zip(answers, truth, strict=True)])
     )

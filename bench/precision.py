@@ -1,9 +1,9 @@
-"""Measure what bf16 costs in truth, and what it wins in speed, with 0 to 6 layers kept in float32.
+"""Measure the accuracy cost and the speed gain of bf16, with 0 to 6 layers kept in float32.
 
     python bench/precision.py PHOTOS [--model default] [--count 2000] [--rounds 5]
 
-PHOTOS is a folder. Differences are those of the logits from the same graph in float32, over all heads; `changed` is the
-share of photos whose most probable class is another one. Decision 0002 is made from this table.
+PHOTOS is a folder. Differences are between logits and those of the same graph in float32, over all heads; `changed` is
+the share of photos with another most probable class. Decision 0002 is based on this table.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def main() -> None:
     for count in EXACT_LAYERS:
         with patch.object(runtime, "EXACT_CONVOLUTIONS", count):
             engine = Engine(bundle, precision="bf16")
-            engine.run(pixels[:64])  # compiles the other form too
+            engine.run(pixels[:64])  # compiles the other graph too
         engines[f"{engine.precision}, {count} layers in float32"] = engine
     answers = {name: engine.run(pixels) for name, engine in engines.items()}
     times: dict[str, list[float]] = {name: [] for name in engines}

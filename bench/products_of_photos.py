@@ -1,10 +1,10 @@
-"""How much more often a product of several photos is right than one photo of it.
+"""How much more accurate a product of several photos is than a single photo of it.
 
     python bench/products_of_photos.py SPLIT_TABLE [--catalogue FOLDER] [--products 800] [--photos 3]
 
-Real catalogues have one photo a product, so each photo of the test split is taken several times anew: cropped, turned,
-lit, blurred and compressed otherwise, one of them from close up. Printed are the share of right labels of the single
-photos and of the products, combined in two ways, and the calibration error of the way that hangtag takes.
+Real catalogues have one photo per product, so each photo of the test split is varied several times: cropped, rotated,
+relit, blurred and compressed again, one of them as a close-up. Prints the accuracy on single photos and on products,
+combined in two ways, and the calibration error of hangtag's way.
 """
 
 import argparse
@@ -32,7 +32,7 @@ BINS: Final = 15
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A photo taken anew."""
+    """A varied photo."""
 
     name: str
     data: bytes
@@ -104,7 +104,7 @@ def main() -> None:
 
 
 def report(card: Any, found: Predictions, products: list[Mapping[str, Any]], photos: int) -> None:  # noqa: ANN401
-    """Print the shares of right labels."""
+    """Print the accuracies."""
     starts = np.arange(len(products)) * photos
     combined = PredictionBuilder(card).combine(found, starts)
     averaged = mean_of_probabilities(found, photos)

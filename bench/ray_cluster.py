@@ -1,4 +1,4 @@
-"""A Ray cluster of several node processes on this machine, for measurements: started, watched and ended."""
+"""A Ray cluster of several node processes on this machine, for measurements."""
 
 import os
 import secrets
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 MARK: Final = "HANGTAG_BENCH_CLUSTER"
-"""An environment variable that all processes of the cluster inherit, by which they are found."""
+"""An environment variable that identifies the processes of the cluster, which inherit it."""
 
 STARTED_WITHIN_S: Final = 300
 
@@ -17,7 +17,7 @@ _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
 class BenchCluster:
-    """A head without processors and `nodes` nodes with `cpus` each; a context."""
+    """A head without processors and `nodes` nodes with `cpus` each; a context manager."""
 
     def __init__(self, nodes: int, cpus: int = 1) -> None:
         os.environ.update({"RAY_USAGE_STATS_ENABLED": "0", MARK: secrets.token_hex(8)})
@@ -41,11 +41,11 @@ class BenchCluster:
         return [process for process in self._processes() if "LabellingWorker" in _command(process)]
 
     def kill_node(self) -> None:
-        """End one node process after the other, as a machine that loses its power."""
+        """Kill the processes of a node one after the other, like a power failure."""
         self._cluster.remove_node(self.nodes.pop(), allow_graceful=False)
 
     def spent_cpu_s(self) -> float:
-        """Return the CPU seconds of all processes so far; of those that ended, what was seen of them last."""
+        """Return the CPU seconds of all processes so far. For those that ended, the last known value is used."""
         for process in self._processes():
             self._spent[process] = _cpu_s(process)
         return sum(self._spent.values())
@@ -57,18 +57,18 @@ class BenchCluster:
             try:
                 if folder.name.isdecimal() and mark in folder.joinpath("environ").read_bytes().split(b"\0"):
                     found.append(int(folder.name))
-            except OSError:  # it has ended, or is somebody else's
+            except OSError:  # it has ended, or belongs to another user
                 continue
         return found
 
 
 def kill(process: int) -> None:
-    """Kill a process as `kill -9` does."""
+    """Kill a process like `kill -9`."""
     os.kill(process, signal.SIGKILL)
 
 
 def start(command: list[str], folder: Path) -> subprocess.Popen[str]:
-    """Start a command in a folder, outside of the cluster's mark."""
+    """Start a command in a folder, without the cluster's mark."""
     environment = {name: value for name, value in os.environ.items() if name != MARK}
     return subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
@@ -81,7 +81,7 @@ def start_predict(folder: Path, *options: str) -> subprocess.Popen[str]:
 
 
 def link_photos(photos: Path, count: int, folder: Path) -> int:
-    """Link the first photos of a folder, by their names, into a new one; return how many there are."""
+    """Link the first photos of a folder, by name, into a new one. Return their number."""
     folder.mkdir()
     chosen = sorted(path for path in photos.iterdir() if path.is_file())[:count]
     for path in chosen:

@@ -1,10 +1,10 @@
-"""Label photos with Ray Data instead of hangtag's own pool of workers, which decision 14 compares.
+"""Label photos with Ray Data instead of hangtag's own pool of workers; decision 14 compares them.
 
-    python bench/ray_overhead.py PHOTOS --data        # starts this one beside the others, in turn
+    python bench/ray_overhead.py PHOTOS --data        # starts this one next to the others, in turn
     python bench/ray_data.py FOLDER ADDRESS WORKERS PRECISION SUMMARY
 
-The worker is the same, and so are the chunks; the answers come back in the order of the photos. They are only counted:
-neither rows nor a table are made, which flatters Ray Data a little. Leaves with 1 when a photo is missing or elsewhere.
+The worker is the same, and so are the chunks; results are in the order of the photos. They are only counted: no rows or
+table are written, which favours Ray Data a little. Exits with 1 if a photo is missing or out of order.
 """
 
 import json
@@ -25,7 +25,7 @@ from hangtag.pipelines.predict import load_models
 
 
 class Stage:
-    """A worker as a stage of Ray Data: batches of names in, batches of arrays out."""
+    """A worker as a Ray Data stage: batches of names in, batches of arrays out."""
 
     def __init__(self, plan: Any) -> None:  # noqa: ANN401 - a reference, which Ray Data may have looked up already
         self._worker = LabellingWorker(ray.get(plan) if isinstance(plan, ray.ObjectRef) else plan, 1)

@@ -1,9 +1,9 @@
-"""Kill workers and a node in the middle of a run on a Ray cluster, and compare its table with that of one process.
+"""Kill workers and a node during a run on a Ray cluster, and compare its table with that of one process.
 
     python bench/ray_kill.py PHOTOS [--count N] [--kills N] [--nodes N] [--seed S]
 
-Every kill is a SIGKILL to a worker drawn by chance; the last one ends a whole node. Leaves with 1 when a row is lost,
-twice there, another one, or elsewhere than in the table of one process.
+Every kill is a SIGKILL to a random worker; the last one kills a whole node. Exits with 1 if a row is lost, duplicated,
+different, or in another place than in the table of one process.
 """
 
 import argparse
@@ -55,7 +55,7 @@ def _kill_some(
     arguments: argparse.Namespace,
     times: tuple[float, float],
 ) -> None:
-    """Kill a worker again and again while the photos are labelled, and a node at last."""
+    """Kill workers while the photos are labelled, and finally a node."""
     started, usual = times
     dice = random.Random(arguments.seed)  # noqa: S311 - a moment needs no cryptography
     for number in range(1, arguments.kills + 1):

@@ -1,12 +1,12 @@
-"""Measure what Ray costs: the same photos on the same processors, labelled by one process and by a cluster, in turn.
+"""Measure the overhead of Ray: the same photos and processors, labelled by one process and by a cluster, in turn.
 
     python bench/ray_overhead.py PHOTOS [--count N] [--rounds N] [--precision P] [--nodes N] [--data]
 
 The cluster is a real one on this machine: a head without processors, and node processes with one processor each, as
-many as a single process may use threads. Both sides are `hangtag predict` as people start it, from the command to the
-complete Parquet file; medians of the rounds are compared. CPU seconds of the cluster are those of all its processes.
-`--data` also measures Ray Data in the place of hangtag's pool (`bench/ray_data.py`).
-Leaves with 1 when the two tables differ in a row or in their order.
+many as a single process may use threads. Both sides run `hangtag predict`, from the command to the complete Parquet
+file; medians of the rounds are compared. CPU seconds of the cluster are those of all its processes. `--data` also
+measures Ray Data instead of hangtag's pool (`bench/ray_data.py`). Exits with 1 if the two tables differ in a row or in
+their order.
 """
 
 import argparse
@@ -38,7 +38,7 @@ SOME_FAILED: Final = 3
 
 @dataclass(frozen=True)
 class Cost:
-    """What one run took: the whole command, its labelling alone, all processors, and those of the command alone."""
+    """The cost of one run: of the whole command, its labelling alone, all processors, and the command's own."""
 
     seconds: float
     labelling_s: float
@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def _list_ways(arguments: argparse.Namespace, address: str) -> dict[str, list[str]]:
-    """Return the commands that are measured, by their names."""
+    """Return the commands to measure, by name."""
     predict = [sys.executable, "-m", "hangtag.cli.main", "predict", "photos", "--restart"]
     predict += ["--precision", arguments.precision, "--summary", SUMMARY]
     ways = {
@@ -103,7 +103,7 @@ def _list_ways(arguments: argparse.Namespace, address: str) -> dict[str, list[st
 
 
 def measure(folder: Path, way: str, command: list[str], cluster: BenchCluster) -> Cost:
-    """Label the photos once; one process is not burdened with what an idle cluster takes beside it."""
+    """Label the photos once. The cost of an idle cluster is not charged to a single process."""
     before, started = cluster.spent_cpu_s(), time.perf_counter()
     process = start(command, folder)
     watcher = threading.Thread(target=_watch, args=(cluster, process))

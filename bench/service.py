@@ -1,4 +1,4 @@
-"""A service of its own for a benchmark."""
+"""A private service for a benchmark."""
 
 import os
 import subprocess
@@ -14,9 +14,9 @@ STOP_S = 60
 def open_service(
     folder: Path, *options: str, log: str = os.devnull, database: str | None = None
 ) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """Start `hangtag serve` with its data in a folder; yield its process and port once it answers, and stop it.
+    """Start `hangtag serve` with its data in a folder. Yield its process and port once it responds, and stop it.
 
-    `HANGTAG_*` of the environment do not count. With a `database`, the store is that one.
+    `HANGTAG_*` environment variables are ignored. With a `database`, the store is in that one.
     """
     command = [sys.executable, "-m", "hangtag.cli.main", "serve", "--port", "0", "--data-folder", str(folder)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HANGTAG_")}

@@ -1,10 +1,10 @@
-"""Measure the service: images a second under load beside `hangtag predict`, and the time of single photos.
+"""Measure the service: images per second under load next to `hangtag predict`, and the latency of single photos.
 
     python bench/serving.py PHOTOS [--seconds S] [--clients N] [--photos N] [--rate N] [--model NAME] [--precision P]
 
-The server is started here, on a free port of 127.0.0.1, once with batching and once without. The clients are
-processes of their own on the same processors, so that what they cost is part of the measurement. Everything is
-measured in one run, since only ratios within a run mean something on a machine that does other things too.
+The server is started here, on a free port of 127.0.0.1, once with batching and once without. The clients are separate
+processes on the same processors, so their cost is part of the measurement. Everything is measured in one run, since
+only ratios within a run are meaningful on a machine with other load.
 """
 
 import argparse
@@ -43,7 +43,7 @@ CLIENT_PROCESSES: Final = 2
 
 @dataclass
 class Answers:
-    """What some clients saw: seconds of each answered request, photos labelled, requests that failed."""
+    """What some clients saw: the seconds of each response, photos labelled, failed requests."""
 
     seconds: list[float] = field(default_factory=list)
     photos: int = 0
@@ -51,7 +51,7 @@ class Answers:
     elapsed: float = 0.0
 
     def add(self, other: "Answers") -> None:
-        """Count what other clients saw."""
+        """Add what other clients saw."""
         self.seconds += other.seconds
         self.photos += other.photos
         self.failed += other.failed
@@ -65,9 +65,9 @@ class Answers:
 
 @dataclass(frozen=True)
 class Load:
-    """What clients of one process send: bodies in turn, over so many connections, for so long.
+    """The load from the clients of one process: bodies in turn, the number of connections, and the duration.
 
-    With a `rate`, a request is sent every 1/rate seconds whether or not earlier ones are answered.
+    With a `rate`, a request is sent every 1/rate seconds whether or not earlier ones have been answered.
     """
 
     port: int
@@ -90,7 +90,7 @@ def build_body(photos: Sequence[bytes]) -> bytes:
 
 
 def send(load: Load) -> Answers:
-    """Send a load from this process and return what came back."""
+    """Send a load from this process and return the results."""
     total, lock, started = Answers(), threading.Lock(), time.perf_counter()
     turns = itertools.count()
 
@@ -133,7 +133,7 @@ def _send_one(connection: http.client.HTTPConnection, load: Load, body: bytes, a
 
 
 def measure_load(loads: Sequence[Load]) -> Answers:
-    """Send several loads from a process each."""
+    """Send several loads, each from its own process."""
     total = Answers()
     with ProcessPoolExecutor(len(loads), multiprocessing.get_context("spawn")) as pool:
         list(pool.map(time.sleep, [0.2] * len(loads)))  # so that starting the processes is not measured
@@ -144,7 +144,7 @@ def measure_load(loads: Sequence[Load]) -> Answers:
 
 @contextmanager
 def open_server(arguments: argparse.Namespace, *, batching: bool) -> Iterator[int]:
-    """Start the service and give its port; stop it in the end."""
+    """Start the service, yield its port, and stop it at the end."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "hangtag.cli.main", "serve", "--port", "0", "--data-folder", folder]
         command += ["--model", arguments.model, "--precision", arguments.precision]
@@ -161,7 +161,7 @@ def open_server(arguments: argparse.Namespace, *, batching: bool) -> Iterator[in
 
 
 def measure_predict(photos: Sequence[Path], arguments: argparse.Namespace) -> float:
-    """Return how many photos a second `hangtag predict` writes to a table, without its start."""
+    """Return how many photos per second `hangtag predict` writes to a table, without its start."""
     model = load_model(arguments.model, precision=arguments.precision)
     labeller = Labeller({"model": model}, threads=count_usable_cpus())
     with tempfile.TemporaryDirectory() as folder:

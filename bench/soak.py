@@ -1,11 +1,11 @@
-"""A service under twice the load that it sustains, with hostile files in between: times, refusals and memory.
+"""A service under twice its sustainable load, with hostile files in between: latencies, refusals and memory.
 
     python bench/soak.py [--minutes 10] [--plot FILE]
 
-First it measures how many requests a second the service answers when eight clients send as fast as they can. Then
-requests come at twice that rate, whether or not earlier ones are answered; one in twenty brings hostile files. A client
-waits after a 503 as long as `Retry-After` says. Prints a line for each slice of time, draws a
-plot, and leaves with 1 if a request was answered by a 500, a refusal said no time, or a connection broke.
+First it measures how many requests per second the service answers when eight clients send as fast as they can. Then
+requests come at twice that rate, whether or not earlier ones are answered; one in twenty has hostile files. After a
+503, a client waits as long as `Retry-After` says. Prints a line for each time slice, draws a plot, and exits with 1 if
+a request got a 500, a refusal gave no time, or a connection broke.
 """
 
 import argparse
@@ -37,7 +37,7 @@ WARM_S: Final = 8.0
 
 @dataclass
 class Slice:
-    """What came back in a slice of time: seconds of each answer, statuses, refusals without a time, memory in MB."""
+    """A time slice: seconds of each response, statuses, refusals without a time, memory in MB."""
 
     seconds: list[float] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
@@ -51,7 +51,7 @@ class Slice:
 
 
 class Load:
-    """Sends requests at a rate, or as fast as they are answered, over so many connections."""
+    """Sends requests at a rate, or as fast as they are answered, over several connections."""
 
     def __init__(self, port: int, bodies: tuple[list[bytes], list[bytes]], rate: float | None) -> None:
         self._port = port
@@ -62,7 +62,7 @@ class Load:
         self._started = time.monotonic()
 
     def run(self, seconds: float, slices: list[Slice], connections: int) -> None:
-        """Send until the time is up; each answer is counted in its slice."""
+        """Send until the time is up. Each response is counted in its slice."""
         until = self._started + seconds
 
         def work() -> None:
@@ -82,7 +82,7 @@ class Load:
             thread.join()
 
     def _send(self, connection: http.client.HTTPConnection, turn: int, into: Slice) -> float:
-        """Send a request; return for how long its client is told to wait."""
+        """Send a request. Return how long its client has to wait."""
         is_hostile = bool(self._hostile) and turn % HOSTILE_ONE_IN == 0
         bodies = self._hostile if is_hostile else self._honest
         sent, status, wait_s, says_when = time.monotonic(), 0, 0.0, True
@@ -124,7 +124,7 @@ def make_bodies() -> tuple[list[bytes], list[bytes]]:
 
 
 def watch_memory(pid: int, slices: list[Slice], seconds: float) -> None:
-    """Note the memory of a process at the end of each slice."""
+    """Record the memory of a process at the end of each slice."""
     started = time.monotonic()
     for number, each in enumerate(slices, start=1):
         time.sleep(max(0.0, started + number * seconds / len(slices) - time.monotonic()))
@@ -154,7 +154,7 @@ def draw(slices: list[Slice], seconds: float, path: Path) -> None:
 
 
 def main() -> int:
-    """Measure the load that is sustained, send twice as much, and print a table."""
+    """Measure the sustainable load, send twice as much, and print a table."""
     parser = argparse.ArgumentParser(description="Soak the service.")
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--plot", type=Path)

@@ -1,10 +1,10 @@
-"""How quick lists, counts, filters and decisions are in a large batch.
+"""Measure how fast lists, counts, filters and decisions are in a large batch.
 
     python bench/store.py [--products 100000] [--url URL]
 
-The products are made up, with the classes of the shipped model. Without a URL the database is SQLite in a folder of its
-own. Each figure is the median of several calls, after the first one, which is shown beside it: it reads the batch into
-memory. On a busy machine, the CPU time of this process tells more than the clock.
+The products are generated, with the classes of the shipped model. Without a URL the database is SQLite in a temporary
+folder. Each figure is the median of several calls after the first one, which is shown separately because it reads the
+batch into memory. On a busy machine, this process's CPU time is more telling than the clock.
 """
 
 import argparse
@@ -34,14 +34,14 @@ from hangtag.store.tables import BatchRow, PhotoRow, PredictionRow, ProductRow
 
 PHOTOS_A_PRODUCT: Final = 2
 KINDS: Final = 500
-"""So many different answers are made up; products share them."""
+"""How many different predictions are generated; products share them."""
 
 PART: Final = 2000
 CALLS: Final = 15
 
 
 def make_answers(labeller: Labeller) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Return made-up answers: what is stored of a photo, and what is stored of a product of such photos."""
+    """Return generated predictions: the stored form for a photo, and for a product of such photos."""
     dice = np.random.default_rng(7)
     width = sum(len(head.classes) for head in labeller.card.heads)
     answers: list[Any] = [
@@ -117,7 +117,7 @@ def make_photo(batch: int, product: int, position: int, view: int) -> dict[str, 
 
 
 def measure(name: str, call: Callable[[], object]) -> None:
-    """Print how long a call takes: first, median and slowest of those after it, and the CPU time of this process."""
+    """Print how long a call takes: first, median and slowest of the others, and this process's CPU time."""
     started = time.perf_counter()
     call()
     first = time.perf_counter() - started

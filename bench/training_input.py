@@ -2,8 +2,8 @@
 
     python bench/training_input.py [--steps 40]
 
-Both loops take steps of the default recipe in turn: one gathers and varies photos from a memory-mapped cache as
-`hangtag train` does, the other is handed one batch that is ready. The ratio is of the medians.
+Both loops take steps of the default recipe in turn: one reads and augments photos from a memory-mapped cache as
+`hangtag train` does, the other reuses one ready batch. The ratio is of the medians.
 """
 
 import argparse
@@ -34,7 +34,7 @@ CLASSES = {
 
 
 def build_samples(folder: Path, height: int, width: int) -> Samples:
-    """Write random pixels to a file and map it, as the training's pixel cache is."""
+    """Write random pixels to a file and map it, like the pixel cache of a training."""
     random = np.random.default_rng(0)
     path = folder / "pixels.npy"
     np.save(path, random.integers(0, 256, (PHOTOS, height, width, 3), dtype=np.uint8))

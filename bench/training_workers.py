@@ -1,9 +1,9 @@
-"""Training with one process on each processor against one process with several threads: quiet, and beside a load.
+"""Training with one process per processor against one process with several threads: idle, and under load.
 
     python bench/training_workers.py CATALOGUE [--photos 600] [--rounds 3] [--recipe default]
 
-Each way is `hangtag train` as people start it, from random weights, in turn with the others. Its figures are the
-images/s of the second epoch, and of the third beside one busy process on each processor: medians of the rounds.
+Each variant is a `hangtag train` command, from random weights, in turn with the others. Its figures are the images/s of
+the second epoch, and of the third next to one busy process per processor: medians of the rounds.
 """
 
 import argparse
@@ -29,7 +29,9 @@ EPOCHS: Final = 3
 def main() -> None:
     """Measure all ways and print a table."""
     arguments = _parse()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the training in its own session ends, too
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(1)
+    )  # so that the training, in its own session, ends too
     processors = count_usable_cpus()
     threads = ["--threads", str(processors)]
     ways: dict[str, tuple[list[str], dict[str, str]]] = {
@@ -51,7 +53,7 @@ def main() -> None:
 def measure(
     arguments: argparse.Namespace, options: list[str], environment: Mapping[str, str]
 ) -> tuple[float, float]:
-    """Return the images/s of a new training, quiet and beside the load."""
+    """Return the images/s of a new training, idle and under load."""
     with tempfile.TemporaryDirectory(prefix="hangtag-bench-") as folder:
         run = Path(folder) / "run"
         command = [sys.executable, "-m", "hangtag.cli.main", "train", arguments.recipe, "--weights", "none"]
@@ -73,7 +75,7 @@ def measure(
 
 @contextmanager
 def busy_processes(count: int) -> Iterator[None]:
-    """Keep so many processors busy meanwhile."""
+    """Keep this many processors busy during the block."""
     loads = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
     try:
         yield

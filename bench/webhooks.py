@@ -1,11 +1,11 @@
-"""Whether a shop's system hears of everything although the service is killed again and again.
+"""Whether a shop's system hears of everything although the service is killed repeatedly.
 
     python bench/webhooks.py [--kills 10]
 
-People set genders while the service is killed (SIGKILL) at moments chosen by chance, and started again. The receiver
-holds every message for a moment, so that kills meet messages that are on their way, and refuses one in four. In the
-end it must have heard the last version of every product, each message signed, and the same message under the same id.
-Leaves with 1 otherwise. It uses the tests' tiny model.
+People set genders while the service is killed (SIGKILL) at random moments, and started again. The receiver holds every
+message for a moment, so that kills hit messages in transit, and refuses one in four. In the end it must have received
+the last version of every product, each message signed, and repeats under the same id. Exits with 1 otherwise. It uses
+the tests' tiny model.
 """
 
 import argparse
@@ -37,11 +37,11 @@ API: Final = "/api/v1"
 GENDERS: Final = ("Men", "Women")
 PRODUCTS: Final = 12
 PATIENCE_S: Final = 120
-"""A message that was on its way when the service was killed is in hand for 45 seconds."""
+"""A message in transit when the service was killed is leased for 45 seconds."""
 
 
 class Shop:
-    """A shop's system, which keeps what it hears."""
+    """A shop's system, which stores what it hears."""
 
     def __init__(self, dice: random.Random) -> None:
         self.secret = ""
@@ -59,7 +59,7 @@ class Shop:
                 with turn:
                     is_taken = shop.take(dict(self.headers), body, is_refused=dice.random() < 0.25)  # noqa: PLR2004
                 time.sleep(0.2)
-                with suppress(OSError):  # the service may be gone meanwhile
+                with suppress(OSError):  # the service may have been killed
                     self.send_response(204 if is_taken else 503)
                     self.send_header("Content-Length", "0")
                     self.end_headers()
@@ -71,7 +71,7 @@ class Shop:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def take(self, headers: dict[str, str], body: bytes, *, is_refused: bool) -> bool:
-        """Check a message, and learn from it unless it is refused."""
+        """Check a message, and store it unless it is refused."""
         try:
             id_ = verify_webhook(self.secret, headers, body)
         except HangtagError as error:
@@ -129,7 +129,7 @@ def make_batch(service: httpx.Client, shop: Shop) -> str:
 
 
 def work(service: httpx.Client, batch: str, until: float, dice: random.Random) -> int:
-    """Set genders for a while; return how many decisions were acknowledged."""
+    """Set genders for a while. Return how many decisions were acknowledged."""
     path = f"/batches/{batch}"
     ids = [product["id"] for product in service.get(f"{path}/products").json()["items"]]
     done = 0
@@ -141,7 +141,7 @@ def work(service: httpx.Client, batch: str, until: float, dice: random.Random) -
 
 
 def main() -> None:
-    """Kill, and say what was heard."""
+    """Kill, and print what was heard."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

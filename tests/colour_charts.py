@@ -1,10 +1,10 @@
-"""Charts of colours in files that say in every way what their numbers mean, and what Chromium shows for each.
+"""Colour charts in files with every kind of colour declaration, and how Chromium shows each.
 
     python tests/colour_charts.py [--write]
 
-Prints for each file the patch that its colours change most. Over all 216 patches, it prints the largest and the mean
-difference between Chromium's colours and hangtag's, in levels of 0 to 255. With `--write`, Chromium's colours are kept
-in `tests/contracts/chromium_colours.json`.
+Prints for each file the patch whose colour changes most. Over all 216 patches, it prints the largest and the mean
+difference between Chromium's colours and hangtag's, in levels of 0 to 255. With `--write`, Chromium's colours are saved
+to `tests/contracts/chromium_colours.json`.
 """
 
 import base64
@@ -43,7 +43,7 @@ PAL_D50 = (0.3457, 0.3585, 0.64, 0.33, 0.29, 0.60, 0.15, 0.06)
 
 
 def chart(mode="RGB"):
-    """Return a picture of 216 patches that hold colours from everywhere."""
+    """Return a picture of 216 patches with colours from the whole range."""
     grid = np.array(list(product(STEPS, repeat=3)), np.uint8).reshape(ROWS, COLUMNS, 3)
     image = Image.fromarray(grid.repeat(PATCH, 0).repeat(PATCH, 1))
     if mode == "CMYK":
@@ -82,9 +82,9 @@ def profile_chunk(profile):
 
 
 def with_chunks(*chunks, mode="RGB", image=None):
-    """Return a PNG of the chart with chunks behind its header."""
+    """Return a PNG of the chart with additional chunks after its header."""
     data = encode(chart(mode) if image is None else image)
-    place = 33  # behind the mark and the header
+    place = 33  # after the signature and the header
     return data[:place] + b"".join(chunks) + data[place:]
 
 
@@ -101,7 +101,7 @@ def transparent():
 
 
 def nclx(data, primary, transfer):
-    """Return an AVIF whose box of colours says something else."""
+    """Return an AVIF whose colour box declares something else."""
     place = data.index(b"nclx") + 4
     return data[:place] + struct.pack(">HH", primary, transfer) + data[place + 4 :]
 
@@ -198,9 +198,9 @@ const charts = %s, rows = %d, columns = %d, patch = %d, found = {};
 
 
 def show_in_chromium(charts):
-    """Return the colours of the patches of each file as Chromium shows them, (216, 3); None for what it does not show.
+    """Return the colours of the patches of each file as Chromium shows them, (216, 3); None for files it does not show.
 
-    The page sends them back: a browser that only prints its page does not wait for pictures.
+    The page sends them back: a browser that only prints its page does not wait for images.
     """
     urls = {name: f"data:;base64,{base64.b64encode(data).decode()}" for name, data in charts.items()}
     page = (PAGE % (json.dumps(urls), ROWS, COLUMNS, PATCH)).encode()
@@ -252,7 +252,7 @@ def show_in_hangtag(data):
 
 
 def read_kept():
-    """Return the colours that Chromium showed when they were kept, as `show_in_chromium` returns them."""
+    """Return Chromium's stored colours, in the form of `show_in_chromium`."""
     kept = json.loads(KEPT.read_text("utf-8"))
     return {
         name: np.frombuffer(bytes.fromhex(colours), np.uint8).reshape(-1, 3) for name, colours in kept.items()

@@ -1,4 +1,4 @@
-"""The catalogues that tests are given: a tiny drawn one, and the real one where it can be found."""
+"""Fixtures: a tiny drawn catalogue, the real one if it is available, and common helpers."""
 
 import csv
 import os
@@ -18,8 +18,8 @@ from scheduling import (  # noqa: F401 - hooks of pytest
 )
 from tiny_catalogue import HEADER, build_tiny_catalogue, draw_product
 
-os.environ["HANGTAG_BENCH"] = "none"  # what was measured on this machine must not choose for the tests
-if "PYTEST_XDIST_WORKER" in os.environ:  # each processor has a test process of its own
+os.environ["HANGTAG_BENCH"] = "none"  # this machine's measurements must not affect the tests
+if "PYTEST_XDIST_WORKER" in os.environ:  # each processor has its own test process
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 REAL_NAME = "Clothing_Dataset_small"
@@ -27,9 +27,9 @@ REAL_NAME = "Clothing_Dataset_small"
 
 @pytest.fixture
 def tiny_catalogue(tmp_path):
-    """A catalogue of 60 drawn products in 5 classes of 12, three of which have something wrong.
+    """A catalogue of 60 drawn products in 5 classes of 12, three of which have a defect.
 
-    Product 1001 has the very photo of 1000, 1012 has a comma too many in its name, 1024 has no photo.
+    Product 1001 has the same photo as 1000, 1012 has a surplus comma in its name, 1024 has no photo.
     """
     return build_tiny_catalogue(tmp_path / "tiny")
 
@@ -78,9 +78,9 @@ def read_csv():
 
 @pytest.fixture
 def call(capsys):
-    """Call the command line in this process and return its exit status, output and errors.
+    """Run the command line in this process and return its exit status, output and errors.
 
-    That saves the seconds in which a process of its own would import torch.
+    That saves the seconds in which a separate process would import torch.
     """
 
     def call(*arguments):
@@ -93,7 +93,7 @@ def call(capsys):
 
 @pytest.fixture
 def synced(monkeypatch):
-    """Return a list that gets the names of the files and folders that the disk is waited for to have, in order."""
+    """Return a list that collects the names of the files and folders that are synced to disk, in order."""
     names, fsync = [], os.fsync
 
     def record(number):
@@ -106,7 +106,7 @@ def synced(monkeypatch):
 
 @pytest.fixture
 def interruptible():
-    """Be interrupted by Ctrl-C, oneself and one's children, also where a shell's background ignores it."""
+    """Make this process and its children interruptible by Ctrl-C, even if started in a shell's background."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -114,10 +114,10 @@ def interruptible():
 
 @pytest.fixture(scope="session")
 def real_catalogue(tmp_path_factory):
-    """The folder of the real catalogue, unzipped if need be.
+    """The folder of the real catalogue, unzipped if necessary.
 
-    HANGTAG_DATA names the folder, the zip, or a folder that holds either; without it a folder `data` in the
-    checkout, or in a folder next to it, is looked into.
+    HANGTAG_DATA names the folder, the zip, or a folder with either. By default, a folder `data` in the checkout, or in
+    a folder next to it, is searched.
     """
     root = Path(__file__).parents[1]
     named = os.environ.get("HANGTAG_DATA")

@@ -1,9 +1,9 @@
-"""Jobs that end, as if by a kill, before or after any of their operations on files, and go on until they are finished.
+"""Jobs that end, as if killed, before or after any of their file operations, and are resumed until they finish.
 
     python tests/crashing_jobs.py SEED JOBS
 
-Every run is a process of its own, so that nothing is cleaned up when it ends. Leaves with 1 when a row is lost or twice
-in a finished table; prints how many runs ended early.
+Every run is a separate process, so nothing is cleaned up when it ends. Exits with 1 if a row is lost or duplicated in a
+finished table; prints how many runs ended early.
 """
 
 import csv
@@ -81,7 +81,7 @@ def label(plan, photos, dice):
 
 
 def run(plan, photos, seed, crash_at):
-    """Run a job in a process of its own, and say whether it came to its end."""
+    """Run a job in a separate process. Return whether it finished."""
     process = os.fork()
     if not process:
         dice = random.Random(seed)
@@ -112,7 +112,7 @@ def read(path):
 
 
 def main(seed, jobs):
-    pa.array([""])  # what pyarrow imports with its first array is imported once, and not by every run
+    pa.array([""])  # import what pyarrow needs for its first array once, not in every run
     dice = random.Random(seed)
     crashes = 0
     for number in range(jobs):

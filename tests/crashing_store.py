@@ -1,9 +1,9 @@
-"""A store whose process ends, as if by a kill, before or after any of its operations on files and the database.
+"""A store whose process ends, as if killed, before or after any of its file and database operations.
 
     python tests/crashing_store.py SEED ROUNDS
 
-What was acknowledged before the end is written down by the parent; every round then checks that all of it is there, and
-nothing twice. Leaves with 1 and says what is lost; prints how many rounds ended early.
+The parent records what was acknowledged before the end. Every round then checks that all of it is there, and nothing
+twice. Exits with 1 and prints what is lost; also prints how many rounds ended early.
 """
 
 import json
@@ -56,7 +56,7 @@ class Crash:
 
 
 class Diary:
-    """What was acknowledged, written down by the process that the service answered."""
+    """A record of what was acknowledged, written by the process that the service answered."""
 
     def __init__(self, path):
         self.path = path
@@ -71,7 +71,7 @@ class Diary:
 
 
 def work(shop: Shop, diary: Diary, dice: random.Random):
-    """Do what people do: upload, decide, undo, export. Each answer is noted once it is there."""
+    """Do what people do: upload, decide, undo, export. Each acknowledgement is recorded."""
     known = diary.read()
     batches = [entry["batch"] for entry in known if entry["kind"] == "batch"]
     for turn in range(ROUNDS_OF_WORK):
@@ -106,7 +106,7 @@ def work(shop: Shop, diary: Diary, dice: random.Random):
 
 
 def find_fault(shop: Shop, entries):
-    """Say what is lost or twice of all that was acknowledged; None if nothing is."""
+    """Return what is lost or duplicated of all that was acknowledged; None if nothing is."""
     shop.label()
     shown = {entry["batch"]: shop.list(entry["batch"]) for entry in entries}
     photos = {
@@ -129,7 +129,7 @@ def find_fault(shop: Shop, entries):
 
 
 def find_lost_decision(shown, entries):
-    """Say which of the last decisions on each photo's product is lost."""
+    """Return which of the last decisions on each photo's product is lost."""
     said = {(entry["batch"], entry["photo"]): entry for entry in entries if entry["kind"] == "said"}
     for (batch, name), entry in said.items():
         owner = next(
@@ -142,7 +142,7 @@ def find_lost_decision(shown, entries):
 
 
 def run(folder, url, seed, crash_at):
-    """Work in a process of its own, and say whether it came to its end."""
+    """Work in a separate process. Return whether it finished."""
     process = os.fork()
     if not process:
         dice = random.Random(seed)

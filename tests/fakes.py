@@ -1,4 +1,4 @@
-"""Stand-ins for what a test does not want to build: a model that answers by the photo's mean colour, a key pressed."""
+"""Fakes: a model that predicts by the photo's mean colour, and a pressed key."""
 
 import io
 import os
@@ -43,15 +43,15 @@ def build_card(name="fake", heads=None, **changes):
 
 
 def build_path_card(paths, levels=CATEGORY_COLUMNS, **heads):
-    """Build the card of a fake model that answers the levels of these category paths, and further heads."""
+    """Build the card of a fake model with heads for the levels of these category paths, and further heads."""
     taxonomy = Taxonomy.from_paths(levels, paths)
     return build_card(heads={level: taxonomy.labels(level) for level in levels} | heads, taxonomy=taxonomy)
 
 
 def predictions_of(card, probabilities, chosen=None, quality=None, **changes):
-    """Build the predictions of photos whose labels have these probabilities, (n, classes) by column.
+    """Build predictions with these probabilities, (n, classes) by column.
 
-    The chosen class is the most probable one unless `chosen` says otherwise. Thresholds count as in a real model.
+    The chosen class is the most probable one unless `chosen` says otherwise. Thresholds apply as in a real model.
     """
     rows = {column: np.asarray(values, np.float32) for column, values in probabilities.items()}
     indices = {column: np.asarray(values) for column, values in (chosen or {}).items()}
@@ -80,23 +80,23 @@ def answer(model, pixels):
 
 @dataclass
 class FakeModel:
-    """Every head answers its class 0 to a red photo, 1 to a green one and 2 to a blue one.
+    """Every head predicts its class 0 for a red photo, 1 for a green one and 2 for a blue one.
 
-    `batches` records how many photos came at a time.
+    `batches` records the batch sizes.
     """
 
     card: Card = field(default_factory=build_card)
     batches: list = field(default_factory=list)
 
     def run(self, pixels):
-        """Answer a batch: the share of a colour in the photo is its class's probability."""
+        """Predict a batch: the share of a colour in the photo is its class's probability."""
         self.batches.append(len(pixels))
         colour = pixels.sum(axis=(1, 2), dtype=np.float64) + 1
         logits = np.log(colour / colour.sum(axis=1, keepdims=True)).astype(np.float32)
         return dict.fromkeys(self.card.columns, logits)
 
     def iter_run(self, batches):
-        """Answer batch by batch, two batches behind, as a pipelined engine does."""
+        """Predict batch by batch, two batches behind, like a pipelined engine."""
         waiting = []
         for pixels in batches:
             waiting.append(pixels)
@@ -107,7 +107,7 @@ class FakeModel:
 
 
 def paint(colour, size=(30, 40)):
-    """Return a photo that is all of one colour, named or as RGB."""
+    """Return a photo of a single colour, named or as RGB."""
     return Image.new("RGB", size, COLOURS.get(colour, colour))
 
 

@@ -1,4 +1,4 @@
-"""A store in which something fails in the middle of what people do, and what was acknowledged before that.
+"""A store in which something fails during people's actions, and a record of what was acknowledged before.
 
 `bench/faults.py` injects these faults many times; the tests of the store a few times.
 """
@@ -35,7 +35,7 @@ FILE_OPERATIONS: Final = ("replace", "unlink", "mkdir", "write_bytes")
 
 @dataclass
 class World:
-    """A store, what was acknowledged, and the dice."""
+    """A store, what was acknowledged, and a random generator."""
 
     folder: Path
     dice: random.Random
@@ -49,7 +49,7 @@ class World:
 
     @contextmanager
     def shop(self) -> Iterator[Any]:
-        """Give the store, opened anew."""
+        """Yield the reopened store."""
         shop = self.open_shop(self.folder, self.url)
         try:
             yield shop
@@ -66,7 +66,7 @@ def upload(shop: Any, diary: Diary, dice: random.Random) -> None:
 
 
 def label(shop: Any, diary: Diary, dice: random.Random) -> None:
-    """Label what waits, which `prepare` has added."""
+    """Label what `prepare` has added."""
     del diary, dice
     shop.label()
 
@@ -89,7 +89,7 @@ def export(shop: Any, diary: Diary, dice: random.Random) -> None:
 
 
 def delete(shop: Any, diary: Diary, dice: random.Random) -> None:
-    """Delete a batch that was made for it and shares no photo."""
+    """Delete a batch that was made for this and shares no photo."""
     del dice
     for batch in shop.batches.page(archived=False, text="gone", page=(0, 1))[0]:
         shop.batches.delete(batch["id"])
@@ -97,12 +97,12 @@ def delete(shop: Any, diary: Diary, dice: random.Random) -> None:
 
 
 def throw(seed: int) -> random.Random:
-    """Return dice that fall in the same way every time."""
+    """Return a random generator that always gives the same numbers."""
     return random.Random(seed)
 
 
 def find_batch(shop: Any, diary: Diary, most: int | None = None) -> str:
-    """Return the batch that is worked on. When it has `most` uploads, another one is made."""
+    """Return the batch to work on. When it has `most` uploads, a new one is made."""
     entries = diary.read()
     made = [str(entry["batch"]) for entry in entries if entry["kind"] == "batch"]
     uploads = [entry for entry in entries if entry["kind"] == "photos" and entry["batch"] in made[-1:]]
@@ -116,7 +116,7 @@ def find_batch(shop: Any, diary: Diary, most: int | None = None) -> str:
 def prepare(world: World, action: Callable[..., None]) -> None:
     """Give an action something to do, without a fault."""
     with world.shop() as shop:
-        upload(shop, world.diary, world.dice)  # so that there is always a product to decide about
+        upload(shop, world.diary, world.dice)  # so that there is always a product to decide on
         if action is not label:
             shop.label()
         if action is delete and not shop.batches.page(archived=False, text="gone", page=(0, 1))[1]:
@@ -125,7 +125,7 @@ def prepare(world: World, action: Callable[..., None]) -> None:
 
 
 def check(world: World) -> str | None:
-    """Say what is lost of all that was acknowledged; None if nothing is."""
+    """Return what is lost of all that was acknowledged; None if nothing is."""
     entries = world.diary.read()
     with world.shop() as shop:
         shop.store.folder.clear_incoming()
@@ -138,7 +138,7 @@ def check(world: World) -> str | None:
 
 
 def iter_acknowledged(entries: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield what was acknowledged. A decision counts no more if another one on the photo was made without an answer."""
+    """Yield what was acknowledged. A decision does not count if the photo got a later one without an answer."""
     open_ = {}
     for entry in entries:
         if entry["kind"] == "saying":
@@ -152,14 +152,14 @@ def iter_acknowledged(entries: list[dict[str, Any]]) -> Iterator[dict[str, Any]]
 
 
 def end_leases(shop: Any) -> None:
-    """Let the time pass after which another service may go on with what a dead one held."""
+    """Advance the clock past the leases, so that another service may continue the work of a dead one."""
     if shop.store.engine.dialect.name == "postgresql":
         with shop.store.engine.begin() as connection:
             connection.exec_driver_sql("UPDATE claims SET expires = now() - interval '1 minute'")
 
 
 class Fault:
-    """Does something at the n-th operation of an action on files or the database, once."""
+    """Does something once, at the n-th file or database operation of an action."""
 
     def __init__(self, at: int, strike: Callable[[bool], None]) -> None:
         self._left = at
@@ -198,7 +198,7 @@ class Fault:
 
 
 def kill(world: World, action: Callable[..., None]) -> bool:
-    """Act in a process that ends at an operation; return whether it did."""
+    """Act in a process that ends at an operation. Return whether it did."""
     process = os.fork()
     if not process:
         with suppress(BaseException), world.shop() as shop:
@@ -209,7 +209,7 @@ def kill(world: World, action: Callable[..., None]) -> bool:
             action(shop, world.diary, world.dice)
             os._exit(0)
         os._exit(1)
-    world.dice.random()  # the child threw dice of its own
+    world.dice.random()  # the child used its own random numbers
     status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
     if status not in {0, KILLED}:
         raise RuntimeError(f"a process left with {status}")
@@ -219,7 +219,7 @@ def kill(world: World, action: Callable[..., None]) -> bool:
 def fail(
     world: World, action: Callable[..., None], fault: Fault, end: Callable[[], None] = lambda: None
 ) -> bool:
-    """Act while a fault strikes, end it, and act again, which has to work; return whether it struck."""
+    """Act while a fault strikes, end it, and act again, which has to work. Return whether it struck."""
     with world.shop() as shop:
         with fault.armed(shop.store.engine):
             try:
@@ -235,7 +235,7 @@ def fail(
 
 
 def fill_disk(world: World, action: Callable[..., None]) -> bool:
-    """Let a file or the database find no room."""
+    """Make the disk full for a file or the database."""
 
     def strike(in_database: bool) -> None:  # noqa: FBT001 - called by `Fault` alone
         if in_database:
@@ -248,7 +248,7 @@ def fill_disk(world: World, action: Callable[..., None]) -> bool:
 
 
 def lock_database(world: World, action: Callable[..., None]) -> bool:
-    """Let another program hold the database during an action."""
+    """Let another program lock the database during an action."""
     with (
         closing(sqlite3.connect(world.folder / "test.db", isolation_level=None)) as other,
         world.shop() as shop,
@@ -271,7 +271,7 @@ def lock_database(world: World, action: Callable[..., None]) -> bool:
 
 
 def remove_database(world: World, action: Callable[..., None]) -> bool:
-    """Take the file of the database away in the middle of an action, and put it back."""
+    """Remove the database file during an action, and put it back."""
     path, away = world.folder / "test.db", world.folder / "away.db"
 
     def end() -> None:
@@ -287,7 +287,7 @@ def remove_database(world: World, action: Callable[..., None]) -> bool:
 
 
 def jump_clock(world: World, action: Callable[..., None]) -> bool:
-    """Let the clock be years off during an action."""
+    """Set the clock years off during an action."""
     days = world.dice.choice((-4000, -1, 1, 4000))
     true_now = stores.now
     known = [

@@ -1,8 +1,8 @@
-"""A service whose disk becomes full: what it refuses, what it keeps, and how room is made again.
+"""A service on a full disk: what it refuses, what it keeps, and how space is freed.
 
     python tests/full_disk.py FOLDER MODELS
 
-FOLDER is a small file system of its own. Leaves with an error where something is not as it must be.
+FOLDER is a small file system of its own. Exits with an error if anything is wrong.
 """
 
 import os
@@ -38,7 +38,7 @@ def wait(client, batch):
 
 
 def fill(folder):
-    """Leave no room at all."""
+    """Fill the disk completely."""
     with (folder / "filler").open("wb", buffering=0) as file:
         for size in (1 << 20, 4096, 1):
             try:

@@ -2,9 +2,8 @@
 
     python tests/hostile_corpus.py [FOLDER] [--json]
 
-Prints a table by kind: how many files, what became of them, the highest peak memory of a process and the most processor
-seconds; with `--json`, a line for each file. Each large file is decoded in a process of its own, small ones
-15 at a time.
+Prints a table by kind: the number of files, their outcomes, the highest peak memory of a process and the most processor
+seconds; with `--json`, a line for each file. Each large file is decoded in a separate process, small ones 15 at a time.
 """
 
 import json
@@ -47,7 +46,7 @@ Made = Iterator[tuple[str, Callable[[], bytes]]]
 
 @dataclass
 class Outcome:
-    """What became of a file: `ok` or a reason, the highest peak of a process in MB, processor seconds of all."""
+    """The outcome for a file: `ok` or a reason, the highest peak of a process in MB, processor seconds of all."""
 
     kind: str
     name: str
@@ -148,7 +147,7 @@ ENCODINGS = {
 
 
 def iter_damaged() -> Made:
-    """Cut files off at many places, and turn bits over."""
+    """Truncate files at many places, and flip bits."""
     dice = random.Random(7)
     for name, (format_, options) in ENCODINGS.items():
         data = encode(photo(), format_, **options)
@@ -170,7 +169,7 @@ def iter_damaged() -> Made:
 
 
 def iter_odd() -> Made:
-    """Photos that are whole: every one has to be decoded."""
+    """Photos that are complete. Every one has to be decoded."""
     for name, (format_, options) in ENCODINGS.items():
         yield f"{name}", lambda format_=format_, options=options: encode(photo(), format_, **options)
     for turn in range(10):
@@ -213,7 +212,7 @@ KINDS: dict[str, Callable[[], Made]] = {
 
 
 def apart_from_here(work):
-    """Do some work in a process of its own; return what it says, its peak in MB and the processor seconds of all."""
+    """Work in a separate process. Return its message, its peak in MB and the processor seconds of all."""
     reader, writer = os.pipe()
     child = os.fork()
     if not child:
@@ -237,7 +236,7 @@ def apart_from_here(work):
 
 
 def make(folder: Path) -> list[tuple[str, str]]:
-    """Write the corpus; return the kind and name of each file."""
+    """Write the corpus. Return the kind and name of each file."""
     made = []
     for kind, iter_files in KINDS.items():
         (folder / kind).mkdir(parents=True, exist_ok=True)
@@ -261,14 +260,14 @@ def measure(folder: Path) -> Iterator[Outcome]:
     for kind, names in iter_groups(made):
         paths = [folder / kind / name for name in names]
         results, peak, seconds = apart_from_here(lambda paths=paths: [decode(path) for path in paths])
-        if isinstance(results, str):  # what became of the process
+        if isinstance(results, str):  # what happened to the process
             results = [results] * len(names)
         for name, result in zip(names, results, strict=True):
             yield Outcome(kind, name, result, round(peak, 1), round(seconds / len(names), 2))
 
 
 def iter_groups(made: list[tuple[str, str]]) -> Iterator[tuple[str, list[str]]]:
-    """Yield which files share a process: small ones, whose kind is in `SMALL`. Their peak is that of all of them."""
+    """Yield which files share a process: small ones, whose kind is in `SMALL`. Their peak is a common one."""
     for kind, files in groupby(made, key=itemgetter(0)):
         names = [name for _, name in files]
         together = SMALL_TOGETHER if kind in SMALL else 1

@@ -1,4 +1,4 @@
-"""Files that cost far more than they weigh, made byte by byte: what encoders do not write."""
+"""Files that cost far more than their size suggests, made byte by byte, as no encoder writes them."""
 
 import io
 import lzma
@@ -47,7 +47,7 @@ def png_chunk(kind, body):
 
 
 def png(size, *, colour=2, depth=8, extra=b"", rows=None):
-    """Return a black PNG of a colour type and depth whose pixels take next to nothing."""
+    """Return a black PNG of a colour type and depth whose pixels take almost no bytes."""
     width, height = size
     channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
     row = bytes((width * channels * depth + 7) // 8 + 1)
@@ -83,7 +83,7 @@ def webp_of_one_colour(size):
 
 
 def animated(format_, frames, size=(16, 16)):
-    """Return an animation of so many pictures, of which no two are the same."""
+    """Return an animation of this many frames, no two of them the same."""
     pictures = [Image.new("RGB", size, (number % 256, number // 256, 0)) for number in range(frames)]
     return encode(pictures[0], format_, save_all=True, append_images=pictures[1:], lossless=True)
 

@@ -1,4 +1,4 @@
-"""ICC profiles, built from figures that everyone may know: none is taken from anybody."""
+"""ICC profiles built from public figures; none is copied from anybody."""
 
 import struct
 from itertools import product
@@ -14,7 +14,7 @@ def fixed(values):
 
 
 def build_profile(columns, gamma, space=b"RGB "):
-    """Return an ICC profile: the XYZ of its primaries under D50, or of none for grey, and one gamma."""
+    """Return an ICC profile: the XYZ of its primaries under D50, or none for grey, and one gamma."""
     curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256)) + b"\0\0"
     tags = {
         bytes([letter]) + b"XYZ": b"XYZ \0\0\0\0" + fixed(column)
@@ -25,7 +25,7 @@ def build_profile(columns, gamma, space=b"RGB "):
 
 
 def build_cmyk_profile():
-    """Return the profile of a press whose inks are dull: a table of 5 steps for each of four inks."""
+    """Return the profile of a press with dull inks: a table of 5 steps for each of four inks."""
     rgb = np.array([[0.05, 0.55, 0.85], [0.80, 0.10, 0.45], [0.95, 0.88, 0.10], [0.12, 0.12, 0.12]])
     nodes = []
     for amounts in product(np.linspace(0, 1, _GRID), repeat=4):

@@ -1,4 +1,4 @@
-"""Rows of tables of labels as `hangtag predict` writes them."""
+"""Rows of tables of labels in the format of `hangtag predict`."""
 
 CATEGORY = ("masterCategory", "subCategory", "articleType")
 HEADER = (
@@ -10,7 +10,7 @@ HEADER = (
 
 
 def make_row(sku, path="Apparel › Topwear › Shirts", level="articleType", **values):
-    """Return a row of a table of labels, sure of everything unless `values` say otherwise."""
+    """Return a row of a table of labels, confident of everything unless `values` say otherwise."""
     row = dict.fromkeys(HEADER, "") | {
         "sku": sku,
         "path": f"{sku}.jpg",

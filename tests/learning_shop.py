@@ -1,4 +1,4 @@
-"""A store that learns: a tiny bundle with an embedding labels drawn photos of three kinds, and mostly wrongly so."""
+"""A store that learns: a tiny bundle with an embedding labels drawn photos of three kinds, mostly wrongly."""
 
 import io
 from pathlib import Path
@@ -21,11 +21,11 @@ from shop_bundle import draw_shop, write_shop_bundle
 from store_shop import Shop
 
 NAMES = ("Tshirts", "Jeans", "Watches")
-"""What people say of the kinds of photos that `draw_shop` gives."""
+"""The correct labels of the kinds of photos that `draw_shop` returns."""
 
 
 class TinyShop(Shop):
-    """A store with everything that learns. `kinds` holds the kind of each photo, by its name."""
+    """A store with everything that learns. `kinds` holds the kind of each photo, by name."""
 
     def __init__(self, store, path):
         self.bundle = read_bundle(path)
@@ -57,7 +57,7 @@ class TinyShop(Shop):
         return self.make(files, name)
 
     def check(self, batch, count=None, ids=None):
-        """Let ann say what the first unchecked products are, as a whole; return their ids."""
+        """Let ann check the first unchecked products completely. Return their ids."""
         todo = [product for product in self.list(batch) if product["state"] == "to_check"]
         chosen = [product for product in todo if ids is None or product["id"] in ids][:count]
         for product in chosen:

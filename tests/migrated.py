@@ -1,4 +1,4 @@
-"""Databases that begin migrated: the migrations run once in each process of tests, not once for each database."""
+"""Databases that start migrated: the migrations run once per test process, not once per database."""
 
 import shutil
 from pathlib import Path
@@ -10,7 +10,7 @@ from hangtag.store import database
 
 @pytest.fixture(scope="session", autouse=True)
 def _begin_migrated(tmp_path_factory):
-    """Copy a migrated SQLite file to where a new one would be made; what is there already is migrated as ever."""
+    """Copy a migrated SQLite file to where a new one would be made. Existing ones are migrated as usual."""
     migrated = tmp_path_factory.mktemp("migrated") / "hangtag.db"
     database.open_database(database.sqlite_url(migrated)).dispose()
     migrate = database.migrate

@@ -1,4 +1,4 @@
-"""A small OpenID provider: real HTTP, real signatures. Whoever comes is `provider.claims`, without being asked."""
+"""A small OpenID provider: real HTTP, real signatures. Everyone who signs in is `provider.claims`."""
 
 import base64
 import hashlib
@@ -17,7 +17,7 @@ SECRET = "s3cret/with?signs"  # noqa: S105 - of a provider in tests
 
 
 class Provider:
-    """The provider, on a port of its own. Tests set what it says; `token_claims` spoils its tokens."""
+    """The provider, on its own port. Tests set its claims; `token_claims` corrupts its tokens."""
 
     def __init__(self):
         self.key = ECKey.generate_key("P-256", {"kid": "first", "alg": "ES256", "use": "sig"})
@@ -27,7 +27,7 @@ class Provider:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def reset(self):
-        """Be honest again, and forget who came."""
+        """Restore normal behaviour, and forget who signed in."""
         self.claims = {"sub": "1", "preferred_username": "Ada"}
         self.token_claims, self.user_info, self.refuses = {}, {}, None
         self.algorithm, self.signing_key, self.kid = "ES256", self.key, self.key.kid
@@ -45,7 +45,7 @@ class Provider:
         self.signing_key, self.kid = self.key, "second"
 
     def authorise(self, query):
-        """Return where a browser goes that was sent here: back, with a code."""
+        """Return where a browser is redirected: back, with a code."""
         assert query["response_type"] == "code"
         assert query["code_challenge_method"] == "S256"
         if self.refuses:
@@ -55,7 +55,7 @@ class Provider:
         return f"{query['redirect_uri']}?{urlencode({'code': code, 'state': query['state']})}"
 
     def exchange(self, form, authorization):
-        """Return the tokens for a code, once, for who began."""
+        """Return the tokens for a code, once, to whoever began."""
         query = self.codes.pop(form.get("code"), None)
         basic = base64.b64encode(b"hangtag:s3cret%2Fwith%3Fsigns").decode()
         known = authorization == f"Basic {basic}" or form.get("client_secret") == SECRET
@@ -70,7 +70,7 @@ class Provider:
         return {"token_type": "Bearer", "access_token": "access", "id_token": self.sign(query)}
 
     def sign(self, query):
-        """Return the ID token for who began."""
+        """Return the ID token for whoever began."""
         now = int(time.time())
         claims = {"iss": self.issuer, "aud": CLIENT, "iat": now, "exp": now + 300, "nonce": query["nonce"]}
         claims |= self.claims | self.token_claims
@@ -125,4 +125,4 @@ class Provider:
 
 
 SHARED_SECRET = OctKey.generate_key(256)
-"""A key that is no private key of the provider."""
+"""A key that is not a private key of the provider."""

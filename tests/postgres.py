@@ -1,4 +1,4 @@
-"""A PostgreSQL of the tests' own, from the binaries that are installed; each test gets a database of its own."""
+"""A PostgreSQL server for the tests, from installed binaries. Each test gets its own database."""
 
 import contextlib
 import os
@@ -22,7 +22,7 @@ FLAGS = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c liste
 
 @cache
 def find_binaries():
-    """Return the folder of PostgreSQL's programs, None if it is not installed."""
+    """Return the folder of PostgreSQL's programs; None if it is not installed."""
     found = shutil.which("initdb")
     folders = [Path(found).resolve().parent] if found else []
     folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
@@ -30,7 +30,7 @@ def find_binaries():
 
 
 def _find_user():
-    """Return whom PostgreSQL runs as: it refuses to run as root."""
+    """Return the user that runs PostgreSQL, which refuses to run as root."""
     if os.geteuid():
         return None
     for name in ("postgres", "nobody"):
@@ -40,7 +40,7 @@ def _find_user():
 
 
 class Server:
-    """A running server that listens on a socket in a folder of its own."""
+    """A running server that listens on a socket in its own folder."""
 
     def __init__(self):
         self.folder = Path(tempfile.mkdtemp(prefix="hangtag-pg-"))
@@ -65,13 +65,13 @@ class Server:
         )
 
     def go_on(self):
-        """Start the server if it does not run."""
+        """Start the server if it is not running."""
         if not (self.folder / "data" / "postmaster.pid").exists():
             options = f"-k {self.folder} {FLAGS}"
             self._run("pg_ctl", "-D", "data", "-w", "-l", "log", "-o", options, "start")
 
     def pause(self):
-        """Stop the server: it ends what is under way, and keeps what was committed."""
+        """Stop the server: it aborts work in progress, and keeps what was committed."""
         self._run("pg_ctl", "-D", "data", "-w", "-m", "fast", "stop")
 
     def make_database(self):
@@ -79,7 +79,7 @@ class Server:
         return self._make("template1")
 
     def copy_migrated(self):
-        """Make a database with the tables of the store, which are migrated once, and return its URL."""
+        """Make a database with the store's tables, which are migrated only once, and return its URL."""
         if self._migrated is None:
             self._migrated = self.make_database()
             open_database(self._migrated).dispose()
@@ -103,7 +103,7 @@ _running = []
 
 
 def get_server():
-    """Return the server of this process, started at the first call; skips the test where there is none."""
+    """Return this process's server, which is started on the first call. Skip the test if there is none."""
     if find_binaries() is None:
         pytest.skip("PostgreSQL is not installed")
     if os.geteuid() == 0 and _find_user() is None:
@@ -116,6 +116,6 @@ def get_server():
 
 
 def stop_server():
-    """Stop the server of this process if there is one."""
+    """Stop this process's server if there is one."""
     while _running:
         _running.pop().stop()

@@ -1,9 +1,9 @@
-"""A Ray cluster of several node processes on this machine, in a process of its own.
+"""A Ray cluster of several node processes on this machine, in a separate process.
 
     python tests/ray_nodes.py NODES
 
-Prints the address of the cluster when it stands: a head without processors, NODES nodes with one processor each. A line
-on standard input kills one node, as a machine that loses its power; the end of standard input ends the cluster.
+Prints the address of the cluster when it is ready: a head without processors, NODES nodes with one processor each. A
+line on standard input kills one node, like a power failure; the end of standard input stops the cluster.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ ATTEMPTS = 3
 
 
 def start_nodes(count):
-    """Return a cluster, or None if Ray does not come to stand: its nodes give up when a busy machine delays them."""
+    """Return a cluster, or None if Ray fails to start: on a busy machine its nodes give up."""
     for _ in range(ATTEMPTS):
         nodes = RayNodes(count)
         if nodes.address:
@@ -34,7 +34,7 @@ def start_nodes(count):
 
 
 class RayNodes:
-    """The cluster as a test sees it; a context. `address` is where it answers, empty if it did not start."""
+    """The cluster as a test sees it; a context manager. `address` is empty if it did not start."""
 
     def __init__(self, count):
         self.process = subprocess.Popen(
@@ -54,7 +54,7 @@ class RayNodes:
         self.close()
 
     def close(self):
-        """End the cluster."""
+        """Stop the cluster."""
         self.process.stdin.close()
         try:
             self.process.wait(60)
@@ -93,10 +93,10 @@ def _command(process):
 
 
 def main(count):
-    """Start the cluster, and end with standard input."""
+    """Start the cluster, and stop it at the end of standard input."""
     from ray.cluster_utils import Cluster  # noqa: PLC0415 - not in the process that tests
 
-    sys.stdout, told = sys.stderr, sys.stdout  # Ray says things, too
+    sys.stdout, told = sys.stderr, sys.stdout  # Ray prints to standard output, too
     head = {"num_cpus": 0, "include_dashboard": False}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     nodes = [cluster.add_node(num_cpus=1) for _ in range(count)]

@@ -1,9 +1,9 @@
-"""How the tests are shared out between processes, and which of them are fast.
+"""How the tests are distributed to processes, and which of them are fast.
 
-`make test` runs one process for each processor (pytest-xdist) and shuffles the tests (pytest-randomly; the seed is in
-the first lines; `make test ARGS=--randomly-seed=N` repeats that order). What needs minutes starts first, so that no
-process waits for the last one at the end. Tests marked `slow` run where SLOW_TESTS=1, as CI sets it.
-`make test-fast` runs what needs no more than this process and milliseconds.
+`make test` runs one process per processor (pytest-xdist) and shuffles the tests (pytest-randomly; the seed is in the
+first lines; `make test ARGS=--randomly-seed=N` repeats that order). The slowest files start first, so that no process
+waits for the last one at the end. Tests marked `slow` run only with SLOW_TESTS=1, as CI sets it. `make test-fast` runs
+tests that need only this process and milliseconds.
 """
 
 import os
@@ -22,18 +22,18 @@ WEIGHTS = (
     "unit/training",
     "unit/server",
 )
-"""Where the slow tests are, slowest first."""
+"""The files with slow tests, slowest first."""
 INNER_LOOP = TESTS / "unit"
 NOT_INNER = tuple(INNER_LOOP / name for name in ("client", "learning", "networks", "server", "training"))
-"""Folders whose tests start a service, train, or wait for what a store learns."""
+"""Folders whose tests start a service, train, or wait for a store to learn."""
 NEEDS_MORE = re.compile(
     r"^\s*(import|from) (subprocess|tracemalloc|torch|ray|timm|matplotlib|scipy|sklearn|pandas|openpyxl|fastapi"
     r"|hangtag\.(training|networks|server)|store_shop|learning_shop)\b"
     r"|importorskip\(|pytest\.mark\.(training|real|slow)|sys\.executable",
     re.MULTILINE,
 )
-"""What keeps a file out of the inner loop: other processes, the network, memory that is traced, the real catalogue, and
-libraries that take as long to import as a hundred tests to run."""
+"""What excludes a file from the inner loop: other processes, the network, traced memory, the real catalogue, and
+libraries that take as long to import as a hundred tests take to run."""
 NOT_HERE = pytest.mark.skip(reason="takes minutes; SLOW_TESTS=1 runs it, as in CI")
 
 
@@ -42,14 +42,14 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    """Draw fewer examples in the inner loop. A busy machine is no defect, so nothing has a deadline."""
+    """Draw fewer examples in the inner loop. A busy machine is not a defect, so there are no deadlines."""
     examples = 15 if config.getoption("fast") else 100
     settings.register_profile("hangtag", deadline=None, max_examples=examples)
     settings.load_profile("hangtag")
 
 
 def pytest_ignore_collect(collection_path, config):
-    """Leave out what `--fast` leaves out before it is imported, since importing torch alone takes seconds."""
+    """Skip the files that `--fast` leaves out before they are imported, since importing torch alone takes seconds."""
     if not config.getoption("fast") or collection_path.name == "conftest.py":
         return None
     if collection_path.is_dir():
@@ -58,7 +58,7 @@ def pytest_ignore_collect(collection_path, config):
 
 
 def is_fast(path):
-    """Tell whether a file of tests belongs to the inner loop."""
+    """Return whether a test file belongs to the inner loop."""
     if not path.is_relative_to(INNER_LOOP) or any(path.is_relative_to(folder) for folder in NOT_INNER):
         return False
     return not NEEDS_MORE.search(path.read_text(encoding="utf-8"))
@@ -66,7 +66,7 @@ def is_fast(path):
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
-    """Put the slow files first; within a weight the random order stays. Skip what only CI has the time for."""
+    """Put the slow files first; within a weight the random order stays. Skip what only CI has time for."""
     items.sort(key=lambda item: weigh(item.nodeid))
     if config.getoption("fast"):
         items[:] = [
@@ -85,7 +85,7 @@ def weigh(nodeid):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Give each process whole files, so that what a file sets up is set up once; one process has all of Ray."""
+    """Give each process whole files, so that their fixtures are set up once. One process runs all Ray tests."""
     from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - not there without pytest-xdist
 
     class ByFile(LoadScopeScheduling):

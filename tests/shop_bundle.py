@@ -1,4 +1,4 @@
-"""A tiny bundle that can be adapted, and photos of a shop: drawn, and the same every time."""
+"""A tiny bundle that can be adapted, and a shop's photos, drawn the same way every time."""
 
 from dataclasses import replace
 
@@ -13,14 +13,14 @@ from tiny_bundle import FEATURES, TINY_HEADS, build_tiny_card, build_tiny_graph,
 
 
 def build_shop_graph():
-    """Return the tiny graph with its features as an output."""
+    """Return the tiny graph with its features as an additional output."""
     graph = build_tiny_graph()
     graph.graph.output.append(helper.make_tensor_value_info("features", TensorProto.FLOAT, ["N", FEATURES]))
     return graph
 
 
 def write_shop_bundle(path, *, statistics=True):
-    """Write a bundle with an embedding, and statistics of 400 drawn photos, labelled as it answers them itself."""
+    """Write a bundle with an embedding, and statistics of 400 drawn photos, labelled with its own predictions."""
     plain = build_tiny_graph()
     card = replace(build_tiny_card(), embedding=EmbeddingCard("features", FEATURES))
     card = replace(card, golden=[golden_check(plain, card, seed) for seed in (1, 2)])
@@ -44,12 +44,12 @@ def write_shop_bundle(path, *, statistics=True):
 
 
 def answer(model, pixels):
-    """Return what a model gives for pixels."""
+    """Return a model's outputs for pixels."""
     return Engine(model, precision="fp32", threads=1).run(pixels)
 
 
 def draw_shop(count, seed=9):
-    """Return pixels of photos that are bright above (0), red below (1) or blue at the left (2), and which."""
+    """Return pixels of photos that are bright above (0), red below (1) or blue at the left (2), and their kinds."""
     dice = np.random.default_rng(seed)
     kinds = dice.integers(0, 3, count)
     pixels = draw_pixels(count, seed).astype(float) * 0.3

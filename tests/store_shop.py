@@ -1,4 +1,4 @@
-"""A store of batches with a fake model that answers by the photo's mean colour."""
+"""A store of batches with a fake model that predicts by the photo's mean colour."""
 
 from dataclasses import dataclass
 
@@ -64,7 +64,7 @@ class Shop:
             return take_files(self.store, row, intake, key, **options)
 
     def make(self, files=None, name="Spring"):
-        """Make a batch of some files and label it; return its id."""
+        """Make a batch of some files and label it. Return its id."""
         batch = self.batches.create(name, None, "ann")["id"]
         if files:
             self.add(batch, files)
@@ -72,16 +72,16 @@ class Shop:
         return batch
 
     def label(self):
-        """Label all that waits."""
+        """Label all waiting photos."""
         LabellingWorker(self.store, self.load).label_all()
 
     def list(self, batch, **wanted):
-        """Return all products of a batch that a filter wants."""
+        """Return all products of a batch that match a filter."""
         return self.products.page(batch, Filter(**wanted), Page(limit=200))[0]
 
 
 def draw(colour, mark=0):
-    """Return a photo of a colour as PNG; those with another mark are other files that look the same."""
+    """Return a photo of a colour as PNG. Those with another mark are other files that look the same."""
     image = paint(colour)
     image.putpixel((0, 0), (mark % 256, COLOURS.get(colour, (0, 0, 0))[1], mark // 256))
     return encode(image)

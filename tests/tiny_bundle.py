@@ -1,4 +1,4 @@
-"""A real bundle, small enough to be made by every test: two convolutions and three heads, answers known from onnx.
+"""A real bundle, small enough for every test to make: two convolutions and three heads, verified with onnx.
 
 The golden logits come from onnx's own reference evaluator, which shares no code with the engine.
 """
@@ -96,7 +96,7 @@ def build_tiny_card(graph=None, classes=None, **changes):
 
 
 def golden_check(graph, card, seed):
-    """Answer a drawn photo with onnx's reference evaluator."""
+    """Run a drawn photo through onnx's reference evaluator."""
     png = draw_png(seed)
     logits = reference_logits(graph, prepare_photo(png, card.preprocessing)[None])
     return GoldenCheck.from_png(
@@ -105,7 +105,7 @@ def golden_check(graph, card, seed):
 
 
 def reference_logits(graph, pixels):
-    """Return the logits by column that onnx's reference evaluator finds."""
+    """Return the logits by column from onnx's reference evaluator."""
     names = [output.name for output in graph.graph.output]
     return dict(zip(names, ReferenceEvaluator(graph).run(names, {"photos": pixels}), strict=True))
 

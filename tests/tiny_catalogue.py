@@ -39,7 +39,7 @@ def _tiny_row(number):
 
 
 def draw_product(number):
-    """Draw the silhouette of the product's class in its colour, with a pattern of its own."""
+    """Draw the silhouette of the product's class in its colour, with its own pattern."""
     dice = random.Random(number)
     photo = Image.new("RGB", (60, 80), "white")
     pen = ImageDraw.Draw(photo)
