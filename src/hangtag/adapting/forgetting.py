@@ -14,7 +14,7 @@ from hangtag.bundle.statistics import EmbeddingStatistics
 ALLOWED_POINTS: Final = 0.3
 """How many points a head other than the leaf of the category may lose before the penalty is increased."""
 
-TOLD_POINTS: Final = 0.6
+WARNING_POINTS: Final = 0.6
 """The mean loss of the heads on drawn embeddings from which the user is warned.
 
 Real photos should not lose more than 0.3 without a warning. In two shops, they lost less than drawn embeddings on

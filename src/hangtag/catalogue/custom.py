@@ -195,7 +195,7 @@ def _read_row(
 
 
 def _with_usual_names(table: pa.Table) -> pa.Table:
-    """Return a table whose columns have hangtag's names, whatever their case, spaces and signs."""
+    """Return a table with hangtag's column names, ignoring case, spaces and punctuation."""
     usual = {plain_name(name): name for name in (ID, *VALUE_COLUMNS)}
     keys = list(map(plain_name, table.column_names))
     names = [

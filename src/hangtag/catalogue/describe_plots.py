@@ -14,7 +14,7 @@ from hangtag.datasets.opening import Catalogue
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.extras import missing_extra
 from hangtag.domain.text import render_count, render_share
-from hangtag.imaging.colour import PAPER
+from hangtag.imaging.colour import BACKGROUND
 from hangtag.imaging.decode import decode_photo
 from hangtag.reports.figures import (
     ACCENT,
@@ -193,7 +193,7 @@ def make_strip(
         return None
     width, height = cell
     size = (longest * (width + GAP) - GAP, len(found) * (height + GAP) - GAP)
-    strip = Image.new("RGB", size, PAPER)
+    strip = Image.new("RGB", size, BACKGROUND)
     for row, images in enumerate(found):
         for place, image in enumerate(images):
             left = place * (width + GAP) + (width - image.width) // 2
@@ -221,7 +221,7 @@ def draw_sheet(strips: Sequence[Strip]) -> bytes:
     width = max((strip.image.width for strip in strips), default=0) + MARGIN
     height = max((strip.image.height for strip in strips), default=0) + CAPTION_HEIGHT + MARGIN
     rows = -(-len(strips) // columns) if strips else 0
-    sheet = Image.new("RGB", (columns * width + MARGIN, rows * height + MARGIN), PAPER)
+    sheet = Image.new("RGB", (columns * width + MARGIN, rows * height + MARGIN), BACKGROUND)
     pen = ImageDraw.Draw(sheet)
     for number, strip in enumerate(strips):
         left, top = MARGIN + number % columns * width, MARGIN + number // columns * height

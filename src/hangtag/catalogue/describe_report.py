@@ -40,7 +40,7 @@ from hangtag.tables.tables import write_json
 PAGE_HTML: Final = "describe.html"
 STATISTICS_JSON: Final = "statistics.json"
 MOST_STRIPS: Final = 400
-"""Of so many classes of a level, photos are shown."""
+"""The number of classes of a level for which photos are shown."""
 
 OnStep = Callable[[str], None]
 

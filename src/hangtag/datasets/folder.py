@@ -209,7 +209,7 @@ class ZipCatalogue(KeepsNothingOpen):
 
 
 class ZipPhotos:
-    """The photos in a zip by their path, for a zip without a table: a `PhotoFolder` that is not unpacked.
+    """The photos of a zip without a table, by path: a `PhotoFolder` that is not unpacked.
 
     A single folder around everything does not count.
     """

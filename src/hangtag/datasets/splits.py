@@ -131,7 +131,7 @@ Fractions = Mapping[str, float]
 """The wanted shares of TEST and VALIDATION; TRAIN has the rest."""
 
 
-_LET_BE: Final = 0.01
+_TOLERATED_GAP: Final = 0.01
 """The part of a share that may be missing at the end. Large catalogues miss less, so their splits never change."""
 
 
@@ -177,7 +177,9 @@ def assign_stratified(items: Sequence[Item], fractions: Fractions, seed: int) ->
         carried = wanted
     total = sum(sizes.values())
     room = {split: round(carried[split]) for split in fractions}
-    lacking = {split: count for split, count in room.items() if count > _LET_BE * total * fractions[split]}
+    lacking = {
+        split: count for split, count in room.items() if count > _TOLERATED_GAP * total * fractions[split]
+    }
     _fill(splits, items, [strata[label][:-1] for label in by_size], lacking)
     return splits
 

@@ -17,7 +17,7 @@ LABEL_COLUMNS: Final = CATEGORY_COLUMNS + ATTRIBUTE_COLUMNS
 CATALOGUE_COLUMNS: Final = (ID, "gender", *CATEGORY_COLUMNS, "baseColour", "season", YEAR, "usage", NAME)
 """The columns of `styles.csv`, in file order. Only the last one is free text."""
 
-# The columns of a table of labels, beside those of the labels themselves.
+# The columns of a table of labels, besides the labels themselves.
 PATH: Final = "path"
 MODEL: Final = "model"
 STATUS: Final = "status"

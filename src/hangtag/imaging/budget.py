@@ -13,7 +13,7 @@ class DecodeLimits:
     """The limits for one photo. A crafted file can be small on disk and enormous in memory.
 
     `max_seconds` is processor time; on a busy machine a photo may take longer by the clock. `max_memory_bytes` is
-    what decoding may allocate, not counting the file itself. If `here_pixels` is set, photos larger than that are
+    what decoding may allocate, not counting the file itself. If `in_process_pixels` is set, photos larger than that are
     decoded in a separate process even if they are cheap, to keep this one responsive.
     """
 
@@ -23,7 +23,7 @@ class DecodeLimits:
     max_seconds: float = 2.0
     max_memory_bytes: int = 300_000_000
     min_side: int = 8
-    here_pixels: int | None = None
+    in_process_pixels: int | None = None
 
     @classmethod
     def from_environment(cls) -> Self:

@@ -14,7 +14,7 @@ from hangtag.imaging.profiles import Colours, build_profile, read_box_colours, r
 if TYPE_CHECKING:
     from PIL.ImageCms import ImageCmsTransform
 
-PAPER: Final = (255, 255, 255)
+BACKGROUND: Final = (255, 255, 255)
 """The colour behind transparent pixels: catalogues are shot on white."""
 
 LARGEST_PROFILE: Final = 4 << 20
@@ -167,9 +167,9 @@ def _flatten(image: Image.Image, profile: bytes | None) -> Image.Image:
     colours = layer
     if profile:
         colours = to_srgb(image.convert("L" if image.mode in _GREYS else "RGB"), profile)
-    paper = Image.new("RGB", layer.size, PAPER)
-    paper.paste(colours, mask=layer)
-    return paper
+    background = Image.new("RGB", layer.size, BACKGROUND)
+    background.paste(colours, mask=layer)
+    return background
 
 
 def _eight_bit(image: Image.Image, white: float) -> Image.Image:

@@ -50,7 +50,7 @@ def copy_photo(data: bytes, limits: DecodeLimits) -> PhotoCopy:
     limits = replace(
         limits, min_side=1
     )  # whoever labels the photo reports that it is too small to show anything
-    if is_cheap_to_decode(data, replace(limits, here_pixels=None)):
+    if is_cheap_to_decode(data, replace(limits, in_process_pixels=None)):
         kept = keep_pixels(data, limits)
         if kept is not None:
             if data.startswith(_PNG):  # the chunks of a damaged PNG may look intact

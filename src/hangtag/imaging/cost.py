@@ -98,7 +98,7 @@ def _is_cheap(cost: Cost | None, limits: DecodeLimits) -> bool:
             Reason.TOO_EXPENSIVE,
             f"decoding takes {cost.memory_bytes:,} bytes of memory, over {limits.max_memory_bytes:,}",
         )
-    is_small = limits.here_pixels is None or cost.size[0] * cost.size[1] <= limits.here_pixels
+    is_small = limits.in_process_pixels is None or cost.size[0] * cost.size[1] <= limits.in_process_pixels
     return cost.is_cheap and is_small
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from hangtag.adapting.adapt import Adapted
 from hangtag.adapting.effort import measure_accuracy
 from hangtag.adapting.examples import Examples
-from hangtag.adapting.forgetting import TOLD_POINTS
+from hangtag.adapting.forgetting import WARNING_POINTS
 from hangtag.bundle.card import Card
 from hangtag.inference.predictions import Floats
 from hangtag.inference.probabilities import PredictionBuilder
@@ -63,7 +63,7 @@ def describe_figures(
 
 def describe_forgetting(adapted: Adapted) -> dict[str, Any]:
     """Return by how many points the mean accuracy falls on the base's photos, and whether that is much."""
-    return {"mean_change": round(-adapted.forgotten, 3), "told": adapted.forgotten > TOLD_POINTS}
+    return {"mean_change": round(-adapted.forgotten, 3), "told": adapted.forgotten > WARNING_POINTS}
 
 
 def is_worse(losses: int, gains: int) -> bool:

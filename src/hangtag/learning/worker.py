@@ -27,7 +27,7 @@ from hangtag.store.tables import BatchRow
 QUIET_S: Final = 1.0
 """How long nobody may have decided anything before hangtag learns, so that it does not react to every keystroke."""
 
-HURRY: Final = 4
+BACKLOG_FACTOR: Final = 4
 """With this many times the required checks, it learns even while somebody keeps deciding."""
 
 GROWTH: Final = 50
@@ -142,7 +142,7 @@ class LearningWorker:
         enough = max(settings.learn_after, new.learned // GROWTH)
         if new.count < enough or self._failed.get(base) == new.last:
             return False
-        return new.quiet_s >= QUIET_S or new.count >= HURRY * enough
+        return new.quiet_s >= QUIET_S or new.count >= BACKLOG_FACTOR * enough
 
     def _list_bases(self) -> list[int]:
         """Return the numbers of the base models that label batches."""

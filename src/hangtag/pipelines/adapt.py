@@ -13,7 +13,7 @@ import numpy.typing as npt
 from hangtag.adapting.adapt import Adapter, ColumnResult, write_adapted
 from hangtag.adapting.decisions import is_decisions, merge_decisions, read_decisions
 from hangtag.adapting.examples import Examples
-from hangtag.adapting.forgetting import TOLD_POINTS
+from hangtag.adapting.forgetting import WARNING_POINTS
 from hangtag.bundle.card import Card
 from hangtag.bundle.file import DEFAULT_NAME, find_bundle, read_bundle
 from hangtag.bundle.signatures import TrustedKeys
@@ -55,7 +55,7 @@ class AdaptResult:
     @property
     def forgets(self) -> bool:
         """Whether accuracy on photos like the original training photos probably falls by over 0.3 points."""
-        return self.forgotten_points > TOLD_POINTS
+        return self.forgotten_points > WARNING_POINTS
 
     def __repr__(self) -> str:
         """Return the accuracy of each column, before and after."""

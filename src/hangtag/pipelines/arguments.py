@@ -167,7 +167,7 @@ def check_destinations(destinations: Sequence[Destination], inputs: Iterable[Pat
 
 
 def refuse_among_photos(parameter: str, folder: Path, photo_folders: Iterable[Path]) -> None:
-    """Raise `UsageError` if a folder of pictures lies in a folder of photos, whose next reader would take them."""
+    """Raise `UsageError` for a folder of pictures in a folder of photos: a later run would label them."""
     destination = Destination(parameter, folder, is_folder=True, has_pictures=True)
     _check_not_among(destination, photo_folders)
 
@@ -237,7 +237,7 @@ def _check_not_read(destination: Destination, path: Path, inputs: Iterable[Path]
 
 
 def _check_not_among(destination: Destination, inputs: Iterable[Path]) -> None:
-    """Raise `UsageError` for pictures in a folder of photos, whose next reader would take them for photos."""
+    """Raise `UsageError` for pictures in a folder of photos: a later run would mistake them for photos."""
     folder = destination.path.resolve()
     around = next((path for path in inputs if path.is_dir() and folder.is_relative_to(path.resolve())), None)
     if around is not None:

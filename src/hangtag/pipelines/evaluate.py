@@ -166,7 +166,7 @@ def _check_outputs(output: Path | None, report: Path | None, inputs: Sequence[Pa
 
 
 def _make_report_folder(folder: Path, photos: PhotoSet) -> None:
-    """Raise `UsageError` if the folder cannot be written to, or its plots would be taken for photos of the set."""
+    """Raise `UsageError` if the folder cannot be written to, or if its plots would be mistaken for the set's photos."""
     from hangtag.evaluation.report_folder import check_report_folder
 
     refuse_among_photos("report", folder, list_photo_folders(photos.catalogue))

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from hangtag.labelling.inputs.photo import InputPhoto
 
 _PICTURE: Final = "photo.jpg.png"
-"""What a heat map is called, for example."""
+"""An example of a heat map's file name."""
 
 Precision = Literal["auto", "fp32", "bf16", "int8"]
 

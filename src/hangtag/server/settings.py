@@ -321,5 +321,5 @@ class Settings(BaseSettings):
             max_frames=self.max_frames,
             max_seconds=self.max_decode_seconds,
             max_memory_bytes=self.max_decode_bytes,
-            here_pixels=SERVED_HERE_PIXELS,
+            in_process_pixels=SERVED_HERE_PIXELS,
         )

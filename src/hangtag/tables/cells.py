@@ -81,7 +81,7 @@ PHOTO_COLUMNS: Final = (
     "imagename", "img", "picture", "photourl", "imageurl", "imagelink", "imagesrc", "url", "uri", "src", "link",
     "mainimage", "mainimageurl", "featuredimage", "photos", "images", "imageurls", "pictures", "additionalimagelink",
 )  # fmt: skip
-"""The names that tell the column of photos, the likeliest first; case, spaces and signs do not matter."""
+"""Names of photo columns, the likeliest first. Case, spaces and punctuation are ignored."""
 
 MOST_TITLES: Final = 5
 """How many lines of titles a table has at most above its header."""
@@ -96,10 +96,10 @@ _TELLING: Final = frozenset({*PHOTO_COLUMNS, *map(plain_name, (ID, *LABEL_COLUMN
 
 
 def find_header(rows: Sequence[Sequence[str]]) -> int:
-    """Return which of the first rows is the header: the first, unless it is certainly a title.
+    """Return the position of the header: the first row, unless that is certainly a title.
 
-    Certain means: it is one cell that names no usual column, and the next row with several cells has nothing but
-    different names, one of which is usual.
+    It is if it has one cell that is not a usual column's name, and the next row with several cells has only
+    distinct names, one of them usual.
     """
     for position, cells in enumerate(rows):
         names = [name for cell in cells if (name := plain_name(cell))]

@@ -119,7 +119,7 @@ class RecordReader:
         return None
 
     def _skip_titles(self, first: Line) -> Line:
-        """Return the line of the header: this one or, where it is a title, one of the next."""
+        """Return the line of the header: this one or, if it is a title, one of the next."""
         if len([cell for cell in self._splitter.split(first.text).cells if cell.strip()]) > 1:
             return first
         taken = [first]

@@ -124,7 +124,7 @@ _ROWS_AT_ONCE: Final = 256
 
 _BUFFER_BYTES: Final = 1 << 18
 _TEXT_BYTES: Final = 256 << 20
-_MOST_TIMES: Final = 200
+_MAX_RATIO: Final = 200
 """The largest allowed ratio of a table's text to its file size, for tables with more text than `_TEXT_BYTES`."""
 
 
@@ -165,7 +165,7 @@ class ParquetTable(Table):
         try:
             with self._opener() as opened, pq.ParquetFile(opened, buffer_size=_BUFFER_BYTES) as file:
                 opened.seek(0, 2)
-                most = max(_TEXT_BYTES, _MOST_TIMES * opened.tell())
+                most = max(_TEXT_BYTES, _MAX_RATIO * opened.tell())
                 for batch in file.iter_batches(_ROWS_AT_ONCE):
                     text_bytes += sum(map(_count_text, batch.columns))
                     if text_bytes > most:

@@ -353,7 +353,7 @@ class HeadlessTable(Table):
         return self._table.count() + 1
 
     def links(self, column: int) -> dict[int, str]:
-        """Return the links of the table below."""
+        """Return the links of the underlying table."""
         return self._table.links(column)
 
 

@@ -19,7 +19,7 @@ from hangtag.inference.runtime import load_runtime
 Weights = npt.NDArray[np.float32]
 """The weights of one head, float32 of shape (classes, channels)."""
 
-_ROUNDABOUT: Final = 12
+_MAX_OPERATORS: Final = 12
 """How many operators to follow between the parts of a head: exporters write one layer in several ways."""
 
 _SHIFTS: Final = frozenset({"Add", "Subtract", "Convert", "Reshape", "Squeeze"})
@@ -74,7 +74,7 @@ def _trace(logits: Any) -> tuple[Any, Weights] | None:  # noqa: ANN401
 
 def _walk(output: Any, through: frozenset[str]) -> Iterator[Any]:  # noqa: ANN401
     """Yield an output and its sources, back to the first output of an operator other than these."""
-    for _ in range(_ROUNDABOUT):
+    for _ in range(_MAX_OPERATORS):
         yield output
         node = output.get_node()
         is_scaled_by_one = node.get_type_name() == "Multiply" and _is_one(node.input_value(1))

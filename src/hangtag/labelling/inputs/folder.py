@@ -95,7 +95,7 @@ def split_pattern(text: str) -> tuple[str, PathPattern]:
 
 
 def find_start(text: str, folder: Path, name: str) -> Path | None:
-    """Return the folder from which a pattern would find a file of this name in `folder`; None if it would not."""
+    """Return the starting folder of a pattern that matches a file of this name in `folder`; None if it does not."""
     if not is_pattern(text) or os.path.lexists(text):
         return None
     first, pattern = split_pattern(text)
