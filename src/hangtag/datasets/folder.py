@@ -63,7 +63,9 @@ class PhotoFolder:
         try:
             return self._walk() if self._deep else os.listdir(self.folder)  # noqa: PTH208 - names alone
         except (FileNotFoundError, NotADirectoryError):
-            raise CatalogueError("there is no folder of photos", where=self.folder, fix=EXPECTED) from None
+            packed = self.folder.with_suffix(".zip")
+            fix = f"Unpack {packed.name}, which is next to it." if packed.is_file() else EXPECTED
+            raise CatalogueError("there is no folder of photos", where=self.folder, fix=fix) from None
         except OSError as error:
             problem = f"the folder of photos cannot be read ({error.strerror})"
             raise CatalogueError(problem, where=error.filename) from error

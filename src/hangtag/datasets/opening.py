@@ -120,6 +120,9 @@ def open_catalogue(path: Path) -> Catalogue:
         return _open_mapped(path)
     if suffix in {".csv", ".txt"}:
         return FolderCatalogue(path.parent, path.name)
+    if suffix in _TABLE_SUFFIXES:
+        fix = f"Save it as CSV, or describe it in a {MAPPING_NAME}: table = {path.name!r}."
+        raise CatalogueError("a catalogue's own table is a CSV file", where=path, fix=fix)
     return _open_zip(path)
 
 

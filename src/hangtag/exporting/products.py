@@ -294,8 +294,10 @@ def _key_of(layout: _Layout, cells: Sequence[str], line: int) -> str:
 
 
 def _number(text: str) -> float:
+    """Read a confidence, also as a spreadsheet may have saved it: `0,9312` or `93.12%`."""
+    plain = text.strip().replace(",", ".")
     try:
-        return float(text)
+        return float(plain.removesuffix("%")) / (100 if plain.endswith("%") else 1)
     except ValueError:
         return 1.0
 

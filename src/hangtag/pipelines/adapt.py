@@ -27,7 +27,7 @@ from hangtag.inference.engine import Engine
 from hangtag.inference.predicting import DecodeSettings, Outputs, predict_photos
 from hangtag.labelling.inputs import InputSettings, open_inputs
 from hangtag.pipelines.arguments import SILENT, AnyPath, Destination, Progress, check_destinations, checked
-from hangtag.tables.reading import is_table_name, open_table
+from hangtag.tables.reading import find_column, is_table_name, open_table
 
 _CORRECTED = "corrected"
 """The column of hangtag's own tables that lists the columns a person set; the other labels are predictions."""
@@ -174,7 +174,7 @@ def read_examples(
             raise UsageError(
                 "no photo has a label that the model could learn",
                 where=", ".join(map(str, paths)),
-                fix=f"Its columns are {', '.join(wanted)}. `columns` adds others.",
+                fix=f"The model's columns are {', '.join(wanted)}. `columns` adds others.",
             )
         return _answer(_Recording(engine), photos, wanted, progress)
 
@@ -226,15 +226,17 @@ def _iter_catalogue(catalogue: Catalogue, wanted: Sequence[str]) -> Iterator[_La
 
 def _iter_table(path: Path, wanted: Sequence[str], stack: ExitStack) -> Iterator[_LabelledPhoto]:
     photos = stack.enter_context(open_inputs([path], InputSettings()))
+    names = [name for name, _ in photos.columns]
+    written = {column: names[place] for column in wanted if (place := find_column(column, names)) is not None}
     for photo in photos:
         counted = set(wanted)
         if _CORRECTED in photo.extra:
             named = str(photo.extra[_CORRECTED] or "").replace(";", ",").split(",")
             counted = {column.strip() for column in named}
         labels = {
-            column: str(photo.extra[column]).strip()
-            for column in wanted
-            if column in counted and photo.extra.get(column) not in (None, "")
+            column: str(photo.extra[name]).strip()
+            for column, name in written.items()
+            if column in counted and photo.extra.get(name) not in (None, "")
         }
         if labels:
             yield _LabelledPhoto(photo, labels)

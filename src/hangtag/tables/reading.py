@@ -24,6 +24,7 @@ from hangtag.tables.cells import (
     common_kind,
     kind_of,
     name_columns,
+    plain_name,
     render_value,
 )
 from hangtag.tables.delimited import Record, RecordReader
@@ -154,11 +155,19 @@ def open_table(
 
 
 def find_column(name: str, names: Sequence[str]) -> int | None:
-    """Return the position of a column, ignoring case if only one column matches."""
+    """Return the position of a column, ignoring case or, if need be, spaces and signs; None if that is ambiguous."""
     if name in names:
         return names.index(name)
-    alike = [position for position, other in enumerate(names) if other.casefold() == name.strip().casefold()]
-    return alike[0] if len(alike) == 1 else None
+    for simplify in (_without_case, plain_name):
+        wanted = simplify(name)
+        alike = [position for position, other in enumerate(names) if wanted and simplify(other) == wanted]
+        if alike:
+            return alike[0] if len(alike) == 1 else None
+    return None
+
+
+def _without_case(name: str) -> str:
+    return name.strip().casefold()
 
 
 def list_columns(names: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from hangtag.domain.columns import CATALOGUE_COLUMNS, ID, LABEL_COLUMNS, NAME
 from hangtag.domain.errors import CatalogueError
+from hangtag.tables.cells import plain_name
 from hangtag.tables.delimited import Record, RecordReader
 from hangtag.tables.lines import MAX_LINE_LENGTH, Line
 from hangtag.tables.reading import explain_title
@@ -24,7 +25,7 @@ from hangtag.tables.values import (
 RAW_LENGTH: Final = 1_000
 """The number of characters of an overlong line that the rejects file shows."""
 
-_USUAL: Final = {name.casefold(): name for name in (*CATALOGUE_COLUMNS, *LABEL_COLUMNS)}
+_USUAL: Final = {plain_name(name): name for name in (*CATALOGUE_COLUMNS, *LABEL_COLUMNS)}
 """The column names that hangtag knows, by their lower-case form."""
 
 
@@ -159,7 +160,8 @@ def _read_header(fields: Sequence[str], where: object) -> tuple[str, ...]:
     lacks_labels = not set(LABEL_COLUMNS).intersection(names)
     if ID not in names or lacks_labels:
         lacking = f"column {ID}" if ID not in names else f"label column ({', '.join(LABEL_COLUMNS)})"
-        fix = f"The header is: {', '.join(names)[:200]}.{explain_title(names)}"
+        other = "Describe a table with other columns in a catalogue.toml."
+        fix = f"The header is: {', '.join(names)[:200]}.{explain_title(names) or f' {other}'}"
         raise CatalogueError(f"the header has no {lacking}", where=where, fix=fix)
     twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
@@ -170,6 +172,6 @@ def _read_header(fields: Sequence[str], where: object) -> tuple[str, ...]:
 
 def _in_usual_capitals(name: str, names: Sequence[str]) -> str:
     """Return a known column name in hangtag's spelling, unless another column already has it."""
-    usual = _USUAL.get(name.casefold(), name)
-    alike = [other for other in names if other.casefold() == name.casefold()]
+    usual = _USUAL.get(plain_name(name), name)
+    alike = [other for other in names if plain_name(other) == plain_name(name)]
     return usual if len(alike) == 1 else name

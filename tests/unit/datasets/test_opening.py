@@ -142,3 +142,13 @@ def test_a_photo_that_unpacks_to_too_much_is_not_unpacked(tmp_path):
     with open_catalogue(tmp_path / "bomb.zip") as catalogue, pytest.raises(PhotoError) as caught:
         catalogue.read_photo("1.jpg")
     assert caught.value.reason == Reason.TOO_MANY_BYTES
+
+
+def test_what_is_nearly_a_catalogue_is_refused_with_what_to_do(tmp_path):
+    (tmp_path / "products.xlsx").write_bytes(b"")
+    with pytest.raises(CatalogueError, match="Save it as CSV"):
+        open_catalogue(tmp_path / "products.xlsx")
+    (tmp_path / "styles.csv").write_text("id,articleType\n")
+    (tmp_path / "images.zip").write_bytes(b"")
+    with open_catalogue(tmp_path) as catalogue, pytest.raises(CatalogueError, match=r"Unpack images\.zip"):
+        catalogue.photo_names()

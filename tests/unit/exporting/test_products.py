@@ -36,6 +36,12 @@ def test_an_attribute_is_doubtful_under_a_confidence(write_labels):
     assert not read(labels, sure=0.4)[0].doubts
 
 
+@pytest.mark.parametrize("confidence", ["0,5", "50%", "50,0%"])
+def test_a_confidence_may_be_saved_by_a_spreadsheet(write_labels, confidence):
+    labels = write_labels(make_row("1", usage_confidence=confidence))
+    assert read(labels)[0].doubts == {"usage": "the confidence is 0.50, under 0.70"}
+
+
 @pytest.mark.parametrize(
     ("flags", "is_doubtful"), [("not_a_product", True), ("blank;blurred", True), ("blurred", False)]
 )

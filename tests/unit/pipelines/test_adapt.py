@@ -29,7 +29,7 @@ def shop(tmp_path_factory):
         labels[name] = NAMES[kind]
     with (folder / "labels.csv").open("w", newline="") as file:
         csv.writer(file).writerows(
-            [("photo", "articleType", "fabric"), *((n, v, v[0]) for n, v in labels.items())]
+            [("photo", "Article type", "fabric"), *((n, v, v[0]) for n, v in labels.items())]
         )
     with (folder / "corrected.csv").open("w", newline="") as file:
         rows = [(n, v, "Men", "articleType" if v != "Jeans" else "") for n, v in labels.items()]

@@ -9,7 +9,7 @@ import xlsxwriter
 
 from hangtag.domain.errors import TableError
 from hangtag.tables import Column, Kind, is_table_name, open_table
-from hangtag.tables.reading import DelimitedTable, list_columns
+from hangtag.tables.reading import DelimitedTable, find_column, list_columns
 from hangtag.tables.values import RuinedNumbers
 
 
@@ -179,3 +179,10 @@ def test_a_header_of_one_name_says_what_to_do_about_a_title():
         "If Order 7 is a title, remove the lines above the header."
     )
     assert list_columns(["a", "b"]) == "Its columns are a, b."
+
+
+def test_a_column_is_found_whatever_its_spaces_and_signs_are():
+    assert find_column("imageurl", ["sku", "Image URL"]) == 1
+    assert find_column("article_type", ["articleType", "Article Type"]) is None
+    assert find_column("articletype", ["articleType", "Article Type"]) == 0
+    assert find_column("-", ["", "_"]) is None

@@ -299,3 +299,15 @@ def tidied(field):
 
 def test_the_real_header_is_understood():
     assert reader_of("", header=",".join(CATALOGUE_COLUMNS)).columns == CATALOGUE_COLUMNS
+
+
+def test_usual_columns_are_found_whatever_their_spaces_and_signs_are():
+    header = "ID,Master Category,sub_category,Article-Type,product display name"
+    assert reader_of("", header).columns == COLUMNS
+
+
+def test_a_header_of_another_table_says_how_to_describe_it():
+    with pytest.raises(
+        CatalogueError, match=r"no column id\. The header is: sku, kind\. Describe .* catalogue\.toml"
+    ):
+        reader_of("", "sku,kind")
