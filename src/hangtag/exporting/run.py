@@ -21,6 +21,9 @@ _BREAKS: Final = re.compile(r"[\t\r\n\v\f\x85\u2028\u2029]+")
 _NOT_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 _STARTS_A_FORMULA: Final = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - as in East Asian Excel
 _NUMBER: Final = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?|-")
+_OWN_CONFIDENCE: Final = re.compile(r"is \d\.\d+, under")
+"""What differs between values that are doubtful for the same reason."""
+
 _GOOGLE_NAMESPACE: Final = "http://base.google.com/ns/1.0"
 
 
@@ -158,7 +161,8 @@ class ExportResult:
         self.uncertain += not row.is_refused and bool(row.issues)
         for issue in row.issues:
             self.issues[issue.kind.value] += 1
-            self.reasons[issue.kind.value, issue.column, issue.reason] += 1
+            reason = _OWN_CONFIDENCE.sub("is under", issue.reason)
+            self.reasons[issue.kind.value, issue.column, reason] += 1
 
 
 def export_rows(

@@ -287,3 +287,10 @@ def test_a_doubtful_colour_may_have_a_sure_family(write_labels):
     black = "Navy Blue:0.3600|Black:0.3500|White:0.1000"
     labels = write_labels(make_row("1", **OFFER, baseColour_confidence=0.36, baseColour_top=black))
     assert export(labels, "google")[0].refused == 1
+
+
+def test_doubts_of_any_confidence_are_one_reason(write_labels):
+    labels = write_labels(make_row("1", gender_confidence=0.5), make_row("2", gender_confidence=0.4))
+    result, _, checks = export(labels, "shopify")
+    assert result.reasons == {("doubtful", "gender", "the confidence is under 0.70"): 2}
+    assert [check["reason"][:22] for check in checks] == ["the confidence is 0.50", "the confidence is 0.40"]
