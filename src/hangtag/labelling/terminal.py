@@ -133,7 +133,8 @@ def print_summary(
         model = f"{name}: " if len(summary.categories) > 1 else ""
         shown = [f"{label} {count:,}" for label, count in counts.most_common(SHOWN_CATEGORIES)]
         others = [f"{len(counts) - len(shown)} others"] if len(counts) > len(shown) else []
-        console.print(Text(printable(f"  {model}{', '.join(shown + others)}")))
+        if shown:
+            console.print(Text(printable(f"  {model}{', '.join(shown + others)}")))
         if any(summary.bands[name]):  # empty if only another model predicts the column
             console.print(Text(printable(f"  {model}{_render_bands(summary, name)}"), style="dim"))
         if (

@@ -19,6 +19,7 @@ from hangtag.bundle.file import DEFAULT_NAME, find_bundle, read_bundle
 from hangtag.bundle.signatures import TrustedKeys
 from hangtag.datasets.opening import Catalogue, list_table_files, open_catalogue
 from hangtag.datasets.splits import PHOTO_COLUMN
+from hangtag.domain.columns import confidence_of
 from hangtag.domain.errors import UsageError
 from hangtag.evaluation.photo_set import catalogue_photos
 from hangtag.imaging.batches import PhotoSource
@@ -174,7 +175,8 @@ def read_examples(
             raise UsageError(
                 "no photo has a label that the model could learn",
                 where=", ".join(map(str, paths)),
-                fix=f"The model's columns are {', '.join(wanted)}. `columns` adds others.",
+                fix=f"The model's columns are {', '.join(wanted)}. `columns` adds others. "
+                f"A label with a confidence is a model's, and counts only if the column `{_CORRECTED}` lists it.",
             )
         return _answer(_Recording(engine), photos, wanted, progress)
 
@@ -229,7 +231,7 @@ def _iter_table(path: Path, wanted: Sequence[str], stack: ExitStack) -> Iterator
     names = [name for name, _ in photos.columns]
     written = {column: names[place] for column in wanted if (place := find_column(column, names)) is not None}
     for photo in photos:
-        counted = set(wanted)
+        counted = {column for column, name in written.items() if not photo.extra.get(confidence_of(name))}
         if _CORRECTED in photo.extra:
             named = str(photo.extra[_CORRECTED] or "").replace(";", ",").split(",")
             counted = {column.strip() for column in named}

@@ -139,6 +139,13 @@ class ParquetTable(Table):
             raise TableError(f"the table cannot be read ({error})", where=where) from None
         super().__init__(where, schema.names, [_kind_of(field.type) for field in schema])
         self._opener = opener
+        self._types = list(schema.types)
+
+    def holds_bytes(self, column: int) -> bool:
+        """Return whether a column is binary, or a struct with a binary field, as data sets store photos."""
+        kind = self._types[column]
+        parts = [field.type for field in kind] if pa.types.is_struct(kind) else [kind]
+        return any(pa.types.is_binary(part) or pa.types.is_large_binary(part) for part in parts)
 
     def __iter__(self) -> Iterator[TableRow]:
         """Iterate the rows, numbered from 1."""

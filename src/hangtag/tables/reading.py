@@ -96,6 +96,10 @@ class Table(ABC):
             raise TableError(f"the table has no column {name}", where=self.where, fix=fix)
         return found
 
+    def holds_bytes(self, _column: int) -> bool:
+        """Return whether the cells of a column are bytes, such as those of a photo."""
+        return False
+
     def links(self, _column: int) -> dict[int, str]:
         """Return the addresses that the cells of a column link to, by row number."""
         return {}

@@ -93,6 +93,9 @@ def test_what_cannot_be_learnt_is_said(shop, tmp_path):
     table.write_text(f"photo,colour\n{shop}/photos/0.png,red\n")
     with pytest.raises(UsageError, match="no photo has a label that the model could learn"):
         hangtag.adapt(table, model=shop / "base.onnx", output=output)
+    table.write_text(f"photo,articleType,articleType_confidence\n{shop}/photos/0.png,Tshirts,0.93\n")
+    with pytest.raises(UsageError, match="A label with a confidence is a model's"):
+        hangtag.adapt(table, model=shop / "base.onnx", output=output)
     with pytest.raises(UsageError, match="target accuracy"):
         hangtag.adapt(table, model=shop / "base.onnx", output=output, target_accuracy=0.0)
     with pytest.raises(UsageError):

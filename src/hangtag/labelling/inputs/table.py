@@ -114,6 +114,9 @@ def open_table(path: str, references: References) -> TableWalk:
         photo = max(range(len(table.names)), key=lambda position: _count_photos(rows, position))
     else:
         photo = find_photo_column(table, wanted)
+    if table.holds_bytes(photo):
+        problem = f"the column {table.names[photo]} holds the photos themselves, not their names"
+        raise UsageError(problem, where=path, fix="Write the photos to files, and label their folder.")
     return TableWalk(path, table, photo, references)
 
 

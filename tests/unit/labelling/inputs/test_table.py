@@ -422,3 +422,10 @@ def test_a_photo_may_be_called_like_a_missing_value(tmp_path):
     (tmp_path / "NA").write_bytes(b"a photo")
     (photo,) = walk(write_csv(tmp_path / "t.csv", [["A", "NA"]], ["sku", "image"]))
     assert photo.read() == b"a photo"
+
+
+@pytest.mark.parametrize("cell", [b"a photo", {"bytes": b"a photo", "path": "1.jpg"}])
+def test_a_column_of_photos_instead_of_names_is_refused(tmp_path, cell):
+    pq.write_table(pa.table({"image": [cell]}), tmp_path / "set.parquet")
+    with pytest.raises(UsageError, match="column image holds the photos themselves"):
+        walk(tmp_path / "set.parquet")
