@@ -1,9 +1,9 @@
-"""What an installation of hangtag consists of: `python deploy/bill.py FOLDER` writes sbom.json and licences.md.
+"""Lists what an installation of hangtag consists of: `python deploy/bill.py FOLDER` writes sbom.json and licences.md.
 
-The bill of materials (CycloneDX) comes from the lock of the service and the lock of the page, so it needs no network.
-Licences are those that the installed packages and the page's lock declare. With `--audit`, the locked packages are
-compared with the known vulnerabilities; the exit status is 1 if there is one, and 0 with a warning where the
-vulnerability database cannot be reached.
+The bill of materials (CycloneDX) comes from the lock files of the service and the page, so it needs no network.
+Licences are those declared by the installed packages and the page's lock file. With `--audit`, the locked packages are
+compared with the known vulnerabilities; the exit status is 1 if there is one, and 0 with a warning if the vulnerability
+database cannot be reached.
 """
 
 import argparse
@@ -21,7 +21,7 @@ PAGE_LOCK: Final = ROOT / "web" / "package-lock.json"
 _UNKNOWN: Final = "unknown"
 _CLASSIFIER: Final = "License :: OSI Approved :: "
 _LONGEST_NAME: Final = 60
-"""What is longer than this in the old field `License` is the text of a licence, not its name."""
+"""A longer value in the old field `License` is the text of a licence, not its name."""
 
 
 def main() -> int:
@@ -68,7 +68,7 @@ def find_licence(name: str) -> str:
 
 
 def list_page_components(lock: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the packages that the page is built with; the build takes from each what the page uses."""
+    """Return the packages that the page is built with. The build takes what it uses from each."""
     found = []
     for path, package in sorted(lock["packages"].items()):
         name = path.rpartition("node_modules/")[2]

@@ -1,11 +1,11 @@
-"""Prepare what the shipped model learns from beside the catalogue: photos of other shops, and of no product.
+"""Prepare what the shipped model learns from besides the catalogue: photos of other shops, and photos without products.
 
     python recipes/prepare_sources.py DOWNLOADS OUT
 
-DOWNLOADS holds `clothing-dataset-small/` and `other-shops/`, each source with its `images/` and `labels.csv`.
-OUT gets a catalogue for each source in `sets/`, with its licence, and the photos of no product in `negatives/`: those
-of the sources, and pictures of the Debian packages tuxpaint-stamps-default, fonts-noto-color-emoji, ukui-wallpapers,
-mate-backgrounds, plasma-workspace-wallpapers and gnome-backgrounds, where they are installed. The same input gives the
+DOWNLOADS contains `clothing-dataset-small/` and `other-shops/`, each source with its `images/` and `labels.csv`. OUT
+gets a catalogue for each source in `sets/`, with its licence, and the photos without products in `negatives/`: those of
+the sources, and pictures of the Debian packages tuxpaint-stamps-default, fonts-noto-color-emoji, ukui-wallpapers,
+mate-backgrounds, plasma-workspace-wallpapers and gnome-backgrounds, if they are installed. The same input gives the
 same output.
 """
 
@@ -41,19 +41,19 @@ SOURCES: Final[Mapping[str, tuple[str, str]]] = {
     "dotnet-eshop": ("MIT", ".NET eShop reference application"),
     "caltech101": ("CC-BY-4.0", "Li, Andreeto, Ranzato, Perona: Caltech 101"),
 }
-"""By source: its licence and whom to credit."""
+"""The licence of each source, and whom to credit."""
 
 JACKETS: Final = {"outwear", "Outwear", "Outwear (kids)", "Outerwear"}
-"""What is called outerwear is mostly a jacket; without a name, jackets became shirts abroad."""
+"""Most of what sources call outerwear is a jacket. Left unlabelled, jackets were predicted as shirts in other shops."""
 
 CUT_OUT: Final = "secondhand-fashion"
-"""The source whose garments are cut out on white, which no shop does: most are put on another plain background."""
+"""The source whose garments are cut out on white, unlike in shops: most are put on another plain background."""
 AS_THEY_ARE: Final = 0.35
 
 SMALLEST_SIDE: Final = 24
 SMALLEST_WALLPAPER: Final = 300
 FLATTEST: Final = 5
-"""Grey levels of deviation below which an emoji shows nothing: the font lacks some of them."""
+"""The standard deviation in grey levels below which an emoji is blank: the font lacks some of them."""
 STAMPS: Final = Path("/usr/share/tuxpaint/stamps")
 WALLPAPERS: Final = (Path("/usr/share/backgrounds"), Path("/usr/share/wallpapers"))
 EMOJI_FONT: Final = Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")
@@ -101,11 +101,11 @@ WORN_EMOJI: Final = {
     ),
     *(0x1F6CD, 0x1FA70, 0x26F1, 0x1F484, 0x1F485),
 }
-"""What shows, or is, something that a fashion shop sells, is no example of what is no product."""
+"""Pictures of things that a fashion shop sells, which cannot be examples without a product."""
 
 
 def main(downloads: Path, out: Path) -> None:
-    """Prepare all sources anew."""
+    """Prepare all sources again."""
     sets, negatives = out / "sets", Negatives(out)
     shutil.rmtree(sets, ignore_errors=True)
     people = downloads / "clothing-dataset-small"
@@ -127,7 +127,7 @@ def main(downloads: Path, out: Path) -> None:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """Read the labels of a source, with those that its own class implies."""
+    """Read the labels of a source, with those implied by its own classes."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     for row in rows:
@@ -140,7 +140,7 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def write_set(folder: Path, rows: Sequence[Row], photos: Path | None) -> None:
-    """Write a source as a catalogue whose photos lie elsewhere, or, without `photos`, in its own folder."""
+    """Write a source as a catalogue with its photos elsewhere, or, without `photos`, in its own folder."""
     licence, attribution = SOURCES[folder.name]
     folder.mkdir(parents=True)
     (folder / "catalogue.toml").write_text(
@@ -160,7 +160,7 @@ def write_set(folder: Path, rows: Sequence[Row], photos: Path | None) -> None:
 
 
 def vary_backgrounds(rows: Sequence[Row], source: Path, target: Path) -> None:
-    """Copy photos of garments cut out on white, most of them with margins, on another plain background."""
+    """Copy photos of garments cut out on white, most of them with margins, onto another plain background."""
     target.mkdir()
     for row in rows:
         chance = random.Random(row["file"])
@@ -173,7 +173,7 @@ def vary_backgrounds(rows: Sequence[Row], source: Path, target: Path) -> None:
 
 
 def set_on_plain(photo: Floats, chance: random.Random) -> Floats:
-    """Return a photo (height, width, 3) with margins, on a light background that is a little uneven, shadows kept."""
+    """Return a photo (height, width, 3) with margins, on a light, slightly uneven background, keeping shadows."""
     mask, colour = find_background(photo)
     grey, darker = (chance.uniform(225, 250),) * 3, (chance.uniform(200, 240),) * 3
     tinted = tuple(chance.uniform(210, 250) for _ in range(3))
@@ -195,7 +195,7 @@ def set_on_plain(photo: Floats, chance: random.Random) -> Floats:
 
 
 class Negatives:
-    """The folder of photos of no product: links, numbered in the order in which they came."""
+    """The folder of photos without products: links, numbered in the order in which they were added."""
 
     def __init__(self, out: Path) -> None:
         self.folder = out / "negatives"
@@ -237,7 +237,7 @@ def draw_emoji(folder: Path) -> Iterator[Path]:
 
 
 def crop_wallpapers(folder: Path, each: int = 5) -> Iterator[Path]:
-    """Crop parts out of the wallpapers that are installed."""
+    """Crop parts of the installed wallpapers."""
     folder.mkdir(exist_ok=True)
     for path in (path for wallpapers in WALLPAPERS for path in sorted(wallpapers.rglob("*"))):
         if path.suffix.lower() not in {".jpg", ".jpeg", ".png", ".webp"} or not path.is_file():

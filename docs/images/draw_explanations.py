@@ -1,4 +1,4 @@
-"""Draw `explanations.png`: what the shipped model looked at in two of the photos that hangtag draws itself.
+"""Draw `explanations.png`: what the shipped model looked at in two of hangtag's sample photos.
 
 python docs/images/draw_explanations.py
 """
@@ -16,7 +16,7 @@ SAMPLES = ("shoe", "watch")
 PICTURE = Path(__file__).parent / "explanations.png"
 WIDTH = 620
 COLOURS, KMEANS = 256, 4
-"""A good palette looks the same and is a third of the bytes."""
+"""A good palette looks the same at a third of the size."""
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """Draw the picture of the README: three sample photos with the hang tags that a model writes for them.
 
-python docs/images/draw_hang_tags.py [MODEL] writes hang-tags.svg beside this file. What stands on the tags is the
-model's own answer, so run it again when the shipped model changes.
+python docs/images/draw_hang_tags.py [MODEL] writes hang-tags.svg next to this file. The tags show the model's own
+predictions, so run it again when the shipped model changes.
 """
 
 import base64
@@ -122,7 +122,7 @@ def _draw_photo(photo: bytes, y: int, height: int) -> Iterator[str]:
 
 
 def _draw_flags(prediction: Prediction, y: int) -> Iterator[str]:
-    """Yield what the model says is wrong with the photo, on its upper edge."""
+    """Yield the photo's flags, on its upper edge."""
     if prediction.flags:
         text = ", ".join(flag.value.replace("_", " ") for flag in prediction.flags)
         yield f'<text class="flag" x="{MARGIN + 9}" y="{y + 14}">{escape(text)}?</text>'

@@ -1,4 +1,4 @@
-"""The examples in docstrings, shown as code: Markdown takes the prompt `>>>` for a quotation."""
+"""Shows the examples in docstrings as code: Markdown would take the prompt `>>>` for a quotation."""
 
 import re
 from typing import Any, Final
@@ -10,10 +10,10 @@ _DIRECTIVE: Final = re.compile(r" *# doctest: .*")
 
 
 class FencedExamples(Extension):
-    """Puts each doctest of a docstring into a fence."""
+    """Puts each doctest of a docstring into a code fence."""
 
     def on_instance(self, *, obj: Object, **_: Any) -> None:  # noqa: ANN401 - Griffe passes more with each release
-        """Rewrite the docstring of whatever was read."""
+        """Rewrite the docstring of an object."""
         if obj.docstring is not None:
             obj.docstring.value = fence_examples(obj.docstring.value)
 

@@ -1,6 +1,6 @@
-"""A hook of mkdocs: writes the parts of the site that the code and the files say better than a person would.
+"""A hook of mkdocs: writes the parts of the site that are generated from code and files.
 
-A page asks for a part with a comment, such as `<!-- generated: recipe -->`.
+A page includes a part with a comment, such as `<!-- generated: recipe -->`.
 """
 
 import re
@@ -20,7 +20,7 @@ MARK: Final = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:
-    """Put each generated part where its comment stands. mkdocs calls this for every page."""
+    """Insert the generated parts at their comments. mkdocs calls this for every page."""
     return MARK.sub(lambda match: PARTS[match[1]](), markdown)
 
 
@@ -30,7 +30,7 @@ def render_recipe() -> str:
 
 
 def render_shipped_recipes() -> str:
-    """Return the recipes that come with hangtag, whole, each in a block that opens on a click."""
+    """Return the recipes that come with hangtag, each in a block that opens on a click."""
     return "\n\n".join(
         f'??? example "{path.stem}"\n\n    ```toml\n{_indent(path.read_text(encoding="utf-8"))}\n    ```'
         for path in sorted((ROOT / "recipes").glob("*.toml"))
@@ -38,7 +38,7 @@ def render_shipped_recipes() -> str:
 
 
 def render_decisions() -> str:
-    """Return a list of the decision records, by their titles."""
+    """Return a list of the decision records, by title."""
     paths = sorted(path for path in (ROOT / "docs" / "decisions").glob("0*.md"))
     return "\n".join(f"- [{_title(path)}]({path.name})" for path in paths)
 

@@ -24,14 +24,14 @@ from figures import make_up_metrics  # noqa: E402
 from tiny_catalogue import build_tiny_catalogue  # noqa: E402 - found only now
 
 DOUBT = 6.0
-"""What the temperatures of the doubting model are multiplied with."""
+"""The factor on the temperatures of the doubting model."""
 
 THRESHOLD = 0.8
-"""From this confidence on, its category labels are answers."""
+"""The confidence from which its category labels are answers."""
 
 
 def write_doubting_model(folder: Path) -> None:
-    """Write the shipped model as `doubter`, less sure of everything."""
+    """Write the shipped model as `doubter`, with less confidence."""
     folder.mkdir()
     path = folder / "doubter.onnx"
     shutil.copy(find_bundle("default"), path)
@@ -57,8 +57,8 @@ def _doubting(head: HeadCard) -> HeadCard:
 
 
 def main() -> None:
-    """Serve until a signal says to stop; what was written is removed then."""
-    logging.disable(logging.INFO)  # a line a request would bury what the tests say
+    """Serve until a stop signal; then remove what was written."""
+    logging.disable(logging.INFO)  # a line per request would hide the tests' output
     with tempfile.TemporaryDirectory(prefix="hangtag-e2e-") as name:
         folder = Path(name)
         write_doubting_model(folder / "models")
