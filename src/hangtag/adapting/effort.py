@@ -88,9 +88,8 @@ def _fit_power(
     counts: npt.NDArray[np.float64], errors: npt.NDArray[np.float64]
 ) -> tuple[float, float, float]:
     """Return floor, factor and power of the function `floor + factor * counts ** -power` that fits the errors best."""
-    weights = np.sqrt(
-        counts
-    )  # errors measured with more labels are more precise, and closer to the end of the curve
+    # Errors measured with more labels are more precise, and closer to the end of the curve.
+    weights = np.sqrt(counts)
     best = (np.inf, 0.0, 0.0, 1.0)
     for power in _STEEPNESS:
         falling = counts**-power

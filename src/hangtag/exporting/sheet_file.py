@@ -199,9 +199,8 @@ def _write_text(source: Path, table: DelimitedTable, filler: SheetFiller, output
         decoded = text.decode(encoding)
     except UnicodeDecodeError:
         encoding = "cp1252"
-        decoded = text.decode(
-            encoding, "surrogateescape"
-        )  # also preserves bytes that are invalid in the encoding
+        # Bytes that are invalid in the encoding are preserved, too.
+        decoded = text.decode(encoding, "surrogateescape")
     output.write(mark)
     width, is_header = len(table.names), True
     for raw, cells in _iter_records(decoded, table.delimiter):

@@ -47,9 +47,8 @@ def copy_photo(data: bytes, limits: DecodeLimits) -> PhotoCopy:
     need. Everything else is decoded and re-encoded, upright and in sRGB. Photos that are not certainly cheap to
     decode are copied in another process. Raises `PhotoError` with the reason if the photo cannot be decoded.
     """
-    limits = replace(
-        limits, min_side=1
-    )  # whoever labels the photo reports that it is too small to show anything
+    # Whoever labels the photo reports that it is too small to show anything.
+    limits = replace(limits, min_side=1)
     if is_cheap_to_decode(data, replace(limits, in_process_pixels=None)):
         kept = keep_pixels(data, limits)
         if kept is not None:

@@ -36,9 +36,8 @@ _NUMBER: Final = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?|-")
 """Values that begin like a formula but are not one: a number, or a dash for a missing value."""
 
 _MANY_TEXTS: Final = 20_000
-_NEEDS_QUOTES: Final = re.compile(
-    r'[",;\t\r\n]|^ | $'
-)  # locales with a decimal comma separate with semicolons
+_NEEDS_QUOTES: Final = re.compile(r'[",;\t\r\n]|^ | $')
+"""Locales with a decimal comma separate with semicolons."""
 
 
 class TableWriter(Protocol):

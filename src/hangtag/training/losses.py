@@ -111,9 +111,8 @@ class Losses:
         soft = targets.get(soft_name(column))
         if soft is not None and self.teacher_weight:
             taught = soft[known].float()
-            share = self.teacher_weight * taught.sum(dim=1).clamp(
-                max=1
-            )  # zero for rows that the teacher does not know
+            # Zero for rows that the teacher does not know.
+            share = self.teacher_weight * taught.sum(dim=1).clamp(max=1)
             teacher = functional.cross_entropy(logits[known], taught, reduction="none")
             each = (1 - share) * each + self.teacher_weight * teacher
         return each.sum(), float(len(labels) if weight is None else weight[labels].sum())
