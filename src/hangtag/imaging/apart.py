@@ -1,6 +1,6 @@
-"""Decoding in processes that can be killed: warm, few, replaced when one dies, with pixels in shared memory.
+"""Decoding in isolated processes: few, started in advance, replaced when one dies, with pixels in shared memory.
 
-A decoder may take minutes or gigabytes for a file of some kilobytes, and nothing in a process can stop it there. So
+A decoder may take minutes or gigabytes for a file of a few kilobytes, and nothing within a process can stop it. So
 photos that may be expensive are decoded by `decoder_process`, which the system kills when its time is up.
 """
 
@@ -30,38 +30,38 @@ from hangtag.imaging.budget import DEFAULT_LIMITS, DecodeLimits
 from hangtag.imaging.cost import count_pixels, has_coefficients
 
 MOST_DECODERS: Final = 4
-"""More than this many would only take memory: photos that are decoded apart are few."""
+"""More decoders would only take memory: few photos are decoded in them."""
 
 WAIT_FACTOR: Final = 15
-"""How much longer than its processor time a decoder may take: other work may have the processors meanwhile."""
+"""How much longer than its processor time a decoder may take by the clock, as the processors may be busy."""
 
 _GRACE_S: Final = 5.0
-"""The system ends a decoder whose time is up. Should it fail to, this is how much later it is ended from here."""
+"""The system kills a decoder whose time is up. If that fails, it is killed from here after this additional time."""
 
 _END_S: Final = 0.5
-"""How long an idle decoder may take to end by itself. There is nothing that it could lose."""
+"""How long an idle decoder may take to exit by itself. It has nothing to lose."""
 
 _START: Final = (
     "import sys; sys.path.append(sys.argv[1]); from hangtag.imaging.decoder_process import main;"
     "main(int(sys.argv[2]), int(sys.argv[3]))"
 )
-"""Finds hangtag where this process did."""
+"""Starts the decoder with the same hangtag as this process."""
 
 ROOM_BYTES: Final = 256 << 20
-"""How much memory photos that are decoded at the same time may take together, about."""
+"""The approximate memory limit for all photos that are decoded at the same time."""
 
 _JPEG_BYTES: Final = 3
 _PROGRESSIVE_BYTES: Final = 9
 _OTHER_BYTES: Final = 8
 _WEBP_BYTES: Final = 12
-"""What a pixel takes while it is decoded and handed over."""
+"""The memory per pixel while a photo is decoded and handed over."""
 
 _UNKNOWN_BYTES: Final = 64 << 20
 _SMALL_SHARE: Final = 1 / 16
-"""What takes no more than this of all room waits for none."""
+"""A photo that needs at most this share of the memory does not wait."""
 
 _AT_ONCE: Final = {"MALLOC_MMAP_THRESHOLD_": "1048576", "MALLOC_TRIM_THRESHOLD_": "1048576"}
-"""Has the C library give memory back as soon as it is free. Otherwise a process keeps much of what it ever needed."""
+"""Makes the C library return freed memory to the system at once. Otherwise a process keeps much of it."""
 
 _KEPT_BYTES: Final = 4 << 20
 _ANSWER_BYTES: Final = 4096
@@ -73,10 +73,10 @@ _Answer = TypeVar("_Answer")
 
 @dataclass(frozen=True, slots=True)
 class DecodeRequest:
-    """What to do with a photo: decode it in full, or as large as a (width, height) `at_least` needs.
+    """How to decode a photo: in full, or only as large as a (width, height) `at_least` needs.
 
-    With `most_pixels`, a photo of more comes at a half, a third or less of its size.
-    With `is_inspected`, what is stored is described too, and its pictures are counted.
+    With `most_pixels`, a photo with more pixels is reduced to a half, a third or less of its sides. With
+    `is_inspected`, the file is also described, and its pictures are counted.
     """
 
     limits: DecodeLimits = DEFAULT_LIMITS
@@ -87,7 +87,7 @@ class DecodeRequest:
 
 @dataclass(frozen=True, slots=True)
 class StoredPhoto:
-    """What a file holds, in Pillow's words, and how many pictures (counted only if asked for)."""
+    """What a file stores, in Pillow's terms, and the number of pictures (counted only if requested)."""
 
     format: str
     mode: str
@@ -97,7 +97,7 @@ class StoredPhoto:
 
 @dataclass(frozen=True, slots=True)
 class PhotoCopy:
-    """A copy to be kept, and the (width, height) of the photo."""
+    """A copy for storage, and the (width, height) of the photo."""
 
     data: bytes
     size: tuple[int, int]
@@ -105,7 +105,7 @@ class PhotoCopy:
 
 @dataclass(frozen=True, slots=True)
 class DecodedPhoto:
-    """An upright RGB image, what its file holds, and the (width, height) that it would have in full."""
+    """An upright RGB image, what its file stores, and the photo's full (width, height)."""
 
     image: Image.Image
     stored: StoredPhoto
@@ -113,34 +113,34 @@ class DecodedPhoto:
 
 
 def decode_apart(data: bytes, request: DecodeRequest) -> DecodedPhoto:
-    """Decode a photo in another process, which is killed when it exceeds the limits.
+    """Decode a photo in another process, which is killed if it exceeds the limits.
 
-    Raises `PhotoError` with the reason why the bytes cannot be shown.
+    Raises `PhotoError` with the reason if the photo cannot be decoded.
     """
     return _open_decoders().decode(data, request)
 
 
 def copy_apart(data: bytes, limits: DecodeLimits, *, is_upright: bool = False) -> PhotoCopy:
-    """Do as `copies.copy_photo` in another process, which is killed when it exceeds the limits. Raises as that does.
+    """Do the same as `copies.copy_photo` in another process, which is killed if it exceeds the limits.
 
-    With `is_upright`, the copy is upright and in sRGB.
+    With `is_upright`, the copy is upright and in sRGB. Raises the same errors.
     """
     return _open_decoders().copy(data, limits, is_upright=is_upright)
 
 
 def close_decoders() -> None:
-    """End the processes that decode. They start again when they are needed."""
+    """Stop the decoders. They are started again when needed."""
     _open_decoders().close()
     _open_decoders.cache_clear()
 
 
 def abort_decoders() -> None:
-    """End the processes that decode, whatever they are at: what waits for them gets a `PhotoError`."""
+    """Stop the decoders in the middle of their work. Waiting callers get a `PhotoError`."""
     _open_decoders().abort()
 
 
 class Room:
-    """Memory that is shared by decoders, in the order in which they ask for it. Who asks for more than all gets all."""
+    """A memory budget shared by decoders, first come, first served. A request for more than all of it gets all."""
 
     def __init__(self, most: int) -> None:
         self._most = self._left = most
@@ -149,7 +149,7 @@ class Room:
 
     @contextmanager
     def hold(self, wanted: int) -> Iterator[None]:
-        """Wait until there is so much, and hold it in the block."""
+        """Wait until this much is free, and hold it during the block."""
         if wanted <= self._most * _SMALL_SHARE:
             yield
             return
@@ -166,9 +166,9 @@ class Room:
 
 
 class Decoders:
-    """Up to `most` processes that decode, started when they are first needed. Safe to use from several threads.
+    """Up to `most` decoder processes, started on first use. Thread-safe.
 
-    Large photos, which take much memory, are decoded at the same time only as far as there is room for them.
+    Large photos, which need much memory, are only decoded at the same time if there is enough of it.
     """
 
     def __init__(self, most: int, most_bytes: int = ROOM_BYTES) -> None:
@@ -178,26 +178,26 @@ class Decoders:
         self._busy: set[_Decoder] = set()
 
     def decode(self, data: bytes, request: DecodeRequest) -> DecodedPhoto:
-        """Do as `decode_apart`; wait while all processes are at work, or need the memory."""
+        """Do the same as `decode_apart`. Waits if all decoders are busy or there is too little memory."""
         return self._ask(data, asdict(request), _read_decoded)
 
     def copy(self, data: bytes, limits: DecodeLimits, *, is_upright: bool = False) -> PhotoCopy:
-        """Do as `copy_apart`; wait while all processes are at work, or need the memory."""
+        """Do the same as `copy_apart`. Waits if all decoders are busy or there is too little memory."""
         question = {"limits": asdict(limits), "is_copied": True, "is_upright": is_upright}
         return self._ask(data, question, _read_copy)
 
     @property
     def idle_ids(self) -> list[int]:
-        """The ids of the processes that are idle; each leads a group of its own."""
+        """The ids of the idle processes. Each leads its own process group."""
         return [decoder.id for decoder in self._idle]
 
     def abort(self) -> None:
-        """End the processes that are at work. Whoever asked them notices, and cleans up."""
+        """Kill the busy processes. The threads waiting for them notice and clean up."""
         for decoder in list(self._busy):
             decoder.abort()
 
     def close(self) -> None:
-        """End the processes that are idle."""
+        """Stop the idle processes."""
         while self._idle:
             self._idle.pop().end()
 
@@ -234,7 +234,7 @@ class Decoders:
 
 
 class _Decoder:
-    """One process that decodes, and the two files in memory through which bytes go in and pixels come out."""
+    """A decoder process, and the two in-memory files through which it gets bytes and returns pixels."""
 
     def __init__(self) -> None:
         self._given, self._shown = _open_shared("photo"), _open_shared("pixels")
@@ -248,7 +248,7 @@ class _Decoder:
             pass_fds=(self._given, self._shown),
             env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"} | _AT_ONCE,
             bufsize=0,
-            process_group=0,  # Ctrl-C is for the process that asks; a session would share the processors anew
+            process_group=0,  # Ctrl-C is for the parent; a new session would get its own share of the processors
         )
         self.id = self._process.pid
         self.is_alive = True
@@ -256,7 +256,7 @@ class _Decoder:
     def ask(
         self, data: bytes, question: dict[str, Any], read: Callable[[int, dict[str, Any]], _Answer]
     ) -> _Answer:
-        """Ask for something of a photo; `read` makes it of the descriptor of what is shown, and of the answer."""
+        """Send a question about a photo. `read` builds the result from the file with the pixels and the answer."""
         self._asked += 1
         write_shared(self._given, data)
         question |= {"id": self._asked, "bytes": len(data)}
@@ -272,7 +272,7 @@ class _Decoder:
                 _shrink(self._shown)
 
     def end(self) -> None:
-        """Let the process end by itself, which it does when nothing more can be asked of it."""
+        """Let the process exit, which it does when its input is closed."""
         if self.is_alive and self._process.stdin is not None:
             self._process.stdin.close()
             with suppress(subprocess.TimeoutExpired):
@@ -280,14 +280,14 @@ class _Decoder:
         self.kill()
 
     def abort(self) -> None:
-        """End the process from another thread than the one that waits for it."""
-        if not self.is_alive:  # its id may be another one's by now
+        """Kill the process from another thread than the one that waits for it."""
+        if not self.is_alive:  # its id may have been reused
             return
         with suppress(ProcessLookupError):
             os.killpg(self.id, signal.SIGKILL)
 
     def kill(self) -> None:
-        """End the process and release its memory."""
+        """Kill the process and release its memory."""
         if not self.is_alive:
             return
         self.is_alive = False
@@ -301,7 +301,7 @@ class _Decoder:
         os.close(self._shown)
 
     def _ask(self, question: dict[str, Any], seconds: float) -> dict[str, Any]:
-        """Return the answer; where there is none, end the process and raise the `PhotoError` that says so."""
+        """Return the answer. If there is none, kill the process and raise the `PhotoError` that explains it."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None  # noqa: S101 - for the type checker
         assert stdout is not None  # noqa: S101
@@ -347,12 +347,12 @@ def _count_processors() -> int:
 
 
 if hasattr(os, "register_at_fork"):
-    # A forked process has pipes to the decoders of its parent, who would read its answers.
+    # A forked process inherits the pipes to its parent's decoders, and would take the parent's answers.
     os.register_at_fork(after_in_child=_open_decoders.cache_clear)
 
 
 def _open_shared(name: str) -> int:
-    """Return the descriptor of a file that is in memory, or at least has no name that others could open."""
+    """Return the descriptor of a file in memory, or at least of one without a name that others could open."""
     if hasattr(os, "memfd_create"):
         return os.memfd_create(f"hangtag-{name}")
     with tempfile.TemporaryFile() as file:
@@ -360,13 +360,13 @@ def _open_shared(name: str) -> int:
 
 
 def _shrink(descriptor: int) -> None:
-    """Give memory back after a large photo; a little is kept, as new memory takes longer."""
+    """Release memory after a large photo. A little is kept, as allocating it again takes longer."""
     if os.fstat(descriptor).st_size > _KEPT_BYTES:
         os.truncate(descriptor, 0)
 
 
 def write_shared(descriptor: int, data: bytes) -> None:
-    """Write all bytes into a file, from its start on."""
+    """Write all bytes to the beginning of a file."""
     rest, position = memoryview(data), 0
     while rest:
         count = os.pwrite(descriptor, rest, position)

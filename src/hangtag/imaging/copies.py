@@ -17,7 +17,7 @@ from hangtag.imaging.apart import PhotoCopy, copy_apart
 from hangtag.imaging.budget import DecodeLimits
 from hangtag.imaging.colour import is_srgb
 from hangtag.imaging.cost import is_cheap_to_decode
-from hangtag.imaging.decode import LYING, convert_upright, open_photo, read_orientation
+from hangtag.imaging.decode import SIDEWAYS, convert_upright, open_photo, read_orientation
 from hangtag.imaging.oddities import drop_png_pixels
 from hangtag.imaging.stripping import strip_jpeg, strip_png, strip_webp
 
@@ -86,10 +86,10 @@ def keep_pixels(data: bytes, limits: DecodeLimits, *, is_upright: bool = False) 
     if is_upright and (turn != 1 or with_colours):
         return None
     stripped = strip(data, turn, with_colours=with_colours)
-    return None if stripped is None else PhotoCopy(stripped, size[::-1] if turn >= LYING else size)
+    return None if stripped is None else PhotoCopy(stripped, size[::-1] if turn >= SIDEWAYS else size)
 
 
-def remake_photo(image: Image.Image, size: tuple[int, int], most_bytes: int) -> PhotoCopy:
+def reencode_photo(image: Image.Image, size: tuple[int, int], most_bytes: int) -> PhotoCopy:
     """Return a re-encoded copy of an upright RGB image from a photo whose full size is (width, height)."""
     image.info.clear()  # otherwise the PNG would include the sRGB profile
     file = io.BytesIO()
@@ -105,4 +105,4 @@ def remake_photo(image: Image.Image, size: tuple[int, int], most_bytes: int) -> 
 def _remake_here(data: bytes, limits: DecodeLimits) -> PhotoCopy:
     with _remaking, open_photo(data, limits) as photo:
         image = convert_upright(photo)
-        return remake_photo(image, image.size, limits.max_bytes)
+        return reencode_photo(image, image.size, limits.max_bytes)

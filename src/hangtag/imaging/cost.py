@@ -69,7 +69,7 @@ def is_cheap_to_decode(data: bytes, limits: DecodeLimits) -> bool:
     return _is_cheap(_read_cost(data), limits)
 
 
-def glance_at_photo(data: bytes, limits: DecodeLimits) -> tuple[int | None, bool]:
+def estimate_cost(data: bytes, limits: DecodeLimits) -> tuple[int | None, bool]:
     """Estimate from the header what decoding costs, in pixels (None: unknown), and return whether it is cheap.
 
     Extra scans of a JPEG add to its pixels. This is very fast: GIFs are never cheap, so their frames are not counted.

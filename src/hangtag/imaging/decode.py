@@ -50,7 +50,7 @@ PHOTO_SUFFIXES: Final = frozenset(
 """The file name endings that identify photos in a folder."""
 
 
-LYING: Final = 5
+SIDEWAYS: Final = 5
 """From this EXIF orientation on, width and height are swapped."""
 
 _ORIENTATION: Final = 0x0112

@@ -1,11 +1,11 @@
-"""The process that decodes what is not proven to be cheap; `apart` starts it.
+"""The decoder process for photos that are not certainly cheap; `apart` starts it.
 
-It is given the descriptors of two files in memory: a photo's bytes, and the pixels that it becomes. Requests come as
-lines of JSON, and so do the answers.
+It gets the descriptors of two in-memory files: for a photo's bytes, and for its pixels. Requests and answers are lines
+of JSON.
 
-The process itself only watches over a child that does the work, and makes another one as soon as it dies. That takes
-milliseconds, as everything is loaded already. The child sets its own alarms, at which the system kills it: no decoder
-can hold them up.
+The process itself only supervises a child that does the work, and forks another one as soon as it dies. That takes
+milliseconds, as everything is already loaded. The child sets its own timers, at which the system kills it; no decoder
+can block them.
 """
 
 import json
@@ -28,18 +28,18 @@ from hangtag.imaging.apart import WAIT_FACTOR, PhotoCopy, StoredPhoto, read_imag
 from hangtag.imaging.boxes import load_heic
 from hangtag.imaging.budget import DecodeLimits
 from hangtag.imaging.colour import find_white, to_rgb
-from hangtag.imaging.copies import MOST_PIXELS, keep_pixels, remake_photo
-from hangtag.imaging.decode import JPEG_FORMATS, LYING, drafted_size, open_photo, read_orientation
+from hangtag.imaging.copies import MOST_PIXELS, keep_pixels, reencode_photo
+from hangtag.imaging.decode import JPEG_FORMATS, SIDEWAYS, drafted_size, open_photo, read_orientation
 
 LOADED: Final = (AvifImagePlugin, ImageCms, TiffImagePlugin, WebPImagePlugin)
-"""What is loaded before the first photo comes, and not again after each death."""
+"""The modules to load before the first photo, so that they are not loaded again after each death."""
 
 _STRIP_PIXELS: Final = 1 << 20
 _REDUCED_FROM_PIXELS: Final = 4_000_000
-"""Photos larger than this are reduced while they are converted, as far as `at_least` allows."""
+"""Larger photos are reduced while they are converted, as far as `at_least` allows."""
 
 _REDUCING_GAP: Final = 3
-"""How much larger than `at_least` a photo stays: what Pillow's own reducing leaves to its better filter."""
+"""How much larger than `at_least` a photo stays, so that the better filter that follows has enough to work with."""
 
 _NICE: Final = 5
 _TOLD_BYTES: Final = 65_536
@@ -50,7 +50,7 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def main(given: int, shown: int) -> None:
-    """Keep a child at work until the requests end."""
+    """Keep a child running until the requests end."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with suppress(OSError):
         os.nice(_NICE)
@@ -66,7 +66,7 @@ def main(given: int, shown: int) -> None:
         id_ = int.from_bytes(working_on[:8], "little")
         if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0:
             return
-        if id_:  # otherwise it died between two photos, which nobody waits for
+        if id_:  # otherwise it died between two photos, and nobody is waiting
             working_on[:8] = bytes(8)
             _answer({"id": id_} | _describe_death(status))
 
@@ -94,7 +94,7 @@ def _describe_death(status: int) -> dict[str, str]:
     number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
     if number in _TIME_IS_UP:
         return {"reason": Reason.TOO_EXPENSIVE, "detail": "decoding the photo takes too long"}
-    if number == signal.SIGKILL:  # by the system, when memory runs out
+    if number == signal.SIGKILL:  # by the system, when memory ran out
         return _TOO_LARGE
     return {"reason": Reason.CORRUPT, "detail": "the decoder crashed"}
 
@@ -120,7 +120,7 @@ def _set_soft(kind: int, limit: int) -> None:
 
 
 def _used_bytes() -> int:
-    """Return the size of this process's address space; 0 where the system does not say."""
+    """Return the size of this process's address space; 0 if the system does not report it."""
     try:
         with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123 - no path to be built
             return int(file.read().split()[0]) * mmap.PAGESIZE
@@ -145,11 +145,11 @@ def _remake(data: bytes, shown: int, limits: DecodeLimits) -> PhotoCopy:
     with open_photo(data, limits) as photo:
         size = _show(photo, shown, {"at_least": None, "most_pixels": MOST_PIXELS})
         whole = _whole_size(photo)
-        photo.close()  # its pixels take more than the image
+        photo.close()  # its pixels take more memory than the image
     image = read_image(shown, size)
     os.truncate(shown, 0)
-    _set_limits(limits, len(data))  # another step begins
-    return remake_photo(image, whole, limits.max_bytes)
+    _set_limits(limits, len(data))  # the next step begins
+    return reencode_photo(image, whole, limits.max_bytes)
 
 
 def _decode(data: bytes, shown: int, request: dict[str, Any], limits: DecodeLimits) -> dict[str, Any]:
@@ -168,7 +168,7 @@ def _decode(data: bytes, shown: int, request: dict[str, Any], limits: DecodeLimi
 
 
 def _show(photo: Image.Image, shown: int, request: dict[str, Any]) -> tuple[int, int]:
-    """Write a photo's upright pixels in sRGB where they are shared; return their (width, height)."""
+    """Write a photo's upright sRGB pixels to shared memory. Return their (width, height)."""
     at_least = request["at_least"]
     if at_least is not None and photo.format in JPEG_FORMATS:
         photo.draft(None, drafted_size(photo.size, at_least))
@@ -178,7 +178,7 @@ def _show(photo: Image.Image, shown: int, request: dict[str, Any]) -> tuple[int,
         factor = max(factor, math.ceil(math.sqrt(photo.width * photo.height / request["most_pixels"])))
     size = (-(-photo.width // factor), -(-photo.height // factor))
     turn = read_orientation(photo)
-    width, height = size[::-1] if turn >= LYING else size
+    width, height = size[::-1] if turn >= SIDEWAYS else size
     if os.fstat(shown).st_size < 3 * width * height:
         os.truncate(shown, 3 * width * height)
     with mmap.mmap(shown, 3 * width * height) as shared:
@@ -189,29 +189,29 @@ def _show(photo: Image.Image, shown: int, request: dict[str, Any]) -> tuple[int,
 
 
 def _load(photo: Image.Image) -> None:
-    """Decode a photo's pixels. Pillow keeps a WebP's canvases, twice the image, while it makes the image."""
+    """Decode a photo's pixels. Pillow keeps a WebP's canvases, twice the image's size, while it makes the image."""
     if not isinstance(photo, WebPImagePlugin.WebPImageFile):
         photo.load()
         return
     prepare = photo.load_prepare
 
-    def let_go() -> None:
+    def release() -> None:
         photo._decoder = None  # noqa: SLF001 - nothing else ends it
         prepare()
 
-    photo.load_prepare = let_go  # type: ignore[method-assign]
+    photo.load_prepare = release  # type: ignore[method-assign]
     try:
         photo.load()
     finally:
-        del photo.load_prepare  # or the photo would hold itself
+        del photo.load_prepare  # otherwise the photo would keep itself alive
 
 
 def _whole_size(photo: Image.Image) -> tuple[int, int]:
-    return photo.size[::-1] if read_orientation(photo) >= LYING else photo.size
+    return photo.size[::-1] if read_orientation(photo) >= SIDEWAYS else photo.size
 
 
 def _convert_strips(photo: Image.Image, factor: int, target: Pixels) -> None:
-    """Write a photo's pixels in sRGB, reduced by a factor, into uint8 (height, width, 3), a few rows at a time."""
+    """Write a photo's sRGB pixels, reduced by a factor, to uint8 (height, width, 3), a few rows at a time."""
     white = find_white(photo)
     rows = factor * max(1, _STRIP_PIXELS // (photo.width * factor))
     for top in range(0, photo.height, rows):
@@ -230,8 +230,8 @@ def _reducing_factor(size: tuple[int, int], at_least: tuple[int, int] | None) ->
 
 
 def _as_stored(upright: Pixels, turn: int) -> Pixels:
-    """Return upright pixels, (height, width, 3), in the order in which a photo of an EXIF orientation is stored."""
-    if turn >= LYING:
+    """Return upright pixels, (height, width, 3), in the order in which a photo with an EXIF orientation is stored."""
+    if turn >= SIDEWAYS:
         upright = upright.swapaxes(0, 1)
     return {
         2: upright[:, ::-1],
@@ -244,6 +244,6 @@ def _as_stored(upright: Pixels, turn: int) -> Pixels:
 
 
 def _count_frames(photo: Image.Image) -> int:
-    with suppress(Exception):  # only the first picture has to be sound
+    with suppress(Exception):  # only the first picture has to be intact
         return int(getattr(photo, "n_frames", 1))
     return 1

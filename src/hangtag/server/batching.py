@@ -19,7 +19,7 @@ import numpy.typing as npt
 from hangtag.domain.errors import PhotoError
 from hangtag.imaging.batches import DecodedBatch, PhotoDecoder, PhotoSource
 from hangtag.imaging.budget import DecodeLimits
-from hangtag.imaging.cost import glance_at_photo
+from hangtag.imaging.cost import estimate_cost
 from hangtag.imaging.visibility import Flagged
 from hangtag.inference.predicting import Predictor
 from hangtag.inference.predictions import Predictions
@@ -32,34 +32,34 @@ from hangtag.server.upload_memory import UploadedPhoto
 CHUNK_PHOTOS: Final = 8
 """How many photos a thread decodes at a time: few, so that several threads share a small request."""
 
-DEAR_AT_A_TIME: Final = 2
-"""How many such photos are decoded at a time."""
+EXPENSIVE_AT_A_TIME: Final = 2
+"""How many expensive photos, those that take long to decode, are decoded at a time."""
 
-DEAR_PIXELS_PER_PLACE: Final = 1_000_000
-"""How many pixels of such photos may wait for each photo that may, at most."""
+EXPENSIVE_PIXELS_PER_PLACE: Final = 1_000_000
+"""How many pixels of expensive photos may wait, per place in the queue."""
 
 LONGEST_WAIT_S: Final = 20.0
-"""How long such a photo may have to wait, by the pace of the last ones: longer than that, and clients give up."""
+"""The longest expected wait for an expensive photo, at the recent pace. Clients would not wait longer."""
 
 REFUSAL_S: Final = 0.5
-"""How long a refusal of large photos, or of many, takes: who asks again at once would keep the service reading them."""
+"""How long a refusal of large or many photos is delayed, so that retries do not keep the service busy."""
 
 _FIRST_PACE: Final = 30_000_000.0
 _OLDER_COUNT: Final = 0.8
 
 _UNKNOWN_PIXELS: Final = 10_000_000
-"""What is charged for a photo whose size does not stand in its first bytes."""
+"""The cost of a photo whose size is not in its first bytes."""
 
-_SMALLEST_CHARGE: Final = 20_000
+_SMALLEST_COST: Final = 20_000
 BATCHES_AT_A_TIME: Final = 2
-"""How many batches are with the engine: while one runs, the next is ready."""
+"""How many batches the engine has: while one runs, the next is ready."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchSettings:
     """The size of the largest batch, how long it waits for photos being decoded, and how many photos may queue.
 
-    `decoders` is how many chunks are decoded at a time. Without `is_shared`, each request is a batch of its own.
+    `decoders` is how many chunks are decoded at a time. Without `is_shared`, each request is a separate batch.
     """
 
     max_photos: int = 64
@@ -70,16 +70,16 @@ class BatchSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class _Weighed:
-    """A photo and what decoding it costs, in pixels. `position` is its place in the request.
+class _CostedPhoto:
+    """A photo and its decoding cost, in pixels. `position` is its place in the request.
 
-    A photo with an `error` is beyond the limits, as its marks prove.
+    A photo with an `error` exceeds the limits, according to its header.
     """
 
     photo: PhotoSource
     position: int
     pixels: int
-    is_light: bool
+    is_cheap: bool
     error: PhotoError | None = None
 
 
@@ -113,11 +113,11 @@ class Batcher:
         self._decoding = decoding
         self._on_batch = on_batch
         self._turns = FairTurns(settings.decoders)
-        self._dear = ThreadPoolExecutor(DEAR_AT_A_TIME, "dear")
-        self._dear_turns = FairTurns(DEAR_AT_A_TIME)
-        self._dear_pixels = 0
-        # What was decoded lately, and for how long. A mean of paces would hide the few photos that take all the time.
-        self._dear_done, self._dear_seconds = _FIRST_PACE, 1.0
+        self._expensive = ThreadPoolExecutor(EXPENSIVE_AT_A_TIME, "expensive")
+        self._expensive_turns = FairTurns(EXPENSIVE_AT_A_TIME)
+        self._expensive_pixels = 0
+        # Recently decoded pixels and seconds. Averaging paces would hide the few photos that take all the time.
+        self._expensive_done, self._expensive_seconds = _FIRST_PACE, 1.0
         self._engine = ThreadPoolExecutor(BATCHES_AT_A_TIME, thread_name_prefix="engine")
         self._queue: deque[_Waiting] = deque()
         self._photos_in_decoding = 0
@@ -128,7 +128,7 @@ class Batcher:
         self._is_closed = False
 
     async def predict(self, photos: Sequence[PhotoSource], pieces: Pieces | None = None) -> Predictions:
-        """Return the predictions of photos, in their order.
+        """Return the predictions of photos, in order.
 
         Raises `QueueFullError` if too many wait already, and `ShuttingDownError` after `close`.
         """
@@ -153,38 +153,38 @@ class Batcher:
             await self._wait_for_change()
         self._collector.cancel()
         self._engine.shutdown()
-        self._dear.shutdown()
+        self._expensive.shutdown()
 
     async def _predict_chunks(self, photos: Sequence[PhotoSource], pieces: Pieces) -> Predictions:
         flow = Flow()
-        weighed = await _weigh_all(photos, self._decoder.limits, pieces)
-        refused = [photo for photo in weighed if photo.error is not None]
-        dear = [photo for photo in weighed if not photo.is_light and photo.error is None]
-        chunks = list(_iter_chunks(weighed, min(CHUNK_PHOTOS, self._settings.max_photos)))
-        if not dear and not refused and len(chunks) == 1:
+        costed = await _estimate_costs(photos, self._decoder.limits, pieces)
+        refused = [photo for photo in costed if photo.error is not None]
+        expensive = [photo for photo in costed if not photo.is_cheap and photo.error is None]
+        chunks = list(_iter_chunks(costed, min(CHUNK_PHOTOS, self._settings.max_photos)))
+        if not expensive and not refused and len(chunks) == 1:
             return await self._predict_chunk(chunks[0], flow)
         if len(refused) > CHUNK_PHOTOS:
             await asyncio.sleep(REFUSAL_S)
-        pixels = sum(photo.pixels for photo in dear)
+        pixels = sum(photo.pixels for photo in expensive)
         await self._check_room(pixels)
-        self._dear_pixels += pixels
-        # A request has enough chunks in progress to fill a batch, and no more, so that others get their turn.
+        self._expensive_pixels += pixels
+        # A request has just enough chunks in progress to fill a batch, so that others get their turn.
         ahead = asyncio.Semaphore(max(2, self._settings.max_photos // CHUNK_PHOTOS))
-        dear_ahead = asyncio.Semaphore(DEAR_AT_A_TIME)
+        expensive_ahead = asyncio.Semaphore(EXPENSIVE_AT_A_TIME)
 
-        async def predict_in_turn(chunk: list[_Weighed]) -> Predictions:
-            async with ahead if chunk[0].is_light else dear_ahead:
+        async def predict_in_turn(chunk: list[_CostedPhoto]) -> Predictions:
+            async with ahead if chunk[0].is_cheap else expensive_ahead:
                 return await self._predict_chunk(chunk, flow)
 
         try:
             async with asyncio.TaskGroup() as group:
-                parts = [*chunks, *([photo] for photo in dear)]
+                parts = [*chunks, *([photo] for photo in expensive)]
                 tasks = [group.create_task(predict_in_turn(part)) for part in parts]
         except* QueueFullError as late:
             raise late.exceptions[0] from None
         finally:
-            self._dear_pixels -= pixels
-        # However many are refused, they are answered together. For hundreds each step takes a millisecond.
+            self._expensive_pixels -= pixels
+        # All refused photos are answered together. For hundreds of photos each step takes a millisecond.
         pieces.resume()
         answers = [task.result() for task in tasks]
         answers.append(
@@ -199,18 +199,18 @@ class Batcher:
         return ordered
 
     async def _check_room(self, pixels: int) -> None:
-        """Raise `QueueFullError` where photos that take long to decode wait already, and too many would."""
-        in_time = DEAR_AT_A_TIME * self._dear_done / self._dear_seconds * LONGEST_WAIT_S
-        room = min(in_time, DEAR_PIXELS_PER_PLACE * self._settings.queue_photos)
-        if pixels and self._dear_pixels and self._dear_pixels + pixels > room:
-            waiting = self._dear_pixels // 1_000_000
+        """Raise `QueueFullError` if expensive photos are waiting, and there would be too many."""
+        in_time = EXPENSIVE_AT_A_TIME * self._expensive_done / self._expensive_seconds * LONGEST_WAIT_S
+        room = min(in_time, EXPENSIVE_PIXELS_PER_PLACE * self._settings.queue_photos)
+        if pixels and self._expensive_pixels and self._expensive_pixels + pixels > room:
+            waiting = self._expensive_pixels // 1_000_000
             await asyncio.sleep(REFUSAL_S)
             raise QueueFullError(
                 f"large photos of {waiting:,} megapixels are already waiting",
                 fix="Try again in a few seconds.",
             )
 
-    async def _predict_chunk(self, chunk: list[_Weighed], flow: Flow) -> Predictions:
+    async def _predict_chunk(self, chunk: list[_CostedPhoto], flow: Flow) -> Predictions:
         return await self._predict_decoded(await self._decode(chunk, flow))
 
     async def _predict_decoded(self, decoded: DecodedBatch) -> Predictions:
@@ -223,31 +223,35 @@ class Batcher:
         self._changed.set()
         return (await waiting.answer).place(decoded.names, decoded.errors)
 
-    async def _decode(self, chunk: list[_Weighed], flow: Flow) -> DecodedBatch:
-        """Decode a chunk when it is its turn. What may take seconds is decoded where it holds up only its like."""
-        is_light = chunk[0].is_light
-        turns, threads = (self._turns, self._decoding) if is_light else (self._dear_turns, self._dear)
+    async def _decode(self, chunk: list[_CostedPhoto], flow: Flow) -> DecodedBatch:
+        """Decode a chunk when it is its turn. Expensive photos have their own threads, and only delay each other."""
+        is_cheap = chunk[0].is_cheap
+        turns, threads = (
+            (self._turns, self._decoding) if is_cheap else (self._expensive_turns, self._expensive)
+        )
         pixels = sum(photo.pixels for photo in chunk)
         async with AsyncExitStack() as stack:
             try:
-                async with asyncio.timeout(None if is_light else LONGEST_WAIT_S):
+                async with asyncio.timeout(None if is_cheap else LONGEST_WAIT_S):
                     await stack.enter_async_context(turns.turn(flow, pixels))
             except TimeoutError:
                 raise QueueFullError(
                     "large photos take longer than usual", fix="Try again in a few seconds."
                 ) from None
-            self._photos_in_decoding += len(chunk) if is_light else 0
+            self._photos_in_decoding += len(chunk) if is_cheap else 0
             started = time.monotonic()
             try:
                 decoded = await asyncio.get_running_loop().run_in_executor(
                     threads, self._decoder.decode, [photo.photo for photo in chunk]
                 )
-                if not is_light:
-                    self._dear_done = _OLDER_COUNT * self._dear_done + pixels
-                    self._dear_seconds = _OLDER_COUNT * self._dear_seconds + time.monotonic() - started
+                if not is_cheap:
+                    self._expensive_done = _OLDER_COUNT * self._expensive_done + pixels
+                    self._expensive_seconds = (
+                        _OLDER_COUNT * self._expensive_seconds + time.monotonic() - started
+                    )
                 return decoded
             finally:
-                self._photos_in_decoding -= len(chunk) if is_light else 0
+                self._photos_in_decoding -= len(chunk) if is_cheap else 0
                 self._changed.set()
 
     async def _collect(self) -> None:
@@ -257,13 +261,13 @@ class Batcher:
             while not self._queue:
                 await self._wait_for_change()
             if self._settings.is_shared:
-                await self._wait_for_company()
+                await self._wait_for_more()
             task = asyncio.create_task(self._answer(self._take()))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
 
-    async def _wait_for_company(self) -> None:
-        """Wait a moment for photos that are being decoded and have room in the next batch."""
+    async def _wait_for_more(self) -> None:
+        """Wait briefly for photos that are being decoded and fit into the next batch."""
         deadline = asyncio.get_running_loop().time() + self._settings.wait_ms / 1000
         while self._photos_in_decoding and self._photos_in_queue() < self._settings.max_photos:
             try:
@@ -290,7 +294,7 @@ class Batcher:
     async def _answer(self, batch: list[_Waiting]) -> None:
         try:
             found = await asyncio.get_running_loop().run_in_executor(self._engine, self._predict, batch)
-        except Exception as error:  # noqa: BLE001 - whoever waits must hear of any error
+        except Exception as error:  # noqa: BLE001 - waiting requests must get any error
             for waiting in batch:
                 if not waiting.answer.done():
                     waiting.answer.set_exception(error)
@@ -315,34 +319,36 @@ class Batcher:
         return found
 
 
-async def _weigh_all(photos: Sequence[PhotoSource], limits: DecodeLimits, pieces: Pieces) -> list[_Weighed]:
-    """Weigh photos by the marks of their files alone; other work gets its turn in between."""
-    weighed: list[_Weighed] = []
+async def _estimate_costs(
+    photos: Sequence[PhotoSource], limits: DecodeLimits, pieces: Pieces
+) -> list[_CostedPhoto]:
+    """Estimate photos' costs from their headers. Other work gets its turn in between."""
+    costed: list[_CostedPhoto] = []
     for position, photo in enumerate(photos):
-        weighed.append(_weigh(photo, position, limits))
+        costed.append(_estimate_cost_of(photo, position, limits))
         await pieces.pause()
-    return weighed
+    return costed
 
 
-def _weigh(photo: PhotoSource, position: int, limits: DecodeLimits) -> _Weighed:
+def _estimate_cost_of(photo: PhotoSource, position: int, limits: DecodeLimits) -> _CostedPhoto:
     if not isinstance(photo, UploadedPhoto):
-        return _Weighed(photo, position, _SMALLEST_CHARGE, is_light=True)
+        return _CostedPhoto(photo, position, _SMALLEST_COST, is_cheap=True)
     try:
-        # The limits of the service say up to which size a cheap photo is decoded here.
-        pixels, is_cheap = glance_at_photo(photo.read(limits), limits)
+        # The service's limits include the largest cheap photo to decode in this process.
+        pixels, is_cheap = estimate_cost(photo.read(limits), limits)
     except PhotoError as error:
-        return _Weighed(photo, position, 0, is_light=False, error=error.without_frames())
+        return _CostedPhoto(photo, position, 0, is_cheap=False, error=error.without_frames())
     if pixels is None:
-        return _Weighed(photo, position, _UNKNOWN_PIXELS, is_light=False)
-    return _Weighed(photo, position, max(pixels, _SMALLEST_CHARGE), is_cheap)
+        return _CostedPhoto(photo, position, _UNKNOWN_PIXELS, is_cheap=False)
+    return _CostedPhoto(photo, position, max(pixels, _SMALLEST_COST), is_cheap)
 
 
-def _iter_chunks(photos: Sequence[_Weighed], size: int) -> Iterator[list[_Weighed]]:
-    """Yield the light photos of a request in chunks of so many, and of few pixels."""
-    chunk: list[_Weighed] = []
+def _iter_chunks(photos: Sequence[_CostedPhoto], size: int) -> Iterator[list[_CostedPhoto]]:
+    """Yield the cheap photos of a request in chunks of at most `size` photos and a limited number of pixels."""
+    chunk: list[_CostedPhoto] = []
     pixels = 0
     for photo in photos:
-        if not photo.is_light:
+        if not photo.is_cheap:
             continue
         if chunk and (len(chunk) >= size or pixels + photo.pixels > SERVED_HERE_PIXELS):
             yield chunk

@@ -35,10 +35,10 @@ from hangtag.store.database import DATABASE_NAME
 
 _NOT_FOR_OTHERS: Final = 0o077
 _SWITCH_S: Final = 0.0002
-"""How long a thread that computes keeps others waiting, 25 times less than usual: uploads compute beside answers."""
+"""How long a computing thread blocks others: 25 times shorter than the default, as uploads compute, too."""
 
 _COLLECTED_AFTER: Final = (2_000, 10, 100)
-"""How many new objects, and collections of younger ones, a collection waits for. A photo makes hundreds of objects."""
+"""How many new objects, and younger collections, trigger a garbage collection. A photo makes hundreds of objects."""
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _EVERYWHERE: Final[Mapping[str, str]] = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - only shown
@@ -46,7 +46,7 @@ _EVERYWHERE: Final[Mapping[str, str]] = {"0.0.0.0": "127.0.0.1", "::": "::1"}  #
 
 
 def build_settings(given: Mapping[str, object]) -> Settings:
-    """Return the settings of the environment, overridden by those given.
+    """Return the settings from the environment, overridden by the given ones.
 
     Raises `UsageError` for an invalid value.
     """
@@ -65,7 +65,7 @@ def run_server(settings: Settings, *, open_browser: bool = False) -> None:
     Raises `UsageError` if the address cannot be used, and as `Service` does.
     """
     set_up_logs(settings.log_format)
-    faulthandler.enable()  # or else a crash in a library ends the service without a word
+    faulthandler.enable()  # otherwise a crash in a library would end the service silently
     sys.setswitchinterval(_SWITCH_S)
     _close_data_folder(settings.data_folder)
     with contextlib.closing(_listen(settings)) as listener:
@@ -75,17 +75,17 @@ def run_server(settings: Settings, *, open_browser: bool = False) -> None:
 def _close_data_folder(folder: Path) -> None:
     """Make the data folder and its files readable by this user only."""
     os.umask(_NOT_FOR_OTHERS)
-    if (folder / DATABASE_NAME).exists():  # otherwise it may be a folder of other things
+    if (folder / DATABASE_NAME).exists():  # otherwise the folder may be used for something else
         close_to_others(folder)
 
 
 async def _serve(settings: Settings, listener: socket.socket, *, open_browser: bool) -> None:
     app = create_app(settings)
-    # The lifespan runs here and not in uvicorn, which would turn its errors into a traceback.
+    # The lifespan runs here, as uvicorn would turn its errors into a traceback.
     async with app.router.lifespan_context(app):
         server, address = Server(app, settings), _address(listener)
         spare_garbage_collector()
-        with server.capture_signals():  # who reads the address may send a signal at once
+        with server.capture_signals():  # whoever reads the address may send a signal at once
             sys.stdout.write(f"hangtag is running at {address}\n{_invite_first(app, settings, address)}")
             sys.stdout.flush()
             if open_browser:
@@ -94,7 +94,7 @@ async def _serve(settings: Settings, listener: socket.socket, *, open_browser: b
 
 
 def spare_garbage_collector() -> None:
-    """Let the garbage collector pass over what is loaded: looking at it all holds up every answer for 0.1 seconds."""
+    """Exclude what is loaded from garbage collection: scanning all of it delays every response by 0.1 seconds."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_COLLECTED_AFTER)

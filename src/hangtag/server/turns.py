@@ -1,4 +1,4 @@
-"""Turns that are shared out by what work costs, so that many requests and large ones hold up nobody."""
+"""Fair scheduling of requests by the cost of their work, so that neither many nor large requests block others."""
 
 import asyncio
 import heapq
@@ -10,27 +10,27 @@ from dataclasses import dataclass, field
 from typing import Final
 
 _PIECE_S: Final = 0.001
-"""How long a request may work on the event loop before the others get their turn."""
+"""How long a request may use the event loop before others get their turn."""
 
 _LONG_SHARE: Final = 0.4
-"""How much of the event loop's time long work gets while it goes on."""
+"""The share of the event loop's time for long work."""
 
 _BURST_S: Final = 0.1
-"""For how long it may get all of it: a large request now and then is not held up."""
+"""How long it may use the whole loop, so that an occasional large request is not delayed."""
 
 
 @dataclass(slots=True)
 class Flow:
-    """The work of one request: how far it has come in the time in which costs are counted."""
+    """The work of one request: the virtual time at which its work so far is finished."""
 
     finish: float = 0.0
 
 
 class FairTurns:
-    """So many places, given to the work that would be done first if all requests were served at once, a bit each.
+    """A number of places, given to the work that would finish first if all requests were served in parallel.
 
-    This is start-time fair queueing (Goyal, Vin and Cheng, 1996). A small request that comes goes before what a large
-    one has left. It lives in one event loop.
+    This is start-time fair queueing (Goyal, Vin and Cheng, 1996). A small new request goes before the rest of a large
+    one. It lives in one event loop.
     """
 
     def __init__(self, places: int) -> None:
@@ -41,7 +41,7 @@ class FairTurns:
 
     @asynccontextmanager
     async def turn(self, flow: Flow, cost: float) -> AsyncIterator[None]:
-        """Wait for a place, and hold it in the block. Who is cancelled while it waits is passed over."""
+        """Wait for a place, and hold it during the block. Waiters that are cancelled are skipped."""
         start = max(self._now, flow.finish)
         flow.finish = start + cost
         if self._free:
@@ -74,11 +74,11 @@ class FairTurns:
 
 
 class LongWork:
-    """Long work on the event loop, done in pieces: one of a single request between any two turns of short work.
+    """Long work on the event loop, done in pieces: at most one request's piece between two turns of short work.
 
-    Without it each of many large requests would do a piece before a small one got its turn. A small request has several
-    steps, and each would still wait for a piece, so that long work gets only its share of the time. The share is kept
-    as in the generic cell rate algorithm (ITU-T I.371): work is due when all before it had its time.
+    Otherwise each of many large requests would do a piece before a small one got its turn. A small request has several
+    steps that would each wait for a piece, so long work also gets only a share of the time, enforced with the generic
+    cell rate algorithm (ITU-T I.371): a piece is due when all earlier ones have used their time.
     """
 
     def __init__(self) -> None:
@@ -90,7 +90,7 @@ class LongWork:
         return Pieces(self)
 
     async def wait(self, worked_s: float) -> None:
-        """Wait for the next piece after one that took so long."""
+        """Wait for the next piece, after one that took `worked_s` seconds."""
         now = time.perf_counter()
         self._due = max(self._due, now - _BURST_S) + worked_s / _LONG_SHARE
         due = self._due
@@ -100,13 +100,13 @@ class LongWork:
 
 @dataclass(slots=True)
 class Pieces:
-    """The work of one request, which pauses now and then. What is done within a millisecond waits for nobody."""
+    """The work of one request, which pauses regularly. Work of less than a millisecond never waits."""
 
     _work: LongWork
     _since: float = field(default_factory=time.perf_counter)
 
     async def pause(self) -> None:
-        """Give others their turn, if this work has had the event loop for long."""
+        """Give others their turn if this work has used the event loop for long."""
         worked = time.perf_counter() - self._since
         if worked < _PIECE_S:
             return
@@ -114,5 +114,5 @@ class Pieces:
         self._since = time.perf_counter()
 
     def resume(self) -> None:
-        """Begin to count anew after waiting for something."""
+        """Restart the clock after waiting for something."""
         self._since = time.perf_counter()

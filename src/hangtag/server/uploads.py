@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 SLOWEST_BYTES_A_SECOND: Final = 4096
-"""Uploads that are slower than the slowest mobile networks are ended."""
+"""Uploads slower than the slowest mobile networks are ended."""
 
 _PARSED_BYTES: Final = 8192
 PACE_SPAN_S: Final = 30.0
@@ -46,11 +46,11 @@ MAX_NAME_CHARACTERS: Final = 1000
 
 _MEDIA_TYPE: Final = "multipart/form-data"
 _USUAL_DISPOSITION: Final = re.compile(rb'form-data; name="([^"\\%]*)"; filename="([^"\\%]*)"')
-"""How nearly every client writes it, without anything that is escaped."""
+"""The header as nearly every client writes it, without escaped characters."""
 
 _QUOTED: Final = re.compile(rb'"(?:\\.|[^"\\])*"')
 _EXTENDED_NAME: Final = re.compile(rb";\s*filename\*\s*=\s*([\w.:-]*)'[^']*'([^;\s]*)", re.IGNORECASE)
-"""A name as RFC 5987 writes it: `filename*=utf-8''Bl%C3%BCse.png`."""
+"""A name in the form of RFC 5987: `filename*=utf-8''Bl%C3%BCse.png`."""
 
 
 class FileSink(Protocol):
@@ -70,7 +70,7 @@ Sink = TypeVar("Sink", bound=FileSink)
 
 @dataclass(frozen=True, slots=True)
 class FormLimits:
-    """The largest form accepted, and the seconds that may pass between two pieces of it."""
+    """The largest form accepted, and the seconds that may pass between two chunks of it."""
 
     max_bytes: int
     max_files: int
@@ -86,7 +86,7 @@ class Form(Generic[Sink]):
 
 
 class FormReader(Generic[Sink]):
-    """Parses a multipart body piece by piece. `open_file(field, name)` returns the sink for each file.
+    """Parses a multipart body chunk by chunk. `open_file(field, name)` returns the sink for each file.
 
     Raises `UnsupportedMediaError` if the body is not multipart.
     """
@@ -319,9 +319,9 @@ def _malformed(problem: str) -> InvalidRequestError:
 
 
 def _read_disposition(disposition: bytes) -> tuple[str | None, str | None]:
-    """Return the names of a part's field and file, as its Content-Disposition gives them; None for what is missing."""
+    """Return the names of a part's field and file in its Content-Disposition; None for a missing one."""
     usual = _USUAL_DISPOSITION.fullmatch(disposition)
-    if usual is not None:  # a form of hundreds of photos takes a quarter less time
+    if usual is not None:  # for a form of hundreds of photos, this saves a quarter of the time
         field, name = usual.groups()
         return _text(field), _text(name)
     _, options = parse_options_header(disposition)
@@ -347,9 +347,9 @@ def _file_name(disposition: bytes, options: Mapping[bytes, bytes]) -> str | None
 
 
 def _unescape(data: bytes) -> str:
-    """Undo what browsers escape in a form's file names.
+    """Decode the characters that browsers escape in a form's file names.
 
-    They escape these three characters only. A percent sign stays unchanged, so any other escape is part of the name.
+    They escape only these three. A percent sign stays unchanged, so any other escape is part of the name.
     """
     for escaped, character in ((b"%22", b'"'), (b"%0D", b"\r"), (b"%0A", b"\n")):
         data = data.replace(escaped, character)

@@ -11,7 +11,7 @@ from PIL import Image
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging import boxes, decode
-from hangtag.imaging.cost import glance_at_photo
+from hangtag.imaging.cost import estimate_cost
 from hangtag.imaging.decode import decode_photo
 from hangtag.imaging.quality import inspect_photo
 from hangtag.imaging.samples import load_sample_photos
@@ -35,7 +35,7 @@ def reason_of(data):
 
 @needs_library
 def test_a_heic_is_decoded_upright_in_srgb_and_apart():
-    assert glance_at_photo(HEIC, decode.DEFAULT_LIMITS) == (None, False)
+    assert estimate_cost(HEIC, decode.DEFAULT_LIMITS) == (None, False)
     quality, found = inspect_photo(HEIC)
     assert (quality.format, found.size, quality.frames) == ("HEIF", (240, 320), 1)
     drawn = load_sample_photos()["dress"]

@@ -6,7 +6,7 @@ import hostile_files
 from hangtag.domain.errors import PhotoError, UsageError
 from hangtag.domain.reasons import Reason
 from hangtag.imaging.budget import DecodeLimits
-from hangtag.imaging.cost import count_pixels, glance_at_photo, is_cheap_to_decode
+from hangtag.imaging.cost import count_pixels, estimate_cost, is_cheap_to_decode
 from hostile_files import encode
 
 LIMITS = DecodeLimits()
@@ -117,11 +117,11 @@ def test_pixels_of_other_files_are_not_known():
 
 
 def test_the_scans_of_a_jpeg_add_to_what_it_costs_and_pictures_of_a_gif_are_not_counted():
-    usual = glance_at_photo(encode(photo((1000, 1500)), "JPEG"), LIMITS)
-    slow = glance_at_photo(hostile_files.progressive_jpeg((1000, 1500), 40), LIMITS)
+    usual = estimate_cost(encode(photo((1000, 1500)), "JPEG"), LIMITS)
+    slow = estimate_cost(hostile_files.progressive_jpeg((1000, 1500), 40), LIMITS)
     assert usual == (1_500_000, True)
     assert (slow[0] // usual[0], slow[1]) == (10, False)
     gif = encode(photo(), "GIF", save_all=True, append_images=[photo().rotate(turn) for turn in (3, 5, 7)])
     with pytest.raises(PhotoError):
         is_cheap_to_decode(gif, DecodeLimits(max_frames=2))
-    assert glance_at_photo(gif, DecodeLimits(max_frames=2)) == (120 * 160, False)
+    assert estimate_cost(gif, DecodeLimits(max_frames=2)) == (120 * 160, False)

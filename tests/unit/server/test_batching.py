@@ -182,7 +182,7 @@ def test_photos_that_take_long_to_decode_hold_up_only_their_like():
     decode = PhotoDecoder.decode
 
     def slow(decoder, chunk):
-        if threading.current_thread().name.startswith("dear"):
+        if threading.current_thread().name.startswith("expensive"):
             assert gate.wait(20)
         return decode(decoder, chunk)
 
