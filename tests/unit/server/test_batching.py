@@ -284,9 +284,9 @@ def test_a_large_photo_that_never_gets_its_turn_is_refused(monkeypatch):
 
     async def work(batcher):
         first = asyncio.create_task(batcher.predict([uploaded("a", BLUE_TIFF)] * 2))
-        await until(lambda: batcher._dear_turns._free == 0)  # noqa: SLF001
+        await until(lambda: batcher._expensive_turns._free == 0)  # noqa: SLF001
         monkeypatch.setattr("hangtag.server.batching.LONGEST_WAIT_S", 0.1)
-        monkeypatch.setattr(batcher, "_dear_done", 1e12)  # the pace so far promises a turn
+        monkeypatch.setattr(batcher, "_expensive_done", 1e12)  # the pace so far promises a turn
         with pytest.raises(QueueFullError, match="longer than usual"):
             await batcher.predict([uploaded("b", BLUE_TIFF), uploaded("c", RED)])
         gate.set()
