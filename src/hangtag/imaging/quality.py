@@ -12,11 +12,12 @@ from hangtag.imaging.apart import DecodedPhoto, DecodeRequest, StoredPhoto, deco
 from hangtag.imaging.budget import DEFAULT_LIMITS, DecodeLimits
 from hangtag.imaging.cost import is_cheap_to_decode
 from hangtag.imaging.decode import JPEG_FORMATS, convert_upright, open_photo
+from hangtag.imaging.visibility import VISIBLE_CONTRAST
 
 BLANK_CONTRAST: Final = 1.0
 """A photo whose `contrast` is below this shows nothing."""
 
-NEARLY_BLANK_CONTRAST: Final = 3.0
+NEARLY_BLANK_CONTRAST: Final = VISIBLE_CONTRAST
 """Below this a photo shows almost nothing: a pair of very pale ear studs on white, for example."""
 
 FORMATS_BY_SUFFIX: Final[Mapping[str, frozenset[str]]] = {

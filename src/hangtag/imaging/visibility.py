@@ -17,7 +17,7 @@ _Floats = npt.NDArray[np.float32]
 
 QUALITY_FLAGS: Final = (Flag.BLANK, Flag.TOO_SMALL, Flag.TOO_DARK, Flag.BLURRED)
 
-BLANK_CONTRAST: Final = 3.0
+VISIBLE_CONTRAST: Final = 3.0
 """A photo is blank if the standard deviation of its brightness (0 to 255 levels) is below this.
 
 Of the 39,655 photos of the catalogue that the project was measured on, 5 are below it (very pale ear studs on white);
@@ -71,7 +71,7 @@ def _flag_some(brightness: Pixels, framings: Sequence["_Framing"]) -> Flagged:
     sharp = _sharpness(brightness, rows, [framing.box for framing in framings]) * enlarged**2
     mean, contrast = _mean_and_deviation(rows)
     small = np.array([framing.missing > SMALL_SCALE for framing in framings], np.bool_)
-    blank = contrast < BLANK_CONTRAST
+    blank = contrast < VISIBLE_CONTRAST
     dark = mean + 2 * contrast < DARK_LEVEL
     blurred = ~blank & ~small & (sharp < BLURRED_SHARPNESS)
     return np.stack([blank, small, dark, blurred], axis=1)

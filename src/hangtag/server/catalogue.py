@@ -2,8 +2,6 @@
 
 import hashlib
 import logging
-import os
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -28,10 +26,10 @@ from hangtag.server.schemas import (
     FindingKindCount,
 )
 from hangtag.server.telemetry import log_event
+from hangtag.server.turns import lower_priority
 from hangtag.tables.tables import write_json
 
 _log = logging.getLogger(__name__)
-_NICENESS: Final = 10
 _PIECE_BYTES: Final = 1024 * 1024
 
 Kept = TypeVar("Kept", bound=BaseModel)
@@ -100,7 +98,7 @@ class ShownCatalogue:
             self.source.close()
 
     def _read(self) -> None:
-        _lower_priority()
+        lower_priority()
         try:
             assert self.path is not None  # noqa: S101 - for the type checker
             source = self.source = open_catalogue(self.path)
@@ -192,10 +190,3 @@ def _fingerprint(source: Catalogue, labels: Path | None) -> str:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     digest.update(f"{len(source.photo_names())} {__version__}".encode())
     return digest.hexdigest()[:32]
-
-
-def _lower_priority() -> None:
-    """Lower the priority of this thread and of the threads that it starts, below that of requests."""
-    if sys.platform == "linux":
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

@@ -3,13 +3,9 @@
 import asyncio
 import hashlib
 import logging
-import os
-import sys
-import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -24,9 +20,9 @@ from hangtag.domain.errors import BundleError, HangtagError
 from hangtag.inference.model import Model, load_model
 from hangtag.server.problems import ModelNotFoundError
 from hangtag.server.settings import Settings
+from hangtag.server.turns import lower_priority
 
 _log = logging.getLogger(__name__)
-_NICENESS: Final = 10
 _SETTLED_S: Final = 2.0
 
 
@@ -265,7 +261,7 @@ class BackgroundModels:
         registered = self._registry.card(id_)
         with self._lock:
             if self._model is None or self._model.sha256 != registered.sha256:
-                with ThreadPoolExecutor(1, "load-for-batches", _lower_priority) as threads:
+                with ThreadPoolExecutor(1, "load-for-batches", lower_priority) as threads:
                     self._model = threads.submit(self._start, registered).result()
             return self._model
 
@@ -280,10 +276,3 @@ class BackgroundModels:
         # The engine starts its threads with the first full batch.
         model.run(np.zeros((model.engine.batch_size, size.height, size.width, 3), np.uint8))
         return model
-
-
-def _lower_priority() -> None:
-    """Lower the priority of this thread and of those it starts. Only Linux has per-thread priorities."""
-    if sys.platform == "linux":
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

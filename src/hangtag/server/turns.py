@@ -3,9 +3,12 @@
 import asyncio
 import heapq
 import itertools
+import os
+import sys
+import threading
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -17,6 +20,20 @@ _LONG_SHARE: Final = 0.4
 
 _BURST_S: Final = 0.1
 """How long it may use the whole loop, so that an occasional large request is not delayed."""
+
+
+_NICENESS: Final = 10
+"""The priority of work that nobody waits for."""
+
+
+def lower_priority() -> None:
+    """Lower the priority of this thread, and of the threads that it starts, below that of requests.
+
+    Only Linux has a priority for each thread; elsewhere this does nothing.
+    """
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
 
 @dataclass(slots=True)
