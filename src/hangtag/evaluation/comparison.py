@@ -1,18 +1,14 @@
 """Comparing models on the same photos: which is better, and whether the difference is significant."""
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from hangtag.bundle.card import Card
 from hangtag.datasets.splits import PHOTO_COLUMN
+from hangtag.domain.significance import SIGNIFICANT, two_sided_sign_test
 from hangtag.evaluation.evaluate import Measurement
 from hangtag.evaluation.reading import percent
-
-SIGNIFICANT: Final = 0.05
-_EXACT_UP_TO: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +31,7 @@ class Duel:
     @property
     def chance(self) -> float:
         """The probability that equally good models differ this much (two-sided sign test)."""
-        return sign_test(self.only_first, self.only_second)
+        return two_sided_sign_test(self.only_first, self.only_second)
 
 
 def compare_models(measurements: Mapping[str, Measurement]) -> list[Duel]:
@@ -57,21 +53,6 @@ def title_models(cards: Sequence[Card]) -> list[str]:
             for title, more in zip(titles, tell_apart, strict=True)
         ]
     return titles
-
-
-def sign_test(wins: int, losses: int) -> float:
-    """Return the two-sided probability of a split at least as uneven if both sides were equally likely.
-
-    It is exact up to 10,000 (the exact McNemar test), and uses the normal approximation beyond.
-    """
-    total, fewer = wins + losses, min(wins, losses)
-    if total > _EXACT_UP_TO:
-        return math.erfc((abs(wins - losses) - 1) / math.sqrt(2 * total))
-    ways = term = 1
-    for k in range(fewer):
-        term = term * (total - k) // (k + 1)
-        ways += term
-    return min(1.0, 2 * ways / 2**total) if wins != losses else 1.0
 
 
 def read_duel(duel: Duel) -> str:

@@ -1,6 +1,5 @@
 """The accuracy cost of a faster precision: the same photos, labelled in two precisions."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from hangtag.bundle.signatures import OWN
 from hangtag.datasets.opening import Catalogue
 from hangtag.domain.columns import CATEGORY_COLUMNS
 from hangtag.domain.errors import BundleError
+from hangtag.domain.significance import SIGNIFICANT, sign_test
 from hangtag.evaluation.answers import answer_photos, read_truth
 from hangtag.evaluation.metrics import share
 from hangtag.evaluation.photo_set import split_photos
@@ -24,9 +24,8 @@ MAX_LOST_POINTS: Final = 0.1
 """What a head may lose, in percentage points of accuracy, for a precision to count as free."""
 
 MAX_LOST_BY_CHANCE: Final = 0.3
-LIKELY_CHANCE: Final = 0.05
-"""A head may lose more if chance explains it with at least this probability: with a few thousand photos, three labels
-that turn wrong and one that turns right are 0.1 points and mean nothing."""
+"""What it may lose if that is not significant: with a few thousand photos, three labels that turn wrong and one that
+turns right are 0.1 points and mean nothing."""
 
 MIN_ROOT_AGREEMENT: Final = 0.999
 """The share of photos whose first category must stay the same."""
@@ -56,13 +55,8 @@ class PrecisionCost:
 
     @property
     def chance(self) -> float:
-        """The probability that as many changed labels turn wrong, or more, if both are equally good (0 to 1).
-
-        The exact one-sided test of McNemar, Psychometrika 1947.
-        """
-        changed = self.lost + self.won
-        as_many = sum(math.comb(changed, count) for count in range(self.lost, changed + 1))
-        return as_many / (1 << changed)
+        """The probability that as many changed labels turn wrong, or more, if both are equally good (0 to 1)."""
+        return sign_test(self.lost, self.won)
 
     @property
     def lost_points(self) -> float:
@@ -89,7 +83,7 @@ def is_free(costs: Mapping[str, PrecisionCost]) -> bool:
 
 
 def _is_head_free(cost: PrecisionCost) -> bool:
-    by_chance = cost.chance >= LIKELY_CHANCE and cost.lost_points <= MAX_LOST_BY_CHANCE
+    by_chance = cost.chance >= SIGNIFICANT and cost.lost_points <= MAX_LOST_BY_CHANCE
     return cost.lost_points <= MAX_LOST_POINTS or by_chance
 
 

@@ -1,7 +1,6 @@
 """The accuracy of a shop model: on the shop's random checks, which it did not learn from, and on the base's photos."""
 
 from collections.abc import Mapping
-from math import comb
 from typing import Any, Final
 
 import numpy as np
@@ -12,11 +11,9 @@ from hangtag.adapting.effort import measure_accuracy
 from hangtag.adapting.examples import Examples
 from hangtag.adapting.forgetting import WARNING_POINTS
 from hangtag.bundle.card import Card
+from hangtag.domain.significance import SIGNIFICANT, sign_test
 from hangtag.inference.predictions import Floats
 from hangtag.inference.probabilities import PredictionBuilder
-
-SIGNIFICANT: Final = 0.05
-"""The significance level: the probability that a loss this large is due to chance."""
 
 ALL_CLASSES: Final = "all classes"
 
@@ -66,13 +63,6 @@ def describe_forgetting(adapted: Adapted) -> dict[str, Any]:
     return {"mean_change": round(-adapted.forgotten, 3), "told": adapted.forgotten > WARNING_POINTS}
 
 
-def is_worse(losses: int, gains: int) -> bool:
-    """Return whether significantly more labels were lost than gained (one-sided sign test)."""
-    changed = losses + gains
-    chance = sum(comb(changed, count) for count in range(losses, changed + 1)) / 2**changed
-    return losses > gains and chance < SIGNIFICANT
-
-
 def _find_right(answers: list[str | None] | None, said: list[str | None]) -> Bools:
     given: list[str | None] = [None] * len(said) if answers is None else list(answers)
     return np.array(
@@ -118,5 +108,5 @@ def _find_worse(labels: npt.NDArray[np.str_], right: Mapping[str, Bools]) -> lis
     return [
         name
         for name, own in places.items()
-        if is_worse(int((now & ~new & own).sum()), int((new & ~now & own).sum()))
+        if sign_test(int((now & ~new & own).sum()), int((new & ~now & own).sum())) < SIGNIFICANT
     ]

@@ -1,24 +1,11 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy.stats import binomtest
 
 from fakes import build_card, predictions_of
 from hangtag.evaluation.answers import PhotoAnswers, Truth
-from hangtag.evaluation.comparison import Duel, compare_models, read_duel, sign_test, title_models
+from hangtag.evaluation.comparison import Duel, compare_models, read_duel, title_models
 from hangtag.evaluation.evaluate import Measurement
-
-
-@given(st.integers(0, 300), st.integers(0, 300))
-def test_the_sign_test_is_that_of_scipy(wins, losses):
-    expected = binomtest(wins, wins + losses).pvalue if wins + losses else 1.0
-    assert sign_test(wins, losses) == pytest.approx(expected, rel=1e-9)
-
-
-def test_for_many_photos_the_normal_distribution_is_near_enough():
-    assert sign_test(5_150, 4_851) == pytest.approx(binomtest(5_150, 10_001).pvalue, rel=0.01)
 
 
 def measured(photos, hits, column="gender"):
