@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from hangtag.domain.errors import TableError
-from hangtag.imaging.decode import PHOTO_SUFFIXES
 from hangtag.tables.cells import MOST_TITLES, find_header
 from hangtag.tables.lines import MAX_LINE_LENGTH, Line
+from hangtag.tables.matching import has_photo_ending
 from hangtag.tables.values import MISSING, Repair, single_spaced
 
 DELIMITERS: Final = ",;\t|"
@@ -29,8 +29,6 @@ _PHOTO_SEPARATORS: Final = ("|", ";", ",", "\n")
 
 _LINK_FORMULA: Final = re.compile(r"""\s*'?=\s*(?:HYPERLINK|IMAGE)\(\s*"([^"]+)""", re.IGNORECASE)
 """A formula that links to a photo. Spreadsheets export it if they export formulas instead of values."""
-
-_PHOTO_ENDINGS: Final = tuple(PHOTO_SUFFIXES)
 
 
 class Record(NamedTuple):
@@ -189,7 +187,7 @@ class RecordReader:
         """
         if self._width is None or self.key is None:
             cells = self._splitter.split(text).cells
-            return self._width in {None, len(cells)} and any(map(ends_like_photo, cells))
+            return self._width in {None, len(cells)} and any(map(has_photo_ending, cells))
         cells = self._splitter.split(text, self._width).cells
         if len(cells) != self._width or (key.isdigit() and not cells[self.key].strip().isdigit()):
             return False
@@ -297,11 +295,6 @@ class Splitter:
         return rest.rstrip(self._delimiters + " \t")
 
 
-def ends_like_photo(value: object) -> bool:
-    """Return whether a path or an address ends like a photo's name."""
-    return str(value).strip().partition("?")[0].lower().endswith(_PHOTO_ENDINGS)
-
-
 def split_photos(text: str) -> list[str]:
     """Return the photos that a cell names, as a JSON list or separated by `|`, `;`, commas or line breaks.
 
@@ -328,7 +321,7 @@ def split_photos(text: str) -> list[str]:
 def _are_photos(parts: Sequence[str]) -> bool:
     if _ADDRESS.match(parts[0]) is not None:
         return all(_ADDRESS.match(part) is not None for part in parts)
-    return all(map(ends_like_photo, parts))
+    return all(map(has_photo_ending, parts))
 
 
 def _unquote(body: str) -> str:

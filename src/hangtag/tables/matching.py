@@ -91,8 +91,9 @@ def product_id(name: str) -> str:
 
 
 def has_photo_ending(written: str) -> bool:
-    """Return whether a path or an address ends like a photo's name."""
-    return any(_without_ending(text) != text for text in (written, _drop_query(written)))
+    """Return whether a path or an address ends like a photo's name, as written or without its query and fragment."""
+    text = written.strip()
+    return any(_without_ending(part) != part for part in (text, _drop_query(text)))
 
 
 class NameMatcher:

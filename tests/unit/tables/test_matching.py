@@ -2,7 +2,7 @@ import unicodedata
 
 import pytest
 
-from hangtag.tables.matching import Likeness, NameMatcher, match_products, product_id
+from hangtag.tables.matching import Likeness, NameMatcher, has_photo_ending, match_products, product_id
 
 
 def found(names, value, weakest=Likeness.PREFIX):
@@ -134,3 +134,22 @@ def test_an_id_is_a_name_without_the_ending_of_a_photo():
     assert product_id("a.b.jpeg") == "a.b"
     assert product_id("photo") == "photo"
     assert product_id(" a   b\u200b.png") == "a b"
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("a.JPG", True),
+        (" shop/a.jfif ", True),
+        ("https://shop.example/a.webp?w=3.5", True),
+        ("https://shop.example/a.png#front", True),
+        ("https://shop.example/show?photo=a.jpg", True),
+        ("what?.jpg", True),
+        ("jpg", False),
+        ("a.jpg.txt", False),
+        ("https://shop.example/a?w=3.5#b", False),
+        ("", False),
+    ],
+)
+def test_a_photo_has_its_ending_before_or_after_a_query(written, expected):
+    assert has_photo_ending(written) is expected

@@ -13,7 +13,8 @@ from hangtag.domain.text import did_you_mean
 from hangtag.labelling.inputs.photo import BrokenInput, FaultyPhoto, InputPhoto
 from hangtag.labelling.inputs.reference import References, scheme_of
 from hangtag.tables.cells import PHOTO_COLUMNS, TableRow, plain_name
-from hangtag.tables.delimited import ends_like_photo, split_photos
+from hangtag.tables.delimited import split_photos
+from hangtag.tables.matching import has_photo_ending
 from hangtag.tables.reading import HeadlessTable, Table, find_column, list_columns, peek
 from hangtag.tables.reading import open_table as open_any_table
 from hangtag.tables.values import MISSING
@@ -79,7 +80,7 @@ class TableWalk:
         """Return the path or address in a row; empty if it names none."""
         value = row.values[self.photo]
         text = "" if value is None else str(value).strip()
-        if not ends_like_photo(text) and scheme_of(text) is None:
+        if not has_photo_ending(text) and scheme_of(text) is None:
             text = self._links.get(row.number, text)
         photos = split_photos(text)
         if os.path.exists(os.path.join(folder, text)):  # noqa: PTH110, PTH118 - as above
@@ -108,7 +109,7 @@ def open_table(path: str, references: References) -> TableWalk:
     vet_table(Path(path), path)
     table = open_any_table(path)
     wanted = references.settings.photo_column
-    if wanted is None and any(map(ends_like_photo, table.header)):
+    if wanted is None and any(map(has_photo_ending, table.header)):
         table = HeadlessTable(table)
         rows = peek(table, _ROWS_COMPARED)
         photo = max(range(len(table.names)), key=lambda position: _count_photos(rows, position))
@@ -152,7 +153,7 @@ def find_photo_column(table: Table, wanted: str | None) -> int:
 def _count_photos(rows: Sequence[TableRow], position: int) -> int:
     """Score how many cells of a column name photos: a photo's ending counts twice as much as just an address."""
     texts = [str(row.values[position] or "").strip() for row in rows]
-    named = [ends_like_photo((split_photos(text) or [""])[0]) if text else False for text in texts]
+    named = [has_photo_ending((split_photos(text) or [""])[0]) if text else False for text in texts]
     return sum(
         2 if is_named else scheme_of(text) is not None for text, is_named in zip(texts, named, strict=True)
     )
