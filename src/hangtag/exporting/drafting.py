@@ -5,10 +5,10 @@ from itertools import islice
 from pathlib import PurePath
 from typing import Any, Final, NamedTuple
 
-from hangtag.exporting.products import KEY_NAMES, comparable
 from hangtag.exporting.sheet import find_spelling, guess_language, recognise_columns
 from hangtag.exporting.template import FORMATS, VERSION
 from hangtag.exporting.words import FAMILY, Words, capitalise, load_words
+from hangtag.tables.cells import KEY_COLUMNS, plain_name
 from hangtag.tables.reading import Table, iter_padded_rows
 
 _COMPUTED: Final[Mapping[str, str]] = {
@@ -72,9 +72,8 @@ def draft_template(table: Table, filename: str = "", attributes: Sequence[str] =
 
 
 def _find_key(table: Table) -> int | None:
-    wanted = list(map(comparable, KEY_NAMES))
-    names = [comparable(name) for name in table.header]
-    return next((names.index(name) for name in wanted if name in names), None)
+    names = [plain_name(name) for name in table.header]
+    return next((names.index(name) for name in KEY_COLUMNS if name in names), None)
 
 
 def _source(table: Table, place: int, targets: Mapping[int, str], key: int | None) -> list[str]:

@@ -11,11 +11,12 @@ from hangtag.domain.columns import CATEGORY_COLUMNS
 from hangtag.domain.errors import PhotoError
 from hangtag.domain.taxonomy import format_path
 from hangtag.exporting.colours import dominant_colours
-from hangtag.exporting.products import Product, ProductSource, comparable
+from hangtag.exporting.products import Product, ProductSource
 from hangtag.exporting.taxonomy import CategoryMapping, Rule, load_mapping
 from hangtag.exporting.template import ALL, Source, Template, TemplateColumn, make_handle
 from hangtag.exporting.words import FAMILY, Words, capitalise, colour_family, load_words, shopify_colour
 from hangtag.imaging.decode import decode_photo, read_photo_bytes
+from hangtag.tables.cells import plain_name
 
 
 class IssueKind(StrEnum):
@@ -148,7 +149,7 @@ class Filler:
         if source.kind == "computed":
             return self._computed[source.argument]
         if source.kind in {"sheet", "price"}:
-            names = [comparable(name) for name in source.argument.split("|")]
+            names = [plain_name(name) for name in source.argument.split("|")]
             tidy = self._price if source.kind == "price" else str
             return lambda row: tidy(
                 next((value for name in names if (value := row.product.sheet.get(name))), "")
@@ -308,7 +309,7 @@ def expand_columns(
             ]
         else:
             columns += [
-                TemplateColumn(name, (Source(column.every, name), Source("sheet", comparable(name))))
+                TemplateColumn(name, (Source(column.every, name), Source("sheet", plain_name(name))))
                 for name in own
             ]
     return columns
@@ -345,5 +346,5 @@ def list_missing(columns: Sequence[TemplateColumn], titles: Mapping[str, str]) -
 def _can_be_filled(column: TemplateColumn, titles: Mapping[str, str]) -> bool:
     if column.default or any(source.kind not in {"sheet", "price"} for source in column.sources):
         return True
-    names = (comparable(name) for source in column.sources for name in source.argument.split("|"))
+    names = (plain_name(name) for source in column.sources for name in source.argument.split("|"))
     return any(name in titles for name in names)

@@ -21,16 +21,11 @@ from hangtag.domain.columns import (
 )
 from hangtag.domain.errors import TableError
 from hangtag.exporting.words import colour_family
+from hangtag.tables.cells import KEY_COLUMNS, plain_name
 from hangtag.tables.reading import Table, iter_padded_rows, list_columns
 
 SURE: Final = 0.7
 """A label outside the category is doubtful below this confidence."""
-
-KEY_NAMES: Final = (
-    "sku", "id", "product_id", "productid", "item_id", "item_group_id", "article_number", "artikelnummer", "style",
-    "style_id", "referencia", "référence", "reference", "handle", "variant_sku",
-)  # fmt: skip
-"""Names of SKU columns, compared without case and punctuation, the likeliest first."""
 
 _OWN: Final = frozenset(
     (
@@ -78,15 +73,10 @@ class Product:
         return {column: label for column, label in self.labels.items() if column not in self.doubts}
 
 
-def comparable(name: str) -> str:
-    """Return a column's name without case, spaces and punctuation: `Item Group-ID` and `item_group_id` are the same."""
-    return re.sub(r"[\W_]+", "", name.casefold())
-
-
 class ProductSource(Protocol):
     """The source of an export's products: its name in messages, the columns of the shop's sheet, the products.
 
-    `titles` has the columns by their comparable names, in order. `attributes` are the shop's own.
+    `titles` has the columns by their plain names, in order. `attributes` are the shop's own.
     """
 
     where: object
@@ -253,7 +243,7 @@ def _read_layout(table: Table, key: str | None) -> _Layout:
         fix = f"Name a table that `hangtag predict` wrote. {list_columns(table.names)}"
         raise TableError("the table has no labels", where=table.where, fix=fix)
     sheet = {
-        place: comparable(name.removesuffix(_GIVEN))
+        place: plain_name(name.removesuffix(_GIVEN))
         for name, place in names.items()
         if name not in _OWN
         and not any(name in {column, confidence_of(column), candidates_of(column)} for column in own)
@@ -282,9 +272,8 @@ def find_attributes(names: Sequence[str]) -> list[str]:
 def _find_key(table: Table, key: str | None, sheet: Mapping[int, str]) -> int | None:
     if key is not None:
         return table.place(key)
-    wanted = list(map(comparable, KEY_NAMES))
-    found = [place for place, name in sheet.items() if name in wanted]
-    return min(found, key=lambda place: wanted.index(sheet[place]), default=None)
+    found = [place for place, name in sheet.items() if name in KEY_COLUMNS]
+    return min(found, key=lambda place: KEY_COLUMNS.index(sheet[place]), default=None)
 
 
 def _key_of(layout: _Layout, cells: Sequence[str], line: int) -> str:

@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 from hangtag.domain.columns import ATTRIBUTE_COLUMNS, CATEGORY_COLUMNS
 from hangtag.domain.errors import TableError
-from hangtag.exporting.products import Product, comparable, join_photos
+from hangtag.exporting.products import Product, join_photos
 from hangtag.exporting.taxonomy import load_mapping
 from hangtag.exporting.words import (
     FAMILY,
@@ -18,6 +18,7 @@ from hangtag.exporting.words import (
     iter_names,
     load_words,
 )
+from hangtag.tables.cells import plain_name
 from hangtag.tables.matching import Likeness, NameMatcher
 from hangtag.tables.reading import Table, iter_padded_rows, list_columns
 
@@ -185,13 +186,13 @@ def recognise_columns(header: Sequence[str], attributes: Sequence[str] = ()) -> 
 
     The shop's own `attributes` fill the columns with their names.
     """
-    known = {comparable(name): target for target, names in _NAMES.items() for name in (*names, target)}
+    known = {plain_name(name): target for target, names in _NAMES.items() for name in (*names, target)}
     for _, column, name in iter_names((*CATEGORY_COLUMNS, *ATTRIBUTE_COLUMNS)):
-        known.setdefault(comparable(name), column if column != "masterCategory" else _PATH)
-    known |= {comparable(name): name for name in attributes}
+        known.setdefault(plain_name(name), column if column != "masterCategory" else _PATH)
+    known |= {plain_name(name): name for name in attributes}
     found: dict[int, str] = {}
     for place, name in enumerate(header):
-        target = known.get(comparable(name))
+        target = known.get(plain_name(name))
         if target is not None and target not in found.values():
             found[place] = target
     return found
@@ -199,9 +200,9 @@ def recognise_columns(header: Sequence[str], attributes: Sequence[str] = ()) -> 
 
 def guess_language(header: Sequence[str]) -> str:
     """Return the language of a header, from names that only one language has; English (UK) if none decides."""
-    names = {comparable(name) for name in header}
+    names = {plain_name(name) for name in header}
     votes = {
-        language: sum(comparable(mark) in names for mark in marks)
+        language: sum(plain_name(mark) in names for mark in marks)
         for language, marks in _LANGUAGE_MARKS.items()
     }
     best = max(votes, key=lambda language: votes[language])
@@ -229,7 +230,7 @@ def find_spelling(table: Table, columns: Mapping[int, str]) -> dict[int, dict[st
     for _, cells in iter_padded_rows(table):
         for place in columns:
             if cells[place]:
-                written[place].setdefault(comparable(cells[place]), cells[place])
+                written[place].setdefault(plain_name(cells[place]), cells[place])
     return {
         place: {
             label: written[place][name]
@@ -247,7 +248,7 @@ def _all_words(column: str) -> dict[str, list[str]]:
     words: defaultdict[str, list[str]] = defaultdict(list)
     for language in LANGUAGES:
         for label, names in load_words(language).names.get(column, {}).items():
-            words[label] += [comparable(name) for name in (label, *names, *_MORE_WORDS.get(label, ()))]
+            words[label] += [plain_name(name) for name in (label, *names, *_MORE_WORDS.get(label, ()))]
     return words
 
 

@@ -16,6 +16,7 @@ from hangtag.catalogue.known_labels import KnownLabels
 from hangtag.datasets.splits import ADDED_COLUMNS
 from hangtag.domain.columns import ID, PATH
 from hangtag.domain.errors import UsageError
+from hangtag.tables.cells import KEY_COLUMNS, plain_name
 from hangtag.tables.matching import match_products, product_id
 from hangtag.tables.reading import find_column, iter_padded_rows, list_columns, open_table
 from hangtag.tables.writing import restore_text
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 CORRECTIONS_KEY: Final = b"hangtag.corrections"
 """The key in a table's metadata with the corrections in its labels."""
 
-_KEYS: Final = (ID, "sku", "photo", PATH)
-"""The columns that may identify a row's product. The first one that a table has is used."""
+_USUAL_KEYS: Final = (ID, "sku", "photo", PATH)
+"""The preferred columns that identify a row's product, in order; then come those of `KEY_COLUMNS`."""
 
 _CORRECTED: Final = "corrected"
 """The column of hangtag's own tables that lists what a person set; the other labels in it are predictions."""
@@ -57,7 +58,7 @@ def correct_labels(table: pa.Table, path: Path, catalogue: "Catalogue") -> tuple
     Raises `UsageError` for products or columns that the table lacks, and for a file without labels.
     """
     correctable = [name for name in table.column_names if name != ID and name not in ADDED_COLUMNS]
-    said = _name_columns(_find_products(_read(path), table, catalogue, path), correctable, path)
+    said = _name_columns(_find_products(_read(path, correctable), table, catalogue, path), correctable, path)
     counts: Counter[str] = Counter()
     corrected = {name: table[name].to_pylist() for name in correctable}
     known = KnownLabels.from_table(table)
@@ -98,28 +99,28 @@ def require_same_corrections(table: pa.Table, path: Path) -> None:
         )
 
 
-def _read(path: Path) -> dict[str, dict[str, str]]:
+def _read(path: Path, correctable: Sequence[str]) -> dict[str, dict[str, str]]:
     """Return the labels in a file, by the identifier of the product: an id, a SKU, or a photo."""
     if not path.is_file():
         raise UsageError("there is no such file", where=path)
     if is_decisions(path):
         return merge_decisions(read_decisions(path))
     said: dict[str, dict[str, str]] = {}
-    for key, labels in _iter_rows(path):
+    for key, labels in _iter_rows(path, correctable):
         said.setdefault(key, labels)
     return said
 
 
-def _iter_rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
+def _iter_rows(path: Path, correctable: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield the product and labels of each row. Of several rows for a product, the first counts, as in a catalogue."""
     table = open_table(path)
     names = table.names
-    key = next((place for name in _KEYS if (place := find_column(name, names)) is not None), None)
+    key = _find_key(names, correctable)
     if key is None:
         raise UsageError(
             "no column says which product a correction is for",
             where=path,
-            fix=f"Name it {' or '.join(_KEYS)}. {list_columns(names)}",
+            fix=f"Name it {' or '.join(_USUAL_KEYS)}. {list_columns(names)}",
         )
     listed = find_column(_CORRECTED, names)
     for _, cells in iter_padded_rows(table):
@@ -133,6 +134,14 @@ def _iter_rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
             labels = {name: label for name, label in labels.items() if name in counted}
         if cells[key].strip():
             yield restore_text(cells[key].strip()), labels
+
+
+def _find_key(names: Sequence[str], correctable: Sequence[str]) -> int | None:
+    """Return the column that identifies products. A label that is called like one, such as a style, is none."""
+    labels = set(map(plain_name, correctable))
+    wanted = (*_USUAL_KEYS, *(name for name in KEY_COLUMNS if name not in labels))
+    places = (find_column(name, names) for name in wanted)
+    return next((place for place in places if place is not None), None)
 
 
 def _find_products(

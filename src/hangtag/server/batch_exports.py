@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select
 from hangtag.domain.columns import CATEGORY_COLUMNS, LABEL_COLUMNS
 from hangtag.domain.errors import TableError
 from hangtag.exporting.filling import FilledRow
-from hangtag.exporting.products import SURE, Product, comparable, find_family
+from hangtag.exporting.products import SURE, Product, find_family
 from hangtag.exporting.run import ExportResult, ExportSource, check_columns, export_rows, iter_checked
 from hangtag.exporting.sheet import ProductFinder, SheetFiller, SheetResult, plan_sheet
 from hangtag.exporting.sheet_file import write_filled
@@ -27,7 +27,7 @@ from hangtag.store.sheet_files import StoredSheet
 from hangtag.store.shop_classes import ShopClasses
 from hangtag.store.store import iter_parts
 from hangtag.store.tables import ProductRow, SheetRow
-from hangtag.tables.cells import render_value
+from hangtag.tables.cells import plain_name, render_value
 from hangtag.tables.reading import open_table
 
 _PRODUCTS_AT_A_TIME: Final = 200
@@ -54,7 +54,7 @@ class BatchProducts:
         columns = () if sheet is None else sheet.columns
         self.where: object = f"the batch {self._batch.name}"
         self.name: str = self._batch.name
-        self.titles: Mapping[str, str] = {comparable(column.name): column.name for column in columns}
+        self.titles: Mapping[str, str] = {plain_name(column.name): column.name for column in columns}
 
     def read_names(self, language: str) -> Mapping[str, Mapping[str, str]]:
         """Return the shop's names for its classes in a language, by column."""
@@ -106,7 +106,7 @@ def read_product(values: Mapping[str, Any], line: int = 0) -> Product:
         key,
         {column: entry["value"] for column, entry in label.items()},
         sheet={
-            comparable(name): render_value(value) for name, value in row.items() if value not in {None, ""}
+            plain_name(name): render_value(value) for name, value in row.items() if value not in {None, ""}
         },
         photos=[photo["name"] for photo in values["photos"]],
         title=f"product {key}",

@@ -9,19 +9,16 @@ from typing import Any, Final
 from hangtag.domain.columns import CATEGORY_COLUMNS
 from hangtag.domain.errors import InvalidField, InvalidFieldsError
 from hangtag.store.grouping import Group
-from hangtag.tables.cells import Column
+from hangtag.tables.cells import KEY_COLUMNS, Column, plain_name
 from hangtag.tables.delimited import split_photos
 from hangtag.tables.matching import Likeness, Match, NameMatcher, has_photo_ending
 from hangtag.tables.values import RuinedNumbers, drop_zero_fraction
 
 _LOOKED_AT: Final = 2000
 _ADDRESS: Final = re.compile(r"https?://", re.IGNORECASE)
-_KEY_NAMES: Final = (
-    "sku", "skuid", "skucode", "variantsku", "styleid", "stylecode", "stylenumber", "style", "productid",
-    "productcode", "productnumber", "articlenumber", "articlecode", "itemnumber", "itemcode", "itemid", "id", "code",
-    "ean", "gtin", "reference", "ref", "handle", "artikelnummer", "artnr", "reference", "referencia",
-)  # fmt: skip
-"""Names of SKU columns, the most certain first. Case, spaces and punctuation are ignored."""
+_PROPOSED_KEYS: Final = (*KEY_COLUMNS, "code", "ean", "gtin")
+"""Names of SKU columns to propose, the most certain first. The last ones are only good enough because a person sees the
+proposal: a code may be anything, and an export must not write SKUs into a column of barcodes."""
 
 _NAME_NAMES: Final = (
     "productdisplayname", "productname", "title", "name", "description", "producttitle", "stylename", "itemname",
@@ -145,8 +142,8 @@ def propose_mapping(
     key = _find_key({name: cells[name] for name in rest}, matcher, len(head.rows))
     labels = _find_labels({name: cells[name] for name in rest if name != key}, classes)
     taken = {key, *labels.values()}
-    named = [name for name in rest if name not in taken and _plain(name) in _NAME_NAMES]
-    named.sort(key=lambda name: _NAME_NAMES.index(_plain(name)))
+    named = [name for name in rest if name not in taken and plain_name(name) in _NAME_NAMES]
+    named.sort(key=lambda name: _NAME_NAMES.index(plain_name(name)))
     return ColumnMapping(key, photos, addresses, labels, named[0] if named else None)
 
 
@@ -256,8 +253,10 @@ def _find_key(cells: Mapping[str, Sequence[str]], matcher: NameMatcher, rows: in
     best = max(matched, key=lambda name: (matched[name], len(set(cells[name]))), default=None)
     if best is not None and matched[best] >= _FEW_OF and len(set(cells[best])) > 1:
         return best
-    called = [name for name in cells if _plain(name) in _KEY_NAMES and len(cells[name]) >= _MOST_OF * rows]
-    called.sort(key=lambda name: _KEY_NAMES.index(_plain(name)))
+    called = [
+        name for name in cells if plain_name(name) in _PROPOSED_KEYS and len(cells[name]) >= _MOST_OF * rows
+    ]
+    called.sort(key=lambda name: _PROPOSED_KEYS.index(plain_name(name)))
     if called:
         return called[0]
     return best if best is not None and matched[best] > 0 and len(set(cells[best])) > 1 else None
@@ -267,7 +266,7 @@ def _find_labels(cells: Mapping[str, Sequence[str]], classes: Mapping[str, Seque
     """Return the label columns: named like an attribute, or with its classes as values."""
     labels: dict[str, str] = {}
     for name, texts in cells.items():
-        attribute = _LABEL_NAMES.get(_plain(name))
+        attribute = _LABEL_NAMES.get(plain_name(name))
         if attribute is not None and attribute in classes and attribute not in labels and texts:
             labels[attribute] = name
     for attribute in classes:
@@ -289,7 +288,3 @@ def _share(texts: Sequence[str], holds: Any) -> float:  # noqa: ANN401 - anythin
     """Return the share of the distinct texts that meet a condition."""
     distinct = Counter(texts)
     return sum(bool(holds(text)) for text in distinct) / len(distinct) if distinct else 0.0
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[\W_]", "", name).casefold()

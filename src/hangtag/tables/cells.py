@@ -83,13 +83,24 @@ PHOTO_COLUMNS: Final = (
 )  # fmt: skip
 """Names of photo columns, the likeliest first. Case, spaces and punctuation are ignored."""
 
+KEY_COLUMNS: Final = (
+    "sku", "skuid", "skucode", "styleid", "stylecode", "stylenumber", "productid", "productcode", "productnumber",
+    "articlenumber", "articlecode", "artikelnummer", "artnr", "itemnumber", "itemcode", "itemid", "id", "itemgroupid",
+    "style", "reference", "ref", "référence", "referencia", "handle", "variantsku",
+)  # fmt: skip
+"""Names of SKU columns, the most certain first, written as those of `PHOTO_COLUMNS`.
+
+Beside a product's id, a plain `id` may number photos, and `style` may be an attribute. A handle joins the variants of a
+product, some of whose rows have no SKU.
+"""
+
 MOST_TITLES: Final = 5
 """How many lines of titles a table has at most above its header."""
 
 
 def plain_name(name: str) -> str:
-    """Return a column's name without case, spaces and signs."""
-    return re.sub(r"[\W_]", "", name).casefold()
+    """Return a name without case, spaces and punctuation: `Item Group-ID` and `item_group_id` are the same."""
+    return re.sub(r"[\W_]+", "", name.casefold())
 
 
 _TELLING: Final = frozenset({*PHOTO_COLUMNS, *map(plain_name, (ID, *LABEL_COLUMNS, NAME)), "sku"})

@@ -103,6 +103,22 @@ def test_the_key_is_named_or_found_or_the_path(write_labels, tmp_path):
     assert read(bare)[0].key == "7.jpg"
 
 
+@pytest.mark.parametrize(
+    ("header", "key"),
+    [
+        ("style,id,Product-ID", "Product-ID"),
+        ("Style,ID", "ID"),
+        ("item_group_id,id", "id"),
+        ("Variant SKU,Handle", "Handle"),
+        ("gtin,code", None),
+    ],
+)
+def test_of_several_usual_keys_the_most_certain_is_taken(tmp_path, header, key):
+    labels = tmp_path / "labels.csv"
+    labels.write_text(f"path,gender,{header}\n7.jpg,Men{',1' * len(header.split(','))}\n", encoding="utf-8")
+    assert ProductReader(open_table(labels)).key == key
+
+
 def test_a_table_without_labels_is_refused(tmp_path):
     table = tmp_path / "sheet.csv"
     table.write_text("sku,price\n1,2\n", encoding="utf-8")

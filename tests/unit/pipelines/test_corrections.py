@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 
+import pyarrow as pa
 import pytest
 
 from hangtag.catalogue.clean import clean_catalogue
@@ -19,13 +20,15 @@ SHIRT = ("Apparel", "Topwear", "Tshirts")
 
 @pytest.fixture
 def correct(tiny_catalogue, tmp_path):
-    """Correct the catalogue's labels by a file with this text; return its rows by id, and the facts."""
+    """Correct the labels of the catalogue and the shop's `attribute`; return its rows by id, and the facts."""
 
-    def correct(text, name="corrections.csv"):
+    def correct(text, name="corrections.csv", attribute="kind"):
         path = tmp_path / name
         path.write_text(text, encoding="utf-8")
         with open_catalogue(tiny_catalogue) as source:
-            table, facts = correct_labels(read_cleaned(source).table, path, source)
+            table = read_cleaned(source).table
+            table = table.append_column(attribute, pa.nulls(len(table), pa.string()))
+            table, facts = correct_labels(table, path, source)
         assert facts.sha256 == hashlib.sha256(text.encode()).hexdigest()
         return {row["id"]: row for row in table.to_pylist()}, facts
 
@@ -79,6 +82,15 @@ def test_of_an_export_of_the_page_only_what_a_person_corrected_counts(correct):
     )
     assert (rows["1000"]["gender"], rows["1000"]["usage"]) == ("Men", "Sports")
     assert facts.labels == {"usage": 1}
+
+
+def test_products_are_found_by_any_usual_name_but_not_by_a_label(correct):
+    rows, _ = correct("Product ID,gender\n1000,Unisex\n")
+    assert rows["1000"]["gender"] == "Unisex"
+    rows, _ = correct("style,path,gender,corrected\nCasual,1000.jpg,Women,gender\n")
+    assert rows["1000"]["gender"] == "Women"
+    with pytest.raises(UsageError, match="no column says which product"):
+        correct("style,gender\nCasual,Women\n", attribute="style")
 
 
 @pytest.mark.parametrize(

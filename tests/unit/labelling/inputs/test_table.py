@@ -13,7 +13,7 @@ from hangtag.domain.errors import HangtagError, PhotoError, UsageError
 from hangtag.domain.reasons import Reason
 from hangtag.labelling.inputs.opening import open_inputs
 from hangtag.labelling.inputs.photo import InputSettings
-from hangtag.tables.cells import PHOTO_COLUMNS, Kind, name_columns
+from hangtag.tables.cells import KEY_COLUMNS, PHOTO_COLUMNS, Kind, name_columns, plain_name
 
 HEADER = ["id", "Image", "price", "listed"]
 ROWS = [
@@ -174,7 +174,8 @@ def test_the_column_of_photos_is_told_by_its_name(tmp_path, header, chosen):
 
 
 def test_usual_names_are_written_as_they_are_compared():
-    assert all(name.isalnum() and name == name.casefold() for name in PHOTO_COLUMNS)
+    names = (*PHOTO_COLUMNS, *KEY_COLUMNS)
+    assert [plain_name(name) for name in names] == list(dict.fromkeys(names))
 
 
 def test_a_table_without_such_a_column_is_refused(tmp_path):
