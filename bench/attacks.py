@@ -31,12 +31,12 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from hostile_files import progressive_jpeg, webp_of_one_colour
-from service import open_service
+from service import find_descendants, open_service
 
 BOUNDARY: Final = "hangtag-bench"
 FORM: Final = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
 CONNECTIONS: Final = 4
-SETTLE_S: Final = 3.0
+IDLE_SHARE: Final = 0.03
 WARM_S: Final = 2.0
 HELD_CONNECTIONS: Final = 1024
 
@@ -278,15 +278,34 @@ def measure(name: str, server: subprocess.Popen[str], port: int, options: argpar
     body = build_form("photos", [("a.png", encode(noise(80), "PNG"))])
     with attacking(name, port, WARM_S):
         time.sleep(WARM_S)
-    time.sleep(SETTLE_S)
+    wait_until_idle(server.pid)
     quiet = be_honest(port, body, options.seconds, options.rate)
     with attacking(name, port, options.seconds + 1):
         reset_peak(server.pid)
         time.sleep(1.0)
         seen = be_honest(port, body, options.seconds, options.rate)
         seen.peak_mb = read_peak(server.pid)
-    time.sleep(SETTLE_S)
+    wait_until_idle(server.pid)
     return [quiet, seen]
+
+
+def wait_until_idle(pid: int) -> None:
+    """Wait until a process and its children take next to no processor time, for two minutes at most."""
+    for _ in range(120):
+        before = read_seconds(pid)
+        time.sleep(1.0)
+        if read_seconds(pid) - before < IDLE_SHARE:
+            return
+
+
+def read_seconds(pid: int) -> float:
+    """Return the processor seconds that a process, its descendants and those that ended took."""
+    ticks = 0
+    for process in [pid, *find_descendants(pid)]:
+        with suppress(OSError):  # it may have ended
+            fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+            ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager

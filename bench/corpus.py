@@ -37,7 +37,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from hostile_corpus import KINDS, apart_from_here, photo
 from hostile_files import CELL_FAR_AWAY, encode, workbook, xz_of_large_dictionary
-from service import open_service
+from service import find_descendants, open_service
 
 HANGTAG: Final = [sys.executable, "-c", "import sys; from hangtag.cli.main import main; main(sys.argv[1:])"]
 ORDINARY_PHOTOS: Final = 40
@@ -221,16 +221,6 @@ class Watch:
     def _run(self) -> None:
         while not self._stopping.wait(POLL_S):
             self.peak = max(self.peak, self.now())
-
-
-def find_descendants(pid: int) -> list[int]:
-    """Return the ids of a process's children and theirs."""
-    try:
-        tasks = list(Path(f"/proc/{pid}/task").iterdir())
-        children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
-    except OSError:
-        return []
-    return [*children, *(below for child in children for below in find_descendants(child))]
 
 
 def read_command(pid: int) -> bytes:

@@ -37,3 +37,13 @@ def open_service(
         finally:
             process.terminate()
             process.wait(STOP_S)
+
+
+def find_descendants(pid: int) -> list[int]:
+    """Return the ids of a process's children and theirs."""
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    except OSError:
+        return []
+    return [*children, *(below for child in children for below in find_descendants(child))]

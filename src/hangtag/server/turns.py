@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-_PIECE_S: Final = 0.001
+_PIECE_S: Final = 0.0004
 """How long a request may use the event loop before others get their turn."""
 
 _LONG_SHARE: Final = 0.4

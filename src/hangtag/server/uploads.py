@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 SLOWEST_BYTES_A_SECOND: Final = 4096
 """Uploads slower than the slowest mobile networks are ended."""
 
-_PARSED_BYTES: Final = 8192
+_PARSED_BYTES: Final = 4096
 PACE_SPAN_S: Final = 30.0
 MAX_FIELDS: Final = 100
 MAX_FIELD_BYTES: Final = 64 * 1024
