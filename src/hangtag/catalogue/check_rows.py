@@ -77,8 +77,11 @@ def iter_row_findings(rows: Rows) -> Iterator[Finding]:
         elif (used := rows.photos.photo_of[owner]) != name:
             yield Finding(FindingKind.SECOND_PHOTO, f"{used} is used", id=owner, photo=name)
     for ending, count in rows.other_files.items():
-        counted = render_count(count, f"file {ending}", f"files {ending}")
-        yield Finding(FindingKind.OTHER_FILES, f"{counted} skipped", photo=f"*{ending}")
+        if ending.startswith("."):
+            counted, where = render_count(count, f"{ending} file", f"{ending} files"), f"*{ending}"
+        else:  # the name of a file without an ending
+            counted, where = render_count(count, f"file named {ending}", f"files named {ending}"), ending
+        yield Finding(FindingKind.OTHER_FILES, f"{counted} passed over", photo=where)
     yield from iter_twin_labels(rows)
 
 

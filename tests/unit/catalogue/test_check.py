@@ -362,8 +362,8 @@ def test_a_row_whose_photo_could_be_one_of_several_says_so(tmp_path):
 def test_files_that_do_not_end_like_a_photo_are_counted(tmp_path):
     folder = write_catalogue(tmp_path / "shop", ["1,Caps"], ["1.jpg", "2.jxl", "3.jxl", "4", ".5.jxl"])
     assert details_of(folder, FindingKind.OTHER_FILES) == [
-        "2 files .jxl skipped",
-        "1 file 4 skipped",
+        "2 .jxl files passed over",
+        "1 file named 4 passed over",
     ]
 
 
