@@ -18,12 +18,12 @@ from PIL import Image, ImageOps
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from corpus import find_descendants
 from hangtag.imaging.apart import DecodeRequest, decode_apart
 from hangtag.imaging.decode import drafted_size
 from hangtag.imaging.preprocess import Preprocessing, prepare_photo
 from hostile_corpus import photo
 from hostile_files import encode
+from service import find_descendants
 
 PREPROCESSING: Final = Preprocessing(96, 128, 96, 128)
 AT_LEAST: Final = (192, 256)
