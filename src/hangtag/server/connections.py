@@ -18,6 +18,9 @@ SILENT_S: Final = 15.0
 LINGER_S: Final = 0.5
 """How long a connection stays open for a request in transit when the service stops."""
 
+DISCARDED_BYTES_A_SECOND: Final = 50_000_000
+"""How fast the rest of the bodies of refused requests is read, of all connections together."""
+
 _KEPT_DESCRIPTORS: Final = 256
 """Descriptors reserved for files, the database and processes."""
 
@@ -32,6 +35,7 @@ class OpenConnections:
         self._most = most
         self.silent: OrderedDict[GuardedProtocol, None] = OrderedDict()
         self.count = 0
+        self._discarded_until = 0.0
 
     def add(self, connection: "GuardedProtocol") -> bool:
         """Count a connection. Return whether there is room for it."""
@@ -63,8 +67,17 @@ class OpenConnections:
             self.silent.pop(connection, None)
 
 
+    def discard(self, size: int, now: float) -> float:
+        """Count bytes that nobody wants. Return the time at which more of them may be read."""
+        self._discarded_until = max(self._discarded_until, now) + size / DISCARDED_BYTES_A_SECOND
+        return self._discarded_until
+
+
 class GuardedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type, unused-ignore]  # chosen when it is imported
-    """uvicorn's protocol, which also closes connections that do not send complete headers."""
+    """uvicorn's protocol, which also closes connections that do not send complete headers.
+
+    The rest of a refused request is read slowly. Most clients do not read the response before they have sent it all.
+    """
 
     def __init__(self, *arguments: Any, connections: OpenConnections, **options: Any) -> None:  # noqa: ANN401 - uvicorn's
         super().__init__(*arguments, **options)
@@ -86,6 +99,19 @@ class GuardedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type, unuse
         self._open.remove(self)
         if self._looking is not None:
             self._looking.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what was received."""
+        super().data_received(data)
+        if self.cycle is not None and self.cycle.response_complete and self.cycle.more_body:
+            transport, loop = cast("asyncio.Transport", self.transport), asyncio.get_running_loop()
+            transport.pause_reading()
+            loop.call_at(self._open.discard(len(data), loop.time()), self._read_on)
+
+    def _read_on(self) -> None:
+        transport = cast("asyncio.Transport", self.transport)
+        if not transport.is_closing():
+            transport.resume_reading()
 
     def shutdown(self) -> None:
         """End the connection when the service stops: after its response, or after a moment without a request.

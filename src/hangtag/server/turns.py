@@ -15,8 +15,17 @@ from typing import Final
 _PIECE_S: Final = 0.0004
 """How long a request may use the event loop before others get their turn."""
 
+_SHORT_S: Final = 0.005
+"""How long a request may use the event loop, in turns, before its work is long."""
+
 _LONG_SHARE: Final = 0.4
 """The share of the event loop's time for long work."""
+
+READING_SHARE: Final = 0.1
+"""The share for reading large forms: some 50 MB a second, which is more than can be decoded."""
+
+_ALONE_S: Final = 0.05
+"""How long after the last new request long work has the event loop to itself."""
 
 _BURST_S: Final = 0.1
 """How long it may use the whole loop, so that an occasional large request is not delayed."""
@@ -94,22 +103,28 @@ class LongWork:
     """Long work on the event loop, done in pieces: at most one request's piece between two turns of short work.
 
     Otherwise each of many large requests would do a piece before a small one got its turn. A small request has several
-    steps that would each wait for a piece, so long work also gets only a share of the time, enforced with the generic
-    cell rate algorithm (ITU-T I.371): a piece is due when all earlier ones have used their time.
+    steps that would each wait for a piece, so while requests come in, long work also gets only a share of the time,
+    enforced with the generic cell rate algorithm (ITU-T I.371): a piece is due when all earlier ones have used their
+    time.
     """
 
     def __init__(self) -> None:
         self._gate = asyncio.Lock()
         self._due = 0.0
+        self._last_request = 0.0
 
-    def begin(self) -> "Pieces":
-        """Return the pieces of one request's work."""
-        return Pieces(self)
+    def begin(self, share: float = _LONG_SHARE) -> "Pieces":
+        """Return the pieces of one request's work, which may use a share of the event loop's time once it is long."""
+        self._last_request = time.perf_counter()
+        return Pieces(self, share)
 
-    async def wait(self, worked_s: float) -> None:
+    async def wait(self, worked_s: float, share: float) -> None:
         """Wait for the next piece, after one that took `worked_s` seconds."""
         now = time.perf_counter()
-        self._due = max(self._due, now - _BURST_S) + worked_s / _LONG_SHARE
+        if now - self._last_request > _ALONE_S:
+            self._due = now
+        else:
+            self._due = max(self._due, now - _BURST_S) + worked_s / share
         due = self._due
         async with self._gate:
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
@@ -117,19 +132,33 @@ class LongWork:
 
 @dataclass(slots=True)
 class Pieces:
-    """The work of one request, which pauses regularly. Work of less than a millisecond never waits."""
+    """The work of one request, which pauses regularly. Its first milliseconds never wait for others.
+
+    Time is the processor time of the event loop's thread. Between two pauses there must be no `await`, or `resume`
+    after it.
+    """
 
     _work: LongWork
-    _since: float = field(default_factory=time.perf_counter)
+    _share: float
+    _since: float = field(default_factory=time.thread_time)
+    _worked: float = 0.0
+    _all_worked: float = 0.0
 
     async def pause(self) -> None:
         """Give others their turn if this work has used the event loop for long."""
-        worked = time.perf_counter() - self._since
-        if worked < _PIECE_S:
+        now = time.thread_time()
+        self._worked += now - self._since
+        self._since = now
+        if self._worked < _PIECE_S:
             return
-        await self._work.wait(worked)
-        self._since = time.perf_counter()
+        worked, self._worked = self._worked, 0.0
+        self._all_worked += worked
+        if self._all_worked < _SHORT_S:
+            await asyncio.sleep(0)
+        else:
+            await self._work.wait(worked, self._share)
+        self._since = time.thread_time()
 
     def resume(self) -> None:
         """Restart the clock after waiting for something."""
-        self._since = time.perf_counter()
+        self._since = time.thread_time()

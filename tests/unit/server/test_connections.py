@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 import resource
+import time
 
 import pytest
 import uvicorn
@@ -20,7 +21,7 @@ async def app(scope, receive, send):
 
 
 @contextlib.asynccontextmanager
-async def serve(most):
+async def serve(most, app=app):
     """Give the port of a server that has at most so many connections, and the connections that it counts."""
     opened = OpenConnections(most)
     config = uvicorn.Config(
@@ -41,6 +42,11 @@ async def serve(most):
     finally:
         server.close()
         await asyncio.sleep(0.05)
+
+
+async def refuse(scope, receive, send):
+    await send({"type": "http.response.start", "status": 503, "headers": [(b"content-length", b"2")]})
+    await send({"type": "http.response.body", "body": b"no"})
 
 
 async def answer_of(reader, writer):
@@ -153,3 +159,22 @@ def test_a_request_that_is_on_its_way_when_the_service_stops_is_answered():
             writer.close()
 
     asyncio.run(run())
+
+
+def test_the_rest_of_refused_requests_is_read_slowly_and_the_connections_stay_open(monkeypatch):
+    monkeypatch.setattr(connections, "DISCARDED_BYTES_A_SECOND", 20_000_000)
+
+    async def send(port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5000000\r\n\r\n")
+        assert (await reader.readuntil(b"no")).startswith(b"HTTP/1.1 503")
+        writer.write(bytes(5_000_000) + REQUEST)
+        assert (await answer_of(reader, writer)).endswith(b"no")
+
+    async def run():
+        async with serve(10, refuse) as (port, _):
+            started = time.monotonic()
+            await asyncio.gather(send(port), send(port))
+            return time.monotonic() - started
+
+    assert asyncio.run(run()) > 0.4

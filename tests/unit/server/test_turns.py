@@ -126,30 +126,55 @@ def test_work_that_is_short_pauses_for_nobody():
     assert asyncio.run(run()) == []
 
 
-def test_long_work_that_goes_on_gets_only_its_share_of_the_time(monkeypatch):
-    clock, rested = [100.0], []
+class Clock:
+    """The time of a test: it passes while long work sleeps, and when the test says so."""
 
-    async def pass_time(seconds):
-        rested.append(seconds)
-        clock[0] += seconds
+    def __init__(self, monkeypatch):
+        self.now, self.rested = 100.0, 0.0
+        monkeypatch.setattr("hangtag.server.turns.asyncio.sleep", self._sleep)
+        for name in ("perf_counter", "thread_time"):
+            monkeypatch.setattr(f"hangtag.server.turns.time.{name}", lambda: self.now)
 
-    monkeypatch.setattr("hangtag.server.turns.asyncio.sleep", pass_time)
-    monkeypatch.setattr("hangtag.server.turns.time.perf_counter", lambda: clock[0])
+    async def _sleep(self, seconds):
+        self.now += seconds
+        self.rested += seconds
 
-    async def run(count):
-        work = LongWork()
-        requests = [work.begin() for _ in range(2)]
-        for number in range(count):
-            pieces = requests[number % 2]
+    async def work(self, pieces, seconds, times, between=lambda: None):
+        """Work `times` times, each after waiting for something."""
+        for _ in range(times):
+            between()
             pieces.resume()
-            clock[0] += 0.002
+            self.now += seconds
             await pieces.pause()
 
-    asyncio.run(run(20))
-    assert sum(rested) == 0  # a request now and then is not held up
-    rested.clear()
-    asyncio.run(run(1000))
-    assert 1000 * 0.002 / (1000 * 0.002 + sum(rested)) == pytest.approx(0.4, rel=0.05)
+
+@pytest.fixture
+def clock(monkeypatch):
+    return Clock(monkeypatch)
+
+
+@pytest.mark.parametrize("piece_s", [0.002, 0.0001])
+def test_while_requests_come_in_long_work_gets_only_its_share_of_the_time(clock, piece_s):
+    work = LongWork()
+    asyncio.run(clock.work(work.begin(0.25), piece_s, round(4 / piece_s), between=work.begin))
+    assert 4 / (4 + clock.rested) == pytest.approx(0.25, rel=0.05)
+
+
+def test_requests_with_little_work_are_not_held_up_by_long_ones(clock):
+    work = LongWork()
+    asyncio.run(clock.work(work.begin(), 0.002, 1000, between=work.begin))
+    clock.rested = 0.0
+    for _ in range(10):
+        asyncio.run(clock.work(work.begin(), 0.001, 4))
+    assert clock.rested == 0
+
+
+def test_long_work_has_the_time_to_itself_while_no_requests_come_in(clock):
+    pieces = LongWork().begin()
+    asyncio.run(clock.work(pieces, 0.002, 100))
+    clock.rested = 0.0
+    asyncio.run(clock.work(pieces, 0.002, 1000))
+    assert clock.rested == 0
 
 
 def test_threads_rest_for_longer_than_they_computed_and_not_after_other_work(monkeypatch):

@@ -23,7 +23,7 @@ from hangtag.server.problems import NotFoundError, problem_responses
 from hangtag.server.schemas import BooleanText, Comparison, FailedPhoto, ModelName, Predictions
 from hangtag.server.service import Service, ServiceDependency
 from hangtag.server.telemetry import log_event
-from hangtag.server.turns import Pieces
+from hangtag.server.turns import READING_SHARE, Pieces
 from hangtag.server.upload_memory import UploadedPhoto
 from hangtag.server.uploads import (
     FILE_SCHEMA,
@@ -85,7 +85,7 @@ async def receive_photos(
     limits = FormLimits(settings.max_request_bytes, settings.max_files, settings.upload_timeout_s)
     service.upload_memory.check(request.headers.get("content-length", ""), client)
     try:
-        form = await read_form(request, limits, open_file, service.long_work.begin())
+        form = await read_form(request, limits, open_file, service.long_work.begin(READING_SHARE))
         # An HTML form with an empty file field sends a file without a name and bytes.
         form.files = [(field, photo) for field, photo in form.files if photo.name or photo.size]
         async with ending_with_client(request):
