@@ -43,7 +43,6 @@ SENT_BYTES: Final = 32_768
 """How much an attacker sends at a time. While a process is in the kernel, nothing else gets its processor."""
 
 
-
 @dataclass
 class Seen:
     """What the honest client saw: seconds of each answer, and how often which status came (0: none)."""

@@ -66,7 +66,6 @@ class OpenConnections:
         else:
             self.silent.pop(connection, None)
 
-
     def discard(self, size: int, now: float) -> float:
         """Count bytes that nobody wants. Return the time at which more of them may be read."""
         self._discarded_until = max(self._discarded_until, now) + size / DISCARDED_BYTES_A_SECOND

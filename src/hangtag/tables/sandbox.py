@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
@@ -116,6 +117,7 @@ def _run(command: list[str], name: str) -> tuple[int, str]:
         command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace"
     ) as process:
         _running.add(process)
+        _lower_priority(process)
         try:
             _, said = process.communicate(timeout=_SECONDS)
         except BaseException as error:
@@ -128,6 +130,13 @@ def _run(command: list[str], name: str) -> tuple[int, str]:
         return process.returncode, said
 
 
+def _lower_priority(process: "subprocess.Popen[str]") -> None:
+    """Let others go first, from the start: the imports of a small table take longer than the table."""
+    if hasattr(os, "setpriority"):
+        with suppress(OSError):  # it may have ended
+            os.setpriority(os.PRIO_PROCESS, process.pid, _NICE)
+
+
 def _iter_records(path: Path) -> Iterator[tuple[int, list[str]]]:
     with path.open(encoding="utf-8") as file:
         for line in file:
@@ -137,7 +146,6 @@ def _iter_records(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 def main(source: Path, name: str, target: Path, sheet: str | None, most: TableSize) -> None:
     """Write the columns and rows of a table as JSON Lines. Exits with a message if it is unreadable or too large."""
-    os.nice(_NICE)
     limit_process(_MOST_SECONDS, _MOST_BYTES, _MOST_WRITTEN)
     try:
         with source.open("rb") as opened, target.open("w", encoding="utf-8") as file:

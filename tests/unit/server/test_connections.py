@@ -44,7 +44,7 @@ async def serve(most, app=app):
         await asyncio.sleep(0.05)
 
 
-async def refuse(scope, receive, send):
+async def refuse(_scope, _receive, send):
     await send({"type": "http.response.start", "status": 503, "headers": [(b"content-length", b"2")]})
     await send({"type": "http.response.body", "body": b"no"})
 
