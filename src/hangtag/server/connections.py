@@ -18,7 +18,7 @@ SILENT_S: Final = 15.0
 LINGER_S: Final = 0.5
 """How long a connection stays open for a request in transit when the service stops."""
 
-DISCARDED_BYTES_A_SECOND: Final = 50_000_000
+DISCARDED_BYTES_A_SECOND: Final = 200_000_000
 """How fast the rest of the bodies of refused requests is read, of all connections together."""
 
 _KEPT_DESCRIPTORS: Final = 256
@@ -104,6 +104,7 @@ class GuardedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type, unuse
         super().data_received(data)
         if self.cycle is not None and self.cycle.response_complete and self.cycle.more_body:
             transport, loop = cast("asyncio.Transport", self.transport), asyncio.get_running_loop()
+            self._seen = _BUSY  # it is not idle
             transport.pause_reading()
             loop.call_at(self._open.discard(len(data), loop.time()), self._read_on)
 

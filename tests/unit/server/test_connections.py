@@ -163,6 +163,7 @@ def test_a_request_that_is_on_its_way_when_the_service_stops_is_answered():
 
 def test_the_rest_of_refused_requests_is_read_slowly_and_the_connections_stay_open(monkeypatch):
     monkeypatch.setattr(connections, "DISCARDED_BYTES_A_SECOND", 20_000_000)
+    monkeypatch.setattr(connections, "SILENT_S", 0.2)
 
     async def send(port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
