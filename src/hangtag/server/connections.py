@@ -18,7 +18,7 @@ SILENT_S: Final = 15.0
 LINGER_S: Final = 0.5
 """How long a connection stays open for a request in transit when the service stops."""
 
-DISCARDED_BYTES_A_SECOND: Final = 200_000_000
+DISCARDED_BYTES_A_SECOND: Final = 50_000_000
 """How fast the rest of the bodies of refused requests is read, of all connections together."""
 
 _KEPT_DESCRIPTORS: Final = 256
