@@ -100,7 +100,7 @@ class GuardedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type, unuse
             self._looking.cancel()
 
     def data_received(self, data: bytes) -> None:
-        """Parse what was received."""
+        """Parse what was received. If its request already has its response, wait before more is read."""
         super().data_received(data)
         if self.cycle is not None and self.cycle.response_complete and self.cycle.more_body:
             transport, loop = cast("asyncio.Transport", self.transport), asyncio.get_running_loop()

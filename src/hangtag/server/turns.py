@@ -24,11 +24,11 @@ _LONG_SHARE: Final = 0.4
 READING_SHARE: Final = 0.1
 """The share for reading large forms: some 50 MB a second, which is more than can be decoded."""
 
-_ALONE_S: Final = 0.05
-"""How long after the last new request long work has the event loop to itself."""
-
 _BURST_S: Final = 0.1
-"""How long it may use the whole loop, so that an occasional large request is not delayed."""
+"""How long long work may exceed its share, so that an occasional large request is not delayed."""
+
+_ALONE_S: Final = 0.05
+"""How long after the last new request long work has the whole event loop again."""
 
 
 _NICENESS: Final = 10

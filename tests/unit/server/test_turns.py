@@ -154,10 +154,19 @@ def clock(monkeypatch):
 
 
 @pytest.mark.parametrize("piece_s", [0.002, 0.0001])
-def test_while_requests_come_in_long_work_gets_only_its_share_of_the_time(clock, piece_s):
+@pytest.mark.parametrize("share", [(), (0.25,)])
+def test_while_requests_come_in_long_work_gets_only_its_share_of_the_time(clock, piece_s, share):
     work = LongWork()
-    asyncio.run(clock.work(work.begin(0.25), piece_s, round(4 / piece_s), between=work.begin))
-    assert 4 / (4 + clock.rested) == pytest.approx(0.25, rel=0.05)
+    asyncio.run(clock.work(work.begin(*share), piece_s, round(4 / piece_s), between=work.begin))
+    assert 4 / (4 + clock.rested) == pytest.approx(*share or (0.4,), rel=0.05)
+
+
+def test_a_large_request_now_and_then_is_not_held_up(clock):
+    work = LongWork()
+    for _ in range(5):
+        asyncio.run(clock.work(work.begin(), 0.002, 20, between=work.begin))
+        assert clock.rested == 0
+        clock.now += 1.0
 
 
 def test_requests_with_little_work_are_not_held_up_by_long_ones(clock):
